@@ -39,9 +39,7 @@ class Caller:
     def check_deadline(self) -> None:
         """Raise DeadlineExceeded when the deadline has passed."""
         if self.deadline is not None and time.monotonic() > self.deadline:
-            raise DeadlineExceeded(
-                "The deadline of the call passed before the answer was ready; nothing was written."
-            )
+            raise DeadlineExceeded("The deadline of the call passed before the answer was ready; nothing was written.")
 
     def remaining_seconds(self) -> float | None:
         """Return how long the caller still waits, never below zero; None without a deadline."""

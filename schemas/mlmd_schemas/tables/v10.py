@@ -24,9 +24,7 @@ class Kind(IntEnum):
 
 
 def _integer(name: str, *, key: bool = False, null: bool = True) -> Column[int]:
-    return Column(
-        name, BigInteger, primary_key=key, nullable=null and not key, autoincrement="auto" if key else False
-    )
+    return Column(name, BigInteger, primary_key=key, nullable=null and not key, autoincrement="auto" if key else False)
 
 
 def _text(name: str, *, key: bool = False, null: bool = True) -> Column[str]:
