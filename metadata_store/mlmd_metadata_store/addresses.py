@@ -1,0 +1,62 @@
+"""Database addresses as people write them."""
+
+from urllib.parse import unquote
+
+from mlmd_schemas.errors import InvalidArgument
+from sqlalchemy.engine import URL
+
+_FORMS = "`sqlite:///path/to/file.db` or `mysql://user:password@host:port/database`"
+
+
+def parse_url(url: str) -> URL:
+    """Return the parts of a database URL; raises InvalidArgument naming what is wrong.
+
+    In a MySQL URL everything up to the last `@` is user and password, so that a password may contain `@` and `/` as
+    they are; percent-encoded characters are decoded.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in ("sqlite", "mysql"):
+        raise InvalidArgument(f"database: {_shown(url)!r} is no database URL; write {_FORMS}.")
+    return _sqlite(url, rest) if scheme == "sqlite" else _mysql(url, rest)
+
+
+def _shown(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}://***@{rest.rpartition('@')[2]}" if separator and "@" in rest else url
+
+
+def _sqlite(url: str, rest: str) -> URL:
+    path = rest[1:] if rest.startswith("/") else ""
+    if not path or path == ":memory:":
+        raise InvalidArgument(
+            f"database: {url!r} names no file; write `sqlite:///relative.db` or `sqlite:////absolute.db`."
+        )
+    return URL.create("sqlite", database=unquote(path))
+
+
+def _mysql(url: str, rest: str) -> URL:
+    login, _, place = rest.rpartition("@")
+    user, _, password = login.partition(":")
+    address, _, database = place.partition("/")
+    host, port = _host_and_port(url, address)
+    if not host or not database:
+        raise InvalidArgument(f"database: {_shown(url)!r} lacks a host or a database; write {_FORMS}.")
+    return URL.create(
+        "mysql",
+        username=unquote(user) or None,
+        password=unquote(password) if password else None,
+        host=host,
+        port=port,
+        database=unquote(database),
+    )
+
+
+def _host_and_port(url: str, address: str) -> tuple[str, int]:
+    if address.startswith("["):
+        host, _, tail = address[1:].partition("]")
+        port = tail.removeprefix(":")
+    else:
+        host, _, port = address.partition(":")
+    if port and not (port.isdecimal() and 0 < int(port) < 65536):
+        raise InvalidArgument(f"database: the port {port!r} in {_shown(url)!r} is no number from 1 to 65535.")
+    return host, int(port or 3306)

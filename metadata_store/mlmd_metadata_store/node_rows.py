@@ -1,0 +1,181 @@
+"""Node rows and their property rows, and the messages they are (mlmd-read contract, 0.1)."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+from mlmd_schemas.errors import Internal
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.tables.own import EXACT_VALUE
+from mlmd_schemas.tables.v10 import NODE_TABLES, Kind, NodeTables
+
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.values import NULL_MARKER, STAND_IN_PREFIX, read_proto, read_text
+
+Node = pb.Artifact | pb.Execution | pb.Context
+MESSAGES: dict[Kind, type[Any]] = {Kind.ARTIFACT: pb.Artifact, Kind.EXECUTION: pb.Execution, Kind.CONTEXT: pb.Context}
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReader:
+    """The statements that read one kind of node."""
+
+    tables: NodeTables
+    columns: tuple[sa.ColumnElement[Any], ...]
+    by_id: sa.Select[Any]
+    properties: sa.Select[Any]
+    exact: sa.Select[Any]
+
+
+def _reader(tables: NodeTables) -> NodeReader:
+    node, prop = tables.node.c, tables.property.c
+    null: sa.ColumnElement[Any] = sa.null()
+    uri = node.get("uri", null)
+    state = node.get("last_known_state" if tables.kind is Kind.EXECUTION else "state", null)
+    columns = (
+        node.id,
+        node.type_id,
+        node.name,
+        node.external_id,
+        node.create_time_since_epoch,
+        node.last_update_time_since_epoch,
+        uri,
+        state,
+    )
+    ids: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+    owner = prop[tables.owner]
+    return NodeReader(
+        tables,
+        columns,
+        sa.select(*columns).where(node.id.in_(ids)).order_by(node.id),
+        sa.select(
+            owner,
+            prop.is_custom_property,
+            prop.name,
+            prop.int_value,
+            prop.double_value,
+            prop.string_value,
+            prop.proto_value,
+            prop.bool_value,
+        ).where(owner.in_(ids)),
+        sa.select(
+            EXACT_VALUE.c.node_id,
+            EXACT_VALUE.c.is_custom_property,
+            EXACT_VALUE.c.name,
+            EXACT_VALUE.c.stand_in,
+            EXACT_VALUE.c.value,
+        ).where(EXACT_VALUE.c.type_kind == tables.kind.value, EXACT_VALUE.c.node_id.in_(ids)),
+    )
+
+
+READERS: dict[Kind, NodeReader] = {kind: _reader(tables) for kind, tables in NODE_TABLES.items()}
+
+
+def nodes_by_id(tx: Transaction, kind: Kind, ids: Iterable[int], add: Callable[[], Any] | None = None) -> list[Any]:
+    """Return the nodes of these ids that exist, by ascending id; `add` makes each message, for instance in a response."""
+    return nodes_of_rows(tx, kind, tx.rows_in(READERS[kind].by_id, ids), add)
+
+
+def nodes_of_rows(tx: Transaction, kind: Kind, rows: Sequence[Any], add: Callable[[], Any] | None = None) -> list[Any]:
+    """Return the messages of rows of `READERS[kind].columns`, in their order, with types and properties filled."""
+    types = tx.types.get_many(tx, kind, {row[1] for row in rows})
+    decode = tx.text.decode
+    make = add or MESSAGES[kind]
+    nodes: dict[int, Any] = {}
+    for node_id, type_id, name, external_id, created, updated, uri, state in rows:
+        node = nodes[node_id] = make()
+        node.id = node_id
+        node.type_id = type_id
+        node.create_time_since_epoch = created
+        node.last_update_time_since_epoch = updated
+        facts = types.get(type_id)
+        if facts is not None:
+            _set_text(node, "type", facts.name)
+        if name is not None:
+            _set_text(node, "name", decode(name))
+        if external_id is not None:
+            _set_text(node, "external_id", decode(external_id))
+        if uri is not None:
+            _set_text(node, "uri", decode(uri))
+        if state is not None:
+            set_state(node, state)
+    _read_properties(tx, kind, nodes)
+    return list(nodes.values())
+
+
+def set_state(node: Any, state: int) -> None:
+    """Set an artifact's or execution's state; a number that the enum does not know stays unset, as on the wire."""
+    if isinstance(node, pb.Artifact):
+        if state in pb.Artifact.State.values():
+            node.state = state  # type: ignore[assignment]
+    elif state in pb.Execution.State.values():
+        node.last_known_state = state
+
+
+def _set_text(message: Message, field: str, text: str) -> None:
+    try:
+        setattr(message, field, text)
+    except UnicodeEncodeError:
+        set_raw_text(message, field, text)
+
+
+def set_raw_text(message: Message, field: str, text: str) -> None:
+    """Set a string field to bytes that are not UTF-8, which came as surrogates; they leave as they were stored."""
+    raw = text.encode("utf-8", "surrogateescape")
+    number = message.DESCRIPTOR.fields_by_name[field].number
+    message.MergeFromString(_varint(number << 3 | 2) + _varint(len(raw)) + raw)
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 127:
+        out.append(number & 127 | 128)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _read_properties(tx: Transaction, kind: Kind, nodes: dict[int, Any]) -> None:
+    decode = tx.text.decode
+    doubtful: list[tuple[int, int, str, str]] = []
+    for owner, custom, name, integer, double, text, proto, boolean in tx.rows_in(READERS[kind].properties, nodes):
+        node = nodes[owner]
+        value = (node.custom_properties if custom else node.properties)[decode(name)]
+        if integer is not None:
+            value.int_value = integer
+        elif double is not None:
+            value.double_value = double
+        elif text is not None and text != NULL_MARKER:
+            text = decode(text)
+            if text.startswith(STAND_IN_PREFIX):
+                doubtful.append((owner, custom, decode(name), text))
+            try:
+                read_text(value, text)
+            except UnicodeEncodeError:
+                set_raw_text(value, "string_value", text)
+        elif proto is not None:
+            read_proto(value, proto)
+        elif boolean is not None:
+            value.bool_value = bool(boolean)
+        else:
+            raise Internal(
+                f"The property {decode(name)!r} of {kind.name.lower()} {owner} has no value in the database; "
+                "write it again."
+            )
+    if doubtful:
+        _read_exactly(tx, kind, nodes, doubtful)
+
+
+def _read_exactly(
+    tx: Transaction, kind: Kind, nodes: dict[int, Any], doubtful: Sequence[tuple[int, int, str, str]]
+) -> None:
+    """Put the exact values where rows still equal their stand-ins."""
+    found = tx.rows_in(READERS[kind].exact, {owner for owner, *_ in doubtful})
+    exact = {(owner, bool(custom), name): (stand_in, value) for owner, custom, name, stand_in, value in found}
+    for owner, custom, name, text in doubtful:
+        stand_in, value = exact.get((owner, bool(custom), name), (None, b""))
+        if stand_in == text:
+            node = nodes[owner]
+            (node.custom_properties if custom else node.properties)[name].ParseFromString(value)

@@ -1,0 +1,63 @@
+"""Answers of writes that carried an idempotency key: a repeat gets the stored one."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+from google.protobuf.message import Message
+from mlmd_schemas.errors import Aborted, AlreadyExists, InvalidArgument
+from mlmd_schemas.tables.own import RECEIPT
+
+from mlmd_metadata_store.dialects import UniqueViolation
+from mlmd_metadata_store.rpc import Rpc
+from mlmd_metadata_store.transaction import Transaction, now_ms
+
+KEPT_MS = 7 * 24 * 3600 * 1000
+LONGEST_KEY = 255
+_SWEPT_AT_ONCE = 100
+
+_BY_KEY = sa.select(RECEIPT.c.method, RECEIPT.c.request_sha256, RECEIPT.c.response).where(
+    RECEIPT.c.idempotency_key == sa.bindparam("key")
+)
+_COLUMNS = ("idempotency_key", "method", "request_sha256", "response", "create_ms")
+_EXPIRED = (
+    sa.select(RECEIPT.c.idempotency_key).where(RECEIPT.c.create_ms < sa.bindparam("before")).limit(_SWEPT_AT_ONCE)
+)
+_SWEEP = sa.delete(RECEIPT).where(RECEIPT.c.idempotency_key.in_(sa.bindparam("keys", expanding=True)))
+
+
+def with_receipt(rpc: Rpc, request: Message, key: str) -> Callable[[Transaction], Any]:
+    """Return the body of `rpc` for one request, answered at most once under `key`.
+
+    The key, the request's digest and the response are stored in the transaction of the write. Raises AlreadyExists
+    when the key was used for another request, InvalidArgument for a key that cannot be kept.
+    """
+    if not key or len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable():
+        raise InvalidArgument(
+            f"mlmd-idempotency-key: {key[:50]!r} is not 1 to {LONGEST_KEY} printable ASCII characters."
+        )
+    digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+
+    def body(tx: Transaction) -> Any:
+        for method, stored_digest, response in tx.rows(_BY_KEY, {"key": key}):
+            if method != rpc.path or bytes(stored_digest) != digest:
+                raise AlreadyExists(f"mlmd-idempotency-key: {key!r} was used for another request; use a fresh key.")
+            return rpc.response.FromString(bytes(response))
+        answer = rpc.body(tx, request)
+        row = (key, rpc.path, digest, answer.SerializeToString(), now_ms())
+        try:
+            tx.insert(RECEIPT, _COLUMNS, [row])
+        except UniqueViolation as error:
+            raise Aborted("The same call is being answered at this moment; try again.") from error
+        return answer
+
+    return body
+
+
+def sweep(tx: Transaction) -> int:
+    """Forget some receipts that are older than seven days; return how many."""
+    keys = [key for (key,) in tx.rows(_EXPIRED, {"before": now_ms() - KEPT_MS})]
+    if keys:
+        tx.execute(_SWEEP, {"keys": keys})
+    return len(keys)

@@ -1,0 +1,34 @@
+"""What a call is: its name, its shapes, who may make it, and the function of a transaction that answers it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import Message
+from mlmd_schemas.caller import Role
+
+from mlmd_metadata_store.transaction import Transaction
+
+MLMD_SERVICE = "ml_metadata.MetadataStoreService"
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc:
+    """One unary method of one service.
+
+    `body` takes the transaction and the request and returns the response; it raises StoreError only. A body with
+    `write` runs in a write transaction and may run more than once, so it must have no effect outside it.
+    """
+
+    service: str
+    name: str
+    request: type[Message]
+    response: type[Message]
+    role: Role
+    write: bool
+    body: Callable[[Transaction, Any], Any]
+
+    @property
+    def path(self) -> str:
+        """Return the method's path on every wire, `/package.Service/Method`."""
+        return f"/{self.service}/{self.name}"

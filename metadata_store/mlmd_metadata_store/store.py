@@ -1,0 +1,84 @@
+"""A store: one database, opened, and the calls that it answers."""
+
+from typing import Any
+
+from google.protobuf.message import Message
+from mlmd_migrations import SchemaError, open_schema
+from mlmd_schemas.caller import Caller
+from mlmd_schemas.errors import BY_CODE, Code, StoreError
+from sqlalchemy.exc import DBAPIError
+
+from mlmd_metadata_store.database import Database
+from mlmd_metadata_store.dialects import Dialect, make_dialect
+from mlmd_metadata_store.options import StoreOptions
+from mlmd_metadata_store.receipts import with_receipt
+from mlmd_metadata_store.rpc import Rpc
+
+DEFAULT_OPTIONS = StoreOptions()
+
+
+class Store:
+    """One database and its calls; safe to use from many threads."""
+
+    def __init__(self, database: Database, store_uuid: str) -> None:
+        self.database = database
+        self.store_uuid = store_uuid
+
+    @classmethod
+    def open(cls, url: str, options: StoreOptions = DEFAULT_OPTIONS) -> "Store":
+        """Open a database by URL, making the schema when there is none.
+
+        Raises the errors of the mlmd-write contract, section 9: FailedPrecondition for another schema version without
+        leave to upgrade, Aborted for a schema that is there in part, Unavailable when the database cannot be reached.
+        """
+        dialect = make_dialect(url, options)
+        dialect.prepare()
+        return cls._opened(dialect, options)
+
+    @classmethod
+    def _opened(cls, dialect: Dialect, options: StoreOptions) -> "Store":
+        engine = dialect.engine(writer=True)
+        try:
+            schema = open_schema(
+                engine,
+                enable_upgrade=options.enable_upgrade,
+                downgrade_to=options.downgrade_to,
+                google_text=options.google_text,
+            )
+        except SchemaError as error:
+            raise BY_CODE[Code(error.code)](error.message) from error
+        except DBAPIError as error:
+            raise dialect.translate(error) from error
+        finally:
+            engine.dispose()
+        return cls(Database(dialect, schema.text_mode), schema.store_uuid)
+
+    def call(self, rpc: Rpc, caller: Caller, request: Message) -> Any:
+        """Answer one call in one transaction; raises StoreError only.
+
+        A write that carries an idempotency key is answered once: a repeat gets the stored response.
+        """
+        if not rpc.write:
+            return self.database.read(caller, lambda tx: rpc.body(tx, request))
+        if caller.idempotency_key is None:
+            return self.database.write(caller, lambda tx: rpc.body(tx, request))
+        body = with_receipt(rpc, request, caller.idempotency_key)
+        return self.database.write(caller, body, repeatable=True)
+
+    def ping(self) -> None:
+        """Make one round trip to the database; raises Unavailable when it does not answer."""
+        try:
+            self.database.ping()
+        except StoreError:
+            raise
+        except DBAPIError as error:
+            raise self.database.dialect.translate(error) from error
+
+    def pool_use(self) -> dict[str, tuple[int, int]]:
+        """Return connections in use and the size, for each pool."""
+        pools = {"read": self.database.reader.pool, "write": self.database.writer.pool}
+        return {name: (pool.checkedout(), pool.size()) for name, pool in pools.items()}  # type: ignore[attr-defined]
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.database.close()

@@ -1,0 +1,119 @@
+"""Property values as version 10 keeps them (mlmd-write contract, 3.4), and exactly where it cannot.
+
+A property row has one non-NULL value column. What no column can hold as Google's reader would accept it is kept twice:
+as a readable stand-in in `string_value`, and exactly in `mlmd_exact_values`. The exact value counts only while the row
+still equals the stand-in, so a later write by another server wins.
+"""
+
+import base64
+import binascii
+import math
+from enum import IntEnum
+
+from google.protobuf.message import DecodeError
+from mlmd_schemas.errors import Internal, InvalidArgument
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+
+STRUCT_PREFIX = "mlmd-struct::"
+NULL_MARKER = "__MLMD_NULL__"
+STAND_IN_PREFIX = "mlmd-exact::"
+LONGEST_TEXT_BYTES = (1 << 24) - 1
+"""What MySQL's MEDIUMTEXT holds."""
+
+VALUE_COLUMNS = ("int_value", "double_value", "string_value", "proto_value", "bool_value")
+
+
+class Slot(IntEnum):
+    """Position of a value column among VALUE_COLUMNS."""
+
+    INT = 0
+    DOUBLE = 1
+    STRING = 2
+    PROTO = 3
+    BOOL = 4
+
+
+Cell = tuple[Slot, int | float | str | bytes]
+"""A value column and what goes into it."""
+
+KIND_OF_CASE: dict[str, int] = {
+    "int_value": pb.INT,
+    "double_value": pb.DOUBLE,
+    "string_value": pb.STRING,
+    "struct_value": pb.STRUCT,
+    "proto_value": pb.PROTO,
+    "bool_value": pb.BOOLEAN,
+}
+"""Which PropertyType a set member of Value is."""
+
+
+def cell_of(value: pb.Value, infinities: bool) -> Cell | None:
+    """Return the column and content for a value; None when version 10 cannot hold it.
+
+    `infinities` says whether the database keeps infinite doubles. Raises InvalidArgument when nothing is set.
+    """
+    case = value.WhichOneof("value")
+    if case == "string_value":
+        text = value.string_value
+        return None if _is_poison(text) else (Slot.STRING, text)
+    if case == "int_value":
+        return Slot.INT, value.int_value
+    if case == "double_value":
+        number = value.double_value
+        return (Slot.DOUBLE, number) if math.isfinite(number) or (infinities and number == number) else None
+    if case == "bool_value":
+        return Slot.BOOL, int(value.bool_value)
+    if case == "struct_value":
+        encoded = base64.b64encode(value.struct_value.SerializeToString(deterministic=True)).decode("ascii")
+        return (
+            None if len(encoded) > LONGEST_TEXT_BYTES - len(STRUCT_PREFIX) else (Slot.STRING, STRUCT_PREFIX + encoded)
+        )
+    if case == "proto_value":
+        if not value.proto_value.type_url:
+            return None
+        encoded_proto = base64.b64encode(value.proto_value.SerializeToString(deterministic=True))
+        return None if len(encoded_proto) > LONGEST_TEXT_BYTES else (Slot.PROTO, encoded_proto)
+    raise InvalidArgument("the Value has no member set; set one of int, double, string, struct, proto or bool_value.")
+
+
+def _is_poison(text: str) -> bool:
+    if text.startswith((STRUCT_PREFIX, STAND_IN_PREFIX)) or text == NULL_MARKER:
+        return True
+    return 4 * len(text) > LONGEST_TEXT_BYTES and len(text.encode("utf-8", "surrogateescape")) > LONGEST_TEXT_BYTES
+
+
+def stand_in(value: pb.Value) -> str:
+    """Return the readable text that stands for a value version 10 cannot hold."""
+    case = value.WhichOneof("value")
+    if case == "double_value":
+        number = value.double_value
+        return STAND_IN_PREFIX + ("NaN" if number != number else "Infinity" if number > 0 else "-Infinity")
+    if case == "string_value":
+        return STAND_IN_PREFIX + value.string_value[:200]
+    return STAND_IN_PREFIX + str(case)
+
+
+def read_text(target: pb.Value, text: str) -> None:
+    """Set a value from a string column: a struct when it carries the marker, else the string.
+
+    Raises InvalidArgument for a struct marker with a damaged rest, as the contract has it.
+    """
+    if not text.startswith(STRUCT_PREFIX):
+        target.string_value = text
+        return
+    try:
+        target.struct_value.ParseFromString(base64.b64decode(text[len(STRUCT_PREFIX) :], validate=True))
+    except (binascii.Error, ValueError, DecodeError) as error:
+        raise InvalidArgument(
+            "A stored property is marked as a struct and is none; write the property again."
+        ) from error
+
+
+def read_proto(target: pb.Value, encoded: bytes | str) -> None:
+    """Set a value from a proto column; raises Internal when it holds no Any with a type."""
+    try:
+        target.proto_value.ParseFromString(base64.b64decode(encoded, validate=True))
+    except (binascii.Error, ValueError, DecodeError) as error:
+        raise Internal("A stored property is marked as a message and is none; write the property again.") from error
+    if not target.proto_value.type_url:
+        raise Internal("A stored message property has no type; write the property again.")
