@@ -1,0 +1,125 @@
+"""Fixtures that every component's tests share: databases, the servers behind them, the reference.
+
+`database_url` is an empty database of its own for each test, once on SQLite and once on MariaDB. Servers are real, on
+free ports of the loopback interface, with their data in temporary folders; one of each kind serves the whole run.
+"""
+
+import contextlib
+import importlib.util
+import itertools
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.services import keeper
+from tests.services import mariadb as mariadb_service
+from tests.services import mysql as mysql_service
+from tests.services.mariadb import MariaDB
+from tests.services.missing import MYSQLCLIENT, missing, strict
+from tests.services.sql_server import Address
+
+NUMBERS = itertools.count(1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip for a missing part or module into a failure when CI is strict, whoever skipped."""
+    report = yield
+    if strict() and report.skipped and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2]
+        if "could not import" in reason or ("make test-deps" in reason and "MySQL 9" not in reason):
+            report.outcome, report.longrepr = "failed", f"CI_STRICT: {reason}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def run_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A temporary folder that all workers of the run share."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+def _need_mysqlclient() -> None:
+    if importlib.util.find_spec("MySQLdb") is None:
+        missing(MYSQLCLIENT)
+
+
+@pytest.fixture(scope="session")
+def mariadb(run_folder: Path) -> Address:
+    """The run's MariaDB, MySQL's default sql_mode; not to be stopped (see `own_mariadb`)."""
+    if (sentence := mariadb_service.absence()) is not None:
+        missing(sentence)
+    _need_mysqlclient()
+    return keeper.shared("mariadb", run_folder)
+
+
+@pytest.fixture(scope="session")
+def mysql9(run_folder: Path) -> Address:
+    """The run's Oracle MySQL 9; skips where it cannot be had, in CI too, because Debian's sid moves."""
+    if (sentence := mysql_service.absence()) is not None:
+        missing(sentence, tolerated=True)
+    _need_mysqlclient()
+    return keeper.shared("mysql9", run_folder)
+
+
+@pytest.fixture
+def own_mariadb(tmp_path: Path) -> Iterator[MariaDB]:
+    """A MariaDB of the test's own (a second to start), to be stopped, killed and restarted at will."""
+    if (sentence := mariadb_service.absence()) is not None:
+        missing(sentence)
+    _need_mysqlclient()
+    server = MariaDB(tmp_path / "mariadb")
+    server.start()
+    yield server
+    server.discard()
+
+
+@pytest.fixture
+def database_name(worker_id: str) -> str:
+    """A database name that nobody else uses on the run's servers."""
+    return f"test_{worker_id}_{next(NUMBERS)}"
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'metadata.db'}"
+
+
+@pytest.fixture
+def mariadb_url(mariadb: Address, database_name: str) -> Iterator[str]:
+    """The URL of an empty MariaDB database of the test's own."""
+    with mariadb.database(database_name) as url:
+        yield url
+
+
+@pytest.fixture
+def mysql9_url(mysql9: Address, database_name: str) -> Iterator[str]:
+    """The URL of an empty MySQL 9 database of the test's own."""
+    with mysql9.database(database_name) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of an empty database of the test's own, on SQLite and on MariaDB (and `mysql9` by indirect parameter)."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def new_database(request: pytest.FixtureRequest, tmp_path: Path, worker_id: str) -> Iterator[Callable[[], str]]:
+    """A function that returns the URL of another empty database at each call, for tests that want several."""
+    with contextlib.ExitStack() as made:
+
+        def new() -> str:
+            number = next(NUMBERS)
+            if request.param == "sqlite":
+                return f"sqlite:///{tmp_path / f'metadata_{number}.db'}"
+            server: Address = request.getfixturevalue(request.param)
+            return made.enter_context(server.database(f"test_{worker_id}_{number}"))
+
+        yield new

@@ -1,0 +1,91 @@
+"""One server for a whole test run, shared by all its workers.
+
+The first test that asks starts a keeper process, which starts the server, says where it listens and discards it when
+the run's own process is gone, however that ended. Run as `python -m tests.services.keeper KIND ANSWER OWNER`.
+"""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+
+from tests.services.mariadb import MariaDB
+from tests.services.mysql import MySQL
+from tests.services.sql_server import Address, SqlServer
+
+KINDS: dict[str, type[SqlServer]] = {"mariadb": MariaDB, "mysql9": MySQL}
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def owner() -> int:
+    """Return the process id of the run: the parent of an xdist worker, this process without workers."""
+    return os.getppid() if "PYTEST_XDIST_WORKER" in os.environ else os.getpid()
+
+
+def shared(kind: str, folder: Path) -> Address:
+    """Return the run's server of that kind, started at the first call. `folder` is common to the run's workers."""
+    answer = folder / f"{kind}.json"
+    with (folder / f"{kind}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not answer.exists():
+            _keep(kind, answer)
+    told = json.loads(answer.read_text())
+    if "error" in told:
+        raise RuntimeError(told["error"])
+    return Address(port=told["port"])
+
+
+def _keep(kind: str, answer: Path) -> None:
+    keeper = subprocess.Popen(
+        [sys.executable, "-m", "tests.services.keeper", kind, str(answer), str(owner())],
+        cwd=REPOSITORY,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,  # Ctrl-C in the terminal must not end the server under tests that still clean up
+    )
+    while not answer.exists():
+        if keeper.poll() is not None:
+            raise RuntimeError(f"the keeper of {kind} ended with exit code {keeper.returncode}")
+        time.sleep(0.02)
+    keeper.returncode = 0  # it outlives this process on purpose
+
+
+def _tell(answer: Path, told: dict[str, object]) -> None:
+    partial = answer.with_suffix(".partial")
+    partial.write_text(json.dumps(told))
+    partial.rename(answer)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def main(kind: str, answer: Path, run: int) -> None:
+    """Start the server, tell, wait for the end of the run, discard the server."""
+    server = KINDS[kind](Path(tempfile.mkdtemp(prefix=f"mlmd-{kind}-")))
+    try:
+        server.start()
+    except Exception:
+        server.discard()
+        _tell(answer, {"error": traceback.format_exc()})
+        raise
+    try:
+        _tell(answer, {"port": server.port})
+        while _alive(run):
+            time.sleep(0.2)
+    finally:
+        server.discard()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
