@@ -50,6 +50,11 @@ class Dialect(ABC):
     name: str
     parameter: str
     """The driver's placeholder."""
+    keeps_infinities: bool
+    """Whether a double column holds infinities."""
+    longest_name: int = 255
+    """Characters in a name, version or external id."""
+    longest_uri_bytes: int = 65_535
 
     def __init__(self, url: URL, options: StoreOptions) -> None:
         self.url = url
@@ -77,6 +82,10 @@ class Dialect(ABC):
     @abstractmethod
     def insert_ignore(self, table: sa.Table, columns: Sequence[str]) -> str:
         """Return an INSERT that passes over rows whose unique key is taken, for the driver's executemany."""
+
+    @abstractmethod
+    def upsert(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str]) -> str:
+        """Return an INSERT that replaces rows whose key is taken, for the driver's executemany."""
 
     @abstractmethod
     def locking(self, statement: sa.Select[Any]) -> sa.Select[Any]:
@@ -115,6 +124,9 @@ class SqliteDialect(Dialect):
 
     name = "sqlite"
     parameter = "?"
+    keeps_infinities = True
+    longest_name = 1_000_000_000
+    longest_uri_bytes = 1_000_000_000
     _UNIQUE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 
     def __init__(self, url: URL, options: StoreOptions) -> None:
@@ -205,6 +217,12 @@ class SqliteDialect(Dialect):
         """SQLite: ON CONFLICT DO NOTHING."""
         return f"{self.insert(table, columns)} ON CONFLICT DO NOTHING"
 
+    def upsert(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str]) -> str:
+        """SQLite: ON CONFLICT DO UPDATE."""
+        target = ", ".join(self.quoted(key) for key in keys)
+        changes = ", ".join(f"{self.quoted(c)}=excluded.{self.quoted(c)}" for c in columns if c not in keys)
+        return f"{self.insert(table, columns)} ON CONFLICT ({target}) DO UPDATE SET {changes}"
+
     def locking(self, statement: sa.Select[Any]) -> sa.Select[Any]:
         """BEGIN IMMEDIATE holds the lock already."""
         return statement
@@ -215,6 +233,7 @@ class MySqlDialect(Dialect):
 
     name = "mysql"
     parameter = "%s"
+    keeps_infinities = False
     _UNIQUE = (1062, 1586)
     _BUSY: ClassVar[dict[int, str]] = {
         1205: "a lock was not to be had in time",
@@ -315,6 +334,11 @@ class MySqlDialect(Dialect):
         """MySQL: a no-op update, which unlike IGNORE hides no other error."""
         first = self.quoted(columns[0])
         return f"{self.insert(table, columns)} ON DUPLICATE KEY UPDATE {first}={first}"
+
+    def upsert(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str]) -> str:
+        """MySQL: ON DUPLICATE KEY UPDATE; `VALUES()` is understood by MySQL and MariaDB alike."""
+        changes = ", ".join(f"{self.quoted(c)}=VALUES({self.quoted(c)})" for c in columns if c not in keys)
+        return f"{self.insert(table, columns)} ON DUPLICATE KEY UPDATE {changes}"
 
     def locking(self, statement: sa.Select[Any]) -> sa.Select[Any]:
         """MySQL: FOR UPDATE."""

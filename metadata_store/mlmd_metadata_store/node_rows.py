@@ -74,7 +74,7 @@ READERS: dict[Kind, NodeReader] = {kind: _reader(tables) for kind, tables in NOD
 
 
 def nodes_by_id(tx: Transaction, kind: Kind, ids: Iterable[int], add: Callable[[], Any] | None = None) -> list[Any]:
-    """Return the nodes of these ids that exist, by ascending id; `add` makes each message, for instance in a response."""
+    """Return the nodes of these ids that exist, by ascending id; `add` makes each message, perhaps in a response."""
     return nodes_of_rows(tx, kind, tx.rows_in(READERS[kind].by_id, ids), add)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 from mlmd_schemas.caller import Role
+from mlmd_schemas.pb import metadata_store_service_pb2 as service
 
 from mlmd_metadata_store.transaction import Transaction
 
@@ -32,3 +33,15 @@ class Rpc:
     def path(self) -> str:
         """Return the method's path on every wire, `/package.Service/Method`."""
         return f"/{self.service}/{self.name}"
+
+
+def mlmd_read(name: str, body: Callable[[Transaction, Any], Any]) -> Rpc:
+    """Return a method of MLMD's service that reads."""
+    request, response = getattr(service, f"{name}Request"), getattr(service, f"{name}Response")
+    return Rpc(MLMD_SERVICE, name, request, response, Role.READER, False, body)
+
+
+def mlmd_write(name: str, body: Callable[[Transaction, Any], Any]) -> Rpc:
+    """Return a method of MLMD's service that writes."""
+    request, response = getattr(service, f"{name}Request"), getattr(service, f"{name}Response")
+    return Rpc(MLMD_SERVICE, name, request, response, Role.WRITER, True, body)

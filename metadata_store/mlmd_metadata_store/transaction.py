@@ -93,6 +93,11 @@ class Transaction:
             found += self.rows(statement, {name: chunk, **parameters})
         return found
 
+    def execute_in(self, statement: sa.Executable, ids: Iterable[int], name: str = "ids") -> None:
+        """Run a DELETE or UPDATE whose expanding parameter `name` takes the distinct `ids`, chunk by chunk."""
+        for chunk in chunks(sorted(set(ids))):
+            self.execute(statement, {name: chunk})
+
     def insert(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows of plain values in few statements; raises UniqueViolation when a key is taken."""
         self._many(self.dialect.insert(table, columns), rows)
@@ -100,6 +105,12 @@ class Transaction:
     def insert_ignore(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows, passing over those whose unique key is taken."""
         self._many(self.dialect.insert_ignore(table, columns), rows)
+
+    def upsert(
+        self, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]], keys: Sequence[str]
+    ) -> None:
+        """Insert rows into a table whose only unique key is `keys`, replacing the rows that are there."""
+        self._many(self.dialect.upsert(table, columns, keys), rows)
 
     def insert_ids(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[int]:
         """Insert rows into a table with an `id` that the database gives; return the ids in the order of the rows."""

@@ -1,0 +1,109 @@
+"""Contexts that come along with executions: reused by name or id, created, or updated (mlmd-write contract, 4.9)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_schemas.errors import Aborted, AlreadyExists, InvalidArgument, NotFound
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.tables.v10 import CONTEXT, Kind
+
+from mlmd_metadata_store.database import Contradicted
+from mlmd_metadata_store.node_writes import NeedsOrder, put_nodes
+from mlmd_metadata_store.transaction import Transaction
+
+_BY_NAME = sa.select(CONTEXT.c.id, CONTEXT.c.type_id, CONTEXT.c.name).where(
+    CONTEXT.c.type_id.in_(sa.bindparam("type_ids", expanding=True)),
+    CONTEXT.c.name.in_(sa.bindparam("ids", expanding=True)),
+)
+_EXISTING = sa.select(CONTEXT.c.id).where(CONTEXT.c.id.in_(sa.bindparam("ids", expanding=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class Reuse:
+    """What may be done with a context that is there already."""
+
+    by_name: bool = False
+    """`reuse_context_if_already_exist`: take the stored one of that type and name as it is."""
+    by_id: bool = False
+    """`force_reuse_context`: of a context with an id use nothing but the id."""
+
+
+def put_contexts(tx: Transaction, contexts: Sequence[pb.Context], reuse: Reuse) -> list[int]:
+    """Reuse, create or update each context; return their ids in order.
+
+    Raises NotFound for an id that `by_id` does not find, InvalidArgument without type_id or name, Aborted when a
+    context of that name was made at the same moment.
+    """
+    if len(contexts) > 1:
+        if tx.careful:
+            return [put_contexts(tx, [context], reuse)[0] for context in contexts]
+        tx.setwise = True
+    named = [context for context in contexts if not _is_forced(context, reuse)]
+    for context in named:
+        _check_named(context)
+    ids = _forced(tx, [context.id for context in contexts if _is_forced(context, reuse)])
+    found = _by_name(tx, [c for c in named if not c.HasField("id")]) if reuse.by_name else {}
+    rest = [context for context in named if (context.type_id, context.name) not in found or context.HasField("id")]
+    made = iter(_put(tx, rest, reuse))
+    return [
+        context.id
+        if _is_forced(context, reuse) and context.id in ids
+        else (
+            found[context.type_id, context.name]
+            if not context.HasField("id") and (context.type_id, context.name) in found
+            else next(made)
+        )
+        for context in contexts
+    ]
+
+
+def _is_forced(context: pb.Context, reuse: Reuse) -> bool:
+    return reuse.by_id and context.HasField("id")
+
+
+def _check_named(context: pb.Context) -> None:
+    for name in ("type_id", "name"):
+        if not context.HasField(name):  # type: ignore[arg-type]
+            raise InvalidArgument(f"contexts: {name} is missing; a context that comes with an execution needs it.")
+
+
+def _forced(tx: Transaction, ids: Sequence[int]) -> set[int]:
+    found = {context_id for (context_id,) in tx.rows_in(_EXISTING, ids)} if ids else set()
+    for context_id in ids:
+        if context_id not in found:
+            raise NotFound(f"contexts: there is no context with id {context_id} to reuse.")
+    return found
+
+
+def _by_name(tx: Transaction, contexts: Sequence[pb.Context]) -> dict[tuple[int, str], int]:
+    if not contexts:
+        return {}
+    encode, decode = tx.text.encode, tx.text.decode
+    names = {encode(context.name) for context in contexts}
+    type_ids = sorted({context.type_id for context in contexts})
+    rows: list[Any] = tx.rows_in(_BY_NAME, names, type_ids=type_ids)
+    found = {(type_id, decode(name)): context_id for context_id, type_id, name in rows}
+    folded = {(type_id, name.casefold()): context_id for (type_id, name), context_id in found.items()}
+    for context in contexts:  # a database with a case-insensitive collation found it under another spelling
+        key = (context.type_id, context.name)
+        if key not in found and (context.type_id, context.name.casefold()) in folded:
+            found[key] = folded[context.type_id, context.name.casefold()]
+    return {(c.type_id, c.name): found[c.type_id, c.name] for c in contexts if (c.type_id, c.name) in found}
+
+
+def _put(tx: Transaction, contexts: Sequence[pb.Context], reuse: Reuse) -> list[int]:
+    fresh = [context for context in contexts if not context.HasField("id")]
+    if len({(context.type_id, context.name) for context in fresh}) < len(fresh):
+        raise NeedsOrder("The same new context is named twice.")
+    if not reuse.by_name:
+        return put_nodes(tx, Kind.CONTEXT, contexts)
+    try:
+        return put_nodes(tx, Kind.CONTEXT, contexts)
+    except AlreadyExists as error:
+        if not fresh:
+            raise
+        if _by_name(tx, fresh):
+            raise Aborted("A context of that type and name was made at the same moment; try again.") from error
+        raise Contradicted(f"contexts: {error.message}") from error

@@ -1,0 +1,370 @@
+"""Nodes on their way into the database: create, replace, change in part (mlmd-write contract, section 3)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from google.protobuf.unknown_fields import UnknownFieldSet
+from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound, StoreError
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb import metadata_store_service_pb2 as service
+from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
+
+from mlmd_metadata_store.dialects import UniqueViolation
+from mlmd_metadata_store.node_rows import READERS, nodes_of_rows
+from mlmd_metadata_store.property_writes import (
+    Property,
+    delete_properties,
+    insert_properties,
+    needs_reload,
+    upsert_properties,
+    validate_properties,
+)
+from mlmd_metadata_store.rpc import mlmd_write
+from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.type_cache import TypeFacts
+from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask, parse_mask
+
+_STATE = {Kind.ARTIFACT: "state", Kind.EXECUTION: "last_known_state"}
+_COLUMNS = {
+    Kind.ARTIFACT: ("type_id", "name", "external_id", "uri", "state"),
+    Kind.EXECUTION: ("type_id", "name", "external_id", "last_known_state"),
+    Kind.CONTEXT: ("type_id", "name", "external_id"),
+}
+_TIMES = ("create_time_since_epoch", "last_update_time_since_epoch")
+_COMPARED = {
+    Kind.ARTIFACT: ("name", "type", "uri", "state", "external_id", "system_metadata"),
+    Kind.EXECUTION: ("name", "type", "last_known_state", "external_id", "system_metadata"),
+    Kind.CONTEXT: ("name", "type", "external_id", "system_metadata"),
+}
+_LOCKED = {kind: reader.by_id.with_for_update() for kind, reader in READERS.items()}
+_REWRITE = {
+    kind: sa.update(tables.node)
+    .where(tables.node.c.id == sa.bindparam("node_id"))
+    .values({name: sa.bindparam(f"new_{name}") for name in (*_COLUMNS[kind], *_TIMES)})
+    for kind, tables in NODE_TABLES.items()
+}
+_DELETE = {
+    kind: sa.delete(tables.node).where(tables.node.c.id.in_(sa.bindparam("ids", expanding=True)))
+    for kind, tables in NODE_TABLES.items()
+}
+
+
+class NeedsOrder(StoreError):
+    """Items of one request depend on each other; the careful run takes them one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What an update of one stored node does."""
+
+    stored: Any
+    row: tuple[Any, ...]
+    """The node's new columns, `_COLUMNS` and both times."""
+    changed: list[Property] = field(default_factory=list)
+    """Properties to insert or replace."""
+    kept: list[Property] = field(default_factory=list)
+    """All properties after the update, filled only when one goes."""
+    removes: bool = False
+    rewrites: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How the nodes of one call are put."""
+
+    mask: UpdateMask = EVERYTHING
+    check_times: bool = False
+    """Refuse an update whose last_update_time is not the stored one (optimistic concurrency, 4.5)."""
+    force_time: bool = False
+    """Rewrite the row and its time even when nothing differs."""
+
+
+DEFAULT_RULES = Rules()
+
+
+def put_nodes(
+    tx: Transaction,
+    kind: Kind,
+    nodes: Sequence[Any],
+    rules: Rules = DEFAULT_RULES,
+    ids: Sequence[int | None] | None = None,
+) -> list[int]:
+    """Create the nodes without id and update those with one; return their ids in order.
+
+    `ids` overrides the nodes' own ids, so that a node found by external id is updated without touching the request.
+    Raises InvalidArgument, NotFound, AlreadyExists, FailedPrecondition and Internal as the contract's 3.1, 3.2 and 4.5.
+    """
+    targets = [node.id if node.HasField("id") else None for node in nodes] if ids is None else list(ids)
+    if len(nodes) > 1:
+        if tx.careful:
+            return [
+                put_nodes(tx, kind, [node], rules, [target])[0] for node, target in zip(nodes, targets, strict=True)
+            ]
+        tx.setwise = True
+    updated = [target for target in targets if target is not None]
+    if len(set(updated)) < len(updated):
+        raise NeedsOrder("The same node is updated twice.")
+    plans = _plan_updates(tx, kind, nodes, targets, rules) if updated else []
+    fresh = [node for node, target in zip(nodes, targets, strict=True) if target is None]
+    created = iter(create_nodes(tx, kind, fresh) if fresh else ())
+    _apply_updates(tx, kind, plans)
+    return [next(created) if target is None else target for target in targets]
+
+
+def create_nodes(tx: Transaction, kind: Kind, nodes: Sequence[Any]) -> list[int]:
+    """Create nodes whatever their `id` says; return the new ids in order (contract 3.1)."""
+    types = known_types(tx, kind, [(node.type_id, node) for node in nodes if node.HasField("type_id")])
+    now = now_ms()
+    rows = [_new_row(tx, kind, node, types, now) for node in nodes]
+    try:
+        ids = tx.insert_ids(NODE_TABLES[kind].node, (*_COLUMNS[kind], *_TIMES), rows)
+        insert_properties(
+            tx, kind, [row for node_id, node in zip(ids, nodes, strict=True) for row in _properties(node_id, node)]
+        )
+    except UniqueViolation as error:
+        raise AlreadyExists(_taken(kind, nodes, types)) from error
+    return ids
+
+
+def known_types(tx: Transaction, kind: Kind, uses: Iterable[tuple[int, Any]]) -> dict[int, TypeFacts]:
+    """Return the types with these ids, read again where one lacks a property that a node with it uses."""
+    wanted: dict[int, set[str]] = {}
+    for type_id, node in uses:
+        wanted.setdefault(type_id, set()).update(node.properties)
+    types = tx.types.get_many(tx, kind, wanted)
+    stale = [type_id for type_id, facts in types.items() if needs_reload(facts, wanted[type_id])]
+    if stale:
+        types |= tx.types.reload(tx, stale)
+    return types
+
+
+def _new_row(tx: Transaction, kind: Kind, node: Any, types: dict[int, TypeFacts], now: int) -> tuple[Any, ...]:
+    if not node.HasField("type_id"):
+        raise InvalidArgument(f"type_id: missing; a new {kind.name.lower()} needs the id of its type.")
+    facts = types.get(node.type_id)
+    if facts is None:
+        raise NotFound(f"type_id: there is no {kind.name.lower()} type with id {node.type_id}; put the type first.")
+    validate_properties(kind, facts, node.properties.items())
+    if kind is Kind.CONTEXT and not node.name:
+        raise InvalidArgument("name: a context needs a name that is not empty.")
+    return _row(tx, kind, node, node, now, now)
+
+
+def _row(tx: Transaction, kind: Kind, node: Any, named: Any, created: int, updated: int) -> tuple[Any, ...]:
+    """Return the columns of a node; `named` is where its name comes from."""
+    encode = tx.text.encode
+    name = _limited(tx, "name", encode(named.name)) if named.HasField("name") else None
+    external_id = _limited(tx, "external_id", encode(node.external_id)) if node.HasField("external_id") else None
+    row: tuple[Any, ...] = (node.type_id, name, external_id)
+    if kind is Kind.ARTIFACT:
+        row += (_limited(tx, "uri", encode(node.uri), tx.dialect.longest_uri_bytes),)
+    if kind in _STATE:
+        state = _STATE[kind]
+        row += (getattr(node, state) if node.HasField(state) else None,)
+    return (*row, created, updated)
+
+
+def _limited(tx: Transaction, field_name: str, text: str, limit: int | None = None) -> str:
+    """Return text that its column can hold; raises Internal, as the contract has it, with the reason."""
+    longest = limit or tx.dialect.longest_name
+    if len(text) > longest:
+        raise Internal(
+            f"{field_name}: {text[:40]!r}… has {len(text)} characters, and its column in this database holds {longest}."
+        )
+    return text
+
+
+def _properties(node_id: int, node: Any) -> Iterable[Property]:
+    for name, value in node.properties.items():
+        yield node_id, 0, name, value
+    for name, value in node.custom_properties.items():
+        yield node_id, 1, name, value
+
+
+def _taken(kind: Kind, nodes: Sequence[Any], types: dict[int, TypeFacts]) -> str:
+    node = nodes[0]
+    told = [f"of type {types[node.type_id].name!r} named {node.name!r}"] if node.HasField("name") else []
+    told += [f"with external_id {node.external_id!r}"] if node.HasField("external_id") else []
+    if not told:
+        return f"Two properties of the {kind.name.lower()} have names that this database does not tell apart."
+    return f"There is a {kind.name.lower()} {' or '.join(told)} already; read it, or choose another name."
+
+
+def _plan_updates(
+    tx: Transaction, kind: Kind, nodes: Sequence[Any], targets: Sequence[int | None], rules: Rules
+) -> list[Update]:
+    pairs = [(node, target) for node, target in zip(nodes, targets, strict=True) if target is not None]
+    # Contexts are sent along unchanged with almost every execution of a run: they are locked only when one changes.
+    optimistic = kind is Kind.CONTEXT
+    plans = _plan_once(tx, kind, pairs, rules, locked=not optimistic)
+    if optimistic and any(plan.rewrites for plan in plans):
+        plans = _plan_once(tx, kind, pairs, rules, locked=True)
+    return plans
+
+
+def _plan_once(
+    tx: Transaction, kind: Kind, pairs: Sequence[tuple[Any, int]], rules: Rules, *, locked: bool
+) -> list[Update]:
+    statement = _LOCKED[kind] if locked else READERS[kind].by_id
+    rows = tx.rows_in(statement, [target for _, target in pairs])
+    stored = {node.id: node for node in nodes_of_rows(tx, kind, rows)}
+    uses = [(stored[target].type_id, node) for node, target in pairs if target in stored]
+    types = known_types(tx, kind, uses)
+    return [_plan(tx, kind, node, stored.get(target), target, types, rules) for node, target in pairs]
+
+
+def _plan(
+    tx: Transaction, kind: Kind, node: Any, stored: Any, target: int, types: dict[int, TypeFacts], rules: Rules
+) -> Update:
+    noun = kind.name.lower()
+    if (
+        rules.check_times
+        and stored is not None
+        and stored.last_update_time_since_epoch != node.last_update_time_since_epoch
+    ):
+        raise FailedPrecondition(
+            f"last_update_time_since_epoch: {noun} {target} was changed at {stored.last_update_time_since_epoch}, and "
+            f"the request was made from what it was at {node.last_update_time_since_epoch}; read it again and redo "
+            "the change."
+        )
+    if stored is None:
+        raise InvalidArgument(f"id: there is no {noun} with id {target}; leave id out to create one.")
+    if node.HasField("type_id") and node.type_id != stored.type_id:
+        raise InvalidArgument(
+            f"type_id: {noun} {target} is of type {stored.type_id} and cannot become one of type {node.type_id}."
+        )
+    facts = types.get(stored.type_id)
+    if facts is None:
+        raise NotFound(f"type_id: the type {stored.type_id} of {noun} {target} is no longer in the store.")
+    validate_properties(kind, facts, _validated(node, rules.mask))
+    merged = _merged_maps(node, stored, rules.mask)
+    changed, removes = _differences(target, stored, merged)
+    rewrites = bool(rules.force_time or changed or removes or _differs(kind, node, stored))
+    if not rewrites:
+        return Update(stored, ())
+    kept = (
+        [(target, custom, name, value) for custom, values in merged for name, value in values.items()]
+        if removes
+        else []
+    )
+    return Update(stored, _merged_row(tx, kind, node, stored, rules.mask), changed, kept, removes, rewrites=True)
+
+
+def _validated(node: Any, mask: UpdateMask) -> Iterable[tuple[str, pb.Value]]:
+    chosen = mask.properties
+    return [(name, value) for name, value in node.properties.items() if chosen.whole or name in chosen.keys]
+
+
+def _merged_maps(node: Any, stored: Any, mask: UpdateMask) -> list[tuple[int, dict[str, pb.Value]]]:
+    """Return both maps as they are after the update, 0 for declared and 1 for custom properties."""
+    return [
+        (0, _merged_map(node.properties, stored.properties, mask.properties)),
+        (1, _merged_map(node.custom_properties, stored.custom_properties, mask.custom_properties)),
+    ]
+
+
+def _merged_map(given: Any, stored: Any, mask: MapMask) -> dict[str, pb.Value]:
+    if mask.whole:
+        return dict(given.items())
+    merged = dict(stored.items())
+    for key in mask.keys:
+        if key in given:
+            merged[key] = given[key]
+        else:
+            merged.pop(key, None)
+    return merged
+
+
+def _differences(
+    node_id: int, stored: Any, merged: list[tuple[int, dict[str, pb.Value]]]
+) -> tuple[list[Property], bool]:
+    """Return the properties that are new or other than stored, and whether a stored one goes."""
+    changed: list[Property] = []
+    removes = False
+    for custom, values in merged:
+        before = stored.custom_properties if custom else stored.properties
+        removes = removes or any(name not in values for name in before)
+        for name, value in values.items():
+            if name not in before or not _same(before[name], value):
+                changed.append((node_id, custom, name, value))
+    return changed, removes
+
+
+def _same(one: pb.Value, other: pb.Value) -> bool:
+    if one == other:
+        return True
+    return one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
+
+
+def _differs(kind: Kind, node: Any, stored: Any) -> bool:
+    """Return whether the request differs from the stored node beyond properties and times (contract 3.6)."""
+    for name in _COMPARED[kind]:
+        present = node.HasField(name)
+        if present != stored.HasField(name) or (present and getattr(node, name) != getattr(stored, name)):
+            return True
+    return len(UnknownFieldSet(node)) > 0
+
+
+def _merged_row(tx: Transaction, kind: Kind, node: Any, stored: Any, mask: UpdateMask) -> tuple[Any, ...]:
+    merged = type(stored)(type_id=stored.type_id)
+    for name in ("external_id", "uri", "state", "last_known_state"):
+        if name in merged.DESCRIPTOR.fields_by_name:
+            source = node if mask.touches(name) else stored
+            if source.HasField(name):
+                setattr(merged, name, getattr(source, name))
+    named = node if kind is Kind.CONTEXT and mask.touches("name") else stored
+    if kind is Kind.CONTEXT and not named.name:
+        raise InvalidArgument(f"name: context {stored.id} needs a name that is not empty; send its name along.")
+    updated = max(now_ms(), stored.last_update_time_since_epoch + 1)
+    return _row(tx, kind, merged, named, stored.create_time_since_epoch, updated)
+
+
+def _apply_updates(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:
+    rewritten = [plan for plan in plans if plan.rewrites]
+    shrunk = [plan.stored.id for plan in rewritten if plan.removes]
+    if shrunk:
+        delete_properties(tx, kind, shrunk)
+    properties = [row for plan in rewritten for row in (plan.kept if plan.removes else plan.changed)]
+    upsert_properties(tx, kind, properties)
+    if not rewritten:
+        return
+    try:
+        _rewrite_rows(tx, kind, rewritten)
+    except UniqueViolation as error:
+        raise Internal(
+            f"The {kind.name.lower()} cannot be changed: another one has its new name or external_id already."
+        ) from error
+
+
+def _rewrite_rows(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:
+    columns = (*_COLUMNS[kind], *_TIMES)
+    if len(plans) == 1:
+        values = {f"new_{name}": value for name, value in zip(columns, plans[0].row, strict=True)}
+        tx.execute(_REWRITE[kind], {"node_id": plans[0].stored.id, **values})
+        return
+    tx.execute_in(_DELETE[kind], [plan.stored.id for plan in plans])
+    tx.insert(NODE_TABLES[kind].node, ("id", *columns), [(plan.stored.id, *plan.row) for plan in plans])
+
+
+def _put_artifacts(tx: Transaction, request: service.PutArtifactsRequest) -> service.PutArtifactsResponse:
+    rules = Rules(parse_mask(request.update_mask.paths), request.options.abort_if_latest_updated_time_changed)
+    return service.PutArtifactsResponse(artifact_ids=put_nodes(tx, Kind.ARTIFACT, request.artifacts, rules))
+
+
+def _put_executions(tx: Transaction, request: service.PutExecutionsRequest) -> service.PutExecutionsResponse:
+    rules = Rules(parse_mask(request.update_mask.paths))
+    return service.PutExecutionsResponse(execution_ids=put_nodes(tx, Kind.EXECUTION, request.executions, rules))
+
+
+def _put_contexts(tx: Transaction, request: service.PutContextsRequest) -> service.PutContextsResponse:
+    rules = Rules(parse_mask(request.update_mask.paths))
+    return service.PutContextsResponse(context_ids=put_nodes(tx, Kind.CONTEXT, request.contexts, rules))
+
+
+NODE_WRITE_METHODS = (
+    mlmd_write("PutArtifacts", _put_artifacts),
+    mlmd_write("PutExecutions", _put_executions),
+    mlmd_write("PutContexts", _put_contexts),
+)
