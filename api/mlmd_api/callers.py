@@ -1,0 +1,148 @@
+"""Who is asking. This is the one place where that is decided, for every wire.
+
+`none` takes everybody for a local administrator. `tokens=FILE` wants `Authorization: Bearer <token>` as gRPC metadata
+or HTTP header, and looks it up in a TOML file, which is read again when it changes:
+
+    [[token]]
+    sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"   # or: token = "…"
+    subject = "alice"
+    tenant = "vision"       # left out: the default database
+    roles = ["writer"]      # reader, writer, admin; each includes the ones before it
+"""
+
+import hashlib
+import hmac
+import logging
+import threading
+import time
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from mlmd_schemas.caller import Role
+from mlmd_schemas.errors import InvalidArgument, Unauthenticated
+
+_LOG = logging.getLogger("mlmd.callers")
+_LOOK_EVERY_SECONDS = 1.0
+_RANKS = tuple(Role)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who the caller is: a name for the log, a tenant, and every role it may act in."""
+
+    subject: str
+    tenant: str
+    roles: frozenset[Role]
+
+
+LOCAL_ADMIN = Identity("local", "", frozenset(Role))
+NOBODY = Identity("", "", frozenset())
+
+
+class Authenticator(Protocol):
+    """Something that knows a caller by the metadata of a call."""
+
+    def identify(self, metadata: Mapping[str, str]) -> Identity:
+        """Return who is asking; raises Unauthenticated."""
+
+
+class Everybody:
+    """`--auth none`: whoever reaches the port may do everything."""
+
+    def identify(self, metadata: Mapping[str, str]) -> Identity:
+        """Return the local administrator."""
+        return LOCAL_ADMIN
+
+
+class TokenFile:
+    """`--auth tokens=FILE`: bearer tokens, kept in the file as they are or as their SHA-256."""
+
+    def __init__(self, path: Path) -> None:
+        """Read the file; raises InvalidArgument naming the entry that is wrong."""
+        self._path = path
+        self._lock = threading.Lock()
+        self._looked = time.monotonic()
+        self._stamp = _stamp(path)
+        self._identities = read_tokens(path)
+
+    def identify(self, metadata: Mapping[str, str]) -> Identity:
+        """Return the owner of the bearer token; raises Unauthenticated."""
+        scheme, _, token = metadata.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthenticated("authorization: this server wants `Bearer <token>`; send the token you were given.")
+        self._look_again()
+        digest = token_digest(token.strip())
+        found = NOBODY
+        for known, identity in self._identities.items():
+            if hmac.compare_digest(known, digest):
+                found = identity
+        if found is NOBODY:
+            raise Unauthenticated("authorization: this server does not know the token; ask its operator for one.")
+        return found
+
+    def _look_again(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < _LOOK_EVERY_SECONDS or not self._lock.acquire(blocking=False):
+            return
+        try:
+            self._looked = now
+            stamp = _stamp(self._path)
+            if stamp != self._stamp:
+                self._identities = read_tokens(self._path)
+                self._stamp = stamp
+                _LOG.info("read the tokens again: %d in %s", len(self._identities), self._path)
+        except InvalidArgument as error:
+            _LOG.error("the tokens read before stay in force: %s", error.message)
+        finally:
+            self._lock.release()
+
+
+def token_digest(token: str) -> str:
+    """Return the SHA-256 of a token, as the token file may hold it."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def read_tokens(path: Path) -> dict[str, Identity]:
+    """Return the identities of a token file by the digest of their token; raises InvalidArgument."""
+    try:
+        entries = tomllib.loads(path.read_text("utf-8")).get("token", [])
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidArgument(f"auth: the token file {str(path)!r} cannot be read: {error}.") from None
+    if not isinstance(entries, list):
+        raise InvalidArgument(f"auth: in {str(path)!r} write each token as a table of its own, [[token]].")
+    return dict(_entry(path, number, entry) for number, entry in enumerate(entries, 1))
+
+
+def _entry(path: Path, number: int, entry: Any) -> tuple[str, Identity]:
+    place = f"auth: token {number} of {str(path)!r}"
+    unknown = sorted(set(entry) - {"token", "sha256", "subject", "tenant", "roles"})
+    if unknown:
+        raise InvalidArgument(f"{place} has {unknown[0]!r}; it may have token or sha256, subject, tenant and roles.")
+    if ("token" in entry) == ("sha256" in entry):
+        raise InvalidArgument(f"{place} needs exactly one of token and sha256.")
+    if not entry.get("subject"):
+        raise InvalidArgument(f"{place} has no subject; say whose it is, so that the log can.")
+    digest = token_digest(entry["token"]) if "token" in entry else str(entry["sha256"]).lower()
+    if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
+        raise InvalidArgument(f"{place}: sha256 is not 64 hexadecimal digits.")
+    roles = included_roles(entry.get("roles", [Role.READER]), place)
+    return digest, Identity(str(entry["subject"]), str(entry.get("tenant", "")), roles)
+
+
+def included_roles(names: list[str], place: str) -> frozenset[Role]:
+    """Return the named roles and those they include; raises InvalidArgument for a name that is none."""
+    ranks = [_RANKS.index(Role(name)) if name in _RANKS else -1 for name in names]
+    if not ranks or min(ranks) < 0:
+        raise InvalidArgument(f"{place}: roles is {names!r}; choose among reader, writer and admin.")
+    return frozenset(_RANKS[: max(ranks) + 1])
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        state = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return state.st_mtime_ns, state.st_size, state.st_ino

@@ -1,0 +1,183 @@
+"""One call from any wire to its answer: who asks, what for, how long they wait, what is said and noted.
+
+A wire turns what it received into a `Call` and renders the `Answer`; there are no rules anywhere else.
+"""
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from google.protobuf.message import Message
+from mlmd_schemas.caller import Caller, Role, new_request_id
+from mlmd_schemas.errors import (
+    Code,
+    InvalidArgument,
+    PermissionDenied,
+    ResourceExhausted,
+    StoreError,
+    Unauthenticated,
+    Unimplemented,
+)
+
+from mlmd_api.callers import NOBODY, Authenticator, Identity
+from mlmd_api.codec import BINARY, Codec
+from mlmd_api.journal import Journal
+from mlmd_api.measurements import Measurements
+from mlmd_api.methods import Method
+from mlmd_api.status import describe
+
+REQUEST_ID_KEY = "x-request-id"
+IDEMPOTENCY_KEY = "mlmd-idempotency-key"
+_SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_SANE_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is too much; sizes in bytes."""
+
+    max_message_bytes: int = 100 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a wire received. `deadline` is on the clock of `time.monotonic()`; metadata keys are lower-case."""
+
+    path: str
+    body: bytes
+    metadata: Mapping[str, str]
+    wire: str
+    deadline: float | None = None
+    peer: str = ""
+    codec: Codec = BINARY
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a wire says: a code, a sentence when it is not OK, the response's bytes when it is."""
+
+    code: Code
+    message: str
+    body: bytes
+    request_id: str
+
+
+@dataclass(slots=True)
+class _Course:
+    """What became known about a call on its way, for the log."""
+
+    request_id: str
+    identity: Identity = NOBODY
+    started: float = field(default_factory=time.perf_counter)
+
+
+class Dispatcher:
+    """Answers calls. One for the process; any thread may use it."""
+
+    def __init__(
+        self,
+        methods: Mapping[str, Method],
+        authenticator: Authenticator,
+        measurements: Measurements,
+        journal: Journal,
+        limits: Limits = Limits(),
+    ) -> None:
+        self.methods = methods
+        self.limits = limits
+        self._authenticator = authenticator
+        self._measurements = measurements
+        self._journal = journal
+
+    def answer(self, call: Call) -> Answer:
+        """Answer one call; never raises."""
+        course = _Course(_request_id(call.metadata))
+        self._measurements.begin()
+        try:
+            body = self._serve(call, course)
+        except Exception as error:  # noqa: BLE001 - the boundary: what is no answer is logged and told as INTERNAL
+            return self._finish(call, course, error)
+        answer = Answer(Code.OK, "", body, course.request_id)
+        self._note(call, course, answer, None)
+        return answer
+
+    def refuse(self, call: Call, error: StoreError) -> Answer:
+        """Answer a call that the wire itself found wrong, so that it is logged and counted like every other."""
+        self._measurements.begin()
+        return self._finish(call, _Course(_request_id(call.metadata)), error)
+
+    def _finish(self, call: Call, course: _Course, error: Exception) -> Answer:
+        code, message = describe(error, course.request_id)
+        answer = Answer(code, message, b"", course.request_id)
+        self._note(call, course, answer, error)
+        return answer
+
+    def _serve(self, call: Call, course: _Course) -> bytes:
+        method = self.methods.get(call.path)
+        if method is None:
+            raise Unimplemented(f"{call.path} is no method of this server; ask mlmd.v1.Server/GetInfo what it can do.")
+        course.identity = self._identify(method, call.metadata)
+        _check_role(method, course.identity)
+        if len(call.body) > self.limits.max_message_bytes:
+            raise request_too_large(len(call.body), self.limits)
+        caller = _caller(call, course)
+        caller.check_deadline()
+        response = method.run(caller, call.codec.read(method.request, call.body))
+        return self._written(call.codec, response)
+
+    def _identify(self, method: Method, metadata: Mapping[str, str]) -> Identity:
+        if method.role is not None:
+            return self._authenticator.identify(metadata)
+        try:
+            return self._authenticator.identify(metadata)
+        except Unauthenticated:
+            return NOBODY
+
+    def _written(self, codec: Codec, response: Message) -> bytes:
+        body = codec.write(response)
+        if len(body) > self.limits.max_message_bytes:
+            raise ResourceExhausted(
+                f"The answer has {len(body)} bytes and this server sends at most {self.limits.max_message_bytes}; ask "
+                "for less with max_result_size and next_page_token, or raise --max-message-bytes."
+            )
+        return body
+
+    def _note(self, call: Call, course: _Course, answer: Answer, error: Exception | None) -> None:
+        seconds = time.perf_counter() - course.started
+        path = call.path if call.path in self.methods else "unknown"
+        self._measurements.end(path, call.wire, answer.code, seconds)
+        self._journal.note(call, course.identity, answer, seconds, error)
+
+
+def request_too_large(size: int | None, limits: Limits) -> ResourceExhausted:
+    """Return the error for a request over the limit; `size` in bytes when it is known."""
+    shown = f"{size} bytes" if size is not None else "more"
+    return ResourceExhausted(
+        f"request: it has {shown} and this server takes at most {limits.max_message_bytes} bytes; send fewer nodes in "
+        "one call, or raise --max-message-bytes."
+    )
+
+
+def _request_id(metadata: Mapping[str, str]) -> str:
+    given = metadata.get(REQUEST_ID_KEY)
+    return given if given is not None and _SANE_REQUEST_ID.fullmatch(given) else new_request_id()
+
+
+def _check_role(method: Method, identity: Identity) -> None:
+    if method.role is None or method.role in identity.roles:
+        return
+    held = next((role for role in reversed(Role) if role in identity.roles), None)
+    raise PermissionDenied(
+        f"{method.name} needs the role {method.role.value}, and {identity.subject!r} has "
+        f"{f'the role {held.value}' if held else 'no role'}; ask the operator for a token with that role."
+    )
+
+
+def _caller(call: Call, course: _Course) -> Caller:
+    key = call.metadata.get(IDEMPOTENCY_KEY)
+    if key is not None and not _SANE_IDEMPOTENCY_KEY.fullmatch(key):
+        raise InvalidArgument(
+            f"{IDEMPOTENCY_KEY}: {key[:40]!r} cannot be a key; use 1 to 255 printable ASCII characters without spaces."
+        )
+    identity = course.identity
+    return Caller(identity.subject, identity.tenant, identity.roles, course.request_id, call.deadline, key)

@@ -1,0 +1,51 @@
+"""Every unary method of every service through one handler that works on raw bytes."""
+
+import time
+from collections.abc import Mapping
+from functools import partial
+
+import grpc
+from mlmd_schemas.errors import Code
+
+from mlmd_api.dispatch import REQUEST_ID_KEY, Call, Dispatcher
+
+STATUS: dict[Code, grpc.StatusCode] = {Code(status.value[0]): status for status in grpc.StatusCode}
+"""gRPC's name for each code."""
+
+_FOR_EVER_SECONDS = 10.0 * 365 * 86400
+
+
+class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+    """Finds the handler of a path. A path that nobody serves gets one too, so that its refusal is ours and is noted."""
+
+    def __init__(self, dispatcher: Dispatcher) -> None:
+        self._dispatcher = dispatcher
+        self._handlers = {path: self._handler(path) for path in dispatcher.methods}
+
+    def _handler(self, path: str) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        return grpc.unary_unary_rpc_method_handler(partial(self._answer, path))
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        """Return the handler of one call."""
+        path: str = handler_call_details.method
+        return self._handlers.get(path) or self._handler(path)
+
+    def _answer(self, path: str, body: bytes, context: grpc.ServicerContext) -> bytes:
+        metadata = _metadata(context)
+        call = Call(path, body, metadata, "grpc", _deadline(context), context.peer())
+        answer = self._dispatcher.answer(call)
+        context.set_trailing_metadata(((REQUEST_ID_KEY, answer.request_id),))
+        if answer.code is not Code.OK:
+            context.abort(STATUS[answer.code], answer.message)
+        return answer.body
+
+
+def _metadata(context: grpc.ServicerContext) -> Mapping[str, str]:
+    return {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+
+
+def _deadline(context: grpc.ServicerContext) -> float | None:
+    remaining = context.time_remaining()
+    if remaining is None or remaining > _FOR_EVER_SECONDS:
+        return None
+    return time.monotonic() + remaining

@@ -1,0 +1,112 @@
+"""The gRPC listener: ports, limits, TLS, health, reflection, and an orderly end."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import grpc
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import HealthServicer
+from grpc_reflection.v1alpha import reflection_pb2_grpc
+from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
+from grpc_reflection.v1alpha.reflection import ReflectionServicer
+from mlmd_schemas.errors import InvalidArgument
+
+from mlmd_api.dispatch import Dispatcher
+from mlmd_api.grpc.handlers import Handlers
+from mlmd_api.grpc.streams import StreamPlaces
+
+_HEALTH = "grpc.health.v1.Health"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPems:
+    """What TLS needs, as PEM. With `client_ca` the client has to show a certificate that it signed."""
+
+    key: bytes
+    certificate: bytes
+    client_ca: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GrpcSettings:
+    """How the listener is set up; sizes in bytes. `channel_arguments` are gRPC core's and win over our own."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    max_message_bytes: int = 100 * 1024 * 1024
+    threads: int = 32
+    streams: int = 64
+    shared_port: bool = False
+    tls: TlsPems | None = None
+    channel_arguments: tuple[tuple[str, int | str], ...] = ()
+
+
+class GrpcServer:
+    """A listener that answers through the dispatcher."""
+
+    def __init__(self, dispatcher: Dispatcher, settings: GrpcSettings) -> None:
+        """Bind the port; raises InvalidArgument when that cannot be done."""
+        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc")
+        self._places = StreamPlaces(settings.streams)
+        self._server = grpc.server(self._pool, options=_options(settings))
+        self._health = HealthServicer(experimental_non_blocking=True)
+        self._services = sorted({method.service for method in dispatcher.methods.values()})
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._add_reflection()
+        self._server.add_generic_rpc_handlers((Handlers(dispatcher),))
+        self.port = _bind(self._server, settings)
+
+    def _add_reflection(self) -> None:
+        servicer = ReflectionServicer([*self._services, _HEALTH, REFLECTION])
+        stream = self._places.bounded(servicer.ServerReflectionInfo)  # type: ignore[arg-type]
+        servicer.ServerReflectionInfo = stream  # type: ignore[method-assign, assignment]
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, self._server)
+
+    def start(self) -> None:
+        """Answer calls and say so to whoever asks for health."""
+        self._server.start()
+        for service in self._services:
+            self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+
+    def stop(self, grace_seconds: float) -> threading.Event:
+        """Say NOT_SERVING, take no more calls, let those in flight finish within the time; returns the end's event."""
+        self._health.enter_graceful_shutdown()
+        self._places.close()
+        event: threading.Event = self._server.stop(grace_seconds)
+        return event
+
+
+def _options(settings: GrpcSettings) -> list[tuple[str, int | str]]:
+    ours: dict[str, int | str] = {
+        "grpc.max_receive_message_length": settings.max_message_bytes,
+        "grpc.max_send_message_length": settings.max_message_bytes,
+        "grpc.max_metadata_size": 64 * 1024,
+        "grpc.absolute_max_metadata_size": 128 * 1024,
+        "grpc.keepalive_permit_without_calls": 1,
+        "grpc.http2.min_recv_ping_interval_without_data_ms": 5000,
+        "grpc.so_reuseport": int(settings.shared_port),
+    }
+    return list((ours | dict(settings.channel_arguments)).items())
+
+
+def _bind(server: grpc.Server, settings: GrpcSettings) -> int:
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    address = f"{host}:{settings.port}"
+    try:
+        if settings.tls is None:
+            return server.add_insecure_port(address)
+        return server.add_secure_port(address, _credentials(settings.tls))
+    except (RuntimeError, ValueError):
+        raise InvalidArgument(
+            f"grpc-port: cannot listen on {address}; the port is taken, needs a privilege, or the host is not ours"
+            + (", or the TLS key and certificate do not fit." if settings.tls else ".")
+        ) from None
+
+
+def _credentials(tls: TlsPems) -> grpc.ServerCredentials:
+    return grpc.ssl_server_credentials(
+        [(tls.key, tls.certificate)],
+        root_certificates=tls.client_ca,
+        require_client_auth=tls.client_ca is not None,
+    )

@@ -1,0 +1,46 @@
+"""The bounded place of streaming calls, apart from the threads of unary ones.
+
+Streams live long and wait much. Each holds a thread of this pool and never one of the unary pool; when every place is
+taken a further stream is refused with RESOURCE_EXHAUSTED at once instead of waiting unseen.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+
+Stream = Callable[[Any, grpc.ServicerContext], Iterator[Any]]
+
+_SPARE_THREADS = 4
+
+
+class StreamPlaces:
+    """At most `places` streams at a time."""
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self._free = threading.BoundedSemaphore(places)
+        self._pool = ThreadPoolExecutor(places + _SPARE_THREADS, thread_name_prefix="stream")
+
+    def bounded(self, stream: Stream) -> Stream:
+        """Return the streaming behaviour with its place: taken at its start, given back at its end."""
+
+        def behaviour(request: Any, context: grpc.ServicerContext) -> Iterator[Any]:
+            if not self._free.acquire(blocking=False):
+                context.abort(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    f"This server has {self.places} streams open, as many as it allows; close one, or try again later.",
+                )
+            try:
+                yield from stream(request, context)
+            finally:
+                self._free.release()
+
+        behaviour.experimental_thread_pool = self._pool  # type: ignore[attr-defined]
+        return behaviour
+
+    def close(self) -> None:
+        """Let the threads go when their streams end."""
+        self._pool.shutdown(wait=False)

@@ -1,0 +1,99 @@
+"""The log: one line a call, for people or as JSON.
+
+INTERNAL, UNAVAILABLE and DATA_LOSS are errors and carry their cause; everything else is information.
+"""
+
+import json
+import logging
+import time
+import traceback
+from typing import TYPE_CHECKING, Any
+
+from mlmd_schemas.errors import Code, StoreError
+
+from mlmd_api.callers import Identity
+from mlmd_api.status import CALLERS_FAULT
+
+if TYPE_CHECKING:
+    from mlmd_api.dispatch import Answer, Call
+
+_CALLS = logging.getLogger("mlmd.calls")
+
+
+class Journal:
+    """Writes a line for each call to the logger `mlmd.calls`."""
+
+    def note(self, call: "Call", identity: Identity, answer: "Answer", seconds: float, error: Exception | None) -> None:
+        """Write one line; the cause of what was not raised on purpose goes with it."""
+        level = logging.INFO if answer.code is Code.OK or answer.code in CALLERS_FAULT else logging.ERROR
+        if not _CALLS.isEnabledFor(level):
+            return
+        fields: dict[str, Any] = {
+            "request_id": answer.request_id,
+            "wire": call.wire,
+            "method": call.path,
+            "code": answer.code.name,
+            "ms": round(seconds * 1000, 3),
+            "subject": identity.subject,
+            "tenant": identity.tenant,
+            "peer": call.peer,
+            "request_bytes": len(call.body),
+            "response_bytes": len(answer.body),
+        }
+        if answer.message:
+            fields["message"] = answer.message
+        if error is not None and level == logging.ERROR:
+            fields["cause"] = cause(error)
+        _CALLS.log(level, "call", extra={"fields": fields})
+
+
+def cause(error: BaseException) -> str:
+    """Return what an operator needs to find the fault: the traceback, or the chain behind a StoreError."""
+    if isinstance(error, StoreError) and error.__cause__ is None and error.__context__ is None:
+        return error.message
+    return "".join(traceback.format_exception(error))
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render the record with its fields, if it has any."""
+        line: dict[str, Any] = {"time": _time(record.created), "level": record.levelname.lower()}
+        fields: dict[str, Any] | None = getattr(record, "fields", None)
+        if fields is None:
+            line |= {"logger": record.name, "message": record.getMessage()}
+        else:
+            line |= fields
+        if record.exc_info:
+            line["cause"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+class HumanFormatter(logging.Formatter):
+    """One readable line, and the cause of an error below it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Render the record with its fields, if it has any."""
+        start = f"{_time(record.created)} {record.levelname:<7}"
+        fields: dict[str, Any] | None = getattr(record, "fields", None)
+        if fields is None:
+            line = f"{start} {record.name}: {record.getMessage()}"
+            return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return f"{start} {_human(fields)}"
+
+
+def _human(fields: dict[str, Any]) -> str:
+    who = f"{fields['subject']}@{fields['tenant']}" if fields["tenant"] else fields["subject"] or "-"
+    line = (
+        f"{fields['request_id']} {fields['wire']} {fields['method']} {fields['code']} {fields['ms']:.1f}ms "
+        f"{who} {fields['peer'] or '-'} {fields['request_bytes']}B->{fields['response_bytes']}B"
+    )
+    if "message" in fields:
+        line += f" {fields['message']!r}"
+    return f"{line}\n{fields['cause']}" if "cause" in fields else line
+
+
+def _time(seconds: float) -> str:
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
+    return f"{whole}.{int(seconds % 1 * 1000):03d}Z"

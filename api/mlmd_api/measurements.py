@@ -1,0 +1,78 @@
+"""What is counted, for Prometheus: calls, errors and latency by method, wire and code, and the use of the pool.
+
+With several workers the counts live in files of a folder that all of them share (`PROMETHEUS_MULTIPROC_DIR`, which has
+to be in the environment before this module is imported), and a scrape of any worker adds them up.
+"""
+
+import os
+from collections.abc import Callable
+from functools import lru_cache
+
+from mlmd_schemas.errors import Code
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+
+
+class Measurements:
+    """The counters of this process. `pool_use` returns, for each pool, the connections in use and the most."""
+
+    def __init__(self, pool_use: Callable[[], dict[str, tuple[int, int]]] = dict) -> None:
+        self._pool_use = pool_use
+        self._registry = registry = CollectorRegistry()
+        self._calls = Counter("mlmd_calls", "Calls answered.", ["method", "wire", "code"], registry=registry)
+        self._errors = Counter(
+            "mlmd_errors", "Calls answered with another code than OK.", ["method", "wire", "code"], registry=registry
+        )
+        self._seconds = Histogram(
+            "mlmd_call_seconds",
+            "Seconds from request to answer.",
+            ["method", "wire"],
+            buckets=_BUCKETS,
+            registry=registry,
+        )
+        self._in_flight = _gauge("mlmd_calls_in_flight", "Calls being answered at this moment.", registry)
+        self._in_use = _gauge("mlmd_pool_connections_in_use", "Database connections held by calls.", registry, "pool")
+        self._pool_size = _gauge(
+            "mlmd_pool_connections_max", "Database connections that there can be.", registry, "pool"
+        )
+        self._counters = lru_cache(maxsize=None)(self._labelled)
+
+    def _labelled(self, path: str, wire: str, code: Code) -> tuple[Counter, Counter | None, Histogram]:
+        name = path.lstrip("/")
+        errors = None if code is Code.OK else self._errors.labels(name, wire, code.name)
+        return self._calls.labels(name, wire, code.name), errors, self._seconds.labels(name, wire)
+
+    def begin(self) -> None:
+        """Count a call that came in."""
+        self._in_flight.inc()
+
+    def end(self, path: str, wire: str, code: Code, seconds: float) -> None:
+        """Count a call that was answered."""
+        calls, errors, histogram = self._counters(path, wire, code)
+        self._in_flight.dec()
+        calls.inc()
+        if errors is not None:
+            errors.inc()
+        histogram.observe(seconds)
+        self._note_pool()
+
+    def _note_pool(self) -> None:
+        for pool, (in_use, size) in self._pool_use().items():
+            self._in_use.labels(pool).set(in_use)
+            self._pool_size.labels(pool).set(size)
+
+    def page(self) -> bytes:
+        """Return Prometheus' text page, all workers summed."""
+        self._note_pool()
+        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            return generate_latest(self._registry)
+        summed = CollectorRegistry()
+        MultiProcessCollector(summed)  # type: ignore[no-untyped-call]
+        return generate_latest(summed)
+
+
+def _gauge(name: str, text: str, registry: CollectorRegistry, *labels: str) -> Gauge:
+    return Gauge(name, text, labels, registry=registry, multiprocess_mode="livesum")

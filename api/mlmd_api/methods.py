@@ -1,0 +1,56 @@
+"""What can be called, as every wire sees it: a path, two shapes, the least role and one function."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.message import Message
+from mlmd_schemas.caller import Caller, Role
+
+from mlmd_api.tenants import TenantStores
+
+if TYPE_CHECKING:
+    from mlmd_metadata_store.rpc import Rpc
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One unary method of one service.
+
+    `role` is the least role that may call it; None means that nobody needs to say who they are.
+    """
+
+    service: str
+    name: str
+    request: type[Message]
+    response: type[Message]
+    role: Role | None
+    run: Callable[[Caller, Any], Message]
+
+    @property
+    def path(self) -> str:
+        """Return the method's path on every wire, `/package.Service/Method`."""
+        return f"/{self.service}/{self.name}"
+
+
+def store_methods(rpcs: Iterable["Rpc"], stores: TenantStores) -> list[Method]:
+    """Return the methods of the store, each run on the database of its caller's tenant."""
+    return [
+        Method(rpc.service, rpc.name, rpc.request, rpc.response, rpc.role, partial(_in_store, stores, rpc))
+        for rpc in rpcs
+    ]
+
+
+def _in_store(stores: TenantStores, rpc: "Rpc", caller: Caller, request: Message) -> Message:
+    return stores.of(caller.tenant).call(rpc, caller, request)
+
+
+def by_path(methods: Iterable[Method]) -> Mapping[str, Method]:
+    """Return the methods by their path; raises ValueError when two share one."""
+    table: dict[str, Method] = {}
+    for method in methods:
+        if method.path in table:
+            raise ValueError(f"two methods are called {method.path}")
+        table[method.path] = method
+    return table
