@@ -114,7 +114,6 @@ class Dialect(ABC):
             pool_timeout=self.options.pool_timeout_seconds,
             pool_reset_on_return=None,
             connect_args=connect_args,
-            skip_autocommit_rollback=True,
             **engine_options,
         )
 
