@@ -61,7 +61,7 @@ def create_database(url: URL, options: StoreOptions) -> None:
             raise
     finally:
         engine.dispose()
-    engine = sa.create_engine(target.set(database=None), poolclass=NullPool, connect_args=arguments)
+    engine = sa.create_engine(target.set(database=""), poolclass=NullPool, connect_args=arguments)
     charset = "" if options.google_text else " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
     name = engine.dialect.identifier_preparer.quote_identifier(url.database or "")
     with engine.begin() as connection:
