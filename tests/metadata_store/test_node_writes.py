@@ -1,0 +1,369 @@
+"""Creating and changing nodes: the write contract's edge cases 20 to 47, by name."""
+
+import math
+from typing import Any
+
+import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
+from mlmd_schemas.errors import Code
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+
+from tests.metadata_store.calls import Calls, counted, node, value
+
+KINDS = {
+    "Artifact": (pb.Artifact, pb.ArtifactType, "artifact"),
+    "Execution": (pb.Execution, pb.ExecutionType, "execution"),
+    "Context": (pb.Context, pb.ContextType, "context"),
+}
+ALL_KINDS = {"i": pb.INT, "d": pb.DOUBLE, "s": pb.STRING, "st": pb.STRUCT, "p": pb.PROTO, "b": pb.BOOLEAN}
+
+
+def put_type(call: Calls, kind: str, name: str = "T", **properties: int) -> int:
+    _, message, noun = KINDS[kind]
+    made = call(f"Put{kind}Type", **{f"{noun}_type": message(name=name, properties=properties)})
+    return int(made.type_id)
+
+
+def put(call: Calls, kind: str, *nodes: Any, **more: Any) -> list[int]:
+    noun = KINDS[kind][2]
+    return list(getattr(call(f"Put{kind}s", **{f"{noun}s": nodes}, **more), f"{noun}_ids"))
+
+
+def code(call: Calls, kind: str, *nodes: Any, **more: Any) -> Code:
+    return call.code(f"Put{kind}s", **{f"{KINDS[kind][2]}s": nodes}, **more)
+
+
+def get(call: Calls, kind: str, node_id: int) -> Any:
+    noun = KINDS[kind][2]
+    (found,) = getattr(call(f"Get{kind}sByID", **{f"{noun}_ids": [node_id]}), f"{noun}s")
+    return found
+
+
+def absent(call: Calls, kind: str) -> bool:
+    return not getattr(call(f"Get{kind}s"), f"{KINDS[kind][2]}s")
+
+
+@pytest.fixture
+def dataset(call: Calls) -> int:
+    return put_type(call, "Artifact", "Dataset", **ALL_KINDS)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_type_id_that_is_missing_or_of_another_kind(call: Calls, kind: str) -> None:
+    other = put_type(call, "Context" if kind != "Context" else "Artifact", "Other")
+    message = KINDS[kind][0]
+    assert code(call, kind, message(name="x")) is Code.INVALID_ARGUMENT
+    assert code(call, kind, message(name="x", type_id=other)) is Code.NOT_FOUND
+    assert code(call, kind, message(name="x", type_id=4711)) is Code.NOT_FOUND
+    assert absent(call, kind)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_property_that_is_undeclared_or_of_another_kind(call: Calls, kind: str) -> None:
+    type_id, message = put_type(call, kind, d=pb.DOUBLE), KINDS[kind][0]
+    assert code(call, kind, node(message, {"zz": 1}, type_id=type_id, name="x")) is Code.INVALID_ARGUMENT
+    assert code(call, kind, node(message, {"d": 1}, type_id=type_id, name="x")) is Code.INVALID_ARGUMENT
+    unset = message(type_id=type_id, name="x", properties={"d": pb.Value()})
+    assert code(call, kind, unset) is Code.INVALID_ARGUMENT
+    assert absent(call, kind)
+    assert "declares it as DOUBLE" in call.message(
+        f"Put{kind}s", **{f"{KINDS[kind][2]}s": [node(message, {"d": 1}, type_id=type_id, name="x")]}
+    )
+
+
+@pytest.mark.parametrize("kind", ["Artifact", "Execution"])
+def test_names_are_unique_within_a_type(call: Calls, kind: str) -> None:
+    one, two, message = put_type(call, kind, "A"), put_type(call, kind, "B"), KINDS[kind][0]
+    put(call, kind, message(type_id=one, name="n"))
+    assert code(call, kind, message(type_id=one, name="n")) is Code.ALREADY_EXISTS
+    assert code(call, kind, message(type_id=two, name="n")) is Code.OK
+    assert code(call, kind, message(type_id=one), message(type_id=one)) is Code.OK
+    assert code(call, kind, message(type_id=one, name="")) is Code.OK
+    assert code(call, kind, message(type_id=one, name="")) is Code.ALREADY_EXISTS
+
+
+def test_names_differ_by_case_and_trailing_space(call: Calls, dataset: int) -> None:
+    ids = put(call, "Artifact", *(pb.Artifact(type_id=dataset, name=name) for name in ("n", "N", "n ", "ñ")))
+    assert [get(call, "Artifact", i).name for i in ids] == ["n", "N", "n ", "ñ"]
+
+
+def test_external_ids_are_unique_within_a_kind(call: Calls, dataset: int) -> None:
+    run, model = put_type(call, "Execution", "Run"), put_type(call, "Artifact", "Model")
+    put(call, "Artifact", pb.Artifact(type_id=dataset, external_id="e"))
+    assert code(call, "Artifact", pb.Artifact(type_id=model, external_id="e")) is Code.ALREADY_EXISTS
+    assert code(call, "Execution", pb.Execution(type_id=run, external_id="e")) is Code.OK
+
+
+def test_what_the_store_sets_is_not_taken_from_the_request(call: Calls, dataset: int) -> None:
+    given = pb.Artifact(type_id=dataset, type="nope", create_time_since_epoch=1, last_update_time_since_epoch=2)
+    given.system_metadata.type_url = "x"
+    stored = get(call, "Artifact", put(call, "Artifact", given)[0])
+    assert stored.type == "Dataset"
+    assert stored.create_time_since_epoch == stored.last_update_time_since_epoch > 1_000_000_000_000
+    assert not stored.HasField("system_metadata")
+
+
+def test_all_kinds_of_value_come_back(call: Calls, dataset: int) -> None:
+    values = {"i": -(2**63), "d": 0.1 + 0.2, "s": 'it\'s 50% \\ "é\U0001f600"', "st": {"k": [1, None, "x"]}, "b": False}
+    values["p"] = AnyMessage(type_url="type.googleapis.com/x", value=b"\x00\x01\xff")
+    given = node(pb.Artifact, values, {**values, "": 2**63 - 1, "empty": {}}, type_id=dataset)
+    stored = get(call, "Artifact", put(call, "Artifact", given)[0])
+    assert stored.properties == given.properties
+    assert stored.custom_properties == given.custom_properties
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        math.nan,
+        math.inf,
+        -math.inf,
+        5e-324,
+        -0.0,
+        1.7976931348623157e308,
+        "__MLMD_NULL__",
+        "mlmd-struct::",
+        "mlmd-struct::not base64",
+        "mlmd-exact::NaN",
+        "a\0b",
+        "x" * 70_000,
+        AnyMessage(),
+        AnyMessage(value=b"\x01"),
+    ],
+    ids=lambda given: repr(given)[:30],
+)
+def test_what_version_10_cannot_hold_comes_back_exactly(call: Calls, dataset: int, given: Any) -> None:
+    ids = put(call, "Artifact", node(pb.Artifact, {}, {"v": given, "other": 1}, type_id=dataset))
+    stored = get(call, "Artifact", ids[0])
+    assert stored.custom_properties["v"].SerializeToString() == value(given).SerializeToString()
+    assert code(call, "Artifact", stored) is Code.OK
+    assert get(call, "Artifact", ids[0]).last_update_time_since_epoch == stored.last_update_time_since_epoch
+    stored.custom_properties["v"].int_value = 3
+    put(call, "Artifact", stored)
+    assert get(call, "Artifact", ids[0]).custom_properties["v"].int_value == 3
+
+
+def full_artifact(dataset: int) -> pb.Artifact:
+    made = node(pb.Artifact, {"i": 1, "s": "x"}, {"c": 1}, type_id=dataset, name="n", uri="u", external_id="e")
+    made.state = pb.Artifact.LIVE
+    return made  # type: ignore[no-any-return]
+
+
+def test_an_update_with_only_the_id_clears_all_but_the_name(call: Calls, dataset: int) -> None:
+    (artifact_id,) = put(call, "Artifact", full_artifact(dataset))
+    before = get(call, "Artifact", artifact_id)
+    put(call, "Artifact", pb.Artifact(id=artifact_id))
+    stored = get(call, "Artifact", artifact_id)
+    assert (stored.name, stored.uri, stored.HasField("uri")) == ("n", "", True)
+    assert not stored.HasField("state")
+    assert not stored.HasField("external_id")
+    assert not stored.properties
+    assert not stored.custom_properties
+    assert stored.create_time_since_epoch == before.create_time_since_epoch
+    assert stored.last_update_time_since_epoch > before.last_update_time_since_epoch
+
+
+def test_an_echo_changes_nothing_unless_the_type_is_left_out(call: Calls, dataset: int) -> None:
+    (artifact_id,) = put(call, "Artifact", full_artifact(dataset))
+    stored = get(call, "Artifact", artifact_id)
+    put(call, "Artifact", stored)
+    assert get(call, "Artifact", artifact_id) == stored
+    echo = pb.Artifact()
+    echo.CopyFrom(stored)
+    echo.ClearField("type")
+    put(call, "Artifact", echo)
+    assert get(call, "Artifact", artifact_id).last_update_time_since_epoch > stored.last_update_time_since_epoch
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_contexts_can_be_renamed(call: Calls, kind: str) -> None:
+    type_id, message = put_type(call, kind), KINDS[kind][0]
+    (node_id,) = put(call, kind, message(type_id=type_id, name="old"))
+    put(call, kind, message(id=node_id, name="new"))
+    assert get(call, kind, node_id).name == ("new" if kind == "Context" else "old")
+
+
+def test_a_context_renamed_to_a_taken_name(call: Calls) -> None:
+    type_id = put_type(call, "Context")
+    one, _ = put(call, "Context", pb.Context(type_id=type_id, name="a"), pb.Context(type_id=type_id, name="b"))
+    assert code(call, "Context", pb.Context(id=one, name="b")) is Code.INTERNAL
+    assert get(call, "Context", one).name == "a"
+
+
+def test_names_can_be_passed_on_in_order_but_not_exchanged(call: Calls) -> None:
+    type_id = put_type(call, "Context")
+    one, two = put(call, "Context", pb.Context(type_id=type_id, name="a"), pb.Context(type_id=type_id, name="b"))
+    exchange = [pb.Context(id=one, name="b"), pb.Context(id=two, name="a")]
+    assert code(call, "Context", *exchange) is Code.INTERNAL
+    passed_on = [pb.Context(id=two, name="c"), pb.Context(id=one, name="b"), pb.Context(type_id=type_id, name="a")]
+    three = put(call, "Context", *passed_on)[2]
+    assert [get(call, "Context", i).name for i in (one, two, three)] == ["b", "c", "a"]
+
+
+@pytest.mark.parametrize("unknown", [777, 0, -1])
+def test_an_unknown_id_is_invalid(call: Calls, dataset: int, unknown: int) -> None:
+    assert code(call, "Artifact", pb.Artifact(id=unknown, type_id=dataset)) is Code.INVALID_ARGUMENT
+
+
+def test_the_type_cannot_change_even_when_masked_out(call: Calls, dataset: int) -> None:
+    other = put_type(call, "Artifact", "Other")
+    (artifact_id,) = put(call, "Artifact", full_artifact(dataset))
+    changed = pb.Artifact(id=artifact_id, type_id=other)
+    assert code(call, "Artifact", changed) is Code.INVALID_ARGUMENT
+    assert code(call, "Artifact", changed, update_mask={"paths": ["uri"]}) is Code.INVALID_ARGUMENT
+
+
+def test_nothing_is_stored_when_one_item_fails(call: Calls, dataset: int) -> None:
+    assert code(call, "Artifact", full_artifact(dataset), pb.Artifact()) is Code.INVALID_ARGUMENT
+    assert absent(call, "Artifact")
+
+
+def test_the_first_error_in_the_request_wins(call: Calls, dataset: int) -> None:
+    put(call, "Artifact", pb.Artifact(type_id=dataset, name="n"))
+    duplicate, untyped = pb.Artifact(type_id=dataset, name="n"), pb.Artifact(type_id=4711)
+    assert code(call, "Artifact", duplicate, untyped) is Code.ALREADY_EXISTS
+    assert code(call, "Artifact", untyped, duplicate) is Code.NOT_FOUND
+
+
+def test_a_context_needs_a_name(call: Calls) -> None:
+    type_id = put_type(call, "Context")
+    assert code(call, "Context", pb.Context(type_id=type_id)) is Code.INVALID_ARGUMENT
+    assert code(call, "Context", pb.Context(type_id=type_id, name="")) is Code.INVALID_ARGUMENT
+    (context_id,) = put(call, "Context", pb.Context(type_id=type_id, name="c"))
+    assert code(call, "Context", pb.Context(id=context_id)) is Code.INVALID_ARGUMENT
+
+
+def test_properties_of_one_name_in_both_maps_are_independent(call: Calls, dataset: int) -> None:
+    (artifact_id,) = put(call, "Artifact", node(pb.Artifact, {"i": 1}, {"i": "one"}, type_id=dataset))
+    for properties, custom in (({"i": 2}, {"i": "one"}), ({"i": 2}, {"i": "two"}), ({}, {"i": "two"}), ({"i": 3}, {})):
+        put(call, "Artifact", node(pb.Artifact, properties, custom, id=artifact_id))
+        stored = get(call, "Artifact", artifact_id)
+        assert stored == node(
+            pb.Artifact,
+            properties,
+            custom,
+            id=artifact_id,
+            type_id=dataset,
+            type="Dataset",
+            uri="",
+            create_time_since_epoch=stored.create_time_since_epoch,
+            last_update_time_since_epoch=stored.last_update_time_since_epoch,
+        )
+
+
+def test_a_custom_property_may_change_its_kind(call: Calls, dataset: int) -> None:
+    (artifact_id,) = put(call, "Artifact", node(pb.Artifact, {}, {"c": 1}, type_id=dataset))
+    put(call, "Artifact", node(pb.Artifact, {}, {"c": "text"}, id=artifact_id))
+    assert get(call, "Artifact", artifact_id).custom_properties["c"].WhichOneof("value") == "string_value"
+
+
+def test_a_custom_property_without_a_value_is_refused(call: Calls, dataset: int) -> None:
+    unset = pb.Artifact(type_id=dataset, custom_properties={"c": pb.Value()})
+    assert "custom_properties['c']" in call.message("PutArtifacts", artifacts=[unset])
+    (artifact_id,) = put(call, "Artifact", pb.Artifact(type_id=dataset))
+    unset.id = artifact_id
+    assert code(call, "Artifact", unset) is Code.INVALID_ARGUMENT
+
+
+MASKS = [
+    (["uri"], {}, {"uri": ""}),
+    (["state"], {}, {"state": None}),
+    (["external_id"], {}, {"external_id": None}),
+    (["properties.i"], {"properties": {"i": 9}}, {"properties": {"i": 9, "s": "x"}}),
+    (["properties.i"], {}, {"properties": {"s": "x"}}),
+    (["properties"], {"properties": {"d": 1.5}}, {"properties": {"d": 1.5}}),
+    (["properties", "properties.s"], {"properties": {"d": 1.5}}, {"properties": {"d": 1.5}}),
+    (["custom_properties.k"], {"custom": {"k": 2}}, {"custom": {"c": 1, "k": 2}}),
+    (["properties.zz"], {}, {}),
+    (["uri"], {"properties": {"zz": 1}}, {"uri": ""}),
+    (["bogus"], {"uri": "other"}, {}),
+    (["id", "type_id", "name", "create_time_since_epoch"], {"name": "other"}, {}),
+]
+
+
+@pytest.mark.parametrize(("paths", "change", "expected"), MASKS, ids=lambda x: str(x)[:40])
+def test_a_mask_leaves_the_rest_alone(
+    call: Calls, dataset: int, paths: list[str], change: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    (artifact_id,) = put(call, "Artifact", full_artifact(dataset))
+    fields = {name: given for name, given in change.items() if name not in ("properties", "custom")}
+    changed = node(pb.Artifact, change.get("properties"), change.get("custom"), id=artifact_id, **fields)
+    put(call, "Artifact", changed, update_mask={"paths": paths})
+    stored = get(call, "Artifact", artifact_id)
+    wanted = node(
+        pb.Artifact,
+        expected.get("properties", {"i": 1, "s": "x"}),
+        expected.get("custom", {"c": 1}),
+        name="n",
+        uri=expected.get("uri", "u"),
+        external_id=expected.get("external_id", "e"),
+        state=expected.get("state", pb.Artifact.LIVE),
+    )
+    for name in ("id", "type_id", "type", "create_time_since_epoch", "last_update_time_since_epoch"):
+        setattr(wanted, name, getattr(stored, name))
+    assert stored == wanted
+
+
+def test_a_mask_that_selects_an_undeclared_property_of_the_request(call: Calls, dataset: int) -> None:
+    (artifact_id,) = put(call, "Artifact", full_artifact(dataset))
+    wrong = node(pb.Artifact, {"zz": 1}, id=artifact_id)
+    assert code(call, "Artifact", wrong, update_mask={"paths": ["properties.zz"]}) is Code.INVALID_ARGUMENT
+
+
+def test_a_mask_on_a_node_without_id_creates_it_in_full(call: Calls, dataset: int) -> None:
+    (artifact_id,) = put(call, "Artifact", full_artifact(dataset), update_mask={"paths": ["uri"]})
+    assert get(call, "Artifact", artifact_id).properties["i"].int_value == 1
+
+
+def test_a_masked_context_keeps_its_name(call: Calls) -> None:
+    type_id = put_type(call, "Context")
+    (context_id,) = put(call, "Context", pb.Context(type_id=type_id, name="c"))
+    changed = node(pb.Context, {}, {"z": 1}, id=context_id)
+    put(call, "Context", changed, update_mask={"paths": ["custom_properties.z"]})
+    assert get(call, "Context", context_id).name == "c"
+    assert code(call, "Context", pb.Context(id=context_id), update_mask={"paths": ["name"]}) is Code.INVALID_ARGUMENT
+
+
+def test_a_key_with_dots_can_be_masked(call: Calls) -> None:
+    type_id = put_type(call, "Artifact", "Dotted", **{"a.b": pb.INT})
+    (artifact_id,) = put(call, "Artifact", node(pb.Artifact, {"a.b": 1}, type_id=type_id))
+    put(call, "Artifact", node(pb.Artifact, {"a.b": 2}, id=artifact_id), update_mask={"paths": ["properties.a.b"]})
+    assert get(call, "Artifact", artifact_id).properties["a.b"].int_value == 2
+
+
+def test_a_stale_time_is_refused_when_times_are_checked(call: Calls, dataset: int) -> None:
+    (artifact_id,) = put(call, "Artifact", full_artifact(dataset))
+    stored = get(call, "Artifact", artifact_id)
+    options = {"abort_if_latest_updated_time_changed": True}
+    assert code(call, "Artifact", pb.Artifact(id=artifact_id), options=options) is Code.FAILED_PRECONDITION
+    changed = pb.Artifact(id=artifact_id, last_update_time_since_epoch=stored.last_update_time_since_epoch)
+    assert code(call, "Artifact", changed, changed, options=options) is Code.FAILED_PRECONDITION
+    assert code(call, "Artifact", changed, options=options) is Code.OK
+    assert get(call, "Artifact", artifact_id).last_update_time_since_epoch > stored.last_update_time_since_epoch
+    assert code(call, "Artifact", changed, options=options) is Code.FAILED_PRECONDITION
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_statements_do_not_grow_with_the_nodes(call: Calls, kind: str) -> None:
+    type_id, message = put_type(call, kind), KINDS[kind][0]
+
+    def statements(count: int, write: str) -> int:
+        nodes = [
+            node(message, {}, {"a": n, "b": "x"}, type_id=type_id, name=f"{write}{count}-{n}") for n in range(count)
+        ]
+        ids = put(call, kind, *nodes)
+        if write == "create":
+            nodes = [
+                node(message, {}, {"a": n, "b": "x"}, type_id=type_id, name=f"again{count}-{n}") for n in range(count)
+            ]
+        else:
+            nodes = [node(message, {}, {"a": n + 1}, id=i, name=f"{write}-new{count}-{n}") for n, i in enumerate(ids)]
+        with counted(call.store) as seen:
+            put(call, kind, *nodes)
+        return len(seen)
+
+    for write in ("create", "update"):
+        few = statements(1, write)
+        assert statements(100, write) <= few + 4
+        # one more for each started 1,000 rows and table: nodes and properties
+        assert statements(5000, write) <= few + 5 + 10
