@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.reference import client as reference_client
+from tests.reference.client import Reference
+from tests.reference.databases import MariaDatabases, SqliteDatabases
 from tests.services import keeper
 from tests.services import mariadb as mariadb_service
 from tests.services import mysql as mysql_service
@@ -123,3 +126,47 @@ def new_database(request: pytest.FixtureRequest, tmp_path: Path, worker_id: str)
             return made.enter_context(server.database(f"test_{worker_id}_{number}"))
 
         yield new
+
+
+@pytest.fixture(scope="session")
+def _reference_worker() -> Iterator[Reference]:
+    """One worker process on SQLite for all tests of this process."""
+    if (sentence := reference_client.absence()) is not None:
+        missing(sentence)
+    databases = SqliteDatabases()
+    reference = Reference(databases)
+    yield reference
+    reference.close()
+    databases.discard()
+
+
+@pytest.fixture
+def reference(_reference_worker: Reference) -> Reference:
+    """Google's core on a new, empty SQLite file."""
+    _reference_worker.reset()
+    return _reference_worker
+
+
+@pytest.fixture(scope="session")
+def _reference_mariadb_worker(mariadb: Address, worker_id: str) -> Iterator[Reference]:
+    if (sentence := reference_client.absence()) is not None:
+        missing(sentence)
+    databases = MariaDatabases(mariadb, f"reference_{worker_id}")
+    reference = Reference(databases)
+    yield reference
+    reference.close()
+    databases.discard()
+
+
+@pytest.fixture
+def reference_mariadb(_reference_mariadb_worker: Reference) -> Reference:
+    """Google's core on a new, empty MariaDB database."""
+    _reference_mariadb_worker.reset()
+    return _reference_mariadb_worker
+
+
+@pytest.fixture(params=["reference", "reference_mariadb"], ids=["sqlite", "mariadb"])
+def any_reference(request: pytest.FixtureRequest) -> Reference:
+    """Google's core on each database."""
+    reference: Reference = request.getfixturevalue(request.param)
+    return reference
