@@ -1,0 +1,70 @@
+"""Our own tables: their revision, the store's row, and Alembic, which is loaded only when something is to be done."""
+
+import time
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from mlmd_migrations.catalog import Catalog
+from mlmd_migrations.errors import FAILED_PRECONDITION, SchemaError
+
+HEAD = "v0001"
+"""The newest revision in `own/versions`; revision names sort by age."""
+VERSION_TABLE = "mlmd_alembic_version"
+SCRIPTS = Path(__file__).parent / "own"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRow:
+    """The one row of mlmd_store that opening needs."""
+
+    store_uuid: str
+    text_mode: str
+
+
+def revision_of(connection: Connection, catalog: Catalog) -> str:
+    """The revision of our tables, "" when there is none.
+
+    Raises SchemaError FAILED_PRECONDITION when a newer mlmd-server made them.
+    """
+    if VERSION_TABLE not in catalog:
+        return ""
+    revision = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() or ""
+    if revision > HEAD:
+        raise SchemaError(
+            FAILED_PRECONDITION,
+            f"A newer mlmd-server has opened this database (revision {revision} of its own tables, this one knows "
+            f"{HEAD}); use that version or a later one.",
+        )
+    return str(revision)
+
+
+def store_row(connection: Connection, catalog: Catalog) -> StoreRow | None:
+    """The identity of the store, None before our server has opened it."""
+    if "mlmd_store" not in catalog:
+        return None
+    row = connection.execute(text("SELECT store_uuid, text_mode FROM mlmd_store WHERE id = 1")).first()
+    return StoreRow(row.store_uuid, row.text_mode) if row else None
+
+
+def insert_store_row(connection: Connection, text_mode: str) -> StoreRow:
+    """Give a store its identity, once."""
+    row = StoreRow(str(uuid.uuid4()), text_mode)
+    connection.execute(
+        text("INSERT INTO mlmd_store (id, store_uuid, text_mode, create_ms) VALUES (1, :uuid, :mode, :now)"),
+        {"uuid": row.store_uuid, "mode": text_mode, "now": time.time_ns() // 1_000_000},
+    )
+    return row
+
+
+def upgrade(connection: Connection) -> None:
+    """Bring our tables to HEAD with Alembic, inside the caller's transaction where the database has one for DDL."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, HEAD)
