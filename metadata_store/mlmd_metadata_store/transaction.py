@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from mlmd_metadata_store import number_lists
 from mlmd_metadata_store.dialects import Dialect
 from mlmd_metadata_store.text import TextCodec
 from mlmd_metadata_store.type_cache import TypeCache
@@ -87,11 +88,31 @@ class Transaction:
     def rows_in(
         self, statement: sa.Executable, ids: Iterable[int] | Iterable[str], name: str = "ids", **parameters: Any
     ) -> list[Any]:
-        """Return the rows of a SELECT whose expanding parameter `name` takes the distinct `ids`, chunk by chunk."""
+        """Return the rows of a SELECT whose expanding parameter `name` takes the distinct `ids`, chunk by chunk.
+
+        The rows unpack like tuples and have no names. The statement should live as long as the process: its SQL is kept.
+        """
         found: list[Any] = []
         for chunk in chunks(sorted(set(ids))):  # type: ignore[type-var]
-            found += self.rows(statement, {name: chunk, **parameters})
+            values = {name: chunk, **parameters}
+            sql = number_lists.render(statement, self.conn.dialect, values)
+            found += self.rows(statement, values) if sql is None else self._plain_rows(sql)
         return found
+
+    def _plain_rows(self, sql: str) -> Sequence[Any]:
+        """Return the driver's own tuples: on wide results half the time of rows that know their columns' names."""
+        self.caller.check_deadline()
+        try:
+            result = self.conn.exec_driver_sql(sql)
+        except DBAPIError as error:
+            raise self.dialect.translate(error) from error
+        driver = self.conn.dialect.loaded_dbapi
+        try:
+            rows: Sequence[Any] = result.cursor.fetchall()
+        except driver.Error as error:
+            raise self.dialect.translate(DBAPIError(None, None, error)) from error
+        result.close()
+        return rows
 
     def execute_in(self, statement: sa.Executable, ids: Iterable[int], name: str = "ids") -> None:
         """Run a DELETE or UPDATE whose expanding parameter `name` takes the distinct `ids`, chunk by chunk."""
