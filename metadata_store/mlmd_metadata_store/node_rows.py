@@ -100,18 +100,22 @@ def nodes_of_rows(tx: Transaction, kind: Kind, rows: Sequence[Any], add: Callabl
         if uri is not None:
             _set_text(node, "uri", decode(uri))
         if state is not None:
-            set_state(node, state)
+            set_state(kind, node, state)
     _read_properties(tx, kind, nodes)
     return list(nodes.values())
 
 
-def set_state(node: Any, state: int) -> None:
+_STATES: dict[Kind, tuple[str, frozenset[int]]] = {
+    Kind.ARTIFACT: ("state", frozenset(pb.Artifact.State.values())),
+    Kind.EXECUTION: ("last_known_state", frozenset(pb.Execution.State.values())),
+}
+
+
+def set_state(kind: Kind, node: Any, state: int) -> None:
     """Set an artifact's or execution's state; a number that the enum does not know stays unset, as on the wire."""
-    if isinstance(node, pb.Artifact):
-        if state in pb.Artifact.State.values():
-            node.state = state  # type: ignore[assignment]
-    elif state in pb.Execution.State.values():
-        node.last_known_state = state
+    field, known = _STATES[kind]
+    if state in known:
+        setattr(node, field, state)
 
 
 def _set_text(message: Message, field: str, text: str) -> None:
@@ -140,9 +144,13 @@ def _varint(number: int) -> bytes:
 def _read_properties(tx: Transaction, kind: Kind, nodes: dict[int, Any]) -> None:
     decode = tx.text.decode
     doubtful: list[tuple[int, int, str, str]] = []
+    last: tuple[int, int] | None = None
+    values: Any = None
     for owner, custom, name, integer, double, text, proto, boolean in tx.rows_in(READERS[kind].properties, nodes):
-        node = nodes[owner]
-        value = (node.custom_properties if custom else node.properties)[decode(name)]
+        if (owner, custom) != last:  # rows come mostly sorted, and the maps of a message are dear to get
+            last = (owner, custom)
+            values = nodes[owner].custom_properties if custom else nodes[owner].properties
+        value = values[decode(name)]
         if integer is not None:
             value.int_value = integer
         elif double is not None:
@@ -151,10 +159,7 @@ def _read_properties(tx: Transaction, kind: Kind, nodes: dict[int, Any]) -> None
             text = decode(text)
             if text.startswith(STAND_IN_PREFIX):
                 doubtful.append((owner, custom, decode(name), text))
-            try:
-                read_text(value, text)
-            except UnicodeEncodeError:
-                set_raw_text(value, "string_value", text)
+            _read_text(value, text)
         elif proto is not None:
             read_proto(value, proto)
         elif boolean is not None:
@@ -166,6 +171,13 @@ def _read_properties(tx: Transaction, kind: Kind, nodes: dict[int, Any]) -> None
             )
     if doubtful:
         _read_exactly(tx, kind, nodes, doubtful)
+
+
+def _read_text(value: pb.Value, text: str) -> None:
+    try:
+        read_text(value, text)
+    except UnicodeEncodeError:
+        set_raw_text(value, "string_value", text)
 
 
 def _read_exactly(
