@@ -1,0 +1,188 @@
+"""The proxy forwards faithfully, and breaks connections exactly where it is told."""
+
+import contextlib
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.services.mysql_packets import packets, statement
+from tests.services.proxy import Moment, Proxy
+from tests.services.sql_server import Address
+
+
+class Echo(socketserver.BaseRequestHandler):
+    """Sends back what it gets, and remembers it."""
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := self.request.recv(65536):
+                heard: list[bytes] = self.server.heard  # type: ignore[attr-defined]
+                heard.append(data)
+                self.request.sendall(data)
+
+
+@pytest.fixture
+def echo() -> Iterator[Any]:
+    """A server that echoes, with the list `heard`."""
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo)
+    server.daemon_threads = True
+    server.heard = []  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def ask(connection: socket.socket, text: bytes) -> bytes:
+    """Send the text and return as many bytes, fewer when the connection ends."""
+    connection.sendall(text)
+    answer = b""
+    while len(answer) < len(text) and (part := connection.recv(len(text) - len(answer))):
+        answer += part
+    return answer
+
+
+def heard(echo: Any, text: bytes) -> bool:
+    """Whether the server hears the text within two seconds."""
+    until = time.monotonic() + 2
+    while b"".join(echo.heard) != text and time.monotonic() < until:
+        time.sleep(0.01)
+    return b"".join(echo.heard) == text
+
+
+def test_bytes_pass_unchanged_and_are_counted(echo: Any) -> None:
+    text = bytes(range(256)) * 4000
+    with Proxy(echo.server_address[1]) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as connection:
+        assert ask(connection, text) == text
+        assert proxy.accepted == 1
+        assert proxy.bytes_to_server == proxy.bytes_to_client == len(text)
+
+
+@pytest.mark.parametrize(
+    ("moment", "reached"), [(Moment.BEFORE, b"one"), (Moment.SENT, b"onetwo"), (Moment.ANSWERED, b"onetwo")]
+)
+def test_a_cut_comes_at_its_moment(echo: Any, moment: Moment, reached: bytes) -> None:
+    with Proxy(echo.server_address[1]) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as connection:
+        cut = proxy.cut(2, moment)
+        assert ask(connection, b"one") == b"one"
+        assert not cut.happened
+        with pytest.raises(ConnectionResetError):
+            ask(connection, b"two")
+        assert cut.happened
+        assert cut.statement == "two"
+        assert heard(echo, reached)
+
+
+def test_without_reset_the_client_sees_an_end(echo: Any) -> None:
+    with Proxy(echo.server_address[1], reset=False) as proxy:
+        proxy.cut(1, Moment.ANSWERED)
+        with socket.create_connection(("127.0.0.1", proxy.port)) as connection:
+            assert ask(connection, b"lost") == b""
+
+
+def test_a_cut_waits_for_its_predicate_and_happens_once(echo: Any) -> None:
+    with Proxy(echo.server_address[1]) as proxy:
+        cut = proxy.cut(1, Moment.BEFORE, lambda text: text.startswith("COMMIT"))
+        with socket.create_connection(("127.0.0.1", proxy.port)) as connection:
+            assert ask(connection, b"INSERT") == b"INSERT"
+            with pytest.raises(ConnectionResetError):
+                ask(connection, b"COMMIT")
+        assert cut.wait()
+        with socket.create_connection(("127.0.0.1", proxy.port)) as connection:
+            assert ask(connection, b"COMMIT") == b"COMMIT"
+
+
+@pytest.mark.parametrize(("limits", "reached"), [({"to_server": 5}, b"01234"), ({"to_client": 3}, b"0123456789")])
+def test_a_connection_ends_after_so_many_bytes(echo: Any, limits: dict[str, int], reached: bytes) -> None:
+    with Proxy(echo.server_address[1], reset=False) as proxy:
+        proxy.cut_after_bytes(**limits)
+        with socket.create_connection(("127.0.0.1", proxy.port)) as connection:
+            answer = ask(connection, b"0123456789")
+        assert b"0123456789".startswith(answer)
+        assert len(answer) <= min(limits.values())
+        assert heard(echo, reached)
+        with socket.create_connection(("127.0.0.1", proxy.port)) as connection:
+            assert ask(connection, b"abcdefghij") == b"abcdefghij"
+
+
+def test_all_connections_can_be_cut_and_further_ones_refused(echo: Any) -> None:
+    with Proxy(echo.server_address[1]) as proxy, contextlib.ExitStack() as opened:
+        both = [opened.enter_context(socket.create_connection(("127.0.0.1", proxy.port))) for _ in range(2)]
+        assert [ask(connection, b"x") for connection in both] == [b"x", b"x"]
+        assert proxy.cut_all() == 2
+        for connection in both:
+            with pytest.raises(ConnectionResetError):
+                ask(connection, b"y")
+        proxy.refusing = True
+        with socket.create_connection(("127.0.0.1", proxy.port)) as refused:
+            assert refused.recv(1) == b""
+        proxy.calm()
+        with socket.create_connection(("127.0.0.1", proxy.port)) as connection:
+            assert ask(connection, b"z") == b"z"
+
+
+def test_delay_and_throttle_slow_it_down(echo: Any) -> None:
+    with Proxy(echo.server_address[1]) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as connection:
+        proxy.delay_seconds = 0.1
+        began = time.monotonic()
+        ask(connection, b"x")
+        assert time.monotonic() - began >= 0.2
+        proxy.delay_seconds, proxy.bytes_per_second = 0.0, 100_000
+        began = time.monotonic()
+        ask(connection, b"x" * 20_000)
+        assert time.monotonic() - began >= 0.2
+
+
+def test_commands_are_named() -> None:
+    assert statement(b"\x03SELECT 1") == "SELECT 1"
+    assert statement(b"\x0e") == "<ping>"
+    assert statement(b"\xfe") == "<command 254>"
+
+
+class TestMariaDB:
+    """Statements of a real client, through the proxy to a real server."""
+
+    @pytest.fixture
+    def proxy(self, mariadb: Address) -> Iterator[Proxy]:
+        with Proxy(mariadb.port, packets) as proxy:
+            yield proxy
+
+    @pytest.fixture
+    def table(self, mariadb: Address, mariadb_url: str, database_name: str) -> str:
+        mariadb.execute("CREATE TABLE kept (id INT)", database_name)
+        return database_name
+
+    @pytest.mark.parametrize(("moment", "rows"), [(Moment.BEFORE, 0), (Moment.ANSWERED, 1)])
+    def test_a_commit_is_lost_or_only_its_answer(
+        self, mariadb: Address, proxy: Proxy, table: str, moment: Moment, rows: int
+    ) -> None:
+        import MySQLdb
+
+        connection = Address(port=proxy.port).connect(table, autocommit=False)
+        cut = proxy.cut(1, moment, lambda text: text.upper() == "COMMIT")
+        connection.cursor().execute("INSERT INTO kept VALUES (1)")
+        with pytest.raises(MySQLdb.OperationalError):
+            connection.commit()
+        connection.close()
+        assert cut.happened
+        until = time.monotonic() + 10  # a connection that ended is rolled back a moment later
+        while mariadb.execute("SELECT count(*) FROM kept", table) != [(rows,)] and time.monotonic() < until:
+            time.sleep(0.05)
+        assert mariadb.execute("SELECT count(*) FROM kept", table) == [(rows,)]
+
+    def test_statements_are_recorded_in_order_whatever_their_size(self, proxy: Proxy, table: str) -> None:
+        connection = Address(port=proxy.port).connect(table)
+        proxy.calm()
+        large = f"SELECT length('{'x' * 20_000_000}')"
+        with contextlib.closing(connection.cursor()) as cursor:
+            cursor.execute(large)
+            assert cursor.fetchall() == ((20_000_000,),)
+            cursor.execute("SELECT 'ü'")
+        connection.ping()
+        connection.close()
+        assert [text[:11] for text in proxy.statements[:3]] == ["SELECT leng", "SELECT 'ü'", "<ping>"]
