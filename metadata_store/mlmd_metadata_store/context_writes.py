@@ -45,6 +45,8 @@ def put_contexts(tx: Transaction, contexts: Sequence[pb.Context], reuse: Reuse) 
         _check_named(context)
     ids = _forced(tx, [context.id for context in contexts if _is_forced(context, reuse)])
     found = _by_name(tx, [c for c in named if not c.HasField("id")]) if reuse.by_name else {}
+    if set(found.values()) & {c.id for c in named if c.HasField("id")}:
+        raise NeedsOrder("A context is updated and named in one request.")
     rest = [context for context in named if (context.type_id, context.name) not in found or context.HasField("id")]
     made = iter(_put(tx, rest, reuse))
     return [
@@ -65,7 +67,7 @@ def _is_forced(context: pb.Context, reuse: Reuse) -> bool:
 
 def _check_named(context: pb.Context) -> None:
     for name in ("type_id", "name"):
-        if not context.HasField(name):  # type: ignore[arg-type]
+        if not context.HasField(name):
             raise InvalidArgument(f"contexts: {name} is missing; a context that comes with an execution needs it.")
 
 

@@ -3,22 +3,26 @@
 import logging
 import random
 import time
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
+import sqlalchemy as sa
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import Aborted, DeadlineExceeded, ResourceExhausted, StoreError, Unavailable
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from mlmd_metadata_store.dialects import ConnectionLost, Dialect, SqliteDialect, UndecodableText
+from mlmd_metadata_store.plans import Plans
 from mlmd_metadata_store.text import TEXT_CODECS, TextCodec
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_cache import TypeCache
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
+_ONE = sa.select(sa.literal(1))
 
 TURN_SECONDS = 60.0
 """How long a write waits for the other writes of this process, when the caller sets no deadline."""
@@ -35,6 +39,9 @@ class Database:
         self.types = TypeCache()
         self.reader: Engine = dialect.engine(writer=False)
         self.writer: Engine = dialect.engine(writer=True)
+        self.plans = Plans(self.reader.dialect)
+        self.watch: Callable[[str], None] | None = None
+        """Called with each statement before it is sent; for tests and measurements."""
 
     def read(self, caller: Caller, body: Callable[[Transaction], T]) -> T:
         """Run `body` on one snapshot; a lost connection is opened again and the body run once more."""
@@ -71,36 +78,28 @@ class Database:
                 self._wait(caller, attempt)
 
     def _read_once(self, caller: Caller, body: Callable[[Transaction], T]) -> T:
-        with self._connection(self.reader, caller) as conn:
-            try:
-                return body(self._transaction(conn, caller))
-            finally:
-                self._undo(conn)
+        with self._session(self.reader, caller, write=False) as session:
+            return body(session.transaction(self, caller))
 
     def _write_once(self, caller: Caller, body: Callable[[Transaction], T], careful: bool, repeatable: bool) -> T:
         patience = caller.remaining_seconds()
         turn = self.dialect.turn(TURN_SECONDS if patience is None else patience)
-        with turn, self._connection(self.writer, caller) as conn:
-            tx = self._transaction(conn, caller, careful)
+        with turn, self._session(self.writer, caller, write=True) as session:
+            tx = session.transaction(self, caller, careful)
             try:
                 result = body(tx)
                 caller.check_deadline()
             except StoreError as error:
-                self._undo(conn)
                 if tx.setwise and not careful and not isinstance(error, _NOT_OF_THE_REQUEST):
                     raise _Again from error
                 raise
-            except BaseException:
-                self._undo(conn)
-                raise
-            self._commit(conn, repeatable)
+            self._commit(session, repeatable)
             return result
 
-    def _commit(self, conn: Connection, repeatable: bool) -> None:
+    def _commit(self, session: "_Session", repeatable: bool) -> None:
         try:
-            conn.commit()
-        except DBAPIError as error:
-            self._undo(conn)
+            session.commit()
+        except self.dialect.driver_errors as error:
             ours = self.dialect.translate(error)
             if isinstance(ours, ConnectionLost) and not repeatable:
                 raise Unavailable(
@@ -109,31 +108,29 @@ class Database:
                 ) from error
             raise ours from error
 
-    def _transaction(self, conn: Connection, caller: Caller, careful: bool = False) -> Transaction:
-        return Transaction(conn, self.dialect, self.text, self.types, caller, careful=careful)
-
-    def _connection(self, engine: Engine, caller: Caller) -> Connection:
+    @contextmanager
+    def _session(self, engine: Engine, caller: Caller, *, write: bool) -> "Iterator[_Session]":
+        """A pooled connection in a transaction, which is undone unless it was committed."""
         caller.check_deadline()
         try:
-            conn = engine.connect()
+            pooled = engine.raw_connection()
         except PoolTimeout as error:
             raise ResourceExhausted(
                 "All connections to the database are in use. Try again later, or raise the pool size of the server."
             ) from error
         except DBAPIError as error:
             raise self.dialect.translate(error) from error
+        session = _Session(pooled, self.dialect)
         try:
-            conn.begin()
-        except DBAPIError as error:
-            conn.close()
-            raise self.dialect.translate(error) from error
-        return conn
-
-    def _undo(self, conn: Connection) -> None:
-        try:
-            conn.rollback()
-        except DBAPIError:
-            conn.invalidate()
+            session.begin(write=write)
+            yield session
+        except ConnectionLost:
+            session.broken = True
+            raise
+        finally:
+            session.end()
+            if session.broken:
+                engine.dispose()  # the others of the pool were lost with it, or will be tried first for nothing
 
     def _wait(self, caller: Caller, attempt: int) -> None:
         seconds = min(1.0, BACKOFF_SECONDS * 2**attempt) * random.uniform(0.5, 1.5)
@@ -157,7 +154,7 @@ class Database:
         """Make one round trip; raises Unavailable or another StoreError when the database does not answer."""
 
         def body(tx: Transaction) -> None:
-            tx.conn.exec_driver_sql("SELECT 1").scalar_one()
+            tx.rows(_ONE)
 
         self.read(Caller(deadline=time.monotonic() + 5), body)
 
@@ -165,6 +162,57 @@ class Database:
         """Close every connection."""
         self.reader.dispose()
         self.writer.dispose()
+
+
+class _Session:
+    """A driver's connection out of the pool, for one transaction."""
+
+    __slots__ = ("_dialect", "_open", "_pooled", "broken", "connection")
+
+    def __init__(self, pooled: Any, dialect: Dialect) -> None:
+        self._pooled = pooled
+        self._dialect = dialect
+        self._open = False
+        self.broken = False
+        self.connection = pooled.dbapi_connection
+
+    def begin(self, *, write: bool) -> None:
+        """Begin; raises our error when the database does not let it."""
+        try:
+            self._dialect.begin(self.connection, write=write)
+        except self._dialect.driver_errors as error:
+            raise self._dialect.translate(error) from error
+        self._open = True
+
+    def transaction(self, database: Database, caller: Caller, careful: bool = False) -> Transaction:
+        """Return the transaction as bodies see it."""
+        return Transaction(
+            self.connection.cursor(),
+            database.plans,
+            database.dialect,
+            database.text,
+            database.types,
+            caller,
+            careful=careful,
+            watch=database.watch,
+        )
+
+    def commit(self) -> None:
+        """Commit; raises the driver's error."""
+        self._dialect.commit(self.connection)
+        self._open = False
+
+    def end(self) -> None:
+        """Undo what was not committed and give the connection back, or throw it away when it is of no more use."""
+        if self._open and not self.broken:
+            try:
+                self._dialect.roll_back(self.connection)
+            except self._dialect.driver_errors:
+                self.broken = True
+        if self.broken:
+            self._pooled.invalidate()
+        else:
+            self._pooled.close()
 
 
 class Contradicted(Aborted):

@@ -9,7 +9,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -25,7 +25,7 @@ from mlmd_schemas.errors import (
     Unavailable,
 )
 from sqlalchemy import event
-from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
@@ -72,11 +72,28 @@ class Dialect(ABC):
         """Return a context that is entered when this process may write; raises Aborted when that takes too long."""
 
     @abstractmethod
-    def translate(self, error: DBAPIError) -> StoreError:
+    def translate(self, error: Exception) -> StoreError:
         """Return our error for a driver's; the driver's text stays behind."""
 
+    @property
     @abstractmethod
-    def first_id(self, connection: Connection, cursor: Any, count: int) -> int:
+    def driver_errors(self) -> tuple[type[Exception], ...]:
+        """Return the classes of errors that the driver raises."""
+
+    @abstractmethod
+    def begin(self, connection: Any, *, write: bool) -> None:
+        """Begin a transaction on a driver's connection."""
+
+    def commit(self, connection: Any) -> None:
+        """Commit the transaction of a driver's connection."""
+        connection.commit()
+
+    def roll_back(self, connection: Any) -> None:
+        """Undo the transaction of a driver's connection."""
+        connection.rollback()
+
+    @abstractmethod
+    def first_id(self, cursor: Any, count: int) -> int:
         """Return the id of the first of `count` rows that the last INSERT made; they are consecutive."""
 
     @abstractmethod
@@ -174,9 +191,9 @@ class SqliteDialect(Dialect):
             )
         return _Held(self._turn)
 
-    def translate(self, error: DBAPIError) -> StoreError:
+    def translate(self, error: Exception) -> StoreError:
         """Map SQLite's primary and extended result codes."""
-        cause = error.orig
+        cause = error.orig if isinstance(error, DBAPIError) else error
         code = getattr(cause, "sqlite_errorcode", None)
         if code is None:
             return self._uncoded(cause)
@@ -207,9 +224,15 @@ class SqliteDialect(Dialect):
             return OutOfRange("An integer of the request has more than 64 bits.")
         return Internal("The database refused a statement of the server; the server's log has the reason.")
 
-    def first_id(self, connection: Connection, cursor: Any, count: int) -> int:
+    driver_errors = (sqlite3.Error, OverflowError)
+
+    def begin(self, connection: Any, *, write: bool) -> None:
+        """A write takes the lock at once, so that it cannot fail half-way for want of it."""
+        connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    def first_id(self, cursor: Any, count: int) -> int:
         """AUTOINCREMENT under the write lock counts without gaps, so the last id tells the first."""
-        last = connection.exec_driver_sql("SELECT last_insert_rowid()").scalar_one() if count > 1 else cursor.lastrowid
+        last = cursor.execute("SELECT last_insert_rowid()").fetchone()[0] if count > 1 else cursor.lastrowid
         return int(last) - count + 1
 
     def insert_ignore(self, table: sa.Table, columns: Sequence[str]) -> str:
@@ -278,9 +301,9 @@ class MySqlDialect(Dialect):
         """InnoDB locks rows; every thread may write."""
         return nullcontext()
 
-    def translate(self, error: DBAPIError) -> StoreError:
+    def translate(self, error: Exception) -> StoreError:
         """Map MySQL's and the client library's error numbers."""
-        arguments = getattr(error.orig, "args", ())
+        arguments = (error.orig if isinstance(error, DBAPIError) else error).args  # type: ignore[union-attr]
         number = arguments[0] if arguments and isinstance(arguments[0], int) else 0
         if number in self._UNIQUE:
             return UniqueViolation("A row with the same unique key is there already.")
@@ -292,7 +315,7 @@ class MySqlDialect(Dialect):
             return ResourceExhausted(
                 "A value of the request is larger than one packet of the database; raise max_allowed_packet there."
             )
-        if number in self._LOST or error.connection_invalidated:
+        if number in self._LOST:
             return ConnectionLost("The connection to the database was lost. What was not committed is undone.")
         if number in self._FULL:
             return ResourceExhausted("The database has no room left. Nothing was written; make room on its disk.")
@@ -309,7 +332,17 @@ class MySqlDialect(Dialect):
             return Unavailable(f"The database cannot be used: {_CONNECT_REASONS.get(number, 'access was denied')}.")
         return Internal("The database refused a statement of the server; the server's log has the reason.")
 
-    def first_id(self, connection: Connection, cursor: Any, count: int) -> int:
+    @cached_property
+    def driver_errors(self) -> tuple[type[Exception], ...]:
+        """Return mysqlclient's errors; imported only where MySQL is used."""
+        from mlmd_metadata_store.mysql_driver import DRIVER_ERRORS
+
+        return DRIVER_ERRORS
+
+    def begin(self, connection: Any, *, write: bool) -> None:
+        """Sessions are not in autocommit: the first statement begins the transaction."""
+
+    def first_id(self, cursor: Any, count: int) -> int:
         """LAST_INSERT_ID() is the first id of a multi-row INSERT, whose rows InnoDB numbers consecutively."""
         if self._increment != 1 and count > 1:
             raise Internal("auto_increment_increment is not 1 in this database; set it to 1 for mlmd-server.")

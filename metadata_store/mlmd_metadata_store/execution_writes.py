@@ -1,4 +1,4 @@
-"""An execution with what it read and made, and whole lineage subgraphs, in one call (mlmd-write contract, 4.9, 4.10)."""
+"""An execution with what it read and made, and whole lineage subgraphs, in one call (contract 4.9, 4.10)."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -96,8 +96,8 @@ def _put_pair_events(tx: Transaction, pairs: Sequence[Any], made: Sequence[int |
 def _pair_event(given: pb.Event, artifact_id: int | None, execution_id: int) -> pb.Event:
     if given.HasField("execution_id") and given.execution_id != execution_id:
         raise InvalidArgument(
-            f"event.execution_id: {given.execution_id} is not the execution of the request, which has id {execution_id}; "
-            "leave it out."
+            f"event.execution_id: {given.execution_id} is not the execution of the request, which has id "
+            f"{execution_id}; leave it out."
         )
     if artifact_id is None and not given.HasField("artifact_id"):
         raise InvalidArgument("event.artifact_id: missing; an event without an artifact beside it needs the id of one.")

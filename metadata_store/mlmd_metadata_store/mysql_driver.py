@@ -10,6 +10,8 @@ from sqlalchemy.pool import NullPool
 
 from mlmd_metadata_store.options import StoreOptions
 
+DRIVER_ERRORS: tuple[type[Exception], ...] = (MySQLdb.Error,)
+
 
 class WideCursor(MySQLdb.cursors.Cursor):  # type: ignore[misc]
     """A cursor whose executemany sends one statement for up to 8 MiB of rows."""

@@ -321,8 +321,25 @@ def _merged_row(tx: Transaction, kind: Kind, node: Any, stored: Any, mask: Updat
     return _row(tx, kind, merged, named, stored.create_time_since_epoch, updated)
 
 
+def _check_exchanges(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:
+    """Raise NeedsOrder when one update takes a name or external id that another one gives up."""
+    for place, name in enumerate(_COLUMNS[kind][1:3], start=1):
+        given_up = {
+            (plan.stored.type_id if name == "name" else 0, getattr(plan.stored, name)): plan.stored.id
+            for plan in plans
+            if plan.stored.HasField(name)
+        }
+        for plan in plans:
+            text = plan.row[place]
+            key = (plan.stored.type_id if name == "name" else 0, None if text is None else tx.text.decode(text))
+            if given_up.get(key, plan.stored.id) != plan.stored.id:
+                raise NeedsOrder(f"Nodes exchange their {name}s.")
+
+
 def _apply_updates(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:
     rewritten = [plan for plan in plans if plan.rewrites]
+    if len(rewritten) > 1:
+        _check_exchanges(tx, kind, rewritten)
     shrunk = [plan.stored.id for plan in rewritten if plan.removes]
     if shrunk:
         delete_properties(tx, kind, shrunk)

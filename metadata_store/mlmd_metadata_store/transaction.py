@@ -1,18 +1,14 @@
 """One database transaction as a call's body sees it."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from mlmd_schemas.caller import Caller
-from mlmd_schemas.errors import ResourceExhausted
-from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from mlmd_metadata_store import number_lists
 from mlmd_metadata_store.dialects import Dialect
+from mlmd_metadata_store.plans import Plans
 from mlmd_metadata_store.text import TextCodec
 from mlmd_metadata_store.type_cache import TypeCache
 
@@ -43,19 +39,34 @@ class Transaction:
     and run again carefully. So the common case costs few statements and an error is always the exact one.
     """
 
-    __slots__ = ("caller", "careful", "conn", "dialect", "made_types", "setwise", "text", "types")
+    __slots__ = (
+        "_cursor",
+        "_plans",
+        "_watch",
+        "caller",
+        "careful",
+        "dialect",
+        "made_types",
+        "setwise",
+        "text",
+        "types",
+    )
 
     def __init__(
         self,
-        conn: Connection,
+        cursor: Any,
+        plans: Plans,
         dialect: Dialect,
         text: TextCodec,
         types: TypeCache,
         caller: Caller,
         *,
         careful: bool = False,
+        watch: Callable[[str], None] | None = None,
     ) -> None:
-        self.conn = conn
+        self._cursor = cursor
+        self._plans = plans
+        self._watch = watch
         self.dialect = dialect
         self.text = text
         self.types = types
@@ -65,54 +76,38 @@ class Transaction:
         self.made_types = False
         """This transaction wrote types, which others must not see before it commits."""
 
-    def execute(self, statement: sa.Executable, parameters: Any = None) -> sa.CursorResult[Any]:
-        """Run a statement; raises our error for a driver's, and DeadlineExceeded when the caller waits no longer."""
+    def _run(self, statement: str, parameters: Sequence[Any]) -> Any:
+        """Run one statement on the driver; raises our error for its, and DeadlineExceeded when it is too late."""
         self.caller.check_deadline()
+        if self._watch is not None:
+            self._watch(statement)
         try:
-            return self.conn.execute(statement, parameters)
-        except DBAPIError as error:
+            self._cursor.execute(statement, parameters)
+        except self.dialect.driver_errors as error:
             raise self.dialect.translate(error) from error
-        except PoolTimeout as error:
-            raise ResourceExhausted(
-                "All connections to the database are in use. Try again, or raise the pool size."
-            ) from error
+        return self._cursor
+
+    def execute(self, statement: sa.Executable, parameters: Mapping[str, Any] | None = None) -> int:
+        """Run a statement that returns no rows; return how many rows it touched."""
+        return int(self._run(*self._plans.of(statement).render(parameters)).rowcount)
 
     def rows(self, statement: sa.Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Any]:
-        """Return all rows of a SELECT."""
-        self.caller.check_deadline()
+        """Return all rows of a SELECT, as tuples of the driver's plain values."""
+        cursor = self._run(*self._plans.of(statement).render(parameters))
         try:
-            return self.conn.execute(statement, parameters).fetchall()
-        except DBAPIError as error:
+            rows: Sequence[Any] = cursor.fetchall()
+        except self.dialect.driver_errors as error:
             raise self.dialect.translate(error) from error
+        return rows
 
     def rows_in(
         self, statement: sa.Executable, ids: Iterable[int] | Iterable[str], name: str = "ids", **parameters: Any
     ) -> list[Any]:
-        """Return the rows of a SELECT whose expanding parameter `name` takes the distinct `ids`, chunk by chunk.
-
-        The rows unpack like tuples and have no names. The statement should live as long as the process: its SQL is kept.
-        """
+        """Return the rows of a SELECT whose expanding parameter `name` takes the distinct `ids`, chunk by chunk."""
         found: list[Any] = []
         for chunk in chunks(sorted(set(ids))):  # type: ignore[type-var]
-            values = {name: chunk, **parameters}
-            sql = number_lists.render(statement, self.conn.dialect, values)
-            found += self.rows(statement, values) if sql is None else self._plain_rows(sql)
+            found += self.rows(statement, {name: chunk, **parameters})
         return found
-
-    def _plain_rows(self, sql: str) -> Sequence[Any]:
-        """Return the driver's own tuples: on wide results half the time of rows that know their columns' names."""
-        self.caller.check_deadline()
-        try:
-            result = self.conn.exec_driver_sql(sql)
-        except DBAPIError as error:
-            raise self.dialect.translate(error) from error
-        driver = self.conn.dialect.loaded_dbapi
-        try:
-            rows: Sequence[Any] = result.cursor.fetchall()
-        except driver.Error as error:
-            raise self.dialect.translate(DBAPIError(None, None, error)) from error
-        result.close()
-        return rows
 
     def execute_in(self, statement: sa.Executable, ids: Iterable[int], name: str = "ids") -> None:
         """Run a DELETE or UPDATE whose expanding parameter `name` takes the distinct `ids`, chunk by chunk."""
@@ -139,19 +134,24 @@ class Transaction:
         ids: list[int] = []
         for chunk in chunks(rows, ROWS_PER_INSERT):
             for batch in self.dialect.batches(chunk):
-                cursor = self._driver(statement, batch)
-                first = self.dialect.first_id(self.conn, cursor, len(batch))
+                self._many(statement, batch)
+                first = self.dialect.first_id(self._cursor, len(batch))
                 ids += range(first, first + len(batch))
         return ids
 
     def _many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows; several at once go to the driver's executemany."""
         for chunk in chunks(rows, ROWS_PER_INSERT):
-            self._driver(statement, chunk)
+            if len(chunk) == 1:
+                self._run(statement, tuple(chunk[0]))
+            else:
+                self._run_many(statement, chunk)
 
-    def _driver(self, statement: str, rows: Sequence[Sequence[Any]]) -> Any:
+    def _run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         self.caller.check_deadline()
+        if self._watch is not None:
+            self._watch(statement)
         try:
-            parameters = tuple(rows[0]) if len(rows) == 1 else [tuple(row) for row in rows]
-            return self.conn.exec_driver_sql(statement, parameters).context.cursor
-        except DBAPIError as error:
+            self._cursor.executemany(statement, rows)
+        except self.dialect.driver_errors as error:
             raise self.dialect.translate(error) from error

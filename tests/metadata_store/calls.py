@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import sqlalchemy as sa
 from google.protobuf.message import Message
 from mlmd_metadata_store.methods import METADATA_METHODS
 from mlmd_metadata_store.store import Store
@@ -78,15 +77,8 @@ def node(
 def counted(store: Store) -> Iterator[list[str]]:
     """Collect the statements that the store sends while the context is open."""
     statements: list[str] = []
-
-    def count(_conn: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        statements.append(statement)
-
-    engines = (store.database.reader, store.database.writer)
-    for engine in engines:
-        sa.event.listen(engine, "before_cursor_execute", count)
+    store.database.watch = statements.append
     try:
         yield statements
     finally:
-        for engine in engines:
-            sa.event.remove(engine, "before_cursor_execute", count)
+        store.database.watch = None
