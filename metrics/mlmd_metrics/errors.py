@@ -1,0 +1,12 @@
+"""What the arithmetic refuses."""
+
+
+class MetricsError(ValueError):
+    """Input that has no right answer. The message names the field, the value, the reason and the mend.
+
+    It is written for the caller and safe to show; a server answers it as INVALID_ARGUMENT.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
