@@ -174,7 +174,7 @@ def _check_types(tx: Transaction, kind: Kind, nodes: Sequence[Any]) -> None:
         if node.type_id not in types:
             raise NotFound(f"type_id: there is no {kind.name.lower()} type with id {node.type_id}; put the type first.")
     for node in nodes:
-        validate_properties(kind, types[node.type_id], node.properties.items())
+        validate_properties(kind, types[node.type_id], node.properties)
 
 
 def _edge_event(edge: Any, execution_ids: Sequence[int], artifact_ids: Sequence[int]) -> pb.Event:

@@ -15,6 +15,7 @@ from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.node_rows import READERS, nodes_of_rows
 from mlmd_metadata_store.property_writes import (
     Property,
+    PropertyRows,
     delete_properties,
     insert_properties,
     needs_reload,
@@ -118,11 +119,14 @@ def create_nodes(tx: Transaction, kind: Kind, nodes: Sequence[Any]) -> list[int]
     types = known_types(tx, kind, [(node.type_id, node) for node in nodes if node.HasField("type_id")])
     now = now_ms()
     rows = [_new_row(tx, kind, node, types, now) for node in nodes]
+    properties = PropertyRows(tx, kind)
+    for place, node in enumerate(nodes):
+        properties.add_map(place, 0, node.properties)
+        properties.add_map(place, 1, node.custom_properties)
     try:
         ids = tx.insert_ids(NODE_TABLES[kind].node, (*_COLUMNS[kind], *_TIMES), rows)
-        insert_properties(
-            tx, kind, [row for node_id, node in zip(ids, nodes, strict=True) for row in _properties(node_id, node)]
-        )
+        properties.with_ids(ids)
+        insert_properties(tx, properties, kind)
     except UniqueViolation as error:
         raise AlreadyExists(_taken(kind, nodes, types)) from error
     return ids
@@ -146,7 +150,7 @@ def _new_row(tx: Transaction, kind: Kind, node: Any, types: dict[int, TypeFacts]
     facts = types.get(node.type_id)
     if facts is None:
         raise NotFound(f"type_id: there is no {kind.name.lower()} type with id {node.type_id}; put the type first.")
-    validate_properties(kind, facts, node.properties.items())
+    validate_properties(kind, facts, node.properties)
     if kind is Kind.CONTEXT and not node.name:
         raise InvalidArgument("name: a context needs a name that is not empty.")
     return _row(tx, kind, node, node, now, now)
@@ -174,13 +178,6 @@ def _limited(tx: Transaction, field_name: str, text: str, limit: int | None = No
             f"{field_name}: {text[:40]!r}… has {len(text)} characters, and its column in this database holds {longest}."
         )
     return text
-
-
-def _properties(node_id: int, node: Any) -> Iterable[Property]:
-    for name, value in node.properties.items():
-        yield node_id, 0, name, value
-    for name, value in node.custom_properties.items():
-        yield node_id, 1, name, value
 
 
 def _taken(kind: Kind, nodes: Sequence[Any], types: dict[int, TypeFacts]) -> str:
@@ -238,7 +235,10 @@ def _plan(
     facts = types.get(stored.type_id)
     if facts is None:
         raise NotFound(f"type_id: the type {stored.type_id} of {noun} {target} is no longer in the store.")
-    validate_properties(kind, facts, _validated(node, rules.mask))
+    chosen = rules.mask.properties
+    validate_properties(
+        kind, facts, node.properties, None if chosen.whole else chosen.keys.intersection(node.properties)
+    )
     merged = _merged_maps(node, stored, rules.mask)
     changed, removes = _differences(target, stored, merged)
     rewrites = bool(rules.force_time or changed or removes or _differs(kind, node, stored))
@@ -252,11 +252,6 @@ def _plan(
     return Update(stored, _merged_row(tx, kind, node, stored, rules.mask), changed, kept, removes, rewrites=True)
 
 
-def _validated(node: Any, mask: UpdateMask) -> Iterable[tuple[str, pb.Value]]:
-    chosen = mask.properties
-    return [(name, value) for name, value in node.properties.items() if chosen.whole or name in chosen.keys]
-
-
 def _merged_maps(node: Any, stored: Any, mask: UpdateMask) -> list[tuple[int, dict[str, pb.Value]]]:
     """Return both maps as they are after the update, 0 for declared and 1 for custom properties."""
     return [
@@ -267,8 +262,8 @@ def _merged_maps(node: Any, stored: Any, mask: UpdateMask) -> list[tuple[int, di
 
 def _merged_map(given: Any, stored: Any, mask: MapMask) -> dict[str, pb.Value]:
     if mask.whole:
-        return dict(given.items())
-    merged = dict(stored.items())
+        return {name: given[name] for name in given}
+    merged = {name: stored[name] for name in stored}
     for key in mask.keys:
         if key in given:
             merged[key] = given[key]
@@ -343,8 +338,11 @@ def _apply_updates(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None
     shrunk = [plan.stored.id for plan in rewritten if plan.removes]
     if shrunk:
         delete_properties(tx, kind, shrunk)
-    properties = [row for plan in rewritten for row in (plan.kept if plan.removes else plan.changed)]
-    upsert_properties(tx, kind, properties)
+    properties = PropertyRows(tx, kind)
+    for plan in rewritten:
+        for property_row in plan.kept if plan.removes else plan.changed:
+            properties.add(*property_row)
+    upsert_properties(tx, properties, kind)
     if not rewritten:
         return
     try:

@@ -1,5 +1,6 @@
 """Property rows on their way into the database."""
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -11,15 +12,19 @@ from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
 
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_cache import TypeFacts
-from mlmd_metadata_store.values import KIND_OF_CASE, VALUE_COLUMNS, Slot, cell_of, stand_in
+from mlmd_metadata_store.values import KIND_OF_CASE, VALUE_COLUMNS, Slot, cell_of, may_be_plain, stand_in
 
 Property = tuple[int, int, str, pb.Value]
 """Node id, 1 for a custom property and 0 for a declared one, name, value."""
+
+PropertyRow = tuple[int, str, int, Any]
 
 FEW_ROWS = 40
 """Up to here all rows go into one statement with all columns; above, each value column gets its own."""
 
 _EXACT_COLUMNS = ("type_kind", "node_id", "is_custom_property", "name", "stand_in", "value")
+_KEYS = {kind: (tables.owner, "name", "is_custom_property") for kind, tables in NODE_TABLES.items()}
+_PADDING = (None,) * len(VALUE_COLUMNS)
 _DELETE = {
     kind: sa.delete(tables.property).where(
         tables.property.c[tables.owner].in_(sa.bindparam("ids", expanding=True, type_=sa.BigInteger))
@@ -28,11 +33,14 @@ _DELETE = {
 }
 
 
-def validate_properties(kind: Kind, facts: TypeFacts, properties: Iterable[tuple[str, pb.Value]]) -> None:
-    """Raise InvalidArgument unless each property is declared by the type, with exactly that kind of value."""
+def validate_properties(kind: Kind, facts: TypeFacts, properties: Any, names: Iterable[str] | None = None) -> None:
+    """Raise InvalidArgument unless each property is declared by the type, with exactly that kind of value.
+
+    `names` chooses some of the map's properties; without it all are looked at.
+    """
     declared = facts.properties
-    for name, value in properties:
-        case = value.WhichOneof("value")
+    for name in properties if names is None else names:
+        case = properties[name].WhichOneof("value")
         wanted = declared.get(name)
         if wanted is None:
             raise InvalidArgument(
@@ -52,14 +60,84 @@ def needs_reload(facts: TypeFacts, properties: Iterable[str]) -> bool:
     return any(name not in facts.properties for name in properties)
 
 
-def insert_properties(tx: Transaction, kind: Kind, properties: Sequence[Property]) -> None:
+class PropertyRows:
+    """Property rows by value column, as (owner, name, is_custom_property, content), and the rows of exact values.
+
+    An owner is a node id, or while the node has none the node's place among its fellows (see `with_ids`).
+    """
+
+    __slots__ = ("_infinities", "_kind", "_text", "by_slot", "exact")
+
+    def __init__(self, tx: Transaction, kind: Kind) -> None:
+        self._kind = kind
+        self._text = tx.text
+        self._infinities = tx.dialect.keeps_infinities
+        self.by_slot: tuple[list[PropertyRow], ...] = tuple([] for _ in Slot)
+        self.exact: list[tuple[Any, ...]] = []
+
+    def add_map(self, owner: int, custom: int, properties: Any) -> None:
+        """Add every property of a message's map; raises InvalidArgument for a Value without a member."""
+        ints, doubles, texts, _, bools = self.by_slot
+        plain = self._text.plain
+        for name in properties:
+            value = properties[name]
+            case = value.WhichOneof("value")
+            key = name if plain else self._text.encode(name)
+            if case == "int_value":
+                ints.append((owner, key, custom, value.int_value))
+            elif case == "string_value" and may_be_plain(value.string_value):
+                text = value.string_value
+                texts.append((owner, key, custom, text if plain else self._text.encode(text)))
+            elif case == "double_value" and math.isfinite(value.double_value):
+                doubles.append((owner, key, custom, value.double_value))
+            elif case == "bool_value":
+                bools.append((owner, key, custom, int(value.bool_value)))
+            else:
+                self.add(owner, custom, name, value)
+
+    def add(self, owner: int, custom: int, name: str, value: pb.Value) -> None:
+        """Add one property of any kind; raises InvalidArgument for a Value without a member."""
+        try:
+            cell = cell_of(value, self._infinities)
+        except InvalidArgument as error:
+            field = "custom_properties" if custom else "properties"
+            raise InvalidArgument(f"{field}[{name!r}]: {error.message}") from error
+        if cell is None:
+            text = stand_in(value)
+            self.exact.append((self._kind.value, owner, custom, name, text, value.SerializeToString()))
+            cell = (Slot.STRING, text)
+        slot, content = cell
+        kept = self._text.encode(content) if isinstance(content, str) else content
+        self.by_slot[slot].append((owner, self._text.encode(name), custom, kept))
+
+    def with_ids(self, ids: Sequence[int]) -> None:
+        """Replace the places of nodes by the ids that they got."""
+        for rows in self.by_slot:
+            rows[:] = [(ids[place], name, custom, content) for place, name, custom, content in rows]
+        self.exact = [(kind, ids[place], *rest) for kind, place, *rest in self.exact]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.by_slot))
+
+
+def insert_properties(tx: Transaction, rows: PropertyRows, kind: Kind) -> None:
     """Insert the properties of nodes that have none of these yet; raises UniqueViolation when one is there."""
-    _write(tx, kind, properties, upsert=False)
+    table, keys = NODE_TABLES[kind].property, _KEYS[kind]
+    if len(rows) <= FEW_ROWS:
+        if wide := _wide(rows):
+            tx.insert(table, (*keys, *VALUE_COLUMNS), wide)
+    else:
+        for slot, narrow in enumerate(rows.by_slot):
+            if narrow:
+                tx.insert(table, (*keys, VALUE_COLUMNS[slot]), narrow)
+    _put_exact(tx, rows)
 
 
-def upsert_properties(tx: Transaction, kind: Kind, properties: Sequence[Property]) -> None:
+def upsert_properties(tx: Transaction, rows: PropertyRows, kind: Kind) -> None:
     """Insert properties, replacing the rows that are there."""
-    _write(tx, kind, properties, upsert=True)
+    if wide := _wide(rows):
+        tx.upsert(NODE_TABLES[kind].property, (*_KEYS[kind], *VALUE_COLUMNS), wide, _KEYS[kind])
+    _put_exact(tx, rows)
 
 
 def delete_properties(tx: Transaction, kind: Kind, node_ids: Iterable[int]) -> None:
@@ -67,50 +145,15 @@ def delete_properties(tx: Transaction, kind: Kind, node_ids: Iterable[int]) -> N
     tx.execute_in(_DELETE[kind], node_ids)
 
 
-def _write(tx: Transaction, kind: Kind, properties: Sequence[Property], upsert: bool) -> None:
-    if not properties:
-        return
-    rows, exact = _cells(tx, kind, properties)
-    tables = NODE_TABLES[kind]
-    keys = (tables.owner, "name", "is_custom_property")
-    put = tx.upsert if upsert else tx.insert
-    if len(rows) <= FEW_ROWS or upsert:
-        wide = [(*key, *(content if slot == place else None for place in Slot)) for key, slot, content in rows]
-        _put(put, tables.property, (*keys, *VALUE_COLUMNS), keys, wide, upsert)
-    else:
-        for slot in Slot:
-            narrow = [(*key, content) for key, at, content in rows if at is slot]
-            _put(put, tables.property, (*keys, VALUE_COLUMNS[slot]), keys, narrow, upsert)
-    if exact:
-        tx.upsert(EXACT_VALUE, _EXACT_COLUMNS, exact, _EXACT_COLUMNS[:4])
+def _wide(rows: PropertyRows) -> list[tuple[Any, ...]]:
+    """Return rows with every value column, all but one NULL."""
+    return [
+        (*row[:3], *_PADDING[:slot], row[3], *_PADDING[slot + 1 :])
+        for slot, some in enumerate(rows.by_slot)
+        for row in some
+    ]
 
 
-def _put(
-    put: Any, table: sa.Table, columns: Sequence[str], keys: Sequence[str], rows: Sequence[Any], upsert: bool
-) -> None:
-    if rows:
-        put(table, columns, rows, keys) if upsert else put(table, columns, rows)
-
-
-def _cells(
-    tx: Transaction, kind: Kind, properties: Sequence[Property]
-) -> tuple[list[tuple[tuple[int, str, int], Slot, Any]], list[tuple[Any, ...]]]:
-    """Return property rows as (key, column, content), and the rows of exact values."""
-    encode, infinities = tx.text.encode, tx.dialect.keeps_infinities
-    rows: list[tuple[tuple[int, str, int], Slot, Any]] = []
-    exact: list[tuple[Any, ...]] = []
-    for owner, custom, name, value in properties:
-        try:
-            cell = cell_of(value, infinities)
-        except InvalidArgument as error:
-            field = "custom_properties" if custom else "properties"
-            raise InvalidArgument(f"{field}[{name!r}]: {error.message}") from error
-        if cell is None:
-            text = stand_in(value)
-            exact.append((kind.value, owner, custom, name, text, value.SerializeToString()))
-            cell = (Slot.STRING, text)
-        slot, content = cell
-        if slot is Slot.STRING:
-            content = encode(content)  # type: ignore[arg-type]
-        rows.append(((owner, encode(name), custom), slot, content))
-    return rows, exact
+def _put_exact(tx: Transaction, rows: PropertyRows) -> None:
+    if rows.exact:
+        tx.upsert(EXACT_VALUE, _EXACT_COLUMNS, rows.exact, _EXACT_COLUMNS[:4])

@@ -22,6 +22,8 @@ class TextCodec(Protocol):
     """Turns a caller's text into what the database keeps, and back."""
 
     name: str
+    plain: bool
+    """Whether encode and decode return what they are given."""
 
     def encode(self, text: str) -> str:
         """Return what the database keeps for `text`."""
@@ -36,6 +38,7 @@ class PlainText:
     """Text is kept as it is: SQLite, and MySQL databases in true utf8mb4."""
 
     name = "utf8"
+    plain = True
 
     def encode(self, text: str) -> str:
         """Return `text`."""
@@ -50,6 +53,7 @@ class GoogleText:
     """Text is kept as the characters that its UTF-8 bytes are in MySQL's latin1."""
 
     name = "google"
+    plain = False
 
     def encode(self, text: str) -> str:
         """Return one character for each UTF-8 byte of `text`."""

@@ -76,6 +76,11 @@ def cell_of(value: pb.Value, infinities: bool) -> Cell | None:
     raise InvalidArgument("the Value has no member set; set one of int, double, string, struct, proto or bool_value.")
 
 
+def may_be_plain(text: str) -> bool:
+    """Return True for text that surely needs no stand-in; cheap, for the many texts that are short and harmless."""
+    return len(text) < 1_000_000 and text[:1] not in ("m", "_")
+
+
 def _is_poison(text: str) -> bool:
     if text.startswith((STRUCT_PREFIX, STAND_IN_PREFIX)) or text == NULL_MARKER:
         return True
