@@ -12,7 +12,9 @@ from mlmd_api.utf8 import check_utf8, refuse_broken_strings
 class Codec(Protocol):
     """How a message becomes bytes and back."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What content types call it."""
 
     def read(self, kind: type[Message], body: bytes) -> Message:
         """Return the request in `body`; raises InvalidArgument when there is none."""

@@ -1,0 +1,130 @@
+"""`POST /<package.Service>/<Method>`: one handler for every method and every protocol on HTTP."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from concurrent.futures import Executor
+
+from mlmd_schemas.errors import StoreError
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope, Send
+
+from mlmd_api.codec import BINARY, JSON
+from mlmd_api.dispatch import Answer, Call, Dispatcher, request_too_large
+from mlmd_api.rest.connect import ConnectProtocol
+from mlmd_api.rest.cors import Origins
+from mlmd_api.rest.exchange import Reply, WireProtocol
+from mlmd_api.rest.grpc_web import GrpcWebProtocol
+
+_GRPC_WEB = (
+    "application/grpc-web",
+    "application/grpc-web+proto",
+    "application/grpc-web-text",
+    "application/grpc-web-text+proto",
+)
+_PROTOCOLS: dict[str, WireProtocol] = {
+    "application/json": ConnectProtocol(JSON),
+    "application/proto": ConnectProtocol(BINARY),
+    **{content_type: GrpcWebProtocol(content_type) for content_type in _GRPC_WEB},
+}
+_FRAMING_BYTES = 64
+"""What a protocol adds to the largest message."""
+
+
+class Calls:
+    """The ASGI application of the methods. Calls run in the threads of `executor`, never on the event loop."""
+
+    def __init__(self, dispatcher: Dispatcher, executor: Executor, origins: Origins) -> None:
+        self._dispatcher = dispatcher
+        self._executor = executor
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        request = Request(scope, receive)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        try:
+            reply = await self._reply(request, headers)
+        except ClientDisconnect:
+            return
+        if reply is None:
+            return
+        said = reply.headers | self._origins.headers(headers)
+        await _send(send, Reply(reply.status, said, reply.body))
+
+    async def _reply(self, request: Request, headers: Mapping[str, str]) -> Reply | None:
+        if request.method == "OPTIONS":
+            return Reply(200, self._origins.preflight(headers), b"")
+        if request.method != "POST":
+            return _plain(405, "Every method is called with POST.", {"allow": "POST, OPTIONS"})
+        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+        protocol = _PROTOCOLS.get(content_type)
+        if protocol is None:
+            known = ", ".join(_PROTOCOLS)
+            return _plain(415, f"content-type: {content_type!r} is none of {known}.", {"accept-post": known})
+        answer = await self._answer(request, headers, protocol)
+        return None if answer is None else protocol.reply(answer, headers)
+
+    async def _answer(self, request: Request, headers: Mapping[str, str], protocol: WireProtocol) -> Answer | None:
+        path: str = request.scope["path"]
+        peer = f"{request.client.host}:{request.client.port}" if request.client else ""
+        started = time.monotonic()
+        body = b""
+        try:
+            body = await self._body(request, protocol)
+            timeout = protocol.timeout_seconds(headers)
+            message = protocol.message(headers, body, self._dispatcher.limits)
+        except StoreError as error:
+            refused = Call(path, body, headers, protocol.wire, None, peer, protocol.codec)
+            return self._dispatcher.refuse(refused, error)
+        deadline = None if timeout is None else started + timeout
+        return await self._run(request, Call(path, message, headers, protocol.wire, deadline, peer, protocol.codec))
+
+    async def _body(self, request: Request, protocol: WireProtocol) -> bytes:
+        """Return the body; one that is too large is read to its end, so that the caller hears why, and dropped."""
+        limit = self._dispatcher.limits.max_message_bytes + _FRAMING_BYTES
+        if protocol.wire == "grpc-web-text":
+            limit = limit * 4 // 3 + 4
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in request.stream():
+            size += len(piece)
+            if size <= limit:
+                pieces.append(piece)
+            elif size > 4 * limit:
+                break
+        if size > limit:
+            pieces.clear()
+            raise request_too_large(None, self._dispatcher.limits)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    async def _run(self, request: Request, call: Call) -> Answer | None:
+        """Return the answer, or None when the caller left; a call that had not begun by then never does."""
+        answered = asyncio.get_running_loop().run_in_executor(self._executor, self._dispatcher.answer, call)
+        left = asyncio.ensure_future(_leaving(request))
+        try:
+            await asyncio.wait((answered, left), return_when=asyncio.FIRST_COMPLETED)
+            if answered.done():
+                return answered.result()
+            answered.cancel()
+            return None
+        finally:
+            left.cancel()
+
+
+async def _leaving(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+def _plain(status: int, sentence: str, headers: dict[str, str]) -> Reply:
+    body = json.dumps({"code": "unknown", "message": sentence}).encode()
+    return Reply(status, headers | {"content-type": "application/json"}, body)
+
+
+async def _send(send: Send, reply: Reply) -> None:
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
+    headers.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})

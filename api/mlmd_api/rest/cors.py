@@ -1,0 +1,41 @@
+"""What pages of other origins may do: the answers that Kubeflow's page had from Envoy, and our own headers."""
+
+from collections.abc import Mapping, Sequence
+
+METHODS = "GET, PUT, DELETE, POST, OPTIONS"
+REQUEST_HEADERS = (
+    "keep-alive,user-agent,cache-control,content-type,content-transfer-encoding,custom-header-1,"
+    "x-accept-content-transfer-encoding,x-accept-response-streaming,x-user-agent,x-grpc-web,grpc-timeout,"
+    "authorization,connect-protocol-version,connect-timeout-ms,x-request-id,mlmd-idempotency-key"
+)
+RESPONSE_HEADERS = "custom-header-1,grpc-status,grpc-message,x-request-id"
+MAX_AGE_SECONDS = 1728000
+
+
+class Origins:
+    """The origins whose pages may call; `*` stands for all of them."""
+
+    def __init__(self, allowed: Sequence[str]) -> None:
+        self._allowed = frozenset(allowed)
+
+    def headers(self, request: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers that let the page read the response; none when it may not or is of our origin."""
+        origin = request.get("origin")
+        if origin is None or not self._allowed & {origin, "*"}:
+            return {}
+        return {
+            "access-control-allow-origin": origin,
+            "access-control-expose-headers": RESPONSE_HEADERS,
+            "vary": "origin",
+        }
+
+    def preflight(self, request: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers that answer a browser's question before the call."""
+        said = self.headers(request)
+        if said:
+            said |= {
+                "access-control-allow-methods": METHODS,
+                "access-control-allow-headers": REQUEST_HEADERS,
+                "access-control-max-age": str(MAX_AGE_SECONDS),
+            }
+        return said

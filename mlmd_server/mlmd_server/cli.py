@@ -1,0 +1,104 @@
+"""The command `mlmd-server`."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+WRONG_USE = 2
+"""Exit status of a command line that cannot be followed, and of a missing extra."""
+
+EXTRAS = {
+    "sqlalchemy": "server",
+    "alembic": "server",
+    "grpc_health": "server",
+    "grpc_reflection": "server",
+    "prometheus_client": "server",
+    "starlette": "server",
+    "uvicorn": "server",
+    "MySQLdb": "mysql",
+}
+"""The extra that brings each module."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    try:
+        return _run(sys.argv[1:] if arguments is None else arguments)
+    except ModuleNotFoundError as error:
+        return missing_extra(error)
+
+
+def missing_extra(error: ModuleNotFoundError) -> int:
+    """Print the one line that mends a missing extra, and return the exit status; re-raises for any other module."""
+    module = (error.name or "").partition(".")[0]
+    if module not in EXTRAS:
+        raise error
+    extras = "server" if EXTRAS[module] == "server" else f"server,{EXTRAS[module]}"
+    print(f"mlmd-server: {module} is not installed; run: pip install 'mlmd-server[{extras}]'", file=sys.stderr)
+    return WRONG_USE
+
+
+def _run(arguments: Sequence[str]) -> int:
+    from mlmd_schemas.errors import InvalidArgument
+
+    parser = make_parser()
+    chosen = parser.parse_args(arguments)
+    if chosen.version:
+        from mlmd_server import version
+
+        print(f"mlmd-server {version()}")
+        return 0
+    if chosen.command is None:
+        parser.print_help(sys.stderr)
+        return WRONG_USE
+    from mlmd_server.settings import load_config
+
+    flags = {name: value for name, value in vars(chosen).items() if name not in _NOT_OPTIONS and value is not None}
+    try:
+        config = load_config(flags, os.environ, chosen.config)
+    except InvalidArgument as error:
+        print(f"mlmd-server: {error.message}", file=sys.stderr)
+        return WRONG_USE
+    if chosen.command == "serve":
+        from mlmd_server.serve import serve
+
+        return serve(config)
+    from mlmd_server.migrate import migrate
+
+    return migrate(config, plan_only=chosen.plan)
+
+
+_NOT_OPTIONS = frozenset({"command", "config", "version", "plan"})
+_MIGRATE_OPTIONS = ("database", "google-text", "tenants", "log-format", "log-level")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser; options that are not given stay None, so that environment and file can speak."""
+    from mlmd_server.options import OPTIONS
+
+    parser = argparse.ArgumentParser("mlmd-server", description="The store ML teams leave their facts in.")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    serve = commands.add_parser("serve", help="serve the store over gRPC and HTTP", allow_abbrev=False)
+    migrate = commands.add_parser("migrate", help="bring a database to today's shape", allow_abbrev=False)
+    migrate.add_argument("--plan", action="store_true", help="print what would be done, and do nothing")
+    for command in (serve, migrate):
+        command.add_argument("--config", metavar="FILE", help="TOML file with any of these options")
+        for option in OPTIONS:
+            if command is serve or option.name in _MIGRATE_OPTIONS or option.name.startswith("database-"):
+                _add(command, option.name, option.default, option.metavar, option.text)
+    return parser
+
+
+def _add(command: argparse.ArgumentParser, name: str, default: object, metavar: str, text: str) -> None:
+    if isinstance(default, bool):
+        command.add_argument(f"--{name}", dest=name, nargs="?", const="true", metavar="true|false", help=text)
+        return
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+    suffix = f" (default: {shown})" if shown else ""
+    command.add_argument(f"--{name}", dest=name, metavar=metavar, help=(text + suffix).replace("%", "%%"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,85 @@
+"""The settings of the process, as one frozen tree."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_DATABASE = "sqlite:///mlmd-data/metadata.db"
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseConfig:
+    """Where the default tenant's facts are and how every database is opened."""
+
+    url: str
+    enable_upgrade: bool = False
+    downgrade_to: int = -1
+    google_text: bool = False
+    create: bool = True
+    pool_size: int = 16
+    socket: str = ""
+    ssl_mode: str = ""
+    ssl_ca: str = ""
+    ssl_capath: str = ""
+    ssl_cert: str = ""
+    ssl_key: str = ""
+    ssl_cipher: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TlsConfig:
+    """TLS of both listeners, as PEM; with `client_ca` the client has to show a certificate that it signed."""
+
+    key: bytes
+    certificate: bytes
+    client_ca: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListenConfig:
+    """Where calls come in; a port of 0 turns its listener off. Sizes in bytes."""
+
+    host: str
+    grpc_port: int
+    http_port: int
+    http_address: str
+    max_message_bytes: int
+    threads: int
+    streams: int
+    cors_origins: tuple[str, ...]
+    channel_arguments: tuple[tuple[str, int | str], ...]
+    tls: TlsConfig | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """How the log looks: `human` or `json`, and from which level on."""
+
+    format: str
+    level: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A tenant's database and the prefix of its bytes."""
+
+    database: str
+    bucket_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that `mlmd-server serve` can be told."""
+
+    database: DatabaseConfig
+    listen: ListenConfig
+    log: LogConfig
+    tokens: Path | None
+    tenants: tuple[tuple[str, Tenant], ...]
+    workers: int
+    drain_seconds: float
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether only this machine can reach the listeners."""
+        host = self.listen.host
+        return host in ("localhost", "::1") or host.startswith("127.")

@@ -1,0 +1,80 @@
+"""One serving process from its start to its orderly end."""
+
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import FrameType
+
+from mlmd_server.config import Config
+from mlmd_server.wiring import Parts, assemble
+
+_LOG = logging.getLogger("mlmd.server")
+_SLACK_SECONDS = 2.0
+
+
+class Ending:
+    """The wish that the process ends: by SIGTERM, SIGINT or `ask`; a second signal ends it at once."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    def listen(self) -> None:
+        """Take over SIGTERM and SIGINT; only the main thread can."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._asked.is_set():
+            os._exit(128 + number)
+        self._asked.set()
+
+    def ask(self) -> None:
+        """Ask for the end."""
+        self._asked.set()
+
+    def wait(self) -> None:
+        """Wait until somebody asks."""
+        self._asked.wait()
+
+
+def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
+    """Serve until asked to end, then drain; raises StoreError when it cannot start."""
+    ending.listen()
+    parts = assemble(config)
+    if parts.grpc is not None:
+        parts.grpc.start()
+    if parts.http is not None:
+        parts.http.start()
+    when_ready()
+    ending.wait()
+    _LOG.info("draining for at most %g seconds", config.drain_seconds)
+    if not drain(parts, config.drain_seconds):
+        _LOG.warning("calls still in flight after %g seconds were given up", config.drain_seconds)
+        leave_at_once()
+    parts.stores.close()
+
+
+def drain(parts: Parts, seconds: float) -> bool:
+    """Say that no more calls are taken, let those in flight finish; returns whether all did within the time."""
+    until = time.monotonic() + seconds
+    if parts.http is not None:
+        parts.http.stop(seconds)
+    stopped = parts.grpc.stop(seconds) if parts.grpc is not None else None
+    drained = True
+    if stopped is not None:
+        drained = stopped.wait(max(0.0, until - time.monotonic()) + _SLACK_SECONDS)
+    if parts.http is not None:
+        drained = parts.http.wait(max(0.0, until - time.monotonic()) + _SLACK_SECONDS) and drained
+    return drained and time.monotonic() < until
+
+
+def leave_at_once() -> None:
+    """End the process without waiting for its threads; what they had not committed is rolled back."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -1,0 +1,204 @@
+"""Every option in one table: its name, its kind, its default, its meaning.
+
+The command line, the environment (`MLMD_GRPC_PORT` for `--grpc-port`), the TOML file (`grpc_port`) and
+docs/configuration.md are all made from it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mlmd_schemas.errors import InvalidArgument
+
+from mlmd_server.config import DEFAULT_DATABASE
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option. `read` turns text into a value and raises ValueError with the reason when it cannot."""
+
+    name: str
+    read: Callable[[str], Any]
+    default: Any
+    metavar: str
+    text: str
+
+    @property
+    def key(self) -> str:
+        """The option's name in the TOML file."""
+        return self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """The option's name in the environment."""
+        return f"MLMD_{self.key.upper()}"
+
+    def parse(self, value: Any, source: str) -> Any:
+        """Return the option's value; raises InvalidArgument naming option, value and reason."""
+        try:
+            return self.read(_as_text(value))
+        except ValueError as error:
+            raise InvalidArgument(f"{self.name}: {value!r} ({source}) {error}.") from None
+
+
+def _as_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ",".join(str(item) for item in value)
+    return str(value)
+
+
+def _text(value: str) -> str:
+    return value
+
+
+def _flag(value: str) -> bool:
+    if value.lower() in ("1", "true", "yes", "on"):
+        return True
+    if value.lower() in ("0", "false", "no", "off", ""):
+        return False
+    raise ValueError("is neither true nor false")
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def read(value: str) -> int:
+        try:
+            number = int(value)
+        except ValueError:
+            raise ValueError("is no whole number") from None
+        if not least <= number <= most:
+            raise ValueError(f"is not between {least} and {most}")
+        return number
+
+    return read
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        raise ValueError("is no number of seconds") from None
+    if not 0 <= seconds <= 86400:
+        raise ValueError("is not between 0 and 86400 seconds")
+    return seconds
+
+
+def _choice(*names: str) -> Callable[[str], str]:
+    def read(value: str) -> str:
+        if value not in names:
+            raise ValueError(f"is not one of {', '.join(name or 'empty' for name in names)}")
+        return value
+
+    return read
+
+
+def _auth(value: str) -> str:
+    if value == "none" or (value.startswith("tokens=") and len(value) > len("tokens=")):
+        return value
+    raise ValueError("is neither none nor tokens=FILE")
+
+
+def _list(value: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
+def channel_arguments(value: str) -> tuple[tuple[str, int | str], ...]:
+    """Return gRPC channel arguments written `key=value,key=value`; raises ValueError for an item without `=`."""
+    pairs: list[tuple[str, int | str]] = []
+    for item in filter(None, value.split(",")):
+        key, separator, argument = item.partition("=")
+        if not separator or not key:
+            raise ValueError(f"has the item {item!r}, which is not key=value")
+        pairs.append((key, int(argument) if argument.lstrip("-").isdecimal() else argument))
+    return tuple(pairs)
+
+
+_PORT = _whole(0, 65535)
+_COUNT = _whole(1, 4096)
+_SSL_MODES = ("", "DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        "database",
+        _text,
+        DEFAULT_DATABASE,
+        "URL",
+        "Database of the default tenant: `sqlite:///path` or `mysql://user:password@host:port/database`.",
+    ),
+    Option("host", _text, "127.0.0.1", "ADDRESS", "Address to listen on; `0.0.0.0` for every interface."),
+    Option("grpc-port", _PORT, 8080, "PORT", "Port of the gRPC listener; 0 turns it off."),
+    Option("http-port", _PORT, 8081, "PORT", "Port of the HTTP listener (Connect, gRPC-Web, probes); 0 turns it off."),
+    Option("workers", _whole(1, 256), 1, "N", "Processes that share both ports."),
+    Option("threads", _COUNT, 32, "N", "Calls that one process answers at a time, on each listener."),
+    Option("streams", _COUNT, 64, "N", "Streaming calls that one process has open at a time, beside the threads."),
+    Option(
+        "max-message-bytes",
+        _whole(1024, 2**31 - 1),
+        100 * 1024 * 1024,
+        "BYTES",
+        "Largest request and largest response.",
+    ),
+    Option("drain-seconds", _seconds, 25.0, "SECONDS", "How long calls in flight may take after SIGTERM."),
+    Option("auth", _auth, "none", "none|tokens=FILE", "Who may call: everybody, or bearers of a token of the file."),
+    Option("tenants", _text, "", "FILE", "TOML file that maps each tenant to its database URL and bucket prefix."),
+    Option("log-format", _choice("human", "json"), "human", "human|json", "One line a call, for people or machines."),
+    Option(
+        "log-level",
+        _choice("debug", "info", "warning", "error"),
+        "info",
+        "LEVEL",
+        "Least level logged; `warning` leaves out the line of each ordinary call.",
+    ),
+    Option("enable-upgrade", _flag, False, "", "Bring a database of schema version 0 to 9 to version 10 when opening."),
+    Option(
+        "google-text",
+        _flag,
+        False,
+        "",
+        "Create MySQL databases with text as Google's server keeps it, so that going back stays possible.",
+    ),
+    Option(
+        "pool-size", _COUNT, 16, "N", "Database connections of one process to read with, and as many to write with."
+    ),
+    Option("database-socket", _text, "", "FILE", "Unix socket of MySQL, instead of host and port."),
+    Option(
+        "database-ssl-mode",
+        _choice(*_SSL_MODES),
+        "",
+        "MODE",
+        "MySQL TLS: DISABLED, PREFERRED, REQUIRED, VERIFY_CA or VERIFY_IDENTITY.",
+    ),
+    Option("database-ssl-ca", _text, "", "FILE", "Certificate authority that MySQL's certificate must come from."),
+    Option("database-ssl-capath", _text, "", "FOLDER", "Folder of such certificate authorities."),
+    Option("database-ssl-cert", _text, "", "FILE", "Client certificate shown to MySQL."),
+    Option("database-ssl-key", _text, "", "FILE", "Key of that certificate."),
+    Option("database-ssl-cipher", _text, "", "LIST", "Ciphers allowed towards MySQL."),
+    Option("tls-cert", _text, "", "FILE", "Certificate chain of both listeners, PEM."),
+    Option("tls-key", _text, "", "FILE", "Key of that certificate, PEM."),
+    Option("tls-client-ca", _text, "", "FILE", "Demand client certificates signed by this authority, PEM."),
+    Option(
+        "http-address",
+        _text,
+        "",
+        "URL",
+        "Base address of the HTTP listener as clients see it; made from host and port when empty.",
+    ),
+    Option(
+        "cors-origins",
+        _list,
+        ("*",),
+        "LIST",
+        "Web origins whose pages may call over HTTP, separated by commas; `*` for all, empty for none.",
+    ),
+    Option(
+        "grpc-channel-arguments",
+        channel_arguments,
+        (),
+        "LIST",
+        "gRPC core's own settings, `key=value` separated by commas.",
+    ),
+)
+"""All options of `mlmd-server serve`, in the order of the documentation."""
+
+BY_KEY: dict[str, Option] = {option.key: option for option in OPTIONS}

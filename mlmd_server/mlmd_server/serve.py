@@ -1,0 +1,132 @@
+"""`mlmd-server serve`: says where it listens and when it is ready, serves, drains."""
+
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from mlmd_schemas.errors import StoreError
+
+from mlmd_server.config import DEFAULT_DATABASE, Config
+
+FAILED = 1
+_MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def serve(config: Config) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit status, with a sentence on standard error when it is not 0."""
+    set_up_log(config)
+    warn_of_open_doors(config)
+    if config.database.url == DEFAULT_DATABASE:
+        Path(DEFAULT_DATABASE.removeprefix("sqlite:///")).parent.mkdir(exist_ok=True)
+    try:
+        return _serve_alone(config) if config.workers == 1 else _serve_with_workers(config)
+    except StoreError as error:
+        print(f"mlmd-server: {error.message}", file=sys.stderr)
+        return FAILED
+
+
+def _serve_alone(config: Config) -> int:
+    from mlmd_server.lifecycle import Ending, run
+
+    os.environ.pop(_MULTIPROCESS_FOLDER, None)
+    run(config, Ending(), lambda: announce(config))
+    return 0
+
+
+def _serve_with_workers(config: Config) -> int:
+    """Fork the workers, sharing everything imported; the first opening of the database happens in one process alone."""
+    folder = tempfile.mkdtemp(prefix="mlmd-metrics-")
+    os.environ[_MULTIPROCESS_FOLDER] = folder
+    try:
+        from mlmd_server import workers
+
+        for port, option in ((config.listen.grpc_port, "grpc-port"), (config.listen.http_port, "http-port")):
+            if port:
+                workers.check_port_is_free(config.listen.host, port, option)
+        if (status := _prepare(config)) != 0:
+            return status
+        supervisor = workers.Supervisor(config.workers, _work(config), config.drain_seconds, _forget_process)
+        return supervisor.run(lambda: announce(config))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prepare(config: Config) -> int:
+    """Open the default database once, in a process that then ends; returns its exit status."""
+    import mlmd_server.wiring as wiring
+
+    pid = os.fork()
+    if pid:
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    status = FAILED
+    try:
+        stores = wiring.tenant_stores(config)
+        wiring.authenticator(config)
+        if config.database.url:
+            stores.of("")
+        stores.close()
+        status = 0
+    except StoreError as error:
+        print(f"mlmd-server: {error.message}", file=sys.stderr)
+    finally:
+        sys.stderr.flush()
+        os._exit(status)
+
+
+def _work(config: Config) -> Callable[[Callable[[], None], int], int]:
+    def work(when_ready: Callable[[], None], parent: int) -> int:
+        from mlmd_server.lifecycle import Ending, run
+        from mlmd_server.workers import watch_parent
+
+        ending = Ending()
+        watch_parent(parent, ending.ask)
+        try:
+            run(config, ending, when_ready)
+        except StoreError as error:
+            print(f"mlmd-server: {error.message}", file=sys.stderr)
+            return FAILED
+        return 0
+
+    return work
+
+
+def _forget_process(pid: int) -> None:
+    from prometheus_client.multiprocess import mark_process_dead
+
+    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def announce(config: Config) -> None:
+    """Say on standard output where the server listens, and that it is ready; one line each."""
+    host = f"[{config.listen.host}]" if ":" in config.listen.host else config.listen.host
+    for name, port in (("grpc", config.listen.grpc_port), ("http", config.listen.http_port)):
+        if port:
+            print(f"{name} listening on {host}:{port}")
+    print("ready", flush=True)
+
+
+def warn_of_open_doors(config: Config) -> None:
+    """Warn when everybody who reaches the port may do everything."""
+    if config.tokens is None and not config.is_loopback:
+        print(
+            f"mlmd-server: warning: --auth none on {config.listen.host}: whoever reaches the port may read and change "
+            "everything; give --auth tokens=FILE, or let the network decide who reaches it.",
+            file=sys.stderr,
+        )
+
+
+def set_up_log(config: Config) -> None:
+    """Send the log to standard error in the format asked for."""
+    from mlmd_api.journal import HumanFormatter, JsonFormatter
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if config.log.format == "json" else HumanFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(config.log.level.upper())
+    for noisy in ("uvicorn", "alembic", "sqlalchemy"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)

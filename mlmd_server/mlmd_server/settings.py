@@ -1,0 +1,142 @@
+"""From flags, environment and TOML file to the configuration; in that order, the first that speaks wins."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlmd_schemas.errors import InvalidArgument
+
+from mlmd_server.config import Config, DatabaseConfig, ListenConfig, LogConfig, Tenant, TlsConfig
+from mlmd_server.options import BY_KEY, OPTIONS
+
+CONFIG_VARIABLE = "MLMD_CONFIG"
+
+
+def load_config(flags: Mapping[str, str], environment: Mapping[str, str], file: str | None) -> Config:
+    """Return the configuration; raises InvalidArgument naming the option, the value and the reason.
+
+    `flags` holds what the command line gave, by option name; `file` is the TOML file's path, if there is one.
+    """
+    path = file or environment.get(CONFIG_VARIABLE)
+    from_file = read_toml(Path(path), "config") if path else {}
+    unknown = sorted(set(from_file) - set(BY_KEY))
+    if unknown:
+        raise InvalidArgument(
+            f"config: {path!r} sets {unknown[0]!r}, which is no option; see `mlmd-server serve --help`."
+        )
+    values: dict[str, Any] = {}
+    given = set()
+    for option in OPTIONS:
+        if option.name in flags:
+            values[option.key] = option.parse(flags[option.name], f"from --{option.name}")
+        elif option.variable in environment:
+            values[option.key] = option.parse(environment[option.variable], f"from {option.variable}")
+        elif option.key in from_file:
+            values[option.key] = option.parse(from_file[option.key], f"from {path}")
+        else:
+            values[option.key] = option.default
+            continue
+        given.add(option.key)
+    return _config(values, given)
+
+
+def read_toml(path: Path, option: str) -> dict[str, Any]:
+    """Return the content of a TOML file; raises InvalidArgument naming the option that asked for it."""
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidArgument(f"{option}: the file {str(path)!r} cannot be read: {error}.") from None
+
+
+def _config(values: dict[str, Any], given: set[str]) -> Config:
+    tenants = _tenants(values["tenants"])
+    url = values["database"] if "database" in given or not tenants else ""
+    auth: str = values["auth"]
+    return Config(
+        database=_database(values, url),
+        listen=_listen(values),
+        log=LogConfig(values["log_format"], values["log_level"]),
+        tokens=Path(auth.removeprefix("tokens=")) if auth != "none" else None,
+        tenants=tenants,
+        workers=values["workers"],
+        drain_seconds=values["drain_seconds"],
+    )
+
+
+def _database(values: dict[str, Any], url: str) -> DatabaseConfig:
+    ssl = {name: values[f"database_{name}"] for name in ("ssl_mode", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key")}
+    return DatabaseConfig(
+        url=url,
+        enable_upgrade=values["enable_upgrade"],
+        google_text=values["google_text"],
+        pool_size=values["pool_size"],
+        socket=values["database_socket"],
+        ssl_cipher=values["database_ssl_cipher"],
+        **ssl,
+    )
+
+
+def _listen(values: dict[str, Any]) -> ListenConfig:
+    if not values["grpc_port"] and not values["http_port"]:
+        raise InvalidArgument("grpc-port: 0, and http-port: 0 as well; give one of them a port to listen on.")
+    if values["grpc_port"] == values["http_port"]:
+        raise InvalidArgument(
+            f"http-port: {values['http_port']} is the gRPC port already; choose another, or 0 for none."
+        )
+    return ListenConfig(
+        host=values["host"],
+        grpc_port=values["grpc_port"],
+        http_port=values["http_port"],
+        http_address=values["http_address"],
+        max_message_bytes=values["max_message_bytes"],
+        threads=values["threads"],
+        streams=values["streams"],
+        cors_origins=tuple(values["cors_origins"]),
+        channel_arguments=values["grpc_channel_arguments"],
+        tls=_tls(values["tls_cert"], values["tls_key"], values["tls_client_ca"]),
+    )
+
+
+def _tls(certificate: str, key: str, client_ca: str) -> TlsConfig | None:
+    if not certificate and not key:
+        if client_ca:
+            raise InvalidArgument("tls-client-ca: client certificates need TLS; give --tls-cert and --tls-key too.")
+        return None
+    if not certificate or not key:
+        present, absent = ("tls-cert", "tls-key") if certificate else ("tls-key", "tls-cert")
+        raise InvalidArgument(f"{absent}: missing, though --{present} is given; TLS needs both.")
+    return TlsConfig(
+        key=_pem(key, "tls-key"),
+        certificate=_pem(certificate, "tls-cert"),
+        client_ca=_pem(client_ca, "tls-client-ca") if client_ca else None,
+    )
+
+
+def _pem(path: str, option: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise InvalidArgument(f"{option}: {path!r} cannot be read: {error.strerror}.") from None
+
+
+def _tenants(path: str) -> tuple[tuple[str, Tenant], ...]:
+    """Read the tenants: a table `[tenant.<name>]` each, with `database` and perhaps `bucket_prefix`."""
+    if not path:
+        return ()
+    content = read_toml(Path(path), "tenants")
+    tables = content.get("tenant", {})
+    if set(content) - {"tenant"} or not isinstance(tables, dict):
+        raise InvalidArgument(f"tenants: {path!r} may hold tables [tenant.NAME] and nothing else.")
+    return tuple((name, _tenant(path, name, table)) for name, table in tables.items())
+
+
+def _tenant(path: str, name: str, table: Any) -> Tenant:
+    if not isinstance(table, dict) or not isinstance(table.get("database"), str) or not table["database"]:
+        raise InvalidArgument(f'tenants: the tenant {name!r} in {path!r} has no database; write database = "URL".')
+    unknown = sorted(set(table) - {"database", "bucket_prefix"})
+    if unknown:
+        raise InvalidArgument(
+            f"tenants: the tenant {name!r} in {path!r} sets {unknown[0]!r}; it may set database and bucket_prefix."
+        )
+    return Tenant(table["database"], str(table.get("bucket_prefix", "")))

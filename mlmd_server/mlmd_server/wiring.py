@@ -1,0 +1,139 @@
+"""From the configuration to the parts of a running server, put together."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlmd_api.callers import Authenticator, Everybody, TokenFile
+from mlmd_api.dispatch import Dispatcher, Limits
+from mlmd_api.journal import Journal
+from mlmd_api.measurements import Measurements
+from mlmd_api.methods import by_path, store_methods
+from mlmd_api.server_info import ServerFacts, server_methods
+from mlmd_api.tenants import DEFAULT_TENANT, TenantStores
+from mlmd_lineage.methods import LINEAGE_METHODS
+from mlmd_metadata_store.methods import METADATA_METHODS
+from mlmd_metadata_store.options import StoreOptions
+from mlmd_metadata_store.store import Store
+
+from mlmd_server import version
+from mlmd_server.config import Config, DatabaseConfig
+
+if TYPE_CHECKING:
+    from mlmd_api.grpc.server import GrpcServer
+    from mlmd_api.rest.server import HttpServer
+
+FEATURES = ("collections", "connect", "filter-query", "grpc-web", "idempotency-keys", "lineage")
+MAX_PAGE_SIZE = 100
+MAX_HOPS = 100
+
+
+@dataclass(slots=True)
+class Parts:
+    """The parts of one process; a listener that is turned off is None."""
+
+    stores: TenantStores
+    measurements: Measurements
+    dispatcher: Dispatcher
+    grpc: "GrpcServer | None" = None
+    http: "HttpServer | None" = None
+
+
+def store_options(database: DatabaseConfig) -> StoreOptions:
+    """Return how the engine opens a database."""
+    return StoreOptions(
+        enable_upgrade=database.enable_upgrade,
+        downgrade_to=database.downgrade_to,
+        google_text=database.google_text,
+        create_database=database.create,
+        pool_size=database.pool_size,
+        socket=database.socket,
+        ssl_mode=database.ssl_mode,
+        ssl_ca=database.ssl_ca,
+        ssl_capath=database.ssl_capath,
+        ssl_cert=database.ssl_cert,
+        ssl_key=database.ssl_key,
+        ssl_cipher=database.ssl_cipher,
+    )
+
+
+def tenant_stores(config: Config) -> TenantStores:
+    """Return the stores of all tenants, none opened yet."""
+    options = store_options(config.database)
+    urls = {name: tenant.database for name, tenant in config.tenants}
+    if config.database.url:
+        urls[DEFAULT_TENANT] = config.database.url
+    return TenantStores(urls, lambda url: Store.open(url, options))
+
+
+def authenticator(config: Config) -> Authenticator:
+    """Return who decides who is asking; raises InvalidArgument for a token file that cannot be read."""
+    return Everybody() if config.tokens is None else TokenFile(config.tokens)
+
+
+def assemble(config: Config) -> Parts:
+    """Open the default database and bind the ports; raises StoreError when something is not to be had."""
+    stores = tenant_stores(config)
+    if config.database.url:
+        stores.of(DEFAULT_TENANT)
+    measurements = Measurements(stores.pool_use)
+    methods = [
+        *store_methods((*METADATA_METHODS, *LINEAGE_METHODS), stores),
+        *server_methods(_facts(config), stores),
+    ]
+    limits = Limits(config.listen.max_message_bytes)
+    dispatcher = Dispatcher(by_path(methods), authenticator(config), measurements, Journal(), limits)
+    parts = Parts(stores, measurements, dispatcher)
+    _listen(config, parts)
+    return parts
+
+
+def http_address(config: Config) -> str:
+    """Return the base address of the HTTP listener, empty when it is off."""
+    listen = config.listen
+    if not listen.http_port or listen.http_address:
+        return listen.http_address
+    host = f"[{listen.host}]" if ":" in listen.host else listen.host
+    return f"{'https' if listen.tls else 'http'}://{host}:{listen.http_port}"
+
+
+def _facts(config: Config) -> ServerFacts:
+    return ServerFacts(
+        version=version(),
+        features=FEATURES,
+        http_address=http_address(config),
+        max_message_bytes=config.listen.max_message_bytes,
+        max_page_size=MAX_PAGE_SIZE,
+        max_hops=MAX_HOPS,
+    )
+
+
+def _listen(config: Config, parts: Parts) -> None:
+    listen = config.listen
+    if listen.grpc_port:
+        from mlmd_api.grpc.server import GrpcServer, GrpcSettings, TlsPems
+
+        settings = GrpcSettings(
+            host=listen.host,
+            port=listen.grpc_port,
+            max_message_bytes=listen.max_message_bytes,
+            threads=listen.threads,
+            streams=listen.streams,
+            shared_port=config.workers > 1,
+            tls=TlsPems(listen.tls.key, listen.tls.certificate, listen.tls.client_ca) if listen.tls else None,
+            channel_arguments=listen.channel_arguments,
+        )
+        parts.grpc = GrpcServer(parts.dispatcher, settings)
+    if listen.http_port:
+        from mlmd_api.rest.server import HttpServer, HttpSettings
+
+        http = HttpSettings(
+            host=listen.host,
+            port=listen.http_port,
+            threads=listen.threads,
+            shared_port=config.workers > 1,
+            cors_origins=listen.cors_origins,
+            tls_key=listen.tls.key if listen.tls else None,
+            tls_certificate=listen.tls.certificate if listen.tls else None,
+            client_ca=listen.tls.client_ca if listen.tls else None,
+        )
+        parts.http = HttpServer(parts.dispatcher, http, parts.stores.ping, parts.measurements)

@@ -1,0 +1,172 @@
+"""Several processes on one port: the parent forks them, watches over them, and ends them.
+
+The parent makes no gRPC object and no connection, so that forking is safe at any time. A worker holds the reading end
+of a pipe whose writing end only the parent has: when the parent dies, however it dies, the workers see it and drain.
+"""
+
+import logging
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import FrameType
+
+from mlmd_schemas.errors import InvalidArgument
+
+_LOG = logging.getLogger("mlmd.workers")
+_LONGEST_PAUSE_SECONDS = 5.0
+_STABLE_SECONDS = 10.0
+_SLACK_SECONDS = 5.0
+
+Work = Callable[[Callable[[], None], int], int]
+"""What a worker does: gets a function to call when it is ready and the parent's pipe, returns its exit status."""
+
+
+@dataclass(slots=True)
+class _Worker:
+    number: int
+    started: float = field(default_factory=time.monotonic)
+
+
+class Supervisor:
+    """Keeps `count` workers alive until told to end."""
+
+    def __init__(self, count: int, work: Work, drain_seconds: float, on_death: Callable[[int], None]) -> None:
+        self._count = count
+        self._work = work
+        self._drain_seconds = drain_seconds
+        self._on_death = on_death
+        self._workers: dict[int, _Worker] = {}
+        self._ending = False
+        self._failures = 0
+        self._life_read, self._life_write = os.pipe()
+        self._ready_read, self._ready_write = os.pipe()
+
+    def run(self, when_ready: Callable[[], None]) -> int:
+        """Fork the workers, call `when_ready` when all of them are, and return the exit status at the end."""
+        signal.signal(signal.SIGTERM, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal)
+        for number in range(self._count):
+            self._fork(number)
+        status = self._await_ready()
+        if status is None and not self._ending:
+            when_ready()
+            self._watch()
+        self._end()
+        return status or 0
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._ending = True
+
+    def _fork(self, number: int) -> None:
+        pid = os.fork()
+        if pid == 0:
+            self._be_worker()
+        self._workers[pid] = _Worker(number)
+
+    def _be_worker(self) -> None:
+        """Work and leave; never returns into the parent's code."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.close(self._life_write)
+        os.close(self._ready_read)
+        status = 70
+        try:
+            status = self._work(self._say_ready, self._life_read)
+        except Exception:  # noqa: BLE001 - the end of the process, which says why
+            _LOG.exception("a worker failed")
+        finally:
+            logging.shutdown()
+            os._exit(status)
+
+    def _say_ready(self) -> None:
+        os.write(self._ready_write, b".")
+
+    def _await_ready(self) -> int | None:
+        """Wait for every worker; returns the exit status of one that ended before it was ready."""
+        os.set_blocking(self._ready_read, False)
+        ready = 0
+        while ready < self._count and not self._ending:
+            ready += self._said_ready()
+            pid, raw = os.waitpid(-1, os.WNOHANG)
+            if pid:
+                self._forget(pid)
+                return os.waitstatus_to_exitcode(raw) or 1
+            time.sleep(0.01)
+        return None
+
+    def _said_ready(self) -> int:
+        try:
+            return len(os.read(self._ready_read, 64))
+        except BlockingIOError:
+            return 0
+
+    def _watch(self) -> None:
+        """Replace workers that end, until told to end."""
+        while not self._ending:
+            self._said_ready()
+            pid, raw = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                time.sleep(0.1)
+                continue
+            worker = self._forget(pid)
+            _LOG.error("worker %d (pid %d) ended with status %d", worker.number, pid, os.waitstatus_to_exitcode(raw))
+            self._pause(worker)
+            if not self._ending:
+                self._fork(worker.number)
+
+    def _pause(self, worker: _Worker) -> None:
+        stable = time.monotonic() - worker.started > _STABLE_SECONDS
+        self._failures = 0 if stable else self._failures + 1
+        until = time.monotonic() + min(_LONGEST_PAUSE_SECONDS, 0.1 * 2.0**self._failures) - 0.1
+        while time.monotonic() < until and not self._ending:
+            time.sleep(0.05)
+
+    def _forget(self, pid: int) -> _Worker:
+        self._on_death(pid)
+        return self._workers.pop(pid)
+
+    def _end(self) -> None:
+        """Let the workers drain; kill those that take longer than they were given."""
+        os.close(self._life_write)
+        self._signal(signal.SIGTERM)
+        until = time.monotonic() + self._drain_seconds + _SLACK_SECONDS
+        while self._workers and time.monotonic() < until:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+            if pid:
+                self._forget(pid)
+            else:
+                time.sleep(0.02)
+        self._signal(signal.SIGKILL)
+        for pid in list(self._workers):
+            os.waitpid(pid, 0)
+            self._forget(pid)
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self._workers:
+            os.kill(pid, number)
+
+
+def watch_parent(pipe: int, ask: Callable[[], None]) -> None:
+    """Call `ask` when the other end of the pipe is gone; in a thread of its own."""
+
+    def watch() -> None:
+        os.read(pipe, 1)
+        ask()
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+def check_port_is_free(host: str, port: int, option: str) -> None:
+    """Raise InvalidArgument when somebody listens there: a shared port would not tell."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen()
+        except OSError as error:
+            raise InvalidArgument(f"{option}: cannot listen on {host}:{port}: {error.strerror}.") from None
