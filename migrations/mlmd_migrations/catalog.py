@@ -25,7 +25,7 @@ ORDER BY TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX"""
 
 @dataclass(slots=True)
 class FoundColumn:
-    """A column that exists; `data_type` in lower case, `charset` and `collation` empty unless MySQL keeps text in it."""
+    """A column that exists; `data_type` in lower case, `charset` and `collation` only where MySQL keeps text."""
 
     name: str
     data_type: str
@@ -80,9 +80,10 @@ def add_indexes(connection: Connection, catalog: Catalog) -> Catalog:
     spelling = _spelling(connection)
     sql = SQLITE_INDEXES if connection.dialect.name == "sqlite" else MYSQL_INDEXES
     for table, name, unique, column, statement in connection.execute(text(sql)):
-        indexes = catalog[spelling.get(table, table)].indexes
-        index = indexes.setdefault(name, FoundIndex(name, bool(unique), sql=statement or ""))
-        index.columns += (column,)
+        found = catalog.get(spelling.get(table, table))
+        if found is not None:
+            index = found.indexes.setdefault(name, FoundIndex(name, bool(unique), sql=statement or ""))
+            index.columns += (column,)
     return catalog
 
 

@@ -46,22 +46,14 @@ class Facts:
 
     @property
     def is_wide(self) -> bool:
-        """Whether ids and int_value have 64 bits."""
-        return self.database == "sqlite" or not self.narrow_columns()
-
-    def narrow_columns(self) -> list[tuple[str, str]]:
-        """(table, column) of every 32-bit column that `migrate` widens; none on SQLite."""
-        if self.database == "sqlite":
-            return []
-        return [
-            (table.name, column.name)
+        """Whether ids, int_value and step_index have 64 bits; False as long as one of them has not."""
+        return self.database == "sqlite" or not any(
+            self.catalog[table.name].columns[column.name].data_type == "int"
             for table in TABLES
             if table.name in self.catalog
             for column in table.columns
-            if column.kind in WIDENED
-            and column.name in self.catalog[table.name].columns
-            and self.catalog[table.name].columns[column.name].data_type == "int"
-        ]
+            if column.kind in WIDENED and column.name in self.catalog[table.name].columns
+        )
 
     @property
     def version(self) -> int | None:
@@ -80,8 +72,8 @@ class Facts:
         if len(self.versions) > 1:
             raise SchemaError(
                 DATA_LOSS,
-                f"MLMDEnv has {len(self.versions)} schema versions ({', '.join(map(str, self.versions))}) and must have "
-                "one; delete the wrong rows, or restore a backup.",
+                f"MLMDEnv has {len(self.versions)} schema versions ({', '.join(map(str, self.versions))}) and must "
+                "have one; delete the wrong rows, or restore a backup.",
             )
         return self.versions[0]
 
@@ -118,5 +110,6 @@ def is_half_made(connection: Connection, facts: Facts) -> bool:
         return False
     present = [table.name for table in TABLES if table.name in facts.catalog]
     return bool(present) and all(
-        connection.execute(text(f"SELECT 1 FROM {quoted(name)} LIMIT 1")).first() is None for name in present
+        connection.execute(text(f"SELECT 1 FROM {quoted(name)} LIMIT 1")).first() is None  # noqa: S608 - our own names
+        for name in present
     )

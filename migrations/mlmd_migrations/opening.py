@@ -1,33 +1,22 @@
 """Opening a database: look, and only if something is missing take the lock, look again and mend it."""
 
-from dataclasses import dataclass
-from typing import Literal, cast
+from collections.abc import Iterable
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from mlmd_migrations import own_tables, simple_types
-from mlmd_migrations.errors import ABORTED, FAILED_PRECONDITION, INTERNAL, SchemaError
+from mlmd_migrations import own_tables, simple_types, verdicts
+from mlmd_migrations.catalog import add_indexes
 from mlmd_migrations.facts import Facts, is_current, is_half_made, read_facts
-from mlmd_migrations.history import LATEST, TABLES, tables_at
-from mlmd_migrations.rendering import Dialect
+from mlmd_migrations.history import LATEST
+from mlmd_migrations.schema import Schema, schema_of
 from mlmd_migrations.session import changing, explained, is_read_only, looking
+from mlmd_migrations.steps import Goal, Step, change, creation
 
-TextMode = Literal["utf8", "google"]
-
-
-@dataclass(frozen=True, slots=True)
-class Schema:
-    """An open database, as its users need to know it."""
-
-    text_mode: TextMode
-    """'google': strings are UTF-8 bytes over a latin1 connection (MySQL databases that Google's server made)."""
-    wide_integers: bool
-    """False: ids, int_value and step_index have 32 bits until `migrate` widens them."""
-    store_uuid: str
-    """The store's identity; "" in a read-only database that our server never wrote to."""
-    created: bool
-    """Whether this call made the tables."""
+AS_THEY_ARE = Goal()
+"""What opening makes of tables: today's version, nothing more."""
+WHOLE = Goal(wide=True, extras=True)
+"""What `migrate` makes of them."""
 
 
 def open_schema(
@@ -43,68 +32,118 @@ def open_schema(
     the lock), DATA_LOSS, FAILED_PRECONDITION (older without `enable_upgrade`, or newer), INTERNAL, UNAVAILABLE; after a
     downgrade (`downgrade_to` from 0 to 10) always CANCELLED, INVALID_ARGUMENT when there is nothing like it.
     """
+    if downgrade_to >= 0:
+        _downgrade(engine, downgrade_to)
     with looking(engine) as connection:
         facts = read_facts(connection)
         if is_current(connection, facts):
-            return _schema(facts)
+            return schema_of(facts)
+    return _bring_to(engine, facts, AS_THEY_ARE, enable_upgrade, google_text)
+
+
+def migrate(engine: Engine, *, downgrade_to: int = -1, google_text: bool = False) -> Schema:
+    """Bring a database of any version to today's shape, with 64-bit integers (MySQL), all indexes and our own tables.
+
+    Nobody else may use the database meanwhile. On MySQL an interrupted migration continues when it is run again; on
+    SQLite it never happened. Raises SchemaError as `open_schema` does.
+    """
+    if downgrade_to >= 0:
+        _downgrade(engine, downgrade_to)
+    with looking(engine) as connection:
+        facts = read_facts(connection)
+    return _bring_to(engine, facts, WHOLE, True, google_text)
+
+
+def plan(engine: Engine, *, downgrade_to: int = -1, google_text: bool = False) -> list[str]:
+    """What `migrate` would do: each step's title and SQL. Alters nothing; empty when nothing is to be done.
+
+    Raises SchemaError where `migrate` would refuse.
+    """
+    if downgrade_to >= 0:
+        verdicts.check_target(downgrade_to)
+    with looking(engine) as connection:
+        facts = read_facts(connection)
+        if downgrade_to >= 0:
+            version = verdicts.check_downgrade(facts, downgrade_to)
+            return [str(step) for step in _downgrade_steps(connection, facts, version, downgrade_to)]
+        half_made = is_half_made(connection, facts)
+        verdict = verdicts.judge(facts, half_made=half_made, enable_upgrade=True)
+        ours = own_tables.planned(facts.revision, facts.store, _text_mode(facts, verdict == "create", google_text))
+        steps = _steps(connection, facts, verdict, WHOLE)
+        missing = simple_types.SIMPLE_TYPES if verdict == "create" else _missing_types(connection, facts)
+        types = [f"Insert the simple types {', '.join(name for name, _ in missing)}"] if missing else []
+        return [*ours, *map(str, steps), *types]
+
+
+def _missing_types(connection: Connection, facts: Facts) -> Iterable[tuple[str, int]]:
+    known = "version" in facts.catalog["Type"].columns and "type_kind" in facts.catalog["Type"].columns
+    return simple_types.missing_types(connection) if known else simple_types.SIMPLE_TYPES
+
+
+def _bring_to(engine: Engine, seen: Facts, goal: Goal, enable_upgrade: bool, google_text: bool) -> Schema:
     try:
         with changing(engine) as connection:
-            created = _mend(connection, google_text)
+            created = _mend(connection, goal, enable_upgrade, google_text)
             facts = read_facts(connection)
         with changing(engine) as connection:
             simple_types.insert_missing(connection)
     except DBAPIError as error:
-        if is_read_only(error) and facts.versions == (LATEST,) and not facts.missing:
-            return _schema(facts)
+        if is_read_only(error) and seen.versions == (LATEST,) and not seen.missing and goal is AS_THEY_ARE:
+            return schema_of(seen)
         raise explained(error, "The database could not be prepared") from error
-    return _schema(facts, created)
+    return schema_of(facts, created)
 
 
-def _schema(facts: Facts, created: bool = False) -> Schema:
-    adopted: TextMode = "utf8" if facts.database == "sqlite" else "google"
-    text_mode = cast(TextMode, facts.store.text_mode) if facts.store else adopted
-    return Schema(text_mode, facts.is_wide, facts.store.store_uuid if facts.store else "", created)
-
-
-def _mend(connection: Connection, google_text: bool) -> bool:
+def _mend(connection: Connection, goal: Goal, enable_upgrade: bool, google_text: bool) -> bool:
     facts = read_facts(connection)
-    version = None if is_half_made(connection, facts) else facts.version
-    if version is not None and version != LATEST:
-        raise SchemaError(FAILED_PRECONDITION, f"schema version {version}")
-    creating = version is None
-    if creating and len(facts.missing) < len(TABLES) and not is_half_made(connection, facts):
-        raise _partial(facts)
-    if not creating and facts.missing:
-        raise _partial(facts)
-    _complete_own_tables(connection, facts, creating, google_text)
-    if creating:
-        _create(connection, read_facts(connection))
-    return creating
-
-
-def _partial(facts: Facts) -> SchemaError:
-    present = [table.name for table in TABLES if table.name not in facts.missing]
-    return SchemaError(
-        ABORTED,
-        f"The database has only a part of MLMD's tables: {', '.join(present)} are complete, "
-        f"{', '.join(facts.missing)} are absent or lack columns. Restore a backup, or use an empty database.",
+    half_made = is_half_made(connection, facts)
+    verdict = verdicts.judge(facts, half_made=half_made, enable_upgrade=enable_upgrade)
+    # Our tables come first: the store's row then says for whom an interrupted creation was made.
+    facts.store = own_tables.complete(
+        connection, facts.revision, facts.store, _text_mode(facts, verdict == "create", google_text)
     )
+    _run(connection, _steps(connection, facts, verdict, goal))
+    return verdict == "create"
 
 
-def _complete_own_tables(connection: Connection, facts: Facts, creating: bool, google_text: bool) -> None:
-    if facts.revision != own_tables.HEAD:
-        own_tables.upgrade(connection)
-    if facts.store is None:
-        googles = facts.database == "mysql" and (google_text or not creating)
-        own_tables.insert_store_row(connection, "google" if googles else "utf8")
+def _text_mode(facts: Facts, creating: bool, google_text: bool) -> str:
+    return "google" if facts.database == "mysql" and (google_text or not creating) else "utf8"
 
 
-def _create(connection: Connection, facts: Facts) -> None:
-    utf8 = facts.store is None or facts.store.text_mode == "utf8"
-    dialect = Dialect(facts.database, LATEST, wide=True, utf8=utf8)
-    for table in tables_at(LATEST):
-        if table.name in facts.catalog:
-            continue
-        for statement in dialect.create(table):
-            connection.exec_driver_sql(statement)
-    connection.execute(text("INSERT INTO `MLMDEnv` (schema_version) VALUES (:version)"), {"version": LATEST})
+def _steps(connection: Connection, facts: Facts, verdict: verdicts.Verdict, goal: Goal) -> list[Step]:
+    if verdict == "create":
+        return creation(facts)
+    if verdict == "ready" and goal is AS_THEY_ARE:
+        return []
+    add_indexes(connection, facts.catalog)
+    return change(facts, facts.version or 0, goal)
+
+
+def _run(connection: Connection, steps: list[Step]) -> None:
+    for step in steps:
+        for statement in step.statements:
+            try:
+                connection.exec_driver_sql(statement)
+            except DBAPIError as error:
+                if is_read_only(error):
+                    raise
+                raise explained(error, f"The step “{step.title}” failed") from error
+
+
+def _downgrade(engine: Engine, target: int) -> None:
+    verdicts.check_target(target)
+    try:
+        with changing(engine) as connection:
+            facts = read_facts(connection)
+            version = verdicts.check_downgrade(facts, target)
+            _run(connection, _downgrade_steps(connection, facts, version, target))
+    except DBAPIError as error:
+        raise explained(error, "The database could not be downgraded") from error
+    raise verdicts.downgraded(target)
+
+
+def _downgrade_steps(connection: Connection, facts: Facts, version: int, target: int) -> list[Step]:
+    if target >= version:
+        return []
+    add_indexes(connection, facts.catalog)
+    return change(facts, version, Goal(target))

@@ -31,7 +31,7 @@ def revision_of(connection: Connection, catalog: Catalog) -> str:
     """
     if VERSION_TABLE not in catalog:
         return ""
-    revision = connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() or ""
+    revision = connection.execute(text("SELECT version_num FROM mlmd_alembic_version")).scalar() or ""
     if revision > HEAD:
         raise SchemaError(
             FAILED_PRECONDITION,
@@ -49,8 +49,20 @@ def store_row(connection: Connection, catalog: Catalog) -> StoreRow | None:
     return StoreRow(row.store_uuid, row.text_mode) if row else None
 
 
-def insert_store_row(connection: Connection, text_mode: str) -> StoreRow:
-    """Give a store its identity, once."""
+def complete(connection: Connection, revision: str, store: StoreRow | None, text_mode: str) -> StoreRow:
+    """Make what is absent of our tables, and give a store without an identity one, with `text_mode`."""
+    if revision != HEAD:
+        _upgrade(connection)
+    return store or _insert_store_row(connection, text_mode)
+
+
+def planned(revision: str, store: StoreRow | None, text_mode: str) -> list[str]:
+    """What `complete` would do, for a reader."""
+    tables = [f"Bring mlmd-server's own tables to revision {HEAD}"] if revision != HEAD else []
+    return tables if store else [*tables, f"Give the store an identity (text mode {text_mode})"]
+
+
+def _insert_store_row(connection: Connection, text_mode: str) -> StoreRow:
     row = StoreRow(str(uuid.uuid4()), text_mode)
     connection.execute(
         text("INSERT INTO mlmd_store (id, store_uuid, text_mode, create_ms) VALUES (1, :uuid, :mode, :now)"),
@@ -59,8 +71,8 @@ def insert_store_row(connection: Connection, text_mode: str) -> StoreRow:
     return row
 
 
-def upgrade(connection: Connection) -> None:
-    """Bring our tables to HEAD with Alembic, inside the caller's transaction where the database has one for DDL."""
+def _upgrade(connection: Connection) -> None:
+    # Within the caller's transaction where the database has one for DDL.
     from alembic import command
     from alembic.config import Config
 

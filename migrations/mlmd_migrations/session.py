@@ -48,8 +48,8 @@ def explained(error: DBAPIError, doing: str) -> SchemaError:
         code, why = (
             PERMISSION_DENIED,
             (
-                "the database user may not do that; grant it CREATE, ALTER, DROP, INDEX, SELECT, INSERT, UPDATE and DELETE "
-                "on this database"
+                "the database user may not do that; grant it CREATE, ALTER, DROP, INDEX, SELECT, INSERT, UPDATE and "
+                "DELETE on this database"
             ),
         )
     elif number in LOST or error.connection_invalidated or "unable to open database file" in words:
@@ -73,8 +73,9 @@ def looking(engine: Engine) -> Iterator[Connection]:
 def changing(engine: Engine) -> Iterator[Connection]:
     """A connection that alone may change the shape of this database until the block ends, which commits.
 
-    SQLite: one transaction, undone when the block raises. MySQL commits each DDL statement by itself; a named lock keeps
-    other processes away. Raises the driver's DBAPIError, and SchemaError ABORTED when the lock is not had in time.
+    SQLite: one transaction, undone when the block raises. MySQL commits each DDL statement by itself; a named lock
+    keeps other processes away. Raises the driver's DBAPIError, and SchemaError ABORTED when the lock does not come in
+    time.
     """
     with engine.connect() as connection:
         changer = _changing_sqlite if connection.dialect.name == "sqlite" else _changing_mysql

@@ -1,6 +1,6 @@
 """The nine types that every store has (mlmd-write contract, section 2.7)."""
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 
 EXECUTION, ARTIFACT = 0, 1
 SIMPLE_TYPES: tuple[tuple[str, int], ...] = (
@@ -14,19 +14,19 @@ SIMPLE_TYPES: tuple[tuple[str, int], ...] = (
     ("mlmd.Evaluate", EXECUTION),
     ("mlmd.Deploy", EXECUTION),
 )
-FIND = "SELECT name, type_kind FROM `Type` WHERE version IS NULL AND name IN ({})".format(
-    ", ".join(f"'{name}'" for name, _ in SIMPLE_TYPES)
+FIND = text("SELECT name, type_kind FROM `Type` WHERE version IS NULL AND name IN :names").bindparams(
+    bindparam("names", [name for name, _ in SIMPLE_TYPES], expanding=True)
 )
-INSERT = "INSERT INTO `Type` (name, type_kind) VALUES (:name, :kind)"
+INSERT = text("INSERT INTO `Type` (name, type_kind) VALUES (:name, :kind)")
 
 
 def missing_types(connection: Connection) -> list[tuple[str, int]]:
     """The simple types that have no row, in the order they are inserted; one statement."""
-    present = {(name, int(kind)) for name, kind in connection.execute(text(FIND))}
+    present = {(name, int(kind)) for name, kind in connection.execute(FIND)}
     return [pair for pair in SIMPLE_TYPES if pair not in present]
 
 
 def insert_missing(connection: Connection) -> None:
     """Give every simple type its row; in an empty table they get ids 1 to 9."""
     for name, kind in missing_types(connection):
-        connection.execute(text(INSERT), {"name": name, "kind": kind})
+        connection.execute(INSERT, {"name": name, "kind": kind})
