@@ -7,8 +7,9 @@ free ports of the loopback interface, with their data in temporary folders; one 
 import contextlib
 import importlib.util
 import itertools
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
@@ -20,6 +21,7 @@ from tests.services import mariadb as mariadb_service
 from tests.services import mysql as mysql_service
 from tests.services.mariadb import MariaDB
 from tests.services.missing import MYSQLCLIENT, missing, strict
+from tests.services.server import Server
 from tests.services.sql_server import Address
 
 NUMBERS = itertools.count(1)
@@ -170,3 +172,40 @@ def any_reference(request: pytest.FixtureRequest) -> Reference:
     """Google's core on each database."""
     reference: Reference = request.getfixturevalue(request.param)
     return reference
+
+
+class StartServer(Protocol):
+    """How `start_server` is called: the arguments of `Server`, less the folder."""
+
+    def __call__(
+        self,
+        database: str,
+        *,
+        http: bool = False,
+        options: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> Server:
+        """Start one more server and return it, ready."""
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[StartServer]:
+    """Start our server as a process, as often as the test wants; all of them are killed at its end."""
+    started: list[Server] = []
+
+    def start(
+        database: str,
+        *,
+        http: bool = False,
+        options: tuple[str, ...] = (),
+        environment: Mapping[str, str] | None = None,
+    ) -> Server:
+        folder = tmp_path / f"server_{len(started) + 1}"
+        server = Server(database, folder, http=http, options=options, environment=environment)
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.kill()

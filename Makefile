@@ -1,0 +1,123 @@
+# `make serve` and `make test` set up whatever they need; the rest is for those who work on the project.
+#
+#   make serve [ARGS="--grpc-port 8080"]     run the server          make test [ARGS="-k name"]   lint, then every test
+#   make test-deps                           Debian packages that the tests use (as root)
+#   make lint | format                       ruff, mypy, import-linter
+#   make protos | protos-check               regenerate schemas/mlmd_schemas/pb, or fail when that would change a byte
+#   make bench | differential | image        the benchmark; a long comparison with Google's core; the container image
+#   make clean                               remove the environments and everything generated
+#
+# PYTHON=python3.12 chooses the interpreter (3.11 to 3.13).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell environments/interpreter 3.11 3.12 3.13 python3)
+PYTHON_REFERENCE ?= $(shell environments/interpreter 3.11)
+PYTHON_PROTOS ?= $(shell environments/interpreter 3.11 3.12)
+BIN := .venv/bin
+ARGS ?=
+WORKERS ?= auto
+
+UV := $(shell command -v uv || echo .envs/uv/bin/uv)
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+
+# mysqlclient has no wheels for Linux. Where the library is there it is built; a compiler is never asked for.
+PYTHON_HEADERS = $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include") + "/Python.h")')
+LIBMARIADB := $(shell pkg-config --exists libmariadb 2>/dev/null && echo yes)
+BUILDABLE = $(shell command -v cc >/dev/null && test -e $(PYTHON_HEADERS) && echo yes)
+MYSQL = $(if $(LIBMARIADB),$(if $(BUILDABLE),--extra mysql))
+EXTRAS = --extra server --extra s3 --extra cli $(MYSQL)
+
+TEST_PACKAGES := mariadb-server libmariadb-dev pkg-config gcc libc6-dev python3-dev python3-venv mmdebstrap
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
+
+.PHONY: serve test tests environment environments lint format protos protos-check bench differential image clean \
+	test-deps mysql9 uv reference protos-environment interpreter
+.DEFAULT_GOAL := serve
+
+serve: interpreter uv
+	@$(UV) sync --locked --quiet --no-dev --inexact --python "$(PYTHON)" $(EXTRAS)
+	@exec $(BIN)/mlmd-server serve $(ARGS)
+
+test: lint tests
+
+tests: environments
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+lint: environment
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: environment
+	$(BIN)/ruff check --quiet --fix .
+	$(BIN)/ruff format .
+
+protos: protos-environment
+	.envs/protos/bin/python tools/generate_protos.py
+
+protos-check: protos-environment
+	.envs/protos/bin/python tools/generate_protos.py --check
+
+bench: environments
+	$(BIN)/python -m benchmarks $(ARGS)
+
+differential: environments
+	MLMD_DIFFERENTIAL=long $(BIN)/python -m pytest -n $(WORKERS) tests/differential $(ARGS)
+
+image:
+	@engine=$$(command -v docker || command -v podman) || \
+		{ echo "No docker or podman; without an engine: sudo tools/build_image_without_engine.sh" >&2; exit 2; }; \
+	"$$engine" build --tag mlmd-server:dev .
+
+clean:
+	rm -rf .venv .envs dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- environments -----------------------------------------------------------------------------------------------------
+
+interpreter:
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or later was found; install one, or say PYTHON=/path/to/it." >&2; exit 1; }
+
+uv: interpreter
+	@test -x "$(UV)" || { "$(PYTHON)" -m venv .envs/uv && .envs/uv/bin/python -m pip install --quiet 'uv>=0.9'; }
+
+environment: uv
+	$(if $(LIBMARIADB),$(if $(MYSQL),,@echo "mysqlclient cannot be built (no C compiler or no Python.h): going without."))
+	$(UV) sync --locked --quiet --python "$(PYTHON)" $(EXTRAS)
+
+reference: uv
+ifeq ($(strip $(PYTHON_REFERENCE)),)
+	@echo "No Python 3.11: tests that compare with Google's library (its wheels end there) will skip."
+else
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/reference $(UV) sync --locked --quiet --project environments/reference --python $(PYTHON_REFERENCE)
+endif
+
+protos-environment: uv
+	@test -n "$(PYTHON_PROTOS)" || { echo "The generator of protobuf code needs a Python 3.11 or 3.12." >&2; exit 1; }
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/protos $(UV) sync --locked --quiet --project environments/protos --python $(PYTHON_PROTOS)
+
+environments: environment reference
+
+# --- what the tests want of the system --------------------------------------------------------------------------------
+
+test-deps:
+	$(APT_GET) update
+	$(APT_GET) install -y --no-install-recommends $(TEST_PACKAGES)
+	$(MAKE) mysql9
+
+# Oracle's MySQL is packaged in Debian's sid alone, which moves: nothing is installed, and its absence is tolerated.
+mysql9:
+	@if [ -x .envs/mysql9/usr/sbin/mysqld ]; then exit 0; fi; \
+	rm -rf .envs/mysql9 .envs/mysql9-template; mkdir -p .envs; \
+	if mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' \
+		--include=mysql-server-core,mysql-client-core sid .envs/mysql9; \
+	then echo "MySQL 9 is in .envs/mysql9."; \
+	else rm -rf .envs/mysql9; echo "MySQL 9 CANNOT BE HAD today from Debian's sid: the tests on it will skip."; fi
