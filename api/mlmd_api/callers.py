@@ -39,6 +39,7 @@ class Identity:
 
 
 LOCAL_ADMIN = Identity("local", "", frozenset(Role))
+LOCAL_READER = Identity("local", "", frozenset({Role.READER}))
 NOBODY = Identity("", "", frozenset())
 
 
@@ -50,11 +51,14 @@ class Authenticator(Protocol):
 
 
 class Everybody:
-    """`--auth none`: whoever reaches the port may do everything."""
+    """`--auth none`: whoever reaches the port may do everything, or everything that does not write."""
+
+    def __init__(self, read_only: bool = False) -> None:
+        self._identity = LOCAL_READER if read_only else LOCAL_ADMIN
 
     def identify(self, metadata: Mapping[str, str]) -> Identity:
-        """Return the local administrator."""
-        return LOCAL_ADMIN
+        """Return the local administrator, or the local reader."""
+        return self._identity
 
 
 class TokenFile:

@@ -7,15 +7,9 @@ DEFAULT_DATABASE = "sqlite:///mlmd-data/metadata.db"
 
 
 @dataclass(frozen=True, slots=True)
-class DatabaseConfig:
-    """Where the default tenant's facts are and how every database is opened."""
+class MysqlConfig:
+    """How MySQL is connected to, beyond the URL; files are paths, `ssl_mode` is MySQL's own."""
 
-    url: str
-    enable_upgrade: bool = False
-    downgrade_to: int = -1
-    google_text: bool = False
-    create: bool = True
-    pool_size: int = 16
     socket: str = ""
     ssl_mode: str = ""
     ssl_ca: str = ""
@@ -23,6 +17,24 @@ class DatabaseConfig:
     ssl_cert: str = ""
     ssl_key: str = ""
     ssl_cipher: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseConfig:
+    """Where the default tenant's facts are and how every database is opened.
+
+    `opening_retries` counts further attempts to open it when another server gets in the way.
+    """
+
+    url: str
+    enable_upgrade: bool = False
+    downgrade_to: int = -1
+    google_text: bool = False
+    create: bool = True
+    read_only: bool = False
+    opening_retries: int = 5
+    pool_size: int = 16
+    mysql: MysqlConfig = MysqlConfig()
 
 
 @dataclass(frozen=True, slots=True)

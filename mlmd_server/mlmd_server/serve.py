@@ -6,11 +6,10 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 from mlmd_schemas.errors import StoreError
 
-from mlmd_server.config import DEFAULT_DATABASE, Config
+from mlmd_server.config import Config
 
 FAILED = 1
 _MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -20,8 +19,6 @@ def serve(config: Config) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status, with a sentence on standard error when it is not 0."""
     set_up_log(config)
     warn_of_open_doors(config)
-    if config.database.url == DEFAULT_DATABASE:
-        Path(DEFAULT_DATABASE.removeprefix("sqlite:///")).parent.mkdir(exist_ok=True)
     try:
         return _serve_alone(config) if config.workers == 1 else _serve_with_workers(config)
     except StoreError as error:
@@ -66,8 +63,7 @@ def _prepare(config: Config) -> int:
     try:
         stores = wiring.tenant_stores(config)
         wiring.authenticator(config)
-        if config.database.url:
-            stores.of("")
+        wiring.open_default(config, stores)
         stores.close()
         status = 0
     except StoreError as error:

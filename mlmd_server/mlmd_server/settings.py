@@ -2,12 +2,13 @@
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from mlmd_schemas.errors import InvalidArgument
 
-from mlmd_server.config import Config, DatabaseConfig, ListenConfig, LogConfig, Tenant, TlsConfig
+from mlmd_server.config import Config, DatabaseConfig, ListenConfig, LogConfig, MysqlConfig, Tenant, TlsConfig
 from mlmd_server.options import BY_KEY, OPTIONS
 
 CONFIG_VARIABLE = "MLMD_CONFIG"
@@ -65,15 +66,12 @@ def _config(values: dict[str, Any], given: set[str]) -> Config:
 
 
 def _database(values: dict[str, Any], url: str) -> DatabaseConfig:
-    ssl = {name: values[f"database_{name}"] for name in ("ssl_mode", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key")}
     return DatabaseConfig(
         url=url,
         enable_upgrade=values["enable_upgrade"],
         google_text=values["google_text"],
         pool_size=values["pool_size"],
-        socket=values["database_socket"],
-        ssl_cipher=values["database_ssl_cipher"],
-        **ssl,
+        mysql=MysqlConfig(**{field.name: values[f"database_{field.name}"] for field in fields(MysqlConfig)}),
     )
 
 

@@ -1,6 +1,6 @@
 """From the configuration to the parts of a running server, put together."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from mlmd_api.callers import Authenticator, Everybody, TokenFile
@@ -14,6 +14,7 @@ from mlmd_lineage.methods import LINEAGE_METHODS
 from mlmd_metadata_store.methods import METADATA_METHODS
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.store import Store
+from mlmd_schemas.errors import Aborted
 
 from mlmd_server import version
 from mlmd_server.config import Config, DatabaseConfig
@@ -46,13 +47,7 @@ def store_options(database: DatabaseConfig) -> StoreOptions:
         google_text=database.google_text,
         create_database=database.create,
         pool_size=database.pool_size,
-        socket=database.socket,
-        ssl_mode=database.ssl_mode,
-        ssl_ca=database.ssl_ca,
-        ssl_capath=database.ssl_capath,
-        ssl_cert=database.ssl_cert,
-        ssl_key=database.ssl_key,
-        ssl_cipher=database.ssl_cipher,
+        **asdict(database.mysql),
     )
 
 
@@ -65,16 +60,26 @@ def tenant_stores(config: Config) -> TenantStores:
     return TenantStores(urls, lambda url: Store.open(url, options))
 
 
+def open_default(config: Config, stores: TenantStores) -> None:
+    """Open the default database, again when another server got in the way; raises what opening raises."""
+    for left in range(config.database.opening_retries if config.database.url else -1, -1, -1):
+        try:
+            stores.of(DEFAULT_TENANT)
+            return
+        except Aborted:
+            if not left:
+                raise
+
+
 def authenticator(config: Config) -> Authenticator:
     """Return who decides who is asking; raises InvalidArgument for a token file that cannot be read."""
-    return Everybody() if config.tokens is None else TokenFile(config.tokens)
+    return Everybody(config.database.read_only) if config.tokens is None else TokenFile(config.tokens)
 
 
 def assemble(config: Config) -> Parts:
     """Open the default database and bind the ports; raises StoreError when something is not to be had."""
     stores = tenant_stores(config)
-    if config.database.url:
-        stores.of(DEFAULT_TENANT)
+    open_default(config, stores)
     measurements = Measurements(stores.pool_use)
     methods = [
         *store_methods((*METADATA_METHODS, *LINEAGE_METHODS), stores),

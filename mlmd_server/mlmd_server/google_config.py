@@ -1,0 +1,171 @@
+"""Which database Google's flags and config file mean, and with what TLS (mlmd-write contract, section 6)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote, unquote, urlsplit
+
+from google.protobuf import text_format
+from mlmd_schemas.errors import InvalidArgument, Unimplemented
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+
+from mlmd_server.config import MysqlConfig, TlsConfig
+
+NO_POSTGRESQL = (
+    "PostgreSQL is not supported yet; use MySQL (--mysql_config_host, --mysql_config_port, --mysql_config_database, "
+    "--mysql_config_user, --mysql_config_password) or a config file with mysql or sqlite."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What was chosen. An empty URL stands for a database that lives as long as the process."""
+
+    url: str = ""
+    enable_upgrade: bool = False
+    downgrade_to: int = -1
+    create: bool = True
+    read_only: bool = False
+    mysql: MysqlConfig | None = None
+    tls: TlsConfig | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def choose(values: Mapping[str, str | int | bool]) -> Source:
+    """Return the database that the flags mean; raises InvalidArgument or Unimplemented with the reason."""
+    kind = values["metadata_source_config_type"]
+    if kind == "postgresql":
+        raise Unimplemented(f"--metadata_source_config_type: {NO_POSTGRESQL}")
+    if kind == "config_file":
+        return from_file(str(values["metadata_store_server_config_file"]))
+    if kind == "mysql":
+        return _needed(from_mysql_flags(values))
+    if kind == "default":
+        return _by_default(values)
+    raise InvalidArgument(
+        f"--metadata_source_config_type: {kind!r} is none of default, config_file, mysql and postgresql."
+    )
+
+
+def _needed(source: Source | None) -> Source:
+    if source is None:
+        raise InvalidArgument(
+            "--metadata_source_config_type: it is mysql, so --mysql_config_host, --mysql_config_port and "
+            "--mysql_config_database are needed."
+        )
+    return source
+
+
+def _by_default(values: Mapping[str, str | int | bool]) -> Source:
+    path = str(values["metadata_store_server_config_file"])
+    mysql = from_mysql_flags(values)
+    if path:
+        try:
+            return from_file(path)
+        except InvalidArgument as error:
+            if mysql is None:
+                raise
+            return replace(mysql, warnings=(f"{error.message} The MySQL flags are used instead.",))
+    if mysql is not None:
+        return mysql
+    return Source(warnings=("no database was given: everything is kept in memory and lost when this process ends.",))
+
+
+def from_mysql_flags(values: Mapping[str, str | int | bool]) -> Source | None:
+    """Return the database of the MySQL flags, None when none is given; raises InvalidArgument when some are missing."""
+    host, port, database = (values[f"mysql_config_{name}"] for name in ("host", "port", "database"))
+    if not (host or port or database):
+        return None
+    missing = [name for name, value in (("host", host), ("port", port), ("database", database)) if not value]
+    if missing or int(port) < 0:
+        name = missing[0] if missing else "port"
+        raise InvalidArgument(f"--mysql_config_{name}: missing; host, port and database are needed together.")
+    upgrade, downgrade = bool(values["enable_database_upgrade"]), int(values["downgrade_db_schema_version"])
+    if upgrade and downgrade >= 0:
+        raise InvalidArgument("--downgrade_db_schema_version: give it or --enable_database_upgrade, not both.")
+    url = mysql_url(
+        str(values["mysql_config_user"]), str(values["mysql_config_password"]), str(host), int(port), str(database)
+    )
+    return Source(url, enable_upgrade=upgrade, downgrade_to=downgrade)
+
+
+def mysql_url(user: str, password: str, host: str, port: int, database: str) -> str:
+    """Return the URL of a MySQL database, whatever characters its parts have."""
+    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    shown = f"[{host}]" if ":" in host else host
+    return f"mysql://{login}@{shown}:{port or 3306}/{quote(database, safe='')}"
+
+
+def from_file(path: str) -> Source:
+    """Return what a text-format MetadataStoreServerConfig says; raises InvalidArgument when it cannot be followed."""
+    flag = "--metadata_store_server_config_file"
+    if not path:
+        raise InvalidArgument(f"{flag}: missing; name the file.")
+    try:
+        config = text_format.Parse(Path(path).read_text("utf-8"), pb.MetadataStoreServerConfig())
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise InvalidArgument(f"{flag}: {path!r} cannot be read: {error}.") from None
+    migration = config.migration_options
+    downgrade = migration.downgrade_to_schema_version
+    return replace(
+        _connection(config.connection_config),
+        enable_upgrade=migration.enable_upgrade_migration and downgrade < 0,
+        downgrade_to=downgrade,
+        tls=_tls(config.ssl_config) if config.HasField("ssl_config") else None,
+    )
+
+
+def _connection(config: pb.ConnectionConfig) -> Source:
+    kind = config.WhichOneof("config")
+    if kind == "mysql":
+        return _mysql(config.mysql)
+    if kind == "sqlite":
+        return _sqlite(config.sqlite)
+    if kind == "fake_database":
+        return Source(warnings=("fake_database: everything is kept in memory and lost when this process ends.",))
+    if kind == "postgresql":
+        raise Unimplemented(f"connection_config.postgresql: {NO_POSTGRESQL}")
+    raise InvalidArgument("connection_config: unset; give mysql, sqlite or fake_database.")
+
+
+def _mysql(config: pb.MySQLDatabaseConfig) -> Source:
+    if not config.database:
+        raise InvalidArgument("connection_config.mysql.database: missing.")
+    if bool(config.host) == bool(config.socket):
+        raise InvalidArgument("connection_config.mysql.host: give it or socket, exactly one of them.")
+    ssl = config.ssl_options
+    mysql = MysqlConfig(
+        socket=config.socket,
+        ssl_mode="VERIFY_IDENTITY" if ssl.verify_server_cert else "",
+        ssl_ca=ssl.ca,
+        ssl_capath=ssl.capath,
+        ssl_cert=ssl.cert,
+        ssl_key=ssl.key,
+        ssl_cipher=ssl.cipher,
+    )
+    url = mysql_url(config.user, config.password, config.host or "localhost", config.port, config.database)
+    return Source(url, create=not config.skip_db_creation, mysql=mysql)
+
+
+def _sqlite(config: pb.SqliteMetadataSourceConfig) -> Source:
+    uri = config.filename_uri
+    path = unquote(urlsplit(uri).path) if uri.startswith("file:") else uri
+    if not path or path == ":memory:":
+        return Source(warnings=("sqlite without a file: everything is lost when this process ends.",))
+    modes = pb.SqliteMetadataSourceConfig
+    only_open = config.connection_mode in (modes.READONLY, modes.READWRITE)
+    if only_open and not Path(path).exists():
+        raise InvalidArgument(
+            f"connection_config.sqlite.filename_uri: {path!r} does not exist, and connection_mode "
+            f"{modes.ConnectionMode.Name(config.connection_mode)} makes no file."
+        )
+    return Source(f"sqlite:///{quote(path)}", read_only=config.connection_mode == modes.READONLY)
+
+
+def _tls(config: pb.MetadataStoreServerConfig.SSLConfig) -> TlsConfig:
+    if not config.server_key or not config.server_cert:
+        raise InvalidArgument("ssl_config: server_key and server_cert are both needed, as PEM.")
+    if config.client_verify and not config.custom_ca:
+        raise InvalidArgument("ssl_config.custom_ca: missing; client_verify needs the authority of the certificates.")
+    client_ca = config.custom_ca.encode() if config.client_verify else None
+    return TlsConfig(config.server_key.encode(), config.server_cert.encode(), client_ca)

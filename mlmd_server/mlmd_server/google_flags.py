@@ -1,0 +1,164 @@
+"""The command `metadata_store_server`: Google's flags and config file, our server.
+
+What Google's server cannot be told (HTTP port, authentication, log format, …) comes from the `MLMD_*` environment, so
+that a manifest needs nothing but another image. `GRPC_PORT` and `METADATA_STORE_SERVER_CONFIG_FILE` are honoured as the
+image's entry point does.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from mlmd_schemas.errors import InvalidArgument, StoreError
+
+from mlmd_server.config import Config
+from mlmd_server.gflags import Flag, Flags
+
+FAILED = 1
+_NO_LIMIT_BYTES = 2**31 - 1
+
+FLAGS: tuple[Flag, ...] = (
+    Flag("grpc_port", 8080),
+    Flag("grpc_channel_arguments", ""),
+    Flag("metadata_source_config_type", "default"),
+    Flag("metadata_store_server_config_file", ""),
+    Flag("metadata_store_connection_retries", 5),
+    Flag("mysql_config_host", ""),
+    Flag("mysql_config_port", 0),
+    Flag("mysql_config_database", ""),
+    Flag("mysql_config_user", ""),
+    Flag("mysql_config_password", ""),
+    Flag("postgres_config_host", ""),
+    Flag("postgres_config_hostaddr", ""),
+    Flag("postgres_config_port", ""),
+    Flag("postgres_config_user", ""),
+    Flag("postgres_config_password", ""),
+    Flag("postgres_config_passfile", ""),
+    Flag("postgres_config_dbname", ""),
+    Flag("postgres_config_skip_db_creation", False),
+    Flag("postgres_config_sslmode", ""),
+    Flag("postgres_config_sslcert", ""),
+    Flag("postgres_config_sslkey", ""),
+    Flag("postgres_config_sslpassword", ""),
+    Flag("postgres_config_sslrootcert", ""),
+    Flag("enable_database_upgrade", False),
+    Flag("downgrade_db_schema_version", -1, bits=64),
+    Flag("help", False),
+    Flag("helpfull", False),
+    Flag("version", False),
+)
+"""Every flag of Google's server."""
+
+IGNORED = frozenset(
+    {
+        "logtostderr",
+        "alsologtostderr",
+        "colorlogtostderr",
+        "stderrthreshold",
+        "minloglevel",
+        "log_dir",
+        "log_prefix",
+        "max_log_size",
+        "v",
+        "vmodule",
+    }
+)
+"""Flags of its logging library, accepted and without effect."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; returns its exit status."""
+    from mlmd_server.cli import missing_extra
+
+    try:
+        return _run(sys.argv[1:] if arguments is None else arguments, os.environ)
+    except StoreError as error:
+        print(f"metadata_store_server: {error.message}", file=sys.stderr)
+        return FAILED
+    except ModuleNotFoundError as error:
+        return missing_extra(error)
+
+
+def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
+    values = read_flags(arguments, environment)
+    if values["help"] or values["helpfull"] or values["version"]:
+        _print_help()
+        return 0
+    from mlmd_server.serve import serve
+
+    with tempfile.TemporaryDirectory(prefix="mlmd-memory-") as folder:
+        config, warnings = to_config(values, environment, Path(folder))
+        for warning in warnings:
+            print(f"metadata_store_server: warning: {warning}", file=sys.stderr)
+        return serve(config)
+
+
+def read_flags(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, str | int | bool]:
+    """Return every flag's value; raises InvalidArgument."""
+    flags = Flags(FLAGS, IGNORED, environment)
+    flags.parse(
+        [
+            f"--{name}={environment[variable]}"
+            for name, variable in (
+                ("grpc_port", "GRPC_PORT"),
+                ("metadata_store_server_config_file", "METADATA_STORE_SERVER_CONFIG_FILE"),
+            )
+            if environment.get(variable)
+        ]
+    )
+    flags.parse(arguments)
+    return flags.values
+
+
+def to_config(
+    values: Mapping[str, str | int | bool], environment: Mapping[str, str], folder: Path
+) -> tuple[Config, tuple[str, ...]]:
+    """Return our configuration and what the operator should be warned of.
+
+    `folder` takes the database that lives only as long as the process. Raises InvalidArgument and Unimplemented.
+    """
+    from mlmd_server.google_config import choose
+    from mlmd_server.settings import load_config
+
+    port = int(values["grpc_port"])
+    if not 0 < port < 65536:
+        raise InvalidArgument(f"--grpc_port: {port} is not between 1 and 65535.")
+    source = choose(values)
+    ours = {
+        "host": environment.get("MLMD_HOST", "0.0.0.0"),
+        "grpc-port": str(port),
+        "http-port": environment.get("MLMD_HTTP_PORT", "0"),
+        "database": source.url or f"sqlite:///{folder / 'metadata.db'}",
+    }
+    if values["grpc_channel_arguments"]:
+        ours["grpc-channel-arguments"] = str(values["grpc_channel_arguments"])
+    config = load_config(ours, environment, None)
+    database = replace(
+        config.database,
+        enable_upgrade=source.enable_upgrade or config.database.enable_upgrade,
+        downgrade_to=source.downgrade_to,
+        create=source.create,
+        read_only=source.read_only,
+        opening_retries=int(values["metadata_store_connection_retries"]),
+        mysql=source.mysql or config.database.mysql,
+    )
+    listen = replace(config.listen, tls=source.tls or config.listen.tls)
+    limit = dict(listen.channel_arguments).get("grpc.max_receive_message_length")
+    if isinstance(limit, int):
+        listen = replace(listen, max_message_bytes=limit if limit > 0 else _NO_LIMIT_BYTES)
+    return replace(config, database=database, listen=listen), source.warnings
+
+
+def _print_help() -> None:
+    from mlmd_server import version
+
+    print(f"metadata_store_server of mlmd-server {version()}; flags as --name=value:")
+    for flag in FLAGS:
+        print(f"  --{flag.name} (default: {flag.default!r})")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

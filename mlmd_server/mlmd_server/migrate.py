@@ -1,0 +1,62 @@
+"""`mlmd-server migrate`: bring every configured database to today's shape, or print what that would do."""
+
+import logging
+import sys
+
+from mlmd_metadata_store.dialects import make_dialect
+from mlmd_metadata_store.options import StoreOptions
+from mlmd_migrations import SchemaError, plan
+from mlmd_migrations import migrate as migrate_schema
+from mlmd_schemas.errors import StoreError
+from sqlalchemy.exc import DBAPIError
+
+from mlmd_server.config import Config
+from mlmd_server.serve import set_up_log
+from mlmd_server.wiring import store_options
+
+_LOG = logging.getLogger("mlmd.migrate")
+FAILED = 1
+
+
+def migrate(config: Config, plan_only: bool) -> int:
+    """Migrate the default database and those of the tenants; returns the exit status.
+
+    With `plan_only` nothing is altered. The first database that cannot be migrated ends it, with a sentence.
+    """
+    set_up_log(config)
+    options = store_options(config.database)
+    databases = [("", config.database.url)] if config.database.url else []
+    databases += [(f"tenant {name}: ", tenant.database) for name, tenant in config.tenants]
+    for whose, url in databases:
+        try:
+            print(f"{whose}{_planned(url, options) if plan_only else _migrated(url, options)}")
+        except (StoreError, SchemaError) as error:
+            _LOG.debug("the migration failed", exc_info=error)
+            print(f"mlmd-server: {whose}{error.message}", file=sys.stderr)
+            return FAILED
+    return 0
+
+
+def _planned(url: str, options: StoreOptions) -> str:
+    dialect = make_dialect(url, options)
+    engine = dialect.engine(writer=True)
+    try:
+        steps = plan(engine, downgrade_to=options.downgrade_to, google_text=options.google_text)
+    except DBAPIError as error:
+        raise dialect.translate(error) from error
+    finally:
+        engine.dispose()
+    return "\n".join(steps) if steps else "nothing to do"
+
+
+def _migrated(url: str, options: StoreOptions) -> str:
+    dialect = make_dialect(url, options)
+    dialect.prepare()
+    engine = dialect.engine(writer=True)
+    try:
+        schema = migrate_schema(engine, downgrade_to=options.downgrade_to, google_text=options.google_text)
+    except DBAPIError as error:
+        raise dialect.translate(error) from error
+    finally:
+        engine.dispose()
+    return f"the database has today's shape (store {schema.store_uuid})"
