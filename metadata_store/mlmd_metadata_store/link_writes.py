@@ -21,10 +21,15 @@ Link = tuple[int, int]
 _MEMBERS = {Kind.ARTIFACT: (ATTRIBUTION, "artifact_id"), Kind.EXECUTION: (ASSOCIATION, "execution_id")}
 _THERE = {
     kind: sa.select(table.c.context_id, table.c[member]).where(
-        sa.tuple_(table.c.context_id, table.c[member]).in_(sa.bindparam("links", expanding=True))
+        table.c.context_id.in_(sa.bindparam("context_ids", expanding=True)),
+        table.c[member].in_(sa.bindparam("ids", expanding=True)),
     )
     for kind, (table, member) in _MEMBERS.items()
 }
+SPARSE = 4
+"""Links are looked up as contexts times members unless that would be this many times the links."""
+FEW = 10_000
+"""Up to so many pairs the lookup does no harm however sparse the links are."""
 _PARENTS = sa.select(PARENT_CONTEXT.c.context_id, PARENT_CONTEXT.c.parent_context_id).where(
     PARENT_CONTEXT.c.context_id.in_(sa.bindparam("ids", expanding=True))
 )
@@ -41,15 +46,23 @@ def store_links(tx: Transaction, attributions: Iterable[Link], associations: Ite
 
 
 def _store_members(tx: Transaction, kind: Kind, links: Iterable[Link]) -> None:
-    wanted = sorted(set(links))
-    table, member = _MEMBERS[kind]
-    there: set[Link] = set()
-    for chunk in chunks(wanted):
-        there.update((context_id, node_id) for context_id, node_id in tx.rows(_THERE[kind], {"links": chunk}))
+    wanted = set(links)
     # An INSERT that only meets rows that are there takes their locks and uses up ids on InnoDB, so it is not sent.
-    missing = [link for link in wanted if link not in there]
+    missing = sorted(wanted - _links_there(tx, kind, wanted))
     if missing:
+        table, member = _MEMBERS[kind]
         tx.insert_ignore(table, ("context_id", member), missing)
+
+
+def _links_there(tx: Transaction, kind: Kind, links: set[Link]) -> set[Link]:
+    """Return links that are there already, perhaps not all of them and perhaps more than these."""
+    contexts, members = {context_id for context_id, _ in links}, {member for _, member in links}
+    if len(contexts) * len(members) > max(FEW, SPARSE * len(links)):
+        return set()
+    there: set[Link] = set()
+    for chunk in chunks(sorted(contexts)):
+        there.update(map(tuple, tx.rows_in(_THERE[kind], members, context_ids=chunk)))
+    return there
 
 
 def put_members(

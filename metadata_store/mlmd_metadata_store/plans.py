@@ -5,8 +5,9 @@ rows again as much. So statements are written in Core, compiled by Core for the 
 cursor of a connection from SQLAlchemy's pool.
 
 Lists of integers are written into the text, which spares binding each of them (integers need no escaping; binding is
-half of the cost of reading a hundred nodes); a list without gaps becomes BETWEEN, for which a database looks at its
-index once and not once for each member. Everything else is bound.
+half of the cost of reading a hundred nodes). A list called `ids` that has no gaps becomes BETWEEN, for which a database
+looks at its index once and not once for each member; lists of other names stay lists, because a range over the first
+column of an index would keep the database from looking for the second. Everything else is bound.
 """
 
 import re
@@ -20,8 +21,14 @@ from sqlalchemy.engine.interfaces import Dialect as SqlDialect
 REMEMBERED = 2_000
 """Compiled statements that are kept; the oldest goes first."""
 
+_RANGED = "ids"
+"""The list that may become a range: what `Transaction.rows_in` fills by default."""
+
 _LIST = re.compile(r"((?:NOT )?IN) \(__\[POSTCOMPILE_(\w+)\]\)")
-_NOTHING = {"IN": "IN (SELECT NULL FROM (SELECT 1) AS nothing WHERE 1 = 0)", "NOT IN": "NOT IN (SELECT NULL FROM (SELECT 1) AS nothing WHERE 1 = 0)"}
+_NOTHING = {
+    "IN": "IN (SELECT NULL FROM (SELECT 1) AS nothing WHERE 1 = 0)",
+    "NOT IN": "NOT IN (SELECT NULL FROM (SELECT 1) AS nothing WHERE 1 = 0)",
+}
 
 
 class Plan:
@@ -47,7 +54,7 @@ class Plan:
         text = [self._pieces[0]]
         for start in range(1, len(self._pieces), 3):
             operator, name, rest = self._pieces[start : start + 3]
-            text += (self._membership(operator, given[name], name in bound), rest)
+            text += (self._membership(operator, name, given[name], name in bound), rest)
         values: list[Any] = []
         for name in self._names:
             if name not in self._lists:
@@ -56,13 +63,13 @@ class Plan:
                 values.extend(given[name])
         return "".join(text), values
 
-    def _membership(self, operator: str, members: Collection[Any], bound: bool) -> str:
+    def _membership(self, operator: str, name: str, members: Collection[Any], bound: bool) -> str:
         if not members:
             return _NOTHING[operator]
         if bound:
             return f"{operator} ({', '.join([self._placeholder] * len(members))})"
         first, last = min(members), max(members)
-        if operator == "IN" and len(members) > 1 and last - first + 1 == len(set(members)):
+        if operator == "IN" and name == _RANGED and len(members) > 1 and last - first + 1 == len(set(members)):
             return f"BETWEEN {first} AND {last}"
         return f"{operator} ({','.join(map(str, members))})"
 

@@ -15,6 +15,7 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_rows import SIMPLE_NAMES, TYPE_COLUMNS, types_of_rows
 from mlmd_metadata_store.type_writes import TYPE_WRITE_METHODS
 
+_ID, _NAME, _VERSION = range(3)  # places in TYPE_COLUMNS
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 _OF_KIND = sa.select(*TYPE_COLUMNS).where(TYPE.c.type_kind == sa.bindparam("kind")).order_by(TYPE.c.id)
 _BY_ID = _OF_KIND.where(TYPE.c.id.in_(_IDS))
@@ -33,14 +34,15 @@ def type_row(tx: Transaction, kind: Kind, name: str, version: str = "") -> Any |
     else:
         rows = tx.rows(_UNVERSIONED, parameters)
     # A database that compares without case finds other spellings too; the exact one comes first.
-    exact = (row for row in rows if row.name == encoded and (row.version or "") == tx.text.encode(version))
+    wanted = (encoded, tx.text.encode(version))
+    exact = (row for row in rows if (row[_NAME], row[_VERSION] or "") == wanted)
     return next(exact, rows[0] if rows else None)
 
 
 def find_type_id(tx: Transaction, kind: Kind, name: str, version: str = "") -> int | None:
     """Return the id of the type with this name and version ("": none); None when there is no such."""
     row = type_row(tx, kind, name, version)
-    return None if row is None else int(row.id)
+    return None if row is None else int(row[_ID])
 
 
 def types_by_id(
@@ -65,7 +67,7 @@ def all_types(
 ) -> list[Any]:
     """Return every type of a kind by ascending id; without `simple`, those with a simple type's name are left out."""
     rows = tx.rows(_OF_KIND, {"kind": kind.value})
-    chosen = rows if simple else [row for row in rows if tx.text.decode(row.name) not in SIMPLE_NAMES]
+    chosen = rows if simple else [row for row in rows if tx.text.decode(row[_NAME]) not in SIMPLE_NAMES]
     return types_of_rows(tx, kind, chosen, add=add, base_types=base_types)
 
 
@@ -100,7 +102,7 @@ def _get_by_external_id(kind: Kind, response: type[Any], tx: Transaction, reques
     if not request.external_ids:
         return answer
     encoded = {tx.text.encode(external_id) for external_id in request.external_ids}
-    rows = sorted(tx.rows_in(_BY_EXTERNAL_ID, encoded, kind=kind.value), key=lambda row: row.id)
+    rows = sorted(tx.rows_in(_BY_EXTERNAL_ID, encoded, kind=kind.value), key=lambda row: row[_ID])
     if not rows:
         noun = kind.name.lower()
         raise NotFound(f"external_ids: no {noun} type has {request.external_ids[0]!r} or another of these.")

@@ -35,6 +35,11 @@ _BY_NAME = (
     .order_by(TYPE.c.id)
 )
 _BY_EXTERNAL_ID = sa.select(TYPE.c.id, TYPE.c.type_kind, TYPE.c.external_id).where(TYPE.c.external_id.in_(_IDS))
+_SET_EXTERNAL_ID = (
+    sa.update(TYPE)
+    .where(TYPE.c.id == sa.bindparam("type_id"))
+    .values(external_id=sa.bindparam("new_external_id", type_=sa.String))
+)
 _STORE_ROW = sa.select(STORE.c.id)
 
 
@@ -192,10 +197,15 @@ def _limited(tx: Transaction, field: str, text: str, longest_bytes: int | None =
 def _update_external_ids(tx: Transaction, changes: Sequence[tuple[TypeRecord, str]]) -> None:
     latest = {record.id: _limited(tx, "external_id", external_id) for record, external_id in changes}
     try:
-        for chunk in chunks(sorted(latest.items(), key=lambda change: change[0] or 0)):
-            chosen = sa.case(dict(chunk), value=TYPE.c.id)
-            statement = sa.update(TYPE).where(TYPE.c.id.in_([type_id for type_id, _ in chunk]))
-            tx.execute(statement.values(external_id=chosen))
+        if len(latest) == 1:
+            ((type_id, external_id),) = latest.items()
+            tx.execute(_SET_EXTERNAL_ID, {"type_id": type_id, "new_external_id": external_id})
+            return
+        for chunk in chunks(list(latest.items())):
+            chosen = sa.update(TYPE).where(
+                TYPE.c.id.in_(sa.bindparam("ids", [key for key, _ in chunk], expanding=True))
+            )
+            tx.execute(chosen.values(external_id=sa.case(dict(chunk), value=TYPE.c.id)))
     except UniqueViolation as error:
         record, external_id = changes[0]
         raise Internal(
