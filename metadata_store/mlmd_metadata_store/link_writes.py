@@ -33,7 +33,7 @@ FEW = 10_000
 _PARENTS = sa.select(PARENT_CONTEXT.c.context_id, PARENT_CONTEXT.c.parent_context_id).where(
     PARENT_CONTEXT.c.context_id.in_(sa.bindparam("ids", expanding=True))
 )
-_STORE_ROW = sa.select(STORE.c.id)
+_STORE_ROW = sa.select(STORE.c.id).with_for_update()
 
 
 def store_links(tx: Transaction, attributions: Iterable[Link], associations: Iterable[Link]) -> None:
@@ -100,7 +100,7 @@ def put_parents(tx: Transaction, links: Sequence[pb.ParentContext]) -> None:
     if not links:
         return
     # Two calls that each add half of a cycle must not miss one another.
-    tx.rows(tx.dialect.locking(_STORE_ROW))
+    tx.rows(_STORE_ROW)
     if len(links) > 1 and not tx.careful:
         tx.setwise = True
     for some in [[link] for link in links] if tx.careful else [links]:

@@ -40,7 +40,7 @@ _SET_EXTERNAL_ID = (
     .where(TYPE.c.id == sa.bindparam("type_id"))
     .values(external_id=sa.bindparam("new_external_id", type_=sa.String))
 )
-_STORE_ROW = sa.select(STORE.c.id)
+_STORE_ROW = sa.select(STORE.c.id).with_for_update()
 
 
 def put_types(tx: Transaction, given: Sequence[GivenType], evolution: Evolution) -> list[int]:
@@ -57,7 +57,7 @@ def put_types(tx: Transaction, given: Sequence[GivenType], evolution: Evolution)
         if not writes:
             return _ids(records)
     # No key of the tables keeps two writers from making the same type, so they take turns, and each looks again.
-    tx.rows(tx.dialect.locking(_STORE_ROW))
+    tx.rows(_STORE_ROW)
     return _ids(_put_locked(tx, given, evolution))
 
 

@@ -1,0 +1,104 @@
+"""The methods of `mlmd.v1.Collections`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from mlmd_schemas.caller import Role
+from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import collections_pb2 as v1
+
+from mlmd_metadata_store.rpc import Rpc
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.version_collections import add_version, move_alias
+from mlmd_metadata_store.version_reads import (
+    list_alias_moves,
+    list_aliases,
+    list_collections,
+    list_versions,
+    resolve_version,
+)
+
+COLLECTIONS_SERVICE = "mlmd.v1.Collections"
+
+
+def _add_version(tx: Transaction, request: v1.AddVersionRequest) -> v1.AddVersionResponse:
+    version = add_version(tx, request.type_name, request.name, parse_artifact(request.artifact))
+    return v1.AddVersionResponse(version=version)
+
+
+def parse_artifact(serialized: bytes) -> pb.Artifact:
+    """Return the Artifact in these bytes; raises InvalidArgument when they are none or hold text that is not UTF-8."""
+    artifact = pb.Artifact()
+    try:
+        artifact.ParseFromString(serialized)
+    except DecodeError as error:
+        raise InvalidArgument("artifact: not a serialized ml_metadata.Artifact.") from error
+    try:
+        whole = _has_only_text(artifact)
+    except UnicodeDecodeError:
+        whole = False
+    if not whole:
+        raise InvalidArgument(
+            "artifact: one of its strings is not UTF-8; send text as UTF-8, bytes as a struct or file."
+        )
+    return artifact
+
+
+def _has_only_text(artifact: pb.Artifact) -> bool:
+    """Return whether every proto2 string is text; invalid ones come as bytes or raise UnicodeDecodeError."""
+    texts: list[Any] = [artifact.uri, artifact.name, artifact.type, artifact.external_id]
+    for values in (artifact.properties, artifact.custom_properties):
+        for key in values:
+            texts += [key, values[key].string_value if isinstance(key, str) else b""]
+    return all(isinstance(text, str) for text in texts)
+
+
+def _resolve_version(tx: Transaction, request: v1.ResolveVersionRequest) -> v1.ResolveVersionResponse:
+    selector = request.WhichOneof("selector")
+    chosen = {selector: getattr(request, selector)} if selector else {}
+    return v1.ResolveVersionResponse(version=resolve_version(tx, request.type_name, request.name, **chosen))
+
+
+def _list_versions(tx: Transaction, request: v1.ListVersionsRequest) -> v1.ListVersionsResponse:
+    versions, token = list_versions(tx, request.type_name, request.name, request.page_size, request.page_token)
+    return v1.ListVersionsResponse(versions=versions, next_page_token=token)
+
+
+def _list_collections(tx: Transaction, request: v1.ListCollectionsRequest) -> v1.ListCollectionsResponse:
+    collections, token = list_collections(tx, request.type_name, request.page_size, request.page_token)
+    return v1.ListCollectionsResponse(collections=collections, next_page_token=token)
+
+
+def _move_alias(tx: Transaction, request: v1.MoveAliasRequest) -> v1.MoveAliasResponse:
+    expected = request.expected_number if request.HasField("expected_number") else None
+    move = move_alias(tx, request.type_name, request.name, request.alias, request.number, expected, request.reason)
+    return v1.MoveAliasResponse(move=move)
+
+
+def _list_aliases(tx: Transaction, request: v1.ListAliasesRequest) -> v1.ListAliasesResponse:
+    return v1.ListAliasesResponse(aliases=list_aliases(tx, request.type_name, request.name))
+
+
+def _list_alias_moves(tx: Transaction, request: v1.ListAliasMovesRequest) -> v1.ListAliasMovesResponse:
+    moves, token = list_alias_moves(
+        tx, request.type_name, request.name, request.alias, request.page_size, request.page_token
+    )
+    return v1.ListAliasMovesResponse(moves=moves, next_page_token=token)
+
+
+def _rpc(name: str, body: Callable[[Transaction, Any], Any], *, write: bool = False) -> Rpc:
+    request, response = getattr(v1, f"{name}Request"), getattr(v1, f"{name}Response")
+    return Rpc(COLLECTIONS_SERVICE, name, request, response, Role.WRITER if write else Role.READER, write, body)
+
+
+COLLECTION_METHODS = (
+    _rpc("AddVersion", _add_version, write=True),
+    _rpc("ResolveVersion", _resolve_version),
+    _rpc("ListVersions", _list_versions),
+    _rpc("ListCollections", _list_collections),
+    _rpc("MoveAlias", _move_alias, write=True),
+    _rpc("ListAliases", _list_aliases),
+    _rpc("ListAliasMoves", _list_alias_moves),
+)

@@ -1,0 +1,44 @@
+"""Page tokens of the lists in `mlmd.v1`: the key of the last row that was seen, opaque to callers."""
+
+import base64
+import binascii
+
+from mlmd_schemas.errors import InvalidArgument
+
+DEFAULT_PAGE = 20
+LARGEST_PAGE = 100
+
+
+def page_size(asked: int) -> int:
+    """Return how many rows a page has, 20 when nothing is asked; raises InvalidArgument unless it is 1 to 100."""
+    if not 0 <= asked <= LARGEST_PAGE:
+        raise InvalidArgument(f"page_size: {asked} is not 1 to {LARGEST_PAGE}; 0 means {DEFAULT_PAGE}.")
+    return asked or DEFAULT_PAGE
+
+
+def token_after(list_name: str, key: str) -> str:
+    """Return the token for the rows of a list after the one with this key."""
+    raw = f"{list_name}\n{key}".encode()
+    return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
+
+
+def key_of_token(list_name: str, token: str) -> str:
+    """Return the key in a token of this list, "" for the first page; raises InvalidArgument for any other token."""
+    if not token:
+        return ""
+    try:
+        padded = token.encode("ascii") + b"=" * (-len(token) % 4)
+        name, _, key = base64.b64decode(padded, altchars=b"-_", validate=True).decode().partition("\n")
+    except (binascii.Error, UnicodeError):
+        name, key = "", ""
+    if name != list_name or not key:
+        raise InvalidArgument("page_token: not one that this list gave; take next_page_token of the page before.")
+    return key
+
+
+def number_of_token(list_name: str, token: str) -> int | None:
+    """Return the number in a token of this list, None for the first page; raises InvalidArgument otherwise."""
+    key = key_of_token(list_name, token)
+    if key and not (key.isascii() and key.isdecimal() and len(key) < 19):
+        raise InvalidArgument("page_token: not one that this list gave; take next_page_token of the page before.")
+    return int(key) if key else None

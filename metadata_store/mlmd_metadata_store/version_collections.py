@@ -1,0 +1,243 @@
+"""Collections: names that have versions, and aliases that point at them.
+
+A collection is a context of type `mlmd.Collection` named `<artifact type>/<name>`; a version is an artifact named
+`<name>/<number>` that is attributed to it. The row of `mlmd_collections` is locked while a version is added or an alias
+is moved, so numbers and moves count 1, 2, 3 without gaps.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_schemas.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import collections_pb2 as v1
+from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, STORE, VERSION
+from mlmd_schemas.tables.v10 import CONTEXT, TYPE, Kind
+
+from mlmd_metadata_store.link_writes import store_links
+from mlmd_metadata_store.node_writes import create_nodes
+from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.type_plans import Evolution
+from mlmd_metadata_store.type_reads import find_type_id
+from mlmd_metadata_store.type_writes import put_types
+
+COLLECTION_TYPE = "mlmd.Collection"
+LATEST = "latest"
+"""The alias that is never stored: it is the newest version."""
+LONGEST_ALIAS = 255
+LONGEST_REASON_BYTES = 65_535
+LONGEST_NUMBER = 19
+"""Digits that a version number may grow to."""
+
+IS_COLLECTION = sa.and_(
+    TYPE.c.id == CONTEXT.c.type_id,
+    TYPE.c.name == COLLECTION_TYPE,
+    TYPE.c.type_kind == Kind.CONTEXT.value,
+    TYPE.c.version.is_(None),
+)
+_FIND = (
+    sa.select(COLLECTION.c.context_id, COLLECTION.c.latest_number, COLLECTION.c.move_sequence)
+    .join(CONTEXT, CONTEXT.c.id == COLLECTION.c.context_id)
+    .join(TYPE, IS_COLLECTION)
+    .where(CONTEXT.c.name == sa.bindparam("name"))
+)
+_COUNTERS = (
+    sa.select(COLLECTION.c.context_id, COLLECTION.c.latest_number, COLLECTION.c.move_sequence)
+    .where(COLLECTION.c.context_id == sa.bindparam("context"))
+    .with_for_update()
+)
+_CONTEXT_ID = sa.select(CONTEXT.c.id).where(
+    CONTEXT.c.type_id == sa.bindparam("type_id"), CONTEXT.c.name == sa.bindparam("name")
+)
+_STORE_ROW = sa.select(STORE.c.id).with_for_update()
+_SET_LATEST = (
+    sa.update(COLLECTION)
+    .where(COLLECTION.c.context_id == sa.bindparam("context"))
+    .values(latest_number=sa.bindparam("latest"))
+)
+_SET_SEQUENCE = (
+    sa.update(COLLECTION)
+    .where(COLLECTION.c.context_id == sa.bindparam("context"))
+    .values(move_sequence=sa.bindparam("sequence"))
+)
+_ALIAS = sa.select(ALIAS.c.number).where(
+    ALIAS.c.context_id == sa.bindparam("context"), ALIAS.c.alias == sa.bindparam("name")
+)
+_DROP_ALIAS = sa.delete(ALIAS).where(
+    ALIAS.c.context_id == sa.bindparam("context"), ALIAS.c.alias == sa.bindparam("name")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectionRow:
+    """A collection that is there, with its counters."""
+
+    context_id: int
+    latest_number: int
+    move_sequence: int
+
+
+def collection_name(tx: Transaction, type_name: str, name: str) -> str:
+    """Return the name of a collection's context; raises InvalidArgument for names that cannot be a collection's."""
+    if not type_name or "/" in type_name:
+        raise InvalidArgument(
+            f"type_name: {type_name!r} is empty or contains '/', which ends the type in a collection."
+        )
+    if not name or name != name.strip() or not name.isprintable():
+        raise InvalidArgument(f"name: {name[:80]!r} is empty, begins or ends with space, or is not printable.")
+    longest = tx.dialect.longest_name
+    whole = f"{type_name}/{name}"
+    if max(len(tx.text.encode(whole)), len(tx.text.encode(name)) + 1 + LONGEST_NUMBER) > longest:
+        raise InvalidArgument(
+            f"name: {name[:40]!r}… is too long: with its type, or with a version's number, it has to fit {longest} "
+            "characters."
+        )
+    return whole
+
+
+def find_collection(tx: Transaction, type_name: str, name: str, *, locked: bool = False) -> CollectionRow:
+    """Return a collection, with its row locked when it is about to change; raises NotFound, and as collection_name."""
+    row = _find(tx, collection_name(tx, type_name, name))
+    if row is None:
+        raise NotFound(f"name: there is no collection {name!r} of type {type_name!r}; add a version to make it.")
+    return _locked(tx, row.context_id) if locked else row
+
+
+def _find(tx: Transaction, whole_name: str) -> CollectionRow | None:
+    rows = tx.rows(_FIND, {"name": tx.text.encode(whole_name)})
+    return CollectionRow(*rows[0]) if rows else None
+
+
+def _locked(tx: Transaction, context_id: int) -> CollectionRow:
+    (row,) = tx.rows(_COUNTERS, {"context": context_id})
+    return CollectionRow(*row)
+
+
+def add_version(tx: Transaction, type_name: str, name: str, artifact: pb.Artifact) -> v1.Version:
+    """Add an artifact as the next version of a collection, which is made when it is not there yet.
+
+    The artifact comes without id, type_id and name. Raises InvalidArgument when it has one of them, NotFound when there
+    is no artifact type of that name, AlreadyExists when an artifact outside the collection has the version's name.
+    """
+    whole = collection_name(tx, type_name, name)
+    for field in ("id", "type_id", "name"):
+        if artifact.HasField(field):
+            raise InvalidArgument(f"artifact.{field}: the server gives a version its {field}; leave it out.")
+    type_id = find_type_id(tx, Kind.ARTIFACT, type_name)
+    if type_id is None:
+        raise NotFound(f"type_name: there is no artifact type {type_name!r} without a version; put the type first.")
+    found = _find(tx, whole)
+    row = _locked(tx, found.context_id if found else _make_collection(tx, whole))
+    number = row.latest_number + 1
+    made = pb.Artifact()
+    made.CopyFrom(artifact)
+    made.type_id = type_id
+    made.name = f"{name}/{number}"
+    (artifact_id,) = create_nodes(tx, Kind.ARTIFACT, [made])
+    now = now_ms()
+    tx.execute(_SET_LATEST, {"context": row.context_id, "latest": number})
+    tx.insert(
+        VERSION, ("context_id", "number", "artifact_id", "create_ms"), [(row.context_id, number, artifact_id, now)]
+    )
+    store_links(tx, [(row.context_id, artifact_id)], ())
+    return v1.Version(
+        context_id=row.context_id,
+        artifact_id=artifact_id,
+        number=number,
+        type_name=type_name,
+        name=name,
+        create_ms=now,
+    )
+
+
+def _make_collection(tx: Transaction, whole_name: str) -> int:
+    """Make the context and its counters, unless somebody else was faster; return the context's id."""
+    collection_type = pb.ContextType(name=COLLECTION_TYPE, description="A name whose versions are artifacts.")
+    (type_id,) = put_types(tx, [(Kind.CONTEXT, collection_type)], Evolution(can_omit_fields=True))
+    tx.rows(_STORE_ROW)
+    rows = tx.rows(_CONTEXT_ID, {"type_id": type_id, "name": tx.text.encode(whole_name)})
+    if rows:
+        context_id = int(rows[0][0])
+    else:
+        try:
+            (context_id,) = create_nodes(tx, Kind.CONTEXT, [pb.Context(type_id=type_id, name=whole_name)])
+        except AlreadyExists as error:
+            raise Aborted("The collection's context was made at the same moment; try again.") from error
+    tx.insert_ignore(COLLECTION, ("context_id", "latest_number", "move_sequence"), [(context_id, 0, 0)])
+    return context_id
+
+
+def check_alias(alias: str) -> None:
+    """Raise InvalidArgument for what cannot be an alias: nothing, a number, `latest`, or odd characters."""
+    if not alias or alias != alias.strip() or not alias.isprintable() or len(alias) > LONGEST_ALIAS:
+        raise InvalidArgument(
+            f"alias: {alias[:80]!r} is empty, begins or ends with space, is not printable, or is longer than "
+            f"{LONGEST_ALIAS} characters."
+        )
+    if alias.isdecimal():
+        raise InvalidArgument(f"alias: {alias!r} is a number, and numbers name versions; add a letter.")
+    if alias.casefold() == LATEST:
+        raise InvalidArgument(f"alias: {alias!r} always points at the newest version; choose another alias.")
+
+
+def alias_number(tx: Transaction, context_id: int, alias: str) -> int:
+    """Return the version that an alias points at; 0 when there is no such alias."""
+    rows: Any = tx.rows(_ALIAS, {"context": context_id, "name": alias})
+    return int(rows[0][0]) if rows else 0
+
+
+def move_alias(
+    tx: Transaction,
+    type_name: str,
+    name: str,
+    alias: str,
+    number: int,
+    expected_number: int | None = None,
+    reason: str = "",
+) -> v1.AliasMove:
+    """Point an alias at a version, or remove it when `number` is 0; return the move as it is recorded.
+
+    Raises NotFound for a version or an alias that is not there, FailedPrecondition when the alias points elsewhere than
+    `expected_number` (0: it does not exist) says.
+    """
+    check_alias(alias)
+    if number < 0 or (expected_number or 0) < 0:
+        raise InvalidArgument("number: versions count from 1, and 0 means none; a number below 0 means nothing.")
+    if len(reason.encode("utf-8")) > LONGEST_REASON_BYTES:
+        raise InvalidArgument(f"reason: longer than {LONGEST_REASON_BYTES} bytes; say it shorter.")
+    row = find_collection(tx, type_name, name, locked=True)
+    if number > row.latest_number:
+        raise NotFound(f"number: {type_name}/{name} has no version {number}; its newest is {row.latest_number}.")
+    before = alias_number(tx, row.context_id, alias)
+    if expected_number is not None and before != expected_number:
+        actual = f"points at version {before}" if before else "does not exist"
+        raise FailedPrecondition(
+            f"expected_number: the alias {alias!r} of {type_name}/{name} {actual}, not {expected_number}; read it "
+            "again and decide again."
+        )
+    if not number and not before:
+        raise NotFound(f"alias: {type_name}/{name} has no alias {alias!r} to remove.")
+    return _record_move(tx, row, alias, before, number, reason)
+
+
+def _record_move(
+    tx: Transaction, row: CollectionRow, alias: str, before: int, number: int, reason: str
+) -> v1.AliasMove:
+    tx.execute(_DROP_ALIAS, {"context": row.context_id, "name": alias})
+    if number:
+        tx.insert(ALIAS, ("context_id", "alias", "number"), [(row.context_id, alias, number)])
+    move = v1.AliasMove(
+        sequence=row.move_sequence + 1,
+        alias=alias,
+        from_number=before,
+        to_number=number,
+        subject=tx.caller.subject[:255],
+        reason=reason,
+        move_ms=now_ms(),
+    )
+    tx.execute(_SET_SEQUENCE, {"context": row.context_id, "sequence": move.sequence})
+    columns = ("context_id", "sequence", "alias", "from_number", "to_number", "subject", "reason", "move_ms")
+    values = (row.context_id, *(getattr(move, column) for column in columns[1:]))
+    tx.insert(ALIAS_MOVE, columns, [values])
+    return move
