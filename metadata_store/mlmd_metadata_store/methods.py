@@ -1,0 +1,23 @@
+"""Every call that the metadata store answers."""
+
+from mlmd_metadata_store.collection_methods import COLLECTION_METHODS
+from mlmd_metadata_store.event_writes import EVENT_METHODS
+from mlmd_metadata_store.execution_writes import EXECUTION_METHODS
+from mlmd_metadata_store.link_writes import LINK_METHODS
+from mlmd_metadata_store.node_lists import LIST_METHODS
+from mlmd_metadata_store.node_reads import NODE_READ_METHODS
+from mlmd_metadata_store.node_writes import NODE_WRITE_METHODS
+from mlmd_metadata_store.rpc import Rpc
+from mlmd_metadata_store.type_reads import TYPE_METHODS
+
+METADATA_METHODS: tuple[Rpc, ...] = (
+    *TYPE_METHODS,
+    *NODE_WRITE_METHODS,
+    *EXECUTION_METHODS,
+    *EVENT_METHODS,
+    *LINK_METHODS,
+    *NODE_READ_METHODS,
+    *LIST_METHODS,
+    *COLLECTION_METHODS,
+)
+"""All of MLMD's calls, and `mlmd.v1.Collections`, but the walks over the graph, which are mlmd_lineage's."""
