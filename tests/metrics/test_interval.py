@@ -1,0 +1,119 @@
+"""Intervals against SciPy, against DeLong's definition written out pair by pair, and against pROC's numbers."""
+
+import math
+from statistics import NormalDist
+
+import pytest
+
+np = pytest.importorskip("numpy")
+binomtest = pytest.importorskip("scipy.stats").binomtest
+
+from mlmd_metrics.cutoffs import Cutoffs  # noqa: E402
+from mlmd_metrics.errors import MetricsError  # noqa: E402
+from mlmd_metrics.interval import auc_difference, auc_variance, delong, wilson  # noqa: E402
+
+
+def placements(y_true, scores):
+    """DeLong's structural components by comparing every positive with every negative."""
+    positives, negatives = scores[y_true == 1], scores[y_true == 0]
+    wins = (positives[:, None] > negatives) + 0.5 * (positives[:, None] == negatives)
+    return wins.mean(axis=1), wins.mean(axis=0)
+
+
+def delong_by_pairs(y_true, scores):
+    v10, v01 = placements(y_true, scores)
+    return v10.mean(), v10.var(ddof=1) / len(v10) + v01.var(ddof=1) / len(v01)
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 17])
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.999])
+def test_delong_is_its_definition(cancer, decimals, level):
+    scores = cancer.y_score[:, 1].round(decimals)
+    found = delong(Cutoffs.from_scores(cancer.y_true, scores), level)
+    auc, variance = delong_by_pairs(cancer.y_true, scores)
+    half = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(variance)
+    assert found.estimate == pytest.approx(auc, rel=1e-14)
+    assert found.low == pytest.approx(auc - half, rel=1e-12)
+    assert found.high == pytest.approx(min(1.0, auc + half), rel=1e-12)
+    assert (found.level, found.method) == (level, "delong")
+
+
+def test_difference_of_two_correlated_aucs(cancer):
+    first = cancer.y_score[:, 1].round(1)
+    second = cancer.y_score[:, 1]
+    found = auc_difference(cancer.y_true, first, second)
+    one, other = placements(cancer.y_true, first), placements(cancer.y_true, second)
+    covariances = [np.cov(np.vstack(pair)) / len(pair[0]) for pair in zip(one, other, strict=True)]
+    contrast = np.array([-1.0, 1.0])
+    variance = float(contrast @ sum(covariances) @ contrast)
+    estimate = float(other[0].mean() - one[0].mean())
+    assert found.interval.estimate == pytest.approx(estimate, rel=1e-10)
+    assert found.p_value == pytest.approx(2 * NormalDist().cdf(-abs(estimate) / math.sqrt(variance)), rel=1e-8)
+    assert found.interval.high - found.interval.low == pytest.approx(
+        2 * NormalDist().inv_cdf(0.975) * math.sqrt(variance), rel=1e-10
+    )
+
+
+def test_equal_scores_differ_by_nothing():
+    found = auc_difference([0, 1, 0, 1], [0.1, 0.4, 0.5, 0.9], [1, 4, 5, 9])
+    assert (found.interval.estimate, found.p_value) == (0.0, 1.0)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 10), (10, 10), (1, 3), (37, 285), (99999, 100000), (1, 1)])
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+def test_wilson_is_scipys(successes, trials, level):
+    expected = binomtest(successes, trials).proportion_ci(level, method="wilson")
+    found = wilson(successes, trials, level)
+    assert found.estimate == successes / trials
+    assert found.low == pytest.approx(expected.low, rel=1e-9, abs=1e-12)
+    assert found.high == pytest.approx(expected.high, rel=1e-9, abs=1e-12)
+
+
+def test_nothing_tried_says_nothing():
+    found = wilson(0, 0)
+    assert math.isnan(found.estimate)
+    assert (found.low, found.high) == (0.0, 1.0)
+
+
+def test_full_separation_has_no_variance():
+    found = delong(Cutoffs.from_scores([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]))
+    assert (found.estimate, found.low, found.high) == (1.0, 1.0, 1.0)
+
+
+def test_all_equal_scores():
+    cutoffs = Cutoffs.from_scores([0, 1, 0, 1], [0.5] * 4)
+    assert cutoffs.auc() == 0.5
+    assert auc_variance(cutoffs) == 0.0
+
+
+def test_too_few_rows_have_no_interval():
+    found = delong(Cutoffs.from_scores([0, 0, 1], [0.1, 0.2, 0.8]))
+    assert found.estimate == 1.0
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+    assert math.isnan(delong(Cutoffs.from_scores([1, 1], [0.1, 0.2])).estimate)
+
+
+@pytest.mark.parametrize("level", [0, 1, -0.1, 95, math.nan])
+def test_level_is_a_share(level):
+    with pytest.raises(MetricsError, match="level is"):
+        wilson(1, 2, level)
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(-1, 2), (3, 2), (math.nan, 2), (1, math.inf), (1, math.nan)])
+def test_wilson_refuses_impossible_counts(successes, trials):
+    with pytest.raises(MetricsError, match="successes is"):
+        wilson(successes, trials)
+
+
+@pytest.mark.parametrize(
+    ("truths", "first", "second", "field"),
+    [
+        ([0, 1, 1, 1], [1, 2, 3, 4], [1, 2, 3, 4], "is_positive has 3 positives"),
+        ([0, 0, 1, 1], [1, 2, 3], [1, 2, 3, 4], "first has 3"),
+        ([0, 0, 1, 1], [1, 2, 3, 4], [1, 2, math.nan, 4], r"second\[2\] is NaN"),
+    ],
+)
+def test_difference_refuses(truths, first, second, field):
+    with pytest.raises(MetricsError, match=field):
+        auc_difference(truths, first, second)
