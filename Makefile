@@ -14,7 +14,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
 
-PYTHON ?= $(shell environments/interpreter 3.11 3.12 3.13 python3)
+override PYTHON := $(shell environments/interpreter $(or $(PYTHON),3.11 3.12 3.13 python3))
 PYTHON_REFERENCE ?= $(shell environments/interpreter 3.11)
 PYTHON_PROTOS ?= $(shell environments/interpreter 3.11 3.12)
 BIN := .venv/bin
