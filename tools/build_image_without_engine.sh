@@ -47,9 +47,8 @@ make_base() {
   if "${BUILDAH[@]}" inspect --type image "${BASE}" >/dev/null 2>&1; then echo "== base: ${BASE} is there"; return; fi
   echo "== base: ${BASE} from ${SUITE}'s packages"
   local tarball=${WORK}/base.tar
-  # shellcheck disable=SC2086 # MIRROR may be absent
   if [ ! -f "${tarball}" ]; then
-    mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,ca-certificates "${SUITE}" "${tarball}.part" ${MIRROR:-}
+    mmdebstrap --quiet --variant=minbase --include=python3,python3-venv,ca-certificates "${SUITE}" "${tarball}.part" ${MIRROR:+"${MIRROR}"}
     mv "${tarball}.part" "${tarball}"
   fi
   local scratch
@@ -93,6 +92,7 @@ run_image() {
   ROOT=$("${BUILDAH[@]}" mount "${CONTAINER}")
   mapfile -t IMAGE_ENV < <("${BUILDAH[@]}" inspect --format '{{range .OCIv1.Config.Env}}{{println .}}{{end}}' "${CONTAINER}" | sed '/^$/d')
   echo "== run: who, and what is inside"
+  # shellcheck disable=SC2016 # expanded inside
   in_container '
     id
     [ "$(id -u)" = 1000 ]
@@ -103,7 +103,6 @@ run_image() {
     python -c "import MySQLdb, grpc, minio, google.protobuf, sqlalchemy, mlmd_schemas.pb.metadata_store_pb2
 print(\"libmariadb\", MySQLdb.get_client_info(), \"grpcio\", grpc.__version__, \"protobuf\", google.protobuf.__version__)"'
   start_and_call "mlmd-server serve" "MLMD_GRPC_PORT=18080 MLMD_HTTP_PORT=18081" "mlmd-server serve"
-  # shellcheck disable=SC2016
   start_and_call "metadata_store_server, as Kubeflow Pipelines starts it but in memory" "MLMD_HTTP_PORT=0" \
     "/bin/metadata_store_server --grpc_port=18080 --enable_database_upgrade=true --grpc_channel_arguments=grpc.max_metadata_size=16384,grpc.max_receive_message_length=104857600"
 }
