@@ -5,13 +5,14 @@ from contextlib import contextmanager
 from typing import Any
 
 from google.protobuf.message import Message
+from mlmd_lineage.methods import LINEAGE_METHODS
 from mlmd_metadata_store.methods import METADATA_METHODS
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import Code, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
-RPCS = {rpc.name: rpc for rpc in METADATA_METHODS}
+RPCS = {rpc.name: rpc for rpc in (*METADATA_METHODS, *LINEAGE_METHODS)}
 
 
 class Calls:
