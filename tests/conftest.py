@@ -55,27 +55,27 @@ def _need_mysqlclient() -> None:
 @pytest.fixture(scope="session")
 def mariadb(run_folder: Path) -> Address:
     """The run's MariaDB, MySQL's default sql_mode; not to be stopped (see `own_mariadb`)."""
+    _need_mysqlclient()
     if (sentence := mariadb_service.absence()) is not None:
         missing(sentence)
-    _need_mysqlclient()
     return keeper.shared("mariadb", run_folder)
 
 
 @pytest.fixture(scope="session")
 def mysql9(run_folder: Path) -> Address:
     """The run's Oracle MySQL 9; skips where it cannot be had, in CI too, because Debian's sid moves."""
+    _need_mysqlclient()
     if (sentence := mysql_service.absence()) is not None:
         missing(sentence, tolerated=True)
-    _need_mysqlclient()
     return keeper.shared("mysql9", run_folder)
 
 
 @pytest.fixture
 def own_mariadb(tmp_path: Path) -> Iterator[MariaDB]:
     """A MariaDB of the test's own (a second to start), to be stopped, killed and restarted at will."""
+    _need_mysqlclient()
     if (sentence := mariadb_service.absence()) is not None:
         missing(sentence)
-    _need_mysqlclient()
     server = MariaDB(tmp_path / "mariadb")
     server.start()
     yield server
