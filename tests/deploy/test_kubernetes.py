@@ -10,6 +10,7 @@ from tests.deploy.parts import DEPLOY, Document, built, find, kustomize, program
 
 KUBERNETES = DEPLOY / "kubernetes"
 FOLDERS = ("base", "mysql", "minio", "overlays/complete", "overlays/sqlite")
+COMPONENTS = ("overlays/kubeflow-pipelines", "overlays/kubeflow-pipelines-without-envoy")
 WORKLOADS = ("Deployment", "StatefulSet")
 VARIABLES = {option.variable for option in OPTIONS}
 
@@ -22,9 +23,9 @@ def pods(objects: list[Document]) -> list[tuple[str, Document]]:
 
 
 def test_every_kustomization_is_tested() -> None:
-    """A folder that is added is checked, or is the component that the Kubeflow test checks."""
+    """A folder that is added is checked, or is a component that the Kubeflow test checks."""
     present = {str(path.parent.relative_to(KUBERNETES)) for path in KUBERNETES.rglob("kustomization.yaml")}
-    assert present == {*FOLDERS, "overlays/kubeflow-pipelines"}
+    assert present == {*FOLDERS, *COMPONENTS}
 
 
 def test_yaml_is_clean() -> None:
