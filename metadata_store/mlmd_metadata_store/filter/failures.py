@@ -4,8 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from mlmd_schemas.errors import InvalidArgument
-from sqlalchemy.exc import DBAPIError
+from mlmd_schemas.errors import InvalidArgument, StoreError
 
 from mlmd_metadata_store.filter.faults import PREFIX
 
@@ -20,17 +19,17 @@ _SQLITE: Final = {
 def running() -> Iterator[None]:
     """Run a filter's statement inside this: what its arithmetic does to a database becomes InvalidArgument.
 
-    Everything else that a database says passes through.
+    Everything else that a transaction raises passes through.
     """
     try:
         yield
-    except DBAPIError as error:
-        arguments = getattr(error.orig, "args", ())
-        first = arguments[0] if arguments else None
-        if first == MYSQL_OUT_OF_RANGE:
+    except StoreError as error:
+        arguments = getattr(error.__cause__, "args", ())
+        said = arguments[0] if arguments else None
+        if said == MYSQL_OUT_OF_RANGE:
             raise InvalidArgument(
                 f"{PREFIX}a number left the range of INT64 or FLOAT64 while the filter ran; compare smaller numbers."
             ) from error
-        if isinstance(first, str) and first in _SQLITE:
-            raise InvalidArgument(f"{PREFIX}{_SQLITE[first]}") from error
+        if isinstance(said, str) and said in _SQLITE:
+            raise InvalidArgument(f"{PREFIX}{_SQLITE[said]}") from error
         raise

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
+from mlmd_metadata_store.store import Store
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.tables.v10 import Kind
 
@@ -94,9 +94,9 @@ DIFFERENCES: dict[str, tuple[str, Answer]] = {
 }
 
 
-def recorded(case: dict[str, Any], engine: sa.Engine) -> Answer:
+def recorded(case: dict[str, Any], store: Store) -> Answer:
     """Return what Google's server answered on this family of databases."""
-    answer = case["sqlite" if engine.dialect.name == "sqlite" else "mysql"]
+    answer = case["sqlite" if store.database.dialect.name == "sqlite" else "mysql"]
     return answer["ids"] if answer["code"] == "OK" else str(answer["code"])
 
 
@@ -110,17 +110,17 @@ def answered(find: Find, case: dict[str, Any]) -> Answer:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['kind'][0]}-{case['filter_query']}"[:80])
 def test_every_recorded_filter_answers_as_recorded_or_as_decided(
-    case: dict[str, Any], find: Find, facts: sa.Engine
+    case: dict[str, Any], find: Find, facts: Store
 ) -> None:
     _reason, decided = DIFFERENCES.get(case["filter_query"], ("", recorded(case, facts)))
     assert answered(find, case) == decided
 
 
-def test_every_difference_is_one(sqlite_facts: sa.Engine, mariadb_facts: sa.Engine) -> None:
+def test_every_difference_is_one(sqlite_facts: Store, mariadb_facts: Store) -> None:
     differing = {
         case["filter_query"]
-        for engine in (sqlite_facts, mariadb_facts)
+        for store in (sqlite_facts, mariadb_facts)
         for case in CASES
-        if answered(finder(engine), case) != recorded(case, engine)
+        if answered(finder(store), case) != recorded(case, store)
     }
     assert differing == set(DIFFERENCES)
