@@ -4,15 +4,22 @@ It is the fixture of the recorded filter cases, so ids, times and order of inser
 types 10 to 17, artifacts 1 to 8, executions 1 to 4, contexts 1 to 4.
 """
 
+import itertools
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from google.protobuf.any_pb2 import Any as AnyMessage
+from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, EXECUTION
 
 from tests.metadata_store.calls import Calls, node
+from tests.services.sql_server import Address
 
 DATASET, MODEL, MODEL_V2, EMPTY, TRAINER, EVALUATOR, PIPELINE, RUN = range(10, 18)
 STATES = pb.Artifact
@@ -165,3 +172,23 @@ def _set_times(call: Calls) -> None:
             tx.execute(statement)
 
     call.store.database.write(call.caller, change)
+
+
+@contextmanager
+def opened(request: pytest.FixtureRequest, folder: Path) -> Iterator[Calls]:
+    """Open an empty store on the database that the fixture's parameter names, "sqlite" or "mariadb".
+
+    For fixtures of a whole module, whose tests only read.
+    """
+    with ExitStack() as stack:
+        url = f"sqlite:///{folder / 'metadata.db'}"
+        if request.param == "mariadb":
+            server: Address = request.getfixturevalue("mariadb")
+            worker = request.getfixturevalue("worker_id")
+            url = stack.enter_context(server.database(f"read_{worker}_{next(_NUMBERS)}"))
+        store = Store.open(url)
+        stack.callback(store.close)
+        yield Calls(store)
+
+
+_NUMBERS = itertools.count(1)
