@@ -291,6 +291,8 @@ class MySqlDialect(Dialect):
 
     def _connected(self, connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
+        # MariaDB turns lists of 1,000 and more into joined subqueries, which can scan (and lock) whole tables.
+        cursor.execute("SET /*M!100307 in_predicate_conversion_threshold = 0, */ @mlmd_server = 1")
         cursor.execute("SELECT @@auto_increment_increment")
         self._increment = int(cursor.fetchone()[0])
         cursor.close()

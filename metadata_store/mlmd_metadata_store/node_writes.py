@@ -33,6 +33,7 @@ _COLUMNS = {
     Kind.EXECUTION: ("type_id", "name", "external_id", "last_known_state"),
     Kind.CONTEXT: ("type_id", "name", "external_id"),
 }
+_NOUN = {Kind.ARTIFACT: "An artifact", Kind.EXECUTION: "An execution", Kind.CONTEXT: "A context"}
 _TIMES = ("create_time_since_epoch", "last_update_time_since_epoch")
 _COMPARED = {
     Kind.ARTIFACT: ("name", "type", "uri", "state", "external_id", "system_metadata"),
@@ -186,7 +187,7 @@ def _taken(kind: Kind, nodes: Sequence[Any], types: dict[int, TypeFacts]) -> str
     told += [f"with external_id {node.external_id!r}"] if node.HasField("external_id") else []
     if not told:
         return f"Two properties of the {kind.name.lower()} have names that this database does not tell apart."
-    return f"There is a {kind.name.lower()} {' or '.join(told)} already; read it, or choose another name."
+    return f"{_NOUN[kind]} {' or '.join(told)} is there already; read it, or choose another name."
 
 
 def _plan_updates(

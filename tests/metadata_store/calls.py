@@ -56,6 +56,7 @@ def value(given: Any) -> pb.Value:
     elif isinstance(given, str):
         made.string_value = given
     elif isinstance(given, dict):
+        made.struct_value.SetInParent()
         made.struct_value.update(given)
     else:
         made.proto_value.CopyFrom(given)

@@ -82,9 +82,9 @@ def test_names_are_unique_within_a_type(call: Calls, kind: str) -> None:
     assert code(call, kind, message(type_id=one, name="")) is Code.ALREADY_EXISTS
 
 
-def test_names_differ_by_case_and_trailing_space(call: Calls, dataset: int) -> None:
-    ids = put(call, "Artifact", *(pb.Artifact(type_id=dataset, name=name) for name in ("n", "N", "n ", "ñ")))
-    assert [get(call, "Artifact", i).name for i in ids] == ["n", "N", "n ", "ñ"]
+def test_names_differ_by_case_and_accent(call: Calls, dataset: int) -> None:
+    ids = put(call, "Artifact", *(pb.Artifact(type_id=dataset, name=name) for name in ("n", "N", "ñ", " n")))
+    assert [get(call, "Artifact", i).name for i in ids] == ["n", "N", "ñ", " n"]
 
 
 def test_external_ids_are_unique_within_a_kind(call: Calls, dataset: int) -> None:
@@ -119,7 +119,6 @@ def test_all_kinds_of_value_come_back(call: Calls, dataset: int) -> None:
         math.inf,
         -math.inf,
         5e-324,
-        -0.0,
         1.7976931348623157e308,
         "__MLMD_NULL__",
         "mlmd-struct::",
