@@ -367,7 +367,7 @@ def test_two_servers_on_one_database_make_one_type(database_url: str) -> None:
     try:
         for name in map(str, range(10)):
             with ThreadPoolExecutor(2) as pool:
-                ids = {i for i in pool.map(lambda each, name=name: put(each, "artifact", name), calls)}
+                ids = set(pool.map(lambda each, name=name: put(each, "artifact", name), calls))
             assert len(ids) == 1
     finally:
         for store in stores:
