@@ -23,6 +23,8 @@ _ROLES = {  # class: (property, on light, on dark)
     "mlmd-inverse": ("fill", "#ffffff", "#0d1117"),
     "mlmd-axis": ("stroke", "#818b98", "#656c76"),
     "mlmd-grid": ("stroke", "#d1d9e0", "#2b313a"),
+    "mlmd-cell0": ("fill", "#0550ae", "#58a6ff"),
+    "mlmd-cell1": ("fill", "#953800", "#ffa657"),
 }
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -117,3 +117,171 @@ def test_wilson_refuses_impossible_counts(successes, trials):
 def test_difference_refuses(truths, first, second, field):
     with pytest.raises(MetricsError, match=field):
         auc_difference(truths, first, second)
+
+
+# Turck et al. 2010, 113 patients with aneurysmal subarachnoid haemorrhage: S100B in hundredths of a microgram per litre
+# by outcome (G good, P poor) and WFNS grade. The expected numbers are those that the R package pROC publishes.
+HUNDREDTHS = {
+    "G": {
+        1: (
+            4,
+            4,
+            4,
+            4,
+            5,
+            5,
+            6,
+            6,
+            7,
+            7,
+            7,
+            7,
+            8,
+            8,
+            8,
+            8,
+            9,
+            9,
+            9,
+            9,
+            10,
+            10,
+            10,
+            10,
+            11,
+            11,
+            13,
+            13,
+            14,
+            14,
+            14,
+            15,
+            16,
+            18,
+            19,
+            48,
+            50,
+        ),
+        2: (
+            4,
+            7,
+            8,
+            8,
+            9,
+            9,
+            10,
+            10,
+            10,
+            11,
+            11,
+            13,
+            14,
+            15,
+            15,
+            15,
+            16,
+            17,
+            19,
+            43,
+        ),
+        3: (
+            5,
+            7,
+            33,
+        ),
+        4: (
+            16,
+            17,
+            28,
+            32,
+            34,
+            38,
+            45,
+            47,
+        ),
+        5: (
+            24,
+            46,
+            47,
+            50,
+        ),
+    },
+    "P": {
+        1: (
+            7,
+            8,
+        ),
+        2: (
+            7,
+            7,
+            9,
+            9,
+            10,
+            10,
+            11,
+            14,
+            25,
+            30,
+            41,
+            58,
+        ),
+        3: (13,),
+        4: (
+            13,
+            16,
+            23,
+            26,
+            27,
+            48,
+            71,
+            96,
+        ),
+        5: (
+            3,
+            12,
+            22,
+            32,
+            33,
+            35,
+            44,
+            44,
+            49,
+            52,
+            56,
+            70,
+            71,
+            74,
+            77,
+            82,
+            86,
+            207,
+        ),
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def patients():
+    rows = [
+        (outcome == "P", grade, s100b)
+        for outcome, grades in HUNDREDTHS.items()
+        for grade, values in grades.items()
+        for s100b in values
+    ]
+    assert len(rows) == 113
+    return tuple(zip(*rows, strict=True))
+
+
+def test_aucs_and_variances_are_procs(patients):
+    poor, wfns, s100b = patients
+    assert Cutoffs.from_scores(poor, wfns).auc() == pytest.approx(0.823678861788618, rel=1e-14)
+    assert auc_variance(Cutoffs.from_scores(poor, wfns)) == pytest.approx(0.00146991470882363, rel=1e-13)
+    assert auc_variance(Cutoffs.from_scores(poor, s100b)) == pytest.approx(0.00266868245717244, rel=1e-13)
+
+
+def test_the_paired_test_is_procs(patients):
+    poor, wfns, s100b = patients
+    found = auc_difference(poor, s100b, wfns)
+    assert found.p_value == pytest.approx(0.0271757822291882, rel=1e-12)
+    assert found.interval.low == pytest.approx(0.0104061769564846, rel=1e-11)
+    assert found.interval.high == pytest.approx(0.174214419249478, rel=1e-12)

@@ -1,5 +1,6 @@
 """Confusion matrices, and the difference of two, as tables of tinted cells."""
 
+import math
 from collections.abc import Callable, Sequence
 
 from mlmd_metrics.confusion import ConfusionMatrix, Count, exact_sum
@@ -11,11 +12,13 @@ MOST_CELLS = 80
 
 _LABEL_LENGTH = 16
 _LETTER = 6.4  # about the width of a letter at the size of labels
+_DARK_CELL = 0.66  # from this opacity on, text in a cell reads better in the colour of the ground
 
 
 def matrix_svg(matrix: ConfusionMatrix, title: str = "Confusion matrix") -> str:
     """Draw a matrix: rows are true classes, columns predicted ones; the tint is the share of the row."""
     said = f"{len(matrix.labels)} classes, {_count(matrix.total)} rows, accuracy {matrix.accuracy:.4f}"
+    said += _said_of_blocks(matrix.labels)
     labels, cells = _blocks(matrix.labels, matrix.counts)
     totals = [exact_sum(row) for row in cells]
 
@@ -23,7 +26,7 @@ def matrix_svg(matrix: ConfusionMatrix, title: str = "Confusion matrix") -> str:
         return 0, cells[i][j] / totals[i] if totals[i] else 0.0
 
     def note(i: int, j: int) -> str:
-        return f"{cells[i][j] / totals[i]:.0%}" if totals[i] else ""
+        return _percent(cells[i][j], totals[i]) if totals[i] else ""
 
     return _table(title, said, labels, cells, tint, note)
 
@@ -31,7 +34,7 @@ def matrix_svg(matrix: ConfusionMatrix, title: str = "Confusion matrix") -> str:
 def difference_svg(found: MatrixDifference, title: str = "Difference of confusion matrices") -> str:
     """Draw a difference: blue cells gained rows, orange ones lost some; the tint is the share of the largest change."""
     gained = exact_sum([found.deltas[i][i] for i in range(len(found.labels))])
-    said = f"{len(found.labels)} classes; the diagonal changed by {_signed(gained)}"
+    said = f"{len(found.labels)} classes, diagonal {_signed(gained)}" + _said_of_blocks(found.labels)
     labels, cells = _blocks(found.labels, found.deltas)
     most = max((abs(cell) for row in cells for cell in row), default=0) or 1
 
@@ -41,13 +44,18 @@ def difference_svg(found: MatrixDifference, title: str = "Difference of confusio
     return _table(title, said, labels, cells, tint, lambda i, j: "", _signed)
 
 
+def _said_of_blocks(labels: Sequence[str]) -> str:
+    size = -(-len(labels) // MOST_CELLS)
+    return f", {size} classes a cell" if size > 1 else ""
+
+
 def _blocks(labels: Sequence[str], cells: Sequence[Sequence[Count]]) -> tuple[list[str], list[list[Count]]]:
     """Sum neighbouring classes until at most MOST_CELLS rows are left."""
     size = -(-len(labels) // MOST_CELLS)
     if size == 1:
         return list(labels), [list(row) for row in cells]
     starts = range(0, len(labels), size)
-    names = [f"{labels[start]} … {labels[min(start + size, len(labels)) - 1]}" for start in starts]
+    names = [f"{labels[start]} …" for start in starts]
     columns = [[exact_sum(row[start : start + size]) for start in starts] for row in cells]
     summed = [[exact_sum(column) for column in zip(*columns[start : start + size], strict=True)] for start in starts]
     return names, summed
@@ -68,7 +76,8 @@ def _table(
     turned = longest > side - 6
     left, top = 44 + longest, 62.0
     extent = side * len(labels)
-    width = max(left + extent + 24 + (longest * 0.5 if turned else 0), 260.0)
+    heading = min(max(len(title) * 8.7, len(said) * 6.3), 480) + 36
+    width = max(left + extent + 24 + (longest * 0.3 if turned else 0), heading)
     document = Document(width, top + extent + (longest * 0.72 + 18 if turned else 24) + 26, title, f"{said}.")
     document.add(label(16, 26, shortened(title, int(width / 8.5)), font_size=15, font_weight="600"))
     document.add(label(16, 45, shortened(said, int(width / 6)), "soft"))
@@ -98,18 +107,19 @@ def _cell(
     figure: Callable[[Count], str],
 ) -> list[str]:
     (i, j), (left, top, side), (hue, share) = place, frame, tint
-    x, y = left + j * side, top + i * side
-    said = text(f"true {labels[i]}, predicted {labels[j]}: {figure(cell)}" + (f" ({note})" if note else ""))
+    x, y, opacity = left + j * side, top + i * side, 0.06 + 0.94 * share
+    exact = f"{cell:+}" if figure is _signed else f"{cell}"
+    said = text(f"true {labels[i]}, predicted {labels[j]}: {exact}" + (f" ({note})" if note else ""))
     title = element("title", {}, said)
     parts = []
     box: dict[str, str | float] = {"x": x, "y": y, "width": side, "height": side}
     if cell:
-        tinted = {"class": f"mlmd-fill{hue}", "fill_opacity": number(0.06 + 0.94 * share)}
+        tinted = {"class": f"mlmd-cell{hue}", "fill_opacity": number(opacity)}
         parts.append(element("rect", {**box, **tinted}, title))
     shown = figure(cell) if cell else ("0" if side >= 30 else "")
     size = min(14.0, side * 0.38)
     if shown and side >= 20 and len(shown) * size * 0.58 <= side - 3:
-        role = "inverse" if cell and share > 0.5 else "ink" if cell else "soft"
+        role = "inverse" if cell and opacity > _DARK_CELL else "ink" if cell else "soft"
         with_note = bool(note) and side >= 44 and bool(cell)
         middle = y + side / 2 + size * 0.35 - (side * 0.09 if with_note else 0)
         parts.append(
@@ -125,7 +135,7 @@ def _cell(
 def _name_sides(document: Document, names: Sequence[str], frame: tuple[float, float, float], turned: bool) -> None:
     left, top, side = frame
     extent = side * len(names)
-    every = -(-13 // int(side)) if side < 13 else 1
+    every = math.ceil((17 if turned else 13) / side)
     for index, name in enumerate(names):
         if index % every:
             continue
@@ -143,6 +153,14 @@ def _name_sides(document: Document, names: Sequence[str], frame: tuple[float, fl
         label(left + extent / 2, document.height - 12, "Predicted", "soft", text_anchor="middle"),
         label(16, middle, "True", "soft", text_anchor="middle", transform=f"rotate(-90 16 {number(middle)})"),
     )
+
+
+def _percent(part: Count, whole: Count) -> str:
+    """The share without a digit behind the point, but never 0 % of something nor 100 % of less than all."""
+    shown = f"{part / whole:.0%}"
+    if shown == "0%" and part:
+        return "<1%"
+    return ">99%" if shown == "100%" and part != whole else shown
 
 
 def _count(value: Count) -> str:

@@ -1,14 +1,16 @@
 """A plot: axes with round ticks, a grid, lines inside and a legend below."""
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlmd_metrics.svg import Document, element, label, number, path, shortened, stroke, text
 
-_MARGIN_LEFT, _MARGIN_RIGHT, _MARGIN_TOP, _MARGIN_BOTTOM = 62.0, 20.0, 44.0, 52.0
-_LEGEND_LINE = 18.0
+_MARGIN_LEFT, _MARGIN_RIGHT, _MARGIN_TOP, _MARGIN_BOTTOM = 62.0, 20.0, 44.0, 50.0
+_LEGEND_LINE, _LEGEND_GAP = 18.0, 14.0
 _LEGEND_LENGTH = 56
+_NARROW, _TINY, _HUGE = 1e-9, 1e-290, sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +29,13 @@ class Axis:
 
     @classmethod
     def around(cls, name: str, low: float, high: float) -> "Axis":
-        """From a round number at or below `low` to one at or above `high`, finite both."""
-        if low == high:
-            pad = abs(low) / 2 or 1.0
-            low, high = low - pad, high + pad
+        """From a round number at or below `low` to one at or above `high`, finite both; a range too narrow to tick is
+        widened, and what lies in it is flat.
+        """
+        size = max(abs(low), abs(high))
+        if high / 2 - low / 2 <= max(size * _NARROW, _TINY):
+            pad = size / 2 if size > _TINY / _NARROW else 1.0
+            low, high = max(low - pad, -_HUGE), min(high + pad, _HUGE)
         step = round_step(high / 5 - low / 5)
         first, last = math.floor(low / step), math.ceil(high / step)
         if not math.isfinite(step * first) or not math.isfinite(step * last) or last - first > 20:
@@ -67,7 +72,7 @@ class Plot:
         self, title: str, description: str, x: Axis, y: Axis, legend: int, width: float = 380.0, height: float = 380.0
     ) -> None:
         self.x, self.y, self.width, self.height = x, y, width, height
-        bottom = _MARGIN_BOTTOM + (legend * _LEGEND_LINE + 8 if legend else 0)
+        bottom = _MARGIN_BOTTOM + (_LEGEND_GAP + legend * _LEGEND_LINE - 4 if legend else 0)
         self.document = Document(
             _MARGIN_LEFT + width + _MARGIN_RIGHT, _MARGIN_TOP + height + bottom, title, description
         )
@@ -99,7 +104,7 @@ class Plot:
     def add_legend(self, entries: Sequence[tuple[str, str]]) -> None:
         """One line of text for each line drawn, in their order: its name, and a figure set off to the right."""
         for index, (name, figure) in enumerate(entries):
-            y = _MARGIN_TOP + self.height + _MARGIN_BOTTOM + index * _LEGEND_LINE
+            y = _MARGIN_TOP + self.height + _MARGIN_BOTTOM + _LEGEND_GAP + index * _LEGEND_LINE
             right = _MARGIN_LEFT + self.width
             start, end = number(_MARGIN_LEFT), number(_MARGIN_LEFT + 22)
             mark = {"d": f"M{start} {number(y - 4)}H{end}", **stroke(index), "stroke_width": 3}

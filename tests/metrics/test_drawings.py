@@ -1,0 +1,181 @@
+"""What a drawing says: titles, figures, marks; the same bytes for the same content."""
+
+import math
+import re
+from xml.etree import ElementTree
+
+import pytest
+from mlmd_metrics.calibration import calibration
+from mlmd_metrics.confusion import ConfusionMatrix
+from mlmd_metrics.cutoffs import Cutoffs
+from mlmd_metrics.difference import difference
+from mlmd_metrics.drawings import (
+    Line,
+    calibration_svg,
+    difference_svg,
+    matrix_svg,
+    precision_recall_svg,
+    roc_svg,
+    series_svg,
+)
+from mlmd_metrics.errors import MetricsError
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture(scope="module")
+def cutoffs(cancer):
+    return Cutoffs.from_scores(cancer.y_true, cancer.y_score[:, 1])
+
+
+@pytest.fixture(scope="module")
+def drawings(cutoffs):
+    matrix = cutoffs.matrix_at(0.5, ("malignant", "benign"))
+    return {
+        "matrix": matrix_svg(matrix),
+        "difference": difference_svg(difference(matrix, cutoffs.matrix_at(0.9, ("malignant", "benign")))),
+        "roc": roc_svg({"model": cutoffs.roc()}),
+        "precision-recall": precision_recall_svg({"model": cutoffs.precision_recall()}, prevalence=0.6),
+        "calibration": calibration_svg({"model": calibration(cutoffs)}),
+        "series": series_svg({"loss": Line(range(50), [1 / (step + 1) for step in range(50)])}),
+    }
+
+
+def texts(svg):
+    return [element.text for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+
+
+def hovers(svg):
+    return [element.text for element in ElementTree.fromstring(svg).iter(f"{SVG}title")]
+
+
+def test_every_drawing_can_be_read_aloud(drawings):
+    for svg in drawings.values():
+        root = ElementTree.fromstring(svg)
+        title, description = root[0], root[1]
+        assert (title.tag, description.tag) == (f"{SVG}title", f"{SVG}desc")
+        assert root.get("role") == "img"
+        assert root.get("aria-labelledby").split() == [title.get("id"), description.get("id")]
+        assert len(description.text) > 20
+
+
+def test_every_drawing_stands_alone(drawings):
+    for svg in drawings.values():
+        assert "<script" not in svg
+        assert re.findall(r"https?://[^\"<]+", svg) == ["http://www.w3.org/2000/svg"]
+        assert re.search(r"\bon[a-z]+=", svg) is None
+        assert "@media (prefers-color-scheme:dark)" in svg
+
+
+def test_every_class_has_a_colour_on_light_and_on_dark(drawings):
+    for svg in drawings.values():
+        light, dark = re.search(r"<style>(.*)@media[^{]*\{(.*)\}</style>", svg).groups()
+        for name in set(re.findall(r'class="([^"]+)"', svg)):
+            assert f".{name}{{" in light
+            assert f".{name}{{" in dark
+
+
+def test_coordinates_lie_inside(drawings):
+    for name, svg in drawings.items():
+        root = ElementTree.fromstring(svg)
+        _, _, width, height = map(float, root.get("viewBox").split())
+        for element in root.iter(f"{SVG}text"):
+            assert 0 <= float(element.get("x")) <= width, name
+            assert 0 <= float(element.get("y")) <= height, name
+
+
+def test_the_same_content_gives_the_same_bytes(cutoffs):
+    assert roc_svg({"model": cutoffs.roc()}) == roc_svg({"model": cutoffs.roc()})
+    first, second = roc_svg({"a": cutoffs.roc()}), roc_svg({"b": cutoffs.roc()})
+    ids = [re.search(r'id="([^"]+)"', svg).group(1) for svg in (first, second)]
+    assert ids[0] != ids[1]  # both may stand in one page
+
+
+def test_a_matrix_says_its_counts():
+    svg = matrix_svg(ConfusionMatrix(["cat", "dog"], [[50_000, 1], [0, 3]]), "Pets")
+    assert {"Pets", "cat", "dog", "50k", "1", "0", "3", ">99%", "<1%", "100%"} <= set(texts(svg))
+    assert "true cat, predicted cat: 50000 (>99%)" in hovers(svg)
+    assert "2 classes, 50k rows, accuracy 1.0000" in texts(svg)
+
+
+def test_a_difference_says_its_signs():
+    before = ConfusionMatrix(["cat", "dog"], [[9, 1], [0, 5]])
+    svg = difference_svg(difference(before, ConfusionMatrix(["cat", "dog"], [[5, 5], [0, 12_345]])))
+    assert {"−4", "+4", "0", "+12.3k"} <= set(texts(svg))
+    assert "true dog, predicted dog: +12340" in hovers(svg)
+
+
+def test_many_classes_are_drawn_as_blocks():
+    size = 1000
+    matrix = ConfusionMatrix([f"c{i}" for i in range(size)], [[int(i == j) for j in range(size)] for i in range(size)])
+    svg = matrix_svg(matrix)
+    assert len(svg) < 300_000
+    assert "1000 classes, 1000 rows, accuracy 1.0000, 13 classes a cell" in texts(svg)
+    assert "true c0 …, predicted c0 …: 13 (100%)" in hovers(svg)
+
+
+def test_nothing_counted():
+    assert "accuracy nan" in matrix_svg(ConfusionMatrix(["a"], [[0]]))
+
+
+def test_curves_say_their_figures(cutoffs, drawings):
+    assert f"AUC {cutoffs.auc():.4f}" in texts(drawings["roc"])
+    assert f"AP {cutoffs.average_precision():.4f}" in texts(drawings["precision-recall"])
+    assert f"error {calibration(cutoffs).expected_error:.4f}" in texts(drawings["calibration"])
+    assert "A guess: precision 0.600" in hovers(drawings["precision-recall"])
+
+
+def test_a_curve_of_one_class_is_said_to_be_undefined():
+    one = Cutoffs.from_scores([1, 1], [0.1, 0.2])
+    assert "AUC undefined" in texts(roc_svg({"model": one.roc()}))
+    assert "AP 1.0000" in texts(precision_recall_svg({"model": one.precision_recall()}))
+
+
+def test_a_long_curve_stays_small():
+    long = Cutoffs.from_scores(
+        [index * 7919 % 10 < 4 for index in range(50_000)], [index / 5e4 for index in range(50_000)]
+    )
+    assert len(roc_svg({"model": long.roc()})) < 20_000
+    assert len(precision_recall_svg({"model": long.precision_recall()})) < 40_000
+
+
+def test_a_series_that_diverged():
+    values = [1.0, 0.5, math.inf, 0.4, math.nan, math.nan, math.nan, 0.3, -math.inf]
+    svg = series_svg({"loss": Line(range(9), values)}, "Loss", "epoch", "cross-entropy")
+    marks = [element.find(f"{SVG}title").text for element in ElementTree.fromstring(svg).iter(f"{SVG}polygon")]
+    assert marks == ["loss: inf at 2", "loss: nan at 4", "loss: -inf at 8"]
+    lines = [title for title in hovers(svg) if title == "loss"]
+    assert len(lines) == 3  # gaps are not bridged
+    assert {"Loss", "epoch", "cross-entropy", "last -inf"} <= set(texts(svg))
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([0.0, 1.0], {"0", "0.2", "1"}),
+        ([5.0, 5.0], {"2", "8"}),
+        ([-1e308, 1e308], {"−1.2e+308", "1.2e+308"}),
+        ([1.7e308, 1.7e308], {"0"}),
+        ([0.0, 5e-324], {"−1", "1"}),
+        ([1.0, 1.0000000000000002], {"0.4", "1.6"}),
+        ([1.0, 1.00000001], {"1"}),
+        ([math.nan, math.nan], {"0", "1"}),
+        ([12_000.0, 61_000.0], {"10k", "70k"}),
+    ],
+)
+def test_axes_hold_any_range(values, ticks):
+    assert ticks <= set(texts(series_svg({"loss": Line([0, 1], values)})))
+
+
+def test_empty_drawings_are_refused():
+    for draw in (roc_svg, precision_recall_svg, calibration_svg, series_svg):
+        with pytest.raises(MetricsError, match="is empty"):
+            draw({})
+    with pytest.raises(MetricsError, match=r"loss\.steps is empty"):
+        series_svg({"loss": Line([], [])})
+    with pytest.raises(MetricsError, match=r"loss\.steps has 2 entries and loss\.values has 1"):
+        series_svg({"loss": Line([1, 2], [1.0])})
+    with pytest.raises(MetricsError, match=r"loss\.steps hold NaN"):
+        series_svg({"loss": Line([1, math.nan], [1.0, 2.0])})
+    with pytest.raises(MetricsError, match="prevalence is 2"):
+        precision_recall_svg({"model": Cutoffs.from_scores([0, 1], [0, 1]).precision_recall()}, prevalence=2)
