@@ -7,7 +7,7 @@ number alone. So a migration that MySQL left half done (DDL commits by itself th
 from dataclasses import dataclass
 
 from mlmd_migrations import events, mysql_changes, properties, sqlite_changes
-from mlmd_migrations.errors import ABORTED, SchemaError
+from mlmd_migrations.errors import ABORTED, INTERNAL, SchemaError
 from mlmd_migrations.facts import Facts
 from mlmd_migrations.history import ENVIRONMENT, LATEST, TABLES, tables_at
 from mlmd_migrations.rendering import Dialect, quoted
@@ -54,9 +54,10 @@ def change(facts: Facts, version: int, goal: Goal) -> list[Step]:
     """The steps from schema `version` to the goal; none when nothing is to be done. Needs the catalog's indexes.
 
     Raises SchemaError ABORTED when a table or column of a version both have is absent, FAILED_PRECONDITION when a
-    column that MLMD does not know would be lost.
+    column that MLMD does not know would be lost, INTERNAL when somebody else's table is in the way.
     """
     _check_complete(facts, min(version, goal.version))
+    _check_strangers(facts, version)
     utf8 = facts.store is not None and facts.store.text_mode == "utf8"
     dialect = Dialect(facts.database, goal.version, wide=goal.wide or facts.is_wide, utf8=utf8)
     steps = _marking(dialect) if version == 0 < goal.version else []
@@ -87,6 +88,23 @@ def _check_complete(facts: Facts, version: int) -> None:
             ABORTED,
             f"The database is not a whole schema version {version}: {', '.join(dict.fromkeys(absent))} "
             "are absent. Nothing was changed; restore a backup.",
+        )
+
+
+def _check_strangers(facts: Facts, version: int) -> None:
+    # A table younger than the version is the work of an interrupted migration, or somebody else's under MLMD's name.
+    strangers = [
+        table.name
+        for table in TABLES
+        if table.since > version and table.name in facts.catalog
+        for column in table.at(table.since).columns
+        if column.name not in facts.catalog[table.name].columns
+    ]
+    if strangers:
+        raise SchemaError(
+            INTERNAL,
+            f"The database has tables that are not MLMD's under MLMD's names: {', '.join(dict.fromkeys(strangers))}. "
+            "Nothing was changed; rename them.",
         )
 
 
