@@ -28,6 +28,7 @@ class MariaDB(SqlServer):
             "--no-defaults",
             f"--user={getpass.getuser()}",
             f"--datadir={self.data}",
+            f"--tmpdir={self.folder}",
             "--socket=m.sock",
             f"--pid-file={self.folder / 'm.pid'}",
             f"--port={self.port}",
@@ -58,6 +59,7 @@ class MariaDB(SqlServer):
                 "--auth-root-authentication-method=normal",
                 f"--user={getpass.getuser()}",
                 f"--datadir={self.data}",
+                f"--tmpdir={self.folder}",  # in a shared /tmp, two of the same process number break each other
                 "--skip-test-db",
                 "--skip-name-resolve",
             ],
