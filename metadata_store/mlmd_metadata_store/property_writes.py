@@ -47,10 +47,11 @@ def validate_properties(kind: Kind, facts: TypeFacts, properties: Any, names: It
                 f"properties: the {kind.name.lower()} type {facts.name!r} declares no property {name!r}; "
                 "add it to the type, or use custom_properties."
             )
+        # MLMD's clients know this error by its first words.
         if case is None or KIND_OF_CASE[case] != wanted:
             given = "nothing" if case is None else case
             raise InvalidArgument(
-                f"properties[{name!r}]: the {kind.name.lower()} type {facts.name!r} declares it as "
+                f"Found unmatched property type: {name}. The {kind.name.lower()} type {facts.name!r} declares it as "
                 f"{pb.PropertyType.Name(wanted)}, and the request sets {given}."
             )
 

@@ -92,7 +92,15 @@ def test_both_programs_are_declared(installed: Path) -> None:
 
 @pytest.mark.parametrize("package", sorted(PACKAGES))
 def test_every_module_is_imported_without_a_warning(installed: Path, package: str) -> None:
-    program = f"{IMPORT_EVERYTHING}\nimport {package}\nfor name in modules({package}): importlib.import_module(name)"
+    program = f"""{IMPORT_EVERYTHING}
+import {package}
+for name in modules({package}):
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != "MySQLdb":  # a module for MySQL alone may want its driver
+            raise
+"""
     run(program, str(installed))
 
 
