@@ -1,0 +1,45 @@
+"""Page tokens of our own lists."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlmd_metadata_store.keyset_tokens import key_of_token, number_of_token, page_size, token_after
+from mlmd_schemas.errors import InvalidArgument
+
+
+@given(st.text(min_size=1))
+def test_a_key_comes_back_from_its_token(key: str) -> None:
+    token = token_after("list", key)
+    assert token.isascii()
+    assert key_of_token("list", token) == key
+    with pytest.raises(InvalidArgument):
+        key_of_token("other", token)
+
+
+@given(st.integers(0, 10**18 - 1))
+def test_a_number_comes_back_from_its_token(number: int) -> None:
+    assert number_of_token("list", token_after("list", str(number))) == number
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_a_token_or_an_invalid_argument(token: str) -> None:
+    try:
+        key = key_of_token("list", token)
+    except InvalidArgument:
+        return
+    assert key == "" or token_after("list", key) == token.rstrip("=")
+
+
+@pytest.mark.parametrize("key", ["-1", "x", "1.0", "٣", "9" * 19])
+def test_a_key_that_is_no_number(key: str) -> None:
+    with pytest.raises(InvalidArgument):
+        number_of_token("list", token_after("list", key))
+
+
+def test_the_first_page_and_page_sizes() -> None:
+    assert number_of_token("list", "") is None
+    assert key_of_token("list", "") == ""
+    assert [page_size(asked) for asked in (0, 1, 100)] == [20, 1, 100]
+    for asked in (-1, 101):
+        with pytest.raises(InvalidArgument):
+            page_size(asked)
