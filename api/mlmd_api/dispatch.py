@@ -151,10 +151,10 @@ class Dispatcher:
 
 def request_too_large(size: int | None, limits: Limits) -> ResourceExhausted:
     """Return the error for a request over the limit; `size` in bytes when it is known."""
-    shown = f"{size} bytes" if size is not None else "more"
+    shown = "it has more bytes" if size is None else f"it has {size} bytes, more"
     return ResourceExhausted(
-        f"request: it has {shown} and this server takes at most {limits.max_message_bytes} bytes; send fewer nodes in "
-        "one call, or raise --max-message-bytes."
+        f"request: {shown} than the {limits.max_message_bytes} that this server takes; send fewer nodes in one call, or "
+        "raise --max-message-bytes."
     )
 
 

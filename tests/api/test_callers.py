@@ -1,0 +1,134 @@
+"""Who is asking: bearer tokens from a file that may change."""
+
+import hashlib
+import os
+import time
+from pathlib import Path
+
+import pytest
+from mlmd_api import callers
+from mlmd_api.callers import Everybody, TokenFile, read_tokens
+from mlmd_schemas.caller import Role
+from mlmd_schemas.errors import InvalidArgument, Unauthenticated
+
+DIGEST = hashlib.sha256(b"t-walt").hexdigest()
+TOKENS = f"""
+[[token]]
+token = "t-rita"
+subject = "rita"
+
+[[token]]
+sha256 = "{DIGEST.upper()}"
+subject = "walt"
+tenant = "vision"
+roles = ["writer"]
+
+[[token]]
+token = "t-anna"
+subject = "anna"
+roles = ["reader", "admin"]
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "tokens.toml"
+    path.write_text(TOKENS)
+    return path
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+def test_a_token_says_who_for_whom_and_what_for(file: Path) -> None:
+    known = TokenFile(file)
+    rita, walt, anna = (known.identify(_bearer(f"t-{name}")) for name in ("rita", "walt", "anna"))
+    assert (rita.subject, rita.tenant, rita.roles) == ("rita", "", {Role.READER})
+    assert (walt.subject, walt.tenant, walt.roles) == ("walt", "vision", {Role.READER, Role.WRITER})
+    assert anna.roles == set(Role)
+
+
+def test_the_scheme_may_be_spelt_in_any_case(file: Path) -> None:
+    assert TokenFile(file).identify({"authorization": "bearer  t-rita "}).subject == "rita"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "",
+        "Bearer",
+        "Bearer ",
+        "Basic t-rita",
+        "t-rita",
+        "Bearer t-rit",
+        "Bearer t-ritaa",
+        f"Bearer {DIGEST}",
+        "Bearer ü",
+    ],
+)
+def test_anything_else_is_refused(file: Path, header: str) -> None:
+    with pytest.raises(Unauthenticated, match=r"^authorization: "):
+        TokenFile(file).identify({"authorization": header})
+
+
+def test_without_a_header_nobody_is_known(file: Path) -> None:
+    with pytest.raises(Unauthenticated):
+        TokenFile(file).identify({})
+
+
+def test_a_changed_file_is_read_again_and_a_broken_one_is_not(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(callers, "_LOOK_EVERY_SECONDS", 0.0)
+    known = TokenFile(file)
+    file.write_text('[[token]]\ntoken = "t-nora"\nsubject = "nora"\n')
+    assert known.identify(_bearer("t-nora")).subject == "nora"
+    with pytest.raises(Unauthenticated):
+        known.identify(_bearer("t-rita"))
+    file.write_text("[[token]\n")
+    assert known.identify(_bearer("t-nora")).subject == "nora"
+    assert "stay in force" in caplog.text
+    os.unlink(file)
+    assert known.identify(_bearer("t-nora")).subject == "nora"
+
+
+def test_the_file_is_not_looked_at_for_every_call(file: Path) -> None:
+    known = TokenFile(file)
+    file.write_text("")
+    started = time.monotonic()
+    known.identify(_bearer("t-rita"))
+    assert time.monotonic() - started < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[[token]]\nsubject='a'", "exactly one of token and sha256"),
+        (f"[[token]]\nsubject='a'\ntoken='x'\nsha256='{DIGEST}'", "exactly one of token and sha256"),
+        ("[[token]]\ntoken='x'", "has no subject"),
+        ("[[token]]\nsubject='a'\nsha256='abc'", "64 hexadecimal digits"),
+        ("[[token]]\nsubject='a'\ntoken='x'\nroles=['owner']", "choose among reader, writer and admin"),
+        ("[[token]]\nsubject='a'\ntoken='x'\nroles=[]", "choose among reader, writer and admin"),
+        ("[[token]]\nsubject='a'\ntoken='x'\nteam='b'", "'team'"),
+        ("[token]\nsubject='a'", "table of its own"),
+        ("[[token", "cannot be read"),
+    ],
+)
+def test_a_wrong_file_is_told_by_entry_and_reason(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "tokens.toml"
+    path.write_text(text)
+    with pytest.raises(InvalidArgument, match=r"^auth: ") as caught:
+        read_tokens(path)
+    assert reason in caught.value.message
+    assert "'x'" not in caught.value.message, "a token must not be shown"
+
+
+def test_an_absent_file_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidArgument, match="cannot be read"):
+        TokenFile(tmp_path / "none.toml")
+
+
+def test_everybody_is_an_administrator_or_a_reader() -> None:
+    assert Everybody().identify({}).roles == set(Role)
+    assert Everybody(read_only=True).identify({}).roles == {Role.READER}

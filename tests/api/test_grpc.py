@@ -1,0 +1,158 @@
+"""What only gRPC has: health, reflection, streams with a place of their own, ports, channel arguments."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from mlmd_api.grpc.server import GrpcServer, GrpcSettings
+from mlmd_api.grpc.streams import StreamPlaces
+from mlmd_api.rest.server import listen
+from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.pb import metadata_store_pb2 as mlmd
+
+from tests.api.conftest import MLMD, ODD, Served
+from tests.api.wires import Doors, say
+from tests.services.ports import free_port
+
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+def _channel(doors: Doors) -> grpc.Channel:
+    return grpc.insecure_channel(f"127.0.0.1:{doors.grpc_port}", options=[("grpc.enable_http_proxy", 0)])
+
+
+@pytest.mark.parametrize("name", ["", "ml_metadata.MetadataStoreService", "mlmd.v1.Server"])
+def test_health_is_told_for_each_service(served: Served, name: str) -> None:
+    with _channel(served.doors) as channel:
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
+    assert answer.status == SERVING
+
+
+def test_health_does_not_know_what_is_not_there(served: Served) -> None:
+    with _channel(served.doors) as channel, pytest.raises(grpc.RpcError) as caught:
+        health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="no.such"), timeout=10)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_who_watches_health_hears_of_the_end_while_a_call_finishes(served: Served) -> None:
+    with _channel(served.doors) as channel:
+        watch = iter(health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=30))
+        assert next(watch).status == SERVING
+        running = channel.unary_unary(f"{ODD}Wait").future(b"", timeout=30)
+        assert served.odd.entered.wait(10)
+        ended = served.grpc.stop(20)
+        assert next(watch).status == NOT_SERVING
+        assert not ended.is_set()
+        served.odd.release.set()
+        assert mlmd.Artifact.FromString(running.result()).uri == "waited"
+        watch.cancel()
+        assert ended.wait(10)
+
+
+def test_idle_watchers_hold_no_thread_of_the_calls(serve: Callable[..., Served]) -> None:
+    served = serve(threads=2)
+    with _channel(served.doors) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        watches = [stub.Watch(health_pb2.HealthCheckRequest(), timeout=60) for _ in range(50)]
+        for watch in watches:
+            next(watch)
+        assert say("grpc", served.doors, f"{ODD}Note", mlmd.Artifact(), timeout=10).code == 0
+        for watch in watches:
+            watch.cancel()
+
+
+def _reflect(channel: grpc.Channel, requests: Iterator[Any]) -> Any:
+    return reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(requests, timeout=30)
+
+
+def test_reflection_lists_the_services_and_their_files(served: Served) -> None:
+    asked = [
+        reflection_pb2.ServerReflectionRequest(list_services=""),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol="ml_metadata.MetadataStoreService"),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol="mlmd.v1.Server"),
+    ]
+    with _channel(served.doors) as channel:
+        listed, *files = _reflect(channel, iter(asked))
+    names = {service.name for service in listed.list_services_response.service}
+    assert {"ml_metadata.MetadataStoreService", "mlmd.v1.Server", "grpc.health.v1.Health"} <= names
+    assert all(file.file_descriptor_response.file_descriptor_proto for file in files)
+
+
+def test_streams_have_places_of_their_own_and_no_more(serve: Callable[..., Served]) -> None:
+    served = serve(threads=1, streams=2)
+    end = threading.Event()
+
+    def slowly() -> Iterator[Any]:
+        yield reflection_pb2.ServerReflectionRequest(list_services="")
+        end.wait(30)
+
+    with _channel(served.doors) as channel:
+        open_streams = [_reflect(channel, slowly()) for _ in range(2)]
+        for stream in open_streams:
+            next(stream)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(_reflect(channel, slowly()))
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert "2 streams" in caught.value.details()
+        assert say("grpc", served.doors, f"{ODD}Note", mlmd.Artifact(), timeout=10).code == 0
+        end.set()
+        for stream in open_streams:
+            assert list(stream) == []
+        until = time.monotonic() + 10
+        while True:
+            try:
+                assert next(_reflect(channel, iter([reflection_pb2.ServerReflectionRequest(list_services="")])))
+                break
+            except grpc.RpcError:
+                assert time.monotonic() < until, "the places were not given back"
+                time.sleep(0.05)
+
+
+def test_a_place_is_given_back_when_a_stream_fails() -> None:
+    places = StreamPlaces(1)
+
+    def failing(request: object, context: object) -> Iterator[object]:
+        yield request
+        raise RuntimeError("broken off")
+
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="broken off"):
+            list(places.bounded(failing)(1, None))  # type: ignore[arg-type]
+    places.close()
+
+
+def test_a_taken_port_is_told(served: Served) -> None:
+    with pytest.raises(InvalidArgument, match=r"^grpc-port: cannot listen on 127.0.0.1:"):
+        GrpcServer(served.dispatcher, GrpcSettings(port=served.doors.grpc_port))
+    with pytest.raises(InvalidArgument, match=r"^http-port: cannot listen on 127.0.0.1:"):
+        listen("127.0.0.1", served.doors.http_port, shared=False)
+
+
+def test_a_request_far_over_the_limit_does_not_end_the_connection(served: Served) -> None:
+    with _channel(served.doors) as channel:
+        call = channel.unary_unary(f"{ODD}Note")
+        with pytest.raises(grpc.RpcError) as caught:
+            call(b"x" * 5_000_000, timeout=30)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert call(b"", timeout=30) == b""
+
+
+def test_large_metadata_passes(served: Served) -> None:
+    metadata = {"cookie": "c" * 32_000}
+    assert say("grpc", served.doors, f"{MLMD}GetArtifactTypes", b"", metadata).code == 0
+
+
+def test_channel_arguments_win_over_ours(served: Served) -> None:
+    arguments = (("grpc.max_receive_message_length", 1000), ("unknown.argument", "text"))
+    server = GrpcServer(served.dispatcher, GrpcSettings(port=free_port(), channel_arguments=arguments))
+    server.start()
+    doors = Doors(server.port, 0)
+    assert say("grpc", doors, f"{ODD}Note", mlmd.Artifact(uri="x" * 500)).code == 0
+    assert say("grpc", doors, f"{ODD}Note", mlmd.Artifact(uri="x" * 5000)).code == 8
+    server.stop(1).wait()

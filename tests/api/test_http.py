@@ -1,0 +1,277 @@
+"""What only HTTP has: framing, compression, content types, CORS, limits of headers, pages for operators."""
+
+import base64
+import gzip
+import json
+import socket
+import threading
+import time
+import zlib
+
+import httpx
+import pytest
+from mlmd_schemas.errors import Code, Unavailable
+from mlmd_schemas.pb import metadata_store_pb2 as mlmd
+from mlmd_schemas.pb import metadata_store_service_pb2 as service
+
+from tests.api.conftest import LIMIT_BYTES, MLMD, ODD, Served
+from tests.api.wires import frame, post, read_grpc_web
+
+GRPC_WEB = {"content-type": "application/grpc-web+proto"}
+JSON = {"content-type": "application/json"}
+PROTO = {"content-type": "application/proto"}
+NOTE = f"{ODD}Note"
+ARTIFACT = mlmd.Artifact(id=7, uri="here")
+BODY = ARTIFACT.SerializeToString()
+
+
+def test_kubeflows_validator_is_understood(served: Served) -> None:
+    """The frames of mlmd-validator.ts, byte by byte: GetArtifactsByURI(['minio://a']) on an empty store."""
+    request = b"\x00\x00\x00\x00\x0b\x12\x09minio://a"
+    response = post(served.doors, f"{MLMD}GetArtifactsByURI", request, GRPC_WEB)
+    assert response.content.startswith(b"\x00\x00\x00\x00\x00\x80\x00\x00\x00")
+    assert b"grpc-status:0\r\n" in response.content
+
+
+@pytest.mark.parametrize("content_type", ["application/grpc-web", "application/grpc-web+proto"])
+def test_grpc_web_answers_in_the_content_type_of_the_question(served: Served, content_type: str) -> None:
+    response = post(served.doors, NOTE, frame(0, BODY), {"content-type": content_type})
+    assert response.headers["content-type"] == content_type
+    assert read_grpc_web(response.content).body == BODY
+
+
+@pytest.mark.parametrize("content_type", ["application/grpc-web-text", "application/grpc-web-text+proto"])
+def test_grpc_web_text_may_come_in_padded_pieces_and_lines(served: Served, content_type: str) -> None:
+    framed = frame(0, BODY)
+    pieces = base64.b64encode(framed[:4]) + b"\r\n" + base64.b64encode(framed[4:6]) + base64.b64encode(framed[6:])
+    response = post(served.doors, NOTE, pieces, {"content-type": content_type})
+    assert response.headers["content-type"] == content_type
+    assert read_grpc_web(base64.b64decode(response.content)).body == BODY
+
+
+def test_compressed_frames_are_read(served: Served) -> None:
+    headers = GRPC_WEB | {"grpc-encoding": "gzip"}
+    response = post(served.doors, NOTE, frame(1, gzip.compress(BODY)), headers)
+    assert read_grpc_web(response.content).body == BODY
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\x00\x00\x00",
+        b"\x00\x00\x00\x00\x09abc",
+        frame(0, BODY) + frame(0, BODY),
+        frame(0x80, b"grpc-status:0\r\n"),
+        frame(1, b"this is no gzip"),
+        frame(1, gzip.compress(BODY)[:-4]),
+        frame(0, BODY) + b"\x00",
+    ],
+)
+def test_broken_frames_get_a_well_formed_refusal(served: Served, body: bytes) -> None:
+    response = post(served.doors, NOTE, body, GRPC_WEB)
+    outcome = read_grpc_web(response.content)
+    assert outcome.code is Code.INVALID_ARGUMENT
+    assert outcome.message.startswith("request: ")
+    assert served.odd.callers == []
+
+
+def test_text_that_is_no_base64_is_refused(served: Served) -> None:
+    for body in (b"!!!!", b"AAA", b"AAAA=AAA", b"====", "ä".encode()):
+        response = post(served.doors, NOTE, body, {"content-type": "application/grpc-web-text"})
+        assert read_grpc_web(base64.b64decode(response.content)).code is Code.INVALID_ARGUMENT
+
+
+def test_trailers_are_ascii_whatever_the_message_says(served: Served) -> None:
+    request = service.GetArtifactTypeRequest(type_name="100 % ünïcode\r\nx: y")
+    response = post(served.doors, f"{MLMD}GetArtifactType", frame(0, request.SerializeToString()), GRPC_WEB)
+    trailers = response.content[5:].decode("ascii")
+    assert trailers.count("\r\n") == 3
+    assert "100 %25 %C3%BCn%C3%AFcode" in trailers
+    assert "100 % ünïcode" in read_grpc_web(response.content).message
+
+
+@pytest.mark.parametrize("value", ["", "123456789S", "1d", "-1", "1e3"])
+def test_a_timeout_that_is_none_is_refused(served: Served, value: str) -> None:
+    response = post(served.doors, NOTE, frame(0, BODY), GRPC_WEB | {"grpc-timeout": value})
+    assert read_grpc_web(response.content).message.startswith("grpc-timeout: ")
+    response = post(served.doors, NOTE, BODY, PROTO | {"connect-timeout-ms": value})
+    assert response.json()["message"].startswith("connect-timeout-ms: ")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("2H", 7200), ("3M", 180), ("5S", 5), ("99999999n", 0.1), ("400000u", 0.4)]
+)
+def test_every_unit_of_grpc_timeout(served: Served, text: str, seconds: float) -> None:
+    started = time.monotonic()
+    post(served.doors, NOTE, frame(0, BODY), GRPC_WEB | {"grpc-timeout": text})
+    (caller,) = served.odd.callers
+    assert caller.deadline is not None
+    assert started + seconds - 0.01 <= caller.deadline <= time.monotonic() + seconds
+
+
+def test_connect_takes_and_gives_gzip(served: Served) -> None:
+    big = mlmd.Artifact(uri="x" * 5000).SerializeToString()
+    headers = PROTO | {"content-encoding": "gzip", "accept-encoding": "gzip"}
+    with httpx.Client(trust_env=False) as client:
+        request = client.build_request("POST", served.doors.http + NOTE, content=gzip.compress(big), headers=headers)
+        response = client.send(request, stream=True)
+        raw = b"".join(response.iter_raw())
+    assert response.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(raw) == big
+    assert len(raw) < 500
+
+
+def test_a_gzip_bomb_does_not_go_off(served: Served) -> None:
+    bomb = zlib.compressobj(9, wbits=31)
+    body = b"".join(bomb.compress(b"\0" * 1_000_000) for _ in range(200)) + bomb.flush()
+    response = post(served.doors, NOTE, body[: LIMIT_BYTES - 1], PROTO | {"content-encoding": "gzip"})
+    assert (response.status_code, response.json()["code"]) == (429, "resource_exhausted")
+
+
+def test_an_unknown_encoding_is_unimplemented(served: Served) -> None:
+    response = post(served.doors, NOTE, BODY, PROTO | {"content-encoding": "br"})
+    assert (response.status_code, response.json()["code"]) == (501, "unimplemented")
+    assert "content-encoding: 'br'" in response.json()["message"]
+
+
+def test_an_unknown_content_type_hears_the_known_ones(served: Served) -> None:
+    for content_type in ("text/plain", "application/grpc", "application/connect+json"):
+        response = post(served.doors, NOTE, BODY, {"content-type": content_type})
+        assert response.status_code == 415
+        assert "application/json" in response.headers["accept-post"]
+        assert content_type in response.json()["message"]
+
+
+def test_json_may_say_its_charset_and_use_either_spelling(served: Served, artifact_type: int) -> None:
+    headers = {"content-type": "application/json; charset=utf-8"}
+    for name in ("typeId", "type_id"):
+        body = json.dumps({"artifacts": [{name: str(artifact_type)}]}).encode()
+        assert post(served.doors, f"{MLMD}PutArtifacts", body, headers).status_code == 200
+
+
+def test_an_empty_json_body_is_an_empty_message(served: Served) -> None:
+    assert post(served.doors, f"{ODD}Note", b"", JSON).json() == {}
+    assert served.odd.callers
+
+
+def test_numbers_in_json_are_exact(served: Served) -> None:
+    body = (
+        b'{"id":"9007199254740993","customProperties":{"nan":{"doubleValue":"NaN"},"inf":{"doubleValue":"-Infinity"}}}'
+    )
+    answer = post(served.doors, NOTE, body, JSON).json()
+    assert answer["id"] == "9007199254740993"
+    assert answer["customProperties"]["nan"]["doubleValue"] == "NaN"
+    assert answer["customProperties"]["inf"]["doubleValue"] == "-Infinity"
+
+
+def test_what_json_cannot_say_is_told(served: Served, artifact_type: int) -> None:
+    artifact = mlmd.Artifact(type_id=artifact_type)
+    artifact.custom_properties["x"].struct_value["nan"] = float("nan")
+    request = service.PutArtifactsRequest(artifacts=[artifact])
+    assert post(served.doors, f"{MLMD}PutArtifacts", request.SerializeToString(), PROTO).status_code == 200
+    response = post(served.doors, f"{MLMD}GetArtifacts", b"{}", JSON)
+    assert (response.status_code, response.json()["code"]) == (400, "failed_precondition")
+    assert "application/proto" in response.json()["message"]
+    assert post(served.doors, f"{MLMD}GetArtifacts", b"", PROTO).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"name":"\\ud800"}', b"[1]", b'{"id":1}{"id":2}', b'{"id":1e400}', b'{"id":' + b"9" * 5000 + b"}"]
+)
+def test_json_that_is_no_message_is_refused(served: Served, body: bytes) -> None:
+    response = post(served.doors, NOTE, body, JSON)
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_argument")
+
+
+def test_other_verbs_are_refused(served: Served) -> None:
+    response = httpx.get(served.doors.http + NOTE, trust_env=False)
+    assert response.status_code == 405
+    assert response.headers["allow"] == "POST, OPTIONS"
+
+
+def test_the_preflight_is_answered_as_envoy_does(served: Served) -> None:
+    asked = {
+        "origin": "https://kubeflow.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "content-type,x-grpc-web,x-user-agent",
+    }
+    response = httpx.options(served.doors.http + NOTE, headers=asked, trust_env=False)
+    assert response.status_code == 200
+    assert response.headers["access-control-allow-origin"] == "https://kubeflow.example"
+    assert response.headers["access-control-max-age"] == "1728000"
+    assert {"GET", "PUT", "DELETE", "POST", "OPTIONS"} == set(
+        response.headers["access-control-allow-methods"].split(", ")
+    )
+    allowed = set(response.headers["access-control-allow-headers"].split(","))
+    assert {"keep-alive", "custom-header-1", "x-grpc-web", "grpc-timeout", "x-user-agent", "authorization"} <= allowed
+
+
+def test_pages_of_other_origins_may_read_answers_and_errors(served: Served) -> None:
+    for path in (NOTE, f"{ODD}Break"):
+        response = post(served.doors, path, frame(0, BODY), GRPC_WEB | {"origin": "http://a.b"})
+        assert response.headers["access-control-allow-origin"] == "http://a.b"
+        assert {"grpc-status", "grpc-message"} <= set(response.headers["access-control-expose-headers"].split(","))
+    assert "access-control-allow-origin" not in post(served.doors, NOTE, frame(0, BODY), GRPC_WEB).headers
+
+
+def test_cookies_of_many_kilobytes_pass(served: Served) -> None:
+    cookie = "; ".join(f"c{number}={'v' * 1000}" for number in range(40))
+    assert post(served.doors, NOTE, BODY, PROTO | {"cookie": cookie}).status_code == 200
+
+
+def test_who_leaves_early_leaves_no_trace_and_a_queued_call_never_runs(serve: object) -> None:
+    assert callable(serve)
+    served: Served = serve(threads=1)
+    busy = threading.Thread(target=post, args=(served.doors, f"{ODD}Wait", BODY, PROTO))
+    busy.start()
+    assert served.odd.entered.wait(10)
+    with socket.create_connection(("127.0.0.1", served.doors.http_port)) as client:
+        head = (
+            f"POST {NOTE} HTTP/1.1\r\nhost: x\r\ncontent-type: application/proto\r\ncontent-length: {len(BODY)}\r\n\r\n"
+        )
+        client.sendall(head.encode() + BODY)
+        time.sleep(0.3)
+    time.sleep(0.3)
+    served.odd.release.set()
+    busy.join(10)
+    assert post(served.doors, NOTE, mlmd.Artifact(uri="later").SerializeToString(), PROTO).status_code == 200
+    assert len(served.odd.callers) == 1
+
+
+def test_alive_and_ready(served: Served) -> None:
+    with httpx.Client(base_url=served.doors.http, trust_env=False) as client:
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").text == "ready\n"
+        assert client.get("/nowhere").status_code == 404
+        served.http.refuse_readiness()
+        assert client.get("/healthz").status_code == 200
+        assert client.get("/readyz").status_code == 503
+
+
+def test_not_ready_without_the_database(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away() -> None:
+        raise Unavailable("The database cannot be reached.")
+
+    monkeypatch.setattr(served.stores.of(""), "ping", away)
+    with httpx.Client(base_url=served.doors.http, trust_env=False) as client:
+        response = client.get("/readyz")
+        assert (response.status_code, response.text) == (503, "The database cannot be reached.\n")
+        assert client.get("/healthz").status_code == 200
+
+
+def test_metrics_count_calls_errors_and_seconds_by_method_and_wire(served: Served) -> None:
+    served.stores.ping()
+    for _ in range(3):
+        post(served.doors, NOTE, BODY, PROTO)
+    post(served.doors, f"{ODD}Break", frame(0, BODY), GRPC_WEB)
+    post(served.doors, "/made.up/Name", frame(0, BODY), GRPC_WEB)
+    response = httpx.get(served.doors.http + "/metrics", trust_env=False)
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = response.text.splitlines()
+    assert 'mlmd_calls_total{code="OK",method="test.v1.Odd/Note",wire="connect-proto"} 3.0' in lines
+    assert 'mlmd_errors_total{code="INTERNAL",method="test.v1.Odd/Break",wire="grpc-web"} 1.0' in lines
+    assert 'mlmd_errors_total{code="UNIMPLEMENTED",method="unknown",wire="grpc-web"} 1.0' in lines
+    assert 'mlmd_call_seconds_count{method="test.v1.Odd/Note",wire="connect-proto"} 3.0' in lines
+    assert 'mlmd_pool_connections_max{pool="write"} 16.0' in lines
+    assert "made.up" not in response.text

@@ -1,0 +1,78 @@
+"""Strings that are not UTF-8 are found whatever surrounds them, and nothing else is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlmd_api.codec import BINARY
+from mlmd_api.utf8 import broken_strings
+from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.pb import metadata_store_pb2 as mlmd
+from mlmd_schemas.pb import metadata_store_service_pb2 as service
+from mlmd_schemas.pb.v1 import collections_pb2
+
+MARK = "@@mark@@"
+
+
+def _request(text: str, number: int, blob: bytes) -> service.PutArtifactsRequest:
+    request = service.PutArtifactsRequest(artifacts=[mlmd.Artifact(id=number), mlmd.Artifact(uri=text)])
+    artifact = request.artifacts[0]
+    artifact.custom_properties["text"].string_value = text
+    artifact.custom_properties["any"].proto_value.value = blob
+    artifact.custom_properties["struct"].struct_value["key"] = text
+    return request
+
+
+@given(st.text(), st.integers(0, 2**63 - 1), st.binary())
+def test_what_is_utf8_passes_unchanged(text: str, number: int, blob: bytes) -> None:
+    request = _request(text, number, blob)
+    assert BINARY.read(service.PutArtifactsRequest, request.SerializeToString()) == request
+
+
+@given(
+    st.binary(min_size=8, max_size=8).filter(lambda data: data.decode("utf-8", "replace").encode() != data),
+    st.integers(0, 2**63 - 1),
+    st.sampled_from(
+        ["artifacts[0].uri", "artifacts[0].properties['k'].value.string_value", "artifacts[0].properties[]"]
+    ),
+)
+def test_what_is_not_is_named(broken: bytes, number: int, place: str) -> None:
+    artifact = mlmd.Artifact(id=number)
+    if place.endswith("uri"):
+        artifact.uri = MARK
+    elif place.endswith("[]"):
+        artifact.properties[MARK].int_value = 1
+    else:
+        artifact.properties["k"].string_value = MARK
+    body = service.PutArtifactsRequest(artifacts=[artifact]).SerializeToString().replace(MARK.encode(), broken)
+    with pytest.raises(InvalidArgument, match="not valid UTF-8") as caught:
+        BINARY.read(service.PutArtifactsRequest, body)
+    assert caught.value.message.startswith(place.removesuffix("[]"))
+
+
+def test_bytes_fields_may_hold_anything() -> None:
+    request = collections_pb2.AddVersionRequest(type_name="T", name="n", artifact=b"\xff\xfe\x80")
+    assert BINARY.read(collections_pb2.AddVersionRequest, request.SerializeToString()) == request
+
+
+def test_proto3_names_the_field_too() -> None:
+    body = (
+        collections_pb2.AddVersionRequest(type_name="T", name="good").SerializeToString().replace(b"good", b"\xffood")
+    )
+    with pytest.raises(InvalidArgument, match=r"^name: "):
+        BINARY.read(collections_pb2.AddVersionRequest, body)
+
+
+def test_a_backslash_and_digits_are_no_broken_string() -> None:
+    artifact = mlmd.Artifact(id=300, uri="\\377 \\\\200 é")
+    assert BINARY.read(mlmd.Artifact, artifact.SerializeToString()) == artifact
+
+
+def test_unknown_fields_may_hold_anything() -> None:
+    body = b"\xfa\x7f\x02\xff\xfe"
+    assert BINARY.read(mlmd.Artifact, body).SerializeToString() == body
+
+
+def test_corrupt_bytes_hold_no_strings() -> None:
+    assert list(broken_strings(mlmd.Artifact.DESCRIPTOR, b"\x1a\x7f")) == []
+    with pytest.raises(InvalidArgument, match=r"^request: "):
+        BINARY.read(mlmd.Artifact, b"\x1a\x7f")
