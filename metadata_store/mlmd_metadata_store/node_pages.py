@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import ASSOCIATION, ATTRIBUTION, NODE_TABLES, Kind
 
-from mlmd_metadata_store.filter import Compiled, compile_filter, parse_filter, running
+from mlmd_metadata_store.filter import Compiled, Form, compile_filter, parse_filter, running
 from mlmd_metadata_store.list_options import Paging, read_options
 from mlmd_metadata_store.node_rows import READERS, nodes_of_rows
 from mlmd_metadata_store.page_tokens import Order, token_after
@@ -66,8 +66,9 @@ def node_page(
     Raises InvalidArgument for options, a token or a filter that is wrong.
     """
     paging = read_options(options)
-    statement = _page_statement(tx, members, paging, options.filter_query)
-    rows = _run(tx, statement, _values(members, paging))
+    compiled = _compiled(tx, members.kind, options.filter_query) if options.filter_query else None
+    statement = _page_statement(members, paging, compiled, options.filter_query)
+    rows = _run(tx, statement, _values(members, paging), compiled)
     page = rows[: paging.size]
     nodes_of_rows(tx, members.kind, page, add)
     if len(rows) <= paging.size:
@@ -84,16 +85,17 @@ def has_members(tx: Transaction, members: Members) -> bool:
 def first_ids(tx: Transaction, kind: Kind, filter_query: str, limit: int) -> list[int]:
     """Return the lowest ids of nodes that match; raises InvalidArgument for a wrong filter."""
     make = _kept_first if len(filter_query) <= _KEPT_TEXT else _first
-    rows = _run(tx, make(_compiled(tx, kind, filter_query)), {"size": limit})
+    compiled = _compiled(tx, kind, filter_query)
+    rows = _run(tx, make(compiled.form), {"size": limit}, compiled)
     return [node_id for (node_id,) in rows]
 
 
 def matching_ids(tx: Transaction, kind: Kind, filter_query: str, ids: Iterable[int]) -> set[int]:
     """Return those of the ids that match; raises InvalidArgument for a wrong filter."""
     make = _kept_matching if len(filter_query) <= _KEPT_TEXT else _matching
-    statement = make(_compiled(tx, kind, filter_query))
+    compiled = _compiled(tx, kind, filter_query)
     with running():
-        return {node_id for (node_id,) in tx.rows_in(statement, ids)}
+        return {node_id for (node_id,) in tx.rows_in(make(compiled.form), ids, **compiled.values)}
 
 
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
@@ -103,9 +105,11 @@ _AFTER: sa.BindParameter[int] = sa.bindparam("after", type_=sa.BigInteger())
 _SIZE: sa.BindParameter[int] = sa.bindparam("size", type_=sa.Integer())
 
 
-def _run(tx: Transaction, statement: sa.Select[Any], values: dict[str, int]) -> Sequence[Any]:
+def _run(
+    tx: Transaction, statement: sa.Select[Any], values: dict[str, int], compiled: Compiled | None
+) -> Sequence[Any]:
     with running():
-        return tx.rows(statement, values)
+        return tx.rows(statement, values if compiled is None else {**compiled.values, **values})
 
 
 def _compiled(tx: Transaction, kind: Kind, filter_query: str) -> Compiled:
@@ -119,16 +123,13 @@ def _values(members: Members, paging: Paging) -> dict[str, int]:
     return values
 
 
-def _page_statement(tx: Transaction, members: Members, paging: Paging, filter_query: str) -> sa.Select[Any]:
+def _page_statement(members: Members, paging: Paging, compiled: Compiled | None, filter_query: str) -> sa.Select[Any]:
     shape = Shape(members.kind, members.of, paging.field, paging.ascending, paging.after is not None)
-    if not filter_query:
-        return _kept_statement(shape, None)
-    compiled = _compiled(tx, members.kind, filter_query)
     make = _kept_statement if len(filter_query) <= _KEPT_TEXT else _statement
-    return make(shape, compiled)
+    return make(shape, None if compiled is None else compiled.form)
 
 
-def _statement(shape: Shape, compiled: Compiled | None, *, limited: bool = True) -> sa.Select[Any]:
+def _statement(shape: Shape, form: Form | None, *, limited: bool = True) -> sa.Select[Any]:
     """Return the SELECT of one page: READERS' columns of the nodes, in order.
 
     Where a filter's joins repeat nodes, the page is found first, with DISTINCT over the few numbers that order it, and
@@ -136,10 +137,10 @@ def _statement(shape: Shape, compiled: Compiled | None, *, limited: bool = True)
     """
     columns = READERS[shape.kind].columns
     node = NODE_TABLES[shape.kind].node
-    if compiled is None or not compiled.needs_distinct:
-        return _ordered(shape, compiled, columns, limited)
+    if form is None or not form.needs_distinct:
+        return _ordered(shape, form, columns, limited)
     key = columns[_KEY_COLUMNS[shape.field]]
-    found = _ordered(shape, compiled, (node.c.id,) if key is node.c.id else (node.c.id, key), limited)
+    found = _ordered(shape, form, (node.c.id,) if key is node.c.id else (node.c.id, key), limited)
     page = found.distinct().subquery("page")
     order = [column if shape.ascending else column.desc() for column in reversed(list(page.c))]
     return sa.select(*columns).join_from(page, node, node.c.id == page.c.id).order_by(*order)
@@ -148,14 +149,14 @@ def _statement(shape: Shape, compiled: Compiled | None, *, limited: bool = True)
 _kept_statement = lru_cache(maxsize=1024)(_statement)
 
 
-def _first(compiled: Compiled) -> sa.Select[Any]:
-    node_id = NODE_TABLES[compiled.kind].node.c.id
-    return compiled.select(node_id).order_by(node_id).limit(_SIZE)
+def _first(form: Form) -> sa.Select[Any]:
+    node_id = NODE_TABLES[form.kind].node.c.id
+    return form.select(node_id).order_by(node_id).limit(_SIZE)
 
 
-def _matching(compiled: Compiled) -> sa.Select[Any]:
-    node_id = NODE_TABLES[compiled.kind].node.c.id
-    return compiled.select(node_id).where(node_id.in_(_IDS))
+def _matching(form: Form) -> sa.Select[Any]:
+    node_id = NODE_TABLES[form.kind].node.c.id
+    return form.select(node_id).where(node_id.in_(_IDS))
 
 
 _kept_first = lru_cache(maxsize=256)(_first)
@@ -163,11 +164,11 @@ _kept_matching = lru_cache(maxsize=256)(_matching)
 
 
 def _ordered(
-    shape: Shape, compiled: Compiled | None, columns: Sequence[sa.ColumnElement[Any]], limited: bool
+    shape: Shape, form: Form | None, columns: Sequence[sa.ColumnElement[Any]], limited: bool
 ) -> sa.Select[Any]:
     node = NODE_TABLES[shape.kind].node
-    source: sa.FromClause = node if compiled is None else compiled.source
-    conditions = [] if compiled is None else [compiled.condition]
+    source: sa.FromClause = node if form is None else form.source
+    conditions = [] if form is None else [form.condition]
     node_id: sa.ColumnElement[int] = node.c.id
     if shape.of == "type":
         conditions.append(node.c.type_id == _OWNER)
@@ -176,7 +177,7 @@ def _ordered(
         member = edge.c[NODE_TABLES[shape.kind].owner]
         source = source.join(edge, member == node.c.id)
         conditions.append(edge.c.context_id == _OWNER)
-        if compiled is None or not compiled.needs_distinct:
+        if form is None or not form.needs_distinct:
             node_id = member  # the index of the edge is ordered by it
     key = node_id if shape.field == Order.ID else READERS[shape.kind].columns[_KEY_COLUMNS[shape.field]]
     if shape.continued:

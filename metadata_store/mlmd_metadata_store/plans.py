@@ -21,6 +21,9 @@ from sqlalchemy.engine.interfaces import Dialect as SqlDialect
 REMEMBERED = 2_000
 """Compiled statements that are kept; the oldest goes first."""
 
+LONGEST_REMEMBERED = 65_536
+"""Characters of a statement that is kept; what a filter of a megabyte becomes is compiled each time."""
+
 _RANGED = "ids"
 """The list that may become a range: what `Transaction.rows_in` fills by default."""
 
@@ -44,6 +47,11 @@ class Plan:
         self._text: str = compiled.string
         self._pieces = _LIST.split(self._text)
         self._lists = frozenset(self._pieces[2::3])
+
+    @property
+    def length(self) -> int:
+        """Characters of the statement, its lists apart."""
+        return len(self._text)
 
     def render(self, parameters: Mapping[str, Any] | None) -> tuple[str, Sequence[Any]]:
         """Return the driver's statement and the parameters that it binds, in order."""
@@ -89,7 +97,10 @@ class Plans:
         """Return the plan of a statement, which is remembered by identity: build statements once, not per call."""
         plan = self._plans.get(statement)
         if plan is None:
-            plan = self._plans[statement] = Plan(statement, self._dialect)
+            plan = Plan(statement, self._dialect)
+            if plan.length > LONGEST_REMEMBERED:
+                return plan
+            self._plans[statement] = plan
             while len(self._plans) > REMEMBERED:
                 self._plans.popitem(last=False)
         return plan

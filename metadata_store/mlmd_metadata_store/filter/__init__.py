@@ -3,13 +3,15 @@
     query = parse_filter(Kind.ARTIFACT, "state = LIVE AND contexts_a.name = 'run-7'")
     compiled = compile_filter(query, "sqlite", str)
     with running():
-        rows = connection.execute(compiled.select(node.c.id).order_by(node.c.id).limit(100)).all()
+        rows = tx.rows(compiled.form.select(node.c.id).order_by(node.c.id).limit(100), compiled.values)
+
+Keep statements by form: filters that differ in their literals only share it.
 
 Text goes through tokens, parser (syntax), check (terms), compile (SQLAlchemy).
 """
 
-from mlmd_metadata_store.filter.compile import Compiled, compile_filter
+from mlmd_metadata_store.filter.compile import Compiled, Form, compile_filter
 from mlmd_metadata_store.filter.failures import running
 from mlmd_metadata_store.filter.query import Filter, parse_filter
 
-__all__ = ["Compiled", "Filter", "compile_filter", "parse_filter", "running"]
+__all__ = ["Compiled", "Filter", "Form", "compile_filter", "parse_filter", "running"]

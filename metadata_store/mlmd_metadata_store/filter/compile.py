@@ -3,10 +3,14 @@
 Every alias and every property that a filter mentions is one inner join, whatever AND, OR and NOT say (mlmd-read
 contract, 4.7). Joins to types and properties find one row at most; joins to neighbours find many, and then only a
 DISTINCT gives every node once. Text of the request is always a bound parameter.
+
+Filters that differ in their literals only are one form, made once: clients ask the same question about one run after
+another.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -25,14 +29,13 @@ from mlmd_metadata_store.filter.columns import (
     TypeSource,
 )
 from mlmd_metadata_store.filter.operations import ENDS_WITH, SQLITE, Closed, Element
-from mlmd_metadata_store.filter.query import Filter
+from mlmd_metadata_store.filter.query import REMEMBERED_TEXT, Filter
 from mlmd_metadata_store.filter.terms import Apply, Constant, Field, Listed, Term
 
 Encode = Callable[[str], str]
 LONG_LIST: Final = 500
 """A longer list of integers or strings is one JSON parameter on SQLite, which bounds the number of parameters."""
 
-_CACHED_TEXT: Final = 4096
 _SQL_TYPES: Final[dict[Type, sa.types.TypeEngine[Any]]] = {
     Type.INT64: sa.BigInteger(),
     Type.DOUBLE: sa.Double(),
@@ -42,9 +45,13 @@ _SQL_TYPES: Final[dict[Type, sa.types.TypeEngine[Any]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Compiled:
-    """A filter for one database. The node's own table is unaliased in `source`: `NODE_TABLES[kind].node`."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Form:
+    """What filters that differ in their literals only have in common, for one database.
+
+    The node's own table is unaliased in `source`: `NODE_TABLES[kind].node`. Statements made of a form need the
+    parameters of `Compiled.values`, so they may be kept as long as the form.
+    """
 
     kind: Kind
     source: sa.FromClause
@@ -63,19 +70,89 @@ class Compiled:
         return statement.distinct() if self.needs_distinct else statement
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Compiled:
+    """A filter for one database: its form, and the parameters that every statement of the form needs."""
+
+    form: Form
+    values: Mapping[str, Any]
+
+
 def compile_filter(query: Filter, dialect_name: str, encode: Encode) -> Compiled:
     """Return the filter for a database ("sqlite" or "mysql"); `encode` turns text into what its columns hold."""
-    if len(query.text) > _CACHED_TEXT:
-        return _Compiler(query, dialect_name, encode).compiled()
-    return _cached(query, dialect_name, encode)
+    if len(query.text) > REMEMBERED_TEXT:
+        literals = _Literals(query, dialect_name, encode)
+        return Compiled(_Former(query, dialect_name, encode).form(), literals.values)
+    return _compiled(query, dialect_name, encode)
 
 
-@lru_cache(maxsize=512)
-def _cached(query: Filter, dialect_name: str, encode: Encode) -> Compiled:
-    return _Compiler(query, dialect_name, encode).compiled()
+@lru_cache(maxsize=1024)
+def _compiled(query: Filter, dialect_name: str, encode: Encode) -> Compiled:
+    literals = _Literals(query, dialect_name, encode)
+    key = (query.kind, dialect_name, encode, query.sources, literals.shape)
+    form = _FORMS.get(key)
+    if form is None:
+        form = _FORMS[key] = _Former(query, dialect_name, encode).form()
+        while len(_FORMS) > _MOST_FORMS:
+            _FORMS.popitem(last=False)
+    return Compiled(form, literals.values)
 
 
-class _Compiler:
+_MOST_FORMS: Final = 512
+_FORMS: Final[OrderedDict[tuple[Any, ...], Form]] = OrderedDict()
+
+
+class _Literals:
+    """The literals of a filter in the order in which the form names them, and what is left without them."""
+
+    def __init__(self, query: Filter, dialect_name: str, encode: Encode) -> None:
+        self._dialect = dialect_name
+        self._encode = encode
+        self.values: dict[str, Any] = {}
+        self.shape = self._shape(query.condition)
+
+    def _shape(self, term: Term) -> tuple[Any, ...]:
+        match term:
+            case Constant():
+                self._add(self._bound(term.value))
+                return (term.type,)
+            case Field():
+                return (term.source, term.column)
+            case Apply():
+                arguments = [self._shape(argument) for argument in term.arguments]
+                if term.operation is ENDS_WITH:
+                    self._add(len(next(reversed(self.values.values()))))
+                return (term.operation, *arguments)
+            case Listed():
+                return self._list(term)
+
+    def _list(self, term: Listed) -> tuple[Any, ...]:
+        operand = self._shape(term.operand)
+        values: Any = [self._bound(value) for value in term.values]
+        as_json = _travels_as_json(self._dialect, term)
+        self._add(json.dumps(values, ensure_ascii=False) if as_json else values)
+        return (term.negated, term.item_type, as_json, operand)
+
+    def _add(self, value: Any) -> None:
+        self.values[_name(len(self.values))] = value
+
+    def _bound(self, value: Any) -> Any:
+        return self._encode(value) if isinstance(value, str) else int(value) if isinstance(value, bool) else value
+
+
+def _name(place: int) -> str:
+    return f"filter_{place}"
+
+
+def _travels_as_json(dialect_name: str, term: Listed) -> bool:
+    if dialect_name != SQLITE or len(term.values) <= LONG_LIST:
+        return False
+    if term.item_type is Type.STRING:
+        return not any("\0" in value for value in term.values)  # SQLite's JSON ends a string there
+    return term.item_type in (Type.INT64, Type.BOOL)
+
+
+class _Former:
     def __init__(self, query: Filter, dialect_name: str, encode: Encode) -> None:
         self._query = query
         self._dialect = dialect_name
@@ -84,12 +161,13 @@ class _Compiler:
         self._from: sa.FromClause = self._tables.node
         self._joined: dict[Source, NamedFromClause] = {}
         self._edges: dict[Source, NamedFromClause] = {}
+        self._named = 0
 
-    def compiled(self) -> Compiled:
+    def form(self) -> Form:
         for source in self._query.sources:
             self._joined[source] = self._join(source)
         condition = self._element(self._query.condition)
-        return Compiled(self._query.kind, self._from, condition, self._query.repeats)
+        return Form(self._query.kind, self._from, condition, self._query.repeats)
 
     # Joins
 
@@ -118,7 +196,7 @@ class _Compiler:
         joined = self._alias(self._tables.property)
         on = sa.and_(
             joined.c[self._tables.owner] == self._tables.node.c.id,
-            joined.c.name == self._text(source.name),
+            joined.c.name == sa.literal(self._encode(source.name), sa.String()),
             joined.c.is_custom_property == int(source.custom),
         )
         self._from = self._from.join(joined, on)
@@ -135,21 +213,23 @@ class _Compiler:
         self._from = self._from.join(joined, joined.c.id == edge.c[family.far])
         return joined
 
-    # Terms
+    # Terms; literals are numbered as _Literals numbers them
 
     def _element(self, term: Term) -> Element:
         match term:
             case Constant():
-                return self._constant(term)
+                return self._parameter(_SQL_TYPES[term.type])
             case Field():
                 return self._field(term)
-            case Listed():
-                return self._listed(term)
             case Apply():
                 arguments = [self._element(argument) for argument in term.arguments]
                 if term.operation is ENDS_WITH:
-                    arguments.append(sa.literal(len(self._encode(str(_value(term.arguments[1]))))))
+                    arguments.append(self._parameter(sa.BigInteger()))
                 return term.operation.build(self._dialect, arguments)
+            case Listed():
+                operand = self._element(term.operand)
+                items = self._items(term)
+                return Closed(operand.not_in(items) if term.negated else operand.in_(items))
 
     def _field(self, field: Field) -> Element:
         source, name = field.source, field.column.name
@@ -162,36 +242,12 @@ class _Compiler:
             return self._edges[source].c[source.neighbours.far]  # the index of the edge begins with it
         return self._joined[source].c[name]
 
-    def _text(self, text: str) -> sa.BindParameter[str]:
-        return sa.literal(self._encode(text), sa.String())
-
-    def _bound(self, value: Any) -> Any:
-        return self._encode(value) if isinstance(value, str) else int(value) if isinstance(value, bool) else value
-
-    def _constant(self, constant: Constant) -> Element:
-        return sa.literal(self._bound(constant.value), _SQL_TYPES[constant.type])
-
-    def _listed(self, term: Listed) -> Element:
-        operand = self._element(term.operand)
-        items = self._items(term)
-        return Closed(operand.not_in(items) if term.negated else operand.in_(items))
+    def _parameter(self, type_: sa.types.TypeEngine[Any], *, expanding: bool = False) -> sa.BindParameter[Any]:
+        name = _name(self._named)
+        self._named += 1
+        return sa.bindparam(name, type_=type_, expanding=expanding)
 
     def _items(self, term: Listed) -> Any:
-        values = [self._bound(value) for value in term.values]
-        if self._dialect == SQLITE and len(values) > LONG_LIST and _fits_json(term.item_type, values):
-            text = sa.literal(json.dumps(values, ensure_ascii=False), sa.String())
-            return sa.select(sa.func.json_each(text).table_valued("value").c.value)
-        mixed = len({type(value) for value in values}) > 1
-        type_ = sa.types.NullType() if mixed else _SQL_TYPES[term.item_type]
-        return sa.bindparam(None, values, type_=type_, expanding=True, unique=True)
-
-
-def _fits_json(item_type: Type, values: Sequence[Any]) -> bool:
-    if item_type is Type.STRING:
-        return not any("\0" in value for value in values)  # SQLite's JSON ends a string there
-    return item_type in (Type.INT64, Type.BOOL)
-
-
-def _value(term: Term) -> Any:
-    assert isinstance(term, Constant)  # the checker takes nothing else there
-    return term.value
+        if not _travels_as_json(self._dialect, term):
+            return self._parameter(sa.types.NullType(), expanding=True)
+        return sa.select(sa.func.json_each(self._parameter(sa.String())).table_valued("value").c.value)

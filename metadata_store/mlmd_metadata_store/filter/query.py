@@ -14,7 +14,8 @@ from mlmd_metadata_store.filter.faults import Fault, refusal
 from mlmd_metadata_store.filter.parser import parse
 from mlmd_metadata_store.filter.terms import Apply, Constant, Field, Term, conjuncts
 
-_CACHED_TEXT: Final = 4096
+REMEMBERED_TEXT: Final = 4096
+"""Characters up to which a filter is remembered."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,7 +36,7 @@ def parse_filter(kind: Kind, text: str) -> Filter:
 
     Short filters are remembered, so that a repeated one costs a look-up.
     """
-    return _cached(kind, text) if len(text) <= _CACHED_TEXT else _parsed(kind, text)
+    return _cached(kind, text) if len(text) <= REMEMBERED_TEXT else _parsed(kind, text)
 
 
 def _parsed(kind: Kind, text: str) -> Filter:
