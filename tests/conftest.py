@@ -40,6 +40,13 @@ def pytest_runtest_makereport(
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say it loudly when nothing ran on Oracle's MySQL, which CI tolerates."""
+    if mysql_service.absence() is not None:
+        terminalreporter.section("NOT TESTED ON MYSQL 9", sep="!", red=True, bold=True)
+        terminalreporter.write_line(f"{mysql_service.absence()}")
+
+
 @pytest.fixture(scope="session")
 def run_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
     """A temporary folder that all workers of the run share."""
