@@ -52,7 +52,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && groupadd --gid 1000 mlmd \
     && useradd --uid 1000 --gid 1000 --home-dir /data --no-create-home --shell /usr/sbin/nologin mlmd \
-    && install --directory --owner=1000 --group=1000 --mode=0750 /data \
+    && install --directory --owner=1000 --group=0 --mode=0775 /data \
     && ln -s /opt/mlmd/bin/metadata_store_server /bin/metadata_store_server
 
 COPY --from=build /opt/mlmd /opt/mlmd

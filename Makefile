@@ -38,7 +38,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 
 .PHONY: serve test tests environment environments lint format protos protos-check bench differential image clean \
-	test-deps mysql9 uv reference protos-environment interpreter
+	test-deps mysql9 deploy-tools deploy-environment uv reference protos-environment interpreter
 .DEFAULT_GOAL := serve
 
 serve: interpreter uv
@@ -104,7 +104,11 @@ protos-environment: uv
 	@test -n "$(PYTHON_PROTOS)" || { echo "The generator of protobuf code needs a Python 3.11 or 3.12." >&2; exit 1; }
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/protos $(UV) sync --locked --quiet --project environments/protos --python $(PYTHON_PROTOS)
 
-environments: environment reference
+# What reads the Dockerfile and the manifests.
+deploy-environment: uv
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/deploy $(UV) sync --locked --quiet --project environments/deploy --python "$(PYTHON)"
+
+environments: environment reference deploy-environment
 
 # --- what the tests want of the system --------------------------------------------------------------------------------
 
@@ -112,6 +116,7 @@ test-deps:
 	$(APT_GET) update
 	$(APT_GET) install -y --no-install-recommends $(TEST_PACKAGES)
 	$(MAKE) mysql9
+	$(MAKE) deploy-tools
 
 # Oracle's MySQL is packaged in Debian's sid alone, which moves: nothing is installed, and its absence is tolerated.
 mysql9:
@@ -121,3 +126,10 @@ mysql9:
 		--include=mysql-server-core,mysql-client-core sid .envs/mysql9; \
 	then echo "MySQL 9 is in .envs/mysql9."; \
 	else rm -rf .envs/mysql9; echo "MySQL 9 CANNOT BE HAD today from Debian's sid: the tests on it will skip."; fi
+
+# A kubectl whose kustomize is of version 5: the machine's, else that of Debian's trixie, unpacked and not installed.
+deploy-tools: deploy-environment
+	@if kubectl version --client 2>/dev/null | grep -q 'Kustomize Version: v5'; then exit 0; fi; \
+	if [ -x .envs/kubectl/usr/bin/kubectl ]; then exit 0; fi; \
+	rm -rf .envs/kubectl; mkdir -p .envs; \
+	mmdebstrap --quiet --variant=extract --aptopt='Acquire::Check-Valid-Until "false"' --include=kubectl trixie .envs/kubectl

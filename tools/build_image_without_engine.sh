@@ -7,7 +7,7 @@
 # started as uid 1000 the way Docker, and then the way Kubeflow Pipelines' manifest, would start it.
 # WORKDIR (default: a fresh temporary folder) keeps the base between runs. With --keep it is not removed at the end.
 #
-# Wants root and: apt-get install --no-install-recommends buildah mmdebstrap
+# Wants root and: apt-get install --no-install-recommends buildah iproute2 mmdebstrap
 # Environment: SUITE (bookworm)  MIRROR (that of the suite)  REVISION (git's)
 #              CA_BUNDLE  certificates to trust while building, for networks whose proxy signs for itself
 #              STEPS ("base build run")  which of the three to do
@@ -23,9 +23,9 @@ BASE=localhost/mlmd-base:${SUITE}
 IMAGE=localhost/mlmd-server:local
 
 if [ "$(id -u)" -ne 0 ]; then echo "run this as root: chroots and mounts need it" >&2; exit 2; fi
-for program in buildah mmdebstrap; do
+for program in buildah ip mmdebstrap; do
   if ! command -v "${program}" >/dev/null; then
-    echo "${program} is missing: apt-get install --no-install-recommends buildah mmdebstrap" >&2
+    echo "${program} is missing: apt-get install --no-install-recommends buildah iproute2 mmdebstrap" >&2
     exit 2
   fi
 done
@@ -72,10 +72,11 @@ build_image() {
 }
 
 # in_container SCRIPT: runs a shell script in the image as its own user with its own environment, on a read-only root
-# file system with /data and /tmp in memory, in a mount namespace that goes away with it.
+# file system with /data and /tmp in memory and a network of its own, in namespaces that go away with it.
 in_container() {
   # shellcheck disable=SC2016 # expanded by the inner shell
-  unshare --mount --propagation private -- /bin/bash -euc '
+  unshare --mount --propagation private --net -- /bin/bash -euc '
+    ip link set lo up
     root=$1; script=$2; shift 2
     mount --bind "${root}" "${root}"
     mount --rbind /dev "${root}/dev"
@@ -102,19 +103,17 @@ run_image() {
     if touch /opt/mlmd/x /x 2>/dev/null; then echo "the root file system can be written" >&2; exit 1; fi
     python -c "import MySQLdb, grpc, minio, google.protobuf, sqlalchemy, mlmd_schemas.pb.metadata_store_pb2
 print(\"libmariadb\", MySQLdb.get_client_info(), \"grpcio\", grpc.__version__, \"protobuf\", google.protobuf.__version__)"'
-  start_and_call "mlmd-server serve" "MLMD_GRPC_PORT=18080 MLMD_HTTP_PORT=18081" "mlmd-server serve"
-  start_and_call "metadata_store_server, as Kubeflow Pipelines starts it but in memory" "MLMD_HTTP_PORT=0" \
-    "/bin/metadata_store_server --grpc_port=18080 --enable_database_upgrade=true --grpc_channel_arguments=grpc.max_metadata_size=16384,grpc.max_receive_message_length=104857600"
+  start_and_call "mlmd-server serve" "mlmd-server serve"
+  start_and_call "metadata_store_server, as Kubeflow Pipelines starts it but in memory" \
+    "/bin/metadata_store_server --grpc_port=8080 --enable_database_upgrade=true --grpc_channel_arguments=grpc.max_metadata_size=16384,grpc.max_receive_message_length=104857600"
 }
 
-# start_and_call NAME SETTINGS COMMAND: starts it, waits for the health check to pass, makes two calls, ends it.
+# start_and_call NAME COMMAND: starts it, waits for the health check to pass, makes two calls, ends it.
 start_and_call() {
   echo "== run: $1"
   in_container "
-    export $2
-    $3 > /tmp/server.log 2>&1 &
+    $2 > /tmp/server.log 2>&1 &
     server=\$!
-    export MLMD_GRPC_PORT=18080
     tries=0
     until python /opt/mlmd/healthcheck.py 2>/tmp/health.log; do
       tries=\$((tries + 1))
@@ -135,7 +134,7 @@ start_and_call() {
 CALLS='
 import grpc
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
-channel = grpc.insecure_channel("127.0.0.1:18080")
+channel = grpc.insecure_channel("127.0.0.1:8080")
 def call(method, request, response):
     path = "/ml_metadata.MetadataStoreService/" + method
     return channel.unary_unary(path, lambda m: m.SerializeToString(), response.FromString)(request, timeout=20)

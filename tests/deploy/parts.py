@@ -4,6 +4,7 @@ They live in an environment of their own (`.envs/deploy`), kubectl on the PATH o
 missing the test skips with the sentence that says how to get it.
 """
 
+import functools
 import json
 import os
 import shutil
@@ -26,8 +27,10 @@ Document = dict[str, Any]
 
 
 def program(name: str) -> str:
-    """Return the path of a program of the deploy environment; skips the test when it is not there."""
+    """Return the path of a program of the deploy environment or the PATH; skips the test when it is not there."""
     path = ENVIRONMENTS / "deploy" / "bin" / name
+    if not path.exists() and name != "python" and (elsewhere := shutil.which(name)):
+        return elsewhere
     if not path.exists():
         missing(f"{name} is not there ({path}): get it with `make deploy-tools`, which `make test-deps` calls")
     return str(path)
@@ -59,12 +62,18 @@ def run(*command: str, text: str | None = None) -> subprocess.CompletedProcess[s
 
 def documents(text: str) -> list[Document]:
     """Return the documents of a YAML text."""
-    done = run(program("python"), "-c", YAML_TO_JSON, text=text)
-    assert done.returncode == 0, done.stderr
-    read: list[Document] = json.loads(done.stdout)
+    read: list[Document] = json.loads(_as_json(text))
     return read
 
 
+@functools.cache
+def _as_json(text: str) -> str:
+    done = run(program("python"), "-c", YAML_TO_JSON, text=text)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@functools.cache
 def kustomize(folder: Path) -> subprocess.CompletedProcess[str]:
     """Build a kustomization and return what kubectl said."""
     return run(kubectl(), "kustomize", "--load-restrictor=LoadRestrictionsNone", str(folder))
