@@ -122,8 +122,8 @@ class ConfusionMatrix:
 
         0.0 when all rows have one class or all predictions are one class, as scikit-learn has it.
         """
-        total, truths, guesses = self._margins()
-        together = Fraction(self.correct) * total - _dot(truths, guesses)
+        correct, total, truths, guesses = self._exact()
+        together = correct * total - _dot(truths, guesses)
         spread = (total * total - _dot(guesses, guesses)) * (total * total - _dot(truths, truths))
         if spread <= 0:
             return 0.0
@@ -132,11 +132,11 @@ class ConfusionMatrix:
     @property
     def cohen_kappa(self) -> float:
         """Cohen's kappa, agreement beyond chance (Cohen 1960); NaN where chance alone agrees fully."""
-        total, truths, guesses = self._margins()
+        correct, total, truths, guesses = self._exact()
         disagreement = total * total - _dot(truths, guesses)
         if disagreement <= 0:
             return math.nan
-        return float(1 - (total - Fraction(self.correct)) * total / disagreement)
+        return float(1 - (total - correct) * total / disagreement)
 
     def normalized(self, by: Literal["true", "predicted", "all"] = "true") -> tuple[tuple[float, ...], ...]:
         """The counts as shares of their row (`true`), their column (`predicted`) or everything; 0.0 where that is 0."""
@@ -156,10 +156,12 @@ class ConfusionMatrix:
             raise unknown_label("label", label, self.labels)
         return self.labels.index(label)
 
-    def _margins(self) -> tuple[Fraction, list[Fraction], list[Fraction]]:
-        truths = [Fraction(count) for count in self.true_totals]
-        guesses = [Fraction(count) for count in self.predicted_totals]
-        return Fraction(self.total), truths, guesses
+    def _exact(self) -> tuple[Fraction, Fraction, list[Fraction], list[Fraction]]:
+        """Correct rows, all rows, rows and predicted rows by class, free of rounding even for weights of any size."""
+        truths = [_exact_total(row) for row in self.counts]
+        guesses = [_exact_total(column) for column in zip(*self.counts, strict=True)]
+        correct = _exact_total([row[index] for index, row in enumerate(self.counts)])
+        return correct, _exact_total(truths), truths, guesses
 
 
 def checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
@@ -243,6 +245,11 @@ def _real(cell: SupportsFloat, field: str) -> float:
 
 def _ratio(part: Count, whole: Count, otherwise: float = math.nan) -> float:
     return part / whole if whole else otherwise
+
+
+def _exact_total(values: Sequence[Count | Fraction]) -> Fraction:
+    whole = sum(value for value in values if isinstance(value, int))
+    return sum((Fraction(value) for value in values if value and not isinstance(value, int)), Fraction(whole))
 
 
 def _dot(left: Sequence[Fraction], right: Sequence[Fraction]) -> Fraction:

@@ -10,10 +10,9 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
-from itertools import accumulate, groupby, pairwise
+from itertools import accumulate, pairwise
 from math import fsum, inf, nan
-from operator import ge, gt, le, neg
+from operator import add, ge, gt, le, neg
 
 from mlmd_metrics.columns import doubles, integers, no_nan, same_length
 from mlmd_metrics.confusion import ConfusionMatrix
@@ -56,15 +55,14 @@ class Cutoffs:
         truths, column = [bool(truth) for truth in is_positive], doubles(scores, "scores")
         same_length("is_positive", truths, "scores", column)
         no_nan(column, "scores")
-        order = sorted(range(len(column)), key=partial(_descending, column))
-        thresholds, positives, rows = array("d"), array("q"), array("q")
-        for score, group in groupby(order, key=column.__getitem__):
-            hits = [truths[index] for index in group]
-            thresholds.append(score)
-            positives.append(sum(hits))
-            rows.append(len(hits))
-        tps = array("q", accumulate(positives))
-        return cls(thresholds, tps, array("q", (n - tp for n, tp in zip(accumulate(rows), tps, strict=True))))
+        order = sorted(range(len(column)), key=column.__getitem__, reverse=True)
+        ordered = array("d", map(column.__getitem__, order))
+        last = [index for index, (here, after) in enumerate(pairwise(ordered)) if here != after]  # of equal scores
+        last.append(len(ordered) - 1)
+        hits = array("q", accumulate(map(truths.__getitem__, order)))
+        tps = array("q", map(hits.__getitem__, last))
+        fps = array("q", (index + 1 - tp for index, tp in zip(last, tps, strict=True)))
+        return cls(array("d", map(ordered.__getitem__, last)), tps, fps)
 
     @property
     def positives(self) -> int:
@@ -157,11 +155,12 @@ class Cutoffs:
             if column[0] < 0:
                 raise MetricsError(f"{field}[0] is {column[0]}, which is negative; a count is 0 or more")
             self._check(all(map(ge, column[1:], column)), column, field, "never fall", gt)
-        for index, (_, new_positives, new_negatives) in enumerate(self.steps()):
-            if not new_positives + new_negatives:
-                raise MetricsError(
-                    f"thresholds[{index}] is {self.thresholds[index]}, where no row is counted; list scores that occur"
-                )
+        new_rows = map(add, _increments(self.true_positives), _increments(self.false_positives))
+        empty = next((index for index, rows in enumerate(new_rows) if not rows), None)
+        if empty is not None:
+            raise MetricsError(
+                f"thresholds[{empty}] is {self.thresholds[empty]}, where no row is counted; list scores that occur"
+            )
 
     @staticmethod
     def _check(fine: bool, column: "array[float] | array[int]", field: str, rule: str, broken: object) -> None:
@@ -172,10 +171,6 @@ class Cutoffs:
                 raise MetricsError(
                     f"{field}[{index}] is {here} after {before}; {field} must {rule} from entry to entry"
                 )
-
-
-def _descending(column: "array[float]", index: int) -> float:
-    return -column[index]
 
 
 def _increments(column: "array[int]") -> "array[int]":

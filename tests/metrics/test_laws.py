@@ -205,3 +205,9 @@ def test_any_series_can_be_drawn(points):
     assert "inf" not in svg.split("</style>")[1].replace("loss: inf", "").replace("loss: -inf", "").replace(
         "last inf", ""
     ).replace("last -inf", "")
+
+
+def test_weights_of_any_size_keep_coefficients_in_range():
+    matrix = matrix_of([[0, 1], [1.082659672938865e-75, 0]])
+    assert matrix.mcc == -1.0
+    assert -1 <= matrix.cohen_kappa <= 0
