@@ -136,6 +136,14 @@ def _if(given: Given) -> Term:
     return given.apply(type_, ops.CASE, condition, *terms)
 
 
+def _replace(given: Given) -> Term:
+    for place in (1, 2):
+        term = given.arguments[place]
+        if not isinstance(term, Constant) or not isinstance(term.value, str):
+            raise given.fault(f"takes a string literal as argument {place + 1}")
+    return given.apply(Type.STRING, ops.REPLACE, given.typed(0, Type.STRING), *given.arguments[1:])
+
+
 def _ends_with(given: Given) -> Term:
     text, ending = given.typed(0, Type.STRING), given.typed(1, Type.STRING)
     if not isinstance(ending, Constant) or not isinstance(ending.value, str):
@@ -156,7 +164,7 @@ FUNCTIONS: Final[dict[str, tuple[int, int, Rule]]] = {
     "LTRIM": (1, 1, _string(ops.LTRIM, Type.STRING)),
     "RTRIM": (1, 1, _string(ops.RTRIM, Type.STRING)),
     "SUBSTR": (2, 3, _substr),
-    "REPLACE": (3, 3, _strings(ops.REPLACE, Type.STRING)),
+    "REPLACE": (3, 3, _replace),
     "CONCAT": (1, MOST_ARGUMENTS, _strings(ops.CONCAT, Type.STRING)),
     "STARTS_WITH": (2, 2, _strings(ops.STARTS_WITH, Type.BOOL)),
     "ENDS_WITH": (2, 2, _ends_with),

@@ -325,6 +325,8 @@ def test_neighbours_and_properties(find: Find, kind: Kind, text: str, ids: list[
         ("CASE id WHEN 'a' THEN TRUE END", "1:14", "WHEN needs INT64"),
         ("COALESCE(id, name) = 1", "1:1", "values of one type"),
         ("ENDS_WITH(name, uri)", "1:1", "literal"),
+        ("REPLACE(name, uri, 'x') = ''", "1:1", "literal as argument 2"),
+        ("REPLACE(name, 'x', NULL) = ''", "1:1", "literal as argument 3"),
         ("SUBSTR(name, 1, -1) = ''", "1:1", "0 or more"),
         ("contexts_ = 1", "1:1", "`contexts_` is no column"),
         ("contexts_.id = 1", "1:1", "is no column"),
