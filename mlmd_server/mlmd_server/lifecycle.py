@@ -21,15 +21,17 @@ class Ending:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
+        self._signalled = False
 
-    def listen(self) -> None:
-        """Take over SIGTERM and SIGINT; only the main thread can."""
+    def listen(self, interrupt: bool = True) -> None:
+        """Take over SIGTERM, and SIGINT or nothing of it; only the main thread can."""
         signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
+        signal.signal(signal.SIGINT, self._on_signal if interrupt else signal.SIG_IGN)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        if self._asked.is_set():
+        if self._signalled:
             os._exit(128 + number)
+        self._signalled = True
         self._asked.set()
 
     def ask(self) -> None:
@@ -43,7 +45,6 @@ class Ending:
 
 def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
     """Serve until asked to end, then drain; raises StoreError when it cannot start."""
-    ending.listen()
     parts = assemble(config)
     if parts.grpc is not None:
         parts.grpc.start()

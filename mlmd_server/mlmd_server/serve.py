@@ -3,13 +3,14 @@
 import logging
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Callable
 
-from mlmd_schemas.errors import StoreError
+from mlmd_schemas.errors import InvalidArgument, StoreError
 
-from mlmd_server.config import Config
+from mlmd_server.config import Config, ListenConfig
 
 FAILED = 1
 _MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -20,6 +21,7 @@ def serve(config: Config) -> int:
     set_up_log(config)
     warn_of_open_doors(config)
     try:
+        check_ports(config.listen)
         return _serve_alone(config) if config.workers == 1 else _serve_with_workers(config)
     except StoreError as error:
         print(f"mlmd-server: {error.message}", file=sys.stderr)
@@ -30,7 +32,9 @@ def _serve_alone(config: Config) -> int:
     from mlmd_server.lifecycle import Ending, run
 
     os.environ.pop(_MULTIPROCESS_FOLDER, None)
-    run(config, Ending(), lambda: announce(config))
+    ending = Ending()
+    ending.listen()
+    run(config, ending, lambda: announce(config))
     return 0
 
 
@@ -41,9 +45,6 @@ def _serve_with_workers(config: Config) -> int:
     try:
         from mlmd_server import workers
 
-        for port, option in ((config.listen.grpc_port, "grpc-port"), (config.listen.http_port, "http-port")):
-            if port:
-                workers.check_port_is_free(config.listen.host, port, option)
         if (status := _prepare(config)) != 0:
             return status
         supervisor = workers.Supervisor(config.workers, _work(config), config.drain_seconds, _forget_process)
@@ -79,6 +80,7 @@ def _work(config: Config) -> Callable[[Callable[[], None], int], int]:
         from mlmd_server.workers import watch_parent
 
         ending = Ending()
+        ending.listen(interrupt=False)
         watch_parent(parent, ending.ask)
         try:
             run(config, ending, when_ready)
@@ -94,6 +96,26 @@ def _forget_process(pid: int) -> None:
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
+
+def check_ports(listen: ListenConfig) -> None:
+    """Raise InvalidArgument when somebody listens on one of the ports: a shared one would not tell."""
+    for port, option in ((listen.grpc_port, "grpc-port"), (listen.http_port, "http-port")):
+        if port:
+            bound_socket(listen.host, port, option).close()
+
+
+def bound_socket(host: str, port: int, option: str) -> socket.socket:
+    """Return a socket bound to a port that nobody has; raises InvalidArgument."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise InvalidArgument(f"{option}: cannot listen on {host}:{port}: {error.strerror or error}.") from None
+    return bound
 
 
 def announce(config: Config) -> None:

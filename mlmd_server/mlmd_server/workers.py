@@ -7,14 +7,11 @@ of a pipe whose writing end only the parent has: when the parent dies, however i
 import logging
 import os
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
-
-from mlmd_schemas.errors import InvalidArgument
 
 _LOG = logging.getLogger("mlmd.workers")
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -41,6 +38,7 @@ class Supervisor:
         self._on_death = on_death
         self._workers: dict[int, _Worker] = {}
         self._ending = False
+        self._hurried = False
         self._failures = 0
         self._life_read, self._life_write = os.pipe()
         self._ready_read, self._ready_write = os.pipe()
@@ -59,6 +57,7 @@ class Supervisor:
         return status or 0
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._hurried = self._ending
         self._ending = True
 
     def _fork(self, number: int) -> None:
@@ -134,7 +133,7 @@ class Supervisor:
         os.close(self._life_write)
         self._signal(signal.SIGTERM)
         until = time.monotonic() + self._drain_seconds + _SLACK_SECONDS
-        while self._workers and time.monotonic() < until:
+        while self._workers and time.monotonic() < until and not self._hurried:
             pid, _ = os.waitpid(-1, os.WNOHANG)
             if pid:
                 self._forget(pid)
@@ -158,15 +157,3 @@ def watch_parent(pipe: int, ask: Callable[[], None]) -> None:
         ask()
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
-
-
-def check_port_is_free(host: str, port: int, option: str) -> None:
-    """Raise InvalidArgument when somebody listens there: a shared port would not tell."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-            probe.listen()
-        except OSError as error:
-            raise InvalidArgument(f"{option}: cannot listen on {host}:{port}: {error.strerror}.") from None

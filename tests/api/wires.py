@@ -7,6 +7,7 @@ import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import unquote
 
 import grpc
@@ -14,6 +15,8 @@ import httpx
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from mlmd_schemas.errors import Code
+
+M = TypeVar("M", bound=Message)
 
 WIRES = ("grpc", "connect-json", "connect-proto", "grpc-web", "grpc-web-text")
 
@@ -148,7 +151,7 @@ def read_grpc_web(content: bytes) -> Outcome:
     return Outcome(code, unquote(trailers.get("grpc-message", "")), b"".join(data), trailers["x-request-id"])
 
 
-def read(wire: str, outcome: Outcome, kind: type[Message]) -> Message:
+def read(wire: str, outcome: Outcome, kind: type[M]) -> M:
     """Return the response message of an outcome that is OK."""
     assert outcome.code is Code.OK, outcome
     if wire == "connect-json":

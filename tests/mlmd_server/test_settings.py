@@ -1,0 +1,138 @@
+"""Which value wins, and what a wrong one is told."""
+
+from pathlib import Path
+
+import pytest
+from mlmd_schemas.errors import InvalidArgument
+from mlmd_server.cli import main, make_parser
+from mlmd_server.config import DEFAULT_DATABASE
+from mlmd_server.options import BY_KEY, OPTIONS, channel_arguments
+from mlmd_server.settings import load_config
+
+
+def test_the_defaults_are_those_of_the_manual() -> None:
+    config = load_config({}, {}, None)
+    assert config.database.url == DEFAULT_DATABASE == "sqlite:///mlmd-data/metadata.db"
+    assert (config.listen.host, config.listen.grpc_port, config.listen.http_port) == ("127.0.0.1", 8080, 8081)
+    assert (config.workers, config.tokens, config.tenants, config.listen.tls) == (1, None, (), None)
+    assert config.listen.max_message_bytes == 104857600
+    assert config.is_loopback
+
+
+def test_flags_win_over_environment_over_file_over_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "mlmd.toml"
+    file.write_text('host = "::1"\ngrpc_port = 1\nhttp_port = 2\nworkers = 3\n')
+    environment = {"MLMD_GRPC_PORT": "11", "MLMD_HTTP_PORT": "12"}
+    config = load_config({"grpc-port": "21"}, environment, str(file))
+    assert (config.listen.grpc_port, config.listen.http_port, config.listen.host, config.workers) == (21, 12, "::1", 3)
+    assert load_config({}, {"MLMD_CONFIG": str(file)}, None).workers == 3
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_every_option_can_be_said_in_three_ways(option: object, tmp_path: Path) -> None:
+    from mlmd_server.options import Option
+
+    assert isinstance(option, Option)
+    parsed = make_parser().parse_args(["serve", f"--{option.name}", "x"])
+    assert vars(parsed)[option.name] == "x"
+    assert BY_KEY[option.key] is option
+    assert option.variable == "MLMD_" + option.name.upper().replace("-", "_")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("grpc-port", "http", "is no whole number"),
+        ("grpc-port", "65536", "is not between 0 and 65535"),
+        ("http-port", "-1", "is not between 0 and 65535"),
+        ("workers", "0", "is not between 1 and 256"),
+        ("threads", "many", "is no whole number"),
+        ("max-message-bytes", "1", "is not between 1024 and"),
+        ("drain-seconds", "soon", "is no number of seconds"),
+        ("drain-seconds", "nan", "is not between"),
+        ("auth", "password", "is neither none nor tokens=FILE"),
+        ("auth", "tokens=", "is neither none nor tokens=FILE"),
+        ("log-format", "xml", "is not one of human, json"),
+        ("log-level", "loud", "is not one of"),
+        ("enable-upgrade", "maybe", "is neither true nor false"),
+        ("database-ssl-mode", "ON", "is not one of"),
+        ("grpc-channel-arguments", "grpc.x", "which is not key=value"),
+    ],
+)
+def test_a_wrong_value_is_told_by_option_value_and_reason(name: str, value: str, reason: str) -> None:
+    for flags, environment in (({name: value}, {}), ({}, {f"MLMD_{name.upper().replace('-', '_')}": value})):
+        with pytest.raises(InvalidArgument) as caught:
+            load_config(flags, environment, None)
+        assert caught.value.message.startswith(f"{name}: {value!r}")
+        assert reason in caught.value.message
+
+
+def test_channel_arguments_are_numbers_where_they_can_be() -> None:
+    assert channel_arguments("a=1,,b=text,c=-1,d=x=y") == (("a", 1), ("b", "text"), ("c", -1), ("d", "x=y"))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("grpc_prt = 1", "'grpc_prt'"), ("grpc_port = ", "cannot be read"), ("[listen]\nhost = 'x'", "'listen'")],
+)
+def test_a_wrong_file_is_told(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "mlmd.toml"
+    file.write_text(text)
+    with pytest.raises(InvalidArgument, match=r"^config: ") as caught:
+        load_config({}, {}, str(file))
+    assert reason in caught.value.message
+
+
+def test_ports_have_to_make_sense() -> None:
+    with pytest.raises(InvalidArgument, match=r"^grpc-port: "):
+        load_config({"grpc-port": "0", "http-port": "0"}, {}, None)
+    with pytest.raises(InvalidArgument, match=r"^http-port: "):
+        load_config({"grpc-port": "9", "http-port": "9"}, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "missing"), [("tls-cert", "tls-key"), ("tls-key", "tls-cert"), ("tls-client-ca", "tls-client-ca")]
+)
+def test_half_of_tls_is_refused(tmp_path: Path, given: str, missing: str) -> None:
+    file = tmp_path / "pem"
+    file.write_text("")
+    with pytest.raises(InvalidArgument, match=f"^{missing}: "):
+        load_config({given: str(file)}, {}, None)
+
+
+def test_tenants_come_from_a_file_and_then_there_is_no_default_unless_said(tmp_path: Path) -> None:
+    file = tmp_path / "tenants.toml"
+    file.write_text('[tenant.vision]\ndatabase = "sqlite:///v.db"\nbucket_prefix = "s3://b/v"\n')
+    config = load_config({"tenants": str(file)}, {}, None)
+    ((name, tenant),) = config.tenants
+    assert (name, tenant.database, tenant.bucket_prefix) == ("vision", "sqlite:///v.db", "s3://b/v")
+    assert config.database.url == ""
+    assert load_config({"tenants": str(file), "database": "sqlite:///d.db"}, {}, None).database.url == "sqlite:///d.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[tenant.a]\n", "has no database"),
+        ("[tenant.a]\ndatabase = 1\n", "has no database"),
+        ('[tenant.a]\ndatabase = "x"\nbucket = "y"\n', "'bucket'"),
+        ('[tenants.a]\ndatabase = "x"\n', "and nothing else"),
+    ],
+)
+def test_a_wrong_tenants_file_is_told(tmp_path: Path, text: str, reason: str) -> None:
+    file = tmp_path / "tenants.toml"
+    file.write_text(text)
+    with pytest.raises(InvalidArgument, match=r"^tenants: ") as caught:
+        load_config({"tenants": str(file)}, {}, None)
+    assert reason in caught.value.message
+
+
+def test_wrong_use_ends_with_2_and_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--grpc-port", "x"]) == 2
+    assert capsys.readouterr().err == "mlmd-server: grpc-port: 'x' (from --grpc-port) is no whole number.\n"
+    assert main([]) == 2
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("mlmd-server 0.")
