@@ -372,3 +372,9 @@ def test_two_servers_on_one_database_make_one_type(database_url: str) -> None:
     finally:
         for store in stores:
             store.close()
+
+
+def test_a_later_entry_of_a_request_takes_no_external_id_away(call: Calls, noun: str) -> None:
+    types = [made(noun, external_id="x"), made(noun), made(noun, external_id="")]
+    call("PutTypes", **{f"{noun}_types": types})
+    assert get(call, noun).external_id == "x", "Google's server stores an empty one here"
