@@ -11,6 +11,8 @@ from mlmd_api.methods import by_path, store_methods
 from mlmd_api.server_info import ServerFacts, server_methods
 from mlmd_api.tenants import DEFAULT_TENANT, TenantStores
 from mlmd_lineage.methods import LINEAGE_METHODS
+from mlmd_lineage.subgraph import MOST_HOPS
+from mlmd_metadata_store.list_options import LARGEST_PAGE
 from mlmd_metadata_store.methods import METADATA_METHODS
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.store import Store
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from mlmd_api.rest.server import HttpServer
 
 FEATURES = ("collections", "connect", "filter-query", "grpc-web", "idempotency-keys", "lineage")
-MAX_PAGE_SIZE = 100
-MAX_HOPS = 100
 
 
 @dataclass(slots=True)
@@ -107,8 +107,8 @@ def _facts(config: Config) -> ServerFacts:
         features=FEATURES,
         http_address=http_address(config),
         max_message_bytes=config.listen.max_message_bytes,
-        max_page_size=MAX_PAGE_SIZE,
-        max_hops=MAX_HOPS,
+        max_page_size=LARGEST_PAGE,
+        max_hops=MOST_HOPS,
     )
 
 

@@ -143,6 +143,21 @@ def test_a_request_far_over_the_limit_does_not_end_the_connection(served: Served
         assert call(b"", timeout=30) == b""
 
 
+def test_a_call_whose_caller_left_before_it_began_never_runs(serve: Callable[..., Served]) -> None:
+    served = serve(threads=1)
+    with _channel(served.doors) as channel:
+        busy = channel.unary_unary(f"{ODD}Wait").future(b"", timeout=30)
+        assert served.odd.entered.wait(10)
+        queued = channel.unary_unary(f"{ODD}Note").future(b"", timeout=30)
+        time.sleep(0.3)
+        queued.cancel()
+        time.sleep(0.3)
+        served.odd.release.set()
+        assert busy.result()
+        assert say("grpc", served.doors, f"{ODD}Note", b"").code == 0
+    assert len(served.odd.callers) == 1
+
+
 def test_large_metadata_passes(served: Served) -> None:
     metadata = {"cookie": "c" * 32_000}
     assert say("grpc", served.doors, f"{MLMD}GetArtifactTypes", b"", metadata).code == 0

@@ -31,6 +31,8 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         return self._handlers.get(path) or self._handler(path)
 
     def _answer(self, path: str, body: bytes, context: grpc.ServicerContext) -> bytes:
+        if not context.is_active():
+            return b""  # the caller left while the call waited for a thread; nobody would hear the answer
         metadata = _metadata(context)
         call = Call(path, body, metadata, "grpc", _deadline(context), context.peer())
         answer = self._dispatcher.answer(call)
