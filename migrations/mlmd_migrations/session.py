@@ -100,11 +100,22 @@ def _changing_sqlite(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def _changing_mysql(connection: Connection) -> Iterator[None]:
-    # The connection is not given back to the pool: it carries session settings and, until it closes, the lock.
-    connection.detach()
+    try:
+        _lock_mysql(connection)
+        yield
+        connection.commit()
+    finally:
+        connection.rollback()
+        # Closed and not given back to the pool: it carries session settings and, until it closes, the lock.
+        if not connection.invalidated:
+            connection.invalidate()
+
+
+def _lock_mysql(connection: Connection) -> None:
     connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {TABLE_LOCK_SECONDS}")
-    database = connection.execute(text("SELECT DATABASE()")).scalar_one()
-    name = "mlmd-" + hashlib.sha256(str(database).encode()).hexdigest()[:32]
+    database = str(connection.execute(text("SELECT DATABASE()")).scalar_one())
+    # Names of locks are server-wide and have at most 64 characters.
+    name = "mlmd-" + hashlib.sha256(database.encode()).hexdigest()[:32]
     if connection.execute(text("SELECT GET_LOCK(:name, :wait)"), {"name": name, "wait": LOCK_SECONDS}).scalar() != 1:
         raise SchemaError(
             ABORTED,
@@ -112,8 +123,3 @@ def _changing_mysql(connection: Connection) -> Iterator[None]:
             "seconds; try again when it has finished.",
         )
     connection.commit()
-    try:
-        yield
-        connection.commit()
-    finally:
-        connection.rollback()

@@ -18,6 +18,7 @@ FIND = text("SELECT name, type_kind FROM `Type` WHERE version IS NULL AND name I
     bindparam("names", [name for name, _ in SIMPLE_TYPES], expanding=True)
 )
 INSERT = text("INSERT INTO `Type` (name, type_kind) VALUES (:name, :kind)")
+INSERT_FIRST = text("INSERT INTO `Type` (id, name, type_kind) VALUES (:id, :name, :kind)")
 
 
 def missing_types(connection: Connection) -> list[tuple[str, int]]:
@@ -28,5 +29,13 @@ def missing_types(connection: Connection) -> list[tuple[str, int]]:
 
 def insert_missing(connection: Connection) -> None:
     """Give every simple type its row; in an empty table they get ids 1 to 9."""
-    for name, kind in missing_types(connection):
-        connection.execute(INSERT, {"name": name, "kind": kind})
+    types = [
+        {"id": number, "name": name, "kind": kind} for number, (name, kind) in enumerate(missing_types(connection), 1)
+    ]
+    if not types:
+        return
+    if connection.execute(text("SELECT 1 FROM `Type` LIMIT 1")).first() is None:
+        # Said outright: an insertion that was interrupted has used up MySQL's first numbers.
+        connection.execute(INSERT_FIRST, types)
+    else:
+        connection.execute(INSERT, types)

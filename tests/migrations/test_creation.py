@@ -97,7 +97,7 @@ def test_missing_simple_type_comes_back_at_the_next_opening(engine: sa.Engine, l
     open_schema(engine)
     execute(engine, f"DELETE FROM Type WHERE name = '{lost}'")
     open_schema(engine)
-    kind = dict((name, kind) for _, name, kind in SIMPLE_TYPES)[lost]
+    kind = {name: kind for _, name, kind in SIMPLE_TYPES}[lost]
     assert rows(engine, f"SELECT id, type_kind FROM Type WHERE name = '{lost}'") == [(10, kind)]
 
 
