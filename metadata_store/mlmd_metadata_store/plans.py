@@ -29,8 +29,8 @@ _RANGED = "ids"
 
 _LIST = re.compile(r"((?:NOT )?IN) \(__\[POSTCOMPILE_(\w+)\]\)")
 _NOTHING = {
-    "IN": "IN (SELECT NULL FROM (SELECT 1) AS nothing WHERE 1 = 0)",
-    "NOT IN": "NOT IN (SELECT NULL FROM (SELECT 1) AS nothing WHERE 1 = 0)",
+    "IN": "IN (SELECT NULL FROM (SELECT 1) AS nobody WHERE 1 = 0)",
+    "NOT IN": "NOT IN (SELECT NULL FROM (SELECT 1) AS nobody WHERE 1 = 0)",
 }
 
 
