@@ -172,10 +172,11 @@ def test_calibration(cancer, strategy, bins, near):
     assert sum(entry.rows for entry in found) == len(scores)
 
 
-def test_quantiles_are_numpys(cancer):
-    scores = cancer.y_score[:, 1].round(2)
-    found = calibration(evaluate(cancer.y_true, scores).curves["1"], 7, "quantile").bins
-    edges = np.percentile(scores, np.linspace(0, 1, 8) * 100).tolist()
+@pytest.mark.parametrize(("decimals", "bins"), [(2, 7), (17, 7), (17, 31)])
+def test_quantiles_are_numpys(cancer, decimals, bins):
+    scores = cancer.y_score[:, 1].round(decimals)
+    found = calibration(evaluate(cancer.y_true, scores).curves["1"], bins, "quantile").bins
+    edges = np.percentile(scores, np.linspace(0, 1, bins + 1) * 100).tolist()
     assert [entry.upper for entry in found] == edges[1:]
     assert [entry.lower for entry in found] == edges[:-1]
 
