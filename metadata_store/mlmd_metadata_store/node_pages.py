@@ -5,7 +5,7 @@ A page is one SELECT: filter, membership, the place behind the last page and the
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from mlmd_schemas.tables.v10 import ASSOCIATION, ATTRIBUTION, NODE_TABLES, Kind
 
 from mlmd_metadata_store.filter import Compiled, Form, compile_filter, parse_filter, running
 from mlmd_metadata_store.list_options import Paging, read_options
+from mlmd_metadata_store.narrowing import NARROWED, narrow
 from mlmd_metadata_store.node_rows import READERS, nodes_of_rows
 from mlmd_metadata_store.page_tokens import Order, token_after
 from mlmd_metadata_store.transaction import Transaction, chunks
@@ -48,11 +49,14 @@ class Shape:
     field: int
     ascending: bool
     continued: bool
+    narrowed: bool = False
+    """Whether the types of the filter's matches are a parameter."""
 
 
 def every_node(tx: Transaction, members: Members, add: Callable[[], Any]) -> None:
     """Make a message of every member with `add`, by ascending id."""
-    statement = _statement(Shape(members.kind, members.of, Order.ID, True, False), None, limited=False)
+    shape = Shape(members.kind, members.of, Order.ID, ascending=True, continued=False)
+    statement = _kept_statement(shape, None, limited=False)
     rows = tx.rows(statement, {"owner": members.owner})
     for some in chunks(rows, _NODES_AT_ONCE):
         nodes_of_rows(tx, members.kind, some, add)
@@ -66,9 +70,7 @@ def node_page(
     Raises InvalidArgument for options, a token or a filter that is wrong.
     """
     paging = read_options(options)
-    compiled = _compiled(tx, members.kind, options.filter_query) if options.filter_query else None
-    statement = _page_statement(members, paging, compiled, options.filter_query)
-    rows = _run(tx, statement, _values(members, paging), compiled)
+    rows = _page_rows(tx, members, paging, options.filter_query)
     page = rows[: paging.size]
     nodes_of_rows(tx, members.kind, page, add)
     if len(rows) <= paging.size:
@@ -105,28 +107,36 @@ _AFTER: sa.BindParameter[int] = sa.bindparam("after", type_=sa.BigInteger())
 _SIZE: sa.BindParameter[int] = sa.bindparam("size", type_=sa.Integer())
 
 
-def _run(
-    tx: Transaction, statement: sa.Select[Any], values: dict[str, int], compiled: Compiled | None
-) -> Sequence[Any]:
+def _run(tx: Transaction, statement: sa.Select[Any], values: dict[str, Any], compiled: Compiled) -> Sequence[Any]:
     with running():
-        return tx.rows(statement, values if compiled is None else {**compiled.values, **values})
+        return tx.rows(statement, {**compiled.values, **values})
 
 
 def _compiled(tx: Transaction, kind: Kind, filter_query: str) -> Compiled:
     return compile_filter(parse_filter(kind, filter_query), tx.dialect.name, tx.text.encode)
 
 
-def _values(members: Members, paging: Paging) -> dict[str, int]:
-    values = {"owner": members.owner, "size": paging.size + 1}
+def _values(members: Members, paging: Paging) -> dict[str, Any]:
+    values: dict[str, Any] = {"owner": members.owner, "size": paging.size + 1}
     if paging.after is not None:
         values |= {"key": paging.after.key, "after": paging.after.node_id}
     return values
 
 
-def _page_statement(members: Members, paging: Paging, compiled: Compiled | None, filter_query: str) -> sa.Select[Any]:
+def _page_rows(tx: Transaction, members: Members, paging: Paging, filter_query: str) -> Sequence[Any]:
     shape = Shape(members.kind, members.of, paging.field, paging.ascending, paging.after is not None)
+    values = _values(members, paging)
+    if not filter_query:
+        return tx.rows(_kept_statement(shape, None), values)
+    query = parse_filter(members.kind, filter_query)
+    if members.of == "store":
+        query, types = narrow(tx, query)
+        if types is not None:
+            shape = replace(shape, narrowed=True)
+            values["types"] = types
+    compiled = compile_filter(query, tx.dialect.name, tx.text.encode)
     make = _kept_statement if len(filter_query) <= _KEPT_TEXT else _statement
-    return make(shape, None if compiled is None else compiled.form)
+    return _run(tx, make(shape, compiled.form), values, compiled)
 
 
 def _statement(shape: Shape, form: Form | None, *, limited: bool = True) -> sa.Select[Any]:
@@ -170,6 +180,8 @@ def _ordered(
     source: sa.FromClause = node if form is None else form.source
     conditions = [] if form is None else [form.condition]
     node_id: sa.ColumnElement[int] = node.c.id
+    if shape.narrowed:
+        conditions.append(NARROWED[shape.kind])
     if shape.of == "type":
         conditions.append(node.c.type_id == _OWNER)
     elif shape.of == "context":
