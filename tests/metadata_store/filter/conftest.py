@@ -42,7 +42,14 @@ def mariadb_facts(mariadb: Address, worker_id: str) -> Iterator[Store]:
         yield from _filled(url)
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
+@pytest.fixture(scope="package")
+def mysql9_facts(mysql9: Address, worker_id: str) -> Iterator[Store]:
+    """The recorded store in a MySQL 9 database."""
+    with mysql9.database(f"filter_{worker_id}_{next(NUMBERS)}") as url:
+        yield from _filled(url)
+
+
+@pytest.fixture(params=["sqlite", "mariadb", "mysql9"])
 def facts(request: pytest.FixtureRequest) -> Store:
     """The recorded store, on each database."""
     store: Store = request.getfixturevalue(f"{request.param}_facts")

@@ -6,12 +6,22 @@ from collections.abc import Callable
 import pytest
 from mlmd_metadata_store.filter import parse_filter
 from mlmd_metadata_store.filter.limits import DEEPEST, LONGEST_TEXT, MOST_PARENTHESES, MOST_TABLES, MOST_TERMS
+from mlmd_metadata_store.store import Store
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.tables.v10 import Kind
 
 from tests.metadata_store.filter.conftest import Find
 
 A = Kind.ARTIFACT
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def facts(request: pytest.FixtureRequest) -> Store:
+    """The recorded store on the databases whose bounds differ; MySQL's are MariaDB's."""
+    store: Store = request.getfixturevalue(f"{request.param}_facts")
+    return store
+
+
 ALL = [1, 2, 3, 4, 5, 6, 7, 8]
 
 
