@@ -12,7 +12,7 @@ from mlmd_schemas.tables.own import EXACT_VALUE
 from mlmd_schemas.tables.v10 import NODE_TABLES, Kind, NodeTables
 
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.values import NULL_MARKER, STAND_IN_PREFIX, read_proto, read_text
+from mlmd_metadata_store.values import NULL_MARKER, STAND_IN_PREFIX, STRUCT_PREFIX, read_proto, read_text
 
 Node = pb.Artifact | pb.Execution | pb.Context
 MESSAGES: dict[Kind, type[Any]] = {Kind.ARTIFACT: pb.Artifact, Kind.EXECUTION: pb.Execution, Kind.CONTEXT: pb.Context}
@@ -81,7 +81,7 @@ def nodes_by_id(tx: Transaction, kind: Kind, ids: Iterable[int], add: Callable[[
 def nodes_of_rows(tx: Transaction, kind: Kind, rows: Sequence[Any], add: Callable[[], Any] | None = None) -> list[Any]:
     """Return the messages of rows of `READERS[kind].columns`, in their order, with types and properties filled."""
     types = tx.types.get_many(tx, kind, {row[1] for row in rows})
-    decode = tx.text.decode
+    plain, decode = tx.text.plain, tx.text.decode
     make = add or MESSAGES[kind]
     nodes: dict[int, Any] = {}
     for node_id, type_id, name, external_id, created, updated, uri, state in rows:
@@ -91,19 +91,29 @@ def nodes_of_rows(tx: Transaction, kind: Kind, rows: Sequence[Any], add: Callabl
         node.create_time_since_epoch = created
         node.last_update_time_since_epoch = updated
         facts = types.get(type_id)
-        if facts is not None:
-            _set_text(node, "type", facts.name)
-        if name is not None:
-            _set_text(node, "name", decode(name))
-        if external_id is not None:
-            _set_text(node, "external_id", decode(external_id))
-        if uri is not None:
-            _set_text(node, "uri", decode(uri))
+        try:
+            if facts is not None:
+                node.type = facts.name
+            if name is not None:
+                node.name = name if plain else decode(name)
+            if external_id is not None:
+                node.external_id = external_id if plain else decode(external_id)
+            if uri is not None:
+                node.uri = uri if plain else decode(uri)
+        except UnicodeEncodeError:
+            _set_raw_texts(
+                node,
+                {"type": facts.name if facts else None, "name": name, "external_id": external_id, "uri": uri},
+                decode,
+            )
         if state is not None:
             set_state(kind, node, state)
     _read_properties(tx, kind, nodes)
     return list(nodes.values())
 
+
+_SUSPICIOUS = (STRUCT_PREFIX[0], STAND_IN_PREFIX[0], NULL_MARKER[0])
+"""First characters of texts that may mean something else."""
 
 _STATES: dict[Kind, tuple[str, frozenset[int]]] = {
     Kind.ARTIFACT: ("state", frozenset(pb.Artifact.State.values())),
@@ -118,11 +128,11 @@ def set_state(kind: Kind, node: Any, state: int) -> None:
         setattr(node, field, state)
 
 
-def _set_text(message: Message, field: str, text: str) -> None:
-    try:
-        setattr(message, field, text)
-    except UnicodeEncodeError:
-        set_raw_text(message, field, text)
+def _set_raw_texts(node: Message, texts: dict[str, str | None], decode: Callable[[str], str]) -> None:
+    """Set the string fields of a node of which at least one is not UTF-8."""
+    for field, text in texts.items():
+        if text is not None:
+            set_raw_text(node, field, text if field == "type" else decode(text))
 
 
 def set_raw_text(message: Message, field: str, text: str) -> None:
@@ -142,23 +152,30 @@ def _varint(number: int) -> bytes:
 
 
 def _read_properties(tx: Transaction, kind: Kind, nodes: dict[int, Any]) -> None:
-    decode = tx.text.decode
+    """Fill the property maps; this loop is most of what a read of many nodes costs, so it calls little."""
+    plain, decode = tx.text.plain, tx.text.decode
     doubtful: list[tuple[int, int, str, str]] = []
-    last: tuple[int, int] | None = None
+    last_owner = last_custom = None
     values: Any = None
-    for owner, custom, name, integer, double, text, proto, boolean in tx.rows_in(READERS[kind].properties, nodes):
-        if (owner, custom) != last:  # rows come mostly sorted, and the maps of a message are dear to get
-            last = (owner, custom)
+    for owner, custom, key, integer, double, text, proto, boolean in tx.rows_in(READERS[kind].properties, nodes):
+        if owner != last_owner or custom != last_custom:  # rows come mostly sorted, and the maps are dear to get
+            last_owner, last_custom = owner, custom
             values = nodes[owner].custom_properties if custom else nodes[owner].properties
-        value = values[decode(name)]
+        name = key if plain else decode(key)
+        value = values[name]
         if integer is not None:
             value.int_value = integer
         elif double is not None:
             value.double_value = double
+        elif text is not None and text[:1] not in _SUSPICIOUS and plain:
+            try:
+                value.string_value = text
+            except UnicodeEncodeError:
+                set_raw_text(value, "string_value", text)
         elif text is not None and text != NULL_MARKER:
             text = decode(text)
             if text.startswith(STAND_IN_PREFIX):
-                doubtful.append((owner, custom, decode(name), text))
+                doubtful.append((owner, custom, name, text))
             _read_text(value, text)
         elif proto is not None:
             read_proto(value, proto)
@@ -166,8 +183,7 @@ def _read_properties(tx: Transaction, kind: Kind, nodes: dict[int, Any]) -> None
             value.bool_value = bool(boolean)
         else:
             raise Internal(
-                f"The property {decode(name)!r} of {kind.name.lower()} {owner} has no value in the database; "
-                "write it again."
+                f"The property {name!r} of {kind.name.lower()} {owner} has no value in the database; write it again."
             )
     if doubtful:
         _read_exactly(tx, kind, nodes, doubtful)
