@@ -24,6 +24,7 @@ WORKERS ?= auto
 UV := $(shell command -v uv || echo .envs/uv/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
+export UV_SYSTEM_CERTS := 1
 unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
 
 # mysqlclient has no wheels for Linux. Where the library is there it is built; a compiler is never asked for.

@@ -62,6 +62,7 @@ class MariaDB(SqlServer):
                 f"--tmpdir={self.folder}",  # in a shared /tmp, two of the same process number break each other
                 "--skip-test-db",
                 "--skip-name-resolve",
+                "--force",  # else it insists that the host's name resolves
             ],
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -59,7 +59,7 @@ class Connection:
 
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client, self.server = client, server
-        self.swallow: Cut | None = None
+        self.swallow: Cut | None = None  # once set, nothing more reaches the client
         self._closing = threading.Lock()
 
     def close(self, *, reset: bool) -> None:
@@ -171,8 +171,7 @@ class Proxy:
             due = None if statement is None else self._due(statement)
             if due is not None and due.moment is Moment.BEFORE:
                 return self._done(due)
-            if due is not None and due.moment is Moment.ANSWERED:
-                connection.swallow = due
+            connection.swallow = due  # before the server can answer
             allowed, limited = self._allowed("server", sent, piece)
             self.bytes_to_server += len(allowed)
             self._send(connection.server, allowed)
