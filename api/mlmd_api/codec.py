@@ -66,7 +66,7 @@ class JsonCodec:
         try:
             return json_format.Parse(text or "{}", kind())
         except json_format.ParseError as error:
-            raise InvalidArgument(f"request: {error}") from None
+            raise InvalidArgument(f"request: {' '.join(str(error).split())}") from None
         except (RecursionError, json.JSONDecodeError):
             raise InvalidArgument("request: the JSON is nested deeper than 100 levels.") from None
 

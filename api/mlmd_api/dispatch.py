@@ -153,7 +153,7 @@ def request_too_large(size: int | None, limits: Limits) -> ResourceExhausted:
     """Return the error for a request over the limit; `size` in bytes when it is known."""
     shown = "it has more bytes" if size is None else f"it has {size} bytes, more"
     return ResourceExhausted(
-        f"request: {shown} than the {limits.max_message_bytes} that this server takes; send fewer nodes in one call, or "
+        f"request: {shown} than the {limits.max_message_bytes} that this server takes; send fewer nodes in a call, or "
         "raise --max-message-bytes."
     )
 

@@ -6,7 +6,7 @@ gRPC-Web is framed by hand, as Kubeflow's page server does it, so that nothing o
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import unquote
 
@@ -124,7 +124,7 @@ def _grpc_web(
     assert response.status_code == 200
     assert response.headers["content-type"] == CONTENT_TYPES[wire]
     content = base64.b64decode(response.content) if wire == "grpc-web-text" else response.content
-    return read_grpc_web(content)
+    return replace(read_grpc_web(content), request_id=response.headers["x-request-id"])
 
 
 def frame(flag: int, content: bytes) -> bytes:
@@ -148,7 +148,7 @@ def read_grpc_web(content: bytes) -> Outcome:
             data.append(piece)
     code = Code(int(trailers["grpc-status"]))
     assert len(data) == (1 if code is Code.OK else 0)
-    return Outcome(code, unquote(trailers.get("grpc-message", "")), b"".join(data), trailers["x-request-id"])
+    return Outcome(code, unquote(trailers.get("grpc-message", "")), b"".join(data), "")
 
 
 def read(wire: str, outcome: Outcome, kind: type[M]) -> M:

@@ -73,7 +73,6 @@ def trailers(answer: Answer) -> bytes:
     lines = [f"grpc-status:{answer.code.value}"]
     if answer.message:
         lines.append(f"grpc-message:{quote(answer.message, safe=_UNQUOTED)}")
-    lines.append(f"{REQUEST_ID_KEY}:{answer.request_id}")
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 
