@@ -9,6 +9,7 @@ from mlmd_migrations import own_tables, simple_types, verdicts
 from mlmd_migrations.catalog import add_indexes
 from mlmd_migrations.facts import Facts, is_current, is_half_made, read_facts
 from mlmd_migrations.history import LATEST
+from mlmd_migrations.own_tables import TextMode
 from mlmd_migrations.schema import Schema, schema_of
 from mlmd_migrations.session import changing, explained, is_read_only, looking
 from mlmd_migrations.steps import Goal, Step, change, creation
@@ -68,8 +69,9 @@ def plan(engine: Engine, *, downgrade_to: int = -1, google_text: bool = False) -
             return [str(step) for step in _downgrade_steps(connection, facts, version, downgrade_to)]
         half_made = is_half_made(connection, facts)
         verdict = verdicts.judge(facts, half_made=half_made, enable_upgrade=True)
-        ours = own_tables.planned(facts.revision, facts.store, _text_mode(facts, verdict == "create", google_text))
-        steps = _steps(connection, facts, verdict, WHOLE)
+        text_mode = _text_mode(facts, verdict == "create", google_text)
+        ours = own_tables.planned(facts.revision, facts.store, text_mode)
+        steps = _steps(connection, facts, text_mode, verdict, WHOLE)
         missing = simple_types.SIMPLE_TYPES if verdict == "create" else _missing_types(connection, facts)
         types = [f"Insert the simple types {', '.join(name for name, _ in missing)}"] if missing else []
         return [*ours, *map(str, steps), *types]
@@ -81,6 +83,7 @@ def _missing_types(connection: Connection, facts: Facts) -> Iterable[tuple[str, 
 
 
 def _bring_to(engine: Engine, seen: Facts, goal: Goal, enable_upgrade: bool, google_text: bool) -> Schema:
+    own_tables.load(seen.revision)
     try:
         with changing(engine) as connection:
             created = _mend(connection, goal, enable_upgrade, google_text)
@@ -99,24 +102,27 @@ def _mend(connection: Connection, goal: Goal, enable_upgrade: bool, google_text:
     half_made = is_half_made(connection, facts)
     verdict = verdicts.judge(facts, half_made=half_made, enable_upgrade=enable_upgrade)
     # Our tables come first: the store's row then says for whom an interrupted creation was made.
-    facts.store = own_tables.complete(
-        connection, facts.revision, facts.store, _text_mode(facts, verdict == "create", google_text)
-    )
-    _run(connection, _steps(connection, facts, verdict, goal))
+    text_mode = _text_mode(facts, verdict == "create", google_text)
+    own_tables.complete(connection, facts.revision, facts.store, text_mode)
+    _run(connection, _steps(connection, facts, text_mode, verdict, goal))
     return verdict == "create"
 
 
-def _text_mode(facts: Facts, creating: bool, google_text: bool) -> str:
+def _text_mode(facts: Facts, creating: bool, google_text: bool) -> TextMode:
+    if facts.store is not None:
+        return facts.store.text_mode
     return "google" if facts.database == "mysql" and (google_text or not creating) else "utf8"
 
 
-def _steps(connection: Connection, facts: Facts, verdict: verdicts.Verdict, goal: Goal) -> list[Step]:
+def _steps(
+    connection: Connection, facts: Facts, text_mode: TextMode, verdict: verdicts.Verdict, goal: Goal
+) -> list[Step]:
     if verdict == "create":
-        return creation(facts)
+        return creation(facts, text_mode)
     if verdict == "ready" and goal is AS_THEY_ARE:
         return []
     add_indexes(connection, facts.catalog)
-    return change(facts, facts.version or 0, goal)
+    return change(facts, text_mode, facts.version or 0, goal)
 
 
 def _run(connection: Connection, steps: list[Step]) -> None:
@@ -146,4 +152,4 @@ def _downgrade_steps(connection: Connection, facts: Facts, version: int, target:
     if target >= version:
         return []
     add_indexes(connection, facts.catalog)
-    return change(facts, version, Goal(target))
+    return change(facts, _text_mode(facts, False, False), version, Goal(target))

@@ -1,19 +1,24 @@
 """Our own tables: their revision, the store's row, and Alembic, which is loaded only when something is to be done."""
 
+import threading
 import time
 import uuid
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Literal
 
 from sqlalchemy import Connection, text
 
 from mlmd_migrations.catalog import Catalog
 from mlmd_migrations.errors import FAILED_PRECONDITION, SchemaError
 
+TextMode = Literal["utf8", "google"]
 HEAD = "v0001"
 """The newest revision in `own/versions`; revision names sort by age."""
 VERSION_TABLE = "mlmd_alembic_version"
 SCRIPTS = Path(__file__).parent / "own"
+_ALEMBIC = threading.Lock()  # its `op` and `context` are one for the whole process
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,7 @@ class StoreRow:
     """The one row of mlmd_store that opening needs."""
 
     store_uuid: str
-    text_mode: str
+    text_mode: TextMode
 
 
 def revision_of(connection: Connection, catalog: Catalog) -> str:
@@ -49,20 +54,26 @@ def store_row(connection: Connection, catalog: Catalog) -> StoreRow | None:
     return StoreRow(row.store_uuid, row.text_mode) if row else None
 
 
-def complete(connection: Connection, revision: str, store: StoreRow | None, text_mode: str) -> StoreRow:
+def load(revision: str) -> None:
+    """Load Alembic if it will be needed, which takes longer than its work and better happens before a lock is held."""
+    if revision != HEAD:
+        import_module("alembic.command")
+
+
+def complete(connection: Connection, revision: str, store: StoreRow | None, text_mode: TextMode) -> StoreRow:
     """Make what is absent of our tables, and give a store without an identity one, with `text_mode`."""
     if revision != HEAD:
         _upgrade(connection)
     return store or _insert_store_row(connection, text_mode)
 
 
-def planned(revision: str, store: StoreRow | None, text_mode: str) -> list[str]:
+def planned(revision: str, store: StoreRow | None, text_mode: TextMode) -> list[str]:
     """What `complete` would do, for a reader."""
     tables = [f"Bring mlmd-server's own tables to revision {HEAD}"] if revision != HEAD else []
     return tables if store else [*tables, f"Give the store an identity (text mode {text_mode})"]
 
 
-def _insert_store_row(connection: Connection, text_mode: str) -> StoreRow:
+def _insert_store_row(connection: Connection, text_mode: TextMode) -> StoreRow:
     row = StoreRow(str(uuid.uuid4()), text_mode)
     connection.execute(
         text("INSERT INTO mlmd_store (id, store_uuid, text_mode, create_ms) VALUES (1, :uuid, :mode, :now)"),
@@ -79,4 +90,5 @@ def _upgrade(connection: Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, HEAD)
+    with _ALEMBIC:
+        command.upgrade(config, HEAD)

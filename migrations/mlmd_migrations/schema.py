@@ -1,11 +1,9 @@
 """What is told about an open database."""
 
 from dataclasses import dataclass
-from typing import Literal, cast
 
 from mlmd_migrations.facts import Facts
-
-TextMode = Literal["utf8", "google"]
+from mlmd_migrations.own_tables import TextMode
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,5 +23,5 @@ class Schema:
 def schema_of(facts: Facts, created: bool = False) -> Schema:
     """The facts as users need them."""
     adopted: TextMode = "utf8" if facts.database == "sqlite" else "google"
-    text_mode = cast(TextMode, facts.store.text_mode) if facts.store else adopted
+    text_mode = facts.store.text_mode if facts.store else adopted
     return Schema(text_mode, facts.is_wide, facts.store.store_uuid if facts.store else "", created)

@@ -40,17 +40,16 @@ class Step:
         return "\n".join([self.title, *(f"    {statement};" for statement in self.statements)])
 
 
-def creation(facts: Facts) -> list[Step]:
+def creation(facts: Facts, text_mode: str) -> list[Step]:
     """The steps that make what is absent of version 10's tables, and then say that they are there."""
-    utf8 = facts.store is None or facts.store.text_mode == "utf8"
-    dialect = Dialect(facts.database, LATEST, wide=True, utf8=utf8)
+    dialect = Dialect(facts.database, LATEST, wide=True, utf8=text_mode == "utf8")
     absent = [table for table in tables_at(LATEST) if table.name not in facts.catalog]
     steps = [Step(f"Create table {table.name}", tuple(dialect.create(table))) for table in absent]
     insert = f"INSERT INTO {quoted(ENVIRONMENT.name)} (`schema_version`) VALUES ({LATEST})"  # noqa: S608 - our own name
     return [*steps, Step(f"Say that the schema version is {LATEST}", (insert,))]
 
 
-def change(facts: Facts, version: int, goal: Goal) -> list[Step]:
+def change(facts: Facts, text_mode: str, version: int, goal: Goal) -> list[Step]:
     """The steps from schema `version` to the goal; none when nothing is to be done. Needs the catalog's indexes.
 
     Raises SchemaError ABORTED when a table or column of a version both have is absent, FAILED_PRECONDITION when a
@@ -58,8 +57,8 @@ def change(facts: Facts, version: int, goal: Goal) -> list[Step]:
     """
     _check_complete(facts, min(version, goal.version))
     _check_strangers(facts, version)
-    utf8 = facts.store is not None and facts.store.text_mode == "utf8"
-    dialect = Dialect(facts.database, goal.version, wide=goal.wide or facts.is_wide, utf8=utf8)
+    wide = goal.wide or facts.is_wide
+    dialect = Dialect(facts.database, goal.version, wide=wide, utf8=text_mode == "utf8")
     steps = _marking(dialect) if version == 0 < goal.version else []
     steps += _data_steps(facts, version, goal.version)
     for table in tables_at(goal.version):

@@ -1,0 +1,105 @@
+"""Our own tables: what the revisions make is what statements expect."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import mlmd_migrations.own_tables as own_tables
+import pytest
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from mlmd_migrations import SchemaError, open_schema
+from mlmd_migrations.errors import FAILED_PRECONDITION
+from mlmd_schemas.tables import own
+
+from tests.migrations.conftest import NewEngine
+from tests.migrations.databases import execute, rows
+
+VERSIONS = Path(own_tables.SCRIPTS) / "versions"
+
+
+def test_head_is_the_newest_revision_and_names_sort_by_age() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(own_tables.SCRIPTS))
+    scripts = ScriptDirectory.from_config(config)
+    ages = [script.revision for script in scripts.walk_revisions()]
+    assert scripts.get_heads() == [own_tables.HEAD]
+    assert ages == sorted(ages, reverse=True)
+    names = [path.stem for path in VERSIONS.glob("*.py")]
+    assert all(re.fullmatch(r"v\d{4}_\w+", name) for name in names)
+    assert sorted(name.split("_")[0] for name in names) == sorted(ages)
+
+
+def test_tables_and_columns_are_those_that_statements_expect(engine: sa.Engine) -> None:
+    open_schema(engine)
+    inspector = sa.inspect(engine)
+    made = {name for name in inspector.get_table_names() if name.startswith("mlmd_")} - {own_tables.VERSION_TABLE}
+    assert made == set(own.METADATA.tables)
+    for table in own.METADATA.tables.values():
+        found = {column["name"]: column for column in inspector.get_columns(table.name)}
+        assert list(found) == [column.name for column in table.columns]
+        assert not any(column["nullable"] for column in found.values())
+        key = inspector.get_pk_constraint(table.name)["constrained_columns"]
+        assert key == [column.name for column in table.primary_key]
+        for column in table.columns:
+            family = found[column.name]["type"]
+            assert isinstance(family, _family(column.type)), (table.name, column.name, family)
+
+
+def _family(declared: Any) -> type:
+    if isinstance(declared, sa.BigInteger):
+        return sa.BigInteger
+    return sa.types._Binary if isinstance(declared, sa.LargeBinary) else sa.String
+
+
+def test_indexes_of_our_own_tables(engine: sa.Engine) -> None:
+    open_schema(engine)
+    inspector = sa.inspect(engine)
+    found = {(table, *index["column_names"]) for table in own.METADATA.tables for index in inspector.get_indexes(table)}
+    assert found == {("mlmd_receipts", "create_ms"), ("mlmd_versions", "artifact_id")}
+
+
+def test_text_and_bytes_on_mysql_are_wide_and_exact(mariadb_engine: sa.Engine) -> None:
+    execute(mariadb_engine, f"ALTER DATABASE `{mariadb_engine.url.database}` CHARACTER SET latin1")
+    open_schema(mariadb_engine)
+    query = (
+        "SELECT CONCAT(TABLE_NAME, '.', COLUMN_NAME), COLUMN_TYPE, COLLATION_NAME FROM information_schema.COLUMNS "
+        "WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME LIKE 'mlmd\\_%' AND TABLE_NAME <> 'mlmd_alembic_version'"
+    )
+    listed = rows(mariadb_engine, query)
+    assert {collation for _, _, collation in listed} == {None, "utf8mb4_bin"}
+    kinds = {name: kind for name, kind, _ in listed}
+    assert kinds["mlmd_exact_values.name"] == "varchar(255)"
+    assert kinds["mlmd_exact_values.stand_in"] == "longtext"
+    assert kinds["mlmd_exact_values.value"] == kinds["mlmd_receipts.response"] == "longblob"
+    assert kinds["mlmd_aliases.number"] == "bigint(20)"
+
+
+def test_every_table_takes_a_row_of_the_longest_key(engine: sa.Engine) -> None:
+    open_schema(engine)
+    key = "数" * 255
+    insert = sa.insert(own.EXACT_VALUE).values(
+        type_kind=1, node_id=2**62, is_custom_property=1, name=key, stand_in="∞" * 70_000, value=b"\0\xff" * 70_000
+    )
+    with engine.connect() as connection:
+        connection.execute(insert)
+        row = connection.execute(sa.select(own.EXACT_VALUE)).one()
+    assert (row.node_id, row.name, len(row.stand_in), len(row.value)) == (2**62, key, 70_000, 140_000)
+
+
+def test_tables_of_a_newer_server_are_refused_untouched(engine: sa.Engine) -> None:
+    open_schema(engine)
+    execute(engine, f"UPDATE {own_tables.VERSION_TABLE} SET version_num = 'v9999'")
+    with pytest.raises(SchemaError, match="v9999") as refused:
+        open_schema(engine)
+    assert refused.value.code == FAILED_PRECONDITION
+    assert rows(engine, f"SELECT version_num FROM {own_tables.VERSION_TABLE}") == [("v9999",)]
+
+
+def test_store_keeps_its_identity_when_a_revision_is_made_again(new_engine: NewEngine) -> None:
+    engine = new_engine()
+    uuid = open_schema(engine).store_uuid
+    execute(engine, f"DELETE FROM {own_tables.VERSION_TABLE}")
+    assert open_schema(engine).store_uuid == uuid
+    assert rows(engine, f"SELECT version_num FROM {own_tables.VERSION_TABLE}") == [(own_tables.HEAD,)]
