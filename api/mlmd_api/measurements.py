@@ -5,6 +5,7 @@ to be in the environment before this module is imported), and a scrape of any wo
 """
 
 import os
+import time
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -13,6 +14,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_POOL_SECONDS = 0.5
+"""How old the pool's figures of another worker may be."""
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -21,6 +24,8 @@ class Measurements:
 
     def __init__(self, pool_use: Callable[[], dict[str, tuple[int, int]]] = dict) -> None:
         self._pool_use = pool_use
+        self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        self._note_pool_at = 0.0
         self._registry = registry = CollectorRegistry()
         self._calls = Counter("mlmd_calls", "Calls answered.", ["method", "wire", "code"], registry=registry)
         self._errors = Counter(
@@ -57,9 +62,11 @@ class Measurements:
         if errors is not None:
             errors.inc()
         histogram.observe(seconds)
-        self._note_pool()
+        if self._shared and time.monotonic() >= self._note_pool_at:  # a scrape may go to another worker
+            self._note_pool()
 
     def _note_pool(self) -> None:
+        self._note_pool_at = time.monotonic() + _POOL_SECONDS
         for pool, (in_use, size) in self._pool_use().items():
             self._in_use.labels(pool).set(in_use)
             self._pool_size.labels(pool).set(size)
@@ -67,7 +74,7 @@ class Measurements:
     def page(self) -> bytes:
         """Return Prometheus' text page, all workers summed."""
         self._note_pool()
-        if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        if not self._shared:
             return generate_latest(self._registry)
         summed = CollectorRegistry()
         MultiProcessCollector(summed)  # type: ignore[no-untyped-call]
