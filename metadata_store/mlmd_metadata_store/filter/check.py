@@ -24,7 +24,7 @@ from mlmd_metadata_store.filter.columns import (
 from mlmd_metadata_store.filter.faults import Fault, shown
 from mlmd_metadata_store.filter.functions import Given, as_double, called, cast, common, unified
 from mlmd_metadata_store.filter.limits import LONGEST_PATTERN_BYTES, MOST_TABLES
-from mlmd_metadata_store.filter.terms import Constant, Field, Term, apply, chain, listed
+from mlmd_metadata_store.filter.terms import Constant, Field, Term, alternatives, apply, chain, listed
 
 SMALLEST: Final = Constant(Type.INT64, -(2**63))
 NULL: Final = Constant(Type.NULL, None)
@@ -189,7 +189,9 @@ class Checker:
 
     def _chain(self, node: syntax.Chain) -> Term:
         terms = [self._demand(node, self._term(term), Type.BOOL) for term in node.terms]
-        return chain(node.at, ops.AND if node.operator == "AND" else ops.OR, terms)
+        if node.operator == "AND":
+            return chain(node.at, ops.AND, terms)
+        return chain(node.at, ops.OR, alternatives(node.at, terms))
 
     def _binary(self, node: syntax.Binary) -> Term:
         if node.operator in ops.COMPARISONS:

@@ -12,6 +12,9 @@ from mlmd_metadata_store.filter.operations import Operation
 WIDTH = 8
 """Terms of AND and OR in one group. A longer chain is a tree of groups: SQLite counts a chain as that many levels."""
 
+FEWEST_ALTERNATIVES = 3
+"""Literals of one column in an OR from which on they are a list."""
+
 
 @dataclass(frozen=True, slots=True)
 class Constant:
@@ -92,6 +95,27 @@ def listed(at: int, operand: Term, values: tuple[Any, ...], item_type: Type, neg
     counted = len(values) if Type.DOUBLE is item_type else 0
     size = checked_size(at, 2 + operand.size + counted)
     return Listed(operand, values, item_type, negated, checked_height(at, 2 + operand.height), size)
+
+
+def alternatives(at: int, terms: list[Term]) -> list[Term]:
+    """Return the terms of an OR, those that ask one column for one literal after another as one membership test.
+
+    It means the same, and databases plan a list at once where they plan the terms of OR one by one.
+    """
+    asked: dict[tuple[Source | None, Column], list[tuple[int, Constant]]] = {}
+    for place, term in enumerate(terms):
+        if isinstance(term, Apply) and term.operation is operations.EQUAL:
+            field, constant = term.arguments
+            if isinstance(field, Field) and isinstance(constant, Constant) and constant.type is field.type:
+                asked.setdefault((field.source, field.column), []).append((place, constant))
+    kept: list[Term | None] = list(terms)
+    for (source, column), found in asked.items():
+        if len(found) >= FEWEST_ALTERNATIVES:
+            values = tuple(constant.value for _place, constant in found)
+            for place, _constant in found:
+                kept[place] = None
+            kept[found[0][0]] = listed(at, Field(column.type, source, column), values, column.type, False)
+    return [term for term in kept if term is not None]
 
 
 def chain(at: int, operation: Operation, terms: list[Term]) -> Term:

@@ -156,6 +156,19 @@ def test_functions_mean_the_same_on_every_database(find: Find, text: str, ids: l
         ("(state = 2) IS NOT TRUE", [2, 3, 4, 5, 6, 7, 8]),
         ("(state = 2) IS UNKNOWN", [3]),
         ("(state = 2) IS NOT UNKNOWN AND (state = 2) IS FALSE", [2, 4, 5, 6, 7, 8]),
+        ("id = 1 OR name = 'd2' OR id = 3 OR id = 5 OR id = 9", [1, 2, 3, 5]),
+        ("NOT (state = 2 OR state = PENDING OR state = 4)", [5, 6, 7, 8]),
+        ("(state = LIVE OR state = 1 OR state = 4) IS UNKNOWN", [3]),
+        ("name = 'd1' OR name = 'd2' OR name = ''", [1, 2, 6]),
+        (
+            "properties.acc.double_value = 0.5 OR properties.acc.double_value = 1 OR properties.acc.double_value = .95",
+            [1, 2],
+        ),
+        (
+            "properties.flag.bool_value = TRUE OR properties.flag.bool_value = FALSE"
+            " OR properties.flag.bool_value = TRUE",
+            [1, 2],
+        ),
         ("NULL AND TRUE", []),
         ("NULL OR id = 1", [1]),
         ("NULL IS NULL", ALL),
