@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -25,7 +26,8 @@ T = TypeVar("T")
 _ONE = sa.select(sa.literal(1))
 
 TURN_SECONDS = 60.0
-"""How long a write waits for the other writes of this process, when the caller sets no deadline."""
+"""How long a write waits for the other writes of this process, and from when on it is not tried again."""
+READ_ATTEMPTS = 3
 BACKOFF_SECONDS = 0.005
 """The mean wait before a second attempt; it doubles with each attempt, up to a second."""
 
@@ -45,15 +47,16 @@ class Database:
 
     def read(self, caller: Caller, body: Callable[[Transaction], T]) -> T:
         """Run `body` on one snapshot; a lost connection is opened again and the body run once more."""
-        for attempt in range(3):
+        attempt = 0
+        while True:
+            attempt += 1
             try:
                 return self._read_once(caller, body)
-            except ConnectionLost:
-                if attempt == 2:
+            except (Aborted, ConnectionLost):
+                if attempt >= READ_ATTEMPTS:
                     raise
             except UndecodableText:
                 self._read_leniently()
-        raise AssertionError("unreachable")
 
     def write(self, caller: Caller, body: Callable[[Transaction], T], *, repeatable: bool = False) -> T:
         """Run `body` in a write transaction and commit it.
@@ -62,50 +65,54 @@ class Database:
         caller's time are used up: then Aborted. A connection lost before COMMIT is opened again; one lost during
         COMMIT is tried again only when the write is `repeatable`, else Unavailable says that the outcome is unknown.
         """
-        careful, attempt = False, 0
+        course = _Course(repeatable)
+        try:
+            return self._write(caller, body, course)
+        except _NOT_OF_THE_REQUEST as error:
+            if course.unknown:
+                raise course.unknown_outcome() from error
+            raise
+
+    def _write(self, caller: Caller, body: Callable[[Transaction], T], course: "_Course") -> T:
         while True:
-            attempt += 1
+            course.attempts += 1
             try:
-                return self._write_once(caller, body, careful, repeatable)
+                return self._write_once(caller, body, course)
             except _Again:
-                careful = True
-                attempt -= 1
+                course.careful = True
+                course.attempts -= 1
             except UndecodableText:
                 self._read_leniently()
             except (Aborted, ConnectionLost) as error:
-                if attempt >= self.dialect.options.attempts or isinstance(error, Contradicted):
+                if isinstance(error, Contradicted) or course.is_over(self.dialect.options.attempts):
                     raise
-                self._wait(caller, attempt)
+                self._wait(caller, course.attempts)
 
     def _read_once(self, caller: Caller, body: Callable[[Transaction], T]) -> T:
         with self._session(self.reader, caller, write=False) as session:
             return body(session.transaction(self, caller))
 
-    def _write_once(self, caller: Caller, body: Callable[[Transaction], T], careful: bool, repeatable: bool) -> T:
+    def _write_once(self, caller: Caller, body: Callable[[Transaction], T], course: "_Course") -> T:
         patience = caller.remaining_seconds()
         turn = self.dialect.turn(TURN_SECONDS if patience is None else patience)
         with turn, self._session(self.writer, caller, write=True) as session:
-            tx = session.transaction(self, caller, careful)
+            tx = session.transaction(self, caller, course.careful)
             try:
                 result = body(tx)
                 caller.check_deadline()
             except StoreError as error:
-                if tx.setwise and not careful and not isinstance(error, _NOT_OF_THE_REQUEST):
+                if tx.setwise and not course.careful and _is_of_the_request(error):
                     raise _Again from error
                 raise
-            self._commit(session, repeatable)
+            self._commit(session, course)
             return result
 
-    def _commit(self, session: "_Session", repeatable: bool) -> None:
+    def _commit(self, session: "_Session", course: "_Course") -> None:
         try:
             session.commit()
         except self.dialect.driver_errors as error:
             ours = self.dialect.translate(error)
-            if isinstance(ours, ConnectionLost) and not repeatable:
-                raise Unavailable(
-                    "The connection to the database was lost during COMMIT, so the outcome is unknown. Read back what "
-                    "the call would have written, or send writes with an idempotency key, which makes repeating safe."
-                ) from error
+            course.unknown = course.unknown or isinstance(ours, ConnectionLost)
             raise ours from error
 
     @contextmanager
@@ -119,6 +126,8 @@ class Database:
                 "All connections to the database are in use. Try again later, or raise the pool size of the server."
             ) from error
         except DBAPIError as error:
+            raise self.dialect.translate(error) from error
+        except self.dialect.driver_errors as error:
             raise self.dialect.translate(error) from error
         session = _Session(pooled, self.dialect)
         try:
@@ -143,8 +152,10 @@ class Database:
 
     def _read_leniently(self) -> None:
         """Read bytes that are not UTF-8 as surrogates from here on, so that they leave as they came."""
-        if not isinstance(self.dialect, SqliteDialect) or self.dialect.lenient_text:
-            raise AssertionError("only a strict SQLite session meets undecodable text")
+        if not isinstance(self.dialect, SqliteDialect):
+            raise AssertionError("only a SQLite session meets undecodable text")
+        if self.dialect.lenient_text:
+            return  # another call met it first
         LOG.warning("the database holds text that is not UTF-8; it is read and returned as it is")
         self.dialect.lenient_text = True
         self.reader.dispose()
@@ -223,4 +234,37 @@ class _Again(Exception):
     """The set-wise run met an error; the careful run finds the exact one."""
 
 
-_NOT_OF_THE_REQUEST = (ConnectionLost, DeadlineExceeded, ResourceExhausted, UndecodableText)
+@dataclass(slots=True)
+class _Course:
+    """What became of a write so far."""
+
+    repeatable: bool
+    attempts: int = 0
+    careful: bool = False
+    unknown: bool = False
+    """An earlier attempt may have been committed: the connection was lost during its COMMIT."""
+    began: float = field(default_factory=time.monotonic)
+
+    def is_over(self, attempts: int) -> bool:
+        """Tell whether the write is not to be tried again, of at most `attempts` times."""
+        if self.unknown and not self.repeatable:
+            return True
+        return self.attempts >= attempts or time.monotonic() - self.began > TURN_SECONDS
+
+    def unknown_outcome(self) -> Unavailable:
+        """Return what the caller is told when nobody can say whether the write took place."""
+        mend = (
+            "Send the call again under the same idempotency key: it takes place once."
+            if self.repeatable
+            else "Read back what the call would have written, or send writes with an idempotency key, which makes "
+            "repeating safe."
+        )
+        return Unavailable(f"The connection to the database was lost during COMMIT, so the outcome is unknown. {mend}")
+
+
+_NOT_OF_THE_REQUEST = (Aborted, DeadlineExceeded, ResourceExhausted, Unavailable, UndecodableText)
+
+
+def _is_of_the_request(error: StoreError) -> bool:
+    """Tell whether the error may be another one when the request is taken item by item."""
+    return isinstance(error, Contradicted) or not isinstance(error, _NOT_OF_THE_REQUEST)

@@ -7,7 +7,7 @@ SQLAlchemy Core has no common form for.
 import sqlite3
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property, partial
 from pathlib import Path
@@ -30,10 +30,15 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from mlmd_metadata_store.options import StoreOptions
+from mlmd_metadata_store.peers import watch_peer
 
 
 class UniqueViolation(AlreadyExists):
     """A unique key refused a row; whoever inserted it knows what to say."""
+
+
+class TooLarge(ResourceExhausted):
+    """A value that the database does not take for its size; whoever writes it knows its name."""
 
 
 class ConnectionLost(Unavailable):
@@ -93,8 +98,8 @@ class Dialect(ABC):
         connection.rollback()
 
     @abstractmethod
-    def first_id(self, cursor: Any, count: int) -> int:
-        """Return the id of the first of `count` rows that the last INSERT made; they are consecutive."""
+    def ids(self, cursor: Any, count: int) -> Sequence[int]:
+        """Return the ids of the `count` rows that the last INSERT made, in their order."""
 
     @abstractmethod
     def insert_ignore(self, table: sa.Table, columns: Sequence[str]) -> str:
@@ -107,10 +112,6 @@ class Dialect(ABC):
     @abstractmethod
     def locking(self, statement: sa.Select[Any]) -> sa.Select[Any]:
         """Return the SELECT so that it locks the rows it reads until the transaction ends."""
-
-    def batches(self, rows: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
-        """Yield rows in pieces that the driver sends as one statement."""
-        yield rows
 
     def quoted(self, name: str) -> str:
         """Return an identifier of ours, quoted."""
@@ -213,7 +214,7 @@ class SqliteDialect(Dialect):
         if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return Internal("The database file is damaged or is no SQLite database. Restore it from a copy.")
         if primary == sqlite3.SQLITE_TOOBIG:
-            return ResourceExhausted("A value of the request is larger than SQLite keeps (1,000,000,000 bytes).")
+            return TooLarge("A value of the request is larger than SQLite keeps (1,000,000,000 bytes).")
         return Internal("The database refused a statement of the server; the server's log has the reason.")
 
     @staticmethod
@@ -230,10 +231,10 @@ class SqliteDialect(Dialect):
         """A write takes the lock at once, so that it cannot fail half-way for want of it."""
         connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
 
-    def first_id(self, cursor: Any, count: int) -> int:
+    def ids(self, cursor: Any, count: int) -> Sequence[int]:
         """AUTOINCREMENT under the write lock counts without gaps, so the last id tells the first."""
         last = cursor.execute("SELECT last_insert_rowid()").fetchone()[0] if count > 1 else cursor.lastrowid
-        return int(last) - count + 1
+        return range(int(last) - count + 1, int(last) + 1)
 
     def insert_ignore(self, table: sa.Table, columns: Sequence[str]) -> str:
         """SQLite: ON CONFLICT DO NOTHING."""
@@ -258,13 +259,18 @@ class MySqlDialect(Dialect):
     keeps_infinities = False
     _UNIQUE = (1062, 1586)
     _BUSY: ClassVar[dict[int, str]] = {
+        1020: "another write was faster",
         1205: "a lock was not to be had in time",
         1213: "two writes waited for each other",
+        1412: "a table was changed at the same moment",
         3572: "a lock was not to be had",
     }
     _FULL = (1021, 1114, 1041, 1037, 1038)
+    _FILE_ERRORS = (3, 1026, 1030)
+    """Errors of the database's files; they are for want of room when the text says 28, which is ENOSPC."""
     _READ_ONLY = (1290, 1792, 1836)
-    _LOST = (1053, 1077, 1152, 1158, 1159, 1160, 1161, 1184, 1927, 2000, 2006, 2013, 2014, 2055, 4031)
+    _LOST = (1047, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1184, 1317, 1927, 2000, 2006, 2013, 2014, 2055, 4031)
+    """1317 is what a statement sees whose connection is being killed."""
     _TOO_LONG = (1406, 1265)
     _PACKET = (1153, 2020)
 
@@ -293,11 +299,13 @@ class MySqlDialect(Dialect):
         cursor = connection.cursor()
         # MariaDB turns lists of 1,000 and more into joined subqueries, which can scan (and lock) whole tables.
         cursor.execute("SET /*M!100307 in_predicate_conversion_threshold = 0, */ @mlmd_server = 1")
-        cursor.execute("SELECT @@auto_increment_increment")
-        self._increment = int(cursor.fetchone()[0])
+        cursor.execute("SELECT @@auto_increment_increment, @@max_allowed_packet")
+        connection.id_step, connection.longest_packet = map(int, cursor.fetchone())
         cursor.close()
+        self._longest_packet = connection.longest_packet
+        watch_peer(connection.fileno())
 
-    _increment = 1
+    _longest_packet = 0
 
     def turn(self, timeout_seconds: float) -> AbstractContextManager[Any]:
         """InnoDB locks rows; every thread may write."""
@@ -314,12 +322,13 @@ class MySqlDialect(Dialect):
                 f"The database undid the write because {self._BUSY[number]}. Nothing was written; try again."
             )
         if number in self._PACKET:
-            return ResourceExhausted(
-                "A value of the request is larger than one packet of the database; raise max_allowed_packet there."
+            return TooLarge(
+                "A value of the request has more bytes than the database takes in one packet "
+                f"(max_allowed_packet = {self._longest_packet}); send less, or raise max_allowed_packet there."
             )
         if number in self._LOST:
             return ConnectionLost("The connection to the database was lost. What was not committed is undone.")
-        if number in self._FULL:
+        if number in self._FULL or (number in self._FILE_ERRORS and " 28 " in str(arguments[1:])):
             return ResourceExhausted("The database has no room left. Nothing was written; make room on its disk.")
         if number in self._READ_ONLY:
             return FailedPrecondition("The database is read-only. Nothing was written; make it writable.")
@@ -330,8 +339,8 @@ class MySqlDialect(Dialect):
             )
         if number in self._TOO_LONG:
             return Internal("A text of the request is longer than its column in the database.")
-        if number in (1044, 1045, 1049, 1130, 1142, 1251, 1698, 2002, 2003, 2005, 2026, 2054, 2059, 2061):
-            return Unavailable(f"The database cannot be used: {_CONNECT_REASONS.get(number, 'access was denied')}.")
+        if number in _CONNECT_REASONS:
+            return Unavailable(f"The database cannot be used: {_CONNECT_REASONS[number]}.")
         return Internal("The database refused a statement of the server; the server's log has the reason.")
 
     @cached_property
@@ -344,25 +353,11 @@ class MySqlDialect(Dialect):
     def begin(self, connection: Any, *, write: bool) -> None:
         """Sessions are not in autocommit: the first statement begins the transaction."""
 
-    def first_id(self, cursor: Any, count: int) -> int:
-        """LAST_INSERT_ID() is the first id of a multi-row INSERT, whose rows InnoDB numbers consecutively."""
-        if self._increment != 1 and count > 1:
-            raise Internal("auto_increment_increment is not 1 in this database; set it to 1 for mlmd-server.")
-        return int(cursor.lastrowid)
-
-    def batches(self, rows: Sequence[Sequence[Any]]) -> Iterator[Sequence[Sequence[Any]]]:
-        """The driver splits a statement at 8 MiB, counting bytes; 4 MiB of characters of at most 2 stay below."""
-        piece: list[Sequence[Any]] = []
-        size = 0
-        for row in rows:
-            length = sum(2 * len(value) for value in row if isinstance(value, str)) + 100
-            if piece and size + length > _STATEMENT_BYTES:
-                yield piece
-                piece, size = [], 0
-            piece.append(row)
-            size += length
-        if piece:
-            yield piece
+    def ids(self, cursor: Any, count: int) -> Sequence[int]:
+        """LAST_INSERT_ID() is the first id of a multi-row INSERT; InnoDB numbers its rows in even steps."""
+        step = cursor.connection.id_step
+        inserted = cursor.inserted if count > 1 else ((cursor.lastrowid, 1),)
+        return [first + step * place for first, rows in inserted for place in range(rows)]
 
     def insert_ignore(self, table: sa.Table, columns: Sequence[str]) -> str:
         """MySQL: a no-op update, which unlike IGNORE hides no other error."""
@@ -379,16 +374,21 @@ class MySqlDialect(Dialect):
         return statement.with_for_update()
 
 
-_STATEMENT_BYTES = 2 << 20
-
 _CONNECT_REASONS = {
+    1040: "it has no connection left; raise max_connections there, or lower the pool size of the servers",
     1044: "the user may not use the database; grant it",
     1045: "user or password is wrong, or the user may not connect from this host",
     1049: "there is no database of that name; create it or let the server create it",
+    1129: "it refuses this host after too many failed connections; run FLUSH HOSTS there",
     1130: "this host may not connect; grant the user access from it",
     1142: "the user may not do this on a table; grant it",
+    1143: "the user may not do this on a column; grant it",
+    1203: "the user has no connection left; raise max_user_connections, or lower the pool size of the servers",
+    1226: "the user has used up what it may; raise the limits of the user",
+    1227: "the user lacks a privilege; grant it",
     1251: "the client library does not know the user's authentication plugin; update it",
     1698: "user or password is wrong",
+    1969: "it ended a statement that took longer than max_statement_time allows",
     2002: "nothing listens on the socket or host and port; check that the database runs",
     2003: "nothing listens on that host and port; check that the database runs",
     2005: "the host name is not known; check the database's address",
@@ -396,6 +396,8 @@ _CONNECT_REASONS = {
     2054: "the client library does not know the user's authentication plugin; update it",
     2059: "the authentication plugin of the user could not be loaded; update the client library",
     2061: "the user's authentication wants TLS or the server's public key; switch TLS on",
+    3024: "it ended a statement that took longer than max_execution_time allows",
+    3032: "it is in offline mode",
 }
 
 

@@ -1,6 +1,6 @@
 """How mysqlclient is told to connect; imported only when a MySQL database is used."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import MySQLdb.cursors
@@ -16,25 +16,64 @@ DRIVER_ERRORS: tuple[type[Exception], ...] = (MySQLdb.Error,)
 
 MEMO_LENGTH = 64
 """Texts up to this long are escaped once a statement: names of properties come again in every row."""
+STATEMENT_BYTES = 8 << 20
+"""The longest INSERT of several rows, where the server's max_allowed_packet does not set a smaller limit."""
+_PACKET_HEAD_BYTES = 64
+_PACKET_TOO_LARGE = 1153
 
 
 class WideCursor(MySQLdb.cursors.Cursor):  # type: ignore[misc]
     """A cursor whose executemany of an INSERT is one statement, written in a fifth of the driver's own time.
 
     The driver finds a converter for every single value; rows of a metadata store are integers, floats, bytes, None and
-    texts that repeat. Callers keep the rows of one statement below the server's max_allowed_packet.
+    texts that repeat. Rows that together are too long for the server become several statements; a statement that is too
+    long for it is never sent, because the server would end the connection over it.
     """
+
+    def __init__(self, connection: Any) -> None:
+        super().__init__(connection)
+        self.inserted: list[tuple[int, int]] = []
+        """For each statement of the last executemany, the first id and the number of rows."""
 
     def executemany(self, query: str, args: Sequence[Sequence[Any]]) -> int:
         """Insert rows; `query` is an INSERT whose VALUES are placeholders only, with what may follow them."""
-        head, found, tail = query.partition(" VALUES (")
+        before, found, tail = query.partition(" VALUES (")
         places, _, rest = tail.partition(")")
         if not found or places.strip("%s, "):
             return int(super().executemany(query, args))
         literal = _literals(self._get_db())
-        rows = b",".join([b"(" + b",".join([literal(value) for value in row]) + b")" for row in args])
-        self.rowcount = self.execute(b"%s VALUES %s%s" % (head.encode(), rows, rest.encode()))
-        return int(self.rowcount)
+        rows = [b"(" + b",".join([literal(value) for value in row]) + b")" for row in args]
+        head, foot = before.encode(), rest.encode()
+        self.inserted, count = [], 0
+        for piece in _pieces(rows, min(STATEMENT_BYTES, self._longest()) - len(head) - len(foot) - len(b" VALUES ")):
+            count += self.execute(b"%s VALUES %s%s" % (head, b",".join(piece), foot))
+            self.inserted.append((self.lastrowid, len(piece)))
+        self.rowcount = count
+        return count
+
+    def _query(self, statement: bytes) -> Any:
+        if len(statement) > self._longest():
+            raise MySQLdb.OperationalError(_PACKET_TOO_LARGE, "the statement is longer than max_allowed_packet")
+        return super()._query(statement)
+
+    def _longest(self) -> int:
+        return int(getattr(self.connection, "longest_packet", STATEMENT_BYTES)) - _PACKET_HEAD_BYTES
+
+
+def _pieces(rows: Sequence[bytes], limit: int) -> Iterator[Sequence[bytes]]:
+    """Yield rows in pieces that joined by commas have at most `limit` bytes; a longer row comes alone."""
+    if sum(map(len, rows)) + len(rows) <= limit:
+        yield rows
+        return
+    piece: list[bytes] = []
+    size = 0
+    for row in rows:
+        if piece and size + len(row) + 1 > limit:
+            yield piece
+            piece, size = [], 0
+        piece.append(row)
+        size += len(row) + 1
+    yield piece
 
 
 def _literals(connection: Any) -> Callable[[Any], bytes]:

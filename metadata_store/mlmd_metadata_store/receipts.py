@@ -6,7 +6,14 @@ from typing import Any
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
-from mlmd_schemas.errors import Aborted, AlreadyExists, InvalidArgument
+from mlmd_schemas.errors import (
+    Aborted,
+    AlreadyExists,
+    FailedPrecondition,
+    Internal,
+    InvalidArgument,
+    NotFound,
+)
 from mlmd_schemas.tables.own import RECEIPT
 
 from mlmd_metadata_store.dialects import UniqueViolation
@@ -39,12 +46,25 @@ def with_receipt(rpc: Rpc, request: Message, key: str) -> Callable[[Transaction]
         )
     digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
 
-    def body(tx: Transaction) -> Any:
+    def stored(tx: Transaction) -> Any:
         for method, stored_digest, response in tx.rows(_BY_KEY, {"key": key}):
             if method != rpc.path or bytes(stored_digest) != digest:
                 raise AlreadyExists(f"mlmd-idempotency-key: {key!r} was used for another request; use a fresh key.")
             return rpc.response.FromString(bytes(response))
-        answer = rpc.body(tx, request)
+        return None
+
+    def body(tx: Transaction) -> Any:
+        answer = stored(tx)
+        if answer is not None:
+            return answer
+        try:
+            answer = rpc.body(tx, request)
+        except (AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound):
+            # An earlier sending of this very call, whose answer was lost, may have been committed since the first look;
+            # what this transaction wrote has to go before its answer can be given.
+            if stored(tx) is None:
+                raise
+            raise Aborted("The same call was answered at this moment; try again.") from None
         row = (key, rpc.path, digest, answer.SerializeToString(), now_ms())
         try:
             tx.insert(RECEIPT, _COLUMNS, [row])

@@ -133,10 +133,8 @@ class Transaction:
         statement = self.dialect.insert(table, columns)
         ids: list[int] = []
         for chunk in chunks(rows, ROWS_PER_INSERT):
-            for batch in self.dialect.batches(chunk):
-                self._many(statement, batch)
-                first = self.dialect.first_id(self._cursor, len(batch))
-                ids += range(first, first + len(batch))
+            self._many(statement, chunk)
+            ids += self.dialect.ids(self._cursor, len(chunk))
         return ids
 
     def _many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
