@@ -3,6 +3,8 @@
 They describe columns for reading and writing; `mlmd_migrations` creates and changes them.
 """
 
+from typing import Any
+
 from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table
 
 METADATA = MetaData()
@@ -83,3 +85,56 @@ ALIAS_MOVE = Table(
     Column("reason", String, nullable=False),
     Column("move_ms", BigInteger, nullable=False),
 )
+
+
+def _id() -> Column[int]:
+    return Column("id", BigInteger, primary_key=True)
+
+
+def _owner() -> tuple[Column[Any], ...]:
+    """What a metric belongs to: a node, and on it a name and a slice of the data ("": all of it)."""
+    return (
+        Column("type_kind", BigInteger, nullable=False),
+        Column("node_id", BigInteger, nullable=False),
+        Column("name", String, nullable=False),
+        Column("slice", String, nullable=False),
+    )
+
+
+SERIES = Table("mlmd_series", METADATA, _id(), *_owner())
+"""A curve over steps; the row is locked while points are added."""
+
+SERIES_SEGMENT = Table(
+    "mlmd_series_segments",
+    METADATA,
+    _id(),
+    Column("series_id", BigInteger, nullable=False),
+    Column("first_step", BigInteger, nullable=False),
+    Column("first_ms", BigInteger, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("last_ms", BigInteger, nullable=False),
+    Column("points", BigInteger, nullable=False),  # how many
+    Column("content", LargeBinary, nullable=False),  # little-endian columns: steps, times (int64), values (float64)
+)
+"""A run of points by rising step and time; the segments of a series do not overlap."""
+
+EVALUATION = Table(
+    "mlmd_evaluations",
+    METADATA,
+    _id(),
+    *_owner(),
+    Column("labels", String, nullable=False),  # JSON list: the classes of the matrix, [] without one
+    Column("curves", String, nullable=False),  # JSON list: the label of each curve, in the order of their items
+    Column("update_ms", BigInteger, nullable=False),
+)
+"""An evaluation; the row is locked while a part of it is replaced."""
+
+EVALUATION_PART = Table(
+    "mlmd_evaluation_parts",
+    METADATA,
+    _key("evaluation_id"),
+    _key("item"),  # 0: the matrix; n: the n-th curve
+    _key("part"),
+    Column("content", LargeBinary, nullable=False),
+)
+"""The counts of matrices and the columns of curves, compressed, cut into parts that fit a packet of the database."""
