@@ -59,11 +59,16 @@ def explained(error: DBAPIError, doing: str) -> SchemaError:
     return SchemaError(code, f"{doing}: {why}.", words)
 
 
+def _bare(engine: Engine) -> Engine:
+    # The same connections without the engine's listeners, which may begin every transaction as a writing one.
+    return Engine(engine.pool, engine.dialect, engine.url)
+
+
 @contextmanager
 def looking(engine: Engine) -> Iterator[Connection]:
     """A connection for reading; SchemaError says what went wrong."""
     try:
-        with engine.connect() as connection:
+        with _bare(engine).connect() as connection:
             yield connection
     except DBAPIError as error:
         raise explained(error, "The database cannot be read") from error
@@ -77,7 +82,7 @@ def changing(engine: Engine) -> Iterator[Connection]:
     keeps other processes away. Raises the driver's DBAPIError, and SchemaError ABORTED when the lock does not come in
     time.
     """
-    with engine.connect() as connection:
+    with _bare(engine).connect() as connection:
         changer = _changing_sqlite if connection.dialect.name == "sqlite" else _changing_mysql
         with changer(connection):
             yield connection
@@ -85,11 +90,6 @@ def changing(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def _changing_sqlite(connection: Connection) -> Iterator[None]:
-    # Whatever transaction the engine's own listeners begin gives way to one that has the write lock from the start.
-    connection.begin()
-    driver = connection.connection.driver_connection
-    if driver is not None and driver.in_transaction:
-        connection.exec_driver_sql("ROLLBACK")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
         yield

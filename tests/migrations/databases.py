@@ -2,8 +2,9 @@
 
 import contextlib
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from mlmd_schemas.pb import metadata_store_pb2 as mlmd
@@ -32,6 +33,21 @@ def rows(engine: sa.Engine, query: str) -> list[tuple[object, ...]]:
     """Return the rows of a query."""
     with engine.connect() as connection:
         return [tuple(row) for row in connection.execute(sa.text(query))]
+
+
+@contextlib.contextmanager
+def statements_of_all_engines() -> Iterator[list[str]]:
+    """Collect every statement that this process sends until the block ends."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
 
 def load_old(engine: sa.Engine, version: int) -> None:

@@ -8,9 +8,8 @@ import sqlalchemy as sa
 from mlmd_migrations import open_schema
 from mlmd_migrations.history import TABLES
 from mlmd_schemas.tables import v10
-from sqlalchemy import event
 
-from tests.migrations.databases import engine_of, execute, rows
+from tests.migrations.databases import engine_of, execute, rows, statements_of_all_engines
 from tests.migrations.snapshot import EXTRA_INDEXES, contents, shape
 
 SIMPLE_TYPES = [
@@ -110,9 +109,8 @@ def test_simple_type_with_a_version_is_a_users_own(engine: sa.Engine) -> None:
 
 def test_opening_a_current_database_takes_few_statements_and_writes_nothing(engine: sa.Engine) -> None:
     open_schema(engine)
-    statements: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda *args: statements.append(args[2]))
-    open_schema(engine)
+    with statements_of_all_engines() as statements:
+        open_schema(engine)
     assert len(statements) <= 5, statements
     assert all(statement.strip().upper().startswith("SELECT") for statement in statements)
 

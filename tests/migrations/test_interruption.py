@@ -31,13 +31,13 @@ def die_at(engine: sa.Engine, number: int, work: Work) -> bool:
         if count == number:
             raise Died
 
-    event.listen(engine, "before_cursor_execute", strike)
+    event.listen(sa.Engine, "before_cursor_execute", strike)
     try:
         work(engine)
     except Died:
         return True
     finally:
-        event.remove(engine, "before_cursor_execute", strike)
+        event.remove(sa.Engine, "before_cursor_execute", strike)
     return False
 
 

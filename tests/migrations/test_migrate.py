@@ -7,7 +7,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 
 from tests.migrations.conftest import NewEngine
-from tests.migrations.databases import execute, load_old, reference_config, rows
+from tests.migrations.databases import execute, load_old, reference_config, rows, statements_of_all_engines
 from tests.migrations.make_old_schemas import fill
 from tests.migrations.snapshot import EXTRA_INDEXES, contents, shape, widened
 from tests.reference.client import Reference
@@ -104,9 +104,8 @@ def test_plan_alters_nothing_and_is_what_migrate_runs(engine: sa.Engine, version
     steps = plan(engine)
     assert everything(engine) == before
     planned = [line.strip().removesuffix(";") for step in steps for line in step.splitlines() if line.startswith(" ")]
-    run: list[str] = []
-    sa.event.listen(engine, "before_cursor_execute", lambda *args: run.append(args[2]))
-    migrate(engine)
+    with statements_of_all_engines() as run:
+        migrate(engine)
     assert planned
     position = iter(run)
     assert all(statement in position for statement in planned), "in this order"

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from mlmd_migrations import SchemaError, migrate, open_schema
 from mlmd_migrations.errors import ABORTED
 from mlmd_migrations.session import TABLE_LOCK_SECONDS, changing
+from sqlalchemy.pool import NullPool
 
 from tests.migrations.databases import engine_of, execute, rows
 from tests.migrations.snapshot import shape
@@ -21,7 +22,7 @@ PROCESSES = 4
 
 
 def open_in_processes(url: str) -> list[list[str]]:
-    start = str(time.time() + 5)
+    start = str(time.time() + 4)
     command = [sys.executable, "-W", "error", "-m", "tests.migrations.opener", url, start]
     started = [
         subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -71,6 +72,23 @@ def test_current_database_opens_while_another_process_holds_the_lock(engine: sa.
     uuid = open_schema(engine).store_uuid
     with changing(engine):
         assert open_schema(engine).store_uuid == uuid
+
+
+def test_engine_whose_transactions_all_write_opens_beside_a_writer(sqlite_url: str) -> None:
+    uuid = open_schema(engine_of(sqlite_url)).store_uuid
+    writer = sa.create_engine(sqlite_url, connect_args={"timeout": 0.1}, poolclass=NullPool)
+    sa.event.listen(writer, "connect", lambda driver, _: setattr(driver, "isolation_level", None))
+    sa.event.listen(writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    with changing(engine_of(sqlite_url)):
+        assert open_schema(writer).store_uuid == uuid
+
+
+def test_engine_whose_transactions_all_write_creates(sqlite_url: str) -> None:
+    writer = sa.create_engine(sqlite_url, poolclass=NullPool)
+    sa.event.listen(writer, "connect", lambda driver, _: setattr(driver, "isolation_level", None))
+    sa.event.listen(writer, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    assert open_schema(writer).created
+    assert not open_schema(writer).created
 
 
 def test_writer_that_holds_sqlite_is_told_as_aborted(sqlite_url: str) -> None:
