@@ -165,7 +165,7 @@ def test_the_deadline_reaches_the_method(wire: str, served: Served) -> None:
     assert unbounded.remaining_seconds() is None
     remaining = bounded.remaining_seconds()
     assert remaining is not None
-    assert 20 < remaining < 30
+    assert 20 < remaining < 31  # gRPC rounds what is left up on its way
 
 
 def test_the_idempotency_key_makes_a_repeat_safe(wire: str, served: Served, artifact_type: int) -> None:
