@@ -21,13 +21,14 @@ class Died(BaseException):
     """The process is gone; nothing catches it."""
 
 
-def die_at(engine: sa.Engine, number: int, work: Work) -> bool:
-    """Do the work and die before its `number`th writing statement; tells whether it came to that."""
+def die_at(engine: sa.Engine, number: int, work: Work, statement_start: str = "") -> bool:
+    """Do the work and die before its `number`th writing statement that starts so; tells whether it came to that."""
     count = 0
 
     def strike(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
         nonlocal count
-        count += not statement.lstrip().upper().startswith(READING)
+        words = statement.lstrip()
+        count += words.startswith(statement_start) and not words.upper().startswith(READING)
         if count == number:
             raise Died
 
@@ -121,9 +122,9 @@ def test_widening_dies_again_and_again_and_arrives(mariadb_engine: sa.Engine) ->
     assert contents(mariadb_engine) == before
 
 
-@pytest.mark.parametrize("number", [14, 20])
-def test_half_made_tables_that_have_rows_are_not_healed(mariadb_engine: sa.Engine, number: int) -> None:
-    assert die_at(mariadb_engine, number, open_schema)
+@pytest.mark.parametrize("table", ["TypeProperty", "Event", "Attribution"])
+def test_half_made_tables_that_have_rows_are_not_healed(mariadb_engine: sa.Engine, table: str) -> None:
+    assert die_at(mariadb_engine, 1, open_schema, f"CREATE TABLE `{table}`")
     made = tables(mariadb_engine)
     assert 0 < len(made) < 15
     execute(mariadb_engine, "INSERT INTO Type (name, type_kind) VALUES ('theirs', 1)")

@@ -107,6 +107,18 @@ def test_tables_of_a_newer_server_are_refused_untouched(engine: sa.Engine) -> No
     assert rows(engine, f"SELECT version_num FROM {own_tables.VERSION_TABLE}") == [("v9999",)]
 
 
+def test_tables_of_the_first_revision_get_the_later_ones(engine: sa.Engine) -> None:
+    uuid = open_schema(engine).store_uuid
+    tables = set(sa.inspect(engine).get_table_names())
+    first = (VERSIONS / "v0001_own_tables.py").read_text()
+    later = [name for name in own.METADATA.tables if f'"{name}"' not in first]
+    drops = [f"DROP TABLE {name}" for name in later]
+    execute(engine, *drops, f"UPDATE {own_tables.VERSION_TABLE} SET version_num = 'v0001'")
+    assert open_schema(engine).store_uuid == uuid
+    assert set(sa.inspect(engine).get_table_names()) == tables
+    assert rows(engine, f"SELECT version_num FROM {own_tables.VERSION_TABLE}") == [(own_tables.HEAD,)]
+
+
 def test_store_keeps_its_identity_when_a_revision_is_made_again(new_engine: NewEngine) -> None:
     engine = new_engine()
     uuid = open_schema(engine).store_uuid
