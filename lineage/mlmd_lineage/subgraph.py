@@ -1,7 +1,7 @@
 """GetLineageSubgraph: a walk over events from some artifacts or executions (mlmd-read contract, section 5).
 
-Breadth first, one statement per hop: the events of the frontier. Nodes of the answer are their ids alone; callers read
-the nodes that they want. What belongs to the nodes of the walk (paths of events, contexts, types) is read at its end.
+Breadth first, at most one statement per hop: the events of the frontier. Nodes of the answer are their ids alone;
+callers read the nodes that they want. What belongs to the nodes of the walk (paths of events, contexts, types) is read at its end.
 """
 
 from dataclasses import dataclass, field
@@ -17,6 +17,7 @@ from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.tables.v10 import Kind
 
 from mlmd_lineage.ends import COLUMN, ENDS, FAR
+from mlmd_lineage.lookahead import Lookahead
 from mlmd_lineage.memberships import association_rows, attribution_rows
 
 MOST_HOPS = 100
@@ -68,6 +69,8 @@ class Walk:
     visited: dict[Kind, set[int]] = field(default_factory=lambda: {kind: set() for kind in ENDS})
     ended: dict[Kind, set[int]] = field(default_factory=lambda: {kind: set() for kind in ENDS})
     events: list[Any] = field(default_factory=list)
+    ahead: Lookahead | None = None
+    """Looks ahead where the walk has one direction and no nodes to end at."""
 
     def start(self, tx: Transaction, kind: Kind, ids: list[int]) -> None:
         """Begin at these nodes, of which ending nodes are not walked from."""
@@ -75,10 +78,10 @@ class Walk:
         self.visited[kind] = set(ids) - ending
         self.ended[kind] = ending
 
-    def hop(self, tx: Transaction, kind: Kind, frontier: set[int]) -> set[int]:
+    def hop(self, tx: Transaction, kind: Kind, frontier: set[int], hops_left: int) -> set[int]:
         """Follow the events of the frontier, which is of `kind`; return the nodes of the other kind to go on from."""
         far = FAR[kind]
-        rows = event_rows(tx, ENDS[kind], frontier, _FOLLOWED.get((self.direction, kind)))
+        rows = self._events(tx, kind, frontier, hops_left)
         column = COLUMN[far]
         reached = {row[column] for row in rows} - self.visited[far]
         ending = self.endings[far].among(tx, reached)
@@ -90,6 +93,12 @@ class Walk:
         self.visited[far] |= fresh
         self.ended[far] |= ending
         return fresh
+
+    def _events(self, tx: Transaction, kind: Kind, frontier: set[int], hops_left: int) -> list[Any]:
+        rows = self.ahead.rows(tx, kind, frontier, hops_left) if self.ahead else None
+        if rows is not None:
+            return rows
+        return event_rows(tx, ENDS[kind], frontier, _FOLLOWED.get((self.direction, kind)))
 
     @property
     def directed(self) -> bool:
@@ -131,12 +140,14 @@ def _walked(tx: Transaction, options: pb.LineageSubgraphQueryOptions) -> Walk:
         Kind.EXECUTION: _ending(Kind.EXECUTION, options.ending_executions),
     }
     walk = Walk(options.direction, endings)
+    if walk.directed and all(ending.filter_query is None for ending in endings.values()):
+        walk.ahead = Lookahead(lambda near: _FOLLOWED[options.direction, near])
     walk.start(tx, kind, ids)
     frontier = set(walk.visited[kind])
-    for _ in range(hops):
+    for hops_left in range(hops, 0, -1):
         if not frontier:
             break
-        frontier = walk.hop(tx, kind, frontier)
+        frontier = walk.hop(tx, kind, frontier, hops_left)
         kind = FAR[kind]
     return walk
 
