@@ -17,7 +17,7 @@ from mlmd_schemas.tables.v10 import EVENT, Kind
 
 from mlmd_lineage.ends import COLUMN, FAR
 
-MOST_AHEAD = 16
+MOST_AHEAD = 32
 FEW_EVENTS = 64
 """Up to so many events, the next statement looks further ahead."""
 FEW_NODES = 16

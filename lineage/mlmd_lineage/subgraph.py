@@ -1,7 +1,8 @@
 """GetLineageSubgraph: a walk over events from some artifacts or executions (mlmd-read contract, section 5).
 
 Breadth first, at most one statement per hop: the events of the frontier. Nodes of the answer are their ids alone;
-callers read the nodes that they want. What belongs to the nodes of the walk (paths of events, contexts, types) is read at its end.
+callers read the nodes that they want. What belongs to the nodes of the walk (paths of events, contexts, types) is read
+at its end.
 """
 
 from dataclasses import dataclass, field
