@@ -4,6 +4,7 @@ from mlmd_metadata_store.collection_methods import COLLECTION_METHODS
 from mlmd_metadata_store.event_writes import EVENT_METHODS
 from mlmd_metadata_store.execution_writes import EXECUTION_METHODS
 from mlmd_metadata_store.link_writes import LINK_METHODS
+from mlmd_metadata_store.metric_methods import METRIC_METHODS
 from mlmd_metadata_store.node_lists import LIST_METHODS
 from mlmd_metadata_store.node_reads import NODE_READ_METHODS
 from mlmd_metadata_store.node_writes import NODE_WRITE_METHODS
@@ -19,5 +20,6 @@ METADATA_METHODS: tuple[Rpc, ...] = (
     *NODE_READ_METHODS,
     *LIST_METHODS,
     *COLLECTION_METHODS,
+    *METRIC_METHODS,
 )
-"""All of MLMD's calls, and `mlmd.v1.Collections`, but the walks over the graph, which are mlmd_lineage's."""
+"""All of MLMD's calls but the walks over the graph, which are mlmd_lineage's; `mlmd.v1.Collections` and `.Metrics`."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from mlmd_api.grpc.server import GrpcServer
     from mlmd_api.rest.server import HttpServer
 
-FEATURES = ("collections", "connect", "filter-query", "grpc-web", "idempotency-keys", "lineage")
+FEATURES = ("collections", "connect", "filter-query", "grpc-web", "idempotency-keys", "lineage", "metrics")
 
 
 @dataclass(slots=True)
