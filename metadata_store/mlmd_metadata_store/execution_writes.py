@@ -56,7 +56,8 @@ def put_execution(tx: Transaction, request: service.PutExecutionRequest) -> serv
         raise InvalidArgument("execution: missing; PutExecution needs one.")
     pairs, options = request.artifact_event_pairs, request.options
     artifacts = [pair.artifact for pair in pairs if pair.HasField("artifact")]
-    put = iter(_put_artifacts(tx, artifacts, options.reuse_artifact_if_already_exist_by_external_id))
+    reuses = options.reuse_artifact_if_already_exist_by_external_id
+    put = iter(_put_artifacts(tx, artifacts, reuses))
     made = [next(put) if pair.HasField("artifact") else None for pair in pairs]
     rules = Rules(force_time=options.force_update_time)
     (execution_id,) = put_nodes(tx, Kind.EXECUTION, [request.execution], rules)
@@ -64,13 +65,41 @@ def put_execution(tx: Transaction, request: service.PutExecutionRequest) -> serv
     reuse = Reuse(options.reuse_context_if_already_exist, options.force_reuse_context)
     context_ids = put_contexts(tx, request.contexts, reuse)
     linked = sorted({artifact_id for artifact_id in artifact_ids if artifact_id != NO_ARTIFACT})
-    _link_all(tx, context_ids, linked, [execution_id])
+    _link_all(
+        tx,
+        context_ids,
+        linked,
+        [execution_id],
+        fresh_artifacts=set()
+        if reuses
+        else _fresh(artifacts, [artifact_id for artifact_id in made if artifact_id is not None]),
+        fresh_executions=_fresh([request.execution], [execution_id]),
+    )
     return service.PutExecutionResponse(execution_id=execution_id, artifact_ids=artifact_ids, context_ids=context_ids)
 
 
-def _link_all(tx: Transaction, contexts: Iterable[int], artifacts: Sequence[int], executions: Sequence[int]) -> None:
+def _fresh(nodes: Sequence[Any], ids: Sequence[int]) -> set[int]:
+    """Return the ids of the nodes that the call created."""
+    return {node_id for node, node_id in zip(nodes, ids, strict=True) if not node.HasField("id")}
+
+
+def _link_all(
+    tx: Transaction,
+    contexts: Iterable[int],
+    artifacts: Sequence[int],
+    executions: Sequence[int],
+    *,
+    fresh_artifacts: set[int],
+    fresh_executions: set[int],
+) -> None:
     distinct = sorted(set(contexts))
-    store_links(tx, [(c, a) for c in distinct for a in artifacts], [(c, e) for c in distinct for e in executions])
+    store_links(
+        tx,
+        [(c, a) for c in distinct for a in artifacts],
+        [(c, e) for c in distinct for e in executions],
+        fresh_artifacts=fresh_artifacts,
+        fresh_executions=fresh_executions,
+    )
 
 
 def _put_pair_events(tx: Transaction, pairs: Sequence[Any], made: Sequence[int | None], execution_id: int) -> list[int]:
@@ -132,7 +161,14 @@ def put_lineage_subgraph(
         targets = _targets(request.artifacts, _external_ids(tx, request.artifacts))
     artifact_ids = put_nodes(tx, Kind.ARTIFACT, request.artifacts, ids=targets)
     execution_ids = put_nodes(tx, Kind.EXECUTION, request.executions)
-    _link_all(tx, context_ids, sorted(set(artifact_ids)), sorted(set(execution_ids)))
+    _link_all(
+        tx,
+        context_ids,
+        sorted(set(artifact_ids)),
+        sorted(set(execution_ids)),
+        fresh_artifacts=set() if targets else _fresh(request.artifacts, artifact_ids),
+        fresh_executions=_fresh(request.executions, execution_ids),
+    )
     store_events(tx, [_edge_event(edge, execution_ids, artifact_ids) for edge in request.event_edges])
     return service.PutLineageSubgraphResponse(
         execution_ids=execution_ids, artifact_ids=artifact_ids, context_ids=context_ids

@@ -1,6 +1,6 @@
 """Links into the database: membership in contexts, and contexts in contexts (mlmd-write contract, 4.11, 4.12)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import sqlalchemy as sa
 from mlmd_schemas.errors import AlreadyExists, InvalidArgument
@@ -36,19 +36,28 @@ _PARENTS = sa.select(PARENT_CONTEXT.c.context_id, PARENT_CONTEXT.c.parent_contex
 _STORE_ROW = sa.select(STORE.c.id).with_for_update()
 
 
-def store_links(tx: Transaction, attributions: Iterable[Link], associations: Iterable[Link]) -> None:
+def store_links(
+    tx: Transaction,
+    attributions: Iterable[Link],
+    associations: Iterable[Link],
+    *,
+    fresh_artifacts: Collection[int] = (),
+    fresh_executions: Collection[int] = (),
+) -> None:
     """Link contexts with artifacts and with executions; links that are there already stay as they are.
 
-    Whether the ids exist is the caller's to know.
+    Whether the ids exist is the caller's to know. Nodes that this transaction made can have no links yet: those of
+    `fresh_*` are not looked for.
     """
-    _store_members(tx, Kind.ARTIFACT, attributions)
-    _store_members(tx, Kind.EXECUTION, associations)
+    _store_members(tx, Kind.ARTIFACT, attributions, fresh_artifacts)
+    _store_members(tx, Kind.EXECUTION, associations, fresh_executions)
 
 
-def _store_members(tx: Transaction, kind: Kind, links: Iterable[Link]) -> None:
+def _store_members(tx: Transaction, kind: Kind, links: Iterable[Link], fresh: Collection[int] = ()) -> None:
     wanted = set(links)
+    old = {link for link in wanted if link[1] not in fresh}
     # An INSERT that only meets rows that are there takes their locks and uses up ids on InnoDB, so it is not sent.
-    missing = sorted(wanted - _links_there(tx, kind, wanted))
+    missing = sorted(wanted - _links_there(tx, kind, old)) if old else sorted(wanted)
     if missing:
         table, member = _MEMBERS[kind]
         tx.insert_ignore(table, ("context_id", member), missing)

@@ -19,7 +19,7 @@ Property = tuple[int, int, str, pb.Value]
 
 PropertyRow = tuple[int, str, int, Any]
 
-FEW_ROWS = 40
+FEW_ROWS = 200
 """Up to here all rows go into one statement with all columns; above, each value column gets its own."""
 
 _EXACT_COLUMNS = ("type_kind", "node_id", "is_custom_property", "name", "stand_in", "value")

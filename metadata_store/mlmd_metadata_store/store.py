@@ -1,5 +1,6 @@
 """A store: one database, opened, and the calls that it answers."""
 
+import logging
 from typing import Any
 
 from google.protobuf.message import Message
@@ -14,6 +15,7 @@ from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.receipts import with_receipt
 from mlmd_metadata_store.rpc import Rpc
 
+LOG = logging.getLogger(__name__)
 DEFAULT_OPTIONS = StoreOptions()
 
 
@@ -46,6 +48,8 @@ class Store:
                 google_text=options.google_text,
             )
         except SchemaError as error:
+            if error.detail:
+                LOG.error("opening the database: %s", error.detail)
             raise BY_CODE[Code(error.code)](error.message) from error
         except DBAPIError as error:
             raise dialect.translate(error) from error
