@@ -1,0 +1,57 @@
+"""Everything that a database holds, and what became more between two looks."""
+
+import contextlib
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+from mlmd_metadata_store.addresses import parse_url
+from mlmd_schemas.tables import own, v10
+
+from tests.services.sql_server import Address
+
+TABLES = tuple(sorted({*v10.METADATA.tables, *own.METADATA.tables}))
+RECEIPTS = own.RECEIPT.name
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The rows of every table, sorted."""
+
+    rows: dict[str, list[tuple[Any, ...]]]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Contents) and self.rows == other.rows
+
+    def more(self, before: "Contents") -> dict[str, int]:
+        """Return how many rows each table has more than before, tables without a difference left out."""
+        differences = {table: len(rows) - len(before.rows[table]) for table, rows in self.rows.items()}
+        return {table: count for table, count in differences.items() if count}
+
+    def marked(self, mark: str) -> dict[str, int]:
+        """Return how many rows of each table contain this text, tables without any left out."""
+        found = {table: sum(mark in str(row) for row in rows) for table, rows in self.rows.items()}
+        return {table: count for table, count in found.items() if count}
+
+    def differing(self, other: "Contents") -> list[str]:
+        """Return the tables whose rows differ."""
+        return [table for table, rows in self.rows.items() if rows != other.rows[table]]
+
+
+def contents(url: str) -> Contents:
+    """Read every table; on MySQL with locks, so that a transaction that is still open is waited for."""
+    parsed = parse_url(url)
+    if parsed.drivername == "sqlite":
+        with contextlib.closing(sqlite3.connect(parsed.database or "")) as connection:
+            return Contents(_read(connection.cursor(), ""))
+    address = Address(parsed.port or 3306, user=parsed.username or "", password=str(parsed.password or ""))
+    with contextlib.closing(address.connect(parsed.database or "", autocommit=False)) as connection:
+        return Contents(_read(connection.cursor(), " LOCK IN SHARE MODE"))
+
+
+def _read(cursor: Any, locking: str) -> dict[str, list[tuple[Any, ...]]]:
+    found = {}
+    for table in TABLES:
+        cursor.execute(f"SELECT * FROM `{table}`{locking}")
+        found[table] = sorted(cursor.fetchall(), key=repr)
+    return found

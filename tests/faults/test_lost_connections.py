@@ -1,0 +1,188 @@
+"""Connections that the database ends by itself: the next call opens others, and nobody notices."""
+
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from mlmd_metadata_store.options import StoreOptions
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.errors import Code, StoreError
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+
+from tests.faults.contents import contents
+from tests.faults.writes import WRITES, Ground
+from tests.metadata_store.calls import Calls
+from tests.services.mariadb import MariaDB
+from tests.services.sql_server import Address
+
+CONNECTIONS = 4
+WAITING = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+
+
+@pytest.fixture
+def own_store(own_mariadb: MariaDB) -> Iterator[Store]:
+    """A store on a MariaDB of the test's own."""
+    store = Store.open(own_mariadb.create("facts"), StoreOptions(pool_size=CONNECTIONS))
+    yield store
+    store.close()
+
+
+def fill_pools(store: Store) -> None:
+    """Use every connection of both pools at once, so that all of them are open."""
+    barrier = threading.Barrier(CONNECTIONS)
+    ended = threading.Barrier(CONNECTIONS)
+
+    def hold(engine: object) -> None:
+        connection = engine.raw_connection()  # type: ignore[attr-defined]
+        barrier.wait(30)
+        ended.wait(30)
+        connection.close()
+
+    for engine in (store.database.reader, store.database.writer):
+        with ThreadPoolExecutor(CONNECTIONS) as pool:
+            list(pool.map(hold, [engine] * CONNECTIONS))
+    assert store.database.reader.pool.checkedin() == CONNECTIONS  # type: ignore[attr-defined]
+
+
+def connections(server: Address) -> list[int]:
+    rows = server.execute("SELECT id FROM information_schema.processlist WHERE db IS NOT NULL AND db <> ''")
+    return [connection for (connection,) in rows]
+
+
+def all_calls_work(store: Store, ground: Ground, mark: str) -> None:
+    """Read and write from many threads at once; each call succeeds at once."""
+    calls = Calls(store)
+
+    def work(number: int) -> None:
+        assert calls("GetArtifactsByID", artifact_ids=[ground.artifact]).artifacts
+        calls("PutArtifacts", WRITES["PutArtifacts"](ground, f"{mark}{number}"))
+
+    with ThreadPoolExecutor(2 * CONNECTIONS) as pool:
+        list(pool.map(work, range(4 * CONNECTIONS)))
+
+
+def wait_until_gone(server: Address) -> None:
+    until = time.monotonic() + 30
+    while connections(server):
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_connections_that_were_idle_for_too_long(own_store: Store, own_mariadb: MariaDB) -> None:
+    own_mariadb.execute("SET GLOBAL wait_timeout = 1")
+    own_store.database.reader.dispose()
+    own_store.database.writer.dispose()
+    ground = Ground(Calls(own_store))
+    fill_pools(own_store)
+    wait_until_gone(own_mariadb)
+    all_calls_work(own_store, ground, "idle")
+
+
+def test_connections_that_were_killed(own_store: Store, own_mariadb: MariaDB) -> None:
+    ground = Ground(Calls(own_store))
+    for round_number in range(3):
+        fill_pools(own_store)
+        for connection in connections(own_mariadb):
+            own_mariadb.execute(f"KILL {connection}")
+        all_calls_work(own_store, ground, f"killed-{round_number}-")
+
+
+def test_a_write_whose_statement_is_killed_is_made_again(own_store: Store, own_mariadb: MariaDB) -> None:
+    """The connection is killed while a statement of it waits for a lock."""
+    ground = Ground(Calls(own_store))
+    with contextlib.closing(own_mariadb.connect("facts", autocommit=False)) as blocker:
+        blocker.cursor().execute("SELECT * FROM Artifact FOR UPDATE")
+        with ThreadPoolExecutor(1) as pool:
+            call = pool.submit(Calls(own_store), "PutArtifacts", WRITES["PutArtifacts"](ground, "waiting"))
+            killed: list[int] = []
+            for _ in range(3):
+                killed.append(waiting(own_mariadb, killed))
+                own_mariadb.execute(f"KILL {killed[-1]}")
+            blocker.rollback()
+            assert len(call.result(60).artifact_ids) == 3
+    assert contents(own_mariadb.url("facts")).marked("waiting")["Artifact"] == 3
+
+
+def waiting(server: Address, others: list[int]) -> int:
+    """Return a connection whose statement waits for a lock, none of the `others`."""
+    until = time.monotonic() + 30
+    while True:
+        for (connection,) in server.execute(WAITING):
+            if connection not in others:
+                return int(connection)
+        assert time.monotonic() < until
+        time.sleep(0.2)  # InnoDB renews what it tells only after a pause of 0.1 s
+
+
+@pytest.mark.parametrize("end", ["stop", "kill"])
+def test_a_server_that_was_restarted(own_store: Store, own_mariadb: MariaDB, end: str) -> None:
+    own_mariadb.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1")
+    ground = Ground(Calls(own_store))
+    fill_pools(own_store)
+    before = Calls(own_store)("GetArtifacts")
+    request = WRITES["PutExecution"](ground, "away")
+    getattr(own_mariadb, end)()
+    for method in ("GetArtifacts", "GetContexts"):
+        assert Calls(own_store).code(method) is Code.UNAVAILABLE
+    message = Calls(own_store).message("PutExecution", request)
+    assert "nothing listens" in message or "was lost" in message
+    with pytest.raises(StoreError) as refused:
+        own_store.ping()
+    assert refused.value.code is Code.UNAVAILABLE
+    own_mariadb.start()
+    own_store.ping()
+    assert Calls(own_store)("GetArtifacts") == before
+    all_calls_work(own_store, ground, "back")
+    assert not contents(own_mariadb.url("facts")).marked("away")
+
+
+def test_calls_go_on_through_a_restart(own_store: Store, own_mariadb: MariaDB) -> None:
+    """Calls made all the time while the server restarts end in OK or UNAVAILABLE; what was acknowledged is there."""
+    ground = Ground(Calls(own_store))
+    over = threading.Event()
+    codes: set[Code] = set()
+    acknowledged: list[str] = []
+
+    def work(worker: int) -> None:
+        number = 0
+        while not over.is_set():
+            number += 1
+            name = f"w{worker}-{number}"
+            caller = replace(LOCAL, idempotency_key=name)
+            artifact = pb.Artifact(type_id=ground.data, name=name)
+            code = Calls(own_store, caller).code("PutArtifacts", artifacts=[artifact])
+            codes.add(code)
+            if code is Code.OK:
+                acknowledged.append(name)
+            codes.add(Calls(own_store).code("GetArtifactsByID", artifact_ids=[ground.artifact]))
+
+    with ThreadPoolExecutor(4) as pool:
+        workers = [pool.submit(work, worker) for worker in range(4)]
+        time.sleep(0.3)
+        own_mariadb.restart()
+        so_far = len(acknowledged)
+        until = time.monotonic() + 30
+        while len(acknowledged) < so_far + 40 and time.monotonic() < until:
+            time.sleep(0.02)
+        over.set()
+        for worker in workers:
+            worker.result(60)
+    assert codes <= {Code.OK, Code.UNAVAILABLE}
+    stored = {artifact.name for artifact in Calls(own_store)("GetArtifacts").artifacts}
+    assert stored >= set(acknowledged)
+    assert len(acknowledged) >= so_far + 40
+
+
+def test_the_kernel_watches_over_silent_peers(own_store: Store) -> None:
+    connection = own_store.database.writer.raw_connection()
+    descriptor = connection.dbapi_connection.fileno()  # type: ignore[union-attr]
+    with contextlib.closing(socket.socket(fileno=socket.dup(descriptor))) as watched:
+        assert watched.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert 0 < watched.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) <= 60_000
+    connection.close()
