@@ -12,13 +12,30 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
+from tests.services.ceph import Ceph
 from tests.services.mariadb import MariaDB
 from tests.services.mysql import MySQL
-from tests.services.sql_server import Address, SqlServer
+from tests.services.sql_server import Address
 
-KINDS: dict[str, type[SqlServer]] = {"mariadb": MariaDB, "mysql9": MySQL}
+
+class Kept(Protocol):
+    """What a keeper keeps."""
+
+    def start(self) -> None:
+        """Start and wait until it answers."""
+
+    def told(self) -> dict[str, object]:
+        """Return where it listens."""
+
+    def discard(self) -> None:
+        """End it and delete its data."""
+
+
+KINDS: dict[str, Callable[[Path], Kept]] = {"mariadb": MariaDB, "mysql9": MySQL, "ceph": Ceph}
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -28,16 +45,21 @@ def owner() -> int:
 
 
 def shared(kind: str, folder: Path) -> Address:
-    """Return the run's server of that kind, started at the first call. `folder` is common to the run's workers."""
+    """Return the run's SQL server of that kind; `folder` is common to the run's workers."""
+    return Address(port=shared_details(kind, folder)["port"])
+
+
+def shared_details(kind: str, folder: Path) -> dict[str, Any]:
+    """Return where the run's server of that kind listens, started at the first call."""
     answer = folder / f"{kind}.json"
     with (folder / f"{kind}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not answer.exists():
             _keep(kind, answer)
-    told = json.loads(answer.read_text())
+    told: dict[str, Any] = json.loads(answer.read_text())
     if "error" in told:
         raise RuntimeError(told["error"])
-    return Address(port=told["port"])
+    return told
 
 
 def _keep(kind: str, answer: Path) -> None:
@@ -80,7 +102,7 @@ def main(kind: str, answer: Path, run: int) -> None:
         _tell(answer, {"error": traceback.format_exc()})
         raise
     try:
-        _tell(answer, {"port": server.port})
+        _tell(answer, server.told())
         while _alive(run):
             time.sleep(0.2)
     finally:

@@ -91,6 +91,10 @@ class SqlServer(Address):
         self.options = options
         self.process: subprocess.Popen[bytes] | None = None
 
+    def told(self) -> dict[str, object]:
+        """Return what another process needs to make an `Address`."""
+        return {"port": self.port}
+
     @property
     def data(self) -> Path:
         """The data directory."""

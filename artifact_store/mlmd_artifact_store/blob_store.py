@@ -1,0 +1,126 @@
+"""The seam between artifacts and whatever keeps their bytes.
+
+A blob is one stored object: bytes under a key, written whole or not at all. Keys follow `paths.check_key`. The ETag of
+a blob is the MD5 of its bytes in hexadecimal, or for one made of parts the MD5 of the parts' MD5s, a hyphen and their
+number; a store that calculates it otherwise (encrypted buckets do) is read where it matters.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol
+
+CHUNK_BYTES = 1 << 20
+"""How much is read at a time."""
+SMALLEST_PART_BYTES = 5 << 20
+"""What S3 demands of every part but the last."""
+LARGEST_PART_BYTES = 5 << 30
+MOST_PARTS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """What a store knows of a blob without reading it. `modified_ms` is UTC since the epoch."""
+
+    key: str
+    size_bytes: int
+    etag: str
+    modified_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stored part of a blob in the making; parts are numbered from 1."""
+
+    number: int
+    etag: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """An HTTP request that anybody may send until it expires; the headers have to be sent as they are."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Presigner(Protocol):
+    """What a store can do whose bytes need not pass through the server."""
+
+    def put(self, key: str, md5: bytes, expires_seconds: int) -> SignedRequest:
+        """Return the request that stores a whole blob; the store refuses bytes with another MD5."""
+
+    def put_part(self, key: str, upload: str, number: int, md5: bytes, expires_seconds: int) -> SignedRequest:
+        """Return the request that stores a part."""
+
+    def get(self, key: str, expires_seconds: int) -> SignedRequest:
+        """Return the request that reads a blob."""
+
+
+class BlobStore(Protocol):
+    """A place for blobs; safe to use from many threads.
+
+    Every method raises InvalidArgument for a key that cannot be, Unavailable when the store does not answer,
+    FailedPrecondition when it will not serve us (no bucket, wrong credentials, skewed clock, no permission) and
+    ResourceExhausted when it is full; the sentence names the cause and the mend.
+    """
+
+    @property
+    def presigner(self) -> Presigner | None:
+        """How requests are signed for others; None where bytes pass through the server."""
+
+    def uri(self, key: str = "") -> str:
+        """Return the URI under which others find a key, or a prefix of keys."""
+
+    def check(self) -> None:
+        """Find out whether blobs can be kept here."""
+
+    def put(self, key: str, source: BinaryIO, size_bytes: int, md5: bytes | None = None) -> Blob:
+        """Store a blob, replacing one of that key; InvalidArgument when size or MD5 are not those of the bytes."""
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Yield the bytes from `start`, at most `length`, in chunks; NotFound before the first one.
+
+        DataLoss when the stream ends early.
+        """
+
+    def stat(self, key: str) -> Blob:
+        """Return what is known of a blob; raises NotFound."""
+
+    def list(self, prefix: str = "", after: str = "") -> Iterator[Blob]:
+        """Yield the blobs whose key begins with `prefix` and comes after `after`, by the bytes of their keys."""
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete blobs; one that is not there is as good as deleted."""
+
+    def copy(self, source: str, target: str) -> Blob:
+        """Copy a blob inside the store; raises NotFound."""
+
+    def begin_parts(self, key: str, media_type: str = "") -> str:
+        """Begin a blob made of parts and return the name of the undertaking."""
+
+    def put_part(self, key: str, upload: str, number: int, source: BinaryIO, size_bytes: int, md5: bytes) -> Part:
+        """Store a part, replacing one of that number; NotFound when the undertaking is not there."""
+
+    def parts(self, key: str, upload: str) -> Sequence[Part]:
+        """Return the stored parts by number; raises NotFound."""
+
+    def complete_parts(self, key: str, upload: str, parts: Sequence[Part]) -> Blob:
+        """Make the blob of its parts; InvalidArgument when one is missing or other than said, NotFound."""
+
+    def abort_parts(self, key: str, upload: str) -> None:
+        """Give up the undertaking and its parts; nothing happens when it is not there."""
+
+
+def etag_of_md5s(md5s: Sequence[bytes], *, in_parts: bool) -> str:
+    """Return the ETag that a store gives bytes with this MD5, or parts with these."""
+    if not in_parts:
+        return md5s[0].hex()
+    return f"{hashlib.md5(b''.join(md5s), usedforsecurity=False).hexdigest()}-{len(md5s)}"
+
+
+def md5_hash() -> "hashlib._Hash":
+    """Return an MD5 to feed; it proves transport, not authorship."""
+    return hashlib.md5(usedforsecurity=False)

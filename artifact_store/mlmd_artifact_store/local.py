@@ -1,0 +1,240 @@
+"""Blobs as files of a folder, each under its own key, readable by whoever reads files.
+
+The store's own files are under `.mlmd`: `scratch` (files in the making), `parts` (blobs in the making) and `etags`
+(what a blob's ETag was when its file had a certain size and time; whatever is missing there is calculated again).
+"""
+
+import hashlib
+import heapq
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from mlmd_schemas.errors import DataLoss, InvalidArgument, NotFound
+
+from mlmd_artifact_store.blob_store import CHUNK_BYTES, Blob, Part, Presigner, etag_of_md5s, md5_hash
+from mlmd_artifact_store.local_files import copy_checked, explained, write_file
+from mlmd_artifact_store.paths import RESERVED, check_key
+
+_HEX = frozenset("0123456789abcdef")
+
+
+class LocalStore:
+    """A folder of blobs. Several processes may use one folder."""
+
+    presigner: Presigner | None = None
+
+    def __init__(self, root: Path) -> None:
+        """Take the folder; it is made when the first blob comes."""
+        self.root = root.absolute()
+        self._own = self.root / RESERVED
+        self._scratch = self._own / "scratch"
+
+    def uri(self, key: str = "") -> str:
+        """Return a `file://` URI, percent-encoded as RFC 8089 has it."""
+        return (self.root / key).as_uri() + ("/" if key.endswith("/") else "")
+
+    def check(self) -> None:
+        """Make the folder and try to write in it."""
+        with explained("", self.root):
+            write_file(self._own / "writable", self._scratch, lambda file: None)
+
+    def put(self, key: str, source: BinaryIO, size_bytes: int, md5: bytes | None = None) -> Blob:
+        """Write a file and sync it to disk before it gets its name."""
+        target, found = self._path(key), b""
+
+        def fill(file: BinaryIO) -> None:
+            nonlocal found
+            found = copy_checked(source, file, size_bytes, md5)
+
+        with explained(key, self.root):
+            state = write_file(target, self._scratch, fill)
+            return self._remember(key, state, found.hex())
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Open the file now and read it as the iterator is consumed."""
+        path = self._path(key)
+        with explained(key, self.root):
+            if path.is_dir():
+                raise NotFound(f"There is no blob {key!r} in the artifact folder.")
+            file = path.open("rb")
+            size = os.fstat(file.fileno()).st_size
+        wanted = max(0, size - start) if length is None else min(length, max(0, size - start))
+        return self._chunks(key, file, start, wanted)
+
+    def _chunks(self, key: str, file: BinaryIO, start: int, wanted: int) -> Iterator[bytes]:
+        with file, explained(key, self.root):
+            file.seek(start)
+            while wanted:
+                chunk = file.read(min(CHUNK_BYTES, wanted))
+                if not chunk:
+                    raise DataLoss(f"The blob {key!r} became shorter while it was read.")
+                wanted -= len(chunk)
+                yield chunk
+
+    def stat(self, key: str) -> Blob:
+        """Return size and ETag; the ETag is calculated when the file is not the one that we wrote."""
+        path = self._path(key)
+        with explained(key, self.root):
+            if path.is_dir():
+                raise NotFound(f"There is no blob {key!r} in the artifact folder.")
+            state = path.stat()
+        return self._blob(key, state)
+
+    def _blob(self, key: str, state: os.stat_result) -> Blob:
+        remembered = self._remembered(key, state)
+        if remembered is not None:
+            return Blob(key, state.st_size, remembered, state.st_mtime_ns // 1_000_000)
+        digest = md5_hash()
+        for chunk in self.read(key):
+            digest.update(chunk)
+        return self._remember(key, state, digest.hexdigest())
+
+    def _note(self, key: str) -> Path:
+        name = hashlib.sha256(key.encode()).hexdigest()
+        return self._own / "etags" / name[:2] / name[2:]
+
+    def _remember(self, key: str, state: os.stat_result, etag: str) -> Blob:
+        note = self._note(key)
+        note.parent.mkdir(parents=True, exist_ok=True)
+        partial_note = note.with_name(f"{note.name}.{secrets.token_hex(4)}")
+        partial_note.write_text(json.dumps([state.st_size, state.st_mtime_ns, state.st_ino, etag]))
+        os.replace(partial_note, note)
+        return Blob(key, state.st_size, etag, state.st_mtime_ns // 1_000_000)
+
+    def _remembered(self, key: str, state: os.stat_result) -> str | None:
+        try:
+            size, modified, inode, etag = json.loads(self._note(key).read_text())
+        except (OSError, ValueError):
+            return None
+        same = (size, modified, inode) == (state.st_size, state.st_mtime_ns, state.st_ino)
+        return str(etag) if same else None
+
+    def list(self, prefix: str = "", after: str = "") -> Iterator[Blob]:
+        """Walk the folder in the order of keys; symbolic links are not followed."""
+        folder = prefix.rpartition("/")[0]
+        if prefix:
+            check_key(prefix.rstrip("/"))
+        start = self.root / folder if folder else self.root
+        for key, path in self._walk(start, f"{folder}/" if folder else ""):
+            if key.startswith(prefix) and key.encode() > after.encode():
+                with explained(key, self.root):
+                    yield self._blob(key, path.stat())
+
+    def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+        try:
+            entries = [entry for entry in os.scandir(folder) if prefix or entry.name != RESERVED]
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        # A folder sorts as its name and a slash, which is where its keys belong among the files beside it.
+        queue = [
+            ((entry.name + "/" * entry.is_dir(follow_symlinks=False)).encode("utf-8", "surrogateescape"), entry)
+            for entry in entries
+        ]
+        heapq.heapify(queue)
+        while queue:
+            _, entry = heapq.heappop(queue)
+            key = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield from self._walk(Path(entry.path), f"{key}/")
+            elif entry.is_file(follow_symlinks=False):
+                yield key, Path(entry.path)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete files and the folders that they leave empty."""
+        for key in keys:
+            path = self._path(key)
+            with explained(key, self.root):
+                if path.is_file():
+                    path.unlink(missing_ok=True)
+                self._note(key).unlink(missing_ok=True)
+            self._drop_empty(path.parent)
+
+    def _drop_empty(self, folder: Path) -> None:
+        while folder != self.root and self.root in folder.parents:
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+            folder = folder.parent
+
+    def copy(self, source: str, target: str) -> Blob:
+        """Copy a file, by the file system where it can."""
+        origin = self._path(source)
+        etag = self.stat(source).etag
+        with explained(source, self.root), origin.open("rb") as file:
+            copied = partial(shutil.copyfileobj, file, length=CHUNK_BYTES)
+            state = write_file(self._path(target), self._scratch, copied)
+        return self._remember(target, state, etag)
+
+    def begin_parts(self, key: str, media_type: str = "") -> str:
+        """Make a folder for the parts."""
+        self._path(key)
+        upload = secrets.token_hex(16)
+        with explained(key, self.root):
+            folder = self._own / "parts" / upload
+            folder.mkdir(parents=True)
+            (folder / "key").write_text(key)
+        return upload
+
+    def put_part(self, key: str, upload: str, number: int, source: BinaryIO, size_bytes: int, md5: bytes) -> Part:
+        """Write a part as a file of its own, named by number, size and MD5."""
+        folder = self._parts_folder(key, upload)
+        name = f"{number:05}-{size_bytes}-{md5.hex()}"
+        with explained(key, self.root):
+            write_file(folder / name, self._scratch, lambda file: _ignore(copy_checked(source, file, size_bytes, md5)))
+            for older in folder.glob(f"{number:05}-*"):
+                if older.name != name:
+                    older.unlink(missing_ok=True)
+        return Part(number, md5.hex(), size_bytes)
+
+    def parts(self, key: str, upload: str) -> Sequence[Part]:
+        """Return the parts by the names of their files."""
+        names = sorted(path.name for path in self._parts_folder(key, upload).glob("?????-*"))
+        pieces = [name.split("-") for name in names]
+        return [Part(int(number), etag, int(size)) for number, size, etag in pieces]
+
+    def complete_parts(self, key: str, upload: str, parts: Sequence[Part]) -> Blob:
+        """Write the parts one after the other into the blob."""
+        folder = self._parts_folder(key, upload)
+        there = set(self.parts(key, upload))
+        for part in parts:
+            if part not in there:
+                raise InvalidArgument(f"parts: part {part.number} of {key!r} is missing or other than said; send it.")
+        etag = etag_of_md5s([bytes.fromhex(part.etag) for part in parts], in_parts=True)
+
+        def fill(file: BinaryIO) -> None:
+            for part in parts:
+                with (folder / f"{part.number:05}-{part.size_bytes}-{part.etag}").open("rb") as piece:
+                    shutil.copyfileobj(piece, file, CHUNK_BYTES)
+
+        with explained(key, self.root):
+            state = write_file(self._path(key), self._scratch, fill)
+            blob = self._remember(key, state, etag)
+        shutil.rmtree(folder, ignore_errors=True)
+        return blob
+
+    def abort_parts(self, key: str, upload: str) -> None:
+        """Delete the parts."""
+        if upload and set(upload) <= _HEX:
+            shutil.rmtree(self._own / "parts" / upload, ignore_errors=True)
+
+    def _parts_folder(self, key: str, upload: str) -> Path:
+        folder = self._own / "parts" / upload
+        if not upload or not set(upload) <= _HEX or not (folder / "key").is_file():
+            raise NotFound(f"upload: nothing is being made of parts for {key!r} under that name; begin again.")
+        if (folder / "key").read_text() != key:
+            raise NotFound(f"upload: that upload makes another blob than {key!r}.")
+        return folder
+
+    def _path(self, key: str) -> Path:
+        return self.root / check_key(key)
+
+
+def _ignore(_: object) -> None:
+    """Drop a value."""

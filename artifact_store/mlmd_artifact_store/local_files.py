@@ -1,0 +1,125 @@
+"""Files of a local store: written under a temporary name, synced, renamed; disk errors told with their mend."""
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from mlmd_schemas.errors import (
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    StoreError,
+    Unavailable,
+)
+
+from mlmd_artifact_store.blob_store import CHUNK_BYTES, md5_hash
+
+_NAMING_ATTEMPTS = 20
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+
+
+@contextmanager
+def explained(key: str, root: Path) -> Iterator[None]:
+    """Turn an OSError of the block into ours."""
+    try:
+        yield
+    except OSError as error:
+        raise _translated(error, key, root) from error
+
+
+def _translated(error: OSError, key: str, root: Path) -> StoreError:
+    if error.errno in _ABSENT:
+        return NotFound(f"There is no blob {key!r} in the artifact folder.")
+    if error.errno in _FULL:
+        return ResourceExhausted(f"The disk of the artifact folder {str(root)!r} is full; make room. Nothing was kept.")
+    if error.errno in _DENIED:
+        return FailedPrecondition(
+            f"The artifact folder {str(root)!r} may not be written or read by this process; mend its permissions."
+        )
+    if error.errno in (errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY):
+        return InvalidArgument(f"key: {key[:60]!r} is a folder of other blobs; choose another.")
+    if error.errno == errno.ENAMETOOLONG:
+        return InvalidArgument(f"key: {key[:60]!r} is too long for the file system of the artifact folder.")
+    return Unavailable(f"The artifact folder {str(root)!r} cannot be read or written; check its disk.")
+
+
+def write_file(target: Path, scratch: Path, fill: Callable[[BinaryIO], None]) -> os.stat_result:
+    """Let `fill` write a file, sync it and give it its name; nothing is left when that fails."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    temporary = scratch / secrets.token_hex(12)
+    try:
+        with temporary.open("xb") as file:
+            fill(file)
+            file.flush()
+            os.fsync(file.fileno())
+        made = _name(temporary, target)
+        for folder in (target.parent, *made):
+            _sync_folder(folder)
+        return target.stat()
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _name(temporary: Path, target: Path) -> list[Path]:
+    for left in range(_NAMING_ATTEMPTS, -1, -1):
+        made = make_folders(target.parent)
+        try:
+            os.replace(temporary, target)
+            return made
+        except FileNotFoundError:  # somebody deleted the folder, empty as it was, between the two
+            if not left:
+                raise
+    raise AssertionError("unreachable")
+
+
+def make_folders(folder: Path) -> list[Path]:
+    """Make a folder and those above it; return the folders that got a new entry."""
+    changed: list[Path] = []
+    for parent in (folder, *folder.parents):
+        if parent.is_dir():
+            break
+        changed.append(parent.parent)
+    folder.mkdir(parents=True, exist_ok=True)
+    return changed
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def copy_checked(source: BinaryIO, target: BinaryIO, size_bytes: int, md5: bytes | None) -> bytes:
+    """Copy exactly `size_bytes` and return their MD5; raises InvalidArgument when there are fewer or more, or other."""
+    digest, left = md5_hash(), size_bytes
+    while chunk := source.read(min(CHUNK_BYTES, left + 1)):
+        left -= len(chunk)
+        if left < 0:
+            raise InvalidArgument(f"size_bytes: more bytes came than the {size_bytes} that were declared.")
+        digest.update(chunk)
+        target.write(chunk)
+    if left:
+        raise InvalidArgument(f"size_bytes: {size_bytes - left} bytes came where {size_bytes} were declared.")
+    check_md5(digest.digest(), md5)
+    return digest.digest()
+
+
+def check_md5(found: bytes, declared: bytes | None) -> None:
+    """Raise InvalidArgument when an MD5 was declared and is another."""
+    if declared is not None and found != declared:
+        raise InvalidArgument(
+            f"md5: the bytes that came have the MD5 {found.hex()}, and {declared.hex()} was declared; the file changed "
+            "or was damaged on its way, send it again."
+        )

@@ -1,0 +1,101 @@
+"""What a file inside an artifact may be called, and what a blob may.
+
+A path is kept as it was given: it is the end of the object's key and of the file's name on disk, so that others find
+the file under its own name. What some store or some reader would take for something else is refused.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+
+from mlmd_schemas.errors import InvalidArgument
+
+LONGEST_SEGMENT_BYTES = 255
+"""What file systems take as a name."""
+LONGEST_PATH_BYTES = 700
+"""Leaves room for the artifact's own prefix within S3's 1,024 bytes."""
+LONGEST_KEY_BYTES = 1024
+RESERVED = ".mlmd"
+"""First segment of a local store's own files."""
+
+
+def check_path(path: str, field: str = "path") -> str:
+    """Return the path of a file inside an artifact; raises InvalidArgument saying what is wrong with it.
+
+    A path is relative, of segments separated by `/`, none of them empty, `.` or `..`, each at most 255 bytes of UTF-8
+    and all together at most 700; no control characters, no backslash, nothing that is no character.
+    """
+    return _checked(path, field, LONGEST_PATH_BYTES)
+
+
+def check_key(key: str) -> str:
+    """Return the key of a blob; raises InvalidArgument. The rules are those of paths, with S3's 1,024 bytes."""
+    _checked(key, "key", LONGEST_KEY_BYTES)
+    if key.split("/", 1)[0] == RESERVED:
+        raise InvalidArgument(f"key: {key[:60]!r} begins with {RESERVED!r}, which a local store keeps for itself.")
+    return key
+
+
+def _checked(text: str, field: str, longest: int) -> str:
+    shown = f"{field}: {text[:60]!r}{'…' if len(text) > 60 else ''}"
+    if not text:
+        raise InvalidArgument(f"{field}: empty; a file needs a name.")
+    if text.startswith("/"):
+        raise InvalidArgument(f"{shown} is absolute; give it relative to the artifact.")
+    _check_characters(text, shown)
+    size = len(text.encode())
+    if size > longest:
+        raise InvalidArgument(f"{shown} has {size} bytes of UTF-8, and at most {longest} are kept; shorten it.")
+    for segment in text.split("/"):
+        if segment in ("", ".", ".."):
+            what = f"a segment {segment!r}" if segment else "an empty segment"
+            raise InvalidArgument(f"{shown} has {what}; give the path as it is without it.")
+        if len(segment.encode()) > LONGEST_SEGMENT_BYTES:
+            raise InvalidArgument(
+                f"{shown} has a segment of more than {LONGEST_SEGMENT_BYTES} bytes of UTF-8, which file systems do not "
+                "take; shorten it."
+            )
+    return text
+
+
+def _check_characters(text: str, shown: str) -> None:
+    for character in text:
+        code = ord(character)
+        if character == "\\":
+            raise InvalidArgument(f"{shown} has a backslash, which some systems take for a separator; use '/'.")
+        if unicodedata.category(character) in ("Cc", "Cs") or code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF:
+            raise InvalidArgument(
+                f"{shown} has the character U+{code:04X}, which not every store can keep in a name; rename the file."
+            )
+
+
+def check_paths(paths: Iterable[str]) -> None:
+    """Check the paths of one artifact, each and together; raises InvalidArgument.
+
+    Refused are a path twice, two that differ only in Unicode normalisation (some systems take them for one), and a
+    file that is also the folder of another.
+    """
+    seen: dict[str, str] = {}
+    for path in paths:
+        check_path(path)
+        folded = unicodedata.normalize("NFC", path)
+        if folded in seen:
+            same = seen[folded] == path
+            why = "is there twice" if same else "differs from another only in its Unicode normalisation"
+            raise InvalidArgument(f"path: {path[:60]!r} {why}; keep one of them.")
+        seen[folded] = path
+    _check_folders(seen)
+
+
+def _check_folders(seen: dict[str, str]) -> None:
+    folders: set[str] = set()
+    for folded in seen:
+        while "/" in folded:
+            folded = folded.rpartition("/")[0]
+            if folded in folders:
+                break
+            folders.add(folded)
+    for folder in folders:
+        if folder in seen:
+            raise InvalidArgument(
+                f"path: {seen[folder][:60]!r} is a file and the folder of others; rename one of them."
+            )

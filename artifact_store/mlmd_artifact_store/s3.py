@@ -1,0 +1,238 @@
+"""Blobs in a bucket of MinIO, SeaweedFS, Ceph, AWS or any other S3, through minio-py's public interface."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, BinaryIO
+from urllib.parse import urlsplit
+
+import urllib3
+from minio import Minio
+from minio.commonconfig import CopySource
+from minio.credentials.providers import (
+    AWSConfigProvider,
+    ChainedProvider,
+    EnvAWSProvider,
+    EnvMinioProvider,
+    IamAwsProvider,
+    Provider,
+    StaticProvider,
+)
+from minio.deleteobjects import DeleteObject
+from minio.error import S3Error
+from mlmd_schemas.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound, StoreError, Unavailable
+
+from mlmd_artifact_store.blob_store import CHUNK_BYTES, LARGEST_PART_BYTES, Blob, Part, md5_hash
+from mlmd_artifact_store.paths import check_key
+from mlmd_artifact_store.s3_bodies import Body
+from mlmd_artifact_store.s3_errors import Refusal, Whereabouts
+from mlmd_artifact_store.s3_parts import S3Parts
+from mlmd_artifact_store.s3_requests import S3Presigner, S3Requests, content_md5
+from mlmd_artifact_store.s3_settings import S3Settings, completed
+
+_CONNECTIONS = 32
+_TIMES_RESUMED = 3
+
+
+class S3Store:
+    """The keys of a bucket below a prefix (`""` or with a slash at its end)."""
+
+    def __init__(self, settings: S3Settings, prefix: str = "", clock: Callable[[], float] = time.time) -> None:
+        """Take the settings, completed from the environment; nothing is sent yet. Raises InvalidArgument."""
+        self.settings = completed(settings)
+        self.prefix = prefix
+        self._where = Whereabouts(self.settings.endpoint, self.settings.bucket, clock)
+        self._http = _pool(self.settings)
+        provider = _provider(self.settings)
+        self._requests = S3Requests(self.settings, provider, self._http, self._where, clock)
+        self._minio = _client(self.settings, provider, self._http)
+        self._parts = S3Parts(self._requests)
+        self.presigner = S3Presigner(self._requests, self.settings.public_endpoint, self._key)
+
+    @property
+    def _bucket(self) -> str:
+        return self.settings.bucket
+
+    def _key(self, key: str) -> str:
+        return check_key(f"{self.prefix}{check_key(key)}")
+
+    def uri(self, key: str = "") -> str:
+        """Return `s3://bucket/key`, the key as it is."""
+        return f"s3://{self._bucket}/{self.prefix}{key}"
+
+    def check(self) -> None:
+        """List at most one key."""
+        self._requests.keys()
+        with self._where.explained(""):
+            next(iter(self._minio.list_objects(self._bucket, prefix=self.prefix)), None)
+
+    def put(self, key: str, source: BinaryIO, size_bytes: int, md5: bytes | None = None) -> Blob:
+        """Send the bytes in one request; the store refuses them when they have another MD5 than was declared."""
+        if size_bytes > LARGEST_PART_BYTES:
+            raise InvalidArgument(f"size_bytes: {size_bytes} is more than one request carries; send the blob in parts.")
+        whole = self._key(key)
+        headers = content_md5(md5) if md5 is not None else {}
+        body = Body(source, size_bytes, md5)
+        said, _ = self._requests.send(key, self._requests.signed("PUT", whole, headers=headers), body, size_bytes)
+        etag = said.get("etag", "").strip('"')
+        if md5 is None and etag != body.md5.hex():  # a store with other ETags, or other bytes
+            self._check_kept(key, body.md5)
+        return Blob(key, size_bytes, etag, int(time.time() * 1000))
+
+    def _check_kept(self, key: str, md5: bytes) -> None:
+        digest = md5_hash()
+        for chunk in self.read(key):
+            digest.update(chunk)
+        if digest.digest() != md5:
+            raise DataLoss(f"The store kept other bytes of {key!r} than were sent; send it again.")
+
+    def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Ask for the range now; a stream that breaks off is taken up again where it did."""
+        whole = self._key(key)
+        if length == 0:
+            self.stat(key)
+            return iter(())
+        try:
+            answer = self._get(key, whole, start, length, {})
+        except _BeyondEnd:
+            return iter(())
+        return self._chunks(key, whole, answer, start, length)
+
+    def _get(self, key: str, whole: str, start: int, length: int | None, headers: dict[str, str]) -> Any:
+        try:
+            with self._where.explained(key):
+                return self._minio.get_object(self._bucket, whole, start, length or 0, dict(headers))
+        except StoreError as error:
+            cause = error.__cause__
+            if isinstance(cause, S3Error) and cause.code == "InvalidRange":
+                raise _BeyondEnd from error
+            if isinstance(cause, S3Error) and cause.code == "PreconditionFailed":
+                raise Unavailable(f"The blob {key!r} was replaced while it was read; read it again.") from error
+            raise
+
+    def _chunks(self, key: str, whole: str, answer: Any, start: int, length: int | None) -> Iterator[bytes]:
+        position, left, resumed = start, length, 0
+        same = {"If-Match": answer.headers.get("etag", "").strip('"')}
+        while True:
+            try:
+                for chunk in answer.stream(CHUNK_BYTES):
+                    position += len(chunk)
+                    left = None if left is None else left - len(chunk)
+                    yield chunk
+                return
+            except urllib3.exceptions.HTTPError as error:
+                resumed += 1
+                if resumed > _TIMES_RESUMED:
+                    with self._where.explained(key):
+                        raise error
+            finally:
+                answer.close()
+                answer.release_conn()
+            answer = self._get(key, whole, position, left, same)
+
+    def stat(self, key: str) -> Blob:
+        """Ask for the headers, and for the reason when they are refused, which has no place in them."""
+        whole = self._key(key)
+        try:
+            with self._where.explained(key):
+                found = self._minio.stat_object(self._bucket, whole)
+        except (NotFound, FailedPrecondition):
+            self._requests.send(key, self._requests.signed("GET", whole, {}, {"Range": "bytes=0-0"}))
+            raise
+        return _blob(key, found)
+
+    def list(self, prefix: str = "", after: str = "") -> Iterator[Blob]:
+        """List page by page as the iterator is consumed."""
+        start = f"{self.prefix}{after}" if after else None
+        with self._where.explained(prefix):
+            for found in self._minio.list_objects(self._bucket, f"{self.prefix}{prefix}", True, start):
+                yield _blob((found.object_name or "")[len(self.prefix) :], found)
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete in requests of a thousand keys."""
+        wanted = [DeleteObject(self._key(key)) for key in keys]
+        with self._where.explained(""):
+            failures = list(self._minio.remove_objects(self._bucket, wanted)) if wanted else []
+        for failure in failures:
+            if failure.code not in ("NoSuchKey", "NoSuchVersion"):
+                raise self._where.error(Refusal(200, failure.code or ""), failure.name or "")
+
+    def copy(self, source: str, target: str) -> Blob:
+        """Copy without the bytes leaving the store."""
+        origin = CopySource(self._bucket, self._key(source))
+        try:
+            with self._where.explained(source):
+                self._minio.copy_object(self._bucket, self._key(target), origin)
+        except (NotFound, FailedPrecondition):
+            self.stat(source)  # it knows the reason
+            raise
+        return self.stat(target)
+
+    def begin_parts(self, key: str, media_type: str = "") -> str:
+        """Begin a multipart upload."""
+        return self._parts.begin(self._key(key), media_type)
+
+    def put_part(self, key: str, upload: str, number: int, source: BinaryIO, size_bytes: int, md5: bytes) -> Part:
+        """Send a part."""
+        return self._parts.put(self._key(key), upload, number, Body(source, size_bytes, md5), md5)
+
+    def parts(self, key: str, upload: str) -> Sequence[Part]:
+        """List the parts that are there."""
+        return self._parts.list(self._key(key), upload)
+
+    def complete_parts(self, key: str, upload: str, parts: Sequence[Part]) -> Blob:
+        """Make the object; the answer is a stat, so that size and ETag are what the store has."""
+        self._parts.complete(self._key(key), upload, parts)
+        return self.stat(key)
+
+    def abort_parts(self, key: str, upload: str) -> None:
+        """Abort a multipart upload."""
+        self._parts.abort(self._key(key), upload)
+
+
+class _BeyondEnd(Exception):
+    """The range begins after the last byte."""
+
+
+def _blob(key: str, found: Any) -> Blob:
+    modified = int(found.last_modified.timestamp() * 1000) if found.last_modified else 0
+    return Blob(key, found.size or 0, (found.etag or "").strip('"'), modified)
+
+
+def _pool(settings: S3Settings) -> urllib3.PoolManager:
+    return urllib3.PoolManager(
+        maxsize=_CONNECTIONS,
+        timeout=urllib3.Timeout(connect=10, read=60),
+        retries=urllib3.Retry(
+            total=3, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504], raise_on_status=False
+        ),
+        cert_reqs="CERT_REQUIRED",
+        ca_certs=settings.ca_file or None,
+    )
+
+
+def _provider(settings: S3Settings) -> Provider:
+    if settings.access_key:
+        return StaticProvider(settings.access_key, settings.secret_key, settings.session_token or None)
+    providers: list[Provider] = [EnvAWSProvider(), EnvMinioProvider(), AWSConfigProvider()]
+    if (urlsplit(settings.endpoint).hostname or "").endswith(".amazonaws.com"):
+        providers.append(IamAwsProvider())  # asks the machine's metadata service, which others do not have
+    return ChainedProvider(providers)
+
+
+def _client(settings: S3Settings, provider: Provider, http: urllib3.PoolManager) -> Minio:
+    address = urlsplit(settings.endpoint)
+    try:
+        client = Minio(
+            address.netloc,
+            secure=address.scheme == "https",
+            region=settings.region,
+            http_client=http,
+            credentials=provider,
+        )
+    except ValueError as error:
+        raise InvalidArgument(f"artifacts: the endpoint {settings.endpoint!r} cannot be used: {error}.") from error
+    if settings.uses_paths:
+        client.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+    else:
+        client.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+    return client

@@ -1,0 +1,136 @@
+"""What an S3 server's refusal means and how it is mended."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import urllib3
+from minio.error import InvalidResponseError, S3Error, ServerError
+from mlmd_schemas.errors import (
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    StoreError,
+    Unavailable,
+)
+
+MOST_SKEW_SECONDS = 300
+_CREDENTIALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "TokenRefreshRequired")
+_BUSY = (
+    *("SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "InternalError", "RequestTimeout"),
+    *("OperationAborted", "ServerBusy", "TooManyRequests"),
+)
+_FULL = ("XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientCapacity")
+_WRONG_BYTES = ("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "IncompleteBody", "EntityTooLarge")
+_WRONG_PARTS = ("InvalidPart", "InvalidPartOrder", "EntityTooSmall")
+_WRONG_REGION = ("AuthorizationHeaderMalformed", "PermanentRedirect", "InvalidRegion", "TemporaryRedirect")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer of the server that is an error. `date` is the server's clock, if it told."""
+
+    status: int
+    code: str
+    date: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """What messages name."""
+
+    endpoint: str
+    bucket: str
+    clock: Callable[[], float] = time.time
+
+    def error(self, refusal: Refusal, key: str) -> StoreError:
+        """Return our error for a refusal."""
+        code = refusal.code
+        if code in ("NoSuchKey", "NoSuchVersion") or (code == "" and refusal.status == 404):
+            return NotFound(f"There is no blob {key!r} in the bucket {self.bucket!r}.")
+        if code == "NoSuchUpload":
+            return NotFound(f"upload: nothing is being made of parts for {key!r} under that name; begin again.")
+        if code in _WRONG_BYTES:
+            return InvalidArgument(
+                f"md5: the bytes that came for {key!r} are not those declared ({code}); the file changed or was "
+                "damaged on its way, send it again."
+            )
+        if code in _WRONG_PARTS:
+            return InvalidArgument(f"parts: a part of {key!r} is missing, too small or other than said ({code}).")
+        if code in _FULL or refusal.status == 507:
+            return ResourceExhausted(f"The object store at {self.endpoint} is full ({code}); make room there.")
+        if code in _BUSY or refusal.status >= 500 or refusal.status == 429:
+            return Unavailable(
+                f"The object store at {self.endpoint} is busy or ill ({code or refusal.status}); try again."
+            )
+        return self._misconfigured(refusal)
+
+    def _misconfigured(self, refusal: Refusal) -> StoreError:
+        code = refusal.code
+        if code == "NoSuchBucket":
+            return FailedPrecondition(
+                f"artifacts: there is no bucket {self.bucket!r} at {self.endpoint}; make it, or name another."
+            )
+        skew = self._skew(refusal.date)
+        if code == "RequestTimeTooSkewed" or (refusal.status == 403 and skew > MOST_SKEW_SECONDS):
+            return FailedPrecondition(
+                f"artifacts: the clocks of this server and of the object store at {self.endpoint} are "
+                f"{skew:.0f} s apart; set them by NTP."
+            )
+        if code in _CREDENTIALS:
+            return FailedPrecondition(
+                f"artifacts: the object store at {self.endpoint} does not accept the access key and secret key "
+                f"({code}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to those of a user there."
+            )
+        if code in _WRONG_REGION:
+            return FailedPrecondition(
+                f"artifacts: the bucket {self.bucket!r} is in another region or at another endpoint ({code}); set "
+                "AWS_REGION and the endpoint to the bucket's."
+            )
+        if refusal.status in (401, 403):
+            return FailedPrecondition(
+                f"artifacts: the object store at {self.endpoint} does not let our user do this in the bucket "
+                f"{self.bucket!r} ({code or refusal.status}); grant it reading, writing, listing and deleting there."
+            )
+        return Unavailable(
+            f"The object store at {self.endpoint} refused a request ({code or refusal.status}); see that it is an S3 "
+            "server and look into its log."
+        )
+
+    def _skew(self, date: str | None) -> float:
+        try:
+            return abs(parsedate_to_datetime(date or "").timestamp() - self.clock())
+        except (TypeError, ValueError):
+            return 0.0
+
+    @contextmanager
+    def explained(self, key: str) -> Iterator[None]:
+        """Turn errors of minio-py and of the network within the block into ours."""
+        try:
+            yield
+        except S3Error as error:
+            response: Any = error.response
+            raise self.error(Refusal(response.status, error.code or "", response.headers.get("date")), key) from error
+        except ServerError as error:
+            raise self.error(Refusal(error.status_code, ""), key) from error
+        except InvalidResponseError as error:
+            raise Unavailable(f"{self.endpoint} does not answer as an S3 server does; check the endpoint.") from error
+        except urllib3.exceptions.HTTPError as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: urllib3.exceptions.HTTPError) -> StoreError:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, urllib3.exceptions.SSLError):
+            return Unavailable(
+                f"The object store at {self.endpoint} shows a certificate that is not trusted, or speaks no TLS; give "
+                "its authority with --artifacts-ca, or use http://."
+            )
+        if isinstance(reason, urllib3.exceptions.NameResolutionError):
+            return Unavailable(f"The host of the object store {self.endpoint} is not known; check the endpoint.")
+        return Unavailable(
+            f"The object store at {self.endpoint} cannot be reached or broke off; check that it runs and try again."
+        )

@@ -1,0 +1,77 @@
+"""Multipart uploads by requests of our own, because minio-py's are not public."""
+
+from collections.abc import Mapping, Sequence
+
+from mlmd_schemas.errors import NotFound, Unavailable
+
+from mlmd_artifact_store.blob_store import Part
+from mlmd_artifact_store.s3_bodies import Body
+from mlmd_artifact_store.s3_requests import S3Requests, content_md5, tag
+
+
+class S3Parts:
+    """Multipart uploads of one bucket; keys are whole keys."""
+
+    def __init__(self, requests: S3Requests) -> None:
+        self._requests = requests
+
+    def _send(
+        self, method: str, key: str, query: Mapping[str, str], body: bytes | Body = b"", md5: bytes | None = None
+    ) -> tuple[Mapping[str, str], bytes]:
+        """Send a request about an upload; that it is not there has several names among servers."""
+        request = self._requests.signed(method, key, query, content_md5(md5) if md5 is not None else {})
+        try:
+            return self._requests.send(key, request, body, body.size_bytes if isinstance(body, Body) else None)
+        except NotFound as error:
+            raise NotFound(
+                f"upload: nothing is being made of parts for {key!r} under that name; begin again."
+            ) from error
+
+    def begin(self, key: str, media_type: str) -> str:
+        """Return a new upload's id."""
+        headers = {"Content-Type": media_type or "application/octet-stream"}
+        _, body = self._requests.send(key, self._requests.signed("POST", key, {"uploads": ""}, headers))
+        upload = tag(body, "UploadId")
+        if not upload:
+            raise Unavailable("The object store began an upload and did not say its name; see that it is an S3 server.")
+        return upload
+
+    def put(self, key: str, upload: str, number: int, body: Body, md5: bytes) -> Part:
+        """Send one part; returns it as the store has it."""
+        query = {"partNumber": str(number), "uploadId": upload}
+        headers, _ = self._send("PUT", key, query, body, md5)
+        return Part(number, headers.get("etag", "").strip('"'), body.size_bytes)
+
+    def list(self, key: str, upload: str) -> Sequence[Part]:
+        """Return all parts, over as many pages as there are."""
+        parts: list[Part] = []
+        marker = "0"
+        while True:
+            query = {"uploadId": upload, "part-number-marker": marker}
+            _, body = self._send("GET", key, query)
+            for piece in body.split(b"<Part>")[1:]:
+                etag = tag(piece, "ETag").strip('"')
+                parts.append(Part(int(tag(piece, "PartNumber")), etag, int(tag(piece, "Size"))))
+            marker = tag(body, "NextPartNumberMarker")
+            if tag(body, "IsTruncated") != "true" or not marker:
+                return parts
+
+    def complete(self, key: str, upload: str, parts: Sequence[Part]) -> str:
+        """Make the object of its parts and return its ETag."""
+        listed = "".join(
+            f'<Part><PartNumber>{part.number}</PartNumber><ETag>"{part.etag}"</ETag></Part>' for part in parts
+        )
+        document = f"<CompleteMultipartUpload>{listed}</CompleteMultipartUpload>".encode()
+        try:
+            _, body = self._send("POST", key, {"uploadId": upload}, document)
+        except Unavailable:
+            self.list(key, upload)  # some servers say "internal error" of an upload that is not there
+            raise
+        return tag(body, "ETag").strip('"')
+
+    def abort(self, key: str, upload: str) -> None:
+        """Forget the upload and its parts."""
+        try:
+            self._send("DELETE", key, {"uploadId": upload})
+        except NotFound:
+            return

@@ -1,0 +1,75 @@
+"""Where an S3 store is and who we are there: from options, the environment, and AWS's and MinIO's usual variables."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mlmd_schemas.errors import InvalidArgument
+
+DEFAULT_REGION = "us-east-1"
+
+
+@dataclass(frozen=True, slots=True)
+class S3Settings:
+    """How a bucket is reached. Addresses are scheme and host with the port if it is not the scheme's own.
+
+    `public_endpoint` is the address that URLs are signed for when clients see the store elsewhere than we do. Without
+    `access_key` the credentials are looked for in the environment and AWS's files. `path_style` None: virtual hosts on
+    AWS, paths elsewhere. `ca_file` is a PEM file of authorities to trust instead of the system's.
+    """
+
+    bucket: str
+    endpoint: str = ""
+    region: str = ""
+    access_key: str = ""
+    secret_key: str = ""
+    session_token: str = ""
+    path_style: bool | None = None
+    ca_file: str = ""
+    public_endpoint: str = ""
+
+    @property
+    def uses_paths(self) -> bool:
+        """Whether the bucket is the first segment of the path and not a part of the host's name."""
+        if self.path_style is not None:
+            return self.path_style
+        return not (urlsplit(self.endpoint).hostname or "").endswith(".amazonaws.com") or "." in self.bucket
+
+
+def completed(settings: S3Settings, environment: Mapping[str, str] = os.environ) -> S3Settings:
+    """Return the settings with what they leave open taken from the environment; raises InvalidArgument.
+
+    Looked at, in order: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, `MINIO_ENDPOINT`; `AWS_REGION`,
+    `AWS_DEFAULT_REGION`, `MINIO_REGION`; `AWS_CA_BUNDLE`, `SSL_CERT_FILE`.
+    """
+
+    def first(*names: str) -> str:
+        return next((environment[name] for name in names if environment.get(name)), "")
+
+    region = settings.region or first("AWS_REGION", "AWS_DEFAULT_REGION", "MINIO_REGION") or DEFAULT_REGION
+    endpoint = settings.endpoint or first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "MINIO_ENDPOINT")
+    endpoint = _address(endpoint or f"https://s3.{region}.amazonaws.com", "endpoint")
+    public = _address(settings.public_endpoint, "public endpoint") if settings.public_endpoint else endpoint
+    ca_file = settings.ca_file or first("AWS_CA_BUNDLE", "SSL_CERT_FILE")
+    if ca_file and not Path(ca_file).is_file():
+        raise InvalidArgument(f"artifacts: the file of certificate authorities {ca_file!r} is not there.")
+    if bool(settings.access_key) != bool(settings.secret_key):
+        raise InvalidArgument("artifacts: access key and secret key belong together; give both or neither.")
+    return replace(settings, region=region, endpoint=endpoint, public_endpoint=public, ca_file=ca_file)
+
+
+def _address(text: str, what: str) -> str:
+    """Return scheme and host, without the port that goes without saying; raises InvalidArgument."""
+    given = text if "://" in text else f"https://{text}"
+    parts = urlsplit(given)
+    try:
+        port = parts.port
+    except ValueError:
+        raise InvalidArgument(f"artifacts: the {what} {text!r} has a port that is none.") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise InvalidArgument(f"artifacts: the {what} {text!r} is not scheme://host[:port] with http or https.")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    usual = 443 if parts.scheme == "https" else 80
+    return f"{parts.scheme}://{host}" + (f":{port}" if port and port != usual else "")

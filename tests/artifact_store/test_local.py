@@ -1,0 +1,100 @@
+"""What is particular to a folder: what others find there, a full disk, files that others touched."""
+
+import io
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from mlmd_artifact_store.local import LocalStore
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
+
+from tests.artifact_store.conformance.suite import content_of, keys, md5, put
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> LocalStore:
+    """An empty store."""
+    return LocalStore(tmp_path / "artifacts")
+
+
+@contextmanager
+def limited(size_bytes: int) -> Iterator[None]:
+    """Let no file of this process grow beyond a size, as a full disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_files_are_found_under_their_names(store: LocalStore) -> None:
+    put(store, "system.Model/fra ud/7/weights 100%.bin", b"weights")
+    path = store.root / "system.Model" / "fra ud" / "7" / "weights 100%.bin"
+    assert path.read_bytes() == b"weights"
+    uri = store.uri("system.Model/fra ud/7/weights 100%.bin")
+    assert uri.endswith("/system.Model/fra%20ud/7/weights%20100%25.bin")
+    with urlopen(uri) as answer:
+        assert answer.read() == b"weights"
+
+
+def test_disk_full(store: LocalStore) -> None:
+    put(store, "before", b"x")
+    with limited(1_000_000), pytest.raises(ResourceExhausted, match=r"disk .* is full; make room"):
+        put(store, "big", b"x" * 2_000_000)
+    assert keys(store) == ["before"]
+    assert list((store.root / ".mlmd" / "scratch").iterdir()) == []
+    put(store, "big", b"x" * 2_000_000)
+
+
+def test_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises((FailedPrecondition, NotFound, InvalidArgument)):
+        LocalStore(tmp_path / "file" / "artifacts").check()
+
+
+def test_a_key_cannot_be_file_and_folder(store: LocalStore) -> None:
+    put(store, "a/b", b"x")
+    with pytest.raises(InvalidArgument, match="is a folder of other blobs"):
+        put(store, "a", b"y")
+    assert content_of(store, "a/b") == b"x"
+
+
+def test_files_of_others_have_an_etag_too(store: LocalStore) -> None:
+    put(store, "k", b"ours")
+    (store.root / "k").write_bytes(b"changed by hand")
+    (store.root / "new").write_bytes(b"put by hand")
+    assert store.stat("k").etag == md5(b"changed by hand").hex()
+    assert store.stat("new").etag == md5(b"put by hand").hex()
+    assert keys(store) == ["k", "new"]
+
+
+def test_links_out_of_the_folder_are_not_followed_when_listing(store: LocalStore, tmp_path: Path) -> None:
+    put(store, "a/k", b"x")
+    os.symlink(store.root, store.root / "a" / "loop")
+    assert keys(store)[0] == "a/k"
+    assert len(keys(store)) == 1
+
+
+def test_deleting_leaves_no_empty_folders(store: LocalStore) -> None:
+    put(store, "a/b/c/k", b"x")
+    put(store, "a/l", b"x")
+    store.delete(["a/b/c/k"])
+    assert sorted(path.name for path in (store.root / "a").iterdir()) == ["l"]
+
+
+def test_an_interrupted_write_has_no_name(store: LocalStore) -> None:
+    class Killed(BaseException):
+        pass
+
+    class Source(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            raise Killed
+
+    with pytest.raises(Killed):
+        store.put("k", Source(), 10)  # type: ignore[arg-type]
+    assert keys(store) == []

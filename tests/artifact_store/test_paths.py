@@ -1,0 +1,70 @@
+"""The names of files inside an artifact."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlmd_artifact_store.paths import LONGEST_PATH_BYTES, check_path, check_paths
+from mlmd_schemas.errors import InvalidArgument
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("", "empty"),
+        ("/etc/passwd", "absolute"),
+        ("../up", "segment '..'"),
+        ("a/../../b", "segment '..'"),
+        ("./a", "segment '.'"),
+        ("a//b", "empty segment"),
+        ("a/", "empty segment"),
+        ("a\0b", r"U\+0000"),
+        ("a\x1bb", r"U\+001B"),
+        ("C:\\temp", "backslash"),
+        ("\ud800", r"U\+D800"),
+        ("\ufffe", r"U\+FFFE"),
+        ("a" * 4000, "4000 bytes"),
+        ("é" * 128, "segment of more than 255"),
+        ("/".join(["a" * 100] * 8), "at most 700"),
+    ],
+)
+def test_what_cannot_be_a_path(path: str, why: str) -> None:
+    with pytest.raises(InvalidArgument, match=f"^path: .*{why}"):
+        check_path(path)
+
+
+@pytest.mark.parametrize(
+    ("paths", "why"),
+    [
+        (["a", "b", "a"], "'a' is there twice"),
+        (["caf\u00e9", "cafe\u0301"], "Unicode normalisation"),
+        (["a/b", "a"], "'a' is a file and the folder"),
+        (["a", "a/b/c/d"], "'a' is a file and the folder"),
+    ],
+)
+def test_what_cannot_be_together(paths: list[str], why: str) -> None:
+    with pytest.raises(InvalidArgument, match=why):
+        check_paths(paths)
+
+
+def test_what_can_be_together() -> None:
+    check_paths(["a", "A", "a.b", "a-b/c", "b/a", "b/b", "b/c/d", " a", "a "])
+
+
+def refusal(path: str) -> str | None:
+    """Return why a path is refused, None when it is kept."""
+    try:
+        check_path(path)
+    except InvalidArgument as error:
+        return error.message
+    return None
+
+
+@given(st.text())
+def test_every_text_is_kept_or_refused_clearly(text: str) -> None:
+    message = refusal(text)
+    if message is not None:
+        assert message.startswith("path: ")
+        assert message.isprintable()
+    else:
+        assert 0 < len(text.encode()) <= LONGEST_PATH_BYTES
+        assert not {"", ".", ".."} & set(text.split("/"))

@@ -1,0 +1,262 @@
+"""What is particular to S3: ways to reach a server, what its refusals mean, URLs that others use."""
+
+import dataclasses
+import io
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+from minio import Minio
+from mlmd_artifact_store.blob_store import SMALLEST_PART_BYTES, Part, SignedRequest
+from mlmd_artifact_store.s3 import S3Store
+from mlmd_artifact_store.s3_settings import S3Settings, completed
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, StoreError, Unavailable
+
+from tests.artifact_store.conformance.suite import content_of, md5, put
+from tests.services.ceph import S3Address
+from tests.services.ports import free_port
+from tests.services.proxy import Proxy
+
+
+@pytest.fixture
+def settings(s3: S3Address, bucket: str) -> S3Settings:
+    """The settings of an empty bucket."""
+    return S3Settings(bucket, s3.endpoint, "us-east-1", s3.access_key, s3.secret_key)
+
+
+@pytest.fixture
+def http() -> Iterator[urllib3.PoolManager]:
+    """A plain HTTP client that knows nothing of S3."""
+    with urllib3.PoolManager() as pool:
+        yield pool
+
+
+def send(http: urllib3.PoolManager, request: SignedRequest, body: bytes = b"") -> int:
+    """Send a signed request as anybody would."""
+    return http.request(request.method, request.url, body=body, headers=dict(request.headers), retries=False).status
+
+
+def uses(store: S3Store) -> list[str]:
+    """Make every kind of request; return the messages of those that failed."""
+    told = []
+    for use in (
+        store.check,
+        lambda: store.stat("k"),
+        lambda: store.read("k"),
+        lambda: store.put("k", io.BytesIO(b"x"), 1),
+        lambda: list(store.list()),
+        lambda: store.delete(["k"]),
+        lambda: store.copy("k", "l"),
+        lambda: store.begin_parts("k"),
+        lambda: store.parts("k", "u"),
+    ):
+        try:
+            use()
+        except StoreError as error:
+            told.append(f"{type(error).__name__}: {error.message}")
+    return told
+
+
+def test_tls_with_an_authority_of_its_own(s3: S3Address, settings: S3Settings) -> None:
+    store = S3Store(dataclasses.replace(settings, endpoint=s3.tls_endpoint, ca_file=str(s3.authority)))
+    put(store, "k", b"over TLS")
+    assert content_of(store, "k") == b"over TLS"
+    told = uses(S3Store(dataclasses.replace(settings, endpoint=s3.tls_endpoint)))
+    assert len(told) == 9
+    assert all(message.startswith("Unavailable") and "certificate that is not trusted" in message for message in told)
+
+
+def test_addresses_of_virtual_hosts(settings: S3Settings) -> None:
+    store = S3Store(dataclasses.replace(settings, endpoint="https://s3.example:9000", path_style=False))
+    assert store.presigner.get("a b", 60).url.startswith(f"https://{settings.bucket}.s3.example:9000/a%20b?")
+
+
+def test_virtual_hosts(s3: S3Address, settings: S3Settings, http: urllib3.PoolManager) -> None:
+    host = f"{settings.bucket}.localhost"
+    try:
+        socket.getaddrinfo(host, s3.port)
+    except socket.gaierror:
+        pytest.skip(f"this machine's resolver does not know {host}")
+    store = S3Store(dataclasses.replace(settings, endpoint=f"http://localhost:{s3.port}", path_style=False))
+    put(store, "a b", b"by host")
+    assert content_of(store, "a b") == b"by host"
+    assert store.presigner.get("a b", 60).url.startswith(f"http://{host}:{s3.port}/a%20b?")
+
+
+def test_bucket_missing(settings: S3Settings) -> None:
+    told = uses(S3Store(dataclasses.replace(settings, bucket="nobody-made-it")))
+    assert len(told) == 9
+    assert {message.split(":")[0] for message in told} == {"FailedPrecondition"}
+    assert all("no bucket 'nobody-made-it'" in message and "make it" in message for message in told)
+
+
+@pytest.mark.parametrize("wrong", [{"secret_key": "wrong"}, {"access_key": "nobody"}])
+def test_credentials_wrong(settings: S3Settings, wrong: dict[str, str]) -> None:
+    told = uses(S3Store(dataclasses.replace(settings, **wrong)))
+    assert len(told) == 9
+    assert all("FailedPrecondition: artifacts: the object store at" in message for message in told)
+    assert all("does not accept the access key and secret key" in message for message in told), told
+
+
+def test_credentials_absent(settings: S3Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    store = S3Store(dataclasses.replace(settings, access_key="", secret_key=""))
+    with pytest.raises(FailedPrecondition, match="no credentials"):
+        store.check()
+
+
+@pytest.mark.parametrize(("name", "secret"), [("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+                                              ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")])  # fmt: skip
+def test_credentials_of_the_environment(
+    s3: S3Address, settings: S3Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, secret: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv(name, s3.access_key)
+    monkeypatch.setenv(secret, s3.secret_key)
+    store = S3Store(dataclasses.replace(settings, access_key="", secret_key=""))
+    put(store, "k", b"x")
+    assert content_of(store, "k") == b"x"
+
+
+def test_clock_skewed(settings: S3Settings) -> None:
+    store = S3Store(settings, clock=lambda: time.time() - 2 * 3600)
+    with pytest.raises(FailedPrecondition, match=r"clocks .* are 7[12]\d\d s apart; set them by NTP"):
+        store.put("k", io.BytesIO(b"x"), 1)
+
+
+def test_unreachable(settings: S3Settings) -> None:
+    told = uses(S3Store(dataclasses.replace(settings, endpoint=f"http://127.0.0.1:{free_port()}")))
+    assert len(told) == 9
+    assert all(message.startswith("Unavailable: The object store at http://127.0.0.1") for message in told), told
+
+
+def test_host_unknown(settings: S3Settings) -> None:
+    with pytest.raises(Unavailable, match=r"host of the object store .* is not known"):
+        S3Store(dataclasses.replace(settings, endpoint="http://no-such-host.invalid")).put("k", io.BytesIO(b"x"), 1)
+
+
+def test_something_that_is_no_s3(settings: S3Settings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def answer() -> None:
+            for _ in range(4):
+                connection, _ = listener.accept()
+                connection.recv(65536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+                connection.close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        store = S3Store(dataclasses.replace(settings, endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}"))
+        with pytest.raises(Unavailable, match="S3 server"):
+            store.begin_parts("k")
+
+
+def test_read_is_taken_up_where_it_broke(s3: S3Address, settings: S3Settings) -> None:
+    content = bytes(range(256)) * 20_000
+    put(S3Store(settings), "k", content)
+    with Proxy(s3.port) as proxy:
+        store = S3Store(dataclasses.replace(settings, endpoint=f"http://127.0.0.1:{proxy.port}"))
+        proxy.cut_after_bytes(to_client=2_000_000)
+        assert content_of(store, "k") == content
+        assert proxy.accepted >= 2
+        proxy.cut_after_bytes(to_client=1_500_000)
+        assert content_of(store, "k", 100, 4_000_000) == content[100:4_000_100]
+
+
+def test_put_that_breaks_leaves_nothing(s3: S3Address, settings: S3Settings) -> None:
+    content = b"x" * 3_000_000
+    with Proxy(s3.port) as proxy:
+        store = S3Store(dataclasses.replace(settings, endpoint=f"http://127.0.0.1:{proxy.port}"))
+        proxy.cut_after_bytes(to_server=1_000_000)
+        with pytest.raises(Unavailable, match="broke off"):
+            store.put("k", io.BytesIO(content), len(content), md5(content))
+        assert list(S3Store(settings).list()) == []
+        put(store, "k", content)
+        assert content_of(store, "k") == content
+
+
+def test_signed_put_takes_the_declared_bytes_only(settings: S3Settings, http: urllib3.PoolManager) -> None:
+    store = S3Store(settings, "pre/")
+    request = store.presigner.put("a b/ü?.bin", md5(b"declared"), 60)
+    assert send(http, request, b"other") == 400
+    assert send(http, SignedRequest(request.method, request.url, {}), b"declared") == 403
+    assert [blob.key for blob in store.list()] == []
+    assert send(http, request, b"declared") == 200
+    assert content_of(store, "a b/ü?.bin") == b"declared"
+    assert send(http, store.presigner.get("a b/ü?.bin", 60)) == 200
+    tampered = dataclasses.replace(request, url=request.url.replace("pre/a", "pre/b"))
+    assert send(http, tampered, b"declared") == 403
+
+
+def test_signed_parts(settings: S3Settings, http: urllib3.PoolManager) -> None:
+    store = S3Store(settings)
+    pieces = [b"1" * SMALLEST_PART_BYTES, b"2"]
+    upload = store.begin_parts("k")
+    for number, piece in enumerate(pieces, 1):
+        assert send(http, store.presigner.put_part("k", upload, number, md5(piece), 60), piece) == 200
+    assert send(http, store.presigner.put_part("k", upload, 3, md5(b"3"), 60), b"4") == 400
+    store.complete_parts("k", upload, [Part(n, md5(piece).hex(), len(piece)) for n, piece in enumerate(pieces, 1)])
+    assert content_of(store, "k") == b"".join(pieces)
+
+
+def test_signed_requests_expire(settings: S3Settings, http: urllib3.PoolManager) -> None:
+    request = S3Store(settings, clock=lambda: time.time() - 100).presigner.put("k", md5(b"x"), 50)
+    assert send(http, request, b"x") == 403
+
+
+def test_signed_for_the_public_address(s3: S3Address, settings: S3Settings, http: urllib3.PoolManager) -> None:
+    with Proxy(s3.port) as outside:
+        public = f"http://127.0.0.1:{outside.port}"
+        store = S3Store(dataclasses.replace(settings, public_endpoint=public))
+        request = store.presigner.put("k", md5(b"x"), 60)
+        assert request.url.startswith(public)
+        assert send(http, request, b"x") == 200
+        assert outside.accepted == 1
+        assert content_of(store, "k") == b"x"
+        assert outside.accepted == 1
+
+
+def test_what_others_put_there(settings: S3Settings, s3_admin: Minio) -> None:
+    store = S3Store(settings, "pre/")
+    s3_admin.put_object(settings.bucket, "pre/from outside", io.BytesIO(b"abc"), 3)
+    s3_admin.put_object(settings.bucket, "elsewhere", io.BytesIO(b"abc"), 3)
+    assert [blob.key for blob in store.list()] == ["from outside"]
+    assert content_of(store, "from outside") == b"abc"
+    put(store, "a/b", b"ours")
+    assert store.uri("a/b") == f"s3://{settings.bucket}/pre/a/b"
+    answer = s3_admin.get_object(settings.bucket, "pre/a/b")
+    assert answer.read() == b"ours"
+    answer.close()
+    answer.release_conn()
+
+
+def test_settings_of_the_environment(tmp_path: Path, s3: S3Address) -> None:
+    authority = tmp_path / "ca.pem"
+    shutil.copy(s3.authority, authority)
+    found = completed(
+        S3Settings("b"),
+        {"AWS_ENDPOINT_URL": "https://minio:9000/", "AWS_REGION": "eu-west-1", "AWS_CA_BUNDLE": str(authority)},
+    )
+    assert (found.endpoint, found.public_endpoint) == ("https://minio:9000", "https://minio:9000")
+    assert (found.region, found.ca_file, found.uses_paths) == ("eu-west-1", str(authority), True)
+    aws = completed(S3Settings("b", region="eu-north-1"), {})
+    assert (aws.endpoint, aws.uses_paths) == ("https://s3.eu-north-1.amazonaws.com", False)
+    assert completed(S3Settings("b", endpoint="http://h:80"), {}).endpoint == "http://h"
+    assert completed(S3Settings("b", endpoint="h:9000"), {}).endpoint == "https://h:9000"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"endpoint": "ftp://h"}, {"endpoint": "http://h/path"}, {"endpoint": "http://h:99999"}, {"ca_file": "/nothing"},
+     {"access_key": "alone"}, {"public_endpoint": "http://"}],
+)  # fmt: skip
+def test_settings_that_cannot_be(wrong: dict[str, str]) -> None:
+    with pytest.raises(InvalidArgument, match="artifacts: "):
+        completed(S3Settings("b", **wrong), {})  # type: ignore[arg-type]
