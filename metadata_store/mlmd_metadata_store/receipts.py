@@ -1,6 +1,7 @@
 """Answers of writes that carried an idempotency key: a repeat gets the stored one."""
 
 import hashlib
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,9 @@ from mlmd_metadata_store.transaction import Transaction, now_ms
 
 KEPT_MS = 7 * 24 * 3600 * 1000
 LONGEST_KEY = 255
-_SWEPT_AT_ONCE = 100
+SWEEP_EVERY = 50
+"""How many receipted writes there are, on average, to one that forgets old receipts."""
+_SWEPT_AT_ONCE = 200
 
 _BY_KEY = sa.select(RECEIPT.c.method, RECEIPT.c.request_sha256, RECEIPT.c.response).where(
     RECEIPT.c.idempotency_key == sa.bindparam("key")
@@ -70,6 +73,8 @@ def with_receipt(rpc: Rpc, request: Message, key: str) -> Callable[[Transaction]
             tx.insert(RECEIPT, _COLUMNS, [row])
         except UniqueViolation as error:
             raise Aborted("The same call is being answered at this moment; try again.") from error
+        if random.randrange(SWEEP_EVERY) == 0:
+            sweep(tx)
         return answer
 
     return body
