@@ -37,6 +37,13 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
+def _key_usage(is_ca: bool) -> x509.KeyUsage:
+    """What Python 3.13 demands: an authority signs certificates, the others sign handshakes."""
+    unused = dict.fromkeys(("content_commitment", "key_encipherment", "data_encipherment", "key_agreement"), False)
+    unused |= dict.fromkeys(("crl_sign", "encipher_only", "decipher_only"), False)
+    return x509.KeyUsage(digital_signature=not is_ca, key_cert_sign=is_ca, **unused)
+
+
 class _Signer:
     def __init__(self, folder: Path, name: str) -> None:
         self.folder, self.name = folder, name
@@ -57,6 +64,9 @@ class _Signer:
             .not_valid_after(today + datetime.timedelta(days=1))
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
+            .add_extension(_key_usage(is_ca), critical=True)
+            .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key()), critical=False)
             .sign(self.key, hashes.SHA256())
         )
 
