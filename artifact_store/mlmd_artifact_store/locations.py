@@ -1,8 +1,8 @@
 """Where an artifact's files are: plain URIs, readable by whoever reads the store.
 
 An artifact's files live under `<tenant>/<type>/<name>/<id>/`, each segment percent-encoded, `_` where there is no
-name. In a bucket that is literally the key: `%20` in the URI is `%20` in the key. Kubeflow's `minio://` and `s3://` URIs
-are read too, with the query strings that it writes on them.
+name. In a bucket that is literally the key: `%20` in the URI is `%20` in the key. Kubeflow's `minio://` and `s3://`
+URIs are read too, with the query strings that it writes on them.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ _INSECURE = ("disableSSL", "disable_https")
 def encoded_segment(name: str) -> str:
     """Return a name as one safe segment of a URI, a key and a path.
 
-    Letters, digits, `-`, `.`, `_` and `~` stay; more than 80 characters are cut, and a digest of the whole tells cut ones
+    Letters, digits, `-`, `.`, `_` and `~` stay; more than 80 characters are cut, and a digest of the whole tells those
     apart. No two names give the same segment but by a collision of that digest.
     """
     if not name:
@@ -67,7 +67,7 @@ class Location:
 
 
 def parse_location(uri: str) -> Location:
-    """Return what a `s3://`, `minio://` or `file://` URI says; raises InvalidArgument for any other and for bad ones."""
+    """Return what a `s3://`, `minio://` or `file://` URI says; raises InvalidArgument for any other."""
     shown = f"uri: {uri[:80]!r}"
     scheme, separator, rest = uri.partition("://")
     if not separator or scheme.lower() not in ("s3", "minio", "file"):

@@ -76,5 +76,5 @@ def test_parses(uri: str, location: Location) -> None:
      "s3://b/k?disableSSL=perhaps"],
 )  # fmt: skip
 def test_refuses(uri: str) -> None:
-    with pytest.raises(InvalidArgument, match="^uri: "):
+    with pytest.raises(InvalidArgument, match=r"^uri: "):
         parse_location(uri)

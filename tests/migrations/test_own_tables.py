@@ -62,6 +62,7 @@ def test_indexes_of_our_own_tables(engine: sa.Engine) -> None:
     found = {(table, *index["column_names"]) for table in own.METADATA.tables for index in inspector.get_indexes(table)}
     owner = ("type_kind", "node_id", "name", "slice")
     assert found == {
+        ("mlmd_manifests", "digest"),
         ("mlmd_receipts", "create_ms"),
         ("mlmd_versions", "artifact_id"),
         ("mlmd_series", *owner),
@@ -125,3 +126,24 @@ def test_store_keeps_its_identity_when_a_revision_is_made_again(new_engine: NewE
     execute(engine, f"DELETE FROM {own_tables.VERSION_TABLE}")
     assert open_schema(engine).store_uuid == uuid
     assert rows(engine, f"SELECT version_num FROM {own_tables.VERSION_TABLE}") == [(own_tables.HEAD,)]
+
+
+def test_a_database_of_the_revision_before_is_brought_up_by_opening(engine: sa.Engine) -> None:
+    """The tables that came last are made when an older server's database is opened; what was there stays."""
+    uuid = open_schema(engine).store_uuid
+    for table in ("mlmd_manifests", "mlmd_files", "mlmd_uploads", "mlmd_upload_files"):
+        execute(engine, f"DROP TABLE {table}")
+    execute(engine, f"UPDATE {own_tables.VERSION_TABLE} SET version_num = 'v0002'")
+    assert open_schema(engine).store_uuid == uuid
+    assert rows(engine, f"SELECT version_num FROM {own_tables.VERSION_TABLE}") == [(own_tables.HEAD,)]
+    assert set(own.METADATA.tables) <= set(sa.inspect(engine).get_table_names())
+
+
+def test_paths_are_told_apart_by_their_bytes(engine: sa.Engine) -> None:
+    open_schema(engine)
+    paths = [b"a", b"a ", b"A", "é".encode(), "e\u0301".encode(), b"x" * 1024]
+    values = {"artifact_id": 1, "size_bytes": 0, "sha256": b"", "verified_ms": 0, "etag": "", "media_type": ""}
+    with engine.begin() as connection:
+        connection.execute(sa.insert(own.FILE), [values | {"path": path} for path in paths])
+        found = connection.execute(sa.select(own.FILE.c.path).order_by(own.FILE.c.path)).scalars().all()
+    assert [bytes(path) for path in found] == sorted(paths)

@@ -138,3 +138,60 @@ EVALUATION_PART = Table(
     Column("content", LargeBinary, nullable=False),
 )
 """The counts of matrices and the columns of curves, compressed, cut into parts that fit a packet of the database."""
+
+MANIFEST = Table(
+    "mlmd_manifests",
+    METADATA,
+    _key("artifact_id"),
+    Column("root_uri", String, nullable=False),  # where the files are, for others
+    Column("key_prefix", String, nullable=False),  # where they are in the store of blobs; "" when external
+    Column("is_external", BigInteger, nullable=False),
+    Column("file_count", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 over the sorted files; b"" when one has none
+    Column("create_ms", BigInteger, nullable=False),
+)
+"""The truth about an artifact's files, whatever becomes of its uri and state."""
+
+FILE = Table(
+    "mlmd_files",
+    METADATA,
+    _key("artifact_id"),
+    Column("path", LargeBinary, primary_key=True),  # UTF-8
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),  # b"": unknown
+    Column("verified_ms", BigInteger, nullable=False),  # 0: the digest is declared and nobody has read the bytes
+    Column("etag", String, nullable=False),
+    Column("media_type", String, nullable=False),
+)
+
+UPLOAD = Table(
+    "mlmd_uploads",
+    METADATA,
+    _key("artifact_id"),
+    Column("state", BigInteger, nullable=False),  # 1: pending, 2: aborted, its bytes not yet deleted
+    Column("root_uri", String, nullable=False),
+    Column("key_prefix", String, nullable=False),
+    Column("file_count", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("collection", String, nullable=False),  # "": none
+    Column("subject", String, nullable=False),
+    Column("create_ms", BigInteger, nullable=False),
+)
+"""An upload under way, its row gone when it is committed or its bytes are deleted; locked by whoever ends it."""
+
+UPLOAD_FILE = Table(
+    "mlmd_upload_files",
+    METADATA,
+    _key("artifact_id"),
+    Column("path", LargeBinary, primary_key=True),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("sha256", LargeBinary, nullable=False),
+    Column("md5s", LargeBinary, nullable=False),  # of the file, or of its parts one after the other; 16 bytes each
+    Column("part_size_bytes", BigInteger, nullable=False),  # 0: sent whole
+    Column("media_type", String, nullable=False),
+    Column("parts_name", String, nullable=False),  # the store's name of the upload in parts; "": not begun
+    Column("source_key", String, nullable=False),  # copied from this blob inside the store; "": sent
+    Column("source_etag", String, nullable=False),
+)
