@@ -10,16 +10,16 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb.v1 import collections_pb2 as v1
 
-from tests.metadata_store.calls import Calls, node
+from tests.metadata_store.calls import node
 
 PROPERTIES = {"count": pb.INT, "label": pb.STRING}
 INPUT, OUTPUT = pb.Event.INPUT, pb.Event.OUTPUT
 
 
 class Ground:
-    """A store with a little of everything in it; `call` goes straight to the database."""
+    """A store with a little of everything in it; `call` is `Calls` on a store or `Remote` on a server."""
 
-    def __init__(self, call: Calls) -> None:
+    def __init__(self, call: Callable[..., Any]) -> None:
         self.call = call
         self._names = itertools.count(1)
         made = call(
