@@ -1,0 +1,40 @@
+"""Sessions: the requests of one example, chosen call by call."""
+
+from collections.abc import Callable
+
+from mlmd_schemas.tables.v10 import Kind
+
+from tests.differential.followed import Echo, Walk
+from tests.differential.node_requests import Nodes
+from tests.differential.read_requests import Reads
+from tests.differential.source import Call, Source
+from tests.differential.type_requests import Types
+
+KINDS = (Kind.ARTIFACT, Kind.EXECUTION, Kind.CONTEXT)
+
+
+Step = Call | Echo | Walk
+
+
+def any_step(source: Source, *, wide: bool) -> Step:
+    """Return one step of a session; `wide` allows integers beyond 32 bits."""
+    nodes, types, reads = Nodes(source, wide=wide), Types(source), Reads(source)
+    kind = source.pick(KINDS)
+    made: tuple[tuple[int, Callable[[], Step]], ...] = (
+        (8, lambda: Echo.chosen(source)),
+        (5, lambda: Walk.chosen(source)),
+        (22, lambda: nodes.put_nodes(kind)),
+        (10, nodes.put_execution),
+        (7, nodes.put_lineage_subgraph),
+        (6, nodes.put_events),
+        (6, nodes.put_members),
+        (4, nodes.put_parents),
+        (4, lambda: types.put_type(kind)),
+        (2, types.put_types),
+        (5, lambda: reads.of_type(kind)),
+        (10, lambda: reads.by_key(kind)),
+        (14, lambda: reads.listed(kind)),
+        (6, reads.of_edges),
+        (6, reads.lineage),
+    )
+    return source.weighted(made)()
