@@ -9,6 +9,9 @@ from mlmd_schemas.caller import Role
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
+from mlmd_metadata_store.evaluation_reads import get_evaluations
+from mlmd_metadata_store.evaluation_writes import log_confusion_matrix, log_curve, log_evaluation
+from mlmd_metadata_store.metric_comparisons import compare, diff_matrices, matrix_at_threshold
 from mlmd_metadata_store.rpc import Rpc
 from mlmd_metadata_store.series_reads import list_series, list_series_points, read_series
 from mlmd_metadata_store.series_writes import log_scalars, log_series
@@ -44,4 +47,11 @@ METRIC_METHODS = (
     _rpc("ListSeries", list_series),
     _rpc("ReadSeries", read_series),
     _rpc("ListSeriesPoints", list_series_points),
+    _rpc("LogEvaluation", log_evaluation, write=True),
+    _rpc("LogConfusionMatrix", log_confusion_matrix, write=True),
+    _rpc("LogCurve", log_curve, write=True),
+    _rpc("GetEvaluations", get_evaluations),
+    _rpc("MatrixAtThreshold", matrix_at_threshold),
+    _rpc("Compare", compare),
+    _rpc("DiffMatrices", diff_matrices),
 )

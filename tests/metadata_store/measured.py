@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from mlmd_metrics.cutoffs import Cutoffs
+from mlmd_metrics.evaluation import Evaluation
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
@@ -64,3 +66,29 @@ def points(call: Calls, owner: int, name: str, **fields: Any) -> list[tuple[int,
         token = page.next_page_token
         if not token:
             return found
+
+
+def matrix(labels: Sequence[str], rows: Sequence[Sequence[int]]) -> v1.MatrixCounts:
+    """A confusion matrix."""
+    return v1.MatrixCounts(labels=labels, counts=[count for row in rows for count in row])
+
+
+def cutoffs(label: str, found: Cutoffs) -> v1.CurveCutoffs:
+    """A curve."""
+    return v1.CurveCutoffs(
+        label=label,
+        thresholds=found.thresholds,
+        true_positives=found.true_positives,
+        false_positives=found.false_positives,
+    )
+
+
+def evaluation(
+    owner: int | v1.MetricOwner, found: Evaluation, name: str = "", slice_name: str = ""
+) -> v1.EvaluationInput:
+    """A whole evaluation."""
+    return v1.EvaluationInput(
+        key=key(owner, name, slice_name),
+        matrix=matrix(found.matrix.labels, found.matrix.counts),  # type: ignore[arg-type]
+        curves=[cutoffs(label, curve) for label, curve in found.curves.items()],
+    )
