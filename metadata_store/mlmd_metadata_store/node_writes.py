@@ -121,12 +121,11 @@ def create_nodes(tx: Transaction, kind: Kind, nodes: Sequence[Any]) -> list[int]
     now = now_ms()
     rows = [_new_row(tx, kind, node, types, now) for node in nodes]
     properties = PropertyRows(tx, kind)
-    for place, node in enumerate(nodes):
-        properties.add_map(place, 0, node.properties)
-        properties.add_map(place, 1, node.custom_properties)
     try:
         ids = tx.insert_ids(NODE_TABLES[kind].node, (*_COLUMNS[kind], *_TIMES), rows)
-        properties.with_ids(ids)
+        for node_id, node in zip(ids, nodes, strict=True):  # a name that is taken is told before a Value without member
+            properties.add_map(node_id, 0, node.properties)
+            properties.add_map(node_id, 1, node.custom_properties)
         insert_properties(tx, properties, kind)
     except UniqueViolation as error:
         raise AlreadyExists(_taken(kind, nodes, types)) from error

@@ -1,7 +1,7 @@
 """Property rows on their way into the database."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
@@ -62,10 +62,7 @@ def needs_reload(facts: TypeFacts, properties: Iterable[str]) -> bool:
 
 
 class PropertyRows:
-    """Property rows by value column, as (owner, name, is_custom_property, content), and the rows of exact values.
-
-    An owner is a node id, or while the node has none the node's place among its fellows (see `with_ids`).
-    """
+    """Property rows by value column, as (node id, name, is_custom_property, content), and the rows of exact values."""
 
     __slots__ = ("_infinities", "_kind", "_text", "by_slot", "exact")
 
@@ -110,12 +107,6 @@ class PropertyRows:
         slot, content = cell
         kept = self._text.encode(content) if isinstance(content, str) else content
         self.by_slot[slot].append((owner, self._text.encode(name), custom, kept))
-
-    def with_ids(self, ids: Sequence[int]) -> None:
-        """Replace the places of nodes by the ids that they got."""
-        for rows in self.by_slot:
-            rows[:] = [(ids[place], name, custom, content) for place, name, custom, content in rows]
-        self.exact = [(kind, ids[place], *rest) for kind, place, *rest in self.exact]
 
     def __len__(self) -> int:
         return sum(map(len, self.by_slot))

@@ -82,6 +82,18 @@ def test_names_are_unique_within_a_type(call: Calls, kind: str) -> None:
     assert code(call, kind, message(type_id=one, name="")) is Code.ALREADY_EXISTS
 
 
+def test_a_name_that_is_taken_is_told_before_a_value_without_a_member(call: Calls, dataset: int) -> None:
+    put(call, "Artifact", pb.Artifact(type_id=dataset, name="n"))
+    empty = {"x": pb.Value()}
+    assert (
+        code(call, "Artifact", pb.Artifact(type_id=dataset, name="n", custom_properties=empty)) is Code.ALREADY_EXISTS
+    )
+    assert (
+        code(call, "Artifact", pb.Artifact(type_id=dataset, name="m", custom_properties=empty)) is Code.INVALID_ARGUMENT
+    )
+    assert [stored.name for stored in call("GetArtifacts").artifacts] == ["n"]
+
+
 def test_names_differ_by_case_and_accent(call: Calls, dataset: int) -> None:
     ids = put(call, "Artifact", *(pb.Artifact(type_id=dataset, name=name) for name in ("n", "N", "ñ", " n")))
     assert [get(call, "Artifact", i).name for i in ids] == ["n", "N", "ñ", " n"]
