@@ -64,6 +64,7 @@ class Dialect(ABC):
     def __init__(self, url: URL, options: StoreOptions) -> None:
         self.url = url
         self.options = options
+        self._inserts: dict[tuple[str, ...], str] = {}
 
     def prepare(self) -> None:  # noqa: B027 - most need nothing
         """Make what has to be there before the first connection: the folder, the database."""
@@ -119,6 +120,13 @@ class Dialect(ABC):
 
     def insert(self, table: sa.Table, columns: Sequence[str]) -> str:
         """Return an INSERT of these columns for the driver's executemany."""
+        key = (table.name, *columns)
+        known = self._inserts.get(key)
+        if known is None:
+            known = self._inserts[key] = self._insert(table, columns)
+        return known
+
+    def _insert(self, table: sa.Table, columns: Sequence[str]) -> str:
         names = ", ".join(self.quoted(column) for column in columns)
         values = ", ".join([self.parameter] * len(columns))
         return f"INSERT INTO {self.quoted(table.name)} ({names}) VALUES ({values})"  # noqa: S608 - our own names

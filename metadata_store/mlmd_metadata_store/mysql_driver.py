@@ -51,6 +51,11 @@ class WideCursor(MySQLdb.cursors.Cursor):  # type: ignore[misc]
         self.rowcount = count
         return count
 
+    def _mogrify(self, query: str | bytes, args: Sequence[Any] | None = None) -> bytes:
+        """Write the parameters of a statement into it."""
+        text = query.encode() if isinstance(query, str) else query
+        return text if args is None else text % tuple(map(_literals(self._get_db()), args))
+
     def _query(self, statement: bytes) -> Any:
         if len(statement) > self._longest():
             raise MySQLdb.OperationalError(_PACKET_TOO_LARGE, "the statement is longer than max_allowed_packet")

@@ -70,7 +70,7 @@ class PropertyRows:
         self._kind = kind
         self._text = tx.text
         self._infinities = tx.dialect.keeps_infinities
-        self.by_slot: tuple[list[PropertyRow], ...] = tuple([] for _ in Slot)
+        self.by_slot: tuple[list[PropertyRow], ...] = tuple([] for _ in VALUE_COLUMNS)
         self.exact: list[tuple[Any, ...]] = []
 
     def add_map(self, owner: int, custom: int, properties: Any) -> None:
