@@ -5,6 +5,7 @@
 #   make lint | format                       ruff, mypy, import-linter
 #   make protos | protos-check               regenerate schemas/mlmd_schemas/pb, or fail when that would change a byte
 #   make bench | differential | image        the benchmark; a long comparison with Google's core; the container image
+#   make bench-metrics                       bulk ingest of metrics beside a bare executemany and MLflow
 #   make clean                               remove the environments and everything generated
 #
 # PYTHON=python3.12 chooses the interpreter (3.11 to 3.13).
@@ -41,8 +42,8 @@ TEST_PACKAGES := mariadb-server libmariadb-dev pkg-config gcc libc6-dev python3-
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 
-.PHONY: serve test tests environment environments lint format protos protos-check bench differential image clean \
-	test-deps mysql9 deploy-tools deploy-environment uv reference protos-environment interpreter
+.PHONY: serve test tests environment environments lint format protos protos-check bench bench-metrics differential image \
+	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment uv reference protos-environment interpreter
 .DEFAULT_GOAL := serve
 
 serve: interpreter uv
@@ -73,6 +74,9 @@ protos-check: protos-environment
 
 bench: environments
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-metrics: environment mlflow-environment
+	MLMD_MLFLOW_PYTHON=.envs/mlflow/bin/python $(BIN)/python -m benchmarks.metrics $(ARGS)
 
 differential: environments
 	MLMD_DIFFERENTIAL=long $(BIN)/python -m pytest -n $(WORKERS) tests/differential $(ARGS)
@@ -112,6 +116,10 @@ protos-environment: uv
 # What reads the Dockerfile and the manifests.
 deploy-environment: uv
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/deploy $(UV) sync --locked --quiet --project environments/deploy --python "$(PYTHON)"
+
+# What the benchmark of metrics compares with.
+mlflow-environment: uv
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/mlflow $(UV) sync --locked --quiet --project environments/mlflow --python "$(PYTHON)" $(MYSQL)
 
 environments: environment reference deploy-environment
 
