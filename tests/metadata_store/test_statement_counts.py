@@ -1,7 +1,7 @@
 """Every call's statements at 1, 100 and 5,000 nodes, edges or properties.
 
-The law: n(5,000) <= n(1) + one for each started 1,000 rows of each table. REQUESTS says how many tables have as many rows
-in a call as its request has items.
+The law: n(5,000) <= n(1) + one for each started 1,000 rows of each table. REQUESTS says how many tables have as many
+rows in a call as its request has items.
 """
 
 from collections.abc import Callable
