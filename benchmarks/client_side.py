@@ -103,6 +103,9 @@ class Scenarios:
         made.custom_properties["c0"].string_value = f"changed {self.next()}"
         self.store.put_artifacts([made])
 
+    def empty_call(self):
+        assert not self.store.get_events_by_execution_ids([])
+
     def read_1(self):
         assert len(self.store.get_artifacts_by_id([self.ids[self.next() % NODES]])) == 1
 

@@ -119,6 +119,10 @@ def compare(database: str, arguments: argparse.Namespace) -> bool:
         heading = ("call", "core ms", "ours ms", "floor ms", "ratio", "least", "most", "target")
         print("{:<18}{:>9}{:>9}{:>9}{:>8}{:>8}{:>8}{:>8}".format(*heading))
         reached = [row(name, sides, database, arguments) for name in arguments.scenarios]
+        empty = [
+            statistics.median(sides["ours"].ask(scenario="empty_call", repeat=50)) for _ in range(arguments.rounds)
+        ]
+        print(f"an empty call over the same client and channel takes {statistics.median(empty) * 1000:.3f} ms")
         throughput(server, config["url"], arguments)
         return all(reached)
 
@@ -151,7 +155,9 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each throughput measurement")
     parser.add_argument("--databases", default="sqlite,mysql", type=lambda text: text.split(","))
     parser.add_argument("--scenarios", default=list(TARGETS), type=lambda text: text.split(","))
-    parser.add_argument("--durable", action="store_true", help="MySQL waits for the disk at every commit")
+    parser.add_argument(
+        "--not-durable", dest="durable", action="store_false", help="MySQL does not wait for the disk at a commit"
+    )
     arguments = parser.parse_args()
     for database in arguments.databases:
         compare(database, arguments)
