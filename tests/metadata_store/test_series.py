@@ -4,6 +4,8 @@ import math
 import struct
 import time
 from array import array
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -172,6 +174,31 @@ def test_statements_depend_on_neither_series_nor_points(call: Calls) -> None:
             call("ListSeries", owners=map(artifact, some))
         sent.append(len(statements))
     assert sent[0] == sent[1]
+
+
+def test_writers_of_one_series_lose_nothing(call: Calls) -> None:
+    (node,) = artifacts(call)
+
+    def write(writer: int) -> None:
+        for turn in range(10):
+            step = turn * 4 + writer
+            log(call, series(node, "loss", [float(step)], [step]), series(node, f"rank {writer}", [1.0], [turn]))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert points(call, node, "loss") == [(step, 0, float(step)) for step in range(40)]
+    listed = call("ListSeries", owners=[artifact(node)]).series
+    assert [one.points for one in listed] == [40, 10, 10, 10, 10]
+
+
+def test_a_call_that_is_repeated_under_its_key_is_done_once(call: Calls) -> None:
+    (node,) = artifacts(call)
+    again = Calls(call.store, replace(LOCAL, idempotency_key="k"))
+    for _ in range(2):
+        again("LogSeries", series=[series(node, "loss", [1.0])])
+        log(call, series(node, "loss", [2.0]))
+    assert points(call, node, "loss") == [(0, 0, 2.0)]
+    assert again.code("LogSeries", series=[series(node, "loss", [3.0])]) is Code.ALREADY_EXISTS
 
 
 def test_scalars_are_the_properties_that_kubeflow_reads(call: Calls) -> None:

@@ -147,3 +147,21 @@ def test_paths_are_told_apart_by_their_bytes(engine: sa.Engine) -> None:
         connection.execute(sa.insert(own.FILE), [values | {"path": path} for path in paths])
         found = connection.execute(sa.select(own.FILE.c.path).order_by(own.FILE.c.path)).scalars().all()
     assert [bytes(path) for path in found] == sorted(paths)
+
+
+@pytest.mark.parametrize("revision", sorted({path.stem.split("_")[0] for path in VERSIONS.glob("*.py")})[:-1])
+def test_tables_of_an_older_server_gain_what_they_lack(new_engine: NewEngine, revision: str) -> None:
+    engine = new_engine()
+    uuid = open_schema(engine).store_uuid
+    config = Config()
+    config.set_main_option("script_location", str(own_tables.SCRIPTS))
+    older = [script.revision for script in ScriptDirectory.from_config(config).iterate_revisions(revision, "base")]
+    text = "".join((VERSIONS / path).read_text() for path in VERSIONS.iterdir() if path.stem.split("_")[0] in older)
+    later = [name for name in own.METADATA.tables if f'"{name}"' not in text]
+    assert later
+    for name in later:
+        execute(engine, f"DROP TABLE {name}")
+    execute(engine, f"UPDATE {own_tables.VERSION_TABLE} SET version_num = '{revision}'")
+    assert open_schema(engine).store_uuid == uuid
+    assert set(own.METADATA.tables) <= set(sa.inspect(engine).get_table_names())
+    assert rows(engine, f"SELECT version_num FROM {own_tables.VERSION_TABLE}") == [(own_tables.HEAD,)]
