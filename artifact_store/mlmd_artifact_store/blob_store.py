@@ -5,6 +5,7 @@ a blob is the MD5 of its bytes in hexadecimal, or for one made of parts the MD5 
 number; a store that calculates it otherwise (encrypted buckets do) is read where it matters.
 """
 
+import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,3 +125,8 @@ def etag_of_md5s(md5s: Sequence[bytes], *, in_parts: bool) -> str:
 def md5_hash() -> "hashlib._Hash":
     """Return an MD5 to feed; it proves transport, not authorship."""
     return hashlib.md5(usedforsecurity=False)
+
+
+def content_md5(md5: bytes) -> dict[str, str]:
+    """Return the header that makes a receiver refuse other bytes."""
+    return {"Content-MD5": base64.b64encode(md5).decode()}

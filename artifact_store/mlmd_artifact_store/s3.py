@@ -21,12 +21,12 @@ from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 from mlmd_schemas.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound, StoreError, Unavailable
 
-from mlmd_artifact_store.blob_store import CHUNK_BYTES, LARGEST_PART_BYTES, Blob, Part, md5_hash
+from mlmd_artifact_store.blob_store import CHUNK_BYTES, LARGEST_PART_BYTES, Blob, Part, content_md5, md5_hash
 from mlmd_artifact_store.paths import check_key
 from mlmd_artifact_store.s3_bodies import Body
 from mlmd_artifact_store.s3_errors import Refusal, Whereabouts
 from mlmd_artifact_store.s3_parts import S3Parts
-from mlmd_artifact_store.s3_requests import S3Presigner, S3Requests, content_md5
+from mlmd_artifact_store.s3_requests import S3Presigner, S3Requests
 from mlmd_artifact_store.s3_settings import S3Settings, completed
 
 _CONNECTIONS = 32

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from mlmd_schemas.errors import NotFound, Unavailable
 
-from mlmd_artifact_store.blob_store import Part
+from mlmd_artifact_store.blob_store import Part, content_md5
 from mlmd_artifact_store.s3_bodies import Body
-from mlmd_artifact_store.s3_requests import S3Requests, content_md5, tag
+from mlmd_artifact_store.s3_requests import S3Requests, tag
 
 
 class S3Parts:

@@ -1,6 +1,5 @@
 """Requests that are signed by us: those that carry bytes, those about parts, and those that others will send."""
 
-import base64
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +10,7 @@ import urllib3
 from minio.credentials.providers import Provider
 from mlmd_schemas.errors import FailedPrecondition
 
-from mlmd_artifact_store.blob_store import SignedRequest
+from mlmd_artifact_store.blob_store import SignedRequest, content_md5
 from mlmd_artifact_store.s3_errors import Refusal, Whereabouts
 from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_artifact_store.signing import SigningKeys, presigned_url
@@ -115,11 +114,6 @@ class S3Presigner:
     def get(self, key: str, expires_seconds: int) -> SignedRequest:
         """Sign a GET."""
         return self._signed("GET", key, {}, {}, expires_seconds)
-
-
-def content_md5(md5: bytes) -> dict[str, str]:
-    """Return the header that makes a store refuse other bytes."""
-    return {"Content-MD5": base64.b64encode(md5).decode()}
 
 
 def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:

@@ -13,8 +13,9 @@ from mlmd_schemas.errors import Aborted, AlreadyExists, FailedPrecondition, Inva
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import collections_pb2 as v1
 from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, STORE, VERSION
-from mlmd_schemas.tables.v10 import CONTEXT, TYPE, Kind
+from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, TYPE, Kind
 
+from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_writes import create_nodes
 from mlmd_metadata_store.transaction import Transaction, now_ms
@@ -35,6 +36,11 @@ IS_COLLECTION = sa.and_(
     TYPE.c.name == COLLECTION_TYPE,
     TYPE.c.type_kind == Kind.CONTEXT.value,
     TYPE.c.version.is_(None),
+)
+_NAME = (
+    sa.update(ARTIFACT)
+    .where(ARTIFACT.c.id == sa.bindparam("artifact"), ARTIFACT.c.name.is_(None))
+    .values(name=sa.bindparam("new_name"))
 )
 _FIND = (
     sa.select(COLLECTION.c.context_id, COLLECTION.c.latest_number, COLLECTION.c.move_sequence)
@@ -127,15 +133,42 @@ def add_version(tx: Transaction, type_name: str, name: str, artifact: pb.Artifac
     type_id = find_type_id(tx, Kind.ARTIFACT, type_name)
     if type_id is None:
         raise NotFound(f"type_name: there is no artifact type {type_name!r} without a version; put the type first.")
-    found = _find(tx, whole)
-    row = _locked(tx, found.context_id if found else _make_collection(tx, whole))
-    number = row.latest_number + 1
+    row = _locked_or_made(tx, whole)
     made = pb.Artifact()
     made.CopyFrom(artifact)
     made.type_id = type_id
-    made.name = f"{name}/{number}"
+    made.name = f"{name}/{row.latest_number + 1}"
     (artifact_id,) = create_nodes(tx, Kind.ARTIFACT, [made])
-    now = now_ms()
+    return _record_version(tx, row, type_name, name, artifact_id)
+
+
+def adopt_version(tx: Transaction, type_name: str, name: str, artifact_id: int) -> v1.Version:
+    """Make an artifact of this type that has no name the next version of a collection, which names it.
+
+    Raises FailedPrecondition when the artifact has a name or is gone, AlreadyExists when an artifact outside the
+    collection has the version's name.
+    """
+    row = _locked_or_made(tx, collection_name(tx, type_name, name))
+    version_name = f"{name}/{row.latest_number + 1}"
+    try:
+        named = tx.execute(_NAME, {"artifact": artifact_id, "new_name": tx.text.encode(version_name)})
+    except UniqueViolation as error:
+        raise AlreadyExists(
+            f"collection: an artifact of type {type_name!r} named {version_name!r} is there already; choose another "
+            "name."
+        ) from error
+    if not named:
+        raise FailedPrecondition(f"artifact {artifact_id} has a name already, or is gone; versions are named by us.")
+    return _record_version(tx, row, type_name, name, artifact_id)
+
+
+def _locked_or_made(tx: Transaction, whole_name: str) -> CollectionRow:
+    found = _find(tx, whole_name)
+    return _locked(tx, found.context_id if found else _make_collection(tx, whole_name))
+
+
+def _record_version(tx: Transaction, row: CollectionRow, type_name: str, name: str, artifact_id: int) -> v1.Version:
+    number, now = row.latest_number + 1, now_ms()
     tx.execute(_SET_LATEST, {"context": row.context_id, "latest": number})
     tx.insert(
         VERSION, ("context_id", "number", "artifact_id", "create_ms"), [(row.context_id, number, artifact_id, now)]

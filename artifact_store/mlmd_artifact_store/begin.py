@@ -1,0 +1,175 @@
+"""The beginning of an upload: one transaction, no bytes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_metadata_store.collection_methods import parse_artifact
+from mlmd_metadata_store.node_writes import create_nodes
+from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.version_collections import collection_name
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+from mlmd_schemas.tables.own import MANIFEST, VERSION
+from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, Kind
+
+from mlmd_artifact_store.declarations import check_files
+from mlmd_artifact_store.locations import artifact_prefix
+from mlmd_artifact_store.manifests import Manifest, StoredFile, all_files, digest_of, read_manifest, write_manifest
+from mlmd_artifact_store.upload_rows import PendingFile, Upload, UploadState, insert_upload
+
+_SET_URI = sa.update(ARTIFACT).where(ARTIFACT.c.id == sa.bindparam("artifact")).values(uri=sa.bindparam("new_uri"))
+_SAME = (
+    sa.select(MANIFEST.c.artifact_id, MANIFEST.c.root_uri)
+    .join(ARTIFACT, ARTIFACT.c.id == MANIFEST.c.artifact_id)
+    .where(
+        MANIFEST.c.digest == sa.bindparam("digest"),
+        MANIFEST.c.is_external == 0,
+        ARTIFACT.c.type_id == sa.bindparam("type"),
+        ARTIFACT.c.state == pb.Artifact.LIVE,
+    )
+    .order_by(MANIFEST.c.artifact_id.desc())
+    .limit(1)
+)
+_SAME_NAMED = _SAME.where(ARTIFACT.c.name == sa.bindparam("name"))
+_SAME_UNNAMED = _SAME.where(ARTIFACT.c.name.is_(None))
+_SAME_VERSION = _SAME.join(VERSION, VERSION.c.artifact_id == ARTIFACT.c.id).where(
+    VERSION.c.context_id.in_(sa.select(CONTEXT.c.id).where(CONTEXT.c.name == sa.bindparam("name")))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where new artifacts of a caller go: its tenant, and how the store of blobs calls a key in public."""
+
+    tenant: str
+    uri: Callable[[str], str]
+
+
+def begin_upload(tx: Transaction, place: Place, request: v1.BeginUploadRequest) -> v1.BeginUploadResponse:
+    """Make a PENDING artifact and note its files, or find one with the same content.
+
+    Raises InvalidArgument for what cannot be, NotFound for an unknown type or earlier artifact, AlreadyExists for a
+    name that is taken.
+    """
+    artifact = parse_artifact(request.artifact)
+    _check_artifact(artifact, ("id", "uri", "state"))
+    check_files(request.files)
+    type_name = _type_name(tx, artifact)
+    if request.collection:
+        if artifact.HasField("name"):
+            raise InvalidArgument("artifact.name: a version is named by its collection; leave it out.")
+        collection_name(tx, type_name, request.collection)
+    digest = digest_of((file.path, file.size_bytes, file.sha256) for file in request.files)
+    if request.reuse and (found := _same_content(tx, artifact, type_name, request.collection, digest)):
+        return found
+    sources = _sources(tx, request.unchanged_from_artifact_id) if request.unchanged_from_artifact_id else {}
+    files = [_pending(file, sources) for file in request.files]
+    artifact.state = pb.Artifact.PENDING
+    (artifact_id,) = create_nodes(tx, Kind.ARTIFACT, [artifact])
+    prefix = artifact_prefix(place.tenant, type_name, request.collection or artifact.name, artifact_id)
+    uri = place.uri(prefix)
+    tx.execute(_SET_URI, {"artifact": artifact_id, "new_uri": tx.text.encode(uri)})
+    insert_upload(tx, _upload(tx, artifact_id, uri, prefix, request, digest), files)
+    to_send = sum(not file.source_key for file in files)
+    return v1.BeginUploadResponse(artifact_id=artifact_id, uri=uri, files_to_send=to_send)
+
+
+def _check_artifact(artifact: pb.Artifact, forbidden: Sequence[str]) -> None:
+    for field in forbidden:
+        if artifact.HasField(field):
+            raise InvalidArgument(f"artifact.{field}: the store gives an artifact its {field}; leave it out.")
+
+
+def _type_name(tx: Transaction, artifact: pb.Artifact) -> str:
+    if not artifact.HasField("type_id"):
+        raise InvalidArgument("artifact.type_id: missing; a new artifact needs the id of its type.")
+    facts = tx.types.get(tx, Kind.ARTIFACT, artifact.type_id)
+    if facts is None:
+        raise NotFound(f"artifact.type_id: there is no artifact type with id {artifact.type_id}; put the type first.")
+    return facts.name
+
+
+def _same_content(
+    tx: Transaction, artifact: pb.Artifact, type_name: str, collection: str, digest: bytes
+) -> v1.BeginUploadResponse | None:
+    parameters: dict[str, Any] = {"digest": digest, "type": artifact.type_id}
+    if collection:
+        rows = tx.rows(_SAME_VERSION, parameters | {"name": tx.text.encode(f"{type_name}/{collection}")})
+    elif artifact.HasField("name"):
+        rows = tx.rows(_SAME_NAMED, parameters | {"name": tx.text.encode(artifact.name)})
+    else:
+        rows = tx.rows(_SAME_UNNAMED, parameters)
+    if not rows:
+        return None
+    return v1.BeginUploadResponse(artifact_id=rows[0][0], reused=True, uri=rows[0][1])
+
+
+def _sources(tx: Transaction, artifact_id: int) -> Mapping[tuple[bytes, int], tuple[str, str]]:
+    """Return key and ETag of an earlier artifact's blobs, by digest and size."""
+    manifest = read_manifest(tx, artifact_id)
+    if manifest.is_external:
+        raise FailedPrecondition(
+            f"unchanged_from_artifact_id: the files of artifact {artifact_id} are not in this store; send them."
+        )
+    return {
+        (file.sha256, file.size_bytes): (manifest.key_prefix + file.path, file.etag)
+        for file in all_files(tx, artifact_id)
+    }
+
+
+def _pending(file: v1.UploadFile, sources: Mapping[tuple[bytes, int], tuple[str, str]]) -> PendingFile:
+    key, etag = sources.get((file.sha256, file.size_bytes), ("", ""))
+    return PendingFile(
+        file.path, file.size_bytes, file.sha256, tuple(file.md5s), file.part_size_bytes, file.media_type, "", key, etag
+    )
+
+
+def _upload(
+    tx: Transaction, artifact_id: int, uri: str, prefix: str, request: v1.BeginUploadRequest, digest: bytes
+) -> Upload:
+    size_bytes = sum(file.size_bytes for file in request.files)
+    return Upload(
+        artifact_id,
+        UploadState.PENDING,
+        uri,
+        prefix,
+        len(request.files),
+        size_bytes,
+        digest,
+        request.collection,
+        tx.caller.subject[:255],
+        now_ms(),
+    )
+
+
+def record_external(tx: Transaction, request: v1.RecordExternalRequest) -> v1.RecordExternalResponse:
+    """Make a LIVE artifact of bytes that are somewhere already; nothing is proven, and the manifest says so."""
+    artifact = parse_artifact(request.artifact)
+    _check_artifact(artifact, ("id", "state"))
+    _type_name(tx, artifact)
+    check_files(request.files, external=True)
+    root = _external_root(artifact.uri, request.files)
+    artifact.state = pb.Artifact.LIVE
+    (artifact_id,) = create_nodes(tx, Kind.ARTIFACT, [artifact])
+    digest = digest_of((file.path, file.size_bytes, file.sha256) for file in request.files)
+    files = [StoredFile(file.path, file.size_bytes, file.sha256, 0, "", file.media_type) for file in request.files]
+    size_bytes = sum(file.size_bytes for file in files)
+    manifest = Manifest(artifact_id, root, "", True, len(files), size_bytes, digest, now_ms())
+    write_manifest(tx, manifest, files)
+    return v1.RecordExternalResponse(manifest=manifest.message())
+
+
+def _external_root(uri: str, files: Sequence[v1.UploadFile]) -> str:
+    if "://" not in uri:
+        raise InvalidArgument(f"artifact.uri: {uri[:80]!r} is no URI; say where the bytes are, as scheme://…")
+    if uri.endswith("/"):
+        return uri
+    root, _, name = uri.partition("?")[0].rpartition("/")
+    if len(files) != 1 or files[0].path != name:
+        raise InvalidArgument(
+            f"files: the uri {uri[-80:]!r} names one object; say one file, {name!r}, or end the uri with '/'."
+        )
+    return f"{root}/"

@@ -1,0 +1,96 @@
+"""The methods of `mlmd.v1.ArtifactStore`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from google.protobuf.message import Message
+from mlmd_metadata_store.rpc import Rpc
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.caller import Caller, Role
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+
+from mlmd_artifact_store.requests import Requests, file_page
+
+SERVICE = "mlmd.v1.ArtifactStore"
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactCall:
+    """One unary method; unlike an `Rpc` it may talk to the store of blobs, so it is no function of one transaction."""
+
+    name: str
+    role: Role
+    run: Callable[[Requests, Caller, Any], Message]
+
+    @property
+    def request(self) -> type[Message]:
+        """The request's class."""
+        found: type[Message] = getattr(v1, f"{self.name}Request")
+        return found
+
+    @property
+    def response(self) -> type[Message]:
+        """The response's class."""
+        found: type[Message] = getattr(v1, f"{self.name}Response")
+        return found
+
+
+def _in_transaction(
+    name: str, requests: Requests, body: Callable[[Transaction, Any], Any], caller: Caller, request: Message
+) -> Message:
+    """Run a body that needs no bytes as every other write runs, with its idempotency key."""
+    classes = (getattr(v1, f"{name}Request"), getattr(v1, f"{name}Response"))
+    answer: Message = requests.artifacts.store.call(
+        Rpc(SERVICE, name, *classes, Role.WRITER, True, body), caller, request
+    )
+    return answer
+
+
+def _begin(requests: Requests, caller: Caller, request: v1.BeginUploadRequest) -> Message:
+    return _in_transaction("BeginUpload", requests, requests.artifacts.begin, caller, request)
+
+
+def _external(requests: Requests, caller: Caller, request: v1.RecordExternalRequest) -> Message:
+    return _in_transaction("RecordExternal", requests, requests.artifacts.record_external, caller, request)
+
+
+def _upload_urls(requests: Requests, caller: Caller, request: v1.ListUploadUrlsRequest) -> Message:
+    return requests.upload_page(request, caller)
+
+
+def _commit(requests: Requests, caller: Caller, request: v1.CommitUploadRequest) -> Message:
+    return requests.artifacts.commit_upload(request.artifact_id, caller)
+
+
+def _abort(requests: Requests, caller: Caller, request: v1.AbortUploadRequest) -> Message:
+    requests.artifacts.abort_upload(request.artifact_id, caller)
+    return v1.AbortUploadResponse()
+
+
+def _manifest(requests: Requests, caller: Caller, request: v1.GetManifestRequest) -> Message:
+    return v1.GetManifestResponse(manifest=requests.artifacts.manifest(request.artifact_id, caller).message())
+
+
+def _files(requests: Requests, caller: Caller, request: v1.ListFilesRequest) -> Message:
+    return file_page(requests.artifacts, request, caller)
+
+
+def _download_urls(requests: Requests, caller: Caller, request: v1.ListDownloadUrlsRequest) -> Message:
+    return requests.download_page(request, caller)
+
+
+_writes = partial(ArtifactCall, role=Role.WRITER)
+_reads = partial(ArtifactCall, role=Role.READER)
+
+ARTIFACT_CALLS: tuple[ArtifactCall, ...] = (
+    _writes("BeginUpload", run=_begin),
+    _writes("ListUploadUrls", run=_upload_urls),
+    _writes("CommitUpload", run=_commit),
+    _writes("AbortUpload", run=_abort),
+    _writes("RecordExternal", run=_external),
+    _reads("GetManifest", run=_manifest),
+    _reads("ListFiles", run=_files),
+    _reads("ListDownloadUrls", run=_download_urls),
+)

@@ -1,0 +1,167 @@
+"""What is known of an artifact's files: read and written without touching their bytes."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_schemas.errors import InvalidArgument, NotFound
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+from mlmd_schemas.tables.own import FILE, MANIFEST
+
+LARGEST_PAGE = 1000
+_ARTIFACT: sa.BindParameter[Any] = sa.bindparam("artifact")
+_MANIFEST_COLUMNS = (
+    "artifact_id", "root_uri", "key_prefix", "is_external", "file_count", "size_bytes", "digest", "create_ms",
+)  # fmt: skip
+_FILE_COLUMNS = ("path", "size_bytes", "sha256", "verified_ms", "etag", "media_type")
+_MANIFEST = sa.select(*(MANIFEST.c[name] for name in _MANIFEST_COLUMNS)).where(MANIFEST.c.artifact_id == _ARTIFACT)
+_FILES = (
+    sa.select(*(FILE.c[name] for name in _FILE_COLUMNS))
+    .where(
+        FILE.c.artifact_id == _ARTIFACT,
+        FILE.c.path > sa.bindparam("after"),
+        FILE.c.path >= sa.bindparam("least"),
+        FILE.c.path < sa.bindparam("before"),
+    )
+    .order_by(FILE.c.path)
+    .limit(sa.bindparam("rows", type_=sa.BigInteger))
+)
+_FILE = sa.select(*(FILE.c[name] for name in _FILE_COLUMNS)).where(
+    FILE.c.artifact_id == _ARTIFACT, FILE.c.path == sa.bindparam("wanted")
+)
+_ALL_FILES = sa.select(*(FILE.c[name] for name in _FILE_COLUMNS)).where(FILE.c.artifact_id == _ARTIFACT)
+_VERIFIED = (
+    sa.update(FILE)
+    .where(FILE.c.artifact_id == _ARTIFACT, FILE.c.path == sa.bindparam("wanted"))
+    .values(verified_ms=sa.bindparam("now"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file of a manifest. `sha256` is b"" when unknown; `verified_ms` 0 when nobody has read the bytes."""
+
+    path: str
+    size_bytes: int
+    sha256: bytes
+    verified_ms: int
+    etag: str
+    media_type: str
+
+    def message(self) -> v1.File:
+        """Return it as callers see it."""
+        return v1.File(
+            path=self.path,
+            size_bytes=self.size_bytes,
+            sha256=self.sha256,
+            verified=self.verified_ms > 0,
+            media_type=self.media_type,
+            etag=self.etag,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """An artifact's files as a whole. `key_prefix` and a path are a blob's key, unless it is external."""
+
+    artifact_id: int
+    root_uri: str
+    key_prefix: str
+    is_external: bool
+    file_count: int
+    size_bytes: int
+    digest: bytes
+    create_ms: int
+
+    def message(self) -> v1.Manifest:
+        """Return it as callers see it."""
+        return v1.Manifest(
+            artifact_id=self.artifact_id,
+            root_uri=self.root_uri,
+            external=self.is_external,
+            file_count=self.file_count,
+            size_bytes=self.size_bytes,
+            digest=self.digest,
+            create_ms=self.create_ms,
+        )
+
+
+def digest_of(files: Iterable[tuple[str, int, bytes]]) -> bytes:
+    """Return the digest of a whole from path, size and SHA-256 of each file; b"" when one SHA-256 is unknown.
+
+    SHA-256 over one line for each file, sorted by the bytes of the path: SHA-256 in hexadecimal, size, path.
+    """
+    whole = hashlib.sha256(b"mlmd manifest 1\n")
+    for path, size_bytes, sha256 in sorted(files, key=lambda file: file[0].encode()):
+        if not sha256:
+            return b""
+        whole.update(f"{sha256.hex()} {size_bytes} {path}\n".encode())
+    return whole.digest()
+
+
+def find_manifest(tx: Transaction, artifact_id: int) -> Manifest | None:
+    """Return an artifact's manifest, None when it has none."""
+    for row in tx.rows(_MANIFEST, {"artifact": artifact_id}):
+        return Manifest(row[0], row[1], row[2], bool(row[3]), row[4], row[5], bytes(row[6]), row[7])
+    return None
+
+
+def read_manifest(tx: Transaction, artifact_id: int) -> Manifest:
+    """Return an artifact's manifest; raises NotFound."""
+    found = find_manifest(tx, artifact_id)
+    if found is None:
+        raise NotFound(
+            f"artifact_id: artifact {artifact_id} has no manifest; its upload was not committed, or its bytes are not "
+            "kept here."
+        )
+    return found
+
+
+def write_manifest(tx: Transaction, manifest: Manifest, files: Sequence[StoredFile]) -> None:
+    """Insert a manifest and its files; raises UniqueViolation when there is one."""
+    row = tuple(getattr(manifest, name) for name in _MANIFEST_COLUMNS)
+    tx.insert(MANIFEST, _MANIFEST_COLUMNS, [(*row[:3], int(manifest.is_external), *row[4:])])
+    rows = [
+        (manifest.artifact_id, file.path.encode(), *(getattr(file, name) for name in _FILE_COLUMNS[1:]))
+        for file in files
+    ]
+    tx.insert(FILE, ("artifact_id", *_FILE_COLUMNS), rows)
+
+
+def list_files(tx: Transaction, artifact_id: int, after: str, size: int, prefix: str = "") -> list[StoredFile]:
+    """Return up to `size` files after a path, by the bytes of their paths; those that begin with `prefix`."""
+    least = prefix.encode()  # no byte of UTF-8 is 0xFF
+    bounds = {"after": after.encode(), "least": least, "before": least + b"\xff"}
+    return [_stored(row) for row in tx.rows(_FILES, {"artifact": artifact_id, "rows": size, **bounds})]
+
+
+def all_files(tx: Transaction, artifact_id: int) -> list[StoredFile]:
+    """Return every file of an artifact, in no order."""
+    return [_stored(row) for row in tx.rows(_ALL_FILES, {"artifact": artifact_id})]
+
+
+def read_file(tx: Transaction, artifact_id: int, path: str) -> StoredFile:
+    """Return one file; raises NotFound."""
+    for row in tx.rows(_FILE, {"artifact": artifact_id, "wanted": path.encode("utf-8", "surrogatepass")}):
+        return _stored(row)
+    raise NotFound(f"path: artifact {artifact_id} has no file {path[:80]!r}; see ListFiles.")
+
+
+def mark_verified(tx: Transaction, artifact_id: int, paths: Iterable[str]) -> None:
+    """Note that the bytes of these files were read and have their digests."""
+    for path in paths:
+        tx.execute(_VERIFIED, {"artifact": artifact_id, "wanted": path.encode(), "now": now_ms()})
+
+
+def page_size(asked: int) -> int:
+    """Return how many rows a page has, 1,000 when nothing is asked; raises InvalidArgument unless it is 1 to 1,000."""
+    if not 0 <= asked <= LARGEST_PAGE:
+        raise InvalidArgument(f"page_size: {asked} is not 1 to {LARGEST_PAGE}; 0 means {LARGEST_PAGE}.")
+    return asked or LARGEST_PAGE
+
+
+def _stored(row: Any) -> StoredFile:
+    return StoredFile(bytes(row[0]).decode(), row[1], bytes(row[2]), row[3], row[4], row[5])

@@ -1,0 +1,60 @@
+"""From `--artifacts` to a store of blobs."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
+
+from mlmd_artifact_store.blob_store import BlobStore
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.locations import Location, parse_location
+from mlmd_artifact_store.paths import check_key
+
+
+@dataclass(frozen=True, slots=True)
+class ReachOptions:
+    """How an object store is reached, where its URI does not say; see `S3Settings`."""
+
+    endpoint: str = ""
+    region: str = ""
+    ca_file: str = ""
+    public_endpoint: str = ""
+
+
+def open_blobs(uri: str, reach: ReachOptions = ReachOptions()) -> BlobStore:
+    """Return the store of blobs at a URI (`s3://bucket/prefix`, `minio://…`, `file:///path`) or a folder's path.
+
+    Nothing is sent or made yet. Raises InvalidArgument for what cannot be one, FailedPrecondition when the package for
+    object stores is not installed.
+    """
+    if "://" not in uri:
+        if not uri:
+            raise InvalidArgument("artifacts: empty; say s3://bucket/prefix, file:///path or a folder.")
+        return LocalStore(Path(uri))
+    location = parse_location(uri)
+    if location.scheme == "file":
+        return LocalStore(Path(location.key))
+    return _s3(location, reach)
+
+
+def _s3(location: Location, reach: ReachOptions) -> BlobStore:
+    try:
+        from mlmd_artifact_store.s3 import S3Store
+        from mlmd_artifact_store.s3_settings import S3Settings
+    except ModuleNotFoundError as error:
+        raise FailedPrecondition(
+            "artifacts: object stores need a package that is not installed; run pip install 'mlmd-server[s3]'."
+        ) from error
+    endpoint = location.endpoint or reach.endpoint
+    if endpoint and "://" not in endpoint and location.secure is False:
+        endpoint = f"http://{endpoint}"
+    prefix = location.key.strip("/")
+    settings = S3Settings(
+        bucket=location.bucket,
+        endpoint=endpoint,
+        region=location.region or reach.region,
+        path_style=location.path_style,
+        ca_file=reach.ca_file,
+        public_endpoint=reach.public_endpoint,
+    )
+    return S3Store(settings, f"{check_key(prefix)}/" if prefix else "")

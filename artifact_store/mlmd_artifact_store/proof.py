@@ -1,0 +1,133 @@
+"""The proof that what was declared is what has arrived: size and ETag of each blob, without reading it.
+
+A blob whose ETag is no MD5 (encrypted buckets, odd stores) is read once instead.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from mlmd_metadata_store.transaction import now_ms
+from mlmd_schemas.caller import Caller
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
+
+from mlmd_artifact_store.blob_store import Blob, BlobStore, Part, md5_hash
+from mlmd_artifact_store.manifests import StoredFile
+from mlmd_artifact_store.upload_rows import PendingFile
+
+_AT_ONCE = 16
+_SHOWN = 5
+
+
+class NotProven(Exception):
+    """One file is not as declared; the sentence says how."""
+
+
+def prove_files(blobs: BlobStore, prefix: str, files: Iterable[PendingFile], caller: Caller) -> list[StoredFile]:
+    """Complete, copy and prove every file of an upload, several at a time; return them as the manifest has them.
+
+    Raises FailedPrecondition naming the files that are missing or other than declared. Safe to repeat: what was
+    completed or copied before is found.
+    """
+
+    def prove(file: PendingFile) -> StoredFile | NotProven:
+        caller.check_deadline()
+        try:
+            return _prove(blobs, prefix + file.path, file)
+        except NotProven as failure:
+            return failure
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="prove") as pool:
+        answers = list(pool.map(prove, files))
+    failures = [answer for answer in answers if isinstance(answer, NotProven)]
+    if failures:
+        shown = "; ".join(str(failure) for failure in failures[:_SHOWN])
+        more = f"; and {len(failures) - _SHOWN} more" if len(failures) > _SHOWN else ""
+        raise FailedPrecondition(
+            f"{len(failures)} of {len(answers)} files are not as declared: {shown}{more}. Send them again "
+            "(ListUploadUrls with only_missing), then commit again."
+        )
+    return [answer for answer in answers if isinstance(answer, StoredFile)]
+
+
+def _prove(blobs: BlobStore, key: str, file: PendingFile) -> StoredFile:
+    if file.source_key:
+        return _stored(file, _copied(blobs, key, file))
+    blob = _found(blobs, key)
+    if file.in_parts and (blob is None or blob.size_bytes != file.size_bytes):
+        blob = _completed(blobs, key, file)
+    if blob is None:
+        raise NotProven(f"{file.path!r} has not arrived")
+    if blob.size_bytes != file.size_bytes:
+        raise NotProven(f"{file.path!r} has {blob.size_bytes} bytes, declared were {file.size_bytes}")
+    if blob.etag == file.etag:
+        return _stored(file, blob)
+    return _read(blobs, key, file, blob)
+
+
+def _found(blobs: BlobStore, key: str) -> Blob | None:
+    try:
+        return blobs.stat(key)
+    except NotFound:
+        return None
+
+
+def _copied(blobs: BlobStore, key: str, file: PendingFile) -> Blob:
+    there = _found(blobs, key)
+    if there is not None and (there.size_bytes, there.etag) == (file.size_bytes, file.source_etag):
+        return there
+    source = _found(blobs, file.source_key)
+    if source is None or (source.size_bytes, source.etag) != (file.size_bytes, file.source_etag):
+        raise NotProven(f"{file.path!r} was to be copied from an earlier artifact whose file is gone")
+    copy = blobs.copy(file.source_key, key)
+    if copy.size_bytes != file.size_bytes:
+        raise NotProven(f"{file.path!r} was not copied whole")
+    return copy
+
+
+def _completed(blobs: BlobStore, key: str, file: PendingFile) -> Blob | None:
+    if not file.parts_name:
+        return None
+    try:
+        there: dict[int, Part] = {part.number: part for part in blobs.parts(key, file.parts_name)}
+    except NotFound:  # another commit completed it a moment ago
+        return _found(blobs, key)
+    missing = [part.number for part in file.parts() if there.get(part.number) != part]
+    if missing and all(part.number in there for part in file.parts()) and _sizes_fit(there, file):
+        missing = []  # a store with other ETags; the whole is read below
+    if missing:
+        numbers = ", ".join(map(str, missing[:_SHOWN])) + (" …" if len(missing) > _SHOWN else "")
+        raise NotProven(f"{file.path!r} lacks {len(missing)} of {len(file.md5s)} parts ({numbers})")
+    try:
+        return blobs.complete_parts(key, file.parts_name, [there[part.number] for part in file.parts()])
+    except NotFound:
+        return _found(blobs, key)
+    except InvalidArgument as error:
+        raise NotProven(f"{file.path!r} cannot be made of its parts: {error.message}") from error
+
+
+def _sizes_fit(there: dict[int, Part], file: PendingFile) -> bool:
+    """Whether parts that differ from those declared differ in ETags that are no MD5 alone."""
+    return all(
+        there[part.number].size_bytes == part.size_bytes and len(there[part.number].etag) != 32 for part in file.parts()
+    )
+
+
+def _read(blobs: BlobStore, key: str, file: PendingFile, blob: Blob) -> StoredFile:
+    """Read a blob whose ETag says nothing: it has to have the declared MD5s, and being read, the SHA-256 too."""
+    sha256 = hashlib.sha256()
+    for number, md5 in enumerate(file.md5s, 1):
+        digest = md5_hash()
+        for chunk in blobs.read(key, *file.span(number)):
+            digest.update(chunk)
+            sha256.update(chunk)
+        if digest.digest() != md5:
+            raise NotProven(f"{file.path!r} has other bytes than declared (MD5)")
+    if sha256.digest() != file.sha256:
+        raise NotProven(f"{file.path!r} has other bytes than declared (SHA-256)")
+    return replace(_stored(file, blob), verified_ms=now_ms())
+
+
+def _stored(file: PendingFile, blob: Blob) -> StoredFile:
+    return StoredFile(file.path, file.size_bytes, file.sha256, 0, blob.etag, file.media_type)

@@ -1,0 +1,154 @@
+"""Pages of signed requests: what has to be sent, and what can be fetched."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
+
+from mlmd_metadata_store.keyset_tokens import key_of_token, token_after
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.caller import LOCAL, Caller
+from mlmd_schemas.errors import InvalidArgument, NotFound
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+
+from mlmd_artifact_store.artifacts import Artifacts, kept_here, under_way
+from mlmd_artifact_store.blob_store import SignedRequest, content_md5
+from mlmd_artifact_store.manifests import list_files, page_size, read_manifest
+from mlmd_artifact_store.upload_rows import PendingFile, Upload, pending_page
+
+VALID_SECONDS = 3600
+"""How long a signed request can be used; asked again, it is signed again."""
+_AT_ONCE = 16
+Piece = tuple[PendingFile, int]
+"""A file and the number of its part, 0 for the whole."""
+
+
+class Requests:
+    """Signed requests of one tenant. `http_address` is where the server takes bytes itself, "" when nowhere."""
+
+    def __init__(self, artifacts: Artifacts, http_address: str = "") -> None:
+        self.artifacts = artifacts
+        self._http_address = http_address.rstrip("/")
+
+    def upload_page(self, request: v1.ListUploadUrlsRequest, caller: Caller = LOCAL) -> v1.ListUploadUrlsResponse:
+        """Return a page of what has to be sent, in the order of paths and parts."""
+        count = page_size(request.page_size)
+        path, part = _position(key_of_token("uploads", request.page_token))
+
+        def body(tx: Transaction) -> tuple[Upload, list[PendingFile]]:
+            return under_way(tx, request.artifact_id), pending_page(tx, request.artifact_id, path, count + 2)
+
+        upload, files = self.artifacts.store.database.read(caller, body)
+        pieces = [piece for piece in _pieces(files) if piece[0].path != path or piece[1] > part]
+        page = pieces[:count]
+        wanted = self._missing(upload, page) if request.only_missing else page
+        more = len(pieces) > count
+        last = page[-1] if page else None
+        return v1.ListUploadUrlsResponse(
+            urls=self._upload_urls(upload, wanted, caller),
+            next_page_token=token_after("uploads", f"{last[1]}/{last[0].path}") if more and last else "",
+        )
+
+    def _missing(self, upload: Upload, pieces: list[Piece]) -> list[Piece]:
+        by_file: dict[str, list[Piece]] = {}
+        for piece in pieces:
+            by_file.setdefault(piece[0].path, []).append(piece)
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look") as pool:
+            answers = pool.map(lambda group: self._missing_of(upload, group), by_file.values())
+            return [piece for group in answers for piece in group]
+
+    def _missing_of(self, upload: Upload, pieces: list[Piece]) -> list[Piece]:
+        file, key, blobs = pieces[0][0], upload.key_prefix + pieces[0][0].path, self.artifacts.blobs
+        try:
+            blob = blobs.stat(key)
+            if (blob.size_bytes, blob.etag) == (file.size_bytes, file.etag):
+                return []
+        except NotFound:
+            pass
+        if not file.parts_name:
+            return pieces
+        try:
+            there = set(blobs.parts(key, file.parts_name))
+        except NotFound:
+            return pieces
+        declared = file.parts()
+        return [piece for piece in pieces if declared[piece[1] - 1] not in there]
+
+    def _upload_urls(self, upload: Upload, pieces: list[Piece], caller: Caller) -> Iterator[v1.UploadUrl]:
+        names: dict[str, str] = {}
+        for file, number in pieces:
+            if number and file.path not in names:
+                names[file.path] = self.artifacts.parts_name(upload, file, caller)
+            offset, size_bytes = file.span(max(1, number))
+            signed = self._put(upload, file, number, names.get(file.path, ""))
+            yield v1.UploadUrl(
+                path=file.path, part_number=number, offset_bytes=offset, size_bytes=size_bytes, request=signed
+            )
+
+    def _put(self, upload: Upload, file: PendingFile, number: int, name: str) -> v1.SignedRequest:
+        md5, key = file.md5s[max(1, number) - 1], upload.key_prefix + file.path
+        signer = self.artifacts.blobs.presigner
+        if signer is None:
+            url = self._own_url(upload.artifact_id, file.path, number)
+            return _message(SignedRequest("PUT", url, content_md5(md5)), expires=False)
+        if number:
+            return _message(signer.put_part(key, name, number, md5, VALID_SECONDS))
+        return _message(signer.put(key, md5, VALID_SECONDS))
+
+    def download_page(self, request: v1.ListDownloadUrlsRequest, caller: Caller = LOCAL) -> v1.ListDownloadUrlsResponse:
+        """Return a page of files with a request to fetch each; raises FailedPrecondition when they are elsewhere."""
+        count = page_size(request.page_size)
+        after = key_of_token("files", request.page_token)
+        manifest, files = self.artifacts.files(request.artifact_id, request.prefix, after, count, caller)
+        kept_here(manifest)
+        signer, urls = self.artifacts.blobs.presigner, []
+        for file in files:
+            if signer is None:
+                url = self._own_url(manifest.artifact_id, file.path)
+                signed = _message(SignedRequest("GET", url), expires=False)
+            else:
+                signed = _message(signer.get(manifest.key_prefix + file.path, VALID_SECONDS))
+            urls.append(v1.DownloadUrl(file=file.message(), request=signed))
+        token = token_after("files", files[-1].path) if len(files) == count else ""
+        return v1.ListDownloadUrlsResponse(urls=urls, next_page_token=token)
+
+    def _own_url(self, artifact_id: int, path: str, number: int = 0) -> str:
+        if not self._http_address:
+            return ""
+        query = f"?part={number}" if number else ""
+        return f"{self._http_address}/artifacts/{artifact_id}/files/{quote(path, safe='/~')}{query}"
+
+
+def file_page(artifacts: Artifacts, request: v1.ListFilesRequest, caller: Caller = LOCAL) -> v1.ListFilesResponse:
+    """Return a page of an artifact's files by path."""
+    count = page_size(request.page_size)
+    after = key_of_token("files", request.page_token)
+
+    def body(tx: Transaction) -> v1.ListFilesResponse:
+        read_manifest(tx, request.artifact_id)
+        files = list_files(tx, request.artifact_id, after, count, request.prefix)
+        token = token_after("files", files[-1].path) if len(files) == count else ""
+        return v1.ListFilesResponse(files=[file.message() for file in files], next_page_token=token)
+
+    return artifacts.store.database.read(caller, body)
+
+
+def _pieces(files: list[PendingFile]) -> Iterator[Piece]:
+    for file in files:
+        for number in range(1, len(file.md5s) + 1) if file.in_parts else (0,):
+            yield file, number
+
+
+def _position(key: str) -> tuple[str, int]:
+    """Return path and part of a token's key."""
+    part, _, path = key.partition("/")
+    if key and not (part.isascii() and part.isdecimal() and path):
+        raise InvalidArgument("page_token: not one that this list gave; take next_page_token of the page before.")
+    return path, int(part) if part else -1
+
+
+def _message(request: SignedRequest, *, expires: bool = True) -> v1.SignedRequest:
+    expires_ms = int((time.time() + VALID_SECONDS) * 1000) if expires else 0
+    return v1.SignedRequest(
+        method=request.method, url=request.url, headers=dict(request.headers), expires_ms=expires_ms
+    )
