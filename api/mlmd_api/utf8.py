@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.empty_pb2 import Empty
-from google.protobuf.message import DecodeError, Message
-from google.protobuf.unknown_fields import UnknownFieldSet
+from google.protobuf.message import Message
 from mlmd_schemas.errors import InvalidArgument
 
 _ESCAPE = re.compile(r"\\[23][0-7]{2}")
-_LENGTH_DELIMITED = 2
+_DEEPEST = 100
+"""Messages inside each other that protobuf reads; what is deeper is refused for that."""
+_VARINT, _FIXED64, _LENGTH_DELIMITED, _GROUP, _GROUP_END, _FIXED32 = range(6)
 
 
 def check_utf8(message: Message, body: bytes) -> None:
@@ -41,40 +41,70 @@ def refuse_broken_strings(shape: Any, body: bytes) -> None:
         raise InvalidArgument(f"{path}: the string is not valid UTF-8; encode text as UTF-8 before sending it.")
 
 
-def broken_strings(shape: Any, body: bytes, prefix: str = "") -> Iterator[str]:
+def broken_strings(shape: Any, body: bytes, prefix: str = "", depth: int = 1) -> Iterator[str]:
     """Yield the paths of the strings in the serialized message that are not UTF-8, such as `artifacts[2].uri`."""
     seen: Counter[int] = Counter()
-    for number, data in _delimited(body):
+    for number, data in _delimited(body) if depth <= _DEEPEST else ():
         field = shape.fields_by_number.get(number)
         if field is None:
             continue
         path = f"{prefix}{field.name}"
         if field.message_type is not None:
-            yield from _in_message(field, data, path, seen[number])
+            yield from _in_message(field, data, path, seen[number], depth)
         elif field.type == FieldDescriptor.TYPE_STRING and not is_utf8(data):
             yield f"{path}[{seen[number]}]" if _repeated(field) else path
         seen[number] += 1
 
 
-def _in_message(field: Any, data: bytes, path: str, index: int) -> Iterator[str]:
+def _in_message(field: Any, data: bytes, path: str, index: int, depth: int) -> Iterator[str]:
     shape = field.message_type
     if shape.GetOptions().map_entry:
         key = next((text for number, text in _delimited(data) if number == 1), b"")
         path = f"{path}[{key.decode('utf-8', 'backslashreplace')!r}]"
     elif _repeated(field):
         path = f"{path}[{index}]"
-    yield from broken_strings(shape, data, f"{path}.")
+    yield from broken_strings(shape, data, f"{path}.", depth + 1)
 
 
-def _delimited(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield number and bytes of the length-delimited fields; nothing when the wire format is corrupt."""
+def _delimited(body: bytes) -> list[tuple[int, bytes]]:
+    """Return number and bytes of the length-delimited fields outside of groups; nothing of a corrupt message.
+
+    protobuf's UnknownFieldSet could tell them too, but ends the process when it meets Python's recursion limit.
+    """
+    found: list[tuple[int, bytes]] = []
+    place = groups = 0
     try:
-        fields: Any = UnknownFieldSet(Empty.FromString(body))
-    except DecodeError:
-        return
-    for field in fields:
-        if field.wire_type == _LENGTH_DELIMITED:
-            yield field.field_number, field.data
+        while place < len(body):
+            key, place = _varint(body, place)
+            kind = key & 7
+            if kind == _LENGTH_DELIMITED:
+                length, place = _varint(body, place)
+                if not groups:
+                    found.append((key >> 3, body[place : place + length]))
+                place += length
+            elif kind == _VARINT:
+                _, place = _varint(body, place)
+            elif kind in (_FIXED32, _FIXED64):
+                place += 4 if kind == _FIXED32 else 8
+            elif kind in (_GROUP, _GROUP_END):
+                groups += 1 if kind == _GROUP else -1
+            else:
+                return []
+    except IndexError:
+        return []
+    return found if place == len(body) and not groups else []
+
+
+def _varint(body: bytes, place: int) -> tuple[int, int]:
+    """Return the number at a place and the place after it; raises IndexError where there is none."""
+    number = shift = 0
+    while (byte := body[place]) > 127:
+        if shift > 63:
+            raise IndexError("a varint has ten bytes at most")
+        number |= (byte & 127) << shift
+        shift += 7
+        place += 1
+    return number | byte << shift, place + 1
 
 
 def _repeated(field: Any) -> bool:

@@ -41,7 +41,7 @@ class Remote:
 
     def raw(self, path: str, body: bytes, metadata: Any = (), timeout: float = SECONDS) -> bytes:
         """Send bytes to a path and return the answer's; raises grpc.RpcError."""
-        method = self.channel.unary_unary(path, None, None)  # type: ignore[arg-type]
+        method = self.channel.unary_unary(path, None, None)
         return bytes(method(body, timeout=timeout, metadata=metadata))
 
     def code(self, method: str, request: Message | None = None, /, **fields: Any) -> Code:
