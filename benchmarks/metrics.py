@@ -229,7 +229,9 @@ def main() -> int:
     parser.add_argument("--mlflow-points", type=int, default=5_000, help="as many a round for MLflow, which is slow")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--databases", default="sqlite,mysql", type=lambda text: text.split(","))
-    parser.add_argument("--durable", action="store_true", help="MySQL waits for the disk at every commit")
+    parser.add_argument(
+        "--not-durable", dest="durable", action="store_false", help="MySQL does not wait for the disk at a commit"
+    )
     arguments = parser.parse_args()
     for database in arguments.databases:
         compare(database, arguments)
