@@ -2,10 +2,13 @@
 
 import math
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from google.protobuf import json_format
+from mlmd_metadata_store.options import StoreOptions
+from mlmd_metadata_store.store import Store
 from mlmd_metrics import figures
 from mlmd_metrics.cutoffs import Cutoffs
 from mlmd_metrics.evaluation import Evaluation, evaluate
@@ -253,6 +256,32 @@ def test_figures_that_do_not_belong_together_are_told(call: Calls) -> None:
     (found,) = got(call, owner)
     assert "rows" in found.problem
     assert found.matrix == HAM
+
+
+def test_writers_of_one_evaluation_lose_nothing(call: Calls) -> None:
+    (owner,) = artifacts(call, type_name=CLASSIFICATION)
+    labels = [f"class {n}" for n in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda label: call("LogCurve", key=key(owner), curve=cutoffs(label, SPAM)), labels))
+    (found,) = got(call, owner)
+    assert sorted(curve.label for curve in found.curves) == labels
+    (stored,) = call("GetArtifactsByID", artifact_ids=[owner]).artifacts
+    assert not stored.custom_properties, "eight curves are none that the UI can draw"
+
+
+def test_text_of_any_script_on_a_database_that_keeps_googles_text(database_url: str) -> None:
+    if database_url.startswith("sqlite"):
+        pytest.skip("SQLite keeps text one way")
+    store = Store.open(database_url, StoreOptions(google_text=True))
+    call = Calls(store)
+    (owner,) = artifacts(call, type_name=CLASSIFICATION)
+    ham = matrix(("größe", "スパム"), ((3, 1), (1, 3)))
+    call("LogConfusionMatrix", key=key(owner, "prüfung"), matrix=ham)
+    (found,) = got(call, owner)
+    (stored,) = call("GetArtifactsByID", artifact_ids=[owner]).artifacts
+    store.close()
+    assert (found.key.name, found.matrix) == ("prüfung", ham)
+    assert "スパム" in str(json_format.MessageToDict(stored.custom_properties["confusionMatrix"].struct_value))
 
 
 def test_real_data_and_scikit_learns_figures(call: Calls) -> None:
