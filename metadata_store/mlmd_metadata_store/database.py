@@ -15,8 +15,9 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from mlmd_metadata_store.dialects import ConnectionLost, Dialect, SqliteDialect, UndecodableText
+from mlmd_metadata_store.dialects import ConnectionLost, Dialect, UndecodableText
 from mlmd_metadata_store.plans import Plans
+from mlmd_metadata_store.sqlite_dialect import SqliteDialect
 from mlmd_metadata_store.text import TEXT_CODECS, TextCodec
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_cache import TypeCache
@@ -131,7 +132,7 @@ class Database:
             raise self.dialect.translate(error) from error
         session = _Session(pooled, self.dialect)
         try:
-            session.begin(write=write)
+            session.begin(caller.remaining_seconds(), write=write)
             yield session
         except ConnectionLost:
             session.broken = True
@@ -187,10 +188,10 @@ class _Session:
         self.broken = False
         self.connection = pooled.dbapi_connection
 
-    def begin(self, *, write: bool) -> None:
+    def begin(self, patience_seconds: float | None, *, write: bool) -> None:
         """Begin; raises our error when the database does not let it."""
         try:
-            self._dialect.begin(self.connection, write=write)
+            self._dialect.begin(self.connection, patience_seconds, write=write)
         except self._dialect.driver_errors as error:
             raise self._dialect.translate(error) from error
         self._open = True

@@ -1,7 +1,8 @@
 """Property rows on their way into the database."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.own import EXACT_VALUE
 from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
 
+from mlmd_metadata_store.dialects import TooLarge, TooLong
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_cache import TypeFacts
 from mlmd_metadata_store.values import KIND_OF_CASE, VALUE_COLUMNS, Slot, cell_of, may_be_plain, stand_in
@@ -115,21 +117,46 @@ class PropertyRows:
 def insert_properties(tx: Transaction, rows: PropertyRows, kind: Kind) -> None:
     """Insert the properties of nodes that have none of these yet; raises UniqueViolation when one is there."""
     table, keys = NODE_TABLES[kind].property, _KEYS[kind]
-    if len(rows) <= FEW_ROWS:
-        if wide := _wide(rows):
-            tx.insert(table, (*keys, *VALUE_COLUMNS), wide)
-    else:
-        for slot, narrow in enumerate(rows.by_slot):
-            if narrow:
-                tx.insert(table, (*keys, VALUE_COLUMNS[slot]), narrow)
-    _put_exact(tx, rows)
+    with _named(tx, rows):
+        if len(rows) <= FEW_ROWS:
+            if wide := _wide(rows):
+                tx.insert(table, (*keys, *VALUE_COLUMNS), wide)
+        else:
+            for slot, narrow in enumerate(rows.by_slot):
+                if narrow:
+                    tx.insert(table, (*keys, VALUE_COLUMNS[slot]), narrow)
+        _put_exact(tx, rows)
 
 
 def upsert_properties(tx: Transaction, rows: PropertyRows, kind: Kind) -> None:
     """Insert properties, replacing the rows that are there."""
-    if wide := _wide(rows):
-        tx.upsert(NODE_TABLES[kind].property, (*_KEYS[kind], *VALUE_COLUMNS), wide, _KEYS[kind])
-    _put_exact(tx, rows)
+    with _named(tx, rows):
+        if wide := _wide(rows):
+            tx.upsert(NODE_TABLES[kind].property, (*_KEYS[kind], *VALUE_COLUMNS), wide, _KEYS[kind])
+        _put_exact(tx, rows)
+
+
+@contextmanager
+def _named(tx: Transaction, rows: PropertyRows) -> Iterator[None]:
+    """Say of what is too large for the database which property it is."""
+    try:
+        yield
+    except (TooLarge, TooLong) as error:
+        every = [row for some in rows.by_slot for row in some]
+        named = max(every, key=lambda row: len(row[1]))
+        largest = max(every, key=_size)
+        limit = tx.dialect.longest_name
+        if len(named[1]) > limit:
+            largest, reason = named, f"its name has {len(named[1])} characters, and the column for it holds {limit}."
+        else:
+            reason = f"its value has a length of {_size(largest)}. {error.message}"
+        field = "custom_properties" if largest[2] else "properties"
+        raise type(error)(f"{field}[{tx.text.decode(largest[1])[:40]!r}]: {reason}") from error
+
+
+def _size(row: PropertyRow) -> int:
+    content = row[3]
+    return len(content) if isinstance(content, str | bytes) else 0
 
 
 def delete_properties(tx: Transaction, kind: Kind, node_ids: Iterable[int]) -> None:

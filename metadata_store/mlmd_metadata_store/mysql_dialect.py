@@ -1,0 +1,195 @@
+"""MySQL and MariaDB as a dialect; see dialects.py."""
+
+import math
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from functools import cached_property
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+from mlmd_schemas.errors import (
+    Aborted,
+    FailedPrecondition,
+    Internal,
+    OutOfRange,
+    ResourceExhausted,
+    StoreError,
+    Unavailable,
+)
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from sqlalchemy.exc import DBAPIError
+
+from mlmd_metadata_store.dialects import ConnectionLost, Dialect, TooLarge, TooLong, UniqueViolation
+from mlmd_metadata_store.peers import watch_peer
+
+_TABLE_LOCK_SECONDS = 60
+"""How long a statement waits while somebody changes a table; MariaDB's default is a day."""
+
+
+def wait_for_locks(connection: Any, patience_seconds: float | None) -> None:
+    """Let the session wait for row locks no longer than the caller does, in steps of powers of two seconds.
+
+    The setting stays with the session, so that calls with like deadlines do not set it again.
+    """
+    seconds = connection.longest_lock_seconds
+    if patience_seconds is not None and patience_seconds < seconds:
+        seconds = min(seconds, 1 << max(0, math.ceil(patience_seconds) - 1).bit_length())
+    if seconds != connection.lock_seconds:
+        connection.query(f"SET innodb_lock_wait_timeout = {seconds}")
+        connection.lock_seconds = seconds
+
+
+_CONNECT_REASONS = {
+    1040: "it has no connection left; raise max_connections there, or lower the pool size of the servers",
+    1044: "the user may not use the database; grant it",
+    1045: "user or password is wrong, or the user may not connect from this host",
+    1049: "there is no database of that name; create it or let the server create it",
+    1129: "it refuses this host after too many failed connections; run FLUSH HOSTS there",
+    1130: "this host may not connect; grant the user access from it",
+    1142: "the user may not do this on a table; grant it",
+    1143: "the user may not do this on a column; grant it",
+    1203: "the user has no connection left; raise max_user_connections, or lower the pool size of the servers",
+    1226: "the user has used up what it may; raise the limits of the user",
+    1227: "the user lacks a privilege; grant it",
+    1251: "the client library does not know the user's authentication plugin; update it",
+    1698: "user or password is wrong",
+    1969: "it ended a statement that took longer than max_statement_time allows",
+    2002: "nothing listens on the socket or host and port; check that the database runs",
+    2003: "nothing listens on that host and port; check that the database runs",
+    2005: "the host name is not known; check the database's address",
+    2026: "TLS failed; check the certificates",
+    2054: "the client library does not know the user's authentication plugin; update it",
+    2059: "the authentication plugin of the user could not be loaded; update the client library",
+    2061: "the user's authentication wants TLS or the server's public key; switch TLS on",
+    3024: "it ended a statement that took longer than max_execution_time allows",
+    3032: "it is in offline mode",
+}
+
+
+class MySqlDialect(Dialect):
+    """MySQL 8 and 9 and MariaDB 10.11 through mysqlclient."""
+
+    name = "mysql"
+    parameter = "%s"
+    keeps_infinities = False
+    _UNIQUE = (1062, 1586)
+    _BUSY: ClassVar[dict[int, str]] = {
+        1020: "another write was faster",
+        1205: "a lock was not to be had in time",
+        1213: "two writes waited for each other",
+        1412: "a table was changed at the same moment",
+        3572: "a lock was not to be had",
+    }
+    _FULL = (1021, 1114, 1041, 1037, 1038)
+    _FILE_ERRORS = (3, 1026, 1030)
+    """Errors of the database's files; they are for want of room when the text says 28, which is ENOSPC."""
+    _READ_ONLY = (1290, 1792, 1836)
+    _LOST = (1047, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1184, 1317, 1927, 2000, 2006, 2013, 2014, 2055, 4031)
+    """1317 is what a statement sees whose connection is being killed."""
+    _TOO_LONG = (1406, 1265)
+    _PACKET = (1153, 2020)
+
+    def prepare(self) -> None:
+        """Create the database when it is not there and that is allowed."""
+        if not self.options.create_database:
+            return
+        from mlmd_metadata_store.mysql_driver import create_database
+
+        try:
+            create_database(self.url, self.options)
+        except DBAPIError as error:
+            raise self.translate(error) from error
+
+    def engine(self, *, writer: bool) -> Engine:
+        """Return an engine; writers read what is committed, readers read one snapshot."""
+        from mlmd_metadata_store.mysql_driver import connect_arguments
+
+        isolation = "READ COMMITTED" if writer else "REPEATABLE READ"
+        url = self.url.set(drivername="mysql+mysqldb", query={})
+        engine = self._pooled(url, connect_arguments(self.options, isolation))
+        event.listen(engine, "connect", self._connected)
+        return engine
+
+    def _connected(self, connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        # MariaDB turns lists of 1,000 and more into joined subqueries, which can scan (and lock) whole tables.
+        cursor.execute(
+            f"SET /*M!100307 in_predicate_conversion_threshold = 0, */ lock_wait_timeout = {_TABLE_LOCK_SECONDS}"
+        )
+        cursor.execute("SELECT @@auto_increment_increment, @@max_allowed_packet, @@innodb_lock_wait_timeout")
+        connection.id_step, connection.longest_packet, connection.lock_seconds = map(int, cursor.fetchone())
+        connection.longest_lock_seconds = connection.lock_seconds
+        cursor.close()
+        self._longest_packet = connection.longest_packet
+        watch_peer(connection.fileno())
+
+    _longest_packet = 0
+
+    def turn(self, timeout_seconds: float) -> AbstractContextManager[Any]:
+        """InnoDB locks rows; every thread may write."""
+        return nullcontext()
+
+    def translate(self, error: Exception) -> StoreError:
+        """Map MySQL's and the client library's error numbers."""
+        arguments = (error.orig if isinstance(error, DBAPIError) else error).args  # type: ignore[union-attr]
+        number = arguments[0] if arguments and isinstance(arguments[0], int) else 0
+        if number in self._UNIQUE:
+            return UniqueViolation("A row with the same unique key is there already.")
+        if number in self._BUSY:
+            return Aborted(
+                f"The database undid the write because {self._BUSY[number]}. Nothing was written; try again."
+            )
+        if number in self._PACKET:
+            return TooLarge(
+                "A value of the request has more bytes than the database takes in one packet "
+                f"(max_allowed_packet = {self._longest_packet}); send less, or raise max_allowed_packet there."
+            )
+        if number in self._LOST:
+            return ConnectionLost("The connection to the database was lost. What was not committed is undone.")
+        if number in self._FULL or (number in self._FILE_ERRORS and " 28 " in str(arguments[1:])):
+            return ResourceExhausted("The database has no room left. Nothing was written; make room on its disk.")
+        if number in self._READ_ONLY:
+            return FailedPrecondition("The database is read-only. Nothing was written; make it writable.")
+        if number == 1264:
+            return OutOfRange(
+                "A number of the request does not fit the 32-bit columns of this database; "
+                "`mlmd-server migrate` widens them to 64 bits."
+            )
+        if number in self._TOO_LONG:
+            return TooLong("A text of the request is longer than its column in the database.")
+        if number in _CONNECT_REASONS:
+            return Unavailable(f"The database cannot be used: {_CONNECT_REASONS[number]}.")
+        return Internal("The database refused a statement of the server; the server's log has the reason.")
+
+    @cached_property
+    def driver_errors(self) -> tuple[type[Exception], ...]:
+        """Return mysqlclient's errors; imported only where MySQL is used."""
+        from mlmd_metadata_store.mysql_driver import DRIVER_ERRORS
+
+        return DRIVER_ERRORS
+
+    def begin(self, connection: Any, patience_seconds: float | None, *, write: bool) -> None:
+        """Sessions are not in autocommit: the first statement begins the transaction."""
+        if write:
+            wait_for_locks(connection, patience_seconds)
+
+    def ids(self, cursor: Any, count: int) -> Sequence[int]:
+        """LAST_INSERT_ID() is the first id of a multi-row INSERT; InnoDB numbers its rows in even steps."""
+        step = cursor.connection.id_step
+        inserted = cursor.inserted if count > 1 else ((cursor.lastrowid, 1),)
+        return [first + step * place for first, rows in inserted for place in range(rows)]
+
+    def insert_ignore(self, table: sa.Table, columns: Sequence[str]) -> str:
+        """MySQL: a no-op update, which unlike IGNORE hides no other error."""
+        first = self.quoted(columns[0])
+        return f"{self.insert(table, columns)} ON DUPLICATE KEY UPDATE {first}={first}"
+
+    def upsert(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str]) -> str:
+        """MySQL: ON DUPLICATE KEY UPDATE; `VALUES()` is understood by MySQL and MariaDB alike."""
+        changes = ", ".join(f"{self.quoted(c)}=VALUES({self.quoted(c)})" for c in columns if c not in keys)
+        return f"{self.insert(table, columns)} ON DUPLICATE KEY UPDATE {changes}"
+
+    def locking(self, statement: sa.Select[Any]) -> sa.Select[Any]:
+        """MySQL: FOR UPDATE."""
+        return statement.with_for_update()

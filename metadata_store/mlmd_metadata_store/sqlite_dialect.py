@@ -1,0 +1,167 @@
+"""SQLite as a dialect; see dialects.py."""
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_schemas.errors import (
+    Aborted,
+    FailedPrecondition,
+    Internal,
+    OutOfRange,
+    ResourceExhausted,
+    StoreError,
+    Unavailable,
+)
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Engine
+from sqlalchemy.exc import DBAPIError
+
+from mlmd_metadata_store.dialects import Dialect, TooLarge, UndecodableText, UniqueViolation
+from mlmd_metadata_store.options import StoreOptions
+
+
+class SqliteDialect(Dialect):
+    """SQLite 3.35 or newer, one file: WAL, synchronous=FULL, one writer at a time."""
+
+    name = "sqlite"
+    parameter = "?"
+    keeps_infinities = True
+    longest_name = 1_000_000_000
+    longest_uri_bytes = 1_000_000_000
+    _UNIQUE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+
+    def __init__(self, url: URL, options: StoreOptions) -> None:
+        super().__init__(url, options)
+        self._turn = threading.Lock()
+        self.lenient_text = False
+
+    def prepare(self) -> None:
+        """Make the folder of the file."""
+        folder = Path(self.url.database or "").parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(
+                f"database: the folder {str(folder)!r} cannot be made; make it or choose another."
+            ) from error
+
+    def engine(self, *, writer: bool) -> Engine:
+        """Return an engine; its transactions begin IMMEDIATE when they write."""
+        arguments = {"timeout": self.options.lock_timeout_seconds, "check_same_thread": False}
+        engine = self._pooled(self.url, arguments)
+        begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
+        event.listen(engine, "connect", partial(self._connected, writer))
+        event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+        return engine
+
+    def _connected(self, writer: bool, connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        if self.lenient_text:
+            connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
+        statements = ["PRAGMA synchronous=FULL", "PRAGMA case_sensitive_like=OFF", "PRAGMA cache_size=-16000"]
+        if writer and not self._read_only(connection):
+            statements.insert(0, "PRAGMA journal_mode=WAL")
+        for statement in statements:
+            connection.execute(statement)
+
+    def _read_only(self, connection: sqlite3.Connection) -> bool:
+        path = Path(self.url.database or "")
+        return path.exists() and not _writable(path)
+
+    def turn(self, timeout_seconds: float) -> AbstractContextManager[Any]:
+        """Wait for this process's other writers; SQLite's own lock is between processes."""
+        if not self._turn.acquire(timeout=timeout_seconds):
+            raise Aborted(
+                f"The database is busy with other writes for {timeout_seconds:.0f} s. Nothing was written; try again."
+            )
+        return _Held(self._turn)
+
+    def translate(self, error: Exception) -> StoreError:
+        """Map SQLite's primary and extended result codes."""
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        code = getattr(cause, "sqlite_errorcode", None)
+        if code is None:
+            return self._uncoded(cause)
+        primary = code & 0xFF
+        if code in self._UNIQUE:
+            return UniqueViolation("A row with the same unique key is there already.")
+        if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            return Aborted("The database is locked by another writer. Nothing was written; try again.")
+        if primary == sqlite3.SQLITE_FULL:
+            return ResourceExhausted("The disk that holds the database is full. Nothing was written; make room.")
+        if primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM):
+            return FailedPrecondition(
+                "The database is read-only. Nothing was written; make its file and folder writable."
+            )
+        if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
+            return Unavailable("The database file cannot be read or written. Check its disk and its permissions.")
+        if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+            return Internal("The database file is damaged or is no SQLite database. Restore it from a copy.")
+        if primary == sqlite3.SQLITE_TOOBIG:
+            return TooLarge("A value of the request is larger than SQLite keeps (1,000,000,000 bytes).")
+        return Internal("The database refused a statement of the server; the server's log has the reason.")
+
+    @staticmethod
+    def _uncoded(cause: BaseException | None) -> StoreError:
+        if isinstance(cause, sqlite3.OperationalError) and "decode to UTF-8" in str(cause):
+            return UndecodableText("A text of the database is not UTF-8.")
+        if isinstance(cause, OverflowError):
+            return OutOfRange("An integer of the request has more than 64 bits.")
+        return Internal("The database refused a statement of the server; the server's log has the reason.")
+
+    driver_errors = (sqlite3.Error, OverflowError)
+
+    def begin(self, connection: Any, patience_seconds: float | None, *, write: bool) -> None:
+        """A write takes the lock at once, so that it cannot fail half-way for want of it."""
+        if not write or patience_seconds is None or patience_seconds >= self.options.lock_timeout_seconds:
+            connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            return
+        connection.execute(f"PRAGMA busy_timeout = {int(patience_seconds * 1000)}")
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {int(self.options.lock_timeout_seconds * 1000)}")
+
+    def ids(self, cursor: Any, count: int) -> Sequence[int]:
+        """AUTOINCREMENT under the write lock counts without gaps, so the last id tells the first."""
+        last = cursor.execute("SELECT last_insert_rowid()").fetchone()[0] if count > 1 else cursor.lastrowid
+        return range(int(last) - count + 1, int(last) + 1)
+
+    def insert_ignore(self, table: sa.Table, columns: Sequence[str]) -> str:
+        """SQLite: ON CONFLICT DO NOTHING."""
+        return f"{self.insert(table, columns)} ON CONFLICT DO NOTHING"
+
+    def upsert(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str]) -> str:
+        """SQLite: ON CONFLICT DO UPDATE."""
+        target = ", ".join(self.quoted(key) for key in keys)
+        changes = ", ".join(f"{self.quoted(c)}=excluded.{self.quoted(c)}" for c in columns if c not in keys)
+        return f"{self.insert(table, columns)} ON CONFLICT ({target}) DO UPDATE SET {changes}"
+
+    def locking(self, statement: sa.Select[Any]) -> sa.Select[Any]:
+        """BEGIN IMMEDIATE holds the lock already."""
+        return statement
+
+
+class _Held:
+    """A lock that was taken already, as a context."""
+
+    def __init__(self, lock: threading.Lock) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+def _writable(path: Path) -> bool:
+    import os
+
+    return os.access(path, os.W_OK)
