@@ -80,19 +80,26 @@ def _forced(tx: Transaction, ids: Sequence[int]) -> set[int]:
 
 
 def _by_name(tx: Transaction, contexts: Sequence[pb.Context]) -> dict[tuple[int, str], int]:
+    """Return the ids of stored contexts by the (type_id, name) of these.
+
+    The database decides which names are equal. Only a question about one name tells which context was found by another
+    spelling, so several are asked about one by one when that happened.
+    """
     if not contexts:
         return {}
     encode, decode = tx.text.encode, tx.text.decode
-    names = {encode(context.name) for context in contexts}
-    type_ids = sorted({context.type_id for context in contexts})
-    rows: list[Any] = tx.rows_in(_BY_NAME, names, type_ids=type_ids)
+    wanted = {(context.type_id, context.name) for context in contexts}
+    names = {name for _, name in wanted}
+    type_ids = sorted({type_id for type_id, _ in wanted})
+    rows: list[Any] = tx.rows_in(_BY_NAME, {encode(name) for name in names}, type_ids=type_ids)
     found = {(type_id, decode(name)): context_id for context_id, type_id, name in rows}
-    folded = {(type_id, name.casefold()): context_id for (type_id, name), context_id in found.items()}
-    for context in contexts:  # a database with a case-insensitive collation found it under another spelling
-        key = (context.type_id, context.name)
-        if key not in found and (context.type_id, context.name.casefold()) in folded:
-            found[key] = folded[context.type_id, context.name.casefold()]
-    return {(c.type_id, c.name): found[c.type_id, c.name] for c in contexts if (c.type_id, c.name) in found}
+    if found.keys() <= wanted:
+        return found
+    if len(wanted) == 1:
+        return dict.fromkeys(wanted, next(iter(found.values())))
+    if any(name not in names for _, name in found):
+        raise NeedsOrder("A context was found by another spelling of its name.")
+    return {key: context_id for key, context_id in found.items() if key in wanted}
 
 
 def _put(tx: Transaction, contexts: Sequence[pb.Context], reuse: Reuse) -> list[int]:

@@ -26,11 +26,22 @@ _BY_EXTERNAL_ID = sa.select(ARTIFACT.c.external_id, ARTIFACT.c.id).where(
 
 
 def _external_ids(tx: Transaction, artifacts: Iterable[pb.Artifact]) -> dict[str, int]:
-    """Return the ids of stored artifacts by the external ids that these artifacts without id carry."""
-    wanted = {tx.text.encode(a.external_id) for a in artifacts if not a.HasField("id") and a.external_id}
-    if not wanted:
+    """Return the ids of stored artifacts by the external ids that these artifacts without id carry.
+
+    The database decides which external ids are equal, so those found by another spelling are asked for one by one.
+    """
+    wanted = {a.external_id for a in artifacts if not a.HasField("id") and a.external_id}
+    found = _ids_by_external_id(tx, wanted)
+    if found.keys() <= wanted:
+        return found
+    return {one: next(iter(there.values())) for one in wanted if (there := _ids_by_external_id(tx, {one}))}
+
+
+def _ids_by_external_id(tx: Transaction, external_ids: set[str]) -> dict[str, int]:
+    if not external_ids:
         return {}
-    return {tx.text.decode(external_id): node_id for external_id, node_id in tx.rows_in(_BY_EXTERNAL_ID, wanted)}
+    rows = tx.rows_in(_BY_EXTERNAL_ID, {tx.text.encode(external_id) for external_id in external_ids})
+    return {tx.text.decode(external_id): node_id for external_id, node_id in rows}
 
 
 def _targets(artifacts: Sequence[pb.Artifact], stored: dict[str, int]) -> list[int | None]:

@@ -317,18 +317,34 @@ def _merged_row(tx: Transaction, kind: Kind, node: Any, stored: Any, mask: Updat
 
 
 def _check_exchanges(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:
-    """Raise NeedsOrder when one update takes a name or external id that another one gives up."""
+    """Raise NeedsOrder when one update may take a name or external id that another one gives up."""
     for place, name in enumerate(_COLUMNS[kind][1:3], start=1):
-        given_up = {
-            (plan.stored.type_id if name == "name" else 0, getattr(plan.stored, name)): plan.stored.id
-            for plan in plans
-            if plan.stored.HasField(name)
-        }
+        given_up: dict[tuple[int, str | None], set[int]] = {}
+        taken: list[tuple[int, int, str | None]] = []
         for plan in plans:
-            text = plan.row[place]
-            key = (plan.stored.type_id if name == "name" else 0, None if text is None else tx.text.decode(text))
-            if given_up.get(key, plan.stored.id) != plan.stored.id:
-                raise NeedsOrder(f"Nodes exchange their {name}s.")
+            before = getattr(plan.stored, name) if plan.stored.HasField(name) else None
+            after = None if plan.row[place] is None else tx.text.decode(plan.row[place])
+            scope = plan.stored.type_id if name == "name" else 0
+            if before != after:
+                if before is not None:
+                    given_up.setdefault((scope, _spelling(before)), set()).add(plan.stored.id)
+                if after is not None:
+                    taken.append((plan.stored.id, scope, _spelling(after)))
+        if any(_meet(given_up, *one) for one in taken):
+            raise NeedsOrder(f"Nodes exchange their {name}s.")
+
+
+def _spelling(text: str) -> str | None:
+    """Return what texts have in common that a database may take for equal; None where only the database knows."""
+    return text.casefold().rstrip(" ") if text.isascii() and text.isprintable() else None
+
+
+def _meet(given_up: dict[tuple[int, str | None], set[int]], node_id: int, scope: int, spelling: str | None) -> bool:
+    for (other_scope, _), ids in given_up.items() if spelling is None else ():
+        if other_scope == scope and ids - {node_id}:
+            return True
+    found = given_up.get((scope, spelling), set()) | given_up.get((scope, None), set())
+    return bool(found - {node_id})
 
 
 def _apply_updates(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:
