@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 DEFAULT_DATABASE = "sqlite:///mlmd-data/metadata.db"
+DEFAULT_ARTIFACTS = "mlmd-data/artifacts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,17 @@ class ListenConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ArtifactsConfig:
+    """Where the bytes of artifacts are, as a URI or a folder, and how an object store is reached."""
+
+    uri: str
+    endpoint: str = ""
+    region: str = ""
+    ca: str = ""
+    public_endpoint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """How the log looks: `human` or `json`, and from which level on."""
 
@@ -84,6 +96,7 @@ class Config:
 
     database: DatabaseConfig
     listen: ListenConfig
+    artifacts: ArtifactsConfig
     log: LogConfig
     tokens: Path | None
     tenants: tuple[tuple[str, Tenant], ...]

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mlmd_artifact_store.opening import open_blobs
 from mlmd_schemas.errors import InvalidArgument
 
-from mlmd_server.config import DEFAULT_DATABASE
+from mlmd_server.config import DEFAULT_ARTIFACTS, DEFAULT_DATABASE
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,14 @@ def _auth(value: str) -> str:
     raise ValueError("is neither none nor tokens=FILE")
 
 
+def _artifacts(value: str) -> str:
+    try:
+        open_blobs(value)
+    except InvalidArgument as error:
+        raise ValueError(f"cannot be used: {error.message.removesuffix('.')}") from None
+    return value
+
+
 def _list(value: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in value.split(",") if item.strip())
 
@@ -125,6 +134,23 @@ OPTIONS: tuple[Option, ...] = (
         DEFAULT_DATABASE,
         "URL",
         "Database of the default tenant: `sqlite:///path` or `mysql://user:password@host:port/database`.",
+    ),
+    Option(
+        "artifacts",
+        _artifacts,
+        DEFAULT_ARTIFACTS,
+        "URI",
+        "Where the bytes of artifacts are kept: `s3://bucket/prefix`, `file:///path` or a folder.",
+    ),
+    Option("artifacts-endpoint", _text, "", "URL", "Address of the object store; AWS's when nothing says otherwise."),
+    Option("artifacts-region", _text, "", "REGION", "Region of the bucket."),
+    Option("artifacts-ca", _text, "", "FILE", "Certificate authorities that the object store is trusted by, PEM."),
+    Option(
+        "artifacts-public-endpoint",
+        _text,
+        "",
+        "URL",
+        "Address of the object store as clients see it; signed requests are made out to it.",
     ),
     Option("host", _text, "127.0.0.1", "ADDRESS", "Address to listen on; `0.0.0.0` for every interface."),
     Option("grpc-port", _PORT, 8080, "PORT", "Port of the gRPC listener; 0 turns it off."),

@@ -8,7 +8,16 @@ from typing import Any
 
 from mlmd_schemas.errors import InvalidArgument
 
-from mlmd_server.config import Config, DatabaseConfig, ListenConfig, LogConfig, MysqlConfig, Tenant, TlsConfig
+from mlmd_server.config import (
+    ArtifactsConfig,
+    Config,
+    DatabaseConfig,
+    ListenConfig,
+    LogConfig,
+    MysqlConfig,
+    Tenant,
+    TlsConfig,
+)
 from mlmd_server.options import BY_KEY, OPTIONS
 
 CONFIG_VARIABLE = "MLMD_CONFIG"
@@ -57,6 +66,13 @@ def _config(values: dict[str, Any], given: set[str]) -> Config:
     return Config(
         database=_database(values, url),
         listen=_listen(values),
+        artifacts=ArtifactsConfig(
+            values["artifacts"],
+            values["artifacts_endpoint"],
+            values["artifacts_region"],
+            values["artifacts_ca"],
+            values["artifacts_public_endpoint"],
+        ),
         log=LogConfig(values["log_format"], values["log_level"]),
         tokens=Path(auth.removeprefix("tokens=")) if auth != "none" else None,
         tenants=tenants,

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from mlmd_api.artifacts import TenantArtifacts, artifact_methods
 from mlmd_api.callers import Authenticator, Everybody, TokenFile
 from mlmd_api.dispatch import Dispatcher, Limits
 from mlmd_api.journal import Journal
@@ -10,6 +11,11 @@ from mlmd_api.measurements import Measurements
 from mlmd_api.methods import by_path, store_methods
 from mlmd_api.server_info import ServerFacts, server_methods
 from mlmd_api.tenants import DEFAULT_TENANT, TenantStores
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.calls import ARTIFACT_CALLS
+from mlmd_artifact_store.calls import SERVICE as ARTIFACT_SERVICE
+from mlmd_artifact_store.opening import ReachOptions, open_blobs
+from mlmd_artifact_store.requests import Requests
 from mlmd_lineage.methods import LINEAGE_METHODS
 from mlmd_lineage.subgraph import MOST_HOPS
 from mlmd_metadata_store.list_options import LARGEST_PAGE
@@ -25,7 +31,7 @@ if TYPE_CHECKING:
     from mlmd_api.grpc.server import GrpcServer
     from mlmd_api.rest.server import HttpServer
 
-FEATURES = ("collections", "connect", "filter-query", "grpc-web", "idempotency-keys", "lineage", "metrics")
+FEATURES = ("artifacts", "collections", "connect", "filter-query", "grpc-web", "idempotency-keys", "lineage", "metrics")
 
 
 @dataclass(slots=True)
@@ -35,6 +41,8 @@ class Parts:
     stores: TenantStores
     measurements: Measurements
     dispatcher: Dispatcher
+    artifacts: TenantArtifacts
+    authenticator: Authenticator
     grpc: "GrpcServer | None" = None
     http: "HttpServer | None" = None
 
@@ -71,6 +79,26 @@ def open_default(config: Config, stores: TenantStores) -> None:
                 raise
 
 
+def tenant_artifacts(config: Config, stores: TenantStores) -> TenantArtifacts:
+    """Return the artifact stores of all tenants, none put together yet; raises InvalidArgument for a bad URI.
+
+    A tenant's bytes are below its own `bucket_prefix`, or below `--artifacts`; in both, below its name.
+    """
+    told = config.artifacts
+    reach = ReachOptions(told.endpoint, told.region, told.ca, told.public_endpoint)
+    roots = {name: tenant.bucket_prefix or told.uri for name, tenant in config.tenants}
+    blobs = {uri: open_blobs(uri, reach) for uri in {told.uri, *roots.values()}}
+
+    def open_tenant(tenant: str) -> Requests:
+        store = stores.of(tenant)
+        if not isinstance(store, Store):
+            raise TypeError("artifacts need a store of this engine")
+        artifacts = Artifacts(store, blobs[roots.get(tenant, told.uri)], tenant)
+        return Requests(artifacts, http_address(config))
+
+    return TenantArtifacts(open_tenant)
+
+
 def authenticator(config: Config) -> Authenticator:
     """Return who decides who is asking; raises InvalidArgument for a token file that cannot be read."""
     return Everybody(config.database.read_only) if config.tokens is None else TokenFile(config.tokens)
@@ -80,14 +108,17 @@ def assemble(config: Config) -> Parts:
     """Open the default database and bind the ports; raises StoreError when something is not to be had."""
     stores = tenant_stores(config)
     open_default(config, stores)
+    artifacts = tenant_artifacts(config, stores)
     measurements = Measurements(stores.pool_use)
     methods = [
         *store_methods((*METADATA_METHODS, *LINEAGE_METHODS), stores),
+        *artifact_methods(ARTIFACT_CALLS, ARTIFACT_SERVICE, artifacts),
         *server_methods(_facts(config), stores),
     ]
     limits = Limits(config.listen.max_message_bytes)
-    dispatcher = Dispatcher(by_path(methods), authenticator(config), measurements, Journal(), limits)
-    parts = Parts(stores, measurements, dispatcher)
+    identify = authenticator(config)
+    dispatcher = Dispatcher(by_path(methods), identify, measurements, Journal(), limits)
+    parts = Parts(stores, measurements, dispatcher, artifacts, identify)
     _listen(config, parts)
     return parts
 
@@ -141,4 +172,6 @@ def _listen(config: Config, parts: Parts) -> None:
             tls_certificate=listen.tls.certificate if listen.tls else None,
             client_ca=listen.tls.client_ca if listen.tls else None,
         )
-        parts.http = HttpServer(parts.dispatcher, http, parts.stores.ping, parts.measurements)
+        parts.http = HttpServer(
+            parts.dispatcher, http, parts.stores.ping, parts.measurements, parts.artifacts, parts.authenticator
+        )

@@ -17,10 +17,13 @@ from mlmd_schemas.errors import InvalidArgument
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from mlmd_api.artifacts import TenantArtifacts
+from mlmd_api.callers import Authenticator
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.measurements import Measurements
 from mlmd_api.rest.calls import Calls
 from mlmd_api.rest.cors import Origins
+from mlmd_api.rest.files import Files
 from mlmd_api.rest.probes import Probes
 
 _LARGEST_HEADERS_BYTES = 128 * 1024
@@ -45,18 +48,31 @@ class HttpServer:
     """A listener that answers through the dispatcher."""
 
     def __init__(
-        self, dispatcher: Dispatcher, settings: HttpSettings, ping: Callable[[], None], measurements: Measurements
+        self,
+        dispatcher: Dispatcher,
+        settings: HttpSettings,
+        ping: Callable[[], None],
+        measurements: Measurements,
+        artifacts: TenantArtifacts | None = None,
+        authenticator: Authenticator | None = None,
     ) -> None:
-        """Bind the port; raises InvalidArgument when that cannot be done."""
+        """Bind the port; raises InvalidArgument when that cannot be done. With `artifacts` their files are served."""
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="http")
         self._probe_pool = ThreadPoolExecutor(2, thread_name_prefix="probe")
         self._probes = Probes(ping, measurements, self._probe_pool)
-        calls = Calls(dispatcher, self._pool, Origins(settings.cors_origins))
+        origins = Origins(settings.cors_origins)
+        calls = Calls(dispatcher, self._pool, origins)
+        file_routes = []
+        if artifacts is not None and authenticator is not None:
+            files = Files(artifacts, authenticator, self._pool, origins)
+            path = "/artifacts/{artifact_id:int}/files/{path:path}"
+            file_routes.append(Route(path, files.answer, methods=["GET", "HEAD", "PUT", "OPTIONS"]))
         app = Starlette(
             routes=[
                 Route("/healthz", self._probes.healthz),
                 Route("/readyz", self._probes.readyz),
                 Route("/metrics", self._probes.metrics),
+                *file_routes,
                 Route("/{service}/{method}", calls),
             ]
         )

@@ -1,0 +1,45 @@
+"""`mlmd.v1.ArtifactStore` on every wire: each call runs on the artifact store of its caller's tenant."""
+
+import threading
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import TYPE_CHECKING
+
+from google.protobuf.message import Message
+from mlmd_schemas.caller import Caller
+
+from mlmd_api.methods import Method
+
+if TYPE_CHECKING:
+    from mlmd_artifact_store.calls import ArtifactCall
+    from mlmd_artifact_store.requests import Requests
+
+
+class TenantArtifacts:
+    """The artifact stores of all tenants, each put together when its first caller comes."""
+
+    def __init__(self, open_tenant: "Callable[[str], Requests]") -> None:
+        self._open = open_tenant
+        self._opened: dict[str, Requests] = {}
+        self._lock = threading.Lock()
+
+    def of(self, tenant: str) -> "Requests":
+        """Return the tenant's artifact store; raises what opening its database or its bytes raises."""
+        found = self._opened.get(tenant)
+        if found is None:
+            opened = self._open(tenant)
+            with self._lock:
+                found = self._opened.setdefault(tenant, opened)
+        return found
+
+
+def artifact_methods(calls: "Iterable[ArtifactCall]", service: str, tenants: TenantArtifacts) -> list[Method]:
+    """Return the methods of the artifact store."""
+    return [
+        Method(service, call.name, call.request, call.response, call.role, partial(_run, tenants, call))
+        for call in calls
+    ]
+
+
+def _run(tenants: TenantArtifacts, call: "ArtifactCall", caller: Caller, request: Message) -> Message:
+    return call.run(tenants.of(caller.tenant), caller, request)
