@@ -72,6 +72,7 @@ class MySqlDialect(Dialect):
 
     name = "mysql"
     parameter = "%s"
+    typed_values = False
     keeps_infinities = False
     _UNIQUE = (1062, 1586)
     _BUSY: ClassVar[dict[int, str]] = {

@@ -1,5 +1,6 @@
 """SQLite as a dialect; see dialects.py."""
 
+import os
 import sqlite3
 import threading
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
 from mlmd_schemas.errors import (
@@ -31,6 +33,7 @@ class SqliteDialect(Dialect):
 
     name = "sqlite"
     parameter = "?"
+    typed_values = True
     keeps_infinities = True
     longest_name = 1_000_000_000
     longest_uri_bytes = 1_000_000_000
@@ -54,7 +57,7 @@ class SqliteDialect(Dialect):
     def engine(self, *, writer: bool) -> Engine:
         """Return an engine; its transactions begin IMMEDIATE when they write."""
         arguments = {"timeout": self.options.lock_timeout_seconds, "check_same_thread": False}
-        engine = self._pooled(self.url, arguments)
+        engine = self._pooled(self._immutable_url() if self._is_immutable() else self.url, arguments)
         begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
         event.listen(engine, "connect", partial(self._connected, writer))
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
@@ -65,14 +68,26 @@ class SqliteDialect(Dialect):
         if self.lenient_text:
             connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
         statements = ["PRAGMA synchronous=FULL", "PRAGMA case_sensitive_like=OFF", "PRAGMA cache_size=-16000"]
-        if writer and not self._read_only(connection):
+        if writer and not self._is_read_only():
             statements.insert(0, "PRAGMA journal_mode=WAL")
         for statement in statements:
             connection.execute(statement)
 
-    def _read_only(self, connection: sqlite3.Connection) -> bool:
-        path = Path(self.url.database or "")
-        return path.exists() and not _writable(path)
+    @property
+    def _path(self) -> Path:
+        return Path(self.url.database or "")
+
+    def _is_read_only(self) -> bool:
+        return self._path.exists() and not os.access(self._path, os.W_OK)
+
+    def _is_immutable(self) -> bool:
+        """Tell whether nobody can change the file: SQLite reads a WAL database there only when it is told so."""
+        log = Path(f"{self._path}-wal")
+        return self._is_read_only() and not os.access(self._path.parent, os.W_OK) and not log.exists()
+
+    def _immutable_url(self) -> URL:
+        address = f"file:{quote(str(self._path.resolve()))}"
+        return self.url.set(database=address, query={"immutable": "1", "uri": "true"})
 
     def turn(self, timeout_seconds: float) -> AbstractContextManager[Any]:
         """Wait for this process's other writers; SQLite's own lock is between processes."""
@@ -159,9 +174,3 @@ class _Held:
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
-
-
-def _writable(path: Path) -> bool:
-    import os
-
-    return os.access(path, os.W_OK)
