@@ -51,6 +51,8 @@ class Dialect(ABC):
     name: str
     parameter: str
     """The driver's placeholder."""
+    typed_values: bool
+    """Whether a value keeps its type in an expression over columns of several types."""
     keeps_infinities: bool
     """Whether a double column holds infinities."""
     longest_name: int = 255

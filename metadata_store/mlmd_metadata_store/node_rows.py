@@ -26,6 +26,8 @@ class NodeReader:
     columns: tuple[sa.ColumnElement[Any], ...]
     by_id: sa.Select[Any]
     properties: sa.Select[Any]
+    typed_properties: sa.Select[Any]
+    """The same where a value knows its type: int, double and string in one column, proto and bool in another."""
     exact: sa.Select[Any]
 
 
@@ -59,6 +61,13 @@ def _reader(tables: NodeTables) -> NodeReader:
             prop.string_value,
             prop.proto_value,
             prop.bool_value,
+        ).where(owner.in_(ids)),
+        sa.select(
+            owner,
+            prop.is_custom_property,
+            prop.name,
+            sa.func.coalesce(prop.int_value, prop.double_value, prop.string_value),
+            sa.func.coalesce(prop.proto_value, prop.bool_value),
         ).where(owner.in_(ids)),
         sa.select(
             EXACT_VALUE.c.node_id,
@@ -152,7 +161,55 @@ def _varint(number: int) -> bytes:
 
 
 def _read_properties(tx: Transaction, kind: Kind, nodes: dict[int, Any]) -> None:
-    """Fill the property maps; this loop is most of what a read of many nodes costs, so it calls little."""
+    """Fill the property maps; these loops are most of what a read of many nodes costs, so they call little."""
+    if tx.dialect.typed_values:
+        _read_typed_properties(tx, kind, nodes)
+    else:
+        _read_wide_properties(tx, kind, nodes)
+
+
+def _read_typed_properties(tx: Transaction, kind: Kind, nodes: dict[int, Any]) -> None:
+    """Read narrow rows: SQLite's values know their types, and text is kept as it is there."""
+    doubtful: list[tuple[int, int, str, str]] = []
+    last_owner = last_custom = None
+    values: Any = None
+    for owner, custom, name, given, other in tx.rows_in(READERS[kind].typed_properties, nodes):
+        if owner != last_owner or custom != last_custom:  # rows come mostly sorted, and the maps are dear to get
+            last_owner, last_custom = owner, custom
+            values = nodes[owner].custom_properties if custom else nodes[owner].properties
+        value = values[name]
+        case = type(given)
+        if case is int:
+            value.int_value = given
+        elif case is str and given[:1] not in _SUSPICIOUS:
+            try:
+                value.string_value = given
+            except UnicodeEncodeError:
+                set_raw_text(value, "string_value", given)
+        elif case is float:
+            value.double_value = given
+        elif case is str and given != NULL_MARKER:
+            if given.startswith(STAND_IN_PREFIX):
+                doubtful.append((owner, custom, name, given))
+            _read_text(value, given)
+        elif type(other) is int:
+            value.bool_value = bool(other)
+        elif other is not None:
+            read_proto(value, other)
+        else:
+            raise _without_value(kind, owner, name)
+    if doubtful:
+        _read_exactly(tx, kind, nodes, doubtful)
+
+
+def _without_value(kind: Kind, owner: int, name: str) -> Internal:
+    return Internal(
+        f"The property {name!r} of {kind.name.lower()} {owner} has no value in the database; write it again."
+    )
+
+
+def _read_wide_properties(tx: Transaction, kind: Kind, nodes: dict[int, Any]) -> None:
+    """Read rows with every value column."""
     plain, decode = tx.text.plain, tx.text.decode
     doubtful: list[tuple[int, int, str, str]] = []
     last_owner = last_custom = None
@@ -182,9 +239,7 @@ def _read_properties(tx: Transaction, kind: Kind, nodes: dict[int, Any]) -> None
         elif boolean is not None:
             value.bool_value = bool(boolean)
         else:
-            raise Internal(
-                f"The property {name!r} of {kind.name.lower()} {owner} has no value in the database; write it again."
-            )
+            raise _without_value(kind, owner, name)
     if doubtful:
         _read_exactly(tx, kind, nodes, doubtful)
 
