@@ -129,17 +129,16 @@ class Dialect(ABC):
         values = ", ".join([self.parameter] * len(columns))
         return f"INSERT INTO {self.quoted(table.name)} ({names}) VALUES ({values})"  # noqa: S608 - our own names
 
-    def _pooled(self, url: URL, connect_args: dict[str, Any], **engine_options: Any) -> Engine:
-        return sa.create_engine(
-            url,
-            poolclass=QueuePool,
-            pool_size=self.options.pool_size,
-            max_overflow=0,
-            pool_timeout=self.options.pool_timeout_seconds,
-            pool_reset_on_return=None,
-            connect_args=connect_args,
-            **engine_options,
-        )
+    def pool_arguments(self) -> dict[str, Any]:
+        """Return the arguments of `create_engine` that set up the pool of connections."""
+        return {
+            "poolclass": QueuePool,
+            "pool_size": self.options.pool_size,
+            "max_overflow": 0,
+            "pool_timeout": self.options.pool_timeout_seconds,
+            "pool_reset_on_return": None,
+            "pool_use_lifo": True,  # few connections with warm caches rather than many with cold ones
+        }
 
 
 def make_dialect(url: str, options: StoreOptions) -> Dialect:

@@ -58,7 +58,7 @@ _CONNECT_REASONS = {
     2002: "nothing listens on the socket or host and port; check that the database runs",
     2003: "nothing listens on that host and port; check that the database runs",
     2005: "the host name is not known; check the database's address",
-    2026: "TLS failed; check the certificates",
+    2026: "TLS failed; check the certificates, and that the database offers TLS",
     2054: "the client library does not know the user's authentication plugin; update it",
     2059: "the authentication plugin of the user could not be loaded; update the client library",
     2061: "the user's authentication wants TLS or the server's public key; switch TLS on",
@@ -92,23 +92,20 @@ class MySqlDialect(Dialect):
     _PACKET = (1153, 2020)
 
     def prepare(self) -> None:
-        """Create the database when it is not there and that is allowed."""
-        if not self.options.create_database:
-            return
-        from mlmd_metadata_store.mysql_driver import create_database
+        """Connect once, so that it is told why when that cannot be done; create the database when that is allowed."""
+        from mlmd_metadata_store.mysql_driver import reach_database
 
         try:
-            create_database(self.url, self.options)
+            reach_database(self.url, self.options)
         except DBAPIError as error:
             raise self.translate(error) from error
 
     def engine(self, *, writer: bool) -> Engine:
         """Return an engine; writers read what is committed, readers read one snapshot."""
-        from mlmd_metadata_store.mysql_driver import connect_arguments
+        from mlmd_metadata_store.mysql_driver import mysql_engine
 
         isolation = "READ COMMITTED" if writer else "REPEATABLE READ"
-        url = self.url.set(drivername="mysql+mysqldb", query={})
-        engine = self._pooled(url, connect_arguments(self.options, isolation))
+        engine = mysql_engine(self.url, self.options, isolation, **self.pool_arguments())
         event.listen(engine, "connect", self._connected)
         return engine
 

@@ -1,11 +1,13 @@
 """How mysqlclient is told to connect; imported only when a MySQL database is used."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import MySQLdb.cursors
 import sqlalchemy as sa
-from sqlalchemy.engine import URL
+from sqlalchemy import event
+from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
@@ -104,6 +106,39 @@ def _literals(connection: Any) -> Callable[[Any], bytes]:
     return literal
 
 
+def mysql_engine(url: URL, options: StoreOptions, isolation: str, **engine_options: Any) -> Engine:
+    """Return an engine on `url`, whose transactions have this isolation level."""
+    target = url.set(drivername="mysql+mysqldb", query={})
+    engine = sa.create_engine(target, connect_args=connect_arguments(options, isolation), **engine_options)
+    if options.ssl_mode in _WITH_TLS or (_files(options) and options.ssl_mode not in ("DISABLED", "PREFERRED")):
+        event.listen(engine, "connect", _demand_tls)
+    return engine
+
+
+_WITH_TLS = ("REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
+_TLS_FAILED = 2026
+
+
+def _demand_tls(connection: Any, _record: Any) -> None:
+    """Raise the driver's error when the connection has no TLS: its REQUIRED goes without where the server has none."""
+    with contextlib.closing(connection.cursor()) as cursor:
+        cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+        if not cursor.fetchone()[1]:
+            raise MySQLdb.OperationalError(_TLS_FAILED, "the server offers no TLS")
+
+
+def _files(options: StoreOptions) -> dict[str, str]:
+    """Return what TLS is set up from, by the driver's names."""
+    given = {
+        "key": options.ssl_key,
+        "cert": options.ssl_cert,
+        "ca": options.ssl_ca,
+        "capath": options.ssl_capath,
+        "cipher": options.ssl_cipher,
+    }
+    return {key: value for key, value in given.items() if value}
+
+
 def connect_arguments(options: StoreOptions, isolation: str) -> dict[str, Any]:
     """Return the arguments of `MySQLdb.connect`; `isolation` is the level of every transaction of the session."""
     arguments: dict[str, Any] = {
@@ -113,21 +148,11 @@ def connect_arguments(options: StoreOptions, isolation: str) -> dict[str, Any]:
         "connect_timeout": 10,
         "init_command": f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}",
     }
-    ssl = {
-        key: value
-        for key, value in {
-            "key": options.ssl_key,
-            "cert": options.ssl_cert,
-            "ca": options.ssl_ca,
-            "capath": options.ssl_capath,
-            "cipher": options.ssl_cipher,
-        }.items()
-        if value
-    }
-    if ssl:
+    if ssl := _files(options):
         arguments["ssl"] = ssl
     if options.ssl_mode:
-        arguments["ssl_mode"] = options.ssl_mode
+        # MariaDB's client library knows no PREFERRED, and its REQUIRED is just that.
+        arguments["ssl_mode"] = "REQUIRED" if options.ssl_mode == "PREFERRED" else options.ssl_mode
     if options.socket:
         arguments["unix_socket"] = options.socket
     return arguments
@@ -136,20 +161,21 @@ def connect_arguments(options: StoreOptions, isolation: str) -> dict[str, Any]:
 UNKNOWN_DATABASE = 1049
 
 
-def create_database(url: URL, options: StoreOptions) -> None:
-    """Create the database of `url` when it is not there: utf8mb4, compared byte by byte, or as the server has it."""
-    target = url.set(drivername="mysql+mysqldb", query={})
-    arguments = connect_arguments(options, "READ COMMITTED")
-    engine = sa.create_engine(target, poolclass=NullPool, connect_args=arguments)
+def reach_database(url: URL, options: StoreOptions) -> None:
+    """Connect once; create the database when it is not there and that is allowed.
+
+    It is made utf8mb4 and compared byte by byte, or as the server makes databases, for Google's text.
+    """
+    engine = mysql_engine(url, options, "READ COMMITTED", poolclass=NullPool)
     try:
         engine.connect().close()
         return
     except OperationalError as error:
-        if getattr(error.orig, "args", (0,))[0] != UNKNOWN_DATABASE:
+        if not options.create_database or getattr(error.orig, "args", (0,))[0] != UNKNOWN_DATABASE:
             raise
     finally:
         engine.dispose()
-    engine = sa.create_engine(target.set(database=""), poolclass=NullPool, connect_args=arguments)
+    engine = mysql_engine(url.set(database=""), options, "READ COMMITTED", poolclass=NullPool)
     charset = "" if options.google_text else " CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
     name = engine.dialect.identifier_preparer.quote_identifier(url.database or "")
     with engine.begin() as connection:

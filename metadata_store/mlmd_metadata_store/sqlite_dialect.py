@@ -57,7 +57,8 @@ class SqliteDialect(Dialect):
     def engine(self, *, writer: bool) -> Engine:
         """Return an engine; its transactions begin IMMEDIATE when they write."""
         arguments = {"timeout": self.options.lock_timeout_seconds, "check_same_thread": False}
-        engine = self._pooled(self._immutable_url() if self._is_immutable() else self.url, arguments)
+        url = self._immutable_url() if self._is_immutable() else self.url
+        engine = sa.create_engine(url, connect_args=arguments, **self.pool_arguments())
         begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
         event.listen(engine, "connect", partial(self._connected, writer))
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
