@@ -1,0 +1,129 @@
+"""Streams have a place of their own: however many are open, unary calls are answered."""
+
+import queue
+import statistics
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+import grpc
+import pytest
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from mlmd_schemas.errors import Code
+
+from tests.conftest import StartServer
+from tests.faults.remote import Remote
+from tests.services.server import Server
+
+PLACES = 40
+FAR_MORE = 500
+
+
+class Watcher:
+    """A stream that is open and says nothing."""
+
+    def __init__(self, channel: grpc.Channel) -> None:
+        self._said: queue.Queue[object] = queue.Queue()
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+        self.answers = stub.ServerReflectionInfo(iter(self._said.get, None), timeout=120)
+
+    def ask(self) -> Code:
+        """Ask something; return the code when the stream was refused."""
+        self._said.put(reflection_pb2.ServerReflectionRequest(list_services=""))
+        try:
+            next(self.answers)
+        except grpc.RpcError as error:
+            return Code(error.code().value[0])
+        return Code.OK
+
+    def leave(self) -> None:
+        """End the stream."""
+        self._said.put(None)
+
+
+@pytest.fixture
+def server(start_server: StartServer, sqlite_url: str) -> Server:
+    """A server with few threads and few places for streams."""
+    return start_server(sqlite_url, options=("--threads", "8", "--streams", str(PLACES), "--log-level", "warning"))
+
+
+@pytest.fixture
+def watchers(server: Server) -> Iterator[list[Watcher]]:
+    """As many idle streams as there are places."""
+    with ExitStack() as opened:
+        channels = [opened.enter_context(server.channel()) for _ in range(4)]
+        made = [Watcher(channels[number % 4]) for number in range(PLACES)]
+        assert {watcher.ask() for watcher in made} == {Code.OK}
+        yield made
+        for watcher in made:
+            watcher.leave()
+
+
+def test_unary_calls_are_answered_while_every_place_is_taken(server: Server, watchers: list[Watcher]) -> None:
+    remotes = [Remote(server) for _ in range(4)]
+    with ThreadPoolExecutor(32) as pool:
+        codes = list(pool.map(lambda n: remotes[n % 4].code("GetArtifactTypes", timeout=20), range(200)))
+    assert set(codes) == {Code.OK}
+    assert server.serving(), "health is a unary call"
+    for remote in remotes:
+        remote.close()
+
+
+def test_further_streams_are_refused_and_places_come_back(server: Server, watchers: list[Watcher]) -> None:
+    with server.channel() as channel:
+        further = [Watcher(channel) for _ in range(FAR_MORE - PLACES)]
+        with ThreadPoolExecutor(16) as pool:
+            codes = set(pool.map(Watcher.ask, further))
+        assert codes == {Code.RESOURCE_EXHAUSTED}
+        with pytest.raises(grpc.RpcError) as refused:
+            next(further[0].answers)
+        assert f"{PLACES} streams" in (refused.value.details() or "")
+        assert Remote(server).code("GetArtifactTypes", timeout=20) is Code.OK
+        watchers[0].leave()
+        until = time.monotonic() + 20
+        while (late := Watcher(channel)).ask() is not Code.OK:
+            assert time.monotonic() < until, "the place of a stream that ended is free again"
+            time.sleep(0.05)
+        late.leave()
+
+
+def test_a_watcher_that_vanishes_frees_its_place(server: Server, watchers: list[Watcher]) -> None:
+    for watcher in watchers:
+        watcher.answers.cancel()
+    with server.channel() as channel:
+        until = time.monotonic() + 20
+        while (late := Watcher(channel)).ask() is not Code.OK:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        late.leave()
+
+
+def test_500_idle_streams_do_not_slow_unary_calls(start_server: StartServer, sqlite_url: str) -> None:
+    """Calls beside 500 streams take what they take without, within a wide margin for a busy machine."""
+    server = start_server(sqlite_url, options=("--streams", str(FAR_MORE), "--log-level", "warning"))
+    remote = Remote(server)
+
+    def slow_call() -> float:
+        """Return how long the slowest call in a hundred takes: the median of three samples."""
+        samples = []
+        for _ in range(3):
+            times = []
+            for _ in range(100):
+                began = time.perf_counter()
+                remote("GetArtifactTypes")
+                times.append(time.perf_counter() - began)
+            samples.append(sorted(times)[98])
+        return statistics.median(samples)
+
+    slow_call()
+    alone = slow_call()
+    with ExitStack() as opened:
+        channels = [opened.enter_context(server.channel()) for _ in range(4)]
+        watchers = [Watcher(channels[number % 4]) for number in range(FAR_MORE)]
+        assert {watcher.ask() for watcher in watchers} == {Code.OK}
+        beside = slow_call()
+        for watcher in watchers:
+            watcher.leave()
+    remote.close()
+    assert beside < 5 * alone + 0.01, (alone, beside)
