@@ -206,7 +206,7 @@ class Artifacts:
                 f"The file {file.path!r} of artifact {artifact_id} has changed in the store or was never what its "
                 f"manifest says ({size_bytes} of {file.size_bytes} bytes); restore it from a copy."
             )
-        if file.sha256 and not file.verified_ms:
+        if file.sha256 and file.verified_ms <= 0:
             self.store.database.write(caller, lambda tx: mark_verified(tx, artifact_id, [file.path]), repeatable=True)
         if held:
             yield held

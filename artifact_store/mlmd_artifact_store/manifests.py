@@ -42,7 +42,10 @@ _VERIFIED = (
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file of a manifest. `sha256` is b"" when unknown; `verified_ms` 0 when nobody has read the bytes."""
+    """A file of a manifest. `sha256` is b"" when unknown; `verified_ms` 0 when nobody has read the bytes.
+
+    It is below 0 when they were read and were missing or others, minus the time of that.
+    """
 
     path: str
     size_bytes: int
@@ -58,6 +61,7 @@ class StoredFile:
             size_bytes=self.size_bytes,
             sha256=self.sha256,
             verified=self.verified_ms > 0,
+            damaged=self.verified_ms < 0,
             media_type=self.media_type,
             etag=self.etag,
         )
@@ -150,10 +154,11 @@ def read_file(tx: Transaction, artifact_id: int, path: str) -> StoredFile:
     raise NotFound(f"path: artifact {artifact_id} has no file {path[:80]!r}; see ListFiles.")
 
 
-def mark_verified(tx: Transaction, artifact_id: int, paths: Iterable[str]) -> None:
-    """Note that the bytes of these files were read and have their digests."""
+def mark_verified(tx: Transaction, artifact_id: int, paths: Iterable[str], *, same: bool = True) -> None:
+    """Note that the bytes of these files were read and have their digests, or have them not."""
+    now = now_ms() if same else -now_ms()
     for path in paths:
-        tx.execute(_VERIFIED, {"artifact": artifact_id, "wanted": path.encode(), "now": now_ms()})
+        tx.execute(_VERIFIED, {"artifact": artifact_id, "wanted": path.encode(), "now": now})
 
 
 def page_size(asked: int) -> int:

@@ -160,7 +160,7 @@ FILE = Table(
     Column("path", LargeBinary, primary_key=True),  # UTF-8
     Column("size_bytes", BigInteger, nullable=False),
     Column("sha256", LargeBinary, nullable=False),  # b"": unknown
-    Column("verified_ms", BigInteger, nullable=False),  # 0: the digest is declared and nobody has read the bytes
+    Column("verified_ms", BigInteger, nullable=False),  # 0: nobody has read the bytes; below: not the same then
     Column("etag", String, nullable=False),
     Column("media_type", String, nullable=False),
 )

@@ -22,20 +22,22 @@ class UploadFile(_message.Message):
     def __init__(self, path: _Optional[str] = ..., size_bytes: _Optional[int] = ..., sha256: _Optional[bytes] = ..., md5s: _Optional[_Iterable[bytes]] = ..., part_size_bytes: _Optional[int] = ..., media_type: _Optional[str] = ...) -> None: ...
 
 class File(_message.Message):
-    __slots__ = ("path", "size_bytes", "sha256", "verified", "media_type", "etag")
+    __slots__ = ("path", "size_bytes", "sha256", "verified", "media_type", "etag", "damaged")
     PATH_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     SHA256_FIELD_NUMBER: _ClassVar[int]
     VERIFIED_FIELD_NUMBER: _ClassVar[int]
     MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
     ETAG_FIELD_NUMBER: _ClassVar[int]
+    DAMAGED_FIELD_NUMBER: _ClassVar[int]
     path: str
     size_bytes: int
     sha256: bytes
     verified: bool
     media_type: str
     etag: str
-    def __init__(self, path: _Optional[str] = ..., size_bytes: _Optional[int] = ..., sha256: _Optional[bytes] = ..., verified: bool = ..., media_type: _Optional[str] = ..., etag: _Optional[str] = ...) -> None: ...
+    damaged: bool
+    def __init__(self, path: _Optional[str] = ..., size_bytes: _Optional[int] = ..., sha256: _Optional[bytes] = ..., verified: bool = ..., media_type: _Optional[str] = ..., etag: _Optional[str] = ..., damaged: bool = ...) -> None: ...
 
 class Manifest(_message.Message):
     __slots__ = ("artifact_id", "root_uri", "external", "file_count", "size_bytes", "digest", "create_ms")

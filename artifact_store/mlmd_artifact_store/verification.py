@@ -1,0 +1,113 @@
+"""Reading everything again: are the bytes still there, and still the ones of the manifests?"""
+
+import hashlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_schemas.caller import LOCAL, Caller
+from mlmd_schemas.errors import DataLoss, NotFound
+from mlmd_schemas.tables.own import MANIFEST
+
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.manifests import LARGEST_PAGE, StoredFile, list_files, mark_verified
+
+_PAGE = (
+    sa.select(MANIFEST.c.artifact_id, MANIFEST.c.key_prefix)
+    .where(MANIFEST.c.artifact_id > sa.bindparam("after"), MANIFEST.c.is_external == 0)
+    .order_by(MANIFEST.c.artifact_id)
+    .limit(LARGEST_PAGE)
+)
+
+
+class Verdict(StrEnum):
+    """What was found of a file."""
+
+    SAME = "same"
+    CHANGED = "changed"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One file that was read."""
+
+    artifact_id: int
+    path: str
+    size_bytes: int
+    verdict: Verdict
+
+
+def verify(
+    artifacts: Artifacts, *, again_after_seconds: float = 0, parallel: int = 8, caller: Caller = LOCAL
+) -> Iterator[Finding]:
+    """Read every file of this store again and yield what was found, by artifact, as it is found.
+
+    Files that were the same are marked verified at this time. With `again_after_seconds` those verified since are
+    passed over, so that a verification that was interrupted goes on where it was. External artifacts are not read.
+    Raises Unavailable and FailedPrecondition when the store does not let it read, which is no verdict on any file.
+    """
+    before = now_ms() - int(again_after_seconds * 1000)
+
+    def look(job: tuple[int, str, StoredFile]) -> Finding:
+        artifact_id, prefix, file = job
+        return Finding(artifact_id, file.path, file.size_bytes, _verdict(artifacts, prefix, file))
+
+    jobs = (job for job in _files(artifacts, caller) if not 0 < job[2].verified_ms > before or not again_after_seconds)
+    with ThreadPoolExecutor(parallel, thread_name_prefix="verify") as pool:
+        while batch := list(islice(jobs, parallel * 8)):
+            found = list(pool.map(look, batch))
+            _mark(artifacts, found, caller)
+            yield from found
+
+
+def _files(artifacts: Artifacts, caller: Caller) -> Iterator[tuple[int, str, StoredFile]]:
+    """Yield every file of the manifests, a page at a time."""
+    seen = 0
+    while page := artifacts.store.database.read(caller, _manifests_after(seen)):
+        for artifact_id, prefix in page:
+            path = ""
+            while files := artifacts.store.database.read(caller, _files_after(artifact_id, path)):
+                yield from ((artifact_id, prefix, file) for file in files)
+                path = files[-1].path
+        seen = page[-1][0]
+
+
+def _manifests_after(artifact_id: int) -> Any:
+    return lambda tx: list(tx.rows(_PAGE, {"after": artifact_id}))
+
+
+def _files_after(artifact_id: int, path: str) -> Any:
+    return lambda tx: list_files(tx, artifact_id, path, LARGEST_PAGE)
+
+
+def _verdict(artifacts: Artifacts, prefix: str, file: StoredFile) -> Verdict:
+    digest, size_bytes = hashlib.sha256(), 0
+    try:
+        for chunk in artifacts.blobs.read(prefix + file.path):
+            digest.update(chunk)
+            size_bytes += len(chunk)
+    except NotFound:
+        return Verdict.MISSING
+    except DataLoss:
+        return Verdict.CHANGED
+    same = size_bytes == file.size_bytes and digest.digest() == file.sha256
+    return Verdict.SAME if same else Verdict.CHANGED
+
+
+def _mark(artifacts: Artifacts, findings: list[Finding], caller: Caller) -> None:
+    """Mark what was the same as verified and the rest as not."""
+    by_artifact: dict[tuple[int, bool], list[str]] = {}
+    for finding in findings:
+        by_artifact.setdefault((finding.artifact_id, finding.verdict is Verdict.SAME), []).append(finding.path)
+
+    def body(tx: Transaction) -> None:
+        for (artifact_id, same), paths in by_artifact.items():
+            mark_verified(tx, artifact_id, paths, same=same)
+
+    artifacts.store.database.write(caller, body, repeatable=True)

@@ -1,0 +1,98 @@
+"""Reading everything again, and sweeping what was never finished."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.requests import Requests, file_page
+from mlmd_artifact_store.sweeping import sweep_uploads
+from mlmd_artifact_store.upload_rows import UploadState, set_state
+from mlmd_artifact_store.verification import Verdict, verify
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.errors import NotFound
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+
+from tests.artifact_store.conformance.suite import keys
+from tests.artifact_store.uploads import artifact, begin, send, upload_file
+
+CONTENTS = {"a": b"first", "b": b"second", "c": b"third", "d": b""}
+
+
+@pytest.fixture
+def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
+    """An empty artifact store, on SQLite and on MariaDB."""
+    store = Store.open(database_url)
+    yield Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
+    store.close()
+
+
+def uploaded(requests: Requests, *, commit: bool = True, **lies: object) -> int:
+    """Upload the contents and return the artifact's id; `lies` are told of the file "b"."""
+    files = [upload_file(path, content, **(lies if path == "b" else {})) for path, content in CONTENTS.items()]
+    begun = requests.artifacts.begin_upload(begin(requests.artifacts.store, *files))
+    send(requests, begun.artifact_id, CONTENTS)
+    if commit:
+        requests.artifacts.commit_upload(begun.artifact_id)
+    return begun.artifact_id
+
+
+def marks(requests: Requests, artifact_id: int) -> dict[str, tuple[bool, bool]]:
+    """Return whether each file is verified and damaged."""
+    page = file_page(requests.artifacts, v1.ListFilesRequest(artifact_id=artifact_id))
+    return {file.path: (file.verified, file.damaged) for file in page.files}
+
+
+def test_what_changed_or_is_gone_is_found_and_marked(requests: Requests, tmp_path: Path) -> None:
+    one, other = uploaded(requests), uploaded(requests, sha256=hashlib.sha256(b"a lie").digest())
+    folder = tmp_path / "artifacts" / "_" / "system.Model" / "_" / str(one)
+    (folder / "a").write_bytes(b"f1rst")
+    (folder / "c").unlink()
+    found = {(finding.artifact_id, finding.path): finding.verdict for finding in verify(requests.artifacts)}
+    assert len(found) == 8
+    assert {key: verdict for key, verdict in found.items() if verdict is not Verdict.SAME} == {
+        (one, "a"): Verdict.CHANGED,
+        (one, "c"): Verdict.MISSING,
+        (other, "b"): Verdict.CHANGED,
+    }
+    assert marks(requests, one) == {"a": (False, True), "b": (True, False), "c": (False, True), "d": (True, False)}
+    (folder / "a").write_bytes(b"first")
+    assert {finding.path for finding in verify(requests.artifacts) if finding.verdict is Verdict.SAME} >= {"a"}
+    assert marks(requests, one)["a"] == (True, False)
+
+
+def test_an_interrupted_verification_goes_on(requests: Requests) -> None:
+    for _ in range(20):
+        uploaded(requests)
+    for number, _ in enumerate(verify(requests.artifacts, parallel=2), 1):
+        if number == 10:
+            break
+    rest = list(verify(requests.artifacts, again_after_seconds=3600))
+    assert 60 <= len(rest) < 80
+    assert list(verify(requests.artifacts, again_after_seconds=3600)) == []
+    assert len(list(verify(requests.artifacts))) == 80
+
+
+def test_uploads_that_nobody_finished_are_swept(requests: Requests) -> None:
+    live, pending = uploaded(requests), uploaded(requests, commit=False)
+    assert sweep_uploads(requests.artifacts, 3600) == []
+    assert sweep_uploads(requests.artifacts, -1) == [pending]
+    store = requests.artifacts.store
+    assert artifact(store, pending).state == pb.Artifact.ABANDONED
+    assert artifact(store, live).state == pb.Artifact.LIVE
+    assert all(key.startswith(f"_/system.Model/_/{live}/") for key in keys(requests.artifacts.blobs))
+    assert sweep_uploads(requests.artifacts, -1) == []
+
+
+def test_a_deletion_that_was_killed_is_taken_up_again(requests: Requests) -> None:
+    pending = uploaded(requests, commit=False)
+    requests.artifacts.store.database.write(LOCAL, lambda tx: set_state(tx, pending, UploadState.ABORTED))
+    assert keys(requests.artifacts.blobs)
+    assert sweep_uploads(requests.artifacts, 3600) == [pending]
+    assert keys(requests.artifacts.blobs) == []
+    with pytest.raises(NotFound):
+        requests.artifacts.commit_upload(pending)
