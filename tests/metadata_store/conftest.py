@@ -8,6 +8,18 @@ from mlmd_metadata_store.store import Store
 from tests.metadata_store.calls import Calls
 
 
+ON_MYSQL9 = ("test_node_writes", "test_execution_writes")
+"""Modules that run on Oracle's MySQL 9 too: the writes, which have the most to do with a database's ways."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Add MySQL 9 to the databases of these modules."""
+    if "database_url" in metafunc.fixturenames and metafunc.module.__name__.rpartition(".")[2] in ON_MYSQL9:
+        databases = ["sqlite", "mariadb", pytest.param("mysql9", marks=pytest.mark.mysql9)]
+        metafunc.definition.add_marker(pytest.mark.parametrize("database_url", databases, indirect=True))
+
+
 @pytest.fixture
 def store(database_url: str) -> Iterator[Store]:
     """An empty store, on SQLite and on MariaDB."""
