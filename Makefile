@@ -5,6 +5,7 @@
 #   make lint | format                       ruff, mypy, import-linter
 #   make protos | protos-check               regenerate schemas/mlmd_schemas/pb, or fail when that would change a byte
 #   make bench | differential | image        the benchmark; a long comparison with Google's core; the container image
+#   make soak                                the tests that kill servers, with a minute of writing before each
 #   make bench-metrics                       bulk ingest of metrics beside a bare executemany and MLflow
 #   make clean                               remove the environments and everything generated
 #
@@ -80,6 +81,9 @@ bench-metrics: environment mlflow-environment
 
 differential: environments
 	MLMD_DIFFERENTIAL=long $(BIN)/python -m pytest -n $(WORKERS) tests/differential $(ARGS)
+
+soak: environments
+	MLMD_SOAK=1 $(BIN)/python -m pytest tests/faults/test_servers.py $(ARGS)
 
 image:
 	@engine=$$(command -v docker || command -v podman) || \

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb.v1 import collections_pb2 as v1
+from mlmd_schemas.pb.v1 import metrics_pb2 as metrics
 
 from tests.metadata_store.calls import node
 
@@ -169,6 +170,49 @@ def _move_alias(ground: Ground, mark: str) -> Message:
     return v1.MoveAliasRequest(type_name="Data", name="kept", alias=mark, number=1, reason=f"because of {mark}")
 
 
+def _log_scalars(ground: Ground, mark: str) -> Message:
+    owner = metrics.MetricOwner(artifact_id=ground.fresh("artifact"))
+    return metrics.LogScalarsRequest(owner=owner, scalars={f"{mark}loss": 0.25, f"{mark}nothing": math.nan})
+
+
+def _log_series(ground: Ground, mark: str) -> Message:
+    owner = metrics.MetricOwner(execution_id=ground.execution)
+    data = [
+        metrics.SeriesData(
+            key={"owner": owner, "name": f"{mark}{name}"}, steps=range(3), times_ms=range(3), values=[1, math.nan, 3]
+        )
+        for name in ("loss", "accuracy")
+    ]
+    return metrics.LogSeriesRequest(series=data)
+
+
+def _metric_key(ground: Ground, mark: str) -> metrics.MetricKey:
+    return metrics.MetricKey(owner={"artifact_id": ground.fresh("artifact")}, name=mark, slice=f"{mark}slice")
+
+
+def _matrix(mark: str) -> metrics.MatrixCounts:
+    return metrics.MatrixCounts(labels=[f"{mark}a", f"{mark}b"], counts=[3, 1, 2, 4])
+
+
+def _curve(mark: str) -> metrics.CurveCutoffs:
+    return metrics.CurveCutoffs(
+        label=f"{mark}a", thresholds=[0.9, 0.5, 0.1], true_positives=[1, 2, 4], false_positives=[0, 1, 6]
+    )
+
+
+def _log_evaluation(ground: Ground, mark: str) -> Message:
+    entry = metrics.EvaluationInput(key=_metric_key(ground, mark), matrix=_matrix(mark), curves=[_curve(mark)])
+    return metrics.LogEvaluationRequest(evaluations=[entry])
+
+
+def _log_matrix(ground: Ground, mark: str) -> Message:
+    return metrics.LogConfusionMatrixRequest(key=_metric_key(ground, mark), matrix=_matrix(mark))
+
+
+def _log_curve(ground: Ground, mark: str) -> Message:
+    return metrics.LogCurveRequest(key=_metric_key(ground, mark), curve=_curve(mark))
+
+
 WRITES: dict[str, Callable[[Ground, str], Message]] = {
     "PutArtifactType": _put_type,
     "PutExecutionType": _put_execution_type,
@@ -185,5 +229,10 @@ WRITES: dict[str, Callable[[Ground, str], Message]] = {
     "AddVersion": _version("{}"),
     "AddVersion again": _version("kept"),
     "MoveAlias": _move_alias,
+    "LogScalars": _log_scalars,
+    "LogSeries": _log_series,
+    "LogEvaluation": _log_evaluation,
+    "LogConfusionMatrix": _log_matrix,
+    "LogCurve": _log_curve,
 }
 """By the call's name, with a word after it where one call takes two courses."""

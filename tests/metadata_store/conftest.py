@@ -7,7 +7,6 @@ from mlmd_metadata_store.store import Store
 
 from tests.metadata_store.calls import Calls
 
-
 ON_MYSQL9 = ("test_node_writes", "test_execution_writes")
 """Modules that run on Oracle's MySQL 9 too: the writes, which have the most to do with a database's ways."""
 
