@@ -138,11 +138,10 @@ class TestNodes:
         ],
         ids=lambda case: case if isinstance(case, str) else "",
     )
+    @pytest.mark.parametrize("target", ["mariadb"], indirect=True)
     def test_a_name_of_a_megabyte_on_mysql(
         self, target: Target, method: str, fields: dict[str, Any], named: str
     ) -> None:
-        if target.is_sqlite:
-            pytest.skip("SQLite keeps it; see test_a_name_of_a_megabyte_on_sqlite")
         ids = {"artifacts": target.ground.data, "executions": target.ground.run, "contexts": target.ground.group}
         request = RPCS[method].request(**_enlarged(fields))
         for plural, type_id in ids.items():
@@ -219,9 +218,8 @@ class TestLarge:
         (found,) = target.remote("GetArtifactsByID", artifact_ids=[artifact_id]).artifacts
         assert found.custom_properties == artifact.custom_properties
 
+    @pytest.mark.parametrize("target", ["sqlite"], indirect=True)
     def test_a_name_of_a_megabyte_on_sqlite(self, target: Target) -> None:
-        if not target.is_sqlite:
-            pytest.skip("MySQL's columns hold 255 characters; see test_a_name_of_a_megabyte_on_mysql")
         name = f"{next(COUNTER)}" + "n" * 1_000_000
         artifact = pb.Artifact(type_id=target.ground.data, name=name, uri=name)
         artifact.custom_properties[name].string_value = name
