@@ -12,7 +12,7 @@ from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 
 from tests.differential.answers import canonical, explanation
-from tests.differential.sides import Side, differing_tables, set_times
+from tests.differential.sides import Side, close_gaps, differing_tables, set_times, share_gaps
 from tests.differential.source import Call
 from tests.reference.client import Answer
 
@@ -55,13 +55,18 @@ class Comparison:
 
     def _write(self, call: Call) -> tuple[Answer, Answer]:
         time.sleep(0.001)  # a time that changes must be another one
-        theirs, ours = self.google.call(*call), self.ours.call(*call)
+        ours = self.ours.call(*call)
+        if self.mysql:
+            share_gaps(self.ours, self.google)
+        theirs = self.google.call(*call)
         self._compare(call, ours, theirs)
         # Google's attributes the -1 of an empty pair to every context of the call; ours does not (contract, S10).
         self.google.database.rows("DELETE FROM Attribution WHERE artifact_id = -1")
         now = next(self._times)
         for side in (self.ours, self.google):
             set_times(side, now)
+            if self.mysql:
+                close_gaps(side)
         for table, rows, others in differing_tables(self.ours, self.google):
             self._fail(call, f"rows of {table}", rows, others)
         return ours, theirs

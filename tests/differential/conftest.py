@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.text import TEXT_CODECS
 
 from tests.differential.comparison import Comparison
-from tests.differential.sides import SqliteDatabase, google_side, our_side
+from tests.differential.sides import MariaDatabase, SqliteDatabase, close_gaps, google_side, our_side
 from tests.reference import client as reference_client
 from tests.reference.client import Reference
-from tests.reference.databases import MEMORY, sqlite_config
+from tests.reference.databases import MEMORY, MariaDatabases, sqlite_config
 from tests.services.missing import missing
+from tests.services.sql_server import Address
 
 Counts = Counter[tuple[str, str]]
 COUNTS: Counts = Counter()
@@ -53,6 +56,42 @@ class SqlitePairs:
         self.reference.close()
 
 
+class MariaPairs:
+    """Two databases on one MariaDB, emptied for every comparison."""
+
+    def __init__(self, server: Address, prefix: str, options: StoreOptions) -> None:
+        self.url, self._options = server.url(f"{prefix}_ours"), options
+        self._databases = MariaDatabases(server, prefix)
+        self.reference = Reference(self._databases)
+        store = Store.open(self.url, options)
+        self._ours = MariaDatabase(server, f"{prefix}_ours", store.database.text)
+        self._google = MariaDatabase(server, self._databases.name, TEXT_CODECS["google"])
+        store.close()
+        self._server = server
+
+    @contextlib.contextmanager
+    def comparison(self) -> Iterator[Comparison]:
+        """Yield two empty stores to compare."""
+        for database in (self._ours, self._google):
+            database.empty()
+        store = Store.open(self.url, self._options)
+        try:
+            ours, google = our_side(store, self._ours), google_side(self.reference, self._google)
+            close_gaps(ours)
+            close_gaps(google)
+            yield Comparison(ours, google, mysql=True, counts=COUNTS)
+        finally:
+            store.close()
+
+    def close(self) -> None:
+        """End the reference and drop the databases."""
+        self.reference.close()
+        self._ours.close()
+        self._google.close()
+        self._databases.discard()
+        self._server.drop(self.url.rsplit("/", 1)[1])
+
+
 Pairs = Callable[[], contextlib.AbstractContextManager[Comparison]]
 
 
@@ -65,3 +104,14 @@ def sqlite_pairs() -> Iterator[Pairs]:
         pairs = SqlitePairs(Path(folder))
         yield pairs.comparison
         pairs.close()
+
+
+@pytest.fixture(scope="session", params=[False, True], ids=["utf8", "google_text"])
+def maria_pairs(request: pytest.FixtureRequest, mariadb: Address, worker_id: str) -> Iterator[Pairs]:
+    """Call it for two empty stores on MariaDB; ours keeps text as utf8mb4, and as Google's does."""
+    if (sentence := reference_client.absence()) is not None:
+        missing(sentence)
+    prefix = f"differential_{worker_id}_{int(request.param)}"
+    pairs = MariaPairs(mariadb, prefix, StoreOptions(google_text=request.param))
+    yield pairs.comparison
+    pairs.close()

@@ -42,7 +42,7 @@ DECLARED: dict[str, int] = {
     "é'": pb.STRING,
 }
 """Properties of the prelude's types. Custom properties have other names: DELIBERATE says why."""
-CUSTOM_NAMES = ("x", "y", "z", "x.y", "my param", 'q"uote', "X", "é", "i i", " ")
+CUSTOM_NAMES = ("x", "y", "z", "x.y", "my param", 'q"uote', "X", "é", "i i", " i")
 INTS = (0, 1, -1, 7, 2147483647, -2147483648)
 WIDE_INTS = (*INTS, 2147483648, 9223372036854775807, -9223372036854775808)
 DOUBLES = (0.0, 0.5, -1.25, 3.0, 1e6, 123456.654321)

@@ -10,10 +10,12 @@ from typing import Any, NamedTuple, Protocol
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
 from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.text import TextCodec
 from mlmd_schemas.errors import Code, StoreError
 
 from tests.metadata_store.calls import Calls
 from tests.reference.client import Answer, Reference
+from tests.services.sql_server import Address
 
 REAL_CLOCK = 1_000_000_000_000
 """Times above were taken from a clock during the last call; sessions put smaller ones in their place."""
@@ -49,6 +51,13 @@ _SET_TIMES = tuple(
 )
 
 
+_COUNTED = ("Type", *NODE_TABLES, "Event")
+_NEXT_IDS = (
+    "SELECT table_name, auto_increment FROM information_schema.tables "
+    f"WHERE table_schema = DATABASE() AND table_name IN {_COUNTED}"
+)
+
+
 class Database(Protocol):
     """The rows behind a server, read and changed behind its back."""
 
@@ -68,6 +77,30 @@ class SqliteDatabase:
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """Run a statement and return its rows."""
         return self._connection.execute(statement).fetchall()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+class MariaDatabase:
+    """A database on MariaDB. Text is read as callers know it, however it is kept."""
+
+    def __init__(self, server: Address, name: str, text: TextCodec) -> None:
+        self._connection = server.connect(name)
+        self._text = text
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """Run a statement and return its rows."""
+        with contextlib.closing(self._connection.cursor()) as cursor:
+            cursor.execute(statement)
+            decode = self._text.decode
+            return [tuple(decode(cell) if isinstance(cell, str) else cell for cell in row) for row in cursor.fetchall()]
+
+    def empty(self) -> None:
+        """Delete all rows but those of the simple types, with ids 1 to 9."""
+        for table in _TABLES:
+            self.rows(f"DELETE FROM {table}" + (" WHERE id > 9" if table == "Type" else ""))
 
     def close(self) -> None:
         """Close the connection."""
@@ -104,6 +137,27 @@ def our_side(store: Store, database: Database) -> Side:
 def google_side(reference: Reference, database: Database) -> Side:
     """Return Google's core."""
     return Side("Google's", reference.call, database)
+
+
+def close_gaps(side: Side) -> None:
+    """Let the next row of each table get the lowest free id; InnoDB loses the ids of a call that was undone."""
+    for table, next_id in side.database.rows(_NEXT_IDS):
+        if next_id != _largest_id(side, table) + 1:
+            side.database.rows(f"ALTER TABLE {table} AUTO_INCREMENT = 1")
+
+
+def share_gaps(ours: Side, google: Side) -> None:
+    """Let Google's next rows have the ids that ours got in the same call, of which it may have lost some."""
+    for table in _COUNTED:
+        largest = _largest_id(google, table)
+        ((first,),) = ours.database.rows(f"SELECT MIN(id) FROM {table} WHERE id > {largest}")
+        if first not in (None, largest + 1):
+            google.database.rows(f"ALTER TABLE {table} AUTO_INCREMENT = {first}")
+
+
+def _largest_id(side: Side, table: str) -> int:
+    ((largest,),) = side.database.rows(f"SELECT COALESCE(MAX(id), 0) FROM {table}")
+    return int(largest)
 
 
 def set_times(side: Side, now: int) -> None:
