@@ -112,8 +112,10 @@ class MySqlDialect(Dialect):
     def _connected(self, connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
         # MariaDB turns lists of 1,000 and more into joined subqueries, which can scan (and lock) whole tables.
+        # Literals are compared byte by byte, columns as they say; SQLAlchemy's SET NAMES has just chosen otherwise.
         cursor.execute(
-            f"SET /*M!100307 in_predicate_conversion_threshold = 0, */ lock_wait_timeout = {_TABLE_LOCK_SECONDS}"
+            "SET /*M!100307 in_predicate_conversion_threshold = 0, */ collation_connection = utf8mb4_bin, "
+            f"lock_wait_timeout = {_TABLE_LOCK_SECONDS}"
         )
         cursor.execute("SELECT @@auto_increment_increment, @@max_allowed_packet, @@innodb_lock_wait_timeout")
         connection.id_step, connection.longest_packet, connection.lock_seconds = map(int, cursor.fetchone())

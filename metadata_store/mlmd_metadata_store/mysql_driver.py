@@ -143,7 +143,6 @@ def connect_arguments(options: StoreOptions, isolation: str) -> dict[str, Any]:
     """Return the arguments of `MySQLdb.connect`; `isolation` is the level of every transaction of the session."""
     arguments: dict[str, Any] = {
         "charset": "utf8mb4",
-        "collation": "utf8mb4_bin",  # of literals; a column is compared by its own
         "cursorclass": WideCursor,
         "connect_timeout": 10,
         "init_command": f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}",
