@@ -4,7 +4,7 @@ A `TypeLedger` holds what the database says about the types of one request. `pla
 raises what the contract demands, and notes in `TypeWrites` what has to be written.
 """
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -81,6 +81,8 @@ class TypeLedger:
     simple_ids: dict[tuple[Kind, str], int] = field(default_factory=dict)
     ancestors: dict[int, set[int]] = field(default_factory=dict)
     """Parents of the simple types, by id."""
+    check_fit: Callable[[TypeRecord, Any], object] = lambda record, message: None
+    """Raises Internal when a type that is to be made does not fit into the columns of the database."""
 
 
 def plan_type(ledger: TypeLedger, kind: Kind, message: Any, evolution: Evolution, writes: TypeWrites) -> TypeRecord:
@@ -109,6 +111,7 @@ def _plan_creation(ledger: TypeLedger, key: TypeKey, message: Any, writes: TypeW
             raise external_id_taken(record, message.external_id, same_kind=owner[0] is key.kind)
         record.external_id = message.external_id
         ledger.owners[message.external_id] = (key.kind, record)
+    ledger.check_fit(record, message)
     for name, number in properties.items():
         _check_known(record, name, number)
     ledger.records[key] = record

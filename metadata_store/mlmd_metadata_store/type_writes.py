@@ -1,6 +1,7 @@
 """Types on their way into the database (mlmd-write contract, section 2)."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -79,7 +80,8 @@ def _ids(records: Sequence[TypeRecord]) -> list[int]:
 
 
 def _read_ledger(tx: Transaction, given: Sequence[GivenType]) -> TypeLedger:
-    ledger = TypeLedger(_read_records(tx, {key_of(kind, message) for kind, message in given}))
+    records = _read_records(tx, {key_of(kind, message) for kind, message in given})
+    ledger = TypeLedger(records, check_fit=partial(_row, tx))
     by_id = {record.id: record for record in ledger.records.values() if record.id is not None}
     for type_id, name, number in property_rows(tx, list(by_id)):
         by_id[type_id].defined[name] = by_id[type_id].stored[name] = number

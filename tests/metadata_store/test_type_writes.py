@@ -289,6 +289,7 @@ def test_the_first_error_in_the_requests_order_is_the_answer(call: Calls, databa
     if database_url.startswith("mysql"):
         endless = made("artifact", "n" * 256)
         assert call.code("PutTypes", artifact_types=[endless, nameless]) is Code.INTERNAL
+        assert code(call, "artifact", "n" * 256, base_type=pb.ArtifactType.UNSET) is Code.INTERNAL
         assert code(call, "artifact", "D", description="d" * 65_536) is Code.INTERNAL
         assert code(call, "artifact", "P", {"p" * 256: INT}) is Code.INTERNAL
 
