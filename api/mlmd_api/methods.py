@@ -33,6 +33,11 @@ class Method:
         """Return the method's path on every wire, `/package.Service/Method`."""
         return f"/{self.service}/{self.name}"
 
+    @property
+    def writes(self) -> bool:
+        """Tell whether a call of it may wait for locks of the database."""
+        return self.role in (Role.WRITER, Role.ADMIN)
+
 
 def store_methods(rpcs: Iterable["Rpc"], stores: TenantStores) -> list[Method]:
     """Return the methods of the store, each run on the database of its caller's tenant."""

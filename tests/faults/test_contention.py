@@ -20,7 +20,10 @@ from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 
+from tests.api.wires import Doors, say
+from tests.conftest import StartServer
 from tests.faults.contents import contents
+from tests.faults.remote import Remote
 from tests.faults.writes import WRITES, Ground
 from tests.metadata_store.calls import RPCS, Calls
 from tests.services.mariadb import MariaDB
@@ -260,3 +263,28 @@ def test_readers_see_all_of_a_write_or_nothing(database_url: str, open_store: Op
         time.sleep(1)
         over.set()
         assert min(future.result(60) for future in work) > 1
+
+
+@pytest.mark.parametrize("wire", ["grpc", "connect-proto"])
+def test_readers_and_health_are_answered_while_every_writer_waits(
+    sqlite_url: str, start_server: StartServer, wire: str
+) -> None:
+    """Far more writes than threads wait for a lock that another process holds."""
+    server = start_server(sqlite_url, http=True, options=("--threads", "4", "--log-level", "warning"))
+    remote, doors = Remote(server), Doors(server.grpc_port, server.http_port)
+    ground = Ground(remote)
+
+    def write(number: int) -> Code:
+        request = service.PutArtifactsRequest(artifacts=[ground.new_artifact(f"waiting-{number}")])
+        return say(wire, doors, RPCS["PutArtifacts"].path, request).code
+
+    with ThreadPoolExecutor(16) as pool:
+        with held_by_another_process(sqlite_url):
+            waiting = [pool.submit(write, number) for number in range(16)]
+            time.sleep(0.5)
+            for method in ("GetArtifacts", "GetContexts"):
+                assert say(wire, doors, RPCS[method].path, b"", timeout=2).code is Code.OK
+            assert server.serving()
+            assert not any(call.done() for call in waiting)
+        assert {call.result(60) for call in waiting} == {Code.OK}
+    remote.close()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import grpc
@@ -16,14 +17,23 @@ _FOR_EVER_SECONDS = 10.0 * 365 * 86400
 
 
 class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
-    """Finds the handler of a path. A path that nobody serves gets one too, so that its refusal is ours and is noted."""
+    """Finds the handler of a path. A path that nobody serves gets one too, so that its refusal is ours and is noted.
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    Writes have the threads of `writers` and everything else those of the server, so that reads and health are answered
+    while every writer waits for a lock of the database.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, writers: ThreadPoolExecutor) -> None:
         self._dispatcher = dispatcher
+        self._writers = writers
         self._handlers = {path: self._handler(path) for path in dispatcher.methods}
 
     def _handler(self, path: str) -> "grpc.RpcMethodHandler[bytes, bytes]":
-        return grpc.unary_unary_rpc_method_handler(partial(self._answer, path))
+        answer = partial(self._answer, path)
+        method = self._dispatcher.methods.get(path)
+        if method is not None and method.writes:
+            answer.experimental_thread_pool = self._writers  # type: ignore[attr-defined]
+        return grpc.unary_unary_rpc_method_handler(answer)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """Return the handler of one call."""

@@ -30,7 +30,10 @@ class TlsPems:
 
 @dataclass(frozen=True, slots=True)
 class GrpcSettings:
-    """How the listener is set up; sizes in bytes. `channel_arguments` are gRPC core's and win over our own."""
+    """How the listener is set up; sizes in bytes. `channel_arguments` are gRPC core's and win over our own.
+
+    There are so many `threads` for calls that write, and as many for all others.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -48,13 +51,14 @@ class GrpcServer:
     def __init__(self, dispatcher: Dispatcher, settings: GrpcSettings) -> None:
         """Bind the port; raises InvalidArgument when that cannot be done."""
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc")
+        self._writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc-write")
         self._places = StreamPlaces(settings.streams)
         self._server = grpc.server(self._pool, options=_options(settings))
         self._health = HealthServicer(experimental_non_blocking=True)
         self._services = sorted({method.service for method in dispatcher.methods.values()})
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._add_reflection()
-        self._server.add_generic_rpc_handlers((Handlers(dispatcher),))
+        self._server.add_generic_rpc_handlers((Handlers(dispatcher, self._writers),))
         self.port = _bind(self._server, settings)
 
     def _add_reflection(self) -> None:

@@ -33,11 +33,16 @@ _FRAMING_BYTES = 64
 
 
 class Calls:
-    """The ASGI application of the methods. Calls run in the threads of `executor`, never on the event loop."""
+    """The ASGI application of the methods. Calls never run on the event loop.
 
-    def __init__(self, dispatcher: Dispatcher, executor: Executor, origins: Origins) -> None:
+    Those that write run in the threads of `writers` and the others in those of `executor`, so that reads are answered
+    while every writer waits for a lock of the database.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, executor: Executor, writers: Executor, origins: Origins) -> None:
         self._dispatcher = dispatcher
         self._executor = executor
+        self._writers = writers
         self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,7 +106,9 @@ class Calls:
 
     async def _run(self, request: Request, call: Call) -> Answer | None:
         """Return the answer, or None when the caller left; a call that had not begun by then never does."""
-        answered = asyncio.get_running_loop().run_in_executor(self._executor, self._dispatcher.answer, call)
+        method = self._dispatcher.methods.get(call.path)
+        executor = self._writers if method is not None and method.writes else self._executor
+        answered = asyncio.get_running_loop().run_in_executor(executor, self._dispatcher.answer, call)
         left = asyncio.ensure_future(_leaving(request))
         try:
             await asyncio.wait((answered, left), return_when=asyncio.FIRST_COMPLETED)

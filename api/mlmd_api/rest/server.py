@@ -58,10 +58,11 @@ class HttpServer:
     ) -> None:
         """Bind the port; raises InvalidArgument when that cannot be done. With `artifacts` their files are served."""
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="http")
+        self._writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="http-write")
         self._probe_pool = ThreadPoolExecutor(2, thread_name_prefix="probe")
         self._probes = Probes(ping, measurements, self._probe_pool)
         origins = Origins(settings.cors_origins)
-        calls = Calls(dispatcher, self._pool, origins)
+        calls = Calls(dispatcher, self._pool, self._writers, origins)
         file_routes = []
         if artifacts is not None and authenticator is not None:
             files = Files(artifacts, authenticator, self._pool, origins)
@@ -111,6 +112,7 @@ class HttpServer:
         ended = not self._thread.is_alive()
         if ended:
             self._pool.shutdown(wait=False)
+            self._writers.shutdown(wait=False)
             self._probe_pool.shutdown(wait=False)
         return ended
 
