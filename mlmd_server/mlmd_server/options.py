@@ -156,7 +156,13 @@ OPTIONS: tuple[Option, ...] = (
     Option("grpc-port", _PORT, 8080, "PORT", "Port of the gRPC listener; 0 turns it off."),
     Option("http-port", _PORT, 8081, "PORT", "Port of the HTTP listener (Connect, gRPC-Web, probes); 0 turns it off."),
     Option("workers", _whole(1, 256), 1, "N", "Processes that share both ports."),
-    Option("threads", _COUNT, 8, "N", "Calls that one process answers at a time; raise it for a database far away."),
+    Option(
+        "threads",
+        _COUNT,
+        8,
+        "N",
+        "Writes, and as many other calls, that one process answers at a time; raise it for a database far away.",
+    ),
     Option("streams", _COUNT, 64, "N", "Streaming calls that one process has open at a time, beside the threads."),
     Option(
         "max-message-bytes",
