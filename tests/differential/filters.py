@@ -47,6 +47,9 @@ PROPERTIES = {
     "custom_properties.y.bool_value": "bool",
     "custom_properties.`my param`.string_value": "text",
     "custom_properties.`x.y`.int_value": "int",
+    "custom_properties.`i i`.string_value": "text",
+    "custom_properties.`é`.double_value": "real",
+    "properties.`é'`.string_value": "text",
 }
 _MEMBERSHIP = {
     "contexts_a.id": "int",

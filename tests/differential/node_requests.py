@@ -85,6 +85,8 @@ class Nodes:
                 if self.slip(5):
                     case = source.pick(pools.PROPERTY_KINDS)
                 node.properties[name].CopyFrom(pools.value(source, case, self.wide))
+        if source.chance(2):  # declared when types gained it
+            node.properties["n"].int_value = 1
         if self.slip(5):
             node.properties[source.pick(("zz", "propertiesX", "i"))].CopyFrom(pb.Value())
         if source.chance(50):

@@ -24,10 +24,18 @@ TYPE_IDS = {
 }
 """Types that every session begins with, as often as they are chosen: the prelude's, and simple ones."""
 _ODD_NAMES = ("", "A", "a ", "é", "漢字", "it's", 'x"y', "a.b", "back\\slash", "100%_x", "mlmd.Dataset", "id")
-NAMES = (*(f"n{number}" for number in range(25)), "a", "b", "c", *_ODD_NAMES)
-TYPE_NAMES = ("A", "B", "E", "F", "C", "D", "a", "mlmd.Dataset", "mlmd.Train", "é", "")
+LONG_NAME = "L" * 256
+"""One character more than MySQL's columns for names take."""
+NAMES = (*(f"n{number}" for number in range(25)), "a", "b", "c", *_ODD_NAMES, "L" * 255, LONG_NAME)
+TYPE_NAMES = ("A", "B", "E", "F", "C", "D", "a", "mlmd.Dataset", "mlmd.Train", "é", "it's", "")
+TYPES_OF = {
+    Kind.ARTIFACT: (("A", ""), ("B", ""), ("mlmd.Dataset", "")),
+    Kind.EXECUTION: (("E", ""), ("F", "v"), ("mlmd.Train", "")),
+    Kind.CONTEXT: (("C", ""), ("D", "v")),
+}
+"""Names and versions of the types of TYPE_IDS."""
 VERSIONS = ("", "v", "w")
-EXTERNAL_IDS = (*(f"x{number}" for number in range(12)), "x", "y", "z", "", "é'\"")
+EXTERNAL_IDS = (*(f"x{number}" for number in range(12)), "x", "y", "z", "", "x ", "é'\"")
 URIS = ("u", "", "gs://b/1", "é", "it's", "u ")
 STEP_MILLISECONDS = (1, 0, -1, 1003, 1_000_000)
 DECLARED: dict[str, int] = {
@@ -61,15 +69,15 @@ KIND_OF_TYPE: dict[int, str] = {
 def some_id(source: Source, wrong: bool = True) -> int:
     """Return the id of a node: of the prelude's, or seldom, when it may be `wrong`, perhaps of none."""
     if wrong and source.chance(10):
-        return source.pick((5, 6, 7, 99, 0, -1, 2147483647, -2147483648))
-    return 1 + source.below(4)
+        return source.pick((source.largest + 3, 99, 0, -1, 2147483647, -2147483648))
+    return 1 + source.below(source.largest if source.chance(30) else 4)
 
 
 def type_id(source: Source, kind: Kind, wrong: bool) -> int:
     """Return the id of a type, of that kind unless it may be `wrong`."""
     if wrong and source.chance(10):
         return source.pick((16, 10, 12, 14, 1, 5, 17, 99, 0, -1))
-    return source.pick(TYPE_IDS[kind])
+    return source.pick(TYPE_IDS[kind]) if not source.chance(2) else 16 + source.below(3)
 
 
 def value(source: Source, case: str, wide: bool) -> pb.Value:
@@ -86,7 +94,7 @@ def value(source: Source, case: str, wide: bool) -> pb.Value:
     elif case == "struct_value":
         made.struct_value.SetInParent()
         for name in ("k", "é")[: source.below(3)]:
-            made.struct_value[name] = source.pick((1, "x", None, True))
+            made.struct_value[name] = source.pick((1, "x", None, True, 1e-300, [1, "é", {}], {"k": {"k": []}}))
     else:
         content = source.pick((b"", b"\x01", b"\xff\x00"))
         made.proto_value.CopyFrom(AnyMessage(type_url="type.googleapis.com/x", value=content))

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mlmd_metadata_store.page_tokens import encode_token
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.tables.v10 import Kind
@@ -23,6 +24,8 @@ TOKENS = (
     "",
     "CAIQAg",
 )
+RETIRED_URI = b"\n\x01u"
+"""Field 1, which clients of an early version put the one URI into."""
 LINEAGE_PATHS = tuple(field.name for field in pb.LineageGraph.DESCRIPTOR.fields)
 MEMBERS = {Kind.ARTIFACT: "Artifact", Kind.EXECUTION: "Execution"}
 
@@ -36,7 +39,10 @@ class Reads:
     def _ids(self, most: int = 5) -> list[int]:
         return [pools.some_id(self.source) for _ in range(self.source.below(most + 1))]
 
-    def _type_name(self) -> dict[str, str]:
+    def _type_name(self, kind: Kind) -> dict[str, str]:
+        if self.source.chance(70):
+            name, version = self.source.pick(pools.TYPES_OF[kind])
+            return {"type_name": name, "type_version": version}
         fields = {"type_name": self.source.pick(pools.TYPE_NAMES)} if self.source.chance(98) else {}
         if self.source.chance(35):
             fields["type_version"] = self.source.pick(pools.VERSIONS)
@@ -50,7 +56,7 @@ class Reads:
         noun = pools.NOUNS[kind].capitalize()
         form = self.source.below(4)
         if form == 0:
-            return self._request(f"Get{noun}Type", **self._type_name())
+            return self._request(f"Get{noun}Type", **self._type_name(kind))
         if form == 1:
             ids = [self.source.pick((*range(1, 19), 0, -1, 99)) for _ in range(self.source.below(6))]
             return self._request(f"Get{noun}TypesByID", type_ids=ids)
@@ -71,9 +77,15 @@ class Reads:
         if form == 1:
             return self._request(f"Get{noun.capitalize()}sByExternalIds", external_ids=self._external_ids())
         if form == 2 and kind is Kind.ARTIFACT:
-            return self._request("GetArtifactsByURI", uris=source.some((*pools.URIS, "nope"), 3))
+            return self._by_uri()
         named = {f"{noun}_name": source.pick(pools.NAMES)} if source.chance(95) else {}
-        return self._request(f"Get{noun.capitalize()}ByTypeAndName", **self._type_name(), **named)
+        return self._request(f"Get{noun.capitalize()}ByTypeAndName", **self._type_name(kind), **named)
+
+    def _by_uri(self) -> Call:
+        request = service.GetArtifactsByURIRequest(uris=self.source.some((*pools.URIS, "nope"), 3))
+        if self.source.chance(4):
+            request.MergeFromString(RETIRED_URI)
+        return Call("GetArtifactsByURI", request)
 
     def options(self, kind: Kind) -> pb.ListOperationOptions:
         """Return options of a list, seldom wrong ones."""
@@ -90,10 +102,19 @@ class Reads:
                 made.order_by_field.is_asc = source.chance(50)
             made.order_by_field.SetInParent()
         if source.chance(8):
-            made.next_page_token = source.pick(TOKENS)
+            made.next_page_token = source.pick(TOKENS) if source.chance(60) else self._token()
         if source.chance(45):
             made.filter_query = Filters(source, kind).filter() if source.chance(97) else ""
         return made
+
+    def _token(self) -> str:
+        """Return a token made by hand; those of other orders than ID would show what Google's loses."""
+        source = self.source
+        token = pb.ListOperationNextPageToken(field_offset=source.below(8), id_offset=source.below(8))
+        token.set_options.SetInParent()
+        if source.chance(30):
+            token.set_options.order_by_field.is_asc = source.chance(50)
+        return encode_token(token)
 
     def _wrong_size(self) -> int:
         return self.source.pick((0, -1, 2147483647, 101, 2147483646))
@@ -104,7 +125,7 @@ class Reads:
         options = {"options": self.options(kind)} if source.chance(85) else {}
         form = source.below(3)
         if form == 0:
-            return self._request(f"Get{noun}sByType", **self._type_name(), **options)
+            return self._request(f"Get{noun}sByType", **self._type_name(kind), **options)
         if form == 1 and kind in MEMBERS:
             return self._request(f"Get{noun}sByContext", context_id=pools.some_id(source), **options)
         return self._request(f"Get{noun}s", **options)

@@ -16,8 +16,21 @@ KINDS = (Kind.ARTIFACT, Kind.EXECUTION, Kind.CONTEXT)
 Step = Call | Echo | Walk
 
 
+def session(source: Source, length: int, *, wide: bool) -> list[Step]:
+    """Return a session, to come after the prelude; `wide` allows integers beyond 32 bits.
+
+    A step that is not chosen falls out, so that the simplest session is empty.
+    """
+    steps = []
+    for number in range(length):
+        source.largest = 4 + number // 3
+        if source.below(50):
+            steps.append(any_step(source, wide=wide))
+    return steps
+
+
 def any_step(source: Source, *, wide: bool) -> Step:
-    """Return one step of a session; `wide` allows integers beyond 32 bits."""
+    """Return one step of a session."""
     nodes, types, reads = Nodes(source, wide=wide), Types(source), Reads(source)
     kind = source.pick(KINDS)
     made: tuple[tuple[int, Callable[[], Step]], ...] = (

@@ -23,6 +23,8 @@ class Source:
     def __init__(self, below: Callable[[int], int]) -> None:
         """`below(n)` chooses a number from 0 to n - 1."""
         self.below = below
+        self.largest = 4
+        """Up to here there are probably nodes with every id."""
 
     @classmethod
     def of_draw(cls, draw: Callable[[st.SearchStrategy[int]], int]) -> "Source":

@@ -13,47 +13,62 @@ import pytest
 from hypothesis import HealthCheck, Phase, Verbosity, given, seed, settings
 from hypothesis import strategies as st
 
-from tests.differential.conftest import Pairs
+from tests.differential.conftest import COUNTS, Pairs
 from tests.differential.prelude import prelude
-from tests.differential.sessions import Step, any_step
+from tests.differential.sessions import Step, session
 from tests.differential.source import Source
 
 pytestmark = [pytest.mark.reference, pytest.mark.slow, pytest.mark.timeout(0)]
 
 LONG = os.environ.get("MLMD_DIFFERENTIAL") == "long"
 SHARDS = 8 if LONG else 2
-SESSIONS = int(os.environ.get("MLMD_DIFFERENTIAL_SESSIONS", "400" if LONG else "30"))
+SESSIONS = int(os.environ.get("MLMD_DIFFERENTIAL_SESSIONS", "400" if LONG else "60"))
 SEED = int(os.environ.get("MLMD_DIFFERENTIAL_SEED", random.getrandbits(31) if LONG else 0))
 STEPS = 60
+ROUND = 10
+"""Sessions in one run of Hypothesis; after ten it makes most of a session from parts of those before."""
 
 
 @st.composite
-def steps(draw: Any, *, wide: bool) -> Step | None:
-    """Return one step of a session; the simplest is none."""
-    source = Source.of_draw(draw)
-    return any_step(source, wide=wide) if source.below(50) else None
+def sessions(draw: Any, *, wide: bool) -> list[Step]:
+    """Return a session, to come after the prelude."""
+    return session(Source.of_draw(draw), STEPS, wide=wide)
 
 
-def compare(pairs: Pairs, shard: int, *, wide: bool) -> None:
-    """Compare sessions; raises the shortest one that differs."""
+def compare(pairs: Pairs, shard: int, count: int, *, wide: bool) -> None:
+    """Compare so many sessions; raises the shortest one that differs."""
+    before = sum(COUNTS.values())
+    for number in range(-(-count // ROUND)):
+        compare_round(pairs, SEED + 10_000 * shard + number, wide=wide)
+    assert sum(COUNTS.values()) - before > count * STEPS // 2, "sessions that do little show little"
 
-    @seed(SEED + shard)
+
+def compare_round(pairs: Pairs, number: int, *, wide: bool) -> None:
+    """Compare the sessions of one run of Hypothesis."""
+
+    @seed(number)
     @settings(
-        max_examples=SESSIONS,
+        max_examples=ROUND,
         deadline=None,
         database=None,
         phases=(Phase.generate, Phase.shrink),
         verbosity=Verbosity.quiet,
+        report_multiple_bugs=False,
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.lists(steps(wide=wide), min_size=STEPS, max_size=STEPS))
-    def one(session: list[Step | None]) -> None:
+    @given(sessions(wide=wide))
+    def one(steps: list[Step]) -> None:
         with pairs() as comparison:
-            comparison.run([*prelude(), *filter(None, session)])
+            comparison.run([*prelude(), *steps])
 
     one()
 
 
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_sessions_on_sqlite_go_as_on_googles_server(sqlite_pairs: Pairs, shard: int) -> None:
-    compare(sqlite_pairs, shard, wide=True)
+    compare(sqlite_pairs, shard, SESSIONS, wide=True)
+
+
+@pytest.mark.parametrize("shard", range(SHARDS // 2))
+def test_sessions_on_mariadb_go_as_on_googles_server(maria_pairs: Pairs, shard: int) -> None:
+    compare(maria_pairs, SHARDS + shard, -(-SESSIONS // 6), wide=False)

@@ -24,7 +24,7 @@ class Types:
         source = self.source
         made = pools.TYPES[kind]()
         if source.chance(98):
-            made.name = source.pick(pools.TYPE_NAMES)
+            made.name = source.pick(pools.TYPE_NAMES) if source.chance(98) else pools.LONG_NAME
         if source.chance(30):
             made.version = source.pick(pools.VERSIONS)
         for name in source.some(PROPERTIES, 3):
@@ -49,7 +49,7 @@ class Types:
         for struct in (made.input_type, made.output_type):
             if source.chance(50):
                 continue
-            case = source.pick(("simple", "none", "any", "list", "dict", "union_type", ""))
+            case = source.pick(("simple", "none", "any", "list", "dict", "union_type", "tuple", "intersection", ""))
             struct.SetInParent()
             if case == "simple":
                 struct.simple.name = "é"
@@ -59,6 +59,8 @@ class Types:
             elif case == "dict":
                 struct.dict.properties["k"].none.SetInParent()
                 struct.dict.none_type_not_required = True
+            elif case == "tuple":
+                struct.tuple.elements.add().none.SetInParent()
             elif case == "union_type":
                 struct.union_type.candidates.add().any.SetInParent()
             elif case:
