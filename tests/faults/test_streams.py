@@ -1,7 +1,9 @@
 """Streams have a place of their own: however many are open, unary calls are answered."""
 
+import contextlib
 import queue
 import statistics
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +11,7 @@ from contextlib import ExitStack
 
 import grpc
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from mlmd_schemas.errors import Code
 
@@ -127,3 +130,50 @@ def test_500_idle_streams_do_not_slow_unary_calls(start_server: StartServer, sql
             watcher.leave()
     remote.close()
     assert beside < 5 * alone + 0.01, (alone, beside)
+
+
+def test_watchers_that_come_and_go_do_not_stop_the_server(server: Server) -> None:
+    """Watches of health end in every state that they can be in, while calls are made and until the server ends."""
+    remote = Remote(server)
+    over = threading.Event()
+
+    def churn() -> None:
+        with server.channel() as channel:
+            stub = health_pb2_grpc.HealthStub(channel)
+            while not over.is_set():
+                watches = [stub.Watch(health_pb2.HealthCheckRequest(), timeout=20) for _ in range(10)]
+                for watch in watches[:5]:
+                    watch.cancel()
+                for watch in watches[5:]:
+                    with contextlib.suppress(grpc.RpcError, StopIteration):
+                        next(watch)
+                    watch.cancel()
+
+    with ThreadPoolExecutor(4) as pool:
+        churning = [pool.submit(churn) for _ in range(4)]
+        for _ in range(30):
+            assert remote.code("GetArtifactTypes", timeout=10) is Code.OK
+            assert server.serving()
+            time.sleep(0.05)
+        began = time.monotonic()
+        status = server.stop()
+        over.set()
+        for one in churning:
+            one.result(60)
+    remote.close()
+    assert status == 0
+    assert time.monotonic() - began < 20
+
+
+def test_the_end_does_not_wait_for_watchers(server: Server) -> None:
+    with ExitStack() as opened:
+        channels = [opened.enter_context(server.channel()) for _ in range(4)]
+        watches = [
+            health_pb2_grpc.HealthStub(channels[number % 4]).Watch(health_pb2.HealthCheckRequest(), timeout=60)
+            for number in range(200)
+        ]
+        assert {next(watch).status for watch in watches} == {health_pb2.HealthCheckResponse.SERVING}
+        began = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - began < 10
+        assert {next(watch).status for watch in watches} == {health_pb2.HealthCheckResponse.NOT_SERVING}

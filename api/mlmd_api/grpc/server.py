@@ -5,8 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1.health import HealthServicer
+from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2_grpc
 from grpc_reflection.v1alpha.reflection import SERVICE_NAME as REFLECTION
 from grpc_reflection.v1alpha.reflection import ReflectionServicer
@@ -14,6 +13,7 @@ from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.grpc.handlers import Handlers
+from mlmd_api.grpc.health import Health
 from mlmd_api.grpc.streams import StreamPlaces
 
 _HEALTH = "grpc.health.v1.Health"
@@ -54,7 +54,7 @@ class GrpcServer:
         self._writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc-write")
         self._places = StreamPlaces(settings.streams)
         self._server = grpc.server(self._pool, options=_options(settings))
-        self._health = HealthServicer(experimental_non_blocking=True)
+        self._health = Health()
         self._services = sorted({method.service for method in dispatcher.methods.values()})
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._add_reflection()
@@ -71,12 +71,15 @@ class GrpcServer:
         """Answer calls and say so to whoever asks for health."""
         self._server.start()
         for service in self._services:
-            self._health.set(service, health_pb2.HealthCheckResponse.SERVING)
+            self._health.serve(service)
 
     def stop(self, grace_seconds: float) -> threading.Event:
-        """Say NOT_SERVING, take no more calls, let those in flight finish within the time; returns the end's event."""
-        self._health.enter_graceful_shutdown()
-        self._places.close()
+        """Say NOT_SERVING, take no more calls, let those in flight finish within the time; returns the end's event.
+
+        The pools of threads stay open until nobody has the server any more: a call that came at the last moment is
+        handed to one of them, and a closed one would end the thread that completes the calls in flight.
+        """
+        self._health.end()
         event: threading.Event = self._server.stop(grace_seconds)
         return event
 

@@ -40,7 +40,3 @@ class StreamPlaces:
 
         behaviour.experimental_thread_pool = self._pool  # type: ignore[attr-defined]
         return behaviour
-
-    def close(self) -> None:
-        """Let the threads go when their streams end."""
-        self._pool.shutdown(wait=False)
