@@ -124,7 +124,6 @@ def test_a_place_is_given_back_when_a_stream_fails() -> None:
     for _ in range(3):
         with pytest.raises(RuntimeError, match="broken off"):
             list(places.bounded(failing)(1, None))  # type: ignore[arg-type]
-    places.close()
 
 
 def test_a_taken_port_is_told(served: Served) -> None:
