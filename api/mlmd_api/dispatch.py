@@ -5,18 +5,21 @@ A wire turns what it received into a `Call` and renders the `Answer`; there are 
 
 import re
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import weakref
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from google.protobuf.message import Message
 from mlmd_schemas.caller import Caller, Role, new_request_id
 from mlmd_schemas.errors import (
+    Cancelled,
     Code,
     InvalidArgument,
     PermissionDenied,
     ResourceExhausted,
     StoreError,
     Unauthenticated,
+    Unavailable,
     Unimplemented,
 )
 
@@ -24,8 +27,9 @@ from mlmd_api.callers import NOBODY, Authenticator, Identity
 from mlmd_api.codec import BINARY, Codec
 from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
-from mlmd_api.methods import Method
+from mlmd_api.methods import Method, StreamMethod
 from mlmd_api.status import describe
+from mlmd_api.streaming import Answer, Stream
 
 REQUEST_ID_KEY = "x-request-id"
 IDEMPOTENCY_KEY = "mlmd-idempotency-key"
@@ -53,16 +57,6 @@ class Call:
     codec: Codec = BINARY
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a wire says: a code, a sentence when it is not OK, the response's bytes when it is."""
-
-    code: Code
-    message: str
-    body: bytes
-    request_id: str
-
-
 @dataclass(slots=True)
 class _Course:
     """What became known about a call on its way, for the log."""
@@ -82,12 +76,22 @@ class Dispatcher:
         measurements: Measurements,
         journal: Journal,
         limits: Limits = Limits(),
+        streams: Mapping[str, StreamMethod] | None = None,
     ) -> None:
         self.methods = methods
+        self.streams = streams or {}
         self.limits = limits
         self._authenticator = authenticator
         self._measurements = measurements
         self._journal = journal
+        self._open: weakref.WeakSet[Stream] = weakref.WeakSet()
+        self._ending = False
+
+    @property
+    def services(self) -> list[str]:
+        """The names of all services, sorted."""
+        unary = {method.service for method in self.methods.values()}
+        return sorted(unary | {method.service for method in self.streams.values()})
 
     def answer(self, call: Call) -> Answer:
         """Answer one call; never raises."""
@@ -100,6 +104,50 @@ class Dispatcher:
         answer = Answer(Code.OK, "", body, course.request_id)
         self._note(call, course, answer, None)
         return answer
+
+    def stream(self, call: Call) -> Stream:
+        """Answer one call with a stream; its iteration never raises."""
+        course = _Course(_request_id(call.metadata))
+        stream = Stream(course.request_id)
+        stream.begin(self._bodies(call, course, stream))
+        self._open.add(stream)
+        if self._ending:
+            stream.leave()
+        return stream
+
+    def end_streams(self) -> None:
+        """Let every open stream end, and those that come end at once: the process is about to stop."""
+        self._ending = True
+        for stream in list(self._open):
+            stream.leave()
+
+    def _bodies(self, call: Call, course: _Course, stream: Stream) -> Iterator[bytes]:
+        self._measurements.begin()
+        try:
+            yield from self._messages(call, course, stream)
+        except GeneratorExit:
+            self._finish(call, course, Cancelled("The caller left the stream."))
+            raise
+        except Exception as error:  # noqa: BLE001 - the boundary, as in `answer`
+            stream.end = self._finish(call, course, error)
+            return
+        stream.end = Answer(Code.OK, "", b"", course.request_id)
+        self._note(call, course, stream.end, None)
+
+    def _messages(self, call: Call, course: _Course, stream: Stream) -> Iterator[bytes]:
+        method = self.streams.get(call.path)
+        if method is None:
+            raise Unimplemented(f"{call.path} is no streaming method of this server.")
+        course.identity = self._identify(method, call.metadata)
+        _check_role(method, course.identity)
+        if len(call.body) > self.limits.max_message_bytes:
+            raise request_too_large(len(call.body), self.limits)
+        caller = replace(_caller(call, course), gone=stream.gone)
+        caller.check_deadline()
+        for response in method.run(caller, call.codec.read(method.request, call.body)):
+            yield self._written(call.codec, response)
+        if self._ending and stream.gone.is_set():
+            raise Unavailable("This server is about to stop; open the stream again where it ended.")
 
     def refuse(self, call: Call, error: StoreError) -> Answer:
         """Answer a call that the wire itself found wrong, so that it is logged and counted like every other."""
@@ -115,7 +163,7 @@ class Dispatcher:
     def _serve(self, call: Call, course: _Course) -> bytes:
         method = self.methods.get(call.path)
         if method is None:
-            raise Unimplemented(f"{call.path} is no method of this server; ask mlmd.v1.Server/GetInfo what it can do.")
+            raise self._unknown(call.path)
         course.identity = self._identify(method, call.metadata)
         _check_role(method, course.identity)
         if len(call.body) > self.limits.max_message_bytes:
@@ -125,7 +173,12 @@ class Dispatcher:
         response = method.run(caller, call.codec.read(method.request, call.body))
         return self._written(call.codec, response)
 
-    def _identify(self, method: Method, metadata: Mapping[str, str]) -> Identity:
+    def _unknown(self, path: str) -> Unimplemented:
+        if path in self.streams:
+            return Unimplemented(f"{path} answers with a stream; over HTTP ask with application/connect+json.")
+        return Unimplemented(f"{path} is no method of this server; ask mlmd.v1.Server/GetInfo what it can do.")
+
+    def _identify(self, method: Method | StreamMethod, metadata: Mapping[str, str]) -> Identity:
         if method.role is not None:
             return self._authenticator.identify(metadata)
         try:
@@ -144,7 +197,7 @@ class Dispatcher:
 
     def _note(self, call: Call, course: _Course, answer: Answer, error: Exception | None) -> None:
         seconds = time.perf_counter() - course.started
-        path = call.path if call.path in self.methods else "unknown"
+        path = call.path if call.path in self.methods or call.path in self.streams else "unknown"
         self._measurements.end(path, call.wire, answer.code, seconds)
         self._journal.note(call, course.identity, answer, seconds, error)
 
@@ -163,7 +216,7 @@ def _request_id(metadata: Mapping[str, str]) -> str:
     return given if given is not None and _SANE_REQUEST_ID.fullmatch(given) else new_request_id()
 
 
-def _check_role(method: Method, identity: Identity) -> None:
+def _check_role(method: Method | StreamMethod, identity: Identity) -> None:
     if method.role is None or method.role in identity.roles:
         return
     held = next((role for role in reversed(Role) if role in identity.roles), None)

@@ -15,7 +15,8 @@ from mlmd_api.callers import Identity
 from mlmd_api.status import CALLERS_FAULT
 
 if TYPE_CHECKING:
-    from mlmd_api.dispatch import Answer, Call
+    from mlmd_api.dispatch import Call
+    from mlmd_api.streaming import Answer
 
 _CALLS = logging.getLogger("mlmd.calls")
 

@@ -1,9 +1,9 @@
 """What can be called, as every wire sees it: a path, two shapes, the least role and one function."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from google.protobuf.message import Message
 from mlmd_schemas.caller import Caller, Role
@@ -39,6 +39,35 @@ class Method:
         return self.role in (Role.WRITER, Role.ADMIN)
 
 
+@dataclass(frozen=True, slots=True)
+class StreamMethod:
+    """One method that takes a request and answers with a stream of messages.
+
+    `run` is consumed in a thread of its own, as fast as the caller reads. It ends the stream by returning, and has to
+    return soon after `caller.gone` is set; what it raises ends the stream with that error.
+    """
+
+    service: str
+    name: str
+    request: type[Message]
+    response: type[Message]
+    role: Role | None
+    run: Callable[[Caller, Any], Iterator[Message]]
+
+    @property
+    def path(self) -> str:
+        """Return the method's path on every wire, `/package.Service/Method`."""
+        return f"/{self.service}/{self.name}"
+
+
+class _HasPath(Protocol):
+    @property
+    def path(self) -> str: ...
+
+
+M = TypeVar("M", bound=_HasPath)
+
+
 def store_methods(rpcs: Iterable["Rpc"], stores: TenantStores) -> list[Method]:
     """Return the methods of the store, each run on the database of its caller's tenant."""
     return [
@@ -51,9 +80,9 @@ def _in_store(stores: TenantStores, rpc: "Rpc", caller: Caller, request: Message
     return stores.of(caller.tenant).call(rpc, caller, request)
 
 
-def by_path(methods: Iterable[Method]) -> Mapping[str, Method]:
+def by_path(methods: Iterable[M]) -> Mapping[str, M]:
     """Return the methods by their path; raises ValueError when two share one."""
-    table: dict[str, Method] = {}
+    table: dict[str, M] = {}
     for method in methods:
         if method.path in table:
             raise ValueError(f"two methods are called {method.path}")

@@ -8,7 +8,7 @@ from mlmd_api.callers import Authenticator, Everybody, TokenFile
 from mlmd_api.dispatch import Dispatcher, Limits
 from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
-from mlmd_api.methods import by_path, store_methods
+from mlmd_api.methods import StreamMethod, by_path, store_methods
 from mlmd_api.server_info import ServerFacts, server_methods
 from mlmd_api.tenants import DEFAULT_TENANT, TenantStores
 from mlmd_artifact_store.artifacts import Artifacts
@@ -115,9 +115,10 @@ def assemble(config: Config) -> Parts:
         *artifact_methods(ARTIFACT_CALLS, ARTIFACT_SERVICE, artifacts),
         *server_methods(_facts(config), stores),
     ]
+    streams: list[StreamMethod] = []
     limits = Limits(config.listen.max_message_bytes)
     identify = authenticator(config)
-    dispatcher = Dispatcher(by_path(methods), identify, measurements, Journal(), limits)
+    dispatcher = Dispatcher(by_path(methods), identify, measurements, Journal(), limits, by_path(streams))
     parts = Parts(stores, measurements, dispatcher, artifacts, identify)
     _listen(config, parts)
     return parts
@@ -166,6 +167,7 @@ def _listen(config: Config, parts: Parts) -> None:
             host=listen.host,
             port=listen.http_port,
             threads=listen.threads,
+            streams=listen.streams,
             shared_port=config.workers > 1,
             cors_origins=listen.cors_origins,
             tls_key=listen.tls.key if listen.tls else None,

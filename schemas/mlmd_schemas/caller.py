@@ -1,6 +1,7 @@
 """Who is asking, and how long they will wait."""
 
 import secrets
+import threading
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -27,6 +28,7 @@ class Caller:
 
     `deadline` is on the clock of `time.monotonic()`, in seconds; None means that the caller waits for ever.
     `idempotency_key` makes a write safe to repeat: the same key gets the stored answer.
+    `gone` is there for streaming calls: it is set when the caller left or the server is about to stop.
     """
 
     subject: str = ""
@@ -35,6 +37,7 @@ class Caller:
     request_id: str = field(default_factory=new_request_id)
     deadline: float | None = None
     idempotency_key: str | None = None
+    gone: threading.Event | None = field(default=None, compare=False)
 
     def check_deadline(self) -> None:
         """Raise DeadlineExceeded when the deadline has passed."""

@@ -13,7 +13,7 @@ from mlmd_api.dispatch import Dispatcher, Limits
 from mlmd_api.grpc.server import GrpcServer, GrpcSettings
 from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
-from mlmd_api.methods import Method, by_path, store_methods
+from mlmd_api.methods import Method, StreamMethod, by_path, store_methods
 from mlmd_api.rest.server import HttpServer, HttpSettings
 from mlmd_api.server_info import ServerFacts, server_methods
 from mlmd_api.tenants import TenantStores
@@ -51,6 +51,35 @@ class Odd:
         return [
             Method("test.v1.Odd", name, mlmd.Artifact, mlmd.Artifact, Role.READER, run) for name, run in named.items()
         ]
+
+    def streams(self) -> list[StreamMethod]:
+        """Return the methods of `test.v1.Odd` that stream."""
+        named: dict[str, Callable[[Caller, Message], Iterator[Message]]] = {
+            "Count": self._count,
+            "Watch": self._watch,
+            "BreakOff": self._break_off,
+            "FloodOnce": lambda caller, request: iter([mlmd.Artifact(uri="x" * (2 * LIMIT_BYTES))]),
+        }
+        return [
+            StreamMethod("test.v1.Odd", name, mlmd.Artifact, mlmd.Artifact, Role.WRITER, run)
+            for name, run in named.items()
+        ]
+
+    def _count(self, caller: Caller, request: Message) -> Iterator[Message]:
+        assert isinstance(request, mlmd.Artifact)
+        return (mlmd.Artifact(id=number, uri=request.uri) for number in range(1, request.id + 1))
+
+    def _watch(self, caller: Caller, request: Message) -> Iterator[Message]:
+        """Say one thing, then wait until nobody listens."""
+        yield mlmd.Artifact(uri="first")
+        assert caller.gone is not None
+        self.entered.set()
+        caller.gone.wait(20)
+        self.release.set()
+
+    def _break_off(self, caller: Caller, request: Message) -> Iterator[Message]:
+        yield mlmd.Artifact(uri="first")
+        raise RuntimeError("the secret cause")
 
     def _break(self, caller: Caller, request: Message) -> Message:
         raise RuntimeError("the secret cause")
@@ -94,12 +123,11 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
         facts = ServerFacts("1.2.3", ("lineage", "collections"), "http://here", LIMIT_BYTES, 100, 100)
         methods = [*store_methods(METADATA_METHODS, stores), *server_methods(facts, stores), *odd.methods()]
         measurements = Measurements(stores.pool_use)
-        dispatcher = Dispatcher(
-            by_path(methods), authenticator or Everybody(), measurements, Journal(), Limits(LIMIT_BYTES)
-        )
+        identify, streaming = authenticator or Everybody(), by_path(odd.streams())
+        dispatcher = Dispatcher(by_path(methods), identify, measurements, Journal(), Limits(LIMIT_BYTES), streaming)
         grpc_settings = GrpcSettings(port=free_port(), max_message_bytes=LIMIT_BYTES, threads=threads, streams=streams)
         grpc = GrpcServer(dispatcher, grpc_settings)
-        http_settings = HttpSettings(port=free_port(), threads=threads, cors_origins=("*",))
+        http_settings = HttpSettings(port=free_port(), threads=threads, streams=streams, cors_origins=("*",))
         http = HttpServer(dispatcher, http_settings, stores.ping, measurements)
         grpc.start()
         http.start()

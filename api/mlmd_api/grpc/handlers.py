@@ -1,7 +1,7 @@
-"""Every unary method of every service through one handler that works on raw bytes."""
+"""Every method of every service through one handler for unary calls and one for streams, on raw bytes."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -9,6 +9,7 @@ import grpc
 from mlmd_schemas.errors import Code
 
 from mlmd_api.dispatch import REQUEST_ID_KEY, Call, Dispatcher
+from mlmd_api.grpc.streams import StreamPlaces
 
 STATUS: dict[Code, grpc.StatusCode] = {Code(status.value[0]): status for status in grpc.StatusCode}
 """gRPC's name for each code."""
@@ -20,13 +21,15 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     """Finds the handler of a path. A path that nobody serves gets one too, so that its refusal is ours and is noted.
 
     Writes have the threads of `writers` and everything else those of the server, so that reads and health are answered
-    while every writer waits for a lock of the database.
+    while every writer waits for a lock of the database. Streams have their `places`.
     """
 
-    def __init__(self, dispatcher: Dispatcher, writers: ThreadPoolExecutor) -> None:
+    def __init__(self, dispatcher: Dispatcher, writers: ThreadPoolExecutor, places: StreamPlaces) -> None:
         self._dispatcher = dispatcher
         self._writers = writers
+        self._places = places
         self._handlers = {path: self._handler(path) for path in dispatcher.methods}
+        self._handlers |= {path: self._streaming(path) for path in dispatcher.streams}
 
     def _handler(self, path: str) -> "grpc.RpcMethodHandler[bytes, bytes]":
         answer = partial(self._answer, path)
@@ -34,6 +37,9 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         if method is not None and method.writes:
             answer.experimental_thread_pool = self._writers  # type: ignore[attr-defined]
         return grpc.unary_unary_rpc_method_handler(answer)
+
+    def _streaming(self, path: str) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        return grpc.unary_stream_rpc_method_handler(self._places.bounded(partial(self._stream, path)))
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """Return the handler of one call."""
@@ -43,13 +49,27 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     def _answer(self, path: str, body: bytes, context: grpc.ServicerContext) -> bytes:
         if not context.is_active():
             return b""  # the caller left while the call waited for a thread; nobody would hear the answer
-        metadata = _metadata(context)
-        call = Call(path, body, metadata, "grpc", _deadline(context), context.peer())
-        answer = self._dispatcher.answer(call)
+        answer = self._dispatcher.answer(_call(path, body, context))
         context.set_trailing_metadata(((REQUEST_ID_KEY, answer.request_id),))
         if answer.code is not Code.OK:
             context.abort(STATUS[answer.code], answer.message)
         return answer.body
+
+    def _stream(self, path: str, body: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+        stream = self._dispatcher.stream(_call(path, body, context))
+        try:
+            if not context.add_callback(stream.leave):
+                return
+            yield from stream
+        finally:
+            stream.close()
+        context.set_trailing_metadata(((REQUEST_ID_KEY, stream.request_id),))
+        if stream.end.code is not Code.OK:
+            context.abort(STATUS[stream.end.code], stream.end.message)
+
+
+def _call(path: str, body: bytes, context: grpc.ServicerContext) -> Call:
+    return Call(path, body, _metadata(context), "grpc", _deadline(context), context.peer())
 
 
 def _metadata(context: grpc.ServicerContext) -> Mapping[str, str]:

@@ -55,10 +55,11 @@ class GrpcServer:
         self._places = StreamPlaces(settings.streams)
         self._server = grpc.server(self._pool, options=_options(settings))
         self._health = Health()
-        self._services = sorted({method.service for method in dispatcher.methods.values()})
+        self._dispatcher = dispatcher
+        self._services = dispatcher.services
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._add_reflection()
-        self._server.add_generic_rpc_handlers((Handlers(dispatcher, self._writers),))
+        self._server.add_generic_rpc_handlers((Handlers(dispatcher, self._writers, self._places),))
         self.port = _bind(self._server, settings)
 
     def _add_reflection(self) -> None:
@@ -80,6 +81,7 @@ class GrpcServer:
         handed to one of them, and a closed one would end the thread that completes the calls in flight.
         """
         self._health.end()
+        self._dispatcher.end_streams()
         event: threading.Event = self._server.stop(grace_seconds)
         return event
 

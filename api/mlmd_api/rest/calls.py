@@ -11,22 +11,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from mlmd_api.codec import BINARY, JSON
-from mlmd_api.dispatch import Answer, Call, Dispatcher, request_too_large
+from mlmd_api.dispatch import REQUEST_ID_KEY, Call, Dispatcher, request_too_large
 from mlmd_api.rest.connect import ConnectProtocol
 from mlmd_api.rest.cors import Origins
-from mlmd_api.rest.exchange import Reply, WireProtocol
+from mlmd_api.rest.exchange import Reply, RequestProtocol, StreamProtocol, WireProtocol
 from mlmd_api.rest.grpc_web import GrpcWebProtocol
+from mlmd_api.rest.streams import GRPC_WEB, STREAM_PROTOCOLS, SendPiece, StreamPool, answer_stream, leaving
+from mlmd_api.streaming import Answer
 
-_GRPC_WEB = (
-    "application/grpc-web",
-    "application/grpc-web+proto",
-    "application/grpc-web-text",
-    "application/grpc-web-text+proto",
-)
 _PROTOCOLS: dict[str, WireProtocol] = {
     "application/json": ConnectProtocol(JSON),
     "application/proto": ConnectProtocol(BINARY),
-    **{content_type: GrpcWebProtocol(content_type) for content_type in _GRPC_WEB},
+    **{content_type: GrpcWebProtocol(content_type) for content_type in GRPC_WEB},
 }
 _FRAMING_BYTES = 64
 """What a protocol adds to the largest message."""
@@ -36,21 +32,29 @@ class Calls:
     """The ASGI application of the methods. Calls never run on the event loop.
 
     Those that write run in the threads of `writers` and the others in those of `executor`, so that reads are answered
-    while every writer waits for a lock of the database.
+    while every writer waits for a lock of the database. Streams have threads of their own.
     """
 
-    def __init__(self, dispatcher: Dispatcher, executor: Executor, writers: Executor, origins: Origins) -> None:
+    def __init__(
+        self, dispatcher: Dispatcher, executor: Executor, writers: Executor, streams: StreamPool, origins: Origins
+    ) -> None:
         self._dispatcher = dispatcher
         self._executor = executor
         self._writers = writers
+        self._streams = streams
         self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         request = Request(scope, receive)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
-            reply = await self._reply(request, headers)
+            streaming = STREAM_PROTOCOLS.get(content_type) if scope["path"] in self._dispatcher.streams else None
+            if request.method == "POST" and streaming is not None:
+                await self._stream(request, headers, streaming, send)
+                return
+            reply = await self._reply(request, headers, content_type)
         except ClientDisconnect:
             return
         if reply is None:
@@ -58,12 +62,11 @@ class Calls:
         said = reply.headers | self._origins.headers(headers)
         await _send(send, Reply(reply.status, said, reply.body))
 
-    async def _reply(self, request: Request, headers: Mapping[str, str]) -> Reply | None:
+    async def _reply(self, request: Request, headers: Mapping[str, str], content_type: str) -> Reply | None:
         if request.method == "OPTIONS":
             return Reply(200, self._origins.preflight(headers), b"")
         if request.method != "POST":
             return _plain(405, "Every method is called with POST.", {"allow": "POST, OPTIONS"})
-        content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         protocol = _PROTOCOLS.get(content_type)
         if protocol is None:
             known = ", ".join(_PROTOCOLS)
@@ -72,6 +75,21 @@ class Calls:
         return None if answer is None else protocol.reply(answer, headers)
 
     async def _answer(self, request: Request, headers: Mapping[str, str], protocol: WireProtocol) -> Answer | None:
+        call = await self._call(request, headers, protocol)
+        return call if isinstance(call, Answer) else await self._run(request, call)
+
+    async def _stream(self, request: Request, headers: Mapping[str, str], protocol: StreamProtocol, send: Send) -> None:
+        pieces, cors = SendPiece(send), self._origins.headers(headers)
+        call = await self._call(request, headers, protocol)
+        if isinstance(call, Answer):
+            said = {"content-type": protocol.content_type, REQUEST_ID_KEY: call.request_id}
+            await pieces.start(200, cors | said)
+            await pieces(protocol.ending(call), False)
+            return
+        await answer_stream(self._streams, self._dispatcher, call, protocol, request.receive, pieces, cors)
+
+    async def _call(self, request: Request, headers: Mapping[str, str], protocol: RequestProtocol) -> Call | Answer:
+        """Return what was asked, or the refusal of a request that cannot be read."""
         path: str = request.scope["path"]
         peer = f"{request.client.host}:{request.client.port}" if request.client else ""
         started = time.monotonic()
@@ -84,9 +102,9 @@ class Calls:
             refused = Call(path, body, headers, protocol.wire, None, peer, protocol.codec)
             return self._dispatcher.refuse(refused, error)
         deadline = None if timeout is None else started + timeout
-        return await self._run(request, Call(path, message, headers, protocol.wire, deadline, peer, protocol.codec))
+        return Call(path, message, headers, protocol.wire, deadline, peer, protocol.codec)
 
-    async def _body(self, request: Request, protocol: WireProtocol) -> bytes:
+    async def _body(self, request: Request, protocol: RequestProtocol) -> bytes:
         """Return the body; one that is too large is read to its end, so that the caller hears why, and dropped."""
         limit = self._dispatcher.limits.max_message_bytes + _FRAMING_BYTES
         if protocol.wire == "grpc-web-text":
@@ -109,7 +127,7 @@ class Calls:
         method = self._dispatcher.methods.get(call.path)
         executor = self._writers if method is not None and method.writes else self._executor
         answered = asyncio.get_running_loop().run_in_executor(executor, self._dispatcher.answer, call)
-        left = asyncio.ensure_future(_leaving(request))
+        left = asyncio.ensure_future(leaving(request.receive))
         try:
             await asyncio.wait((answered, left), return_when=asyncio.FIRST_COMPLETED)
             if answered.done():
@@ -118,11 +136,6 @@ class Calls:
             return None
         finally:
             left.cancel()
-
-
-async def _leaving(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _plain(status: int, sentence: str, headers: dict[str, str]) -> Reply:

@@ -1,4 +1,8 @@
-"""The Connect protocol's unary calls: the message is the body, the status HTTP's, an error a small JSON object."""
+"""The Connect protocol: a unary message is the body, the status HTTP's, an error a small JSON object.
+
+A stream is HTTP 200 with each message in an envelope: a flag, four bytes of length (big-endian) and the content. The
+flag 0x02 marks the last one, a JSON object that holds the error when there is one.
+"""
 
 import gzip
 import json
@@ -7,11 +11,13 @@ from collections.abc import Mapping
 from mlmd_schemas.errors import Code, InvalidArgument
 
 from mlmd_api.codec import Codec
-from mlmd_api.dispatch import REQUEST_ID_KEY, Answer, Limits
-from mlmd_api.rest.exchange import Reply, decoded
+from mlmd_api.dispatch import REQUEST_ID_KEY, Limits
+from mlmd_api.rest.exchange import Reply, decoded, frame, one_message
 from mlmd_api.status import CONNECT_CODE, HTTP_STATUS
+from mlmd_api.streaming import Answer
 
 _WORTH_COMPRESSING_BYTES = 1024
+_END = 0x02
 
 
 class ConnectProtocol:
@@ -38,12 +44,37 @@ class ConnectProtocol:
         """Return the message with 200, or the error as JSON with its HTTP status."""
         said = {REQUEST_ID_KEY: answer.request_id}
         if answer.code is not Code.OK:
-            error = {"code": CONNECT_CODE[answer.code], "message": answer.message}
             said["content-type"] = "application/json"
-            return Reply(HTTP_STATUS[answer.code], said, json.dumps(error, ensure_ascii=False).encode())
+            return Reply(HTTP_STATUS[answer.code], said, json.dumps(_error(answer), ensure_ascii=False).encode())
         said["content-type"] = f"application/{self.codec.name}"
         body = answer.body
         if len(body) >= _WORTH_COMPRESSING_BYTES and "gzip" in headers.get("accept-encoding", ""):
             body = gzip.compress(body, compresslevel=1)
             said |= {"content-encoding": "gzip", "vary": "accept-encoding"}
         return Reply(200, said, body)
+
+
+class ConnectStreams(ConnectProtocol):
+    """`application/connect+json` or `application/connect+proto`, by the codec."""
+
+    def __init__(self, codec: Codec) -> None:
+        super().__init__(codec)
+        self.wire = f"connect-stream-{codec.name}"
+        self.content_type = f"application/connect+{codec.name}"
+
+    def message(self, headers: Mapping[str, str], body: bytes, limits: Limits) -> bytes:
+        """Return the message of the one envelope in the body."""
+        return one_message(body, headers.get("connect-content-encoding", "gzip"), "connect-content-encoding", limits)
+
+    def piece(self, body: bytes) -> bytes:
+        """Return a message of the stream in its envelope."""
+        return frame(0, body)
+
+    def ending(self, answer: Answer) -> bytes:
+        """Return the envelope that ends the stream."""
+        end = {} if answer.code is Code.OK else {"error": _error(answer)}
+        return frame(_END, json.dumps(end, ensure_ascii=False).encode())
+
+
+def _error(answer: Answer) -> dict[str, str]:
+    return {"code": CONNECT_CODE[answer.code], "message": answer.message}

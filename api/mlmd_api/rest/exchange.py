@@ -1,14 +1,19 @@
 """What the HTTP handler and the protocols on it hand each other."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from mlmd_schemas.errors import InvalidArgument, Unimplemented
 
 from mlmd_api.codec import Codec
-from mlmd_api.dispatch import Answer, Limits, request_too_large
+from mlmd_api.dispatch import Limits, request_too_large
+from mlmd_api.streaming import Answer
+
+_HEADER_BYTES = 5
+_COMPRESSED = 0x01
+_NO_MESSAGE = 0x82
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +25,8 @@ class Reply:
     body: bytes
 
 
-class WireProtocol(Protocol):
-    """One way of saying a unary call over HTTP."""
+class RequestProtocol(Protocol):
+    """One way of asking over HTTP."""
 
     @property
     def wire(self) -> str:
@@ -37,8 +42,57 @@ class WireProtocol(Protocol):
     def message(self, headers: Mapping[str, str], body: bytes, limits: Limits) -> bytes:
         """Return the request message within the HTTP body; raises StoreError when there is none."""
 
+
+class WireProtocol(RequestProtocol, Protocol):
+    """One way of saying a unary call over HTTP."""
+
     def reply(self, answer: Answer, headers: Mapping[str, str]) -> Reply:
         """Return the HTTP response that says the answer."""
+
+
+class StreamProtocol(RequestProtocol, Protocol):
+    """One way of saying a stream over HTTP."""
+
+    @property
+    def content_type(self) -> str:
+        """The content type of request and response."""
+
+    def piece(self, body: bytes) -> bytes:
+        """Return what is sent for one message."""
+
+    def ending(self, answer: Answer) -> bytes:
+        """Return what is sent after the last message."""
+
+
+def frame(flag: int, content: bytes) -> bytes:
+    """Return one frame of gRPC-Web, which is an envelope of Connect: flag, four bytes of length, content."""
+    return bytes([flag]) + len(content).to_bytes(4, "big") + content
+
+
+def frames(body: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield flag and content of each frame; raises InvalidArgument for a body that does not end with one."""
+    start = 0
+    while start < len(body):
+        end = start + _HEADER_BYTES + int.from_bytes(body[start + 1 : start + _HEADER_BYTES], "big")
+        if len(body) < start + _HEADER_BYTES or len(body) < end:
+            raise InvalidArgument(
+                f"request: the frame at byte {start} is cut off; a frame is a flag, four bytes of length and as many "
+                "bytes of content."
+            )
+        yield body[start], body[start + _HEADER_BYTES : end]
+        start = end
+
+
+def one_message(body: bytes, encoding: str, header: str, limits: Limits) -> bytes:
+    """Return the message of the one frame that carries one, decompressed when its flag says so."""
+    messages = [
+        decoded(content, encoding, header, limits) if flag & _COMPRESSED else content
+        for flag, content in frames(body)
+        if not flag & _NO_MESSAGE
+    ]
+    if len(messages) != 1:
+        raise InvalidArgument(f"request: the body has {len(messages)} data frames; a call has exactly one.")
+    return messages[0]
 
 
 def gunzip(data: bytes, limits: Limits) -> bytes:

@@ -7,17 +7,16 @@ variants are the same in base64, which may come in several padded pieces.
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from mlmd_schemas.errors import Code, InvalidArgument
 
 from mlmd_api.codec import BINARY
-from mlmd_api.dispatch import REQUEST_ID_KEY, Answer, Limits
-from mlmd_api.rest.exchange import Reply, decoded
+from mlmd_api.dispatch import REQUEST_ID_KEY, Limits
+from mlmd_api.rest.exchange import Reply, frame, one_message
+from mlmd_api.streaming import Answer
 
-_HEADER_BYTES = 5
-_COMPRESSED = 0x01
 _TRAILERS = 0x80
 _PIECE = re.compile(rb"[A-Za-z0-9+/]+={0,2}")
 _UNIT_SECONDS = {"H": 3600.0, "M": 60.0, "S": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
@@ -31,7 +30,7 @@ class GrpcWebProtocol:
     codec = BINARY
 
     def __init__(self, content_type: str) -> None:
-        self._content_type = content_type
+        self.content_type = content_type
         self._is_text = "-text" in content_type
         self.wire = "grpc-web-text" if self._is_text else "grpc-web"
 
@@ -49,23 +48,25 @@ class GrpcWebProtocol:
 
     def message(self, headers: Mapping[str, str], body: bytes, limits: Limits) -> bytes:
         """Return the message of the one data frame in the body."""
-        messages = [
-            decoded(content, headers.get("grpc-encoding", "gzip"), "grpc-encoding", limits)
-            if flag & _COMPRESSED
-            else content
-            for flag, content in frames(debase64(body) if self._is_text else body)
-            if not flag & _TRAILERS
-        ]
-        if len(messages) != 1:
-            raise InvalidArgument(f"request: the body has {len(messages)} data frames; a unary call has exactly one.")
-        return messages[0]
+        plain = debase64(body) if self._is_text else body
+        return one_message(plain, headers.get("grpc-encoding", "gzip"), "grpc-encoding", limits)
 
     def reply(self, answer: Answer, headers: Mapping[str, str]) -> Reply:
         """Return 200 with a data frame, empty or not, when all is well, and the trailers in any case."""
         body = frame(0, answer.body) if answer.code is Code.OK else b""
-        body += frame(_TRAILERS, trailers(answer))
-        said = {"content-type": self._content_type, REQUEST_ID_KEY: answer.request_id}
-        return Reply(200, said, base64.b64encode(body) if self._is_text else body)
+        said = {"content-type": self.content_type, REQUEST_ID_KEY: answer.request_id}
+        return Reply(200, said, self._said(body + frame(_TRAILERS, trailers(answer))))
+
+    def piece(self, body: bytes) -> bytes:
+        """Return a message of a stream in its frame; in base64 each is a piece of its own."""
+        return self._said(frame(0, body))
+
+    def ending(self, answer: Answer) -> bytes:
+        """Return the frame of trailers."""
+        return self._said(frame(_TRAILERS, trailers(answer)))
+
+    def _said(self, framed: bytes) -> bytes:
+        return base64.b64encode(framed) if self._is_text else framed
 
 
 def trailers(answer: Answer) -> bytes:
@@ -74,25 +75,6 @@ def trailers(answer: Answer) -> bytes:
     if answer.message:
         lines.append(f"grpc-message:{quote(answer.message, safe=_UNQUOTED)}")
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
-
-
-def frame(flag: int, content: bytes) -> bytes:
-    """Return one frame."""
-    return bytes([flag]) + len(content).to_bytes(4, "big") + content
-
-
-def frames(body: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield flag and content of each frame; raises InvalidArgument for a body that does not end with one."""
-    start = 0
-    while start < len(body):
-        end = start + _HEADER_BYTES + int.from_bytes(body[start + 1 : start + _HEADER_BYTES], "big")
-        if len(body) < start + _HEADER_BYTES or len(body) < end:
-            raise InvalidArgument(
-                f"request: the gRPC-Web frame at byte {start} is cut off; a frame is a flag, four bytes of length and "
-                "as many bytes of content."
-            )
-        yield body[start], body[start + _HEADER_BYTES : end]
-        start = end
 
 
 def debase64(body: bytes) -> bytes:

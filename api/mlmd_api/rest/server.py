@@ -25,6 +25,7 @@ from mlmd_api.rest.calls import Calls
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.files import Files
 from mlmd_api.rest.probes import Probes
+from mlmd_api.rest.streams import StreamPool
 
 _LARGEST_HEADERS_BYTES = 128 * 1024
 _BACKLOG = 1024
@@ -37,6 +38,7 @@ class HttpSettings:
     host: str = "127.0.0.1"
     port: int = 8081
     threads: int = 32
+    streams: int = 64
     shared_port: bool = False
     cors_origins: tuple[str, ...] = ("*",)
     tls_key: bytes | None = None
@@ -59,10 +61,12 @@ class HttpServer:
         """Bind the port; raises InvalidArgument when that cannot be done. With `artifacts` their files are served."""
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="http")
         self._writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="http-write")
+        self.streams = StreamPool(settings.streams)
+        self._dispatcher = dispatcher
         self._probe_pool = ThreadPoolExecutor(2, thread_name_prefix="probe")
         self._probes = Probes(ping, measurements, self._probe_pool)
         origins = Origins(settings.cors_origins)
-        calls = Calls(dispatcher, self._pool, self._writers, origins)
+        calls = Calls(dispatcher, self._pool, self._writers, self.streams, origins)
         file_routes = []
         if artifacts is not None and authenticator is not None:
             files = Files(artifacts, authenticator, self._pool, origins)
@@ -103,6 +107,7 @@ class HttpServer:
     def stop(self, grace_seconds: float) -> None:
         """Take no more requests and let those in flight finish within the time."""
         self.refuse_readiness()
+        self._dispatcher.end_streams()
         self._server.config.timeout_graceful_shutdown = max(1, round(grace_seconds))
         self._server.should_exit = True
 
@@ -113,6 +118,7 @@ class HttpServer:
         if ended:
             self._pool.shutdown(wait=False)
             self._writers.shutdown(wait=False)
+            self.streams.shutdown()
             self._probe_pool.shutdown(wait=False)
         return ended
 

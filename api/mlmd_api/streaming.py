@@ -1,0 +1,48 @@
+"""What a wire says to a call: one answer, or a stream of messages and then an answer without a body."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mlmd_schemas.errors import Code
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a wire says: a code, a sentence when it is not OK, the response's bytes when it is."""
+
+    code: Code
+    message: str
+    body: bytes
+    request_id: str
+
+
+class Stream:
+    """The messages of one streaming call, each as bytes, to be iterated once in one thread.
+
+    `end` is what is to be said after the last of them. `leave` may be called from any thread, at any time.
+    """
+
+    def __init__(self, request_id: str) -> None:
+        self.request_id = request_id
+        self.gone = threading.Event()
+        self.end = Answer(Code.CANCELLED, "The stream was left.", b"", request_id)
+        self._bodies: Iterator[bytes] = iter(())
+
+    def begin(self, bodies: Iterator[bytes]) -> None:
+        """Take the messages."""
+        self._bodies = bodies
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._bodies
+
+    def leave(self) -> None:
+        """Tell whoever makes the messages that nobody waits for more."""
+        self.gone.set()
+
+    def close(self) -> None:
+        """End the call, in the thread that iterates; nothing happens when it has ended."""
+        self.leave()
+        close = getattr(self._bodies, "close", None)
+        if close is not None:
+            close()
