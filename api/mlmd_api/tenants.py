@@ -67,6 +67,10 @@ class TenantStores:
                 store = self._stores[tenant] = self._open_store(self._urls[tenant])
             return store
 
+    def opened(self) -> list[StoreLike]:
+        """Return the stores that are open now."""
+        return list(self._stores.values())
+
     def ping(self) -> None:
         """Make a round trip to the default database, or to every opened one when there is no default."""
         if DEFAULT_TENANT in self._urls:

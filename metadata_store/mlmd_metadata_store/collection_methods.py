@@ -1,7 +1,7 @@
 """The methods of `mlmd.v1.Collections`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
 from mlmd_schemas.caller import Role
@@ -21,6 +21,7 @@ from mlmd_metadata_store.version_reads import (
 )
 
 COLLECTIONS_SERVICE = "mlmd.v1.Collections"
+NodeMessage = TypeVar("NodeMessage", pb.Artifact, pb.Execution)
 
 
 def _add_version(tx: Transaction, request: v1.AddVersionRequest) -> v1.AddVersionResponse:
@@ -30,26 +31,31 @@ def _add_version(tx: Transaction, request: v1.AddVersionRequest) -> v1.AddVersio
 
 def parse_artifact(serialized: bytes) -> pb.Artifact:
     """Return the Artifact in these bytes; raises InvalidArgument when they are none or hold text that is not UTF-8."""
-    artifact = pb.Artifact()
+    return parse_node(serialized, pb.Artifact)
+
+
+def parse_node(serialized: bytes, kind: type[NodeMessage]) -> NodeMessage:
+    """Return the Artifact or Execution in these bytes; raises InvalidArgument as `parse_artifact` does."""
+    node, noun = kind(), kind.DESCRIPTOR.name
     try:
-        artifact.ParseFromString(serialized)
+        node.ParseFromString(serialized)
     except DecodeError as error:
-        raise InvalidArgument("artifact: not a serialized ml_metadata.Artifact.") from error
+        raise InvalidArgument(f"{noun.lower()}: not a serialized ml_metadata.{noun}.") from error
     try:
-        whole = _has_only_text(artifact)
+        whole = _has_only_text(node)
     except UnicodeDecodeError:
         whole = False
     if not whole:
         raise InvalidArgument(
-            "artifact: one of its strings is not UTF-8; send text as UTF-8, bytes as a struct or file."
+            f"{noun.lower()}: one of its strings is not UTF-8; send text as UTF-8, bytes as a struct or file."
         )
-    return artifact
+    return node
 
 
-def _has_only_text(artifact: pb.Artifact) -> bool:
+def _has_only_text(node: pb.Artifact | pb.Execution) -> bool:
     """Return whether every proto2 string is text; invalid ones come as bytes or raise UnicodeDecodeError."""
-    texts: list[Any] = [artifact.uri, artifact.name, artifact.type, artifact.external_id]
-    for values in (artifact.properties, artifact.custom_properties):
+    texts: list[Any] = [node.name, node.type, node.external_id, getattr(node, "uri", "")]
+    for values in (node.properties, node.custom_properties):
         for key in values:
             texts += [key, values[key].string_value if isinstance(key, str) else b""]
     return all(isinstance(text, str) for text in texts)

@@ -9,6 +9,7 @@ from mlmd_metadata_store.node_lists import LIST_METHODS
 from mlmd_metadata_store.node_reads import NODE_READ_METHODS
 from mlmd_metadata_store.node_writes import NODE_WRITE_METHODS
 from mlmd_metadata_store.rpc import Rpc
+from mlmd_metadata_store.run_methods import RUN_METHODS
 from mlmd_metadata_store.type_reads import TYPE_METHODS
 
 METADATA_METHODS: tuple[Rpc, ...] = (
@@ -21,5 +22,6 @@ METADATA_METHODS: tuple[Rpc, ...] = (
     *LIST_METHODS,
     *COLLECTION_METHODS,
     *METRIC_METHODS,
+    *RUN_METHODS,
 )
-"""All of MLMD's calls but the walks over the graph, which are mlmd_lineage's; `mlmd.v1.Collections` and `.Metrics`."""
+"""All of MLMD's calls but mlmd_lineage's walks over the graph; `mlmd.v1.Collections`, `.Metrics` and `.Runs`."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from mlmd_server.config import Config
+from mlmd_server.reaper import Reaper
 from mlmd_server.wiring import Parts, assemble
 
 _LOG = logging.getLogger("mlmd.server")
@@ -50,8 +51,12 @@ def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
         parts.grpc.start()
     if parts.http is not None:
         parts.http.start()
+    reaper = Reaper(parts.stores)
+    if not config.database.read_only:
+        reaper.start()
     when_ready()
     ending.wait()
+    reaper.stop()
     _LOG.info("draining for at most %g seconds", config.drain_seconds)
     if not drain(parts, config.drain_seconds):
         _LOG.warning("calls still in flight after %g seconds were given up", config.drain_seconds)

@@ -31,7 +31,17 @@ if TYPE_CHECKING:
     from mlmd_api.grpc.server import GrpcServer
     from mlmd_api.rest.server import HttpServer
 
-FEATURES = ("artifacts", "collections", "connect", "filter-query", "grpc-web", "idempotency-keys", "lineage", "metrics")
+FEATURES = (
+    "artifacts",
+    "collections",
+    "connect",
+    "filter-query",
+    "grpc-web",
+    "idempotency-keys",
+    "lineage",
+    "metrics",
+    "runs",
+)
 
 
 @dataclass(slots=True)

@@ -68,6 +68,9 @@ def test_indexes_of_our_own_tables(engine: sa.Engine) -> None:
         ("mlmd_series", *owner),
         ("mlmd_series_segments", "series_id", "first_step", "first_ms"),
         ("mlmd_evaluations", *owner),
+        ("mlmd_runs", "token"),
+        ("mlmd_runs", "context_id", "step", "number"),
+        ("mlmd_runs", "lapse_ms"),
     }
 
 

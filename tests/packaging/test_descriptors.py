@@ -26,6 +26,7 @@ MODULES = [
     "mlmd_schemas.pb.metadata_store_service_pb2_grpc",
     "mlmd_schemas.pb.v1.collections_pb2_grpc",
     "mlmd_schemas.pb.v1.metrics_pb2_grpc",
+    "mlmd_schemas.pb.v1.runs_pb2_grpc",
     "mlmd_schemas.pb.v1.server_pb2_grpc",
 ]
 

@@ -195,3 +195,23 @@ UPLOAD_FILE = Table(
     Column("source_key", String, nullable=False),  # copied from this blob inside the store; "": sent
     Column("source_etag", String, nullable=False),
 )
+
+RUN = Table(
+    "mlmd_runs",
+    METADATA,
+    _key("execution_id"),
+    Column("context_id", BigInteger, nullable=False),  # the experiment's
+    Column("step", String, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("token", String, nullable=False),
+    Column("join_key", String, nullable=False),  # "": nobody joins by a key
+    Column("timeout_ms", BigInteger, nullable=False),
+    Column("start_ms", BigInteger, nullable=False),
+    Column("heartbeat_ms", BigInteger, nullable=False),
+    Column("lapse_ms", BigInteger, nullable=False),  # when it counts as dead unless heard from; 0: ended
+    Column("end_ms", BigInteger, nullable=False),  # 0: runs
+    Column("lost", BigInteger, nullable=False),  # 1: ended because it was not heard from
+    Column("reason", String, nullable=False),
+    Column("subject", String, nullable=False),
+)
+"""A run beside its execution, whose `last_known_state` is the truth about how it stands."""

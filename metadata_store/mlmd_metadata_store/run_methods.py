@@ -1,0 +1,56 @@
+"""The methods of `mlmd.v1.Runs`."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mlmd_schemas.caller import Role
+from mlmd_schemas.errors import InvalidArgument, NotFound
+from mlmd_schemas.pb.v1 import runs_pb2 as v1
+
+from mlmd_metadata_store.keyset_tokens import number_of_token, page_size, token_after
+from mlmd_metadata_store.rpc import Rpc
+from mlmd_metadata_store.run_rows import STATES, run_by_id, run_page
+from mlmd_metadata_store.runs import experiment_id, finish_run, heartbeat, join_run, start_run
+from mlmd_metadata_store.transaction import Transaction
+
+RUNS_SERVICE = "mlmd.v1.Runs"
+
+
+def get_run(tx: Transaction, request: v1.GetRunRequest) -> v1.GetRunResponse:
+    """Return the run of an execution; raises NotFound when it is none."""
+    run = run_by_id(tx, request.execution_id)
+    if run is None:
+        raise NotFound(f"execution_id: {request.execution_id} is no run; runs are made with StartRun.")
+    return v1.GetRunResponse(run=run.message())
+
+
+def list_runs(tx: Transaction, request: v1.ListRunsRequest) -> v1.ListRunsResponse:
+    """Return a page of runs, newest first, and the token of the next page."""
+    if request.step and not request.experiment:
+        raise InvalidArgument("step: needs the experiment that it is a step of; say both.")
+    if request.state and request.state not in STATES:
+        raise InvalidArgument(f"state: {request.state} is no state of a run; 0 means all of them.")
+    count, before = page_size(request.page_size), number_of_token("runs", request.page_token)
+    context_id = None
+    if request.experiment:
+        context_id = experiment_id(tx, request.experiment)
+        if context_id is None:
+            return v1.ListRunsResponse()
+    runs = run_page(tx, context_id, request.step, request.state, count + 1, before)
+    following = token_after("runs", str(runs[count - 1].execution_id)) if len(runs) > count else ""
+    return v1.ListRunsResponse(runs=[run.message() for run in runs[:count]], next_page_token=following)
+
+
+def _rpc(name: str, body: Callable[[Transaction, Any], Any], *, write: bool = False) -> Rpc:
+    request, response = getattr(v1, f"{name}Request"), getattr(v1, f"{name}Response")
+    return Rpc(RUNS_SERVICE, name, request, response, Role.WRITER if write else Role.READER, write, body)
+
+
+RUN_METHODS = (
+    _rpc("StartRun", start_run, write=True),
+    _rpc("JoinRun", join_run),
+    _rpc("Heartbeat", heartbeat, write=True),
+    _rpc("FinishRun", finish_run, write=True),
+    _rpc("GetRun", get_run),
+    _rpc("ListRuns", list_runs),
+)

@@ -1,0 +1,74 @@
+"""Runs that are not heard from any more: they become FAILED, with the reason."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_schemas.caller import Caller
+from mlmd_schemas.errors import StoreError
+from mlmd_schemas.pb.v1 import runs_pb2 as v1
+from mlmd_schemas.tables.own import RUN
+
+from mlmd_metadata_store.run_rows import run_by_id
+from mlmd_metadata_store.runs import end_run
+from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.transaction import Transaction, now_ms
+
+REAPER = Caller(subject="reaper", request_id="reaper")
+_AT_ONCE = 100
+_LAPSED = (
+    sa.select(RUN.c.execution_id)
+    .where(RUN.c.lapse_ms > 0, RUN.c.lapse_ms < sa.bindparam("now"))
+    .order_by(RUN.c.lapse_ms)
+    .limit(_AT_ONCE)
+)
+_LAPSE = sa.select(RUN.c.lapse_ms).where(RUN.c.execution_id == sa.bindparam("run")).with_for_update()
+_CLOSE = sa.update(RUN).where(RUN.c.execution_id == sa.bindparam("run")).values(end_ms=sa.bindparam("now"), lapse_ms=0)
+
+
+def reap_runs(store: Store, caller: Caller = REAPER) -> list[int]:
+    """End the runs that were not heard from in time; return the ids of their executions.
+
+    Any number of servers may do this at the same time: each run is looked at again under the lock of its row, so it is
+    ended once, and one that was heard from meanwhile is left alone. Raises StoreError as the database does.
+    """
+    reaped: list[int] = []
+    while True:
+        lapsed = store.database.read(caller, _lapsed)
+        ended = [run for run in lapsed if _reap(store, caller, run)]
+        reaped += ended
+        if len(lapsed) < _AT_ONCE or not ended:
+            return reaped
+
+
+def _lapsed(tx: Transaction) -> list[int]:
+    return [row[0] for row in tx.rows(_LAPSED, {"now": now_ms()})]
+
+
+def _reap(store: Store, caller: Caller, execution_id: int) -> bool:
+    """End one run if it is still silent; returns whether this call did."""
+
+    def body(tx: Transaction) -> bool:
+        rows: Any = tx.rows(_LAPSE, {"run": execution_id})
+        if not rows or not 0 < rows[0][0] < now_ms():
+            return False
+        run = run_by_id(tx, execution_id)
+        if run is None or run.state != v1.RUN_STATE_RUNNING:  # MLMD's own calls ended or deleted it
+            tx.execute(_CLOSE, {"run": execution_id, "now": now_ms()})
+            return False
+        silent = (now_ms() - run.heartbeat_ms) / 1000
+        reason = (
+            f"Not heard from for {silent:.0f} seconds, where {run.timeout_ms / 1000:g} were agreed: its process was "
+            "killed, or lost the network."
+        )
+        end_run(tx, run, v1.RUN_STATE_FAILED, reason, lost=True)
+        return True
+
+    return store.database.write(caller, body)
+
+
+def reap_quietly(store: Store) -> list[int]:
+    """Reap, and return nothing when the database is away or may not be written; the next time will do."""
+    try:
+        return reap_runs(store)
+    except StoreError:
+        return []

@@ -1,0 +1,39 @@
+"""The watch over runs: those that are not heard from any more are ended while the server serves."""
+
+import logging
+import random
+import threading
+
+from mlmd_api.tenants import TenantStores
+from mlmd_metadata_store.run_reaping import reap_quietly
+from mlmd_metadata_store.store import Store
+
+_LOG = logging.getLogger("mlmd.runs")
+EVERY_SECONDS = 2.0
+
+
+class Reaper:
+    """A thread that ends lapsed runs in every opened store, again and again until it is stopped."""
+
+    def __init__(self, stores: TenantStores, every_seconds: float = EVERY_SECONDS) -> None:
+        self._stores = stores
+        self._every_seconds = every_seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="reaper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching, once what is being done is done."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _watch(self) -> None:
+        # Servers that share a database look at different moments; one that comes second finds nothing to do.
+        while not self._stopped.wait(self._every_seconds * random.uniform(0.75, 1.25)):
+            for store in self._stores.opened():
+                if isinstance(store, Store) and (ended := reap_quietly(store)):
+                    _LOG.info("ended %d runs that were not heard from: executions %s", len(ended), ended[:20])
