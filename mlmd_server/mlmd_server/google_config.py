@@ -108,14 +108,15 @@ def from_file(path: str) -> Source:
     migration = config.migration_options
     downgrade = migration.downgrade_to_schema_version
     return replace(
-        _connection(config.connection_config),
+        from_connection(config.connection_config),
         enable_upgrade=migration.enable_upgrade_migration and downgrade < 0,
         downgrade_to=downgrade,
         tls=_tls(config.ssl_config) if config.HasField("ssl_config") else None,
     )
 
 
-def _connection(config: pb.ConnectionConfig) -> Source:
+def from_connection(config: pb.ConnectionConfig) -> Source:
+    """Return the database that a ConnectionConfig names; raises InvalidArgument or Unimplemented with the reason."""
     kind = config.WhichOneof("config")
     if kind == "mysql":
         return _mysql(config.mysql)

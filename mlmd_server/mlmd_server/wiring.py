@@ -114,7 +114,7 @@ def authenticator(config: Config) -> Authenticator:
     return Everybody(config.database.read_only) if config.tokens is None else TokenFile(config.tokens)
 
 
-def assemble(config: Config) -> Parts:
+def assemble(config: Config, journal: Journal | None = None) -> Parts:
     """Open the default database and bind the ports; raises StoreError when something is not to be had."""
     stores = tenant_stores(config)
     open_default(config, stores)
@@ -128,7 +128,7 @@ def assemble(config: Config) -> Parts:
     streams: list[StreamMethod] = []
     limits = Limits(config.listen.max_message_bytes)
     identify = authenticator(config)
-    dispatcher = Dispatcher(by_path(methods), identify, measurements, Journal(), limits, by_path(streams))
+    dispatcher = Dispatcher(by_path(methods), identify, measurements, journal or Journal(), limits, by_path(streams))
     parts = Parts(stores, measurements, dispatcher, artifacts, identify)
     _listen(config, parts)
     return parts

@@ -1,0 +1,69 @@
+"""What every way to a store has in common: one call at a time, and one kind of failure."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeVar
+
+from google.protobuf.message import Message
+
+M = TypeVar("M", bound=Message)
+Metadata = Sequence[tuple[str, str]]
+"""What goes with a call, as gRPC has it: lower-case names and their values."""
+
+
+class CallError(Exception):
+    """A call that was not answered with OK.
+
+    `code` is gRPC's number (3 is INVALID_ARGUMENT, 14 UNAVAILABLE), `message` the sentence of whoever refused, and
+    `request_id` what the server's log calls this call; empty when the call never reached it.
+
+    >>> str(CallError(5, "There is no artifact 7.", "ab12"))
+    'There is no artifact 7.'
+    """
+
+    def __init__(self, code: int, message: str, request_id: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.request_id = request_id
+
+    def __reduce__(self) -> tuple[type["CallError"], tuple[int, str, str]]:
+        """Travel between processes whole."""
+        return type(self), (self.code, self.message, self.request_id)
+
+
+class Transport(Protocol):
+    """A way to a store, over the network or in this process; safe to use from many threads.
+
+    A process forked from the one that made it may go on using it: it then connects anew.
+    """
+
+    target: str
+    """Where it leads, as a person would write it, without secrets."""
+
+    def unary(
+        self,
+        path: str,
+        request: Message,
+        response_type: type[M],
+        *,
+        timeout_seconds: float | None = None,
+        metadata: Metadata = (),
+    ) -> M:
+        """Make one call of `/package.Service/Method`; raises CallError. Without a timeout it waits for ever."""
+
+    def stream(
+        self,
+        path: str,
+        request: Message,
+        response_type: type[M],
+        *,
+        timeout_seconds: float | None = None,
+        metadata: Metadata = (),
+    ) -> Iterator[M]:
+        """Make one call that is answered by many messages, as they come; raises CallError while iterating.
+
+        Closing the iterator ends the call.
+        """
+
+    def close(self) -> None:
+        """Give back what it holds; calls made afterwards are CANCELLED. Closing twice is once."""

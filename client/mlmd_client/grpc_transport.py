@@ -1,0 +1,147 @@
+"""Calls over gRPC."""
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.message import Message
+
+from mlmd_client.calls import CallError, M, Metadata
+
+_CANCELLED = 1
+_UNREACHED = ("failed to connect", "DNS resolution failed", "Name resolution failure", "errors resolving")
+_OPTIONS: tuple[tuple[str, int | str], ...] = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.keepalive_time_ms", 60_000),
+    ("grpc.keepalive_timeout_ms", 20_000),
+)
+"""The server's limits on messages are the ones that count; a proxy for web pages is no way to a store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """How TLS is spoken, as PEM. Without `ca` the authorities that gRPC brings along are trusted."""
+
+    ca: bytes | None = None
+    key: bytes | None = None
+    certificate: bytes | None = None
+
+
+class GrpcTransport:
+    """A channel to a server.
+
+    >>> transport = GrpcTransport("metadata.example.org:8080", token="s3cret")
+    >>> transport.target
+    'metadata.example.org:8080'
+    >>> transport.close()
+    """
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        token: str = "",
+        tls: Tls | None = None,
+        options: Sequence[tuple[str, int | str]] = (),
+    ) -> None:
+        """Name a server as `host:port`; nothing is sent yet. `options` are gRPC core's and win over ours."""
+        self.target = address
+        self._tls = tls
+        self._options = list((dict(_OPTIONS) | dict(options)).items())
+        self._metadata: tuple[tuple[str, str], ...] = (("authorization", f"Bearer {token}"),) if token else ()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._open()
+
+    def _open(self) -> None:
+        self._pid = os.getpid()
+        self._channel = self._connected()
+        self._calls: dict[tuple[str, type[Message], bool], Any] = {}
+
+    def _connected(self) -> grpc.Channel:
+        if self._tls is None:
+            return grpc.insecure_channel(self.target, options=self._options)
+        credentials = grpc.ssl_channel_credentials(self._tls.ca, self._tls.key, self._tls.certificate)
+        return grpc.secure_channel(self.target, credentials, options=self._options)
+
+    def unary(
+        self,
+        path: str,
+        request: Message,
+        response_type: type[M],
+        *,
+        timeout_seconds: float | None = None,
+        metadata: Metadata = (),
+    ) -> M:
+        """Make one call; raises CallError."""
+        call = self._call(path, response_type, streamed=False)
+        with self._errors():
+            answer: M = call(request, timeout=timeout_seconds, metadata=(*self._metadata, *metadata))
+        return answer
+
+    def stream(
+        self,
+        path: str,
+        request: Message,
+        response_type: type[M],
+        *,
+        timeout_seconds: float | None = None,
+        metadata: Metadata = (),
+    ) -> Iterator[M]:
+        """Yield the messages of one streaming call; raises CallError. Closing the iterator ends the call."""
+        call = self._call(path, response_type, streamed=True)
+        with self._errors():
+            answers = call(request, timeout=timeout_seconds, metadata=(*self._metadata, *metadata))
+            try:
+                yield from answers
+            finally:
+                answers.cancel()
+
+    def close(self) -> None:
+        """Close the channel."""
+        with self._lock:
+            self._closed = True
+            if self._pid == os.getpid():  # in a fork the channel is still the parent's
+                self._channel.close()
+
+    def _call(self, path: str, response_type: type[Message], *, streamed: bool) -> Any:
+        if self._closed:
+            raise CallError(_CANCELLED, f"The connection to {self.target} is closed; open another.")
+        if self._pid != os.getpid():
+            self._lock = threading.Lock()  # another thread of the parent may have held it
+            self._open()
+        key = (path, response_type, streamed)
+        call = self._calls.get(key)
+        if call is None:
+            make = self._channel.unary_stream if streamed else self._channel.unary_unary
+            call = self._calls[key] = make(
+                path,
+                request_serializer=lambda message: message.SerializeToString(),
+                response_deserializer=response_type.FromString,
+            )
+        return call
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except grpc.RpcError as error:
+            raise _call_error(error, self.target) from None
+        except ValueError:
+            if not self._closed:
+                raise
+            raise CallError(_CANCELLED, f"The connection to {self.target} was closed during the call.") from None
+
+
+def _call_error(error: Any, target: str) -> CallError:
+    message = error.details() or ""
+    trailers = dict(error.trailing_metadata() or ())
+    if error.code() is grpc.StatusCode.UNAVAILABLE and message.startswith(_UNREACHED):
+        message = f"{message} (no server answers at {target}; is the address right, and does it run?)"
+    return CallError(int(error.code().value[0]), message, str(trailers.get("x-request-id", "")))

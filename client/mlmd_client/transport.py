@@ -1,0 +1,95 @@
+"""From an address as people write it to a transport.
+
+| target | leads to |
+|---|---|
+| `grpc://host:port`, `host:port` | a server, without TLS |
+| `grpcs://host:port` | a server, with TLS |
+| `sqlite:///path/to/file.db`, `mysql://user:password@host:port/database` | a database, in this process |
+| a folder's path; None is `./mlmd-data` | SQLite and the bytes of artifacts in that folder, in this process |
+
+What runs in this process belongs to the server and is found by the entry points of the group `mlmd.transports`, so that
+the client stays light: `embedded` is called with the target, `connection_config` with MLMD's ConnectionConfig.
+"""
+
+import re
+from importlib.metadata import entry_points
+from typing import Any
+
+from mlmd_client.calls import CallError, Metadata, Transport
+from mlmd_client.grpc_transport import GrpcTransport, Tls
+
+__all__ = [
+    "CallError",
+    "GrpcTransport",
+    "Metadata",
+    "MissingExtra",
+    "Tls",
+    "Transport",
+    "call_entry_point",
+    "open_transport",
+]
+
+GROUP = "mlmd.transports"
+DEFAULT_PORT = 8080
+_INVALID_ARGUMENT = 3
+_ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:/\[\]\s@]+)(:(?P<port>\d{1,5}))?")
+_EXTRAS = {"MySQLdb": "server,mysql", "minio": "server,s3"}
+
+
+class MissingExtra(ImportError):
+    """Something that this target needs is not installed; the message is the line that mends it."""
+
+
+def open_transport(target: str | None = None, *, token: str = "", tls: Tls | None = None) -> Transport:
+    """Return a transport to a server or to a database in this process; see the table above.
+
+    `token` is sent with every call to a server; `tls` belongs to `grpcs://`. Raises CallError for a target that
+    is none and for a database that cannot be opened, MissingExtra when a package that it needs is not installed.
+
+    >>> open_transport("grpc://127.0.0.1:8080").target
+    '127.0.0.1:8080'
+    """
+    address = _server_address(target) if target else None
+    if address is not None:
+        secure = target is not None and target.startswith("grpcs://")
+        if tls is not None and not secure:
+            raise _refusal(f"target: TLS was asked for and {target!r} is without; write grpcs://{address}.")
+        return GrpcTransport(address, token=token, tls=(tls or Tls()) if secure else None)
+    return call_entry_point("embedded", target)
+
+
+def call_entry_point(name: str, *arguments: Any) -> Transport:
+    """Return what the server's entry point makes of the arguments; raises MissingExtra and what it raises."""
+    found = entry_points(group=GROUP, name=name)
+    if not found:
+        raise MissingExtra("a store in this process needs the server's package; run: pip install 'mlmd-server[server]'")
+    try:
+        transport: Transport = next(iter(found)).load()(*arguments)
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        extra = _EXTRAS.get(module, "server")
+        raise MissingExtra(
+            f"a store in this process needs {module}, which is not installed; run: pip install 'mlmd-server[{extra}]'",
+            name=error.name,
+        ) from error
+    return transport
+
+
+def _server_address(target: str) -> str | None:
+    """Return `host:port` when the target is a server, None when it is something else; raises CallError."""
+    scheme, separator, rest = target.partition("://")
+    if not separator:
+        found = _ADDRESS.fullmatch(target)
+        return target if found and found["port"] else None
+    if scheme in ("http", "https"):
+        raise _refusal(f"target: {target!r} is an HTTP address, and this client speaks gRPC; write grpc://host:port.")
+    if scheme not in ("grpc", "grpcs"):
+        return None
+    found = _ADDRESS.fullmatch(rest.removesuffix("/"))
+    if found is None or int(found["port"] or DEFAULT_PORT) not in range(1, 65536):
+        raise _refusal(f"target: {target!r} is no address of a server; write {scheme}://host:port.")
+    return f"{found['host']}:{found['port'] or DEFAULT_PORT}"
+
+
+def _refusal(sentence: str) -> CallError:
+    return CallError(_INVALID_ARGUMENT, sentence)

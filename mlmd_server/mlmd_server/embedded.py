@@ -1,0 +1,196 @@
+"""The server inside another process: the same parts without listeners, behind the client's transport.
+
+Every call goes through the same dispatcher as on the wires, so that every service and every rule is the same. The
+client finds the two functions by the entry points of the group `mlmd.transports`.
+"""
+
+import logging
+import os
+import shutil
+import tempfile
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from google.protobuf.message import Message
+from mlmd_api.callers import Identity
+from mlmd_api.codec import BINARY
+from mlmd_api.dispatch import Answer, Call
+from mlmd_api.journal import Journal
+from mlmd_api.status import CALLERS_FAULT
+from mlmd_client.calls import CallError, Metadata
+from mlmd_metadata_store.addresses import parse_url
+from mlmd_schemas.errors import Code, InvalidArgument, StoreError
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+
+from mlmd_server.config import Config
+from mlmd_server.google_config import Source, from_connection
+from mlmd_server.settings import load_config
+from mlmd_server.wiring import Parts, assemble
+
+M = TypeVar("M", bound=Message)
+DEFAULT_FOLDER = "mlmd-data"
+_LOG = logging.getLogger("mlmd.embedded")
+_NO_LIMIT_BYTES = 2**31 - 1
+_HONOURED = ("MLMD_ARTIFACTS", "MLMD_DATABASE_", "MLMD_ENABLE_UPGRADE", "MLMD_GOOGLE_TEXT", "MLMD_POOL_SIZE")
+
+
+class QuietJournal(Journal):
+    """Says nothing of what the caller hears anyway; the cause behind an answer that does not tell it is logged."""
+
+    def note(self, call: Call, identity: Identity, answer: Answer, seconds: float, error: Exception | None) -> None:
+        """Log the cause when there is one."""
+        if error is None or answer.code in CALLERS_FAULT:
+            return
+        if not isinstance(error, StoreError) or error.__cause__ is not None:
+            _LOG.error("%s failed (request id %s)", call.path, answer.request_id, exc_info=error)
+
+
+class EmbeddedTransport:
+    """Calls of a store in this process; safe to use from many threads. See `mlmd_client.calls.Transport`."""
+
+    def __init__(self, config: Config, target: str, scratch: Path | None = None) -> None:
+        """Open the store; raises CallError. The folder `scratch` is thrown away when nobody has the transport."""
+        self.target = target
+        self._config = config
+        self._discard = weakref.finalize(self, _discard, scratch, os.getpid())
+        self._closed = False
+        self._assemble()
+
+    def _assemble(self) -> None:
+        with _call_errors():
+            self._parts = assemble(self._config, QuietJournal())
+        self._pid = os.getpid()
+
+    @property
+    def parts(self) -> Parts:
+        """The parts of the store, those of this very process after a fork too; raises CallError when closed."""
+        if self._closed:
+            raise CallError(Code.CANCELLED, f"The store {self.target} is closed; open another.")
+        if self._pid != os.getpid():
+            _INHERITED.append(self._parts)
+            self._assemble()
+        return self._parts
+
+    def unary(
+        self,
+        path: str,
+        request: Message,
+        response_type: type[M],
+        *,
+        timeout_seconds: float | None = None,
+        metadata: Metadata = (),
+    ) -> M:
+        """Make one call; raises CallError."""
+        dispatcher = self.parts.dispatcher
+        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        named = {name.lower(): value for name, value in metadata}
+        answer = dispatcher.answer(Call(path, BINARY.write(request), named, "embedded", deadline))
+        if answer.code is not Code.OK:
+            raise CallError(int(answer.code), answer.message, answer.request_id)
+        return response_type.FromString(answer.body)
+
+    def stream(
+        self,
+        path: str,
+        request: Message,
+        response_type: type[M],
+        *,
+        timeout_seconds: float | None = None,
+        metadata: Metadata = (),
+    ) -> Iterator[M]:
+        """Yield the messages of one streaming call; raises CallError."""
+        raise CallError(Code.UNIMPLEMENTED, f"{path} is no streaming method of this server.")
+        yield
+
+    def close(self) -> None:
+        """Close the database's connections."""
+        if not self._closed and self._pid == os.getpid():
+            self._parts.stores.close()
+        self._closed = True
+        self._discard()
+
+
+_INHERITED: list[Parts] = []
+"""What a fork got from its parent: kept, because the end of a connection would be told to the database."""
+
+
+def open_embedded(target: str | None) -> EmbeddedTransport:
+    """Open a database by URL, or a folder; None is `./mlmd-data`. Raises CallError.
+
+    Options that say how databases and bytes are reached (`MLMD_ARTIFACTS`, `MLMD_DATABASE_SSL_CA`, …) are taken from
+    the environment as the server takes them. The bytes of artifacts are beside the file of a SQLite database.
+    """
+    with _call_errors():
+        if target is not None and "://" in target:
+            shown = parse_url(target)
+            folder = Path(shown.database or "").absolute().parent if shown.drivername == "sqlite" else None
+            url = target if folder is None else _sqlite_url(Path(shown.database or ""))
+            config = _config(url, folder or Path(DEFAULT_FOLDER))
+            return EmbeddedTransport(config, shown.render_as_string(hide_password=True))
+        folder = Path(target or DEFAULT_FOLDER).expanduser()
+        if folder.is_file():
+            raise InvalidArgument(f"target: {target!r} is a file; name its folder, or write sqlite:///{target}.")
+        return EmbeddedTransport(_config(_sqlite_url(folder / "metadata.db"), folder), str(folder))
+
+
+def open_connection(
+    connection: pb.ConnectionConfig, enable_upgrade: bool = False, downgrade_to: int = -1
+) -> EmbeddedTransport:
+    """Open what MLMD's ConnectionConfig names; raises CallError.
+
+    A database in memory, which is what `fake_database` asks for, lives as long as the transport.
+    """
+    with _call_errors():
+        source = from_connection(connection)
+        scratch = None if source.url else Path(tempfile.mkdtemp(prefix="mlmd-memory-"))
+        return _open_source(replace(source, enable_upgrade=enable_upgrade, downgrade_to=downgrade_to), scratch)
+
+
+def _open_source(source: Source, scratch: Path | None) -> EmbeddedTransport:
+    if scratch is None:
+        url = source.url if source.url.startswith("mysql") else _sqlite_url(Path(parse_url(source.url).database or ""))
+        target = parse_url(source.url).render_as_string(hide_password=True)
+    else:
+        url, target = _sqlite_url(scratch / "metadata.db"), "a database in memory"
+    config = _config(url, scratch or Path(DEFAULT_FOLDER))
+    database = replace(
+        config.database,
+        enable_upgrade=source.enable_upgrade,
+        downgrade_to=source.downgrade_to,
+        create=source.create,
+        read_only=source.read_only,
+        mysql=source.mysql or config.database.mysql,
+    )
+    return EmbeddedTransport(replace(config, database=database), target, scratch)
+
+
+def _config(url: str, folder: Path) -> Config:
+    environment = {name: value for name, value in os.environ.items() if name.startswith(_HONOURED)}
+    environment.setdefault("MLMD_ARTIFACTS", str(folder.absolute() / "artifacts"))
+    config = load_config({"database": url}, environment, None)
+    listen = replace(config.listen, grpc_port=0, http_port=0, max_message_bytes=_NO_LIMIT_BYTES)
+    return replace(config, listen=listen)
+
+
+def _sqlite_url(path: Path) -> str:
+    """Return the URL of a file that stays the same when the process changes its folder."""
+    return f"sqlite:///{quote(str(path.absolute()))}"
+
+
+@contextmanager
+def _call_errors() -> Iterator[None]:
+    try:
+        yield
+    except StoreError as error:
+        raise CallError(int(error.code), error.message) from error
+
+
+def _discard(scratch: Path | None, owner: int) -> None:
+    if scratch is not None and os.getpid() == owner:
+        shutil.rmtree(scratch, ignore_errors=True)
