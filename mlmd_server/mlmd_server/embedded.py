@@ -8,9 +8,10 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +21,10 @@ from urllib.parse import quote
 from google.protobuf.message import Message
 from mlmd_api.callers import Identity
 from mlmd_api.codec import BINARY
-from mlmd_api.dispatch import Answer, Call
+from mlmd_api.dispatch import Call
 from mlmd_api.journal import Journal
 from mlmd_api.status import CALLERS_FAULT
+from mlmd_api.streaming import Answer
 from mlmd_client.calls import CallError, Metadata
 from mlmd_metadata_store.addresses import parse_url
 from mlmd_schemas.errors import Code, InvalidArgument, StoreError
@@ -71,7 +73,7 @@ class EmbeddedTransport:
     def parts(self) -> Parts:
         """The parts of the store, those of this very process after a fork too; raises CallError when closed."""
         if self._closed:
-            raise CallError(Code.CANCELLED, f"The store {self.target} is closed; open another.")
+            raise self._is_closed()
         if self._pid != os.getpid():
             _INHERITED.append(self._parts)
             self._assemble()
@@ -88,9 +90,7 @@ class EmbeddedTransport:
     ) -> M:
         """Make one call; raises CallError."""
         dispatcher = self.parts.dispatcher
-        deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        named = {name.lower(): value for name, value in metadata}
-        answer = dispatcher.answer(Call(path, BINARY.write(request), named, "embedded", deadline))
+        answer = dispatcher.answer(_call(path, request, timeout_seconds, metadata))
         if answer.code is not Code.OK:
             raise CallError(int(answer.code), answer.message, answer.request_id)
         return response_type.FromString(answer.body)
@@ -104,16 +104,32 @@ class EmbeddedTransport:
         timeout_seconds: float | None = None,
         metadata: Metadata = (),
     ) -> Iterator[M]:
-        """Yield the messages of one streaming call; raises CallError."""
-        raise CallError(Code.UNIMPLEMENTED, f"{path} is no streaming method of this server.")
-        yield
+        """Yield the messages of one streaming call; raises CallError. Closing the iterator ends the call."""
+        call = _call(path, request, timeout_seconds, metadata)
+        stream = self.parts.dispatcher.stream(call)
+        with _time_limit(timeout_seconds, stream.leave):
+            try:
+                for body in stream:
+                    yield response_type.FromString(body)
+            finally:
+                stream.close()
+        if self._closed:
+            raise self._is_closed()
+        if call.deadline is not None and time.monotonic() > call.deadline:
+            raise CallError(Code.DEADLINE_EXCEEDED, "The time of the stream is over.", stream.request_id)
+        if stream.end.code is not Code.OK:
+            raise CallError(int(stream.end.code), stream.end.message, stream.request_id)
 
     def close(self) -> None:
-        """Close the database's connections."""
-        if not self._closed and self._pid == os.getpid():
+        """End every stream and close the database's connections."""
+        closed, self._closed = self._closed, True
+        if not closed and self._pid == os.getpid():
+            self._parts.dispatcher.end_streams()
             self._parts.stores.close()
-        self._closed = True
         self._discard()
+
+    def _is_closed(self) -> CallError:
+        return CallError(Code.CANCELLED, f"The store {self.target} is closed; open another.")
 
 
 _INHERITED: list[Parts] = []
@@ -189,6 +205,27 @@ def _call_errors() -> Iterator[None]:
         yield
     except StoreError as error:
         raise CallError(int(error.code), error.message) from error
+
+
+def _call(path: str, request: Message, timeout_seconds: float | None, metadata: Metadata) -> Call:
+    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    named = {name.lower(): value for name, value in metadata}
+    return Call(path, BINARY.write(request), named, "embedded", deadline)
+
+
+@contextmanager
+def _time_limit(seconds: float | None, act: Callable[[], None]) -> Iterator[None]:
+    """Act when the block is still running after so many seconds."""
+    if seconds is None:
+        yield
+        return
+    timer = threading.Timer(seconds, act)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _discard(scratch: Path | None, owner: int) -> None:

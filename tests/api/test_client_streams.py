@@ -1,0 +1,93 @@
+"""Streams come message by message on both ways, end alike, and end when nobody reads on."""
+
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlmd_client.transport import CallError, GrpcTransport, Transport
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_server.embedded import open_embedded
+
+from tests.api.conftest import ODD, Served
+
+
+@pytest.fixture(params=["grpc", "embedded"])
+def transport(request: pytest.FixtureRequest, served: Served, tmp_path: Path) -> Iterator[Transport]:
+    """Each way to the methods that misbehave on purpose."""
+    opened: Transport
+    if request.param == "grpc":
+        opened = GrpcTransport(f"127.0.0.1:{served.doors.grpc_port}")
+    else:
+        opened = embedded = open_embedded(str(tmp_path / "data"))
+        embedded.parts.dispatcher = served.dispatcher
+    yield opened
+    opened.close()
+
+
+def stream(
+    transport: Transport, name: str, timeout_seconds: float | None = 30, **fields: object
+) -> Iterator[pb.Artifact]:
+    request = pb.Artifact(**fields)  # type: ignore[arg-type]
+    return transport.stream(ODD + name, request, pb.Artifact, timeout_seconds=timeout_seconds)
+
+
+def test_messages_come_in_order(transport: Transport) -> None:
+    assert [message.id for message in stream(transport, "Count", id=100, uri="x")] == list(range(1, 101))
+    assert list(stream(transport, "Count", id=0)) == []
+
+
+def test_what_breaks_off_is_told_after_what_came(transport: Transport) -> None:
+    messages = stream(transport, "BreakOff")
+    first = next(messages)
+    with pytest.raises(CallError) as caught:
+        list(messages)
+    assert first is not None
+    assert caught.value.code in (10, 13)
+    assert len(caught.value.request_id) == 16
+
+
+def test_a_message_over_the_limit_ends_the_stream(transport: Transport) -> None:
+    with pytest.raises(CallError) as caught:
+        list(stream(transport, "FloodOnce"))
+    assert caught.value.code == 8
+
+
+def test_a_method_that_does_not_stream(transport: Transport) -> None:
+    with pytest.raises(CallError) as caught:
+        list(transport.stream("/no.such.Service/Method", pb.Artifact(), pb.Artifact))
+    assert caught.value.code == 12
+
+
+def test_who_stops_reading_ends_the_call(transport: Transport, served: Served) -> None:
+    messages = stream(transport, "Watch")
+    assert next(messages).uri == "first"
+    messages.close()  # type: ignore[attr-defined]
+    until = time.monotonic() + 20
+    while not re.search(rb'mlmd_calls_total{code="\w+",method="test.v1.Odd/Watch"', served.measurements.page()):
+        assert time.monotonic() < until, "the call goes on"
+        time.sleep(0.02)
+
+
+def test_a_stream_ends_with_its_time(transport: Transport, served: Served) -> None:
+    with pytest.raises(CallError) as caught:
+        list(stream(transport, "Watch", timeout_seconds=0.5))
+    assert caught.value.code == 4
+    assert served.odd.release.wait(20)
+
+
+def test_closing_the_transport_ends_its_streams(transport: Transport, served: Served) -> None:
+    messages = stream(transport, "Watch")
+    assert next(messages).uri == "first"
+    transport.close()
+    with pytest.raises(CallError) as caught:
+        list(messages)
+    assert caught.value.code == 1
+    assert served.odd.release.wait(20)
+
+
+def test_a_closed_transport_opens_no_stream(transport: Transport) -> None:
+    transport.close()
+    with pytest.raises(CallError, match="is closed; open another"):
+        list(stream(transport, "Count", id=1))
