@@ -6,22 +6,19 @@ middle of it.
 
 import hashlib
 from collections.abc import Iterator
+from functools import partial
 from typing import BinaryIO
 
-import sqlalchemy as sa
-from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.store import Store
-from mlmd_metadata_store.transaction import Transaction, now_ms
-from mlmd_metadata_store.version_collections import adopt_version
+from mlmd_metadata_store.transaction import CHUNK, Transaction
 from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import Aborted, DataLoss, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
-from mlmd_schemas.tables.own import VERSION
-from mlmd_schemas.tables.v10 import ARTIFACT, TYPE
 
 from mlmd_artifact_store.begin import Place, begin_upload, record_external
 from mlmd_artifact_store.blob_store import Blob, BlobStore, Part
+from mlmd_artifact_store.commit import commit, committed, end_upload, seal, under_way
 from mlmd_artifact_store.manifests import (
     Manifest,
     StoredFile,
@@ -31,7 +28,6 @@ from mlmd_artifact_store.manifests import (
     page_size,
     read_file,
     read_manifest,
-    write_manifest,
 )
 from mlmd_artifact_store.proof import prove_files
 from mlmd_artifact_store.upload_rows import (
@@ -39,25 +35,13 @@ from mlmd_artifact_store.upload_rows import (
     Upload,
     UploadState,
     drop_upload,
+    files_after,
     find_upload,
     name_parts,
+    parts_names,
     pending_file,
-    pending_files,
     set_state,
 )
-
-_ARTIFACT: sa.BindParameter[int] = sa.bindparam("artifact")
-_END = (
-    sa.update(ARTIFACT)
-    .where(ARTIFACT.c.id == _ARTIFACT)
-    .values(
-        state=sa.bindparam("new_state"),
-        uri=sa.bindparam("new_uri"),
-        last_update_time_since_epoch=sa.bindparam("now"),
-    )
-)
-_TYPE_NAME = sa.select(TYPE.c.name).join(ARTIFACT, ARTIFACT.c.type_id == TYPE.c.id).where(ARTIFACT.c.id == _ARTIFACT)
-_VERSION = sa.select(VERSION.c.number).where(VERSION.c.artifact_id == _ARTIFACT)
 
 
 class Artifacts:
@@ -93,21 +77,30 @@ class Artifacts:
         return self.store.database.read(caller, body)
 
     def put_file(
-        self, artifact_id: int, path: str, source: BinaryIO, part_number: int = 0, caller: Caller = LOCAL
+        self,
+        artifact_id: int,
+        path: str,
+        source: BinaryIO,
+        part_number: int = 0,
+        caller: Caller = LOCAL,
+        *,
+        md5: bytes | None = None,
     ) -> Blob | Part:
-        """Take a file, or one part of it, from a stream; raises InvalidArgument when it is not as declared."""
+        """Take a file, or one part of it, from a stream; raises InvalidArgument when it is not as declared.
+
+        `md5` is needed for a part whose MD5 is not declared yet; what counts is the one that is declared at last.
+        """
         upload, file = self.pending(artifact_id, path, caller)
         key = upload.key_prefix + path
-        if file.in_parts != (part_number > 0) or part_number > len(file.md5s):
-            raise InvalidArgument(
-                f"part_number: {part_number} is none of {path[:80]!r}, which is sent "
-                f"{f'in the parts 1 to {len(file.md5s)}' if file.in_parts else 'whole (0)'}."
-            )
+        check_part(file, part_number)
         if not part_number:
             return self.blobs.put(key, source, file.size_bytes, file.md5s[0])
+        declared = md5 or (b"" if file.is_open else file.md5s[part_number - 1])
+        if not declared:
+            raise InvalidArgument(f"md5: that of part {part_number} of {path[:80]!r} is not declared; send it along.")
         name = self.parts_name(upload, file, caller)
         size_bytes = file.span(part_number)[1]
-        return self.blobs.put_part(key, name, part_number, source, size_bytes, file.md5s[part_number - 1])
+        return self.blobs.put_part(key, name, part_number, source, size_bytes, declared)
 
     def parts_name(self, upload: Upload, file: PendingFile, caller: Caller) -> str:
         """Return the store's name of a file's upload in parts, begun now if it was not."""
@@ -130,26 +123,40 @@ class Artifacts:
             self.blobs.abort_parts(key, name)
         return kept
 
+    def forget_parts(self, upload: Upload, file: PendingFile, caller: Caller) -> None:
+        """Forget a file's upload in parts, which is not there any more; the next one who wants one begins it."""
+
+        def body(tx: Transaction) -> None:
+            name_parts(tx, upload.artifact_id, file.path, file.parts_name, "")
+
+        self.store.database.write(caller, body, repeatable=True)
+
     def commit_upload(self, artifact_id: int, caller: Caller = LOCAL) -> v1.CommitUploadResponse:
         """Prove every file and make the artifact LIVE with its manifest.
 
         Raises FailedPrecondition naming what lacks.
         """
-        upload, files = self.store.database.read(caller, lambda tx: _to_commit(tx, artifact_id))
+        upload = self.store.database.write(caller, lambda tx: seal(tx, artifact_id), repeatable=True)
         if upload is None:
-            return self.store.database.read(caller, lambda tx: _committed(tx, artifact_id))
-        stored = prove_files(self.blobs, upload.key_prefix, files, caller)
-        return self.store.database.write(caller, lambda tx: _commit(tx, upload, stored), repeatable=True)
+            return self.store.database.read(caller, lambda tx: committed(tx, artifact_id))
+        others = prove_files(self.blobs, upload.key_prefix, self._pages(artifact_id, caller), caller)
+        return self.store.database.write(caller, lambda tx: commit(tx, upload, others), repeatable=True)
+
+    def _pages(self, artifact_id: int, caller: Caller) -> Iterator[list[PendingFile]]:
+        """Yield the files of an upload by path, each page read on its own."""
+        after = ""
+        while page := self.store.database.read(caller, partial(_page, artifact_id, after)):
+            yield page
+            after = page[-1].path
 
     def abort_upload(self, artifact_id: int, caller: Caller = LOCAL) -> None:
         """Make the artifact ABANDONED, then delete what was sent, then forget the upload; each step can be repeated."""
         found = self.store.database.write(caller, lambda tx: _abandon(tx, artifact_id), repeatable=True)
         if found is None:
             return
-        upload, files = found
-        for file in files:
-            if file.parts_name:
-                self.blobs.abort_parts(upload.key_prefix + file.path, file.parts_name)
+        upload, parts = found
+        for path, name in parts:
+            self.blobs.abort_parts(upload.key_prefix + path, name)
         self.blobs.delete([blob.key for blob in self.blobs.list(upload.key_prefix)])
         self.store.database.write(caller, lambda tx: drop_upload(tx, artifact_id), repeatable=True)
 
@@ -212,18 +219,6 @@ class Artifacts:
             yield held
 
 
-def under_way(tx: Transaction, artifact_id: int, *, locked: bool = False) -> Upload:
-    """Return an upload that is under way; raises FailedPrecondition when it has ended, NotFound when there is none."""
-    upload = find_upload(tx, artifact_id, locked=locked)
-    if upload is not None and upload.state is UploadState.PENDING:
-        return upload
-    if upload is not None:
-        raise FailedPrecondition(f"artifact_id: the upload of artifact {artifact_id} was aborted; begin another.")
-    if find_manifest(tx, artifact_id) is not None:
-        raise FailedPrecondition(f"artifact_id: artifact {artifact_id} is committed and cannot change; begin another.")
-    raise NotFound(f"artifact_id: there is no upload of artifact {artifact_id}; begin one.")
-
-
 def kept_here(manifest: Manifest) -> Manifest:
     """Return the manifest; raises FailedPrecondition when its bytes are not in this store."""
     if manifest.is_external:
@@ -234,59 +229,20 @@ def kept_here(manifest: Manifest) -> Manifest:
     return manifest
 
 
-def _to_commit(tx: Transaction, artifact_id: int) -> tuple[Upload | None, list[PendingFile]]:
-    if find_upload(tx, artifact_id) is None and find_manifest(tx, artifact_id) is not None:
-        return None, []
-    return under_way(tx, artifact_id), pending_files(tx, artifact_id)
+def _page(artifact_id: int, after: str, tx: Transaction) -> list[PendingFile]:
+    return files_after(tx, artifact_id, after, CHUNK)
 
 
-def _committed(tx: Transaction, artifact_id: int) -> v1.CommitUploadResponse:
-    numbers = tx.rows(_VERSION, {"artifact": artifact_id})
-    return v1.CommitUploadResponse(
-        manifest=read_manifest(tx, artifact_id).message(), version_number=numbers[0][0] if numbers else 0
-    )
+def check_part(file: PendingFile, part_number: int) -> None:
+    """Raise InvalidArgument unless the file is sent in parts and has this one, or is sent whole and it is 0."""
+    if file.in_parts != (part_number > 0) or not 0 <= part_number <= file.count:
+        raise InvalidArgument(
+            f"part_number: {part_number} is none of {file.path[:80]!r}, which is sent "
+            f"{f'in the parts 1 to {file.count}' if file.in_parts else 'whole (0)'}."
+        )
 
 
-def _commit(tx: Transaction, seen: Upload, files: list[StoredFile]) -> v1.CommitUploadResponse:
-    artifact_id = seen.artifact_id
-    if find_upload(tx, artifact_id, locked=True) is None and find_manifest(tx, artifact_id) is not None:
-        return _committed(tx, artifact_id)  # somebody else was faster
-    upload = under_way(tx, artifact_id)
-    manifest = Manifest(
-        artifact_id,
-        upload.root_uri,
-        upload.key_prefix,
-        False,
-        upload.file_count,
-        upload.size_bytes,
-        upload.digest,
-        now_ms(),
-    )
-    try:
-        write_manifest(tx, manifest, files)
-    except UniqueViolation as error:
-        raise Aborted("The same upload is being committed at this moment; try again.") from error
-    if upload.collection:
-        adopt_version(tx, _type_of(tx, artifact_id), upload.collection, artifact_id)
-    _end(tx, upload, pb.Artifact.LIVE)
-    drop_upload(tx, artifact_id)
-    return _committed(tx, artifact_id)
-
-
-def _type_of(tx: Transaction, artifact_id: int) -> str:
-    rows = tx.rows(_TYPE_NAME, {"artifact": artifact_id})
-    return tx.text.decode(rows[0][0]) if rows else ""
-
-
-def _end(tx: Transaction, upload: Upload, state: int) -> None:
-    """Give the artifact its state, and the uri that calls of MLMD may have wiped meanwhile."""
-    uri = tx.text.encode(upload.root_uri)
-    parameters = {"artifact": upload.artifact_id, "new_state": state, "new_uri": uri, "now": now_ms()}
-    if not tx.execute(_END, parameters):
-        raise NotFound(f"artifact_id: artifact {upload.artifact_id} is no longer in the store.")
-
-
-def _abandon(tx: Transaction, artifact_id: int) -> tuple[Upload, list[PendingFile]] | None:
+def _abandon(tx: Transaction, artifact_id: int) -> tuple[Upload, list[tuple[str, str]]] | None:
     upload = find_upload(tx, artifact_id, locked=True)
     if upload is None:
         manifest = find_manifest(tx, artifact_id)
@@ -295,5 +251,5 @@ def _abandon(tx: Transaction, artifact_id: int) -> tuple[Upload, list[PendingFil
         return None
     if upload.state is UploadState.PENDING:
         set_state(tx, artifact_id, UploadState.ABORTED)
-        _end(tx, upload, pb.Artifact.ABANDONED)
-    return upload, pending_files(tx, artifact_id)
+        end_upload(tx, upload, pb.Artifact.ABANDONED)
+    return upload, parts_names(tx, artifact_id)

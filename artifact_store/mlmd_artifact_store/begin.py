@@ -17,7 +17,7 @@ from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, Kind
 
 from mlmd_artifact_store.declarations import check_files
 from mlmd_artifact_store.locations import artifact_prefix
-from mlmd_artifact_store.manifests import Manifest, StoredFile, all_files, digest_of, read_manifest, write_manifest
+from mlmd_artifact_store.manifests import Manifest, StoredFile, digest_of, files_like, read_manifest, write_manifest
 from mlmd_artifact_store.upload_rows import PendingFile, Upload, UploadState, insert_upload
 
 _SET_URI = sa.update(ARTIFACT).where(ARTIFACT.c.id == sa.bindparam("artifact")).values(uri=sa.bindparam("new_uri"))
@@ -56,17 +56,20 @@ def begin_upload(tx: Transaction, place: Place, request: v1.BeginUploadRequest) 
     """
     artifact = parse_artifact(request.artifact)
     _check_artifact(artifact, ("id", "uri", "state"))
-    check_files(request.files)
+    check_files(request.files, more=request.more_files, later=request.more_files)
+    if request.more_files and request.reuse:
+        raise InvalidArgument("reuse: equal content is found by all digests; tell every file now, without more_files.")
     type_name = _type_name(tx, artifact)
     if request.collection:
         if artifact.HasField("name"):
             raise InvalidArgument("artifact.name: a version is named by its collection; leave it out.")
         collection_name(tx, type_name, request.collection)
-    digest = digest_of((file.path, file.size_bytes, file.sha256) for file in request.files)
+    digest = (
+        b"" if request.more_files else digest_of((file.path, file.size_bytes, file.sha256) for file in request.files)
+    )
     if request.reuse and (found := _same_content(tx, artifact, type_name, request.collection, digest)):
         return found
-    sources = _sources(tx, request.unchanged_from_artifact_id) if request.unchanged_from_artifact_id else {}
-    files = [_pending(file, sources) for file in request.files]
+    files = pending_of(tx, request.files, request.unchanged_from_artifact_id)
     artifact.state = pb.Artifact.PENDING
     (artifact_id,) = create_nodes(tx, Kind.ARTIFACT, [artifact])
     prefix = artifact_prefix(place.tenant, type_name, request.collection or artifact.name, artifact_id)
@@ -107,8 +110,16 @@ def _same_content(
     return v1.BeginUploadResponse(artifact_id=rows[0][0], reused=True, uri=rows[0][1])
 
 
-def _sources(tx: Transaction, artifact_id: int) -> Mapping[tuple[bytes, int], tuple[str, str]]:
-    """Return key and ETag of an earlier artifact's blobs, by digest and size."""
+def pending_of(tx: Transaction, files: Sequence[v1.UploadFile], unchanged_from: int) -> list[PendingFile]:
+    """Return declared files as they are noted, with where they are copied from; 0: all of them are sent."""
+    sources = _sources(tx, unchanged_from, files) if unchanged_from else {}
+    return [_pending(file, sources) for file in files]
+
+
+def _sources(
+    tx: Transaction, artifact_id: int, files: Sequence[v1.UploadFile]
+) -> Mapping[tuple[bytes, int], tuple[str, str]]:
+    """Return key and ETag of an earlier artifact's blobs that have the digests of these files, by digest and size."""
     manifest = read_manifest(tx, artifact_id)
     if manifest.is_external:
         raise FailedPrecondition(
@@ -116,12 +127,12 @@ def _sources(tx: Transaction, artifact_id: int) -> Mapping[tuple[bytes, int], tu
         )
     return {
         (file.sha256, file.size_bytes): (manifest.key_prefix + file.path, file.etag)
-        for file in all_files(tx, artifact_id)
+        for file in files_like(tx, artifact_id, (file.sha256 for file in files if file.sha256))
     }
 
 
 def _pending(file: v1.UploadFile, sources: Mapping[tuple[bytes, int], tuple[str, str]]) -> PendingFile:
-    key, etag = sources.get((file.sha256, file.size_bytes), ("", ""))
+    key, etag = sources.get((file.sha256, file.size_bytes), ("", "")) if file.sha256 else ("", "")
     return PendingFile(
         file.path, file.size_bytes, file.sha256, tuple(file.md5s), file.part_size_bytes, file.media_type, "", key, etag
     )

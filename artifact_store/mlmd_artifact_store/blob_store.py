@@ -122,6 +122,11 @@ def etag_of_md5s(md5s: Sequence[bytes], *, in_parts: bool) -> str:
     return f"{hashlib.md5(b''.join(md5s), usedforsecurity=False).hexdigest()}-{len(md5s)}"
 
 
+def part_count(size_bytes: int, part_size_bytes: int) -> int:
+    """Return in how many pieces a file is sent; at least one."""
+    return max(1, -(-size_bytes // part_size_bytes)) if part_size_bytes else 1
+
+
 def md5_hash() -> "hashlib._Hash":
     """Return an MD5 to feed; it proves transport, not authorship."""
     return hashlib.md5(usedforsecurity=False)

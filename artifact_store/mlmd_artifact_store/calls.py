@@ -11,6 +11,7 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import Caller, Role
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
+from mlmd_artifact_store.declaring import declare_files, sign_parts
 from mlmd_artifact_store.requests import Requests, file_page
 
 SERVICE = "mlmd.v1.ArtifactStore"
@@ -56,6 +57,14 @@ def _external(requests: Requests, caller: Caller, request: v1.RecordExternalRequ
     return _in_transaction("RecordExternal", requests, requests.artifacts.record_external, caller, request)
 
 
+def _declare(requests: Requests, caller: Caller, request: v1.DeclareFilesRequest) -> Message:
+    return declare_files(requests, request, caller)
+
+
+def _sign_parts(requests: Requests, caller: Caller, request: v1.SignPartsRequest) -> Message:
+    return sign_parts(requests, request, caller)
+
+
 def _upload_urls(requests: Requests, caller: Caller, request: v1.ListUploadUrlsRequest) -> Message:
     return requests.upload_page(request, caller)
 
@@ -86,6 +95,8 @@ _reads = partial(ArtifactCall, role=Role.READER)
 
 ARTIFACT_CALLS: tuple[ArtifactCall, ...] = (
     _writes("BeginUpload", run=_begin),
+    _writes("DeclareFiles", run=_declare),
+    _writes("SignParts", run=_sign_parts),
     _writes("ListUploadUrls", run=_upload_urls),
     _writes("CommitUpload", run=_commit),
     _writes("AbortUpload", run=_abort),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
-from mlmd_artifact_store.blob_store import LARGEST_PART_BYTES, MOST_PARTS, SMALLEST_PART_BYTES
+from mlmd_artifact_store.blob_store import LARGEST_PART_BYTES, MOST_PARTS, SMALLEST_PART_BYTES, part_count
 from mlmd_artifact_store.paths import check_paths
 
 MOST_FILES = 1_000_000
@@ -14,12 +14,15 @@ _LARGEST_FILE_BYTES = 5 << 40
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(\s*;[ -~]*)?")
 
 
-def check_files(files: Sequence[v1.UploadFile], *, external: bool = False) -> None:
+def check_files(
+    files: Sequence[v1.UploadFile], *, external: bool = False, more: bool = False, later: bool = False
+) -> None:
     """Check declared files, each and together; raises InvalidArgument naming the file.
 
-    Files that are sent need a SHA-256 and their MD5s; those of an `external` artifact need neither.
+    Files that are sent need a SHA-256 and their MD5s; those of an `external` artifact need neither, and those in parts
+    may say them `later`. There may be none when `more` are to come.
     """
-    if not files:
+    if not files and not more:
         raise InvalidArgument("files: none; an artifact of bytes has at least one file.")
     if len(files) > MOST_FILES:
         raise InvalidArgument(
@@ -27,14 +30,15 @@ def check_files(files: Sequence[v1.UploadFile], *, external: bool = False) -> No
         )
     check_paths(file.path for file in files)
     for file in files:
-        _check_file(file, external)
+        _check_file(file, external, later)
 
 
-def _check_file(file: v1.UploadFile, external: bool) -> None:
+def _check_file(file: v1.UploadFile, external: bool, later: bool) -> None:
     shown = f"files[{file.path[:80]!r}]"
     if not 0 <= file.size_bytes <= _LARGEST_FILE_BYTES:
         raise InvalidArgument(f"{shown}.size_bytes: {file.size_bytes} is not 0 to {_LARGEST_FILE_BYTES}.")
-    if len(file.sha256) != 32 and not (external and not file.sha256):
+    is_open = later and file.part_size_bytes > 0 and not file.md5s and not file.sha256
+    if len(file.sha256) != 32 and not (external and not file.sha256) and not is_open:
         raise InvalidArgument(f"{shown}.sha256: {len(file.sha256)} bytes, and a SHA-256 has 32; send it as bytes.")
     if file.media_type and (len(file.media_type) > 255 or not _MEDIA_TYPE.fullmatch(file.media_type)):
         raise InvalidArgument(f"{shown}.media_type: {file.media_type[:80]!r} is not type/subtype.")
@@ -42,10 +46,10 @@ def _check_file(file: v1.UploadFile, external: bool) -> None:
         if file.md5s or file.part_size_bytes:
             raise InvalidArgument(f"{shown}: a file that is not sent has no md5s and no part_size_bytes.")
         return
-    _check_md5s(file, shown)
+    _check_md5s(file, shown, is_open)
 
 
-def _check_md5s(file: v1.UploadFile, shown: str) -> None:
+def _check_md5s(file: v1.UploadFile, shown: str, is_open: bool) -> None:
     if file.part_size_bytes and not SMALLEST_PART_BYTES <= file.part_size_bytes <= LARGEST_PART_BYTES:
         raise InvalidArgument(
             f"{shown}.part_size_bytes: {file.part_size_bytes} is not {SMALLEST_PART_BYTES} to {LARGEST_PART_BYTES}; 0 "
@@ -56,13 +60,10 @@ def _check_md5s(file: v1.UploadFile, shown: str) -> None:
     expected = part_count(file.size_bytes, file.part_size_bytes)
     if expected > MOST_PARTS:
         raise InvalidArgument(f"{shown}: {expected} parts are more than {MOST_PARTS}; make them larger.")
+    if is_open:
+        return
     if len(file.md5s) != expected or any(len(md5) != 16 for md5 in file.md5s):
         raise InvalidArgument(
             f"{shown}.md5s: {expected} of 16 bytes each are needed, one for each part or one for the file, and "
             f"{len(file.md5s)} were given."
         )
-
-
-def part_count(size_bytes: int, part_size_bytes: int) -> int:
-    """Return in how many pieces a file is sent; at least one."""
-    return max(1, -(-size_bytes // part_size_bytes)) if part_size_bytes else 1

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction, chunks, now_ms
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
-from mlmd_schemas.tables.own import FILE, MANIFEST
+from mlmd_schemas.tables.own import FILE, MANIFEST, UPLOAD_FILE
 
 LARGEST_PAGE = 1000
 _ARTIFACT: sa.BindParameter[Any] = sa.bindparam("artifact")
@@ -32,7 +32,21 @@ _FILES = (
 _FILE = sa.select(*(FILE.c[name] for name in _FILE_COLUMNS)).where(
     FILE.c.artifact_id == _ARTIFACT, FILE.c.path == sa.bindparam("wanted")
 )
-_ALL_FILES = sa.select(*(FILE.c[name] for name in _FILE_COLUMNS)).where(FILE.c.artifact_id == _ARTIFACT)
+_LIKE = sa.select(*(FILE.c[name] for name in _FILE_COLUMNS)).where(
+    FILE.c.artifact_id == _ARTIFACT, FILE.c.sha256.in_(sa.bindparam("digests", expanding=True))
+)
+_TAKE_OVER = sa.insert(FILE).from_select(
+    ("artifact_id", *_FILE_COLUMNS),
+    sa.select(
+        UPLOAD_FILE.c.artifact_id,
+        UPLOAD_FILE.c.path,
+        UPLOAD_FILE.c.size_bytes,
+        UPLOAD_FILE.c.sha256,
+        sa.literal_column("0"),
+        UPLOAD_FILE.c.source_etag,
+        UPLOAD_FILE.c.media_type,
+    ).where(UPLOAD_FILE.c.artifact_id == _ARTIFACT),
+)
 _VERIFIED = (
     sa.update(FILE)
     .where(FILE.c.artifact_id == _ARTIFACT, FILE.c.path == sa.bindparam("wanted"))
@@ -93,16 +107,28 @@ class Manifest:
         )
 
 
-def digest_of(files: Iterable[tuple[str, int, bytes]]) -> bytes:
-    """Return the digest of a whole from path, size and SHA-256 of each file; b"" when one SHA-256 is unknown.
+class ManifestDigest:
+    """The digest of a whole: SHA-256 over one line for each file, its SHA-256 in hexadecimal, size and path."""
 
-    SHA-256 over one line for each file, sorted by the bytes of the path: SHA-256 in hexadecimal, size, path.
-    """
-    whole = hashlib.sha256(b"mlmd manifest 1\n")
+    def __init__(self) -> None:
+        self._whole = hashlib.sha256(b"mlmd manifest 1\n")
+        self._known = True
+
+    def add(self, path: str, size_bytes: int, sha256: bytes) -> None:
+        """Take the next file, in the order of the bytes of the paths."""
+        self._known = self._known and bool(sha256)
+        self._whole.update(f"{sha256.hex()} {size_bytes} {path}\n".encode())
+
+    def digest(self) -> bytes:
+        """Return the digest of the files so far; b"" when one SHA-256 is unknown."""
+        return self._whole.digest() if self._known else b""
+
+
+def digest_of(files: Iterable[tuple[str, int, bytes]]) -> bytes:
+    """Return the digest of a whole from path, size and SHA-256 of each file; b"" when one SHA-256 is unknown."""
+    whole = ManifestDigest()
     for path, size_bytes, sha256 in sorted(files, key=lambda file: file[0].encode()):
-        if not sha256:
-            return b""
-        whole.update(f"{sha256.hex()} {size_bytes} {path}\n".encode())
+        whole.add(path, size_bytes, sha256)
     return whole.digest()
 
 
@@ -126,13 +152,32 @@ def read_manifest(tx: Transaction, artifact_id: int) -> Manifest:
 
 def write_manifest(tx: Transaction, manifest: Manifest, files: Sequence[StoredFile]) -> None:
     """Insert a manifest and its files; raises UniqueViolation when there is one."""
-    row = tuple(getattr(manifest, name) for name in _MANIFEST_COLUMNS)
-    tx.insert(MANIFEST, _MANIFEST_COLUMNS, [(*row[:3], int(manifest.is_external), *row[4:])])
+    _insert_manifest(tx, manifest)
     rows = [
         (manifest.artifact_id, file.path.encode(), *(getattr(file, name) for name in _FILE_COLUMNS[1:]))
         for file in files
     ]
     tx.insert(FILE, ("artifact_id", *_FILE_COLUMNS), rows)
+
+
+def take_over_files(tx: Transaction, manifest: Manifest, others: Sequence[StoredFile]) -> None:
+    """Insert a manifest and as its files those of the upload; `others` are those that are not quite as declared.
+
+    Raises UniqueViolation when there is a manifest.
+    """
+    _insert_manifest(tx, manifest)
+    tx.execute(_TAKE_OVER, {"artifact": manifest.artifact_id})
+    rows = [
+        (manifest.artifact_id, file.path.encode(), *(getattr(file, name) for name in _FILE_COLUMNS[1:]))
+        for file in others
+    ]
+    if rows:
+        tx.upsert(FILE, ("artifact_id", *_FILE_COLUMNS), rows, ("artifact_id", "path"))
+
+
+def _insert_manifest(tx: Transaction, manifest: Manifest) -> None:
+    row = tuple(getattr(manifest, name) for name in _MANIFEST_COLUMNS)
+    tx.insert(MANIFEST, _MANIFEST_COLUMNS, [(*row[:3], int(manifest.is_external), *row[4:])])
 
 
 def list_files(tx: Transaction, artifact_id: int, after: str, size: int, prefix: str = "") -> list[StoredFile]:
@@ -142,9 +187,12 @@ def list_files(tx: Transaction, artifact_id: int, after: str, size: int, prefix:
     return [_stored(row) for row in tx.rows(_FILES, {"artifact": artifact_id, "rows": size, **bounds})]
 
 
-def all_files(tx: Transaction, artifact_id: int) -> list[StoredFile]:
-    """Return every file of an artifact, in no order."""
-    return [_stored(row) for row in tx.rows(_ALL_FILES, {"artifact": artifact_id})]
+def files_like(tx: Transaction, artifact_id: int, digests: Iterable[bytes]) -> list[StoredFile]:
+    """Return the files of an artifact that have one of these SHA-256s, in no order."""
+    found: list[StoredFile] = []
+    for chunk in chunks(sorted(set(digests))):
+        found += map(_stored, tx.rows(_LIKE, {"artifact": artifact_id, "digests": chunk}))
+    return found
 
 
 def read_file(tx: Transaction, artifact_id: int, path: str) -> StoredFile:

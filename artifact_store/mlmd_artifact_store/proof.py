@@ -24,39 +24,73 @@ class NotProven(Exception):
     """One file is not as declared; the sentence says how."""
 
 
-def prove_files(blobs: BlobStore, prefix: str, files: Iterable[PendingFile], caller: Caller) -> list[StoredFile]:
-    """Complete, copy and prove every file of an upload, several at a time; return them as the manifest has them.
+def prove_files(blobs: BlobStore, prefix: str, pages: Iterable[list[PendingFile]], caller: Caller) -> list[StoredFile]:
+    """Complete, copy and prove every file of an upload; return those that the manifest has otherwise than declared.
 
-    Raises FailedPrecondition naming the files that are missing or other than declared. Safe to repeat: what was
-    completed or copied before is found.
+    `pages` come by the bytes of the paths. What lies in the store under its declared size and ETag is found by listing
+    the prefix once; only the rest is looked at one by one, several at a time. Raises FailedPrecondition naming the
+    files that are missing or other than declared. Safe to repeat: what was completed or copied before is found.
     """
+    there = Arrivals(blobs, prefix)
+    others: list[StoredFile] = []
+    failures: list[NotProven] = []
+    count = 0
 
-    def prove(file: PendingFile) -> StoredFile | NotProven:
+    def prove(file: PendingFile) -> StoredFile | NotProven | None:
         caller.check_deadline()
         try:
-            return _prove(blobs, prefix + file.path, file)
+            stored = _prove(blobs, prefix + file.path, file)
         except NotProven as failure:
             return failure
+        return stored if stored.verified_ms or stored.etag != file.expected_etag else None
 
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="prove") as pool:
-        answers = list(pool.map(prove, files))
-    failures = [answer for answer in answers if isinstance(answer, NotProven)]
+        for page in pages:
+            count += len(page)
+            caller.check_deadline()
+            for answer in pool.map(prove, [file for file in page if not there.as_declared(file)]):
+                if isinstance(answer, NotProven):
+                    failures.append(answer)
+                elif answer is not None:
+                    others.append(answer)
     if failures:
         shown = "; ".join(str(failure) for failure in failures[:_SHOWN])
         more = f"; and {len(failures) - _SHOWN} more" if len(failures) > _SHOWN else ""
         raise FailedPrecondition(
-            f"{len(failures)} of {len(answers)} files are not as declared: {shown}{more}. Send them again "
+            f"{len(failures)} of {count} files are not as declared: {shown}{more}. Send them again "
             "(ListUploadUrls with only_missing), then commit again."
         )
-    return [answer for answer in answers if isinstance(answer, StoredFile)]
+    return others
+
+
+class Arrivals:
+    """A listing of what lies below a prefix, walked along with files that are asked for by the bytes of their paths."""
+
+    def __init__(self, blobs: BlobStore, prefix: str, after: str = "") -> None:
+        """Begin a listing; `after` is a path."""
+        self._prefix = prefix
+        self._listed = blobs.list(prefix, prefix + after if after else "")
+        self._next: Blob | None = next(self._listed, None)
+
+    def find(self, path: str) -> Blob | None:
+        """Return the blob of a path that comes after all those asked for before."""
+        wanted = (self._prefix + path).encode()
+        while self._next is not None and self._next.key.encode() < wanted:
+            self._next = next(self._listed, None)
+        return self._next if self._next is not None and self._next.key.encode() == wanted else None
+
+    def as_declared(self, file: PendingFile) -> bool:
+        """Whether a file has arrived with the size and the ETag that it should have."""
+        blob = self.find(file.path)
+        return blob is not None and (blob.size_bytes, blob.etag) == (file.size_bytes, file.expected_etag)
 
 
 def _prove(blobs: BlobStore, key: str, file: PendingFile) -> StoredFile:
     if file.source_key:
         return _stored(file, _copied(blobs, key, file))
     blob = _found(blobs, key)
-    if file.in_parts and (blob is None or blob.size_bytes != file.size_bytes):
-        blob = _completed(blobs, key, file)
+    if file.in_parts and (blob is None or (blob.size_bytes, blob.etag) != (file.size_bytes, file.etag)):
+        blob = _completed(blobs, key, file) or blob
     if blob is None:
         raise NotProven(f"{file.path!r} has not arrived")
     if blob.size_bytes != file.size_bytes:

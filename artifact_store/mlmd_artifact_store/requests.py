@@ -1,8 +1,9 @@
 """Pages of signed requests: what has to be sent, and what can be fetched."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from urllib.parse import quote
 
 from mlmd_metadata_store.keyset_tokens import key_of_token, token_after
@@ -11,16 +12,19 @@ from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
-from mlmd_artifact_store.artifacts import Artifacts, kept_here, under_way
-from mlmd_artifact_store.blob_store import SignedRequest, content_md5
+from mlmd_artifact_store.artifacts import Artifacts, kept_here
+from mlmd_artifact_store.blob_store import Part, SignedRequest, content_md5
+from mlmd_artifact_store.commit import under_way
 from mlmd_artifact_store.manifests import list_files, page_size, read_manifest
+from mlmd_artifact_store.proof import Arrivals
 from mlmd_artifact_store.upload_rows import PendingFile, Upload, pending_page
 
 VALID_SECONDS = 3600
 """How long a signed request can be used; asked again, it is signed again."""
 _AT_ONCE = 16
-Piece = tuple[PendingFile, int]
-"""A file and the number of its part, 0 for the whole."""
+_FEW = 16
+Piece = tuple[PendingFile, int, bytes]
+"""A file, the number of its part, 0 for the whole, and the MD5 of that."""
 
 
 class Requests:
@@ -39,54 +43,67 @@ class Requests:
             return under_way(tx, request.artifact_id), pending_page(tx, request.artifact_id, path, count + 2)
 
         upload, files = self.artifacts.store.database.read(caller, body)
-        pieces = [piece for piece in _pieces(files) if piece[0].path != path or piece[1] > part]
+        pieces = [piece for piece in pieces_of(files) if piece[0].path != path or piece[1] > part]
         page = pieces[:count]
-        wanted = self._missing(upload, page) if request.only_missing else page
+        wanted = self.missing(upload, page, caller) if request.only_missing else page
         more = len(pieces) > count
         last = page[-1] if page else None
         return v1.ListUploadUrlsResponse(
-            urls=self._upload_urls(upload, wanted, caller),
+            urls=self.upload_urls(upload, wanted, caller),
             next_page_token=token_after("uploads", f"{last[1]}/{last[0].path}") if more and last else "",
         )
 
-    def _missing(self, upload: Upload, pieces: list[Piece]) -> list[Piece]:
+    def missing(self, upload: Upload, pieces: list[Piece], caller: Caller) -> list[Piece]:
+        """Return those of the pieces that have not arrived as they are declared."""
         by_file: dict[str, list[Piece]] = {}
         for piece in pieces:
             by_file.setdefault(piece[0].path, []).append(piece)
+        arrived = self._arrived(upload, [group[0][0] for group in by_file.values()])
+        groups = [group for path, group in by_file.items() if path not in arrived]
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look") as pool:
-            answers = pool.map(lambda group: self._missing_of(upload, group), by_file.values())
+            answers = pool.map(lambda group: self._missing_of(upload, group, caller), groups)
             return [piece for group in answers for piece in group]
 
-    def _missing_of(self, upload: Upload, pieces: list[Piece]) -> list[Piece]:
+    def _arrived(self, upload: Upload, files: list[PendingFile]) -> set[str]:
+        """Return the paths of many files that are there, by listing them; few are asked for one by one."""
+        if len(files) < _FEW or self.artifacts.blobs.presigner is None:
+            return set()
+        ordered = sorted(files, key=lambda file: file.path.encode())
+        there = Arrivals(self.artifacts.blobs, upload.key_prefix, ordered[0].path[:-1])
+        return {file.path for file in ordered if there.as_declared(file)}
+
+    def _missing_of(self, upload: Upload, pieces: list[Piece], caller: Caller) -> list[Piece]:
         file, key, blobs = pieces[0][0], upload.key_prefix + pieces[0][0].path, self.artifacts.blobs
-        try:
-            blob = blobs.stat(key)
-            if (blob.size_bytes, blob.etag) == (file.size_bytes, file.etag):
-                return []
-        except NotFound:
-            pass
+        if all(file.md5s[max(1, number) - 1 :][:1] == (md5,) for _, number, md5 in pieces):
+            try:
+                blob = blobs.stat(key)
+                if (blob.size_bytes, blob.etag) == (file.size_bytes, file.etag):
+                    return []
+            except NotFound:
+                pass
         if not file.parts_name:
             return pieces
         try:
             there = set(blobs.parts(key, file.parts_name))
-        except NotFound:
-            return pieces
-        declared = file.parts()
-        return [piece for piece in pieces if declared[piece[1] - 1] not in there]
+        except NotFound:  # made to other bytes, or swept by the store: begin again
+            self.artifacts.forget_parts(upload, file, caller)
+            return [(replace(file, parts_name=""), number, md5) for _, number, md5 in pieces]
+        return [piece for piece in pieces if Part(piece[1], piece[2].hex(), file.span(piece[1])[1]) not in there]
 
-    def _upload_urls(self, upload: Upload, pieces: list[Piece], caller: Caller) -> Iterator[v1.UploadUrl]:
+    def upload_urls(self, upload: Upload, pieces: Iterable[Piece], caller: Caller) -> Iterator[v1.UploadUrl]:
+        """Yield the requests that send these pieces."""
         names: dict[str, str] = {}
-        for file, number in pieces:
+        for file, number, md5 in pieces:
             if number and file.path not in names:
                 names[file.path] = self.artifacts.parts_name(upload, file, caller)
             offset, size_bytes = file.span(max(1, number))
-            signed = self._put(upload, file, number, names.get(file.path, ""))
+            signed = self._put(upload, file, number, md5, names.get(file.path, ""))
             yield v1.UploadUrl(
                 path=file.path, part_number=number, offset_bytes=offset, size_bytes=size_bytes, request=signed
             )
 
-    def _put(self, upload: Upload, file: PendingFile, number: int, name: str) -> v1.SignedRequest:
-        md5, key = file.md5s[max(1, number) - 1], upload.key_prefix + file.path
+    def _put(self, upload: Upload, file: PendingFile, number: int, md5: bytes, name: str) -> v1.SignedRequest:
+        key = upload.key_prefix + file.path
         signer = self.artifacts.blobs.presigner
         if signer is None:
             url = self._own_url(upload.artifact_id, file.path, number)
@@ -133,10 +150,11 @@ def file_page(artifacts: Artifacts, request: v1.ListFilesRequest, caller: Caller
     return artifacts.store.database.read(caller, body)
 
 
-def _pieces(files: list[PendingFile]) -> Iterator[Piece]:
+def pieces_of(files: Iterable[PendingFile]) -> Iterator[Piece]:
+    """Yield what is sent of files whose MD5s are declared."""
     for file in files:
-        for number in range(1, len(file.md5s) + 1) if file.in_parts else (0,):
-            yield file, number
+        for number, md5 in enumerate(file.md5s, 1):
+            yield file, number if file.in_parts else 0, md5
 
 
 def _position(key: str) -> tuple[str, int]:

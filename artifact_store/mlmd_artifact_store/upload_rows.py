@@ -1,15 +1,15 @@
 """Uploads under way, in the database."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.transaction import CHUNK, Transaction, chunks
 from mlmd_schemas.tables.own import UPLOAD, UPLOAD_FILE
 
-from mlmd_artifact_store.blob_store import Part, etag_of_md5s
+from mlmd_artifact_store.blob_store import Part, etag_of_md5s, part_count
 
 
 class UploadState(IntEnum):
@@ -30,10 +30,16 @@ _FILE_COLUMNS = (
 _UPLOAD = sa.select(*(UPLOAD.c[name] for name in _UPLOAD_COLUMNS)).where(UPLOAD.c.artifact_id == _ARTIFACT)
 _LOCKED = _UPLOAD.with_for_update()
 _FILES = sa.select(*(UPLOAD_FILE.c[name] for name in _FILE_COLUMNS)).where(UPLOAD_FILE.c.artifact_id == _ARTIFACT)
+_ROWS: sa.BindParameter[Any] = sa.bindparam("rows", type_=sa.BigInteger)
 _PAGE = (
     _FILES.where(UPLOAD_FILE.c.path >= sa.bindparam("least"), UPLOAD_FILE.c.source_key == "")
     .order_by(UPLOAD_FILE.c.path)
-    .limit(sa.bindparam("rows", type_=sa.BigInteger))
+    .limit(_ROWS)
+)
+_AFTER = _FILES.where(UPLOAD_FILE.c.path > sa.bindparam("after")).order_by(UPLOAD_FILE.c.path).limit(_ROWS)
+_SOME = _FILES.where(UPLOAD_FILE.c.path.in_(sa.bindparam("paths", expanding=True)))
+_PARTED = sa.select(UPLOAD_FILE.c.path, UPLOAD_FILE.c.parts_name).where(
+    UPLOAD_FILE.c.artifact_id == _ARTIFACT, UPLOAD_FILE.c.parts_name != ""
 )
 _ONE = _FILES.where(UPLOAD_FILE.c.path == sa.bindparam("wanted"))
 _NAME_PARTS = (
@@ -46,13 +52,20 @@ _NAME_PARTS = (
     .values(parts_name=sa.bindparam("name"))
 )
 _SET_STATE = sa.update(UPLOAD).where(UPLOAD.c.artifact_id == _ARTIFACT).values(state=sa.bindparam("new_state"))
+_SEAL = (
+    sa.update(UPLOAD)
+    .where(UPLOAD.c.artifact_id == _ARTIFACT)
+    .values(
+        digest=sa.bindparam("new_digest"), file_count=sa.bindparam("new_count"), size_bytes=sa.bindparam("new_size")
+    )
+)
 _DROP = sa.delete(UPLOAD).where(UPLOAD.c.artifact_id == _ARTIFACT)
 _DROP_FILES = sa.delete(UPLOAD_FILE).where(UPLOAD_FILE.c.artifact_id == _ARTIFACT)
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An upload as a whole."""
+    """An upload as a whole. `digest` is b"" while files or their digests are still being told."""
 
     artifact_id: int
     state: UploadState
@@ -68,7 +81,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class PendingFile:
-    """A file of an upload. `md5s` has one MD5, or one for each part; `source_key` is where it is copied from."""
+    """A file of an upload. `md5s` has one MD5, or one for each part; `source_key` is where it is copied from.
+
+    A file in parts whose digests are not told yet has none.
+    """
 
     path: str
     size_bytes: int
@@ -86,9 +102,24 @@ class PendingFile:
         return self.part_size_bytes > 0
 
     @property
+    def is_open(self) -> bool:
+        """Whether its digests are not told yet."""
+        return not self.md5s
+
+    @property
+    def count(self) -> int:
+        """In how many pieces it is sent."""
+        return part_count(self.size_bytes, self.part_size_bytes)
+
+    @property
     def etag(self) -> str:
-        """The ETag that the store gives these bytes."""
-        return etag_of_md5s(self.md5s, in_parts=self.in_parts)
+        """The ETag that the store gives these bytes; "" while that is not known."""
+        return etag_of_md5s(self.md5s, in_parts=self.in_parts) if self.md5s else ""
+
+    @property
+    def expected_etag(self) -> str:
+        """The ETag that it has in the store, sent or copied."""
+        return self.source_etag if self.source_key else self.etag
 
     def parts(self) -> list[Part]:
         """Return the parts as they will be stored."""
@@ -111,19 +142,52 @@ def find_upload(tx: Transaction, artifact_id: int, *, locked: bool = False) -> U
 def insert_upload(tx: Transaction, upload: Upload, files: Sequence[PendingFile]) -> None:
     """Insert an upload and its files."""
     tx.insert(UPLOAD, _UPLOAD_COLUMNS, [tuple(getattr(upload, name) for name in _UPLOAD_COLUMNS)])
-    rows = [
-        (
-            upload.artifact_id, file.path.encode(), file.size_bytes, file.sha256, b"".join(file.md5s),
-            file.part_size_bytes, file.media_type, file.parts_name, file.source_key, file.source_etag,
-        )
-        for file in files
-    ]  # fmt: skip
-    tx.insert(UPLOAD_FILE, ("artifact_id", *_FILE_COLUMNS), rows)
+    for chunk in chunks(files):
+        tx.insert(UPLOAD_FILE, ("artifact_id", *_FILE_COLUMNS), [_row(upload.artifact_id, file) for file in chunk])
 
 
-def pending_files(tx: Transaction, artifact_id: int) -> list[PendingFile]:
-    """Return every file of an upload, in no order."""
-    return [_pending(row) for row in tx.rows(_FILES, {"artifact": artifact_id})]
+def put_files(tx: Transaction, artifact_id: int, files: Sequence[PendingFile]) -> None:
+    """Insert files of an upload, replacing those of the same paths."""
+    rows = [_row(artifact_id, file) for file in files]
+    tx.upsert(UPLOAD_FILE, ("artifact_id", *_FILE_COLUMNS), rows, ("artifact_id", "path"))
+
+
+def _row(artifact_id: int, file: PendingFile) -> tuple[Any, ...]:
+    return (
+        artifact_id, file.path.encode(), file.size_bytes, file.sha256, b"".join(file.md5s), file.part_size_bytes,
+        file.media_type, file.parts_name, file.source_key, file.expected_etag,
+    )  # fmt: skip
+
+
+def seal_upload(tx: Transaction, artifact_id: int, digest: bytes, file_count: int, size_bytes: int) -> None:
+    """Note what the files are as a whole; a digest of b"" says that more is being told."""
+    parameters = {"new_digest": digest, "new_count": file_count, "new_size": size_bytes}
+    tx.execute(_SEAL, {"artifact": artifact_id, **parameters})
+
+
+def files_after(tx: Transaction, artifact_id: int, after: str, size: int) -> list[PendingFile]:
+    """Return up to `size` files after a path, by the bytes of their paths."""
+    return [_pending(row) for row in tx.rows(_AFTER, {"artifact": artifact_id, "after": after.encode(), "rows": size})]
+
+
+def every_file(tx: Transaction, artifact_id: int) -> Iterator[PendingFile]:
+    """Yield every file of an upload, by the bytes of their paths, holding a page of them at a time."""
+    after = ""
+    while page := files_after(tx, artifact_id, after, CHUNK):
+        yield from page
+        after = page[-1].path
+
+
+def some_files(tx: Transaction, artifact_id: int, paths: Iterable[str]) -> dict[str, PendingFile]:
+    """Return those of the paths that the upload has."""
+    given = [path.encode() for path in paths]
+    found = tx.rows(_SOME, {"artifact": artifact_id, "paths": given})
+    return {file.path: file for file in map(_pending, found)}
+
+
+def parts_names(tx: Transaction, artifact_id: int) -> list[tuple[str, str]]:
+    """Return path and the store's name of each upload in parts that was begun."""
+    return [(bytes(row[0]).decode(), row[1]) for row in tx.rows(_PARTED, {"artifact": artifact_id})]
 
 
 def pending_page(tx: Transaction, artifact_id: int, least: str, size: int) -> list[PendingFile]:

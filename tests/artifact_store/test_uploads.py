@@ -2,17 +2,13 @@
 
 import hashlib
 import io
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
-from mlmd_artifact_store.blob_store import BlobStore
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests, file_page
-from mlmd_artifact_store.s3 import S3Store
-from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import AlreadyExists, DataLoss, FailedPrecondition, InvalidArgument, NotFound
@@ -22,31 +18,6 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from tests.artifact_store.conformance.suite import keys, put
 from tests.artifact_store.uploads import FIVE, artifact, begin, send, type_id, upload_file, upload_urls
 from tests.metadata_store.calls import Calls
-from tests.services.ceph import S3Address
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    """An empty store, on SQLite and on MariaDB."""
-    opened = Store.open(database_url)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture(params=["local", "s3"])
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
-    """An empty store of blobs."""
-    if request.param == "local":
-        return LocalStore(tmp_path / "artifacts")
-    s3: S3Address = request.getfixturevalue("s3")
-    bucket: str = request.getfixturevalue("bucket")
-    return S3Store(S3Settings(bucket, s3.endpoint, "us-east-1", s3.access_key, s3.secret_key), "pre/")
-
-
-@pytest.fixture
-def requests(store: Store, blobs: BlobStore) -> Requests:
-    """The artifact store of the default tenant."""
-    return Requests(Artifacts(store, blobs))
 
 
 @pytest.fixture

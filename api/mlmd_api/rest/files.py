@@ -5,12 +5,14 @@ way. Bytes stream in both directions; no file is held in memory.
 """
 
 import asyncio
+import base64
 import json
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from mlmd_schemas.caller import Caller, Role, new_request_id
@@ -81,7 +83,8 @@ class Files:
         if request.method == "PUT":
             part = _part(request.query_params.get("part", ""))
             body = cast(BinaryIO, _Body(loop, request.stream()))
-            await loop.run_in_executor(self._executor, artifacts.put_file, artifact_id, path, body, part, caller)
+            put = partial(artifacts.put_file, md5=_content_md5(request.headers.get("content-md5", "")))
+            await loop.run_in_executor(self._executor, put, artifact_id, path, body, part, caller)
             return Response(status_code=200)
         return await loop.run_in_executor(self._executor, _fetch, artifacts, request, artifact_id, path, caller)
 
@@ -90,6 +93,18 @@ def _part(text: str) -> int:
     if text and not (text.isascii() and text.isdecimal() and len(text) < 6):
         raise InvalidArgument(f"part: {text[:40]!r} is no number of a part.")
     return int(text or 0)
+
+
+def _content_md5(text: str) -> bytes | None:
+    if not text:
+        return None
+    try:
+        md5 = base64.b64decode(text, validate=True)
+    except ValueError:
+        md5 = b""
+    if len(md5) != 16:
+        raise InvalidArgument(f"content-md5: {text[:40]!r} is no MD5 in base64.")
+    return md5
 
 
 def _fetch(artifacts: "Artifacts", request: Request, artifact_id: int, path: str, caller: Caller) -> Response:

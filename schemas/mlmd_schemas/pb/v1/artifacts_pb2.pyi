@@ -77,18 +77,20 @@ class SignedRequest(_message.Message):
     def __init__(self, method: _Optional[str] = ..., url: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., expires_ms: _Optional[int] = ...) -> None: ...
 
 class BeginUploadRequest(_message.Message):
-    __slots__ = ("artifact", "files", "collection", "reuse", "unchanged_from_artifact_id")
+    __slots__ = ("artifact", "files", "collection", "reuse", "unchanged_from_artifact_id", "more_files")
     ARTIFACT_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     REUSE_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FROM_ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]
+    MORE_FILES_FIELD_NUMBER: _ClassVar[int]
     artifact: bytes
     files: _containers.RepeatedCompositeFieldContainer[UploadFile]
     collection: str
     reuse: bool
     unchanged_from_artifact_id: int
-    def __init__(self, artifact: _Optional[bytes] = ..., files: _Optional[_Iterable[_Union[UploadFile, _Mapping]]] = ..., collection: _Optional[str] = ..., reuse: bool = ..., unchanged_from_artifact_id: _Optional[int] = ...) -> None: ...
+    more_files: bool
+    def __init__(self, artifact: _Optional[bytes] = ..., files: _Optional[_Iterable[_Union[UploadFile, _Mapping]]] = ..., collection: _Optional[str] = ..., reuse: bool = ..., unchanged_from_artifact_id: _Optional[int] = ..., more_files: bool = ...) -> None: ...
 
 class BeginUploadResponse(_message.Message):
     __slots__ = ("artifact_id", "reused", "uri", "files_to_send")
@@ -101,6 +103,52 @@ class BeginUploadResponse(_message.Message):
     uri: str
     files_to_send: int
     def __init__(self, artifact_id: _Optional[int] = ..., reused: bool = ..., uri: _Optional[str] = ..., files_to_send: _Optional[int] = ...) -> None: ...
+
+class DeclareFilesRequest(_message.Message):
+    __slots__ = ("artifact_id", "files", "unchanged_from_artifact_id", "only_missing", "unsigned")
+    ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]
+    FILES_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_FROM_ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]
+    ONLY_MISSING_FIELD_NUMBER: _ClassVar[int]
+    UNSIGNED_FIELD_NUMBER: _ClassVar[int]
+    artifact_id: int
+    files: _containers.RepeatedCompositeFieldContainer[UploadFile]
+    unchanged_from_artifact_id: int
+    only_missing: bool
+    unsigned: bool
+    def __init__(self, artifact_id: _Optional[int] = ..., files: _Optional[_Iterable[_Union[UploadFile, _Mapping]]] = ..., unchanged_from_artifact_id: _Optional[int] = ..., only_missing: bool = ..., unsigned: bool = ...) -> None: ...
+
+class DeclareFilesResponse(_message.Message):
+    __slots__ = ("urls",)
+    URLS_FIELD_NUMBER: _ClassVar[int]
+    urls: _containers.RepeatedCompositeFieldContainer[UploadUrl]
+    def __init__(self, urls: _Optional[_Iterable[_Union[UploadUrl, _Mapping]]] = ...) -> None: ...
+
+class SignPartsRequest(_message.Message):
+    __slots__ = ("artifact_id", "path", "parts", "only_missing")
+    ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    PARTS_FIELD_NUMBER: _ClassVar[int]
+    ONLY_MISSING_FIELD_NUMBER: _ClassVar[int]
+    artifact_id: int
+    path: str
+    parts: _containers.RepeatedCompositeFieldContainer[PartDigest]
+    only_missing: bool
+    def __init__(self, artifact_id: _Optional[int] = ..., path: _Optional[str] = ..., parts: _Optional[_Iterable[_Union[PartDigest, _Mapping]]] = ..., only_missing: bool = ...) -> None: ...
+
+class PartDigest(_message.Message):
+    __slots__ = ("part_number", "md5")
+    PART_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    MD5_FIELD_NUMBER: _ClassVar[int]
+    part_number: int
+    md5: bytes
+    def __init__(self, part_number: _Optional[int] = ..., md5: _Optional[bytes] = ...) -> None: ...
+
+class SignPartsResponse(_message.Message):
+    __slots__ = ("urls",)
+    URLS_FIELD_NUMBER: _ClassVar[int]
+    urls: _containers.RepeatedCompositeFieldContainer[UploadUrl]
+    def __init__(self, urls: _Optional[_Iterable[_Union[UploadUrl, _Mapping]]] = ...) -> None: ...
 
 class ListUploadUrlsRequest(_message.Message):
     __slots__ = ("artifact_id", "only_missing", "page_size", "page_token")

@@ -20,6 +20,16 @@ class ArtifactStoreStub(object):
                 request_serializer=mlmd_dot_v1_dot_artifacts__pb2.BeginUploadRequest.SerializeToString,
                 response_deserializer=mlmd_dot_v1_dot_artifacts__pb2.BeginUploadResponse.FromString,
                 )
+        self.DeclareFiles = channel.unary_unary(
+                '/mlmd.v1.ArtifactStore/DeclareFiles',
+                request_serializer=mlmd_dot_v1_dot_artifacts__pb2.DeclareFilesRequest.SerializeToString,
+                response_deserializer=mlmd_dot_v1_dot_artifacts__pb2.DeclareFilesResponse.FromString,
+                )
+        self.SignParts = channel.unary_unary(
+                '/mlmd.v1.ArtifactStore/SignParts',
+                request_serializer=mlmd_dot_v1_dot_artifacts__pb2.SignPartsRequest.SerializeToString,
+                response_deserializer=mlmd_dot_v1_dot_artifacts__pb2.SignPartsResponse.FromString,
+                )
         self.ListUploadUrls = channel.unary_unary(
                 '/mlmd.v1.ArtifactStore/ListUploadUrls',
                 request_serializer=mlmd_dot_v1_dot_artifacts__pb2.ListUploadUrlsRequest.SerializeToString,
@@ -63,6 +73,20 @@ class ArtifactStoreServicer(object):
 
     def BeginUpload(self, request, context):
         """Makes an artifact in state PENDING and notes what will be sent; or finds one with the same content.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeclareFiles(self, request, context):
+        """Tells of files that BeginUpload left open, or tells them anew, and answers requests to send them. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SignParts(self, request, context):
+        """Answers requests to send parts of a file whose digests are not told yet; asked again, it signs again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -125,6 +149,16 @@ def add_ArtifactStoreServicer_to_server(servicer, server):
                     request_deserializer=mlmd_dot_v1_dot_artifacts__pb2.BeginUploadRequest.FromString,
                     response_serializer=mlmd_dot_v1_dot_artifacts__pb2.BeginUploadResponse.SerializeToString,
             ),
+            'DeclareFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclareFiles,
+                    request_deserializer=mlmd_dot_v1_dot_artifacts__pb2.DeclareFilesRequest.FromString,
+                    response_serializer=mlmd_dot_v1_dot_artifacts__pb2.DeclareFilesResponse.SerializeToString,
+            ),
+            'SignParts': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignParts,
+                    request_deserializer=mlmd_dot_v1_dot_artifacts__pb2.SignPartsRequest.FromString,
+                    response_serializer=mlmd_dot_v1_dot_artifacts__pb2.SignPartsResponse.SerializeToString,
+            ),
             'ListUploadUrls': grpc.unary_unary_rpc_method_handler(
                     servicer.ListUploadUrls,
                     request_deserializer=mlmd_dot_v1_dot_artifacts__pb2.ListUploadUrlsRequest.FromString,
@@ -185,6 +219,40 @@ class ArtifactStore(object):
         return grpc.experimental.unary_unary(request, target, '/mlmd.v1.ArtifactStore/BeginUpload',
             mlmd_dot_v1_dot_artifacts__pb2.BeginUploadRequest.SerializeToString,
             mlmd_dot_v1_dot_artifacts__pb2.BeginUploadResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def DeclareFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/mlmd.v1.ArtifactStore/DeclareFiles',
+            mlmd_dot_v1_dot_artifacts__pb2.DeclareFilesRequest.SerializeToString,
+            mlmd_dot_v1_dot_artifacts__pb2.DeclareFilesResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def SignParts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/mlmd.v1.ArtifactStore/SignParts',
+            mlmd_dot_v1_dot_artifacts__pb2.SignPartsRequest.SerializeToString,
+            mlmd_dot_v1_dot_artifacts__pb2.SignPartsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

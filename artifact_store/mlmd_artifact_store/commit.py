@@ -1,0 +1,136 @@
+"""The end of an upload: what was declared is sealed, proven without being read, and made the artifact's files.
+
+Files are taken a page at a time, so that an upload of any number of files is proven in little memory; what was proven
+is what is committed, because telling the upload anything new in between breaks the seal.
+"""
+
+import sqlalchemy as sa
+from mlmd_metadata_store.dialects import UniqueViolation
+from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.version_collections import adopt_version
+from mlmd_schemas.errors import Aborted, FailedPrecondition, NotFound
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+from mlmd_schemas.tables.own import VERSION
+from mlmd_schemas.tables.v10 import ARTIFACT, TYPE
+
+from mlmd_artifact_store.manifests import (
+    Manifest,
+    ManifestDigest,
+    StoredFile,
+    find_manifest,
+    read_manifest,
+    take_over_files,
+)
+from mlmd_artifact_store.paths import check_paths
+from mlmd_artifact_store.upload_rows import (
+    Upload,
+    UploadState,
+    drop_upload,
+    every_file,
+    find_upload,
+    seal_upload,
+)
+
+_SHOWN = 5
+_ARTIFACT: sa.BindParameter[int] = sa.bindparam("artifact")
+_END = (
+    sa.update(ARTIFACT)
+    .where(ARTIFACT.c.id == _ARTIFACT)
+    .values(
+        state=sa.bindparam("new_state"),
+        uri=sa.bindparam("new_uri"),
+        last_update_time_since_epoch=sa.bindparam("now"),
+    )
+)
+_TYPE_NAME = sa.select(TYPE.c.name).join(ARTIFACT, ARTIFACT.c.type_id == TYPE.c.id).where(ARTIFACT.c.id == _ARTIFACT)
+_VERSION = sa.select(VERSION.c.number).where(VERSION.c.artifact_id == _ARTIFACT)
+
+
+def under_way(tx: Transaction, artifact_id: int, *, locked: bool = False) -> Upload:
+    """Return an upload that is under way; raises FailedPrecondition when it has ended, NotFound when there is none."""
+    upload = find_upload(tx, artifact_id, locked=locked)
+    if upload is not None and upload.state is UploadState.PENDING:
+        return upload
+    if upload is not None:
+        raise FailedPrecondition(f"artifact_id: the upload of artifact {artifact_id} was aborted; begin another.")
+    if find_manifest(tx, artifact_id) is not None:
+        raise FailedPrecondition(f"artifact_id: artifact {artifact_id} is committed and cannot change; begin another.")
+    raise NotFound(f"artifact_id: there is no upload of artifact {artifact_id}; begin one.")
+
+
+def seal(tx: Transaction, artifact_id: int) -> Upload | None:
+    """Return an upload whose files are all told, None when it is committed already; it is sealed if it was not.
+
+    Raises FailedPrecondition when digests are not told yet, or nothing is.
+    """
+    if find_upload(tx, artifact_id, locked=True) is None and find_manifest(tx, artifact_id) is not None:
+        return None
+    upload = under_way(tx, artifact_id)
+    if upload.digest:
+        return upload
+    digest, paths, size_bytes, untold = ManifestDigest(), list[str](), 0, list[str]()
+    for file in every_file(tx, artifact_id):
+        digest.add(file.path, file.size_bytes, file.sha256)
+        paths.append(file.path)
+        size_bytes += file.size_bytes
+        if file.is_open:
+            untold.append(file.path)
+    if not paths:
+        raise FailedPrecondition("files: none were declared; an artifact of bytes has at least one file.")
+    if untold:
+        shown = ", ".join(map(repr, untold[:_SHOWN]))
+        raise FailedPrecondition(f"files: the digests of {len(untold)} are not told yet ({shown}); declare them again.")
+    check_paths(paths)
+    seal_upload(tx, artifact_id, digest.digest(), len(paths), size_bytes)
+    return under_way(tx, artifact_id)
+
+
+def committed(tx: Transaction, artifact_id: int) -> v1.CommitUploadResponse:
+    """Return what is told of an upload that was committed."""
+    numbers = tx.rows(_VERSION, {"artifact": artifact_id})
+    return v1.CommitUploadResponse(
+        manifest=read_manifest(tx, artifact_id).message(), version_number=numbers[0][0] if numbers else 0
+    )
+
+
+def commit(tx: Transaction, sealed: Upload, others: list[StoredFile]) -> v1.CommitUploadResponse:
+    """Make a proven upload's files those of its artifact; `others` are those that are not quite as declared."""
+    artifact_id = sealed.artifact_id
+    if find_upload(tx, artifact_id, locked=True) is None and find_manifest(tx, artifact_id) is not None:
+        return committed(tx, artifact_id)  # somebody else was faster
+    upload = under_way(tx, artifact_id)
+    if upload.digest != sealed.digest:
+        raise Aborted("The upload was told of other files while it was being committed; commit it again.")
+    manifest = Manifest(
+        artifact_id,
+        upload.root_uri,
+        upload.key_prefix,
+        False,
+        upload.file_count,
+        upload.size_bytes,
+        upload.digest,
+        now_ms(),
+    )
+    try:
+        take_over_files(tx, manifest, others)
+    except UniqueViolation as error:
+        raise Aborted("The same upload is being committed at this moment; try again.") from error
+    if upload.collection:
+        adopt_version(tx, _type_of(tx, artifact_id), upload.collection, artifact_id)
+    end_upload(tx, upload, pb.Artifact.LIVE)
+    drop_upload(tx, artifact_id)
+    return committed(tx, artifact_id)
+
+
+def end_upload(tx: Transaction, upload: Upload, state: int) -> None:
+    """Give the artifact its state, and the uri that calls of MLMD may have wiped meanwhile."""
+    uri = tx.text.encode(upload.root_uri)
+    parameters = {"artifact": upload.artifact_id, "new_state": state, "new_uri": uri, "now": now_ms()}
+    if not tx.execute(_END, parameters):
+        raise NotFound(f"artifact_id: artifact {upload.artifact_id} is no longer in the store.")
+
+
+def _type_of(tx: Transaction, artifact_id: int) -> str:
+    rows = tx.rows(_TYPE_NAME, {"artifact": artifact_id})
+    return tx.text.decode(rows[0][0]) if rows else ""

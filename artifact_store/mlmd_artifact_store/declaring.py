@@ -1,0 +1,81 @@
+"""Files that are told while others are being sent already: hashing need not be over before sending begins."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.caller import Caller
+from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+
+from mlmd_artifact_store.artifacts import check_part
+from mlmd_artifact_store.begin import pending_of
+from mlmd_artifact_store.commit import under_way
+from mlmd_artifact_store.declarations import check_files
+from mlmd_artifact_store.requests import Requests, pieces_of
+from mlmd_artifact_store.upload_rows import PendingFile, Upload, put_files, seal_upload, some_files
+
+MOST_AT_ONCE = 1000
+_MD5_BYTES = 16
+
+
+def declare_files(requests: Requests, request: v1.DeclareFilesRequest, caller: Caller) -> v1.DeclareFilesResponse:
+    """Note files of an upload under way and answer the requests that send them.
+
+    Raises InvalidArgument for what cannot be, NotFound and FailedPrecondition when the upload is not under way.
+    """
+    _check_number("files", len(request.files))
+    check_files(request.files, later=True)
+
+    def body(tx: Transaction) -> tuple[Upload, list[PendingFile], list[PendingFile]]:
+        upload = under_way(tx, request.artifact_id, locked=True)
+        known = some_files(tx, request.artifact_id, (file.path for file in request.files))
+        told = pending_of(tx, request.files, request.unchanged_from_artifact_id)
+        files = [_continued(file, known) for file in told]
+        changed = [file for file in files if known.get(file.path) != file]
+        if changed:
+            put_files(tx, request.artifact_id, changed)
+            if upload.digest:
+                seal_upload(tx, request.artifact_id, b"", 0, 0)
+        return upload, files, [known[file.path] for file in changed if file.path in known and not file.parts_name]
+
+    upload, files, given_up = requests.artifacts.store.database.write(caller, body, repeatable=True)
+    for file in given_up:
+        if file.parts_name:
+            requests.artifacts.blobs.abort_parts(upload.key_prefix + file.path, file.parts_name)
+    if request.unsigned:
+        return v1.DeclareFilesResponse()
+    pieces = list(pieces_of(file for file in files if not file.source_key))
+    wanted = requests.missing(upload, pieces, caller) if request.only_missing else pieces
+    return v1.DeclareFilesResponse(urls=requests.upload_urls(upload, wanted, caller))
+
+
+def _continued(file: PendingFile, known: Mapping[str, PendingFile]) -> PendingFile:
+    """Return the file with the upload in parts that was begun for it, when its parts are still cut the same."""
+    before = known.get(file.path)
+    if before is None or file.source_key:
+        return replace(file, source_etag=file.expected_etag)
+    same = (before.size_bytes, before.part_size_bytes) == (file.size_bytes, file.part_size_bytes)
+    if same and file.is_open:
+        return before  # an upload that goes on: its digests are known already, and are told again
+    return replace(file, parts_name=before.parts_name if same else "", source_etag=file.expected_etag)
+
+
+def sign_parts(requests: Requests, request: v1.SignPartsRequest, caller: Caller) -> v1.SignPartsResponse:
+    """Answer the requests that send parts of a file, by the MD5s that are told for them now."""
+    _check_number("parts", len(request.parts))
+    upload, file = requests.artifacts.pending(request.artifact_id, request.path, caller)
+    for part in request.parts:
+        check_part(file, part.part_number or -1)
+        if len(part.md5) != _MD5_BYTES:
+            raise InvalidArgument(
+                f"parts[{part.part_number}].md5: {len(part.md5)} bytes, and an MD5 has {_MD5_BYTES}; send it as bytes."
+            )
+    pieces = [(file, part.part_number, part.md5) for part in request.parts]
+    wanted = requests.missing(upload, pieces, caller) if request.only_missing else pieces
+    return v1.SignPartsResponse(urls=requests.upload_urls(upload, wanted, caller))
+
+
+def _check_number(field: str, number: int) -> None:
+    if not 0 < number <= MOST_AT_ONCE:
+        raise InvalidArgument(f"{field}: {number} were given; give 1 to {MOST_AT_ONCE} at a time.")
