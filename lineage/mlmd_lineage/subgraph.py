@@ -17,7 +17,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.tables.v10 import Kind
 
-from mlmd_lineage.ends import COLUMN, ENDS, FAR
+from mlmd_lineage.ends import COLUMN, ENDS, FAR, INPUTS, OUTPUTS
 from mlmd_lineage.lookahead import Lookahead
 from mlmd_lineage.memberships import association_rows, attribution_rows
 
@@ -26,13 +26,11 @@ MOST_STARTING_NODES = 101
 """Starting nodes beyond these are left out, highest ids first. (Google's documents say 100, its server takes 101.)"""
 
 _Query = pb.LineageSubgraphQueryOptions
-_INPUTS = frozenset({pb.Event.INPUT, pb.Event.DECLARED_INPUT, pb.Event.INTERNAL_INPUT})
-_OUTPUTS = frozenset({pb.Event.OUTPUT, pb.Event.DECLARED_OUTPUT, pb.Event.INTERNAL_OUTPUT, pb.Event.PENDING_OUTPUT})
 _FOLLOWED: dict[tuple[int, Kind], frozenset[int]] = {
-    (_Query.UPSTREAM, Kind.ARTIFACT): _OUTPUTS,
-    (_Query.UPSTREAM, Kind.EXECUTION): _INPUTS,
-    (_Query.DOWNSTREAM, Kind.ARTIFACT): _INPUTS,
-    (_Query.DOWNSTREAM, Kind.EXECUTION): _OUTPUTS,
+    (_Query.UPSTREAM, Kind.ARTIFACT): OUTPUTS,
+    (_Query.UPSTREAM, Kind.EXECUTION): INPUTS,
+    (_Query.DOWNSTREAM, Kind.ARTIFACT): INPUTS,
+    (_Query.DOWNSTREAM, Kind.EXECUTION): OUTPUTS,
 }
 """Which events lead on, by direction and the kind that is walked from; those not named follow every event."""
 _FIELDS = frozenset(descriptor.name for descriptor in pb.LineageGraph.DESCRIPTOR.fields)

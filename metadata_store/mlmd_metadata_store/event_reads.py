@@ -74,6 +74,14 @@ def load_events(
     return events_of_rows(tx, event_rows(tx, by, ids, types), paths=paths, add=add)
 
 
+def event_steps(tx: Transaction, event_ids: Iterable[int]) -> dict[int, list[str]]:
+    """Return the steps of the paths of these events in their order, indexes as digits; an event without has none."""
+    found: dict[int, list[str]] = {}
+    for event_id, is_index, index, key in tx.rows_in(_STEPS, event_ids):
+        found.setdefault(event_id, []).append(str(index or 0) if is_index else tx.text.decode(key or ""))
+    return found
+
+
 def _read_paths(tx: Transaction, events: dict[int, pb.Event]) -> None:
     for event_id, is_index, index, key in tx.rows_in(_STEPS, events):
         step = events[event_id].path.steps.add()

@@ -17,6 +17,7 @@ from mlmd_api.methods import Method, StreamMethod, by_path, store_methods
 from mlmd_api.rest.server import HttpServer, HttpSettings
 from mlmd_api.server_info import ServerFacts, server_methods
 from mlmd_api.tenants import TenantStores
+from mlmd_lineage.methods import LINEAGE_METHODS
 from mlmd_metadata_store.methods import METADATA_METHODS
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import Caller, Role
@@ -121,7 +122,11 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
         stores = TenantStores(urls, Store.open)
         odd = Odd()
         facts = ServerFacts("1.2.3", ("lineage", "collections"), "http://here", LIMIT_BYTES, 100, 100)
-        methods = [*store_methods(METADATA_METHODS, stores), *server_methods(facts, stores), *odd.methods()]
+        methods = [
+            *store_methods((*METADATA_METHODS, *LINEAGE_METHODS), stores),
+            *server_methods(facts, stores),
+            *odd.methods(),
+        ]
         measurements = Measurements(stores.pool_use)
         identify, streaming = authenticator or Everybody(), by_path(odd.streams())
         dispatcher = Dispatcher(by_path(methods), identify, measurements, Journal(), Limits(LIMIT_BYTES), streaming)

@@ -8,7 +8,7 @@ from pathlib import Path
 import google.protobuf
 import pytest
 from mlmd_schemas.pb import metadata_store_pb2, metadata_store_service_pb2
-from mlmd_schemas.pb.v1 import collections_pb2, metrics_pb2, server_pb2
+from mlmd_schemas.pb.v1 import collections_pb2, lineage_pb2, metrics_pb2, server_pb2
 
 from tests.reference import client
 from tests.services.missing import missing
@@ -25,6 +25,7 @@ MODULES = [
     "mlmd_schemas.pb.metadata_store_service_pb2",
     "mlmd_schemas.pb.metadata_store_service_pb2_grpc",
     "mlmd_schemas.pb.v1.collections_pb2_grpc",
+    "mlmd_schemas.pb.v1.lineage_pb2_grpc",
     "mlmd_schemas.pb.v1.metrics_pb2_grpc",
     "mlmd_schemas.pb.v1.runs_pb2_grpc",
     "mlmd_schemas.pb.v1.server_pb2_grpc",
@@ -86,4 +87,6 @@ def test_generated_code_loads_on_the_oldest_protobuf_that_we_support(module: str
 def test_the_main_environment_has_a_newer_protobuf() -> None:
     major = int(google.protobuf.__version__.split(".")[0])
     assert major >= 6, "generated code is to be tried at both ends of the supported range"
-    assert {"mlmd.v1"} == {module.DESCRIPTOR.package for module in (server_pb2, collections_pb2, metrics_pb2)}
+    assert {"mlmd.v1"} == {
+        module.DESCRIPTOR.package for module in (server_pb2, collections_pb2, lineage_pb2, metrics_pb2)
+    }

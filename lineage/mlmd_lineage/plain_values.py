@@ -1,0 +1,77 @@
+"""Text and property values as `mlmd.v1` has them: strings are UTF-8, structs are JSON."""
+
+import json
+import math
+from typing import Any
+
+from google.protobuf import json_format, struct_pb2
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import lineage_pb2 as v1
+
+
+def clean(text: str | bytes | None) -> str:
+    """Return text as UTF-8 can hold it; what was stored as something else shows U+FFFD."""
+    if not text:
+        return ""
+    if isinstance(text, bytes):
+        return text.decode("utf-8", "replace")
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def lineage_value(value: pb.Value) -> v1.LineageValue:
+    """Return a property value; a message of an unknown type is the JSON of its type and nothing else."""
+    case = value.WhichOneof("value")
+    if case == "struct_value":
+        return v1.LineageValue(json_value=json_text(plain_struct(value.struct_value)))
+    if case == "proto_value":
+        return v1.LineageValue(json_value=json_text({"@type": value.proto_value.type_url}))
+    if case == "string_value":
+        return v1.LineageValue(string_value=clean(value.string_value))
+    return v1.LineageValue(**{case: getattr(value, case)}) if case else v1.LineageValue()
+
+
+def value_of_plain(given: Any) -> v1.LineageValue:
+    """Return the value for what JSON knows; a whole number stays the double that a struct holds."""
+    if isinstance(given, bool):
+        return v1.LineageValue(bool_value=given)
+    if isinstance(given, float):
+        return v1.LineageValue(double_value=given)
+    if isinstance(given, str):
+        return v1.LineageValue(string_value=clean(given))
+    return v1.LineageValue(json_value=json_text(given))
+
+
+def json_text(given: Any) -> str:
+    """Return compact JSON with sorted keys; NaN and infinities are proto3 JSON's strings."""
+    return json.dumps(_finite(given), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _finite(given: Any) -> Any:
+    if isinstance(given, float) and not math.isfinite(given):
+        return "NaN" if given != given else "Infinity" if given > 0 else "-Infinity"
+    if isinstance(given, dict):
+        return {clean(key): _finite(entry) for key, entry in given.items()}
+    if isinstance(given, list):
+        return [_finite(entry) for entry in given]
+    if isinstance(given, str):
+        return clean(given)
+    return int(given) if isinstance(given, float) and given.is_integer() and abs(given) < 1 << 53 else given
+
+
+def plain_struct(struct: struct_pb2.Struct) -> dict[str, Any]:
+    """Return a struct as Python has it; unlike json_format this keeps NaN and infinities."""
+    return {name: _plain(value) for name, value in struct.fields.items()}
+
+
+def _plain(value: struct_pb2.Value) -> Any:
+    kind = value.WhichOneof("kind")
+    if kind == "struct_value":
+        return plain_struct(value.struct_value)
+    if kind == "list_value":
+        return [_plain(entry) for entry in value.list_value.values]
+    return None if kind in (None, "null_value") else getattr(value, kind)
+
+
+def as_json(message: Any) -> Any:
+    """Return a message of `mlmd.v1` as proto3 JSON says it."""
+    return json_format.MessageToDict(message)
