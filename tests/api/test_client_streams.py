@@ -33,6 +33,14 @@ def stream(
     return transport.stream(ODD + name, request, pb.Artifact, timeout_seconds=timeout_seconds)
 
 
+def wait_until_over(served: Served) -> None:
+    """Wait until the server has noted the end of the watch."""
+    until = time.monotonic() + 20
+    while not re.search(rb'mlmd_calls_total{code="\w+",method="test.v1.Odd/Watch"', served.measurements.page()):
+        assert time.monotonic() < until, "the call goes on"
+        time.sleep(0.02)
+
+
 def test_messages_come_in_order(transport: Transport) -> None:
     assert [message.id for message in stream(transport, "Count", id=100, uri="x")] == list(range(1, 101))
     assert list(stream(transport, "Count", id=0)) == []
@@ -64,17 +72,14 @@ def test_who_stops_reading_ends_the_call(transport: Transport, served: Served) -
     messages = stream(transport, "Watch")
     assert next(messages).uri == "first"
     messages.close()  # type: ignore[attr-defined]
-    until = time.monotonic() + 20
-    while not re.search(rb'mlmd_calls_total{code="\w+",method="test.v1.Odd/Watch"', served.measurements.page()):
-        assert time.monotonic() < until, "the call goes on"
-        time.sleep(0.02)
+    wait_until_over(served)
 
 
 def test_a_stream_ends_with_its_time(transport: Transport, served: Served) -> None:
     with pytest.raises(CallError) as caught:
         list(stream(transport, "Watch", timeout_seconds=0.5))
     assert caught.value.code == 4
-    assert served.odd.release.wait(20)
+    wait_until_over(served)
 
 
 def test_closing_the_transport_ends_its_streams(transport: Transport, served: Served) -> None:
@@ -84,7 +89,7 @@ def test_closing_the_transport_ends_its_streams(transport: Transport, served: Se
     with pytest.raises(CallError) as caught:
         list(messages)
     assert caught.value.code == 1
-    assert served.odd.release.wait(20)
+    wait_until_over(served)
 
 
 def test_a_closed_transport_opens_no_stream(transport: Transport) -> None:
