@@ -45,6 +45,8 @@ class Database:
         self.plans = Plans(self.reader.dialect)
         self.watch: Callable[[str], None] | None = None
         """Called with each statement before it is sent; for tests and measurements."""
+        self.committed: Callable[[set[str]], None] | None = None
+        """Called with the topics of a transaction that has some, once it is committed and before its caller hears."""
 
     def read(self, caller: Caller, body: Callable[[Transaction], T]) -> T:
         """Run `body` on one snapshot; a lost connection is opened again and the body run once more."""
@@ -105,7 +107,11 @@ class Database:
                 if tx.setwise and not course.careful and _is_of_the_request(error):
                     raise _Again from error
                 raise
-            self._commit(session, course)
+            try:
+                self._commit(session, course)
+            finally:  # a COMMIT that failed may have been done nevertheless
+                if tx.topics and self.committed is not None:
+                    self.committed(tx.topics)
             return result
 
     def _commit(self, session: "_Session", course: "_Course") -> None:

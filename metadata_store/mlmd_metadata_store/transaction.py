@@ -49,6 +49,7 @@ class Transaction:
         "made_types",
         "setwise",
         "text",
+        "topics",
         "types",
     )
 
@@ -75,6 +76,8 @@ class Transaction:
         self.setwise = False
         self.made_types = False
         """This transaction wrote types, which others must not see before it commits."""
+        self.topics: set[str] = set()
+        """What `Database.committed` is told of once this transaction is committed."""
 
     def _run(self, statement: str, parameters: Sequence[Any]) -> Any:
         """Run one statement on the driver; raises our error for its, and DeadlineExceeded when it is too late."""

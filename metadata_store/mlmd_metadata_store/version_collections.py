@@ -5,6 +5,7 @@ A collection is a context of type `mlmd.Collection` named `<artifact type>/<name
 is moved, so numbers and moves count 1, 2, 3 without gaps.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,7 +108,7 @@ def find_collection(tx: Transaction, type_name: str, name: str, *, locked: bool 
     row = _find(tx, collection_name(tx, type_name, name))
     if row is None:
         raise NotFound(f"name: there is no collection {name!r} of type {type_name!r}; add a version to make it.")
-    return _locked(tx, row.context_id) if locked else row
+    return lock_collection(tx, row.context_id) if locked else row
 
 
 def _find(tx: Transaction, whole_name: str) -> CollectionRow | None:
@@ -115,9 +116,15 @@ def _find(tx: Transaction, whole_name: str) -> CollectionRow | None:
     return CollectionRow(*rows[0]) if rows else None
 
 
-def _locked(tx: Transaction, context_id: int) -> CollectionRow:
+def lock_collection(tx: Transaction, context_id: int) -> CollectionRow:
+    """Return the counters of the collection of a context, locked until the transaction ends."""
     (row,) = tx.rows(_COUNTERS, {"context": context_id})
     return CollectionRow(*row)
+
+
+def start_collection(tx: Transaction, context_id: int) -> None:
+    """Give a context the counters of a collection, unless it has them."""
+    tx.insert_ignore(COLLECTION, ("context_id", "latest_number", "move_sequence"), [(context_id, 0, 0)])
 
 
 def add_version(tx: Transaction, type_name: str, name: str, artifact: pb.Artifact) -> v1.Version:
@@ -164,15 +171,12 @@ def adopt_version(tx: Transaction, type_name: str, name: str, artifact_id: int) 
 
 def _locked_or_made(tx: Transaction, whole_name: str) -> CollectionRow:
     found = _find(tx, whole_name)
-    return _locked(tx, found.context_id if found else _make_collection(tx, whole_name))
+    return lock_collection(tx, found.context_id if found else _make_collection(tx, whole_name))
 
 
 def _record_version(tx: Transaction, row: CollectionRow, type_name: str, name: str, artifact_id: int) -> v1.Version:
     number, now = row.latest_number + 1, now_ms()
-    tx.execute(_SET_LATEST, {"context": row.context_id, "latest": number})
-    tx.insert(
-        VERSION, ("context_id", "number", "artifact_id", "create_ms"), [(row.context_id, number, artifact_id, now)]
-    )
+    count_versions(tx, row, [(artifact_id, now)])
     store_links(tx, [(row.context_id, artifact_id)], ())
     return v1.Version(
         context_id=row.context_id,
@@ -182,6 +186,14 @@ def _record_version(tx: Transaction, row: CollectionRow, type_name: str, name: s
         name=name,
         create_ms=now,
     )
+
+
+def count_versions(tx: Transaction, row: CollectionRow, versions: Sequence[tuple[int, int]]) -> None:
+    """Give artifacts, each with the time it became a version, the next numbers of a locked collection."""
+    first = row.latest_number + 1
+    tx.execute(_SET_LATEST, {"context": row.context_id, "latest": row.latest_number + len(versions)})
+    columns = ("context_id", "number", "artifact_id", "create_ms")
+    tx.insert(VERSION, columns, [(row.context_id, number, *version) for number, version in enumerate(versions, first)])
 
 
 def _make_collection(tx: Transaction, whole_name: str) -> int:
@@ -197,7 +209,7 @@ def _make_collection(tx: Transaction, whole_name: str) -> int:
             (context_id,) = create_nodes(tx, Kind.CONTEXT, [pb.Context(type_id=type_id, name=whole_name)])
         except AlreadyExists as error:
             raise Aborted("The collection's context was made at the same moment; try again.") from error
-    tx.insert_ignore(COLLECTION, ("context_id", "latest_number", "move_sequence"), [(context_id, 0, 0)])
+    start_collection(tx, context_id)
     return context_id
 
 
@@ -234,23 +246,40 @@ def move_alias(
     Raises NotFound for a version or an alias that is not there, FailedPrecondition when the alias points elsewhere than
     `expected_number` (0: it does not exist) says.
     """
+    row = find_collection(tx, type_name, name)
+    return point_alias(tx, row.context_id, f"{type_name}/{name}", alias, number, expected_number, reason)
+
+
+def point_alias(
+    tx: Transaction,
+    context_id: int,
+    title: str,
+    alias: str,
+    number: int,
+    expected_number: int | None = None,
+    reason: str = "",
+) -> v1.AliasMove:
+    """Move an alias of the collection of a context, whose row this locks; `title` is what errors call it.
+
+    Raises as `move_alias` does.
+    """
     check_alias(alias)
     if number < 0 or (expected_number or 0) < 0:
         raise InvalidArgument("number: versions count from 1, and 0 means none; a number below 0 means nothing.")
     if len(reason.encode("utf-8")) > LONGEST_REASON_BYTES:
         raise InvalidArgument(f"reason: longer than {LONGEST_REASON_BYTES} bytes; say it shorter.")
-    row = find_collection(tx, type_name, name, locked=True)
+    row = lock_collection(tx, context_id)
     if number > row.latest_number:
-        raise NotFound(f"number: {type_name}/{name} has no version {number}; its newest is {row.latest_number}.")
+        raise NotFound(f"number: {title} has no version {number}; its newest is {row.latest_number}.")
     before = alias_number(tx, row.context_id, alias)
     if expected_number is not None and before != expected_number:
         actual = f"points at version {before}" if before else "does not exist"
         raise FailedPrecondition(
-            f"expected_number: the alias {alias!r} of {type_name}/{name} {actual}, not {expected_number}; read it "
-            "again and decide again."
+            f"expected_number: the alias {alias!r} of {title} {actual}, not {expected_number}; read it again and "
+            "decide again."
         )
     if not number and not before:
-        raise NotFound(f"alias: {type_name}/{name} has no alias {alias!r} to remove.")
+        raise NotFound(f"alias: {title} has no alias {alias!r} to remove.")
     return _record_move(tx, row, alias, before, number, reason)
 
 

@@ -22,6 +22,7 @@ from mlmd_metadata_store.list_options import LARGEST_PAGE
 from mlmd_metadata_store.methods import METADATA_METHODS
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.store import Store
+from mlmd_model_registry.methods import REGISTRY_METHODS
 from mlmd_schemas.errors import Aborted
 
 from mlmd_server import version
@@ -41,6 +42,7 @@ FEATURES = (
     "lineage",
     "metrics",
     "runs",
+    "model-registry",
 )
 
 
@@ -121,7 +123,7 @@ def assemble(config: Config, journal: Journal | None = None) -> Parts:
     artifacts = tenant_artifacts(config, stores)
     measurements = Measurements(stores.pool_use)
     methods = [
-        *store_methods((*METADATA_METHODS, *LINEAGE_METHODS), stores),
+        *store_methods((*METADATA_METHODS, *LINEAGE_METHODS, *REGISTRY_METHODS), stores),
         *artifact_methods(ARTIFACT_CALLS, ARTIFACT_SERVICE, artifacts),
         *server_methods(_facts(config), stores),
     ]

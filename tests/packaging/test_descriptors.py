@@ -28,6 +28,7 @@ MODULES = [
     "mlmd_schemas.pb.v1.lineage_pb2_grpc",
     "mlmd_schemas.pb.v1.metrics_pb2_grpc",
     "mlmd_schemas.pb.v1.runs_pb2_grpc",
+    "mlmd_schemas.pb.v1.registry_pb2_grpc",
     "mlmd_schemas.pb.v1.server_pb2_grpc",
 ]
 

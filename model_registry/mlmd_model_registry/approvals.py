@@ -1,0 +1,37 @@
+"""Who approves of a version."""
+
+import sqlalchemy as sa
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.version_collections import LONGEST_REASON_BYTES
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.tables.registry import APPROVAL
+
+from mlmd_model_registry.changes import touch
+
+_LONGEST_SUBJECT = 255
+_COLUMNS = ("version_id", "subject", "reason", "create_ms")
+_WITHDRAW = sa.delete(APPROVAL).where(
+    APPROVAL.c.version_id == sa.bindparam("version"), APPROVAL.c.subject == sa.bindparam("who")
+)
+
+
+def approve(tx: Transaction, version_id: int, reason: str, now: int) -> None:
+    """Note that the caller approves; said again, the reason and the time are those of the last time."""
+    if len(reason.encode()) > LONGEST_REASON_BYTES:
+        raise InvalidArgument(f"reason: longer than {LONGEST_REASON_BYTES} bytes; say it shorter.")
+    tx.upsert(APPROVAL, _COLUMNS, [(version_id, _subject(tx), reason, now)], ("version_id", "subject"))
+    touch(tx)
+
+
+def withdraw(tx: Transaction, version_id: int) -> None:
+    """Take the caller's approval back; raises NotFound when there is none."""
+    if not tx.execute(_WITHDRAW, {"version": version_id, "who": _subject(tx)}):
+        raise NotFound(f"withdraw: {tx.caller.subject!r} has not approved of this version.")
+    touch(tx)
+
+
+def _subject(tx: Transaction) -> str:
+    subject = tx.caller.subject[:_LONGEST_SUBJECT]
+    if not subject:
+        raise FailedPrecondition("An approval needs somebody who gives it; call with a token that has a subject.")
+    return subject

@@ -1,0 +1,43 @@
+"""The methods of `mlmd.v1.ModelRegistry` that one transaction answers."""
+
+from collections.abc import Callable
+from typing import Any
+
+from mlmd_metadata_store.rpc import Rpc
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.caller import Role
+from mlmd_schemas.pb.v1 import registry_pb2 as v1
+
+from mlmd_model_registry import model_calls
+
+REGISTRY_SERVICE = "mlmd.v1.ModelRegistry"
+
+
+def _rpc(name: str, role: Role, body: Callable[[Transaction, Any], Any]) -> Rpc:
+    request, response = getattr(v1, f"{name}Request"), getattr(v1, f"{name}Response")
+    return Rpc(REGISTRY_SERVICE, name, request, response, role, role is not Role.READER, body)
+
+
+def _reads(name: str, body: Callable[[Transaction, Any], Any]) -> Rpc:
+    return _rpc(name, Role.READER, body)
+
+
+def _writes(name: str, body: Callable[[Transaction, Any], Any], role: Role = Role.WRITER) -> Rpc:
+    return _rpc(name, role, body)
+
+
+REGISTRY_METHODS: tuple[Rpc, ...] = (
+    _writes("CreateModel", model_calls.create),
+    _reads("GetModel", model_calls.get),
+    _reads("ListModels", model_calls.list_all),
+    _writes("UpdateModel", model_calls.update),
+    _writes("ArchiveModel", model_calls.archive),
+    _writes("RestoreModel", model_calls.restore),
+    _writes("CreateModelVersion", model_calls.create_of),
+    _reads("GetModelVersion", model_calls.get_of),
+    _reads("ListModelVersions", model_calls.list_of),
+    _writes("UpdateModelVersion", model_calls.update_of),
+    _writes("ArchiveModelVersion", model_calls.archive_of),
+    _writes("RestoreModelVersion", model_calls.restore_of),
+    _writes("ApproveModelVersion", model_calls.approve_of),
+)

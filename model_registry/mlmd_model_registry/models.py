@@ -1,0 +1,241 @@
+"""Registered models: contexts of type kf.RegisteredModel, each of which is the collection of its versions.
+
+Every function takes the transaction of its caller. What writes takes `pb.Context` messages with the properties that
+Kubeflow's mapping gives them, so that our own service and Kubeflow's REST API share one rule.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_metadata_store.keyset_tokens import key_of_token, page_size, token_after
+from mlmd_metadata_store.node_rows import nodes_by_id
+from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
+from mlmd_metadata_store.version_collections import CollectionRow, lock_collection, start_collection
+from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.tables.own import ALIAS, COLLECTION
+from mlmd_schemas.tables.v10 import CONTEXT, CONTEXT_PROPERTY, TYPE, Kind
+
+from mlmd_model_registry.changes import touch
+from mlmd_model_registry.kubeflow_types import ARCHIVED, LIVE, REGISTERED_MODEL, put_kubeflow_types
+from mlmd_model_registry.numbering import number_strangers
+
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+_IS_MODEL = sa.and_(
+    TYPE.c.id == CONTEXT.c.type_id,
+    TYPE.c.name == REGISTERED_MODEL,
+    TYPE.c.type_kind == Kind.CONTEXT.value,
+    TYPE.c.version.is_(None),
+)
+_MODELS = sa.select(CONTEXT.c.id, CONTEXT.c.name).join(TYPE, _IS_MODEL)
+_BY_NAME = _MODELS.where(CONTEXT.c.name == sa.bindparam("name"))
+_BY_ID = _MODELS.where(CONTEXT.c.id.in_(_IDS))
+_COUNTERS = sa.select(COLLECTION.c.context_id, COLLECTION.c.latest_number, COLLECTION.c.move_sequence).where(
+    COLLECTION.c.context_id.in_(_IDS)
+)
+_ALIASES = sa.select(ALIAS.c.context_id, ALIAS.c.alias, ALIAS.c.number).where(ALIAS.c.context_id.in_(_IDS))
+_STATE = sa.and_(
+    CONTEXT_PROPERTY.c.context_id == CONTEXT.c.id,
+    CONTEXT_PROPERTY.c.name == "state",
+    CONTEXT_PROPERTY.c.is_custom_property == 0,
+)
+IS_LIVE = sa.or_(CONTEXT_PROPERTY.c.string_value.is_(None), CONTEXT_PROPERTY.c.string_value != ARCHIVED)
+_PAGE = (
+    _MODELS.outerjoin(CONTEXT_PROPERTY, _STATE)
+    .where(CONTEXT.c.name > sa.bindparam("after"), CONTEXT.c.name >= sa.bindparam("prefix"))
+    .where(CONTEXT.c.name < sa.bindparam("before"))
+    .order_by(CONTEXT.c.name)
+    .limit(sa.bindparam("rows", type_=sa.BigInteger))
+)
+_LIVE_PAGE = _PAGE.where(IS_LIVE)
+_LAST = "\U0010ffff"
+LONGEST_NAME = 255
+"""Characters of a stored name; SQLite would take more, and then the facts could not move to MySQL."""
+Keys = tuple[frozenset[str], frozenset[str]]
+"""The properties and the custom properties that a change touches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A registered model as it is stored."""
+
+    context: pb.Context
+    latest_number: int = 0
+    move_sequence: int = 0
+    aliases: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def id(self) -> int:
+        """Id of its context."""
+        return self.context.id
+
+    @property
+    def name(self) -> str:
+        """Its name, which never changes."""
+        return self.context.name
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether it takes no new versions and moves."""
+        return self.context.properties["state"].string_value == ARCHIVED if self._has_state else False
+
+    @property
+    def _has_state(self) -> bool:
+        return "state" in self.context.properties
+
+
+def create_model(tx: Transaction, given: pb.Context) -> Model:
+    """Make a registered model of a context without id and type; raises InvalidArgument, AlreadyExists."""
+    _check_name(tx, given.name)
+    (type_id,) = put_kubeflow_types(tx, REGISTERED_MODEL)
+    context = pb.Context()
+    context.CopyFrom(given)
+    context.ClearField("id")
+    context.type_id = type_id
+    if "state" not in context.properties:
+        context.properties["state"].string_value = LIVE
+    check_state(context)
+    try:
+        (model_id,) = create_nodes(tx, Kind.CONTEXT, [context])
+    except AlreadyExists as error:
+        what = f"named {given.name!r}"
+        if given.external_id:
+            what += f", or a context with external_id {given.external_id!r},"
+        raise AlreadyExists(
+            f"name: a registered model {what} is there already; read it, or choose another name."
+        ) from error
+    start_collection(tx, model_id)
+    touch(tx)
+    return model_by_id(tx, model_id)
+
+
+def _check_name(tx: Transaction, name: str) -> None:
+    if not name or name != name.strip() or not name.isprintable():
+        raise InvalidArgument(f"name: {name[:80]!r} is empty, begins or ends with space, or is not printable.")
+    if not fits(tx, name):
+        raise InvalidArgument(f"name: {name[:40]!r}… is longer than {LONGEST_NAME} characters.")
+
+
+def fits(tx: Transaction, stored: str) -> bool:
+    """Tell whether a name as it is stored has room in the column of every database."""
+    return len(tx.text.encode(stored)) <= LONGEST_NAME
+
+
+def check_state(context: pb.Context) -> None:
+    """Raise InvalidArgument for a `state` that is neither LIVE nor ARCHIVED."""
+    state = context.properties["state"].string_value
+    if state not in (LIVE, ARCHIVED):
+        raise InvalidArgument(f"state: {state[:40]!r} is neither {LIVE} nor {ARCHIVED}.")
+
+
+def find_model(tx: Transaction, name: str) -> Model:
+    """Return the model of this name; raises NotFound."""
+    found = find_model_id(tx, name)
+    if found is None:
+        raise NotFound(f"model: there is no registered model {name[:255]!r}; ListModels lists them.")
+    return model_by_id(tx, found)
+
+
+def find_model_id(tx: Transaction, name: str) -> int | None:
+    """Return the id of the model of this name, None when there is none."""
+    encoded = tx.text.encode(name)
+    for model_id, stored in tx.rows(_BY_NAME, {"name": encoded}):
+        if stored == encoded:  # a database that compares without case finds other spellings too
+            return int(model_id)
+    return None
+
+
+def model_by_id(tx: Transaction, model_id: int) -> Model:
+    """Return the model of this id; raises NotFound."""
+    found = models_by_id(tx, [model_id])
+    if not found:
+        raise NotFound(f"model: there is no registered model with id {model_id}.")
+    return found[0]
+
+
+def models_by_id(tx: Transaction, ids: Sequence[int]) -> list[Model]:
+    """Return those of these ids that are registered models, in their order; five statements however many they are."""
+    there = [model_id for model_id, _ in tx.rows_in(_BY_ID, ids)]
+    contexts = {context.id: context for context in nodes_by_id(tx, Kind.CONTEXT, there)}
+    counters = {model_id: (latest, moves) for model_id, latest, moves in tx.rows_in(_COUNTERS, there)}
+    aliases: dict[int, dict[str, int]] = {}
+    for model_id, alias, number in tx.rows_in(_ALIASES, there):
+        aliases.setdefault(model_id, {})[alias] = number
+    return [
+        Model(contexts[model_id], *counters.get(model_id, (0, 0)), aliases.get(model_id, {}))
+        for model_id in ids
+        if model_id in contexts
+    ]
+
+
+def list_models(
+    tx: Transaction, *, prefix: str = "", include_archived: bool = False, size: int = 0, token: str = ""
+) -> tuple[list[Model], str]:
+    """Return a page of models by name and the token of the next page ("": there is none)."""
+    count, after = page_size(size), key_of_token("models", token)
+    encode = tx.text.encode
+    bounds = {"after": encode(after), "prefix": encode(prefix), "before": encode(prefix + _LAST)}
+    rows = tx.rows(_PAGE if include_archived else _LIVE_PAGE, {**bounds, "rows": count + 1})
+    models = models_by_id(tx, [row[0] for row in rows[:count]])
+    return models, token_after("models", models[-1].name) if len(rows) > count and models else ""
+
+
+def change_model(
+    tx: Transaction, model_id: int, given: pb.Context, keys: tuple[frozenset[str], frozenset[str]]
+) -> Model:
+    """Change some properties and some custom properties of a model; keys that `given` lacks are taken away."""
+    model_by_id(tx, model_id)
+    return _put(tx, model_id, given, UpdateMask(False, frozenset(), MapMask(keys=keys[0]), MapMask(keys=keys[1])))
+
+
+def replace_model(tx: Transaction, model_id: int, given: pb.Context) -> Model:
+    """Put all properties, custom properties and the external id of a model; its name stays."""
+    stored = model_by_id(tx, model_id)
+    if given.name and given.name != stored.name:
+        raise InvalidArgument(f"name: {stored.name!r} cannot become {given.name!r}; a model keeps its name.")
+    return _put(tx, model_id, given, EVERYTHING, name=stored.name)
+
+
+def _put(tx: Transaction, model_id: int, given: pb.Context, mask: UpdateMask, name: str = "") -> Model:
+    context = pb.Context()
+    context.CopyFrom(given)
+    context.id = model_id
+    context.ClearField("type_id")
+    context.ClearField("type")
+    if name:
+        context.name = name
+    if "state" in context.properties:
+        check_state(context)
+    put_kubeflow_types(tx, REGISTERED_MODEL)
+    put_nodes(tx, Kind.CONTEXT, [context], Rules(mask))
+    touch(tx)
+    return model_by_id(tx, model_id)
+
+
+def set_model_state(tx: Transaction, model_id: int, state: str) -> Model:
+    """Archive or restore a model."""
+    given = pb.Context()
+    given.properties["state"].string_value = state
+    return change_model(tx, model_id, given, (frozenset({"state"}), frozenset()))
+
+
+def require_live(model: Model) -> None:
+    """Raise FailedPrecondition when a model is archived."""
+    if model.is_archived:
+        raise FailedPrecondition(f"model: {model.name!r} is archived; restore it first.")
+
+
+def lock_model(tx: Transaction, model_id: int) -> CollectionRow:
+    """Return a model's counters, locked until the transaction ends.
+
+    A model that another program wrote has none yet: it gets them, and its versions their numbers, in the order of
+    their ids.
+    """
+    if not tx.rows_in(_COUNTERS, [model_id]):
+        start_collection(tx, model_id)
+        number_strangers(tx, lock_collection(tx, model_id))
+    return lock_collection(tx, model_id)

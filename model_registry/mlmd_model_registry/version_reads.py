@@ -1,0 +1,227 @@
+"""Versions of models out of the database: contexts of type kf.ModelVersion with their numbers and artifacts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_metadata_store.keyset_tokens import number_of_token, page_size, token_after
+from mlmd_metadata_store.node_rows import nodes_by_id
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.version_collections import LATEST, check_alias
+from mlmd_schemas.errors import InvalidArgument, NotFound
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.tables.own import ALIAS
+from mlmd_schemas.tables.own import VERSION as COUNTED
+from mlmd_schemas.tables.registry import APPROVAL
+from mlmd_schemas.tables.registry import MODEL_VERSION as NUMBERED
+from mlmd_schemas.tables.v10 import CONTEXT, CONTEXT_PROPERTY, PARENT_CONTEXT, TYPE, Kind
+
+from mlmd_model_registry.kubeflow_types import ARCHIVED, MODEL_VERSION
+from mlmd_model_registry.models import IS_LIVE, Model
+
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+_MODEL: sa.BindParameter[Any] = sa.bindparam("model")
+_IS_VERSION = sa.and_(
+    TYPE.c.id == CONTEXT.c.type_id,
+    TYPE.c.name == MODEL_VERSION,
+    TYPE.c.type_kind == Kind.CONTEXT.value,
+    TYPE.c.version.is_(None),
+)
+_BY_NAME = sa.select(CONTEXT.c.id, CONTEXT.c.name).join(TYPE, _IS_VERSION).where(CONTEXT.c.name == sa.bindparam("name"))
+_BY_NUMBER = sa.select(NUMBERED.c.version_id).where(
+    NUMBERED.c.model_id == _MODEL, NUMBERED.c.number == sa.bindparam("wanted")
+)
+_NUMBERS = sa.select(
+    NUMBERED.c.version_id,
+    NUMBERED.c.model_id,
+    NUMBERED.c.number,
+    COUNTED.c.artifact_id,
+    NUMBERED.c.model_artifact_id,
+    NUMBERED.c.subject,
+    NUMBERED.c.create_ms,
+).join(COUNTED, sa.and_(COUNTED.c.context_id == NUMBERED.c.model_id, COUNTED.c.number == NUMBERED.c.number))
+_NUMBERS_BY_ID = _NUMBERS.where(NUMBERED.c.version_id.in_(_IDS))
+_ALIASES = (
+    sa.select(NUMBERED.c.version_id, ALIAS.c.alias)
+    .join(ALIAS, sa.and_(ALIAS.c.context_id == NUMBERED.c.model_id, ALIAS.c.number == NUMBERED.c.number))
+    .where(NUMBERED.c.version_id.in_(_IDS))
+    .order_by(ALIAS.c.alias)
+)
+_APPROVALS = (
+    sa.select(APPROVAL.c.version_id, APPROVAL.c.subject, APPROVAL.c.reason, APPROVAL.c.create_ms)
+    .where(APPROVAL.c.version_id.in_(_IDS))
+    .order_by(APPROVAL.c.version_id, APPROVAL.c.create_ms, APPROVAL.c.subject)
+)
+_STATE = sa.and_(
+    CONTEXT_PROPERTY.c.context_id == CONTEXT.c.id,
+    CONTEXT_PROPERTY.c.name == "state",
+    CONTEXT_PROPERTY.c.is_custom_property == 0,
+)
+_PAGE = (
+    sa.select(CONTEXT.c.id)
+    .join(PARENT_CONTEXT, PARENT_CONTEXT.c.context_id == CONTEXT.c.id)
+    .join(TYPE, _IS_VERSION)
+    .where(PARENT_CONTEXT.c.parent_context_id == _MODEL, CONTEXT.c.id < sa.bindparam("before"))
+    .order_by(CONTEXT.c.id.desc())
+    .limit(sa.bindparam("rows", type_=sa.BigInteger))
+)
+_LIVE_PAGE = _PAGE.outerjoin(CONTEXT_PROPERTY, _STATE).where(IS_LIVE)
+_ENDLESS = (1 << 63) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Approval:
+    """Somebody's word that a version is good."""
+
+    subject: str
+    reason: str
+    create_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version as it is stored. `number` is 0 while it has none, which only a version of another program can."""
+
+    context: pb.Context
+    model_id: int
+    number: int = 0
+    artifact_id: int = 0
+    """The artifact in the lineage graph, 0 while nothing is known of its bytes."""
+    model_artifact: pb.Artifact | None = None
+    """The kf.ModelArtifact."""
+    subject: str = ""
+    create_ms: int = 0
+    aliases: tuple[str, ...] = ()
+    approvals: tuple[Approval, ...] = field(default=())
+
+    @property
+    def id(self) -> int:
+        """Id of its context."""
+        return self.context.id
+
+    @property
+    def name(self) -> str:
+        """Its name within the model."""
+        return owned_name(self.context.name)
+
+    @property
+    def is_archived(self) -> bool:
+        """Whether no alias may point at it."""
+        return "state" in self.context.properties and self.context.properties["state"].string_value == ARCHIVED
+
+
+def owned_name(stored: str) -> str:
+    """Return the name that users see of a node that is stored as `<owner's id>:<name>`."""
+    return stored.partition(":")[2] or stored
+
+
+def versions_by_id(tx: Transaction, ids: Sequence[int]) -> list[Version]:
+    """Return the versions of these ids, in their order; the statements do not grow with their number."""
+    contexts = {context.id: context for context in nodes_by_id(tx, Kind.CONTEXT, ids)}
+    numbers = {row[0]: row[1:] for row in tx.rows_in(_NUMBERS_BY_ID, ids)}
+    aliases: dict[int, list[str]] = {}
+    for version_id, alias in tx.rows_in(_ALIASES, ids):
+        aliases.setdefault(version_id, []).append(alias)
+    approvals: dict[int, list[Approval]] = {}
+    for version_id, *approval in tx.rows_in(_APPROVALS, ids):
+        approvals.setdefault(version_id, []).append(Approval(*approval))
+    wanted = {row[3] for row in numbers.values() if row[3]}
+    artifacts = {node.id: node for node in nodes_by_id(tx, Kind.ARTIFACT, wanted)} if wanted else {}
+    found = []
+    for version_id in ids:
+        context = contexts.get(version_id)
+        if context is None or context.type != MODEL_VERSION:
+            continue
+        known = numbers.get(version_id)
+        model_id, number, artifact_id, model_artifact_id, subject, create_ms = known or _unknown(context)
+        found.append(
+            Version(
+                context,
+                model_id,
+                number,
+                artifact_id,
+                artifacts.get(model_artifact_id),
+                subject,
+                create_ms,
+                tuple(sorted(aliases.get(version_id, ()))),
+                tuple(approvals.get(version_id, ())),
+            )
+        )
+    return found
+
+
+def _unknown(context: pb.Context) -> tuple[int, int, int, int, str, int]:
+    owner = context.name.partition(":")[0]
+    model_id = int(owner) if owner.isascii() and owner.isdecimal() else 0
+    return model_id, 0, 0, 0, "", context.create_time_since_epoch
+
+
+def version_by_id(tx: Transaction, version_id: int) -> Version:
+    """Return the version whose context has this id; raises NotFound."""
+    found = versions_by_id(tx, [version_id])
+    if not found:
+        raise NotFound(f"version: there is no model version with id {version_id}.")
+    return found[0]
+
+
+def find_version_id(tx: Transaction, model: Model, version: str) -> int:
+    """Return the id of a version by its name, else by its number; raises InvalidArgument, NotFound."""
+    if not version:
+        raise InvalidArgument("version: is empty; say a version's name or number.")
+    found = named_version_id(tx, model.id, version)
+    if found is None and version.isascii() and version.isdecimal() and len(version) < 19:
+        rows = tx.rows(_BY_NUMBER, {"model": model.id, "wanted": int(version)})
+        found = int(rows[0][0]) if rows else None
+    if found is None:
+        newest = f"its newest is number {model.latest_number}" if model.latest_number else "it has none yet"
+        raise NotFound(f"version: the model {model.name!r} has no version {version[:255]!r}; {newest}.")
+    return found
+
+
+def named_version_id(tx: Transaction, model_id: int, name: str) -> int | None:
+    """Return the id of the version of this name, None when there is none."""
+    encoded = tx.text.encode(f"{model_id}:{name}")
+    for version_id, stored in tx.rows(_BY_NAME, {"name": encoded}):
+        if stored == encoded:
+            return int(version_id)
+    return None
+
+
+def find_version(tx: Transaction, model: Model, version: str) -> Version:
+    """Return a version by its name, else by its number; raises InvalidArgument, NotFound."""
+    return version_by_id(tx, find_version_id(tx, model, version))
+
+
+def numbered_version(tx: Transaction, model: Model, number: int) -> Version:
+    """Return the version of this number; raises NotFound."""
+    rows = tx.rows(_BY_NUMBER, {"model": model.id, "wanted": number})
+    if not rows:
+        raise NotFound(f"version: the model {model.name!r} has no version of number {number}.")
+    return version_by_id(tx, rows[0][0])
+
+
+def aliased_version(tx: Transaction, model: Model, alias: str) -> Version:
+    """Return the version that an alias points at, `latest` the newest that is not archived; raises NotFound."""
+    if alias == LATEST:
+        rows = tx.rows(_LIVE_PAGE, {"model": model.id, "before": _ENDLESS, "rows": 1})
+        if not rows:
+            raise NotFound(f"alias: the model {model.name!r} has no version that is not archived.")
+        return version_by_id(tx, rows[0][0])
+    check_alias(alias)
+    number = model.aliases.get(alias)
+    if number is None:
+        known = ", ".join(map(repr, sorted(model.aliases)[:10])) or "none"
+        raise NotFound(f"alias: the model {model.name!r} has no alias {alias!r}; it has {known}.")
+    return numbered_version(tx, model, number)
+
+
+def list_model_versions(
+    tx: Transaction, model: Model, *, include_archived: bool = False, size: int = 0, token: str = ""
+) -> tuple[list[Version], str]:
+    """Return a page of a model's versions, newest first, and the token of the next page ("": there is none)."""
+    count, before = page_size(size), number_of_token("model versions", token)
+    parameters = {"model": model.id, "before": _ENDLESS if before is None else before, "rows": count + 1}
+    rows = tx.rows(_PAGE if include_archived else _LIVE_PAGE, parameters)
+    versions = versions_by_id(tx, [row[0] for row in rows[:count]])
+    return versions, token_after("model versions", str(rows[count - 1][0])) if len(rows) > count else ""
