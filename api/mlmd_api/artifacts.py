@@ -1,4 +1,4 @@
-"""`mlmd.v1.ArtifactStore` on every wire: each call runs on the artifact store of its caller's tenant."""
+"""The services of the artifact store on every wire: each call runs on the artifact store of its caller's tenant."""
 
 import threading
 from collections.abc import Callable, Iterable
@@ -33,10 +33,10 @@ class TenantArtifacts:
         return found
 
 
-def artifact_methods(calls: "Iterable[ArtifactCall]", service: str, tenants: TenantArtifacts) -> list[Method]:
+def artifact_methods(calls: "Iterable[ArtifactCall]", tenants: TenantArtifacts) -> list[Method]:
     """Return the methods of the artifact store."""
     return [
-        Method(service, call.name, call.request, call.response, call.role, partial(_run, tenants, call))
+        Method(call.service, call.name, call.request, call.response, call.role, partial(_run, tenants, call))
         for call in calls
     ]
 

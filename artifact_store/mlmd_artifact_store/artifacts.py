@@ -10,7 +10,7 @@ from functools import partial
 from typing import BinaryIO
 
 from mlmd_metadata_store.store import Store
-from mlmd_metadata_store.transaction import CHUNK, Transaction
+from mlmd_metadata_store.transaction import CHUNK, Transaction, now_ms
 from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import Aborted, DataLoss, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -19,6 +19,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_artifact_store.begin import Place, begin_upload, record_external
 from mlmd_artifact_store.blob_store import Blob, BlobStore, Part
 from mlmd_artifact_store.commit import commit, committed, end_upload, seal, under_way
+from mlmd_artifact_store.deletions import delete_blobs, late_until, note_deletions
 from mlmd_artifact_store.manifests import (
     Manifest,
     StoredFile,
@@ -118,7 +119,11 @@ class Artifacts:
                 raise Aborted("The upload changed at this moment; try again.")
             return found.parts_name
 
-        kept = self.store.database.write(caller, body)
+        try:
+            kept = self.store.database.write(caller, body)
+        except (FailedPrecondition, NotFound):  # the upload ended meanwhile
+            self.blobs.abort_parts(key, name)
+            raise
         if kept != name:
             self.blobs.abort_parts(key, name)
         return kept
@@ -150,15 +155,18 @@ class Artifacts:
             after = page[-1].path
 
     def abort_upload(self, artifact_id: int, caller: Caller = LOCAL) -> None:
-        """Make the artifact ABANDONED, then delete what was sent, then forget the upload; each step can be repeated."""
+        """Make the artifact ABANDONED, then delete what was sent, then forget the upload; each step can be repeated.
+
+        What requests that were signed before still store is deleted by later sweeps.
+        """
         found = self.store.database.write(caller, lambda tx: _abandon(tx, artifact_id), repeatable=True)
         if found is None:
             return
         upload, parts = found
         for path, name in parts:
             self.blobs.abort_parts(upload.key_prefix + path, name)
-        self.blobs.delete([blob.key for blob in self.blobs.list(upload.key_prefix)])
-        self.store.database.write(caller, lambda tx: drop_upload(tx, artifact_id), repeatable=True)
+        delete_blobs(self.blobs, upload.key_prefix)
+        self.store.database.write(caller, lambda tx: _forget(tx, upload), repeatable=True)
 
     def manifest(self, artifact_id: int, caller: Caller = LOCAL) -> Manifest:
         """Return an artifact's manifest; raises NotFound."""
@@ -240,6 +248,12 @@ def check_part(file: PendingFile, part_number: int) -> None:
             f"part_number: {part_number} is none of {file.path[:80]!r}, which is sent "
             f"{f'in the parts 1 to {file.count}' if file.in_parts else 'whole (0)'}."
         )
+
+
+def _forget(tx: Transaction, upload: Upload) -> None:
+    """Forget an upload whose bytes are deleted, but not that more of them may come."""
+    drop_upload(tx, upload.artifact_id)
+    note_deletions(tx, [(upload.artifact_id, upload.key_prefix, late_until(now_ms()))])
 
 
 def _abandon(tx: Transaction, artifact_id: int) -> tuple[Upload, list[tuple[str, str]]] | None:

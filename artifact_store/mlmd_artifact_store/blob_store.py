@@ -17,6 +17,8 @@ SMALLEST_PART_BYTES = 5 << 20
 """What S3 demands of every part but the last."""
 LARGEST_PART_BYTES = 5 << 30
 MOST_PARTS = 10_000
+VALID_SECONDS = 3600
+"""How long a signed request can be used; asked again, it is signed again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 from google.protobuf.message import Message
@@ -24,17 +25,20 @@ class ArtifactCall:
     name: str
     role: Role
     run: Callable[[Requests, Caller, Any], Message]
+    service: str = SERVICE
+    shapes: ModuleType = v1
+    """The generated module that its request and its response are in."""
 
     @property
     def request(self) -> type[Message]:
         """The request's class."""
-        found: type[Message] = getattr(v1, f"{self.name}Request")
+        found: type[Message] = getattr(self.shapes, f"{self.name}Request")
         return found
 
     @property
     def response(self) -> type[Message]:
         """The response's class."""
-        found: type[Message] = getattr(v1, f"{self.name}Response")
+        found: type[Message] = getattr(self.shapes, f"{self.name}Response")
         return found
 
 

@@ -49,7 +49,7 @@ _TAKE_OVER = sa.insert(FILE).from_select(
 )
 _VERIFIED = (
     sa.update(FILE)
-    .where(FILE.c.artifact_id == _ARTIFACT, FILE.c.path == sa.bindparam("wanted"))
+    .where(FILE.c.artifact_id == _ARTIFACT, FILE.c.path.in_(sa.bindparam("paths", expanding=True)))
     .values(verified_ms=sa.bindparam("now"))
 )
 
@@ -205,8 +205,7 @@ def read_file(tx: Transaction, artifact_id: int, path: str) -> StoredFile:
 def mark_verified(tx: Transaction, artifact_id: int, paths: Iterable[str], *, same: bool = True) -> None:
     """Note that the bytes of these files were read and have their digests, or have them not."""
     now = now_ms() if same else -now_ms()
-    for path in paths:
-        tx.execute(_VERIFIED, {"artifact": artifact_id, "wanted": path.encode(), "now": now})
+    tx.execute_in(_VERIFIED, [path.encode() for path in paths], "paths", artifact=artifact_id, now=now)
 
 
 def page_size(asked: int) -> int:

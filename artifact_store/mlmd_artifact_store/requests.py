@@ -13,14 +13,13 @@ from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_artifact_store.artifacts import Artifacts, kept_here
-from mlmd_artifact_store.blob_store import Part, SignedRequest, content_md5
+from mlmd_artifact_store.blob_store import VALID_SECONDS, Part, SignedRequest, content_md5
 from mlmd_artifact_store.commit import under_way
 from mlmd_artifact_store.manifests import list_files, page_size, read_manifest
 from mlmd_artifact_store.proof import Arrivals
 from mlmd_artifact_store.upload_rows import PendingFile, Upload, pending_page
 
-VALID_SECONDS = 3600
-"""How long a signed request can be used; asked again, it is signed again."""
+DEFAULT_GRACE_SECONDS = 7 * 86400.0
 _AT_ONCE = 16
 _FEW = 16
 Piece = tuple[PendingFile, int, bytes]
@@ -28,10 +27,16 @@ Piece = tuple[PendingFile, int, bytes]
 
 
 class Requests:
-    """Signed requests of one tenant. `http_address` is where the server takes bytes itself, "" when nowhere."""
+    """Signed requests of one tenant. `http_address` is where the server takes bytes itself, "" when nowhere.
 
-    def __init__(self, artifacts: Artifacts, http_address: str = "") -> None:
+    `grace_seconds` is how long an upload may take before a sweep gives it up.
+    """
+
+    def __init__(
+        self, artifacts: Artifacts, http_address: str = "", grace_seconds: float = DEFAULT_GRACE_SECONDS
+    ) -> None:
         self.artifacts = artifacts
+        self.grace_seconds = grace_seconds
         self._http_address = http_address.rstrip("/")
 
     def upload_page(self, request: v1.ListUploadUrlsRequest, caller: Caller = LOCAL) -> v1.ListUploadUrlsResponse:

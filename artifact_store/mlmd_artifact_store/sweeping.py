@@ -1,16 +1,20 @@
-"""Uploads that nobody finished: given up after a grace period, and the deletion of aborted ones taken up again."""
+"""What nobody finished: uploads are given up after a grace period, interrupted deletions are taken up again."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 from mlmd_metadata_store.transaction import Transaction, now_ms
 from mlmd_schemas.caller import LOCAL, Caller
-from mlmd_schemas.errors import FailedPrecondition
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
 from mlmd_schemas.tables.own import UPLOAD
 
 from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.deletions import Deletion, noted_deletions
+from mlmd_artifact_store.removal import carry_out
 from mlmd_artifact_store.upload_rows import UploadState
 
+LONGEST_GRACE_SECONDS = 3650 * 86400
 _AT_ONCE = 100
 _OLD = (
     sa.select(UPLOAD.c.artifact_id)
@@ -21,6 +25,39 @@ _OLD = (
     .order_by(UPLOAD.c.artifact_id)
     .limit(_AT_ONCE)
 )
+
+
+@dataclass(slots=True)
+class Swept:
+    """What a sweep did: artifacts whose upload was given up, artifacts of whose bytes nothing can be left."""
+
+    abandoned: list[int] = field(default_factory=list)
+    deleted: list[int] = field(default_factory=list)
+
+
+def sweep(artifacts: Artifacts, grace_seconds: float, caller: Caller = LOCAL) -> Swept:
+    """Give up the uploads that began longer ago than `grace_seconds`, and finish deletions.
+
+    Several sweeps at the same time do no harm. Raises InvalidArgument for a grace that is none.
+    """
+    if grace_seconds > LONGEST_GRACE_SECONDS:
+        raise InvalidArgument(f"grace_seconds: {grace_seconds:g} is more than {LONGEST_GRACE_SECONDS}.")
+    return Swept(sweep_uploads(artifacts, grace_seconds, caller), sweep_deletions(artifacts, caller))
+
+
+def sweep_deletions(artifacts: Artifacts, caller: Caller = LOCAL) -> list[int]:
+    """Delete the blobs that are noted to be nobody's; return the artifacts for which no more can come."""
+    done, after = list[int](), 0
+    while True:
+
+        def body(tx: Transaction, after: int = after) -> list[Deletion]:
+            return noted_deletions(tx, after)
+
+        page = artifacts.store.database.read(caller, body)
+        if not page:
+            return done
+        done += carry_out(artifacts, page, caller)
+        after = page[-1][0]
 
 
 def sweep_uploads(artifacts: Artifacts, grace_seconds: float, caller: Caller = LOCAL) -> list[int]:

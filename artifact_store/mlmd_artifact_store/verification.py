@@ -1,7 +1,7 @@
 """Reading everything again: are the bytes still there, and still the ones of the manifests?"""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,6 +15,7 @@ from mlmd_schemas.errors import DataLoss, NotFound
 from mlmd_schemas.tables.own import MANIFEST
 
 from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.damage import mark_damage
 from mlmd_artifact_store.manifests import LARGEST_PAGE, StoredFile, list_files, mark_verified
 
 _PAGE = (
@@ -22,6 +23,9 @@ _PAGE = (
     .where(MANIFEST.c.artifact_id > sa.bindparam("after"), MANIFEST.c.is_external == 0)
     .order_by(MANIFEST.c.artifact_id)
     .limit(LARGEST_PAGE)
+)
+_CHOSEN = sa.select(MANIFEST.c.artifact_id, MANIFEST.c.key_prefix).where(
+    MANIFEST.c.artifact_id.in_(sa.bindparam("ids", expanding=True)), MANIFEST.c.is_external == 0
 )
 
 
@@ -44,13 +48,19 @@ class Finding:
 
 
 def verify(
-    artifacts: Artifacts, *, again_after_seconds: float = 0, parallel: int = 8, caller: Caller = LOCAL
+    artifacts: Artifacts,
+    *,
+    artifact_ids: Sequence[int] | None = None,
+    again_after_seconds: float = 0,
+    parallel: int = 8,
+    caller: Caller = LOCAL,
 ) -> Iterator[Finding]:
-    """Read every file of this store again and yield what was found, by artifact, as it is found.
+    """Read every file of this store, or of some artifacts, again and yield what was found, by artifact, as it is found.
 
-    Files that were the same are marked verified at this time. With `again_after_seconds` those verified since are
-    passed over, so that a verification that was interrupted goes on where it was. External artifacts are not read.
-    Raises Unavailable and FailedPrecondition when the store does not let it read, which is no verdict on any file.
+    Files that were the same are marked verified at this time, the others damaged, and so are their artifacts (see
+    `damage`). With `again_after_seconds` those verified since are passed over, so that a verification that was
+    interrupted goes on where it was. External artifacts are not read. Raises Unavailable and FailedPrecondition when
+    the store does not let it read, which is no verdict on any file.
     """
     before = now_ms() - int(again_after_seconds * 1000)
 
@@ -58,23 +68,34 @@ def verify(
         artifact_id, prefix, file = job
         return Finding(artifact_id, file.path, file.size_bytes, _verdict(artifacts, prefix, file))
 
-    jobs = (job for job in _files(artifacts, caller) if not 0 < job[2].verified_ms > before or not again_after_seconds)
+    found_files = _files(artifacts, artifact_ids, caller)
+    jobs = (job for job in found_files if not 0 < job[2].verified_ms > before or not again_after_seconds)
     with ThreadPoolExecutor(parallel, thread_name_prefix="verify") as pool:
         while batch := list(islice(jobs, parallel * 8)):
+            caller.check_deadline()
             found = list(pool.map(look, batch))
             _mark(artifacts, found, caller)
             yield from found
 
 
-def _files(artifacts: Artifacts, caller: Caller) -> Iterator[tuple[int, str, StoredFile]]:
+def _files(
+    artifacts: Artifacts, artifact_ids: Sequence[int] | None, caller: Caller
+) -> Iterator[tuple[int, str, StoredFile]]:
     """Yield every file of the manifests, a page at a time."""
+    for artifact_id, prefix in _manifests(artifacts, artifact_ids, caller):
+        path = ""
+        while files := artifacts.store.database.read(caller, _files_after(artifact_id, path)):
+            yield from ((artifact_id, prefix, file) for file in files)
+            path = files[-1].path
+
+
+def _manifests(artifacts: Artifacts, artifact_ids: Sequence[int] | None, caller: Caller) -> Iterator[tuple[int, str]]:
+    if artifact_ids is not None:
+        yield from artifacts.store.database.read(caller, lambda tx: tx.rows_in(_CHOSEN, artifact_ids))
+        return
     seen = 0
     while page := artifacts.store.database.read(caller, _manifests_after(seen)):
-        for artifact_id, prefix in page:
-            path = ""
-            while files := artifacts.store.database.read(caller, _files_after(artifact_id, path)):
-                yield from ((artifact_id, prefix, file) for file in files)
-                path = files[-1].path
+        yield from page
         seen = page[-1][0]
 
 
@@ -109,5 +130,6 @@ def _mark(artifacts: Artifacts, findings: list[Finding], caller: Caller) -> None
     def body(tx: Transaction) -> None:
         for (artifact_id, same), paths in by_artifact.items():
             mark_verified(tx, artifact_id, paths, same=same)
+        mark_damage(tx, {artifact_id for artifact_id, _ in by_artifact})
 
     artifacts.store.database.write(caller, body, repeatable=True)

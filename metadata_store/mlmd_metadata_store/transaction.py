@@ -112,10 +112,15 @@ class Transaction:
             found += self.rows(statement, {name: chunk, **parameters})
         return found
 
-    def execute_in(self, statement: sa.Executable, ids: Iterable[int], name: str = "ids") -> None:
-        """Run a DELETE or UPDATE whose expanding parameter `name` takes the distinct `ids`, chunk by chunk."""
-        for chunk in chunks(sorted(set(ids))):
-            self.execute(statement, {name: chunk})
+    def execute_in(
+        self, statement: sa.Executable, ids: Iterable[int] | Iterable[bytes], name: str = "ids", **parameters: Any
+    ) -> int:
+        """Run a DELETE or UPDATE whose expanding parameter `name` takes the distinct `ids`, chunk by chunk.
+
+        Returns how many rows it touched.
+        """
+        distinct: list[Any] = sorted(set(ids))
+        return sum(self.execute(statement, {name: chunk, **parameters}) for chunk in chunks(distinct))
 
     def insert(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows of plain values in few statements; raises UniqueViolation when a key is taken."""

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from mlmd_schemas.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import collections_pb2 as v1
-from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, STORE, VERSION
+from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, STORE, TOMBSTONE, VERSION
 from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, TYPE, Kind
 
 from mlmd_metadata_store.dialects import UniqueViolation
@@ -73,6 +73,15 @@ _ALIAS = sa.select(ALIAS.c.number).where(
 )
 _DROP_ALIAS = sa.delete(ALIAS).where(
     ALIAS.c.context_id == sa.bindparam("context"), ALIAS.c.alias == sa.bindparam("name")
+)
+_DELETED = (
+    sa.select(TOMBSTONE.c.what)
+    .join(VERSION, VERSION.c.artifact_id == TOMBSTONE.c.node_id)
+    .where(
+        TOMBSTONE.c.type_kind == Kind.ARTIFACT.value,
+        VERSION.c.context_id == sa.bindparam("context"),
+        VERSION.c.number == sa.bindparam("wanted"),
+    )
 )
 
 
@@ -271,6 +280,8 @@ def point_alias(
     row = lock_collection(tx, context_id)
     if number > row.latest_number:
         raise NotFound(f"number: {title} has no version {number}; its newest is {row.latest_number}.")
+    if number and tx.rows(_DELETED, {"context": row.context_id, "wanted": number}):
+        raise FailedPrecondition(f"number: version {number} of {title} was deleted; choose another.")
     before = alias_number(tx, row.context_id, alias)
     if expected_number is not None and before != expected_number:
         actual = f"points at version {before}" if before else "does not exist"

@@ -13,7 +13,7 @@ from mlmd_api.server_info import ServerFacts, server_methods
 from mlmd_api.tenants import DEFAULT_TENANT, TenantStores
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.calls import ARTIFACT_CALLS
-from mlmd_artifact_store.calls import SERVICE as ARTIFACT_SERVICE
+from mlmd_artifact_store.care_calls import CARE_CALLS
 from mlmd_artifact_store.opening import ReachOptions, open_blobs
 from mlmd_artifact_store.requests import Requests
 from mlmd_lineage.methods import LINEAGE_METHODS
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from mlmd_api.rest.server import HttpServer
 
 FEATURES = (
+    "admin",
     "artifacts",
     "collections",
     "connect",
@@ -124,7 +125,7 @@ def assemble(config: Config, journal: Journal | None = None) -> Parts:
     measurements = Measurements(stores.pool_use)
     methods = [
         *store_methods((*METADATA_METHODS, *LINEAGE_METHODS, *REGISTRY_METHODS), stores),
-        *artifact_methods(ARTIFACT_CALLS, ARTIFACT_SERVICE, artifacts),
+        *artifact_methods((*ARTIFACT_CALLS, *CARE_CALLS), artifacts),
         *server_methods(_facts(config), stores),
     ]
     streams: list[StreamMethod] = []

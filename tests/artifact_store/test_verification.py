@@ -19,6 +19,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.artifact_store.conformance.suite import keys
 from tests.artifact_store.uploads import artifact, begin, send, upload_file
+from tests.metadata_store.calls import Calls
 
 CONTENTS = {"a": b"first", "b": b"second", "c": b"third", "d": b""}
 
@@ -60,9 +61,17 @@ def test_what_changed_or_is_gone_is_found_and_marked(requests: Requests, tmp_pat
         (other, "b"): Verdict.CHANGED,
     }
     assert marks(requests, one) == {"a": (False, True), "b": (True, False), "c": (False, True), "d": (True, False)}
+    damaged = pb.ListOperationOptions(filter_query="custom_properties.mlmd_damaged_files.int_value > 0")
+    listed = Calls(requests.artifacts.store)("GetArtifacts", options=damaged).artifacts
+    assert {it.id: it.custom_properties["mlmd_damaged_files"].int_value for it in listed} == {one: 2, other: 1}
     (folder / "a").write_bytes(b"first")
     assert {finding.path for finding in verify(requests.artifacts) if finding.verdict is Verdict.SAME} >= {"a"}
     assert marks(requests, one)["a"] == (True, False)
+    assert artifact(requests.artifacts.store, one).custom_properties["mlmd_damaged_files"].int_value == 1
+    (folder / "c").write_bytes(b"third")
+    (finding,) = [it for it in verify(requests.artifacts, artifact_ids=[one]) if it.path == "c"]
+    assert finding.verdict is Verdict.SAME
+    assert not artifact(requests.artifacts.store, one).custom_properties
 
 
 def test_an_interrupted_verification_goes_on(requests: Requests) -> None:

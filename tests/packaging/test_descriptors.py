@@ -21,6 +21,7 @@ DIGESTS = {
 
 SCHEMAS = Path(__file__).resolve().parents[2] / "schemas"
 MODULES = [
+    "mlmd_schemas.pb.v1.admin_pb2_grpc",
     "mlmd_schemas.pb.metadata_store_pb2",
     "mlmd_schemas.pb.metadata_store_service_pb2",
     "mlmd_schemas.pb.metadata_store_service_pb2_grpc",

@@ -139,6 +139,49 @@ EVALUATION_PART = Table(
 )
 """The counts of matrices and the columns of curves, compressed, cut into parts that fit a packet of the database."""
 
+TOMBSTONE = Table(
+    "mlmd_tombstones",
+    METADATA,
+    _key("type_kind"),
+    _key("node_id"),
+    _key("what"),  # 1: the node's facts, 2: an artifact's bytes
+    Column("subject", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("file_count", BigInteger, nullable=False),
+    Column("size_bytes", BigInteger, nullable=False),
+    Column("delete_ms", BigInteger, nullable=False),
+)
+"""Who deleted what of a node, when and why."""
+
+PIN = Table(
+    "mlmd_pins",
+    METADATA,
+    _key("artifact_id"),
+    Column("subject", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("create_ms", BigInteger, nullable=False),
+)
+"""Artifacts that are kept whatever the rules of keeping say."""
+
+DELETION = Table(
+    "mlmd_deletions",
+    METADATA,
+    _key("artifact_id"),
+    Column("key_prefix", String, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),  # requests that were signed can store bytes until then
+    Column("create_ms", BigInteger, nullable=False),
+)
+"""Blobs that belong to nobody any more, noted before the first of them is deleted; gone when no more can come."""
+
+LEASE = Table(
+    "mlmd_leases",
+    METADATA,
+    Column("name", String, primary_key=True),
+    Column("holder", String, nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+)
+"""Work that one process does at a time, and when the next may begin."""
+
 MANIFEST = Table(
     "mlmd_manifests",
     METADATA,

@@ -1,0 +1,105 @@
+"""Which artifacts' bytes are kept, why, and which are garbage: one look at one snapshot."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_metadata_store.tombstones import tombstones_of
+from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_schemas.errors import NotFound
+from mlmd_schemas.pb.v1 import admin_pb2 as v1
+from mlmd_schemas.tables.own import MANIFEST
+from mlmd_schemas.tables.v10 import ARTIFACT, Kind
+
+from mlmd_artifact_store.keep_rules import Reason, Rules, reasons
+from mlmd_artifact_store.origins import origins
+
+_HELD = (
+    sa.select(MANIFEST.c.artifact_id, MANIFEST.c.create_ms)
+    .where(MANIFEST.c.is_external == 0)
+    .order_by(MANIFEST.c.artifact_id)
+)
+_EXTERNAL = sa.select(MANIFEST.c.is_external, MANIFEST.c.root_uri).where(
+    MANIFEST.c.artifact_id == sa.bindparam("artifact")
+)
+_THERE = sa.select(ARTIFACT.c.id).where(ARTIFACT.c.id == sa.bindparam("artifact"))
+
+
+@dataclass(slots=True)
+class Keeping:
+    """What is kept in a store, and why."""
+
+    held: list[int]
+    """Artifacts with bytes in this store, the oldest first."""
+    reasons: dict[int, list[Reason]] = field(default_factory=dict)
+    made_from: dict[int, int] = field(default_factory=dict)
+    """Kept for what was made from them: the next artifact on the way to it."""
+
+    def keeps(self, artifact_id: int) -> bool:
+        """Whether anything keeps an artifact."""
+        return artifact_id in self.reasons or artifact_id in self.made_from
+
+    def garbage(self) -> Iterator[int]:
+        """Yield the artifacts whose bytes nothing keeps, the oldest first."""
+        return (artifact_id for artifact_id in self.held if not self.keeps(artifact_id))
+
+    def path(self, artifact_id: int) -> list[int]:
+        """Return the way from an artifact to the one that is kept for a reason of its own."""
+        path = [artifact_id]
+        while path[-1] in self.made_from:
+            path.append(self.made_from[path[-1]])
+        return path
+
+
+def look(tx: Transaction, rules: Rules) -> Keeping:
+    """Find out what is kept and why."""
+    young_ms = now_ms() - rules.younger_than_seconds * 1000
+    keeping = Keeping([])
+    for artifact_id, create_ms in tx.rows(_HELD):
+        keeping.held.append(artifact_id)
+        if create_ms > young_ms:
+            text = f"it was committed less than {rules.younger_than_seconds} seconds ago"
+            keeping.reasons[artifact_id] = [Reason(artifact_id, v1.KeptReason.RULE_YOUNG, text)]
+    for reason in reasons(tx, rules):
+        keeping.reasons.setdefault(reason.artifact_id, []).append(reason)
+    if rules.origins:
+        keeping.made_from = origins(tx, keeping.reasons)
+    return keeping
+
+
+def explain(tx: Transaction, artifact_id: int, rules: Rules) -> v1.ExplainKeptResponse:
+    """Say what keeps an artifact; raises NotFound."""
+    keeping = look(tx, rules)
+    if keeping.keeps(artifact_id):
+        found = [v1.KeptReason(rule=one.rule, text=one.text) for one in keeping.reasons.get(artifact_id, ())]
+        if artifact_id in keeping.made_from:
+            found.append(_origin(keeping, artifact_id))
+        summary = f"Artifact {artifact_id} is kept: {'; '.join(reason.text for reason in found)}."
+        return v1.ExplainKeptResponse(kept=True, reasons=found, summary=summary)
+    external: list[Any] = list(tx.rows(_EXTERNAL, {"artifact": artifact_id}))
+    if external and external[0][0]:
+        text = f"its bytes are not in this store but at {external[0][1]}, where nothing is ever deleted"
+        reason = v1.KeptReason(rule=v1.KeptReason.RULE_EXTERNAL, text=text)
+        return v1.ExplainKeptResponse(kept=True, reasons=[reason], summary=f"Artifact {artifact_id} is kept: {text}.")
+    if external:
+        text = f"Nothing keeps artifact {artifact_id}; the next gc with these rules deletes its bytes."
+        return v1.ExplainKeptResponse(summary=text)
+    return v1.ExplainKeptResponse(summary=_absent(tx, artifact_id))
+
+
+def _origin(keeping: Keeping, artifact_id: int) -> v1.KeptReason:
+    path = keeping.path(artifact_id)
+    why = "; ".join(reason.text for reason in keeping.reasons[path[-1]])
+    way = " → ".join(map(str, path[1:]))
+    text = f"artifact {way} was made from it, which is kept: {why}"
+    return v1.KeptReason(rule=v1.KeptReason.RULE_ORIGIN, text=text, path=path)
+
+
+def _absent(tx: Transaction, artifact_id: int) -> str:
+    if not tx.rows(_THERE, {"artifact": artifact_id}):
+        raise NotFound(f"artifact_id: there is no artifact {artifact_id}.")
+    for stone in tombstones_of(tx, Kind.ARTIFACT, [artifact_id]):
+        if stone.what == v1.Tombstone.WHAT_BYTES:
+            return f"The bytes of artifact {artifact_id} were deleted by {stone.subject or 'somebody'}: {stone.reason}."
+    return f"Artifact {artifact_id} has no bytes in this store."

@@ -1,0 +1,96 @@
+"""Deleting what nothing keeps: metadata first, with a tombstone, then the blobs.
+
+What is deleted is decided on one snapshot, as a dry run decides it, and looked at once more in each transaction that
+deletes: what got an alias, a pin or a user meanwhile stays.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_metadata_store.alias_targets import aliases_of
+from mlmd_metadata_store.pins import pins_of
+from mlmd_metadata_store.tombstones import checked_reason
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.caller import LOCAL, Caller
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.tables.own import UPLOAD_FILE
+from mlmd_schemas.tables.v10 import ARTIFACT, EVENT, EXECUTION
+
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.deletions import Deletion
+from mlmd_artifact_store.garbage import Keeping, look
+from mlmd_artifact_store.keep_rules import Rules, artifact_of_key
+from mlmd_artifact_store.removal import Held, carry_out, held_bytes, remove_bytes, uploading
+
+BATCH = 200
+"""How many artifacts one transaction takes."""
+REASON = "garbage collection: no rule keeps it"
+
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+_NODES = sa.select(ARTIFACT.c.id).where(ARTIFACT.c.id.in_(_IDS)).order_by(ARTIFACT.c.id).with_for_update()
+_RUNNING = (
+    sa.select(EVENT.c.artifact_id)
+    .join(EXECUTION, EXECUTION.c.id == EVENT.c.execution_id)
+    .where(EVENT.c.artifact_id.in_(_IDS), EXECUTION.c.last_known_state == pb.Execution.RUNNING)
+)
+_COPIED = sa.select(UPLOAD_FILE.c.source_key).where(UPLOAD_FILE.c.source_key != "").distinct()
+
+
+@dataclass(slots=True)
+class Collection:
+    """What one collection of garbage is about: what it keeps and what it deletes."""
+
+    keeping: Keeping
+    garbage: list[int]
+    more: bool
+
+    @property
+    def kept_count(self) -> int:
+        """How many artifacts keep their bytes."""
+        return sum(self.keeping.keeps(artifact_id) for artifact_id in self.keeping.held)
+
+
+def plan(artifacts: Artifacts, rules: Rules, limit: int | None = None, caller: Caller = LOCAL) -> Collection:
+    """Decide what is garbage, the oldest first, and at most `limit` artifacts of it."""
+    keeping = artifacts.store.database.read(caller, lambda tx: look(tx, rules))
+    found = list(islice(keeping.garbage(), None if limit is None else limit + 1))
+    more = limit is not None and len(found) > limit
+    return Collection(keeping, found[:limit] if more else found, more)
+
+
+def described(artifacts: Artifacts, artifact_ids: list[int], caller: Caller = LOCAL) -> list[Held]:
+    """Return what these artifacts hold, for a dry run."""
+    return artifacts.store.database.read(caller, lambda tx: held_bytes(tx, artifact_ids))
+
+
+def collect(artifacts: Artifacts, garbage: list[int], reason: str = "", caller: Caller = LOCAL) -> Iterator[list[Held]]:
+    """Delete the bytes of these artifacts and yield, batch by batch, what was deleted.
+
+    Killed at any point it has deleted nothing by halves: either an artifact is whole, or its manifest is gone and its
+    blobs are deleted now or by the next sweep.
+    """
+    why = checked_reason(reason, needed=False) or REASON
+    for start in range(0, len(garbage), BATCH):
+        batch = garbage[start : start + BATCH]
+        held, noted = artifacts.store.database.write(caller, _removal(batch, why))
+        carry_out(artifacts, noted, caller)
+        yield held
+
+
+def _removal(batch: list[int], reason: str) -> Callable[[Transaction], tuple[list[Held], list[Deletion]]]:
+    def body(tx: Transaction) -> tuple[list[Held], list[Deletion]]:
+        kept = {artifact_id for artifact_id, _, _ in aliases_of(tx, batch, locked=True)}
+        tx.rows_in(_NODES, batch)
+        kept |= {pin.artifact_id for pin in pins_of(tx, batch)}
+        kept |= {row[0] for row in tx.rows_in(_RUNNING, batch)}
+        kept |= set(uploading(tx, batch))
+        kept |= {artifact_of_key(row[0]) for row in tx.rows(_COPIED)}
+        held = [
+            one for one in held_bytes(tx, batch, locked=True) if not one.is_external and one.artifact_id not in kept
+        ]
+        return held, remove_bytes(tx, held, reason)
+
+    return body

@@ -1,0 +1,132 @@
+"""What keeps the bytes of artifacts by itself: aliases, pins, age, unfinished work.
+
+Each rule is one statement over the whole store and yields artifacts with the reason, for people.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_metadata_store.alias_targets import alias_targets
+from mlmd_metadata_store.pins import all_pins
+from mlmd_metadata_store.tombstones import What
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import admin_pb2 as v1
+from mlmd_schemas.tables.own import TOMBSTONE, UPLOAD, UPLOAD_FILE, VERSION
+from mlmd_schemas.tables.v10 import CONTEXT, EVENT, EXECUTION, Kind
+
+DEFAULT_NEWEST = 1
+DEFAULT_YOUNGER_SECONDS = 30 * 86400
+_LONGEST_SECONDS = 1000 * 366 * 86400
+
+_VERSIONS = (
+    sa.select(VERSION.c.artifact_id, CONTEXT.c.name, VERSION.c.context_id, VERSION.c.number)
+    .join(CONTEXT, CONTEXT.c.id == VERSION.c.context_id)
+    .outerjoin(
+        TOMBSTONE,
+        sa.and_(
+            TOMBSTONE.c.type_kind == Kind.ARTIFACT.value,
+            TOMBSTONE.c.node_id == VERSION.c.artifact_id,
+            TOMBSTONE.c.what == What.BYTES.value,
+        ),
+    )
+    .where(TOMBSTONE.c.node_id.is_(None))
+    .order_by(VERSION.c.context_id, VERSION.c.number.desc())
+)
+_RUNNING = (
+    sa.select(EVENT.c.artifact_id, EVENT.c.execution_id)
+    .join(EXECUTION, EXECUTION.c.id == EVENT.c.execution_id)
+    .where(EXECUTION.c.last_known_state == pb.Execution.RUNNING)
+)
+_PENDING = sa.select(UPLOAD.c.artifact_id)
+_COPIED = sa.select(UPLOAD_FILE.c.source_key, UPLOAD_FILE.c.artifact_id).where(UPLOAD_FILE.c.source_key != "")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is kept besides what is always kept."""
+
+    newest: int = DEFAULT_NEWEST
+    younger_than_seconds: int = DEFAULT_YOUNGER_SECONDS
+    origins: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an artifact is kept."""
+
+    artifact_id: int
+    rule: v1.KeptReason.Rule
+    """Of `KeptReason.Rule`."""
+    text: str
+
+
+def rules_of(message: v1.KeepRules) -> Rules:
+    """Return the rules of a request, with the defaults; raises InvalidArgument."""
+    newest = message.newest if message.HasField("newest") else DEFAULT_NEWEST
+    younger = message.younger_than_seconds if message.HasField("younger_than_seconds") else DEFAULT_YOUNGER_SECONDS
+    if newest < 0:
+        raise InvalidArgument(f"rules.newest: {newest} is below 0; 0 keeps no version for being new.")
+    if not 0 <= younger <= _LONGEST_SECONDS:
+        raise InvalidArgument(f"rules.younger_than_seconds: {younger} is not 0 to {_LONGEST_SECONDS}.")
+    return Rules(newest, younger, not message.without_origins)
+
+
+def reasons(tx: Transaction, rules: Rules) -> Iterator[Reason]:
+    """Yield every artifact that is kept by something other than its age or its descendants."""
+    for rule in _ALWAYS:
+        yield from rule(tx)
+    yield from _newest(tx, rules.newest)
+
+
+def _aliased(tx: Transaction) -> Iterator[Reason]:
+    for artifact_id, collection, alias in alias_targets(tx):
+        yield Reason(artifact_id, v1.KeptReason.RULE_ALIAS, f"the alias {alias!r} of {collection} points at it")
+
+
+def _pinned(tx: Transaction) -> Iterator[Reason]:
+    for pin in all_pins(tx):
+        why = f": {pin.reason}" if pin.reason else ""
+        yield Reason(pin.artifact_id, v1.KeptReason.RULE_PINNED, f"{pin.subject or 'somebody'} pinned it{why}")
+
+
+def _running(tx: Transaction) -> Iterator[Reason]:
+    for artifact_id, execution_id in tx.rows(_RUNNING):
+        yield Reason(artifact_id, v1.KeptReason.RULE_RUNNING, f"the execution {execution_id} is running on it")
+
+
+def _pending(tx: Transaction) -> Iterator[Reason]:
+    for (artifact_id,) in tx.rows(_PENDING):
+        yield Reason(artifact_id, v1.KeptReason.RULE_PENDING, "its upload has not ended")
+
+
+def _copied(tx: Transaction) -> Iterator[Reason]:
+    seen: set[tuple[int, int]] = set()
+    for key, copier in tx.rows(_COPIED):
+        source = artifact_of_key(key)
+        if source and (source, copier) not in seen:
+            seen.add((source, copier))
+            yield Reason(source, v1.KeptReason.RULE_COPIED, f"the upload of artifact {copier} copies files from it")
+
+
+def artifact_of_key(key: str) -> int:
+    """Return the artifact in the key of a blob, `<tenant>/<type>/<name>/<id>/<path>`; 0 when there is none."""
+    segments = key.split("/", 4)
+    return int(segments[3]) if len(segments) == 5 and segments[3].isdecimal() else 0
+
+
+def _newest(tx: Transaction, count: int) -> Iterator[Reason]:
+    if not count:
+        return
+    context, rank = 0, 0
+    for artifact_id, name, context_id, number in tx.rows(_VERSIONS):
+        context, rank = context_id, rank + 1 if context_id == context else 1
+        if rank <= count:
+            shown = f"version {number} of {tx.text.decode(name)}"
+            yield Reason(artifact_id, v1.KeptReason.RULE_NEWEST, f"it is {shown}, one of the {count} newest")
+
+
+_ALWAYS: tuple[Callable[[Transaction], Iterator[Any]], ...] = (_aliased, _pinned, _running, _pending, _copied)

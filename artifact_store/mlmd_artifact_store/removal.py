@@ -1,0 +1,118 @@
+"""Taking the bytes of artifacts away: first what is known of them, in one transaction, then the blobs.
+
+Killed between the two, or among the blobs, the next sweep goes on: what has to be deleted is noted in that transaction.
+"""
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_metadata_store.tombstones import Gone, What, put_tombstones
+from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_schemas.caller import Caller
+from mlmd_schemas.errors import StoreError
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.tables.own import FILE, MANIFEST, UPLOAD
+from mlmd_schemas.tables.v10 import ARTIFACT, Kind
+
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.deletions import Deletion, delete_blobs, forget_deletions, late_until, note_deletions
+
+_AT_ONCE = 8
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+_HELD = (
+    sa.select(
+        MANIFEST.c.artifact_id,
+        MANIFEST.c.key_prefix,
+        MANIFEST.c.root_uri,
+        MANIFEST.c.is_external,
+        MANIFEST.c.file_count,
+        MANIFEST.c.size_bytes,
+        MANIFEST.c.digest,
+        MANIFEST.c.create_ms,
+    )
+    .where(MANIFEST.c.artifact_id.in_(_IDS))
+    .order_by(MANIFEST.c.artifact_id)
+)
+_LOCKED = _HELD.with_for_update()
+_UPLOADS = sa.select(UPLOAD.c.artifact_id).where(UPLOAD.c.artifact_id.in_(_IDS)).order_by(UPLOAD.c.artifact_id)
+_DROP_FILES = sa.delete(FILE).where(FILE.c.artifact_id.in_(_IDS))
+_DROP_MANIFESTS = sa.delete(MANIFEST).where(MANIFEST.c.artifact_id.in_(_IDS))
+_DELETED = (
+    sa.update(ARTIFACT)
+    .where(ARTIFACT.c.id.in_(_IDS))
+    .values(state=pb.Artifact.DELETED, last_update_time_since_epoch=sa.bindparam("now"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The bytes of one artifact as its manifest has them; those of an external one are not ours to delete."""
+
+    artifact_id: int
+    key_prefix: str
+    root_uri: str
+    is_external: bool
+    file_count: int
+    size_bytes: int
+    digest: bytes
+    create_ms: int
+
+
+def held_bytes(tx: Transaction, artifact_ids: Iterable[int], *, locked: bool = False) -> list[Held]:
+    """Return what these artifacts hold, by id; those without a manifest are left out."""
+    rows = tx.rows_in(_LOCKED if locked else _HELD, artifact_ids)
+    return [Held(row[0], row[1], row[2], bool(row[3]), row[4], row[5], bytes(row[6]), row[7]) for row in rows]
+
+
+def uploading(tx: Transaction, artifact_ids: Iterable[int]) -> list[int]:
+    """Return those of the artifacts whose upload has not ended, or not been swept."""
+    return [row[0] for row in tx.rows_in(_UPLOADS, artifact_ids)]
+
+
+def remove_bytes(tx: Transaction, held: Sequence[Held], reason: str) -> list[Deletion]:
+    """Forget manifests, make the artifacts DELETED, leave tombstones, and note the blobs that are to be deleted."""
+    ids = [one.artifact_id for one in held]
+    tx.execute_in(_DROP_FILES, ids)
+    tx.execute_in(_DROP_MANIFESTS, ids)
+    tx.execute_in(_DELETED, ids, now=now_ms())
+    gone = [Gone(one.artifact_id, one.file_count, one.size_bytes) for one in held]
+    put_tombstones(tx, Kind.ARTIFACT, What.BYTES, gone, reason)
+    deletions = [
+        (one.artifact_id, one.key_prefix, late_until(one.create_ms))
+        for one in held
+        if not one.is_external and one.key_prefix
+    ]
+    note_deletions(tx, deletions)
+    return deletions
+
+
+def carry_out(artifacts: Artifacts, deletions: Sequence[Deletion], caller: Caller) -> list[int]:
+    """Delete noted blobs, several artifacts at a time, and return those for which no more can come.
+
+    What fails stays noted; raises the first failure after the others were tried.
+    """
+
+    def delete(deletion: Deletion) -> StoreError | None:
+        try:
+            delete_blobs(artifacts.blobs, deletion[1])
+        except StoreError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="delete") as pool:
+        failures = list(pool.map(delete, deletions))
+    now = now_ms()
+    done = [
+        deletion[0]
+        for deletion, failure in zip(deletions, failures, strict=True)
+        if failure is None and deletion[2] <= now
+    ]
+    if done:
+        artifacts.store.database.write(caller, lambda tx: forget_deletions(tx, done), repeatable=True)
+    for failure in failures:
+        if failure is not None:
+            raise failure
+    return done

@@ -1,0 +1,48 @@
+"""Which artifacts aliases point at, and the lock under which that does not change."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_schemas.tables.own import ALIAS, COLLECTION, VERSION
+from mlmd_schemas.tables.v10 import CONTEXT
+
+from mlmd_metadata_store.transaction import Transaction
+
+Target = tuple[int, str, str]
+"""An artifact, the name of its collection (`<type>/<name>`), an alias of it."""
+
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+_TARGETS = (
+    sa.select(VERSION.c.artifact_id, CONTEXT.c.name, ALIAS.c.alias)
+    .join(ALIAS, sa.and_(ALIAS.c.context_id == VERSION.c.context_id, ALIAS.c.number == VERSION.c.number))
+    .join(CONTEXT, CONTEXT.c.id == VERSION.c.context_id)
+)
+_TARGETS_OF = _TARGETS.where(VERSION.c.artifact_id.in_(_IDS))
+_COLLECTIONS_OF = sa.select(VERSION.c.context_id).where(VERSION.c.artifact_id.in_(_IDS)).distinct()
+_LOCKED = (
+    sa.select(COLLECTION.c.context_id)
+    .where(COLLECTION.c.context_id.in_(_IDS))
+    .order_by(COLLECTION.c.context_id)
+    .with_for_update()
+)
+
+
+def alias_targets(tx: Transaction) -> list[Target]:
+    """Return every artifact that an alias points at."""
+    return _decoded(tx, tx.rows(_TARGETS))
+
+
+def aliases_of(tx: Transaction, artifact_ids: Iterable[int], *, locked: bool = False) -> list[Target]:
+    """Return the aliases of these artifacts.
+
+    When `locked`, none of their collections gets or moves an alias until the transaction ends.
+    """
+    ids = list(artifact_ids)
+    if locked:
+        tx.rows_in(_LOCKED, [row[0] for row in tx.rows_in(_COLLECTIONS_OF, ids)])
+    return _decoded(tx, tx.rows_in(_TARGETS_OF, ids))
+
+
+def _decoded(tx: Transaction, rows: Iterable[Any]) -> list[Target]:
+    return sorted((row[0], tx.text.decode(row[1]), row[2]) for row in rows)

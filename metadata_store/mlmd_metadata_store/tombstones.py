@@ -1,0 +1,130 @@
+"""What remains of what was deleted: who deleted it, when and why."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.pb.v1 import admin_pb2 as v1
+from mlmd_schemas.tables.own import TOMBSTONE
+from mlmd_schemas.tables.v10 import Kind
+
+from mlmd_metadata_store.keyset_tokens import key_of_token, token_after
+from mlmd_metadata_store.transaction import Transaction, now_ms
+
+LARGEST_PAGE = 1000
+LONGEST_REASON_BYTES = 65_535
+
+KIND_OF: dict[int, Kind] = {
+    v1.NODE_KIND_ARTIFACT: Kind.ARTIFACT,
+    v1.NODE_KIND_EXECUTION: Kind.EXECUTION,
+    v1.NODE_KIND_CONTEXT: Kind.CONTEXT,
+}
+NUMBER_OF: dict[Kind, Any] = {kind: number for number, kind in KIND_OF.items()}
+
+_COLUMNS = ("type_kind", "node_id", "what", "subject", "reason", "file_count", "size_bytes", "delete_ms")
+_SELECT = sa.select(*(TOMBSTONE.c[name] for name in _COLUMNS))
+_KEY = (TOMBSTONE.c.type_kind, TOMBSTONE.c.node_id, TOMBSTONE.c.what)
+_PAGE = (
+    _SELECT.where(
+        TOMBSTONE.c.type_kind >= sa.bindparam("least"),
+        TOMBSTONE.c.type_kind <= sa.bindparam("most"),
+        sa.or_(
+            TOMBSTONE.c.type_kind > sa.bindparam("kind"),
+            sa.and_(TOMBSTONE.c.type_kind == sa.bindparam("kind"), TOMBSTONE.c.node_id > sa.bindparam("node")),
+            sa.and_(
+                TOMBSTONE.c.type_kind == sa.bindparam("kind"),
+                TOMBSTONE.c.node_id == sa.bindparam("node"),
+                TOMBSTONE.c.what > sa.bindparam("deleted"),
+            ),
+        ),
+    )
+    .order_by(*_KEY)
+    .limit(sa.bindparam("rows", type_=sa.BigInteger))
+)
+_OF = _SELECT.where(
+    TOMBSTONE.c.type_kind == sa.bindparam("kind"), TOMBSTONE.c.node_id.in_(sa.bindparam("ids", expanding=True))
+).order_by(*_KEY)
+
+
+class What(IntEnum):
+    """What was deleted; the numbers are those of `Tombstone.What`."""
+
+    FACTS = 1
+    BYTES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What was deleted of one node."""
+
+    node_id: int
+    file_count: int = 0
+    size_bytes: int = 0
+
+
+def checked_reason(reason: str, *, needed: bool = True) -> str:
+    """Return the reason of a deletion; raises InvalidArgument for none where one is needed, or one too long."""
+    if needed and not reason.strip():
+        raise InvalidArgument("reason: empty; say why, so that whoever finds the tombstone knows.")
+    if len(reason.encode("utf-8")) > LONGEST_REASON_BYTES:
+        raise InvalidArgument(f"reason: longer than {LONGEST_REASON_BYTES} bytes; say it shorter.")
+    return reason
+
+
+def put_tombstones(tx: Transaction, kind: Kind, what: What, gone: Iterable[Gone], reason: str) -> None:
+    """Note what is deleted in this transaction; a second deletion of the same replaces the first one's note."""
+    subject, now = tx.caller.subject[:255], now_ms()
+    rows = [(kind.value, one.node_id, what.value, subject, reason, one.file_count, one.size_bytes, now) for one in gone]
+    if rows:
+        tx.upsert(TOMBSTONE, _COLUMNS, rows, _COLUMNS[:3])
+
+
+def tombstones_of(tx: Transaction, kind: Kind, ids: Iterable[int]) -> list[v1.Tombstone]:
+    """Return the tombstones of these nodes."""
+    return [_message(row) for row in tx.rows_in(_OF, ids, kind=kind.value)]
+
+
+def list_tombstones(tx: Transaction, request: v1.ListTombstonesRequest) -> v1.ListTombstonesResponse:
+    """Return a page of tombstones by kind, node and what was deleted; raises InvalidArgument."""
+    if request.kind and request.kind not in KIND_OF:
+        raise InvalidArgument(f"kind: {request.kind} is no kind of node.")
+    kind = KIND_OF.get(request.kind)
+    count = page_size(request.page_size)
+    after = _position(key_of_token("tombstones", request.page_token))
+    bounds = {"least": kind.value, "most": kind.value} if kind is not None else {"least": 0, "most": max(Kind)}
+    place = dict(zip(("kind", "node", "deleted"), after, strict=True))
+    rows = tx.rows(_PAGE, {**bounds, **place, "rows": count + 1})
+    token = token_after("tombstones", "/".join(map(str, rows[count - 1][:3]))) if len(rows) > count else ""
+    return v1.ListTombstonesResponse(tombstones=[_message(row) for row in rows[:count]], next_page_token=token)
+
+
+def page_size(asked: int) -> int:
+    """Return how many rows a page has, 1,000 when nothing is asked; raises InvalidArgument unless it is 1 to 1,000."""
+    if not 0 <= asked <= LARGEST_PAGE:
+        raise InvalidArgument(f"page_size: {asked} is not 1 to {LARGEST_PAGE}; 0 means {LARGEST_PAGE}.")
+    return asked or LARGEST_PAGE
+
+
+def _position(key: str) -> tuple[int, int, int]:
+    if not key:
+        return -1, 0, 0
+    parts = key.split("/")
+    if len(parts) != 3 or not all(part.isascii() and part.isdecimal() and len(part) < 20 for part in parts):
+        raise InvalidArgument("page_token: not one that this list gave; take next_page_token of the page before.")
+    return int(parts[0]), int(parts[1]), int(parts[2])
+
+
+def _message(row: Any) -> v1.Tombstone:
+    return v1.Tombstone(
+        kind=NUMBER_OF[Kind(row[0])],
+        id=row[1],
+        what=row[2],
+        subject=row[3],
+        reason=row[4],
+        file_count=row[5],
+        size_bytes=row[6],
+        delete_ms=row[7],
+    )

@@ -1,0 +1,220 @@
+"""Keep rules, what they keep and why, and that gc deletes what its dry run said and nothing else."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.garbage_collection import collect, plan
+from mlmd_artifact_store.keep_rules import Rules
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.requests import Requests
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.errors import InvalidArgument, NotFound
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import admin_pb2 as v1
+from mlmd_schemas.pb.v1 import artifacts_pb2
+
+from tests.artifact_store.care import KEEP_NOTHING, Admin, alias, execution, upload
+from tests.artifact_store.conformance.suite import keys
+from tests.artifact_store.uploads import artifact, begin, type_id, upload_file
+from tests.metadata_store.calls import Calls, counted
+
+Rule = v1.KeptReason
+
+
+@pytest.fixture
+def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
+    """An empty artifact store, on SQLite and on MariaDB."""
+    store = Store.open(database_url)
+    yield Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
+    store.close()
+
+
+@pytest.fixture
+def admin(requests: Requests) -> Admin:
+    """Its administration."""
+    return Admin(requests)
+
+
+def rules_keeping(admin: Admin, artifact_id: int, rules: v1.KeepRules = KEEP_NOTHING) -> list[int]:
+    """Return the rules that keep an artifact."""
+    return [reason.rule for reason in admin.why(artifact_id, rules).reasons]
+
+
+def test_each_rule_keeps_and_says_so(admin: Admin, requests: Requests) -> None:
+    versions = [upload(requests, b"%d" % number, collection="fraud") for number in range(4)]
+    alias(requests, "fraud", "production", 1)
+    pinned, running, copied, loose = (upload(requests, name) for name in (b"p", b"r", b"c", b"l"))
+    admin("PinArtifact", artifact_id=pinned, reason="audit of 2026")
+    run = execution(requests, [running], [], pb.Execution.RUNNING)
+    source = begin(
+        requests.artifacts.store, upload_file("g", b"c"), upload_file("h", b"new"), unchanged_from_artifact_id=copied
+    )
+    pending = requests.artifacts.begin_upload(source).artifact_id
+    newest = v1.KeepRules(newest=2, younger_than_seconds=0)
+    assert admin.garbage(newest) == [versions[1], loose]
+    assert admin.garbage() == [versions[1], versions[2], versions[3], loose]
+    assert admin.garbage(v1.KeepRules(newest=0)) == []
+    assert rules_keeping(admin, versions[0]) == [Rule.RULE_ALIAS]
+    assert rules_keeping(admin, versions[3], newest) == [Rule.RULE_NEWEST]
+    assert rules_keeping(admin, loose, v1.KeepRules()) == [Rule.RULE_YOUNG]
+    for artifact_id, rule, text in (
+        (versions[0], Rule.RULE_ALIAS, "the alias 'production' of system.Model/fraud"),
+        (pinned, Rule.RULE_PINNED, "audit of 2026"),
+        (running, Rule.RULE_RUNNING, f"execution {run}"),
+        (copied, Rule.RULE_COPIED, f"artifact {pending}"),
+        (pending, Rule.RULE_PENDING, "upload"),
+    ):
+        told = admin.why(artifact_id)
+        assert told.kept
+        assert [reason.rule for reason in told.reasons] == [rule]
+        assert text in told.summary
+    told = admin.why(loose)
+    assert (told.kept, list(told.reasons)) == (False, [])
+    assert "Nothing keeps" in told.summary
+
+
+def test_what_kept_artifacts_were_made_from_is_kept(admin: Admin, requests: Requests) -> None:
+    raw, clean, model, scores, stray = (upload(requests, name) for name in (b"raw", b"clean", b"m", b"s", b"x"))
+    execution(requests, [raw], [clean])
+    execution(requests, [clean], [model])
+    execution(requests, [model], [scores])
+    execution(requests, [model], [model])  # a circle
+    admin("PinArtifact", artifact_id=model)
+    assert admin.garbage() == [scores, stray]
+    told = admin.why(raw)
+    assert [(reason.rule, list(reason.path)) for reason in told.reasons] == [(Rule.RULE_ORIGIN, [raw, clean, model])]
+    assert f"artifact {clean} → {model} was made from it" in told.summary
+    alone = v1.KeepRules(newest=0, younger_than_seconds=0, without_origins=True)
+    assert admin.garbage(alone) == [raw, clean, scores, stray]
+    assert "Nothing keeps" in admin.why(raw, alone).summary
+
+
+def test_an_alias_keeps_what_a_version_without_bytes_was_made_from(admin: Admin, requests: Requests) -> None:
+    data = upload(requests)
+    made = pb.Artifact(uri="s3://elsewhere/model").SerializeToString()
+    call = Calls(requests.artifacts.store)
+    model = call("AddVersion", type_name="system.Model", name="m", artifact=made).version.artifact_id
+    execution(requests, [data], [model])
+    assert admin.garbage() == [data]
+    alias(requests, "m", "live", 1)
+    assert admin.garbage() == []
+
+
+def test_gc_deletes_metadata_and_bytes_and_leaves_a_tombstone(admin: Admin, requests: Requests) -> None:
+    kept, gone = upload(requests, b"kept"), upload(requests, b"gone!", name="model")
+    made = execution(requests, [kept], [gone])
+    admin("PinArtifact", artifact_id=kept)
+    store = requests.artifacts.store
+    before = artifact(store, gone)
+    assert admin.garbage(dry_run=True) == [gone]
+    assert artifact(store, gone) == before
+    assert admin.garbage(dry_run=False, reason="spring cleaning") == [gone]
+    after = artifact(store, gone)
+    assert (after.state, after.name) == (pb.Artifact.DELETED, "model")
+    assert [event.execution_id for event in Calls(store)("GetEventsByArtifactIDs", artifact_ids=[gone]).events] == [
+        made
+    ]
+    with pytest.raises(NotFound):
+        requests.artifacts.manifest(gone)
+    assert [key.split("/")[3] for key in keys(requests.artifacts.blobs)] == [str(kept)]
+    (stone,) = admin("ListTombstones").tombstones
+    assert (stone.id, stone.what, stone.size_bytes, stone.file_count) == (gone, v1.Tombstone.WHAT_BYTES, 5, 1)
+    assert (stone.subject, stone.reason) == ("local", "spring cleaning")
+    assert "spring cleaning" in admin.why(gone).summary
+    assert admin.garbage(dry_run=False) == []
+
+
+def test_only_the_oldest_up_to_the_limit(admin: Admin, requests: Requests) -> None:
+    made = [upload(requests, b"%d" % number) for number in range(5)]
+    answer = admin("CollectGarbage", rules=KEEP_NOTHING, limit=2)
+    assert ([one.artifact_id for one in answer.garbage], answer.more) == (made[:2], True)
+    assert admin.garbage(limit=3) == made[2:]
+    for asked in (
+        {"limit": -1},
+        {"limit": 10_001},
+        {"rules": v1.KeepRules(newest=-1)},
+        {"rules": {"younger_than_seconds": -1}},
+    ):
+        with pytest.raises(InvalidArgument):
+            admin("CollectGarbage", **asked)
+    with pytest.raises(NotFound):
+        admin.why(10**9)
+
+
+def test_what_is_kept_a_moment_later_stays(admin: Admin, requests: Requests) -> None:
+    first, second, third, fourth = (upload(requests, b"%d" % number, collection="m") for number in range(4))
+    artifacts = requests.artifacts
+    chosen = plan(artifacts, Rules(0, 0))
+    assert chosen.garbage == [first, second, third, fourth]
+    alias(requests, "m", "production", 1)
+    admin("PinArtifact", artifact_id=second)
+    execution(requests, [third], [], pb.Execution.RUNNING)
+    deleted = [one.artifact_id for batch in collect(artifacts, chosen.garbage) for one in batch]
+    assert deleted == [fourth]
+    for artifact_id in (first, second, third):
+        assert b"".join(artifacts.read(artifact_id, "f"))
+
+
+def test_external_bytes_are_nobodys_garbage(admin: Admin, requests: Requests) -> None:
+    store = requests.artifacts.store
+    made = pb.Artifact(type_id=type_id(store), uri="s3://elsewhere/data/").SerializeToString()
+    request = artifacts_pb2.RecordExternalRequest(
+        artifact=made, files=[artifacts_pb2.UploadFile(path="f", size_bytes=3)]
+    )
+    recorded = store.database.write(admin.caller, lambda tx: requests.artifacts.record_external(tx, request))
+    assert admin.garbage(dry_run=False) == []
+    assert rules_keeping(admin, recorded.manifest.artifact_id) == [Rule.RULE_EXTERNAL]
+    bare = Calls(store)("PutArtifacts", artifacts=[pb.Artifact(type_id=type_id(store))]).artifact_ids[0]
+    assert "no bytes" in admin.why(bare).summary
+
+
+def test_statements_do_not_grow_with_artifacts(admin: Admin, requests: Requests) -> None:
+    counts = []
+    for count in (1, 30):
+        made = [upload(requests, b"%d" % number) for number in range(count)]
+        execution(requests, made, [])
+        with counted(requests.artifacts.store) as statements:
+            assert admin.garbage(dry_run=False) == made
+        counts.append(len(statements))
+    assert counts[1] <= counts[0] + 2
+
+
+@st.composite
+def stores(draw: st.DrawFn) -> tuple[int, list[tuple[int, int]], set[int], set[int], int]:
+    """How many versions, which was made from which, which are pinned, which have an alias, how many newest are kept."""
+    count = draw(st.integers(1, 6))
+    index = st.integers(0, count - 1)
+    edges = draw(st.lists(st.tuples(index, index), max_size=8))
+    return count, edges, draw(st.sets(index)), draw(st.sets(index)), draw(st.integers(0, 3))
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(chosen=stores())
+def test_gc_is_what_its_dry_run_said(
+    chosen: tuple[int, list[tuple[int, int]], set[int], set[int], int], admin: Admin, requests: Requests
+) -> None:
+    count, edges, pinned, aliased, newest = chosen
+    collection = f"c{len(keys(requests.artifacts.blobs))}-{id(chosen)}"
+    made = [upload(requests, b"%d" % number, collection=collection) for number in range(count)]
+    for source, target in edges:
+        execution(requests, [made[source]], [made[target]])
+    for index in pinned:
+        admin("PinArtifact", artifact_id=made[index])
+    for index in aliased:
+        alias(requests, collection, f"a{index}", index + 1)
+    kept = pinned | aliased | set(range(max(0, count - newest), count))
+    while more := {source for source, target in edges if target in kept} - kept:
+        kept |= more
+    rules = v1.KeepRules(newest=newest, younger_than_seconds=0)
+    expected = [made[index] for index in range(count) if index not in kept]
+    told = [one for one in admin.garbage(rules) if one in made]
+    whys = [one for one in made if not admin.why(one, rules).kept]
+    assert told == whys == expected
+    assert [one for one in admin.garbage(rules, dry_run=False) if one in made] == expected
+    left = {int(key.split("/")[3]) for key in keys(requests.artifacts.blobs)}
+    assert left & set(made) == {made[index] for index in kept}
+    assert admin.garbage(rules) == []

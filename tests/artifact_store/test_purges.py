@@ -1,0 +1,232 @@
+"""Purging: what goes, what stays, what forbids it, and that it is what was looked at."""
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.requests import Requests
+from mlmd_artifact_store.sweeping import sweep_deletions
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import admin_pb2 as v1
+
+from tests.artifact_store.care import Admin, alias, execution, upload
+from tests.artifact_store.conformance.suite import keys
+from tests.artifact_store.uploads import artifact, begin, type_id, upload_file
+from tests.metadata_store.calls import Calls, counted, node
+
+ARTIFACT, EXECUTION, CONTEXT = v1.NODE_KIND_ARTIFACT, v1.NODE_KIND_EXECUTION, v1.NODE_KIND_CONTEXT
+SAID = {"plain": "a name", "struct": {"a": [1]}, "odd": float("nan"), "number": 7}
+
+
+@pytest.fixture
+def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
+    """An empty artifact store, on SQLite and on MariaDB."""
+    store = Store.open(database_url)
+    yield Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
+    store.close()
+
+
+@pytest.fixture
+def admin(requests: Requests) -> Admin:
+    """Its administration."""
+    return Admin(requests)
+
+
+@pytest.fixture
+def call(requests: Requests) -> Calls:
+    """MLMD's calls on it."""
+    return Calls(requests.artifacts.store)
+
+
+def talkative(call: Calls, noun: str, name: str, **fields: object) -> int:
+    """Make a node that says much about itself."""
+    kind = getattr(pb, noun)
+    made_type = getattr(pb, f"{noun}Type")(name=f"Say{noun}")
+    type_of = call(f"Put{noun}Type", **{f"{noun.lower()}_type": made_type}).type_id
+    said = node(kind, custom=SAID, type_id=type_of, name=name, external_id=f"{name}-outside", **fields)
+    (made,) = getattr(call(f"Put{noun}s", **{f"{noun.lower()}s": [said]}), f"{noun.lower()}_ids")
+    return int(made)
+
+
+def test_facts_go_and_the_shape_of_lineage_stays(admin: Admin, requests: Requests, call: Calls) -> None:
+    data, model = talkative(call, "Artifact", "patients", uri="s3://b/patients"), upload(requests)
+    made = execution(requests, [data], [model])
+    before = artifact(call.store, data)
+    looked = admin("Purge", kind=ARTIFACT, ids=[data])
+    assert (looked.purged, looked.node_count, looked.property_count) == (False, 1, len(SAID))
+    assert [(one.name, one.uri) for one in looked.nodes] == [("patients", "s3://b/patients")]
+    assert artifact(call.store, data) == before
+    done = admin("Purge", kind=ARTIFACT, ids=[data], digest=looked.digest, reason="consent withdrawn")
+    assert done.purged
+    after = artifact(call.store, data)
+    left = pb.Artifact(
+        id=data, type_id=before.type_id, type="SayArtifact",
+        create_time_since_epoch=before.create_time_since_epoch,
+        last_update_time_since_epoch=after.last_update_time_since_epoch,
+    )  # fmt: skip
+    assert after == left
+    (event,) = call("GetEventsByArtifactIDs", artifact_ids=[data]).events
+    assert (event.execution_id, event.type) == (made, pb.Event.INPUT)
+    (stone,) = admin("ListTombstones").tombstones
+    assert (stone.kind, stone.id, stone.what) == (ARTIFACT, data, v1.Tombstone.WHAT_FACTS)
+    assert (stone.subject, stone.reason) == ("local", "consent withdrawn")
+    assert stone.delete_ms >= before.create_time_since_epoch
+
+
+def test_executions_and_contexts_are_purged_by_filter(admin: Admin, call: Calls) -> None:
+    runs = [talkative(call, "Execution", f"run {number}") for number in range(3)]
+    context = talkative(call, "Context", "secret project")
+    call("PutAttributionsAndAssociations", associations=[pb.Association(context_id=context, execution_id=runs[0])])
+    admin.purge(kind=EXECUTION, filter_query="name LIKE 'run %' AND name != 'run 2'")
+    admin.purge(kind=CONTEXT, ids=[context])
+    executions = {one.id: one for one in call("GetExecutionsByID", execution_ids=runs).executions}
+    assert [executions[run].HasField("name") for run in runs] == [False, False, True]
+    assert [len(executions[run].custom_properties) for run in runs] == [0, 0, len(SAID)]
+    (left,) = call("GetContextsByExecution", execution_id=runs[0]).contexts
+    assert (left.id, left.name, len(left.custom_properties)) == (context, f"mlmd.purged/{context}", 0)
+    assert talkative(call, "Context", "secret project") != context
+    stones = admin("ListTombstones", page_size=2)
+    rest = admin("ListTombstones", page_size=2, page_token=stones.next_page_token)
+    found = [(stone.kind, stone.id) for page in (stones, rest) for stone in page.tombstones]
+    assert found == [(EXECUTION, runs[0]), (EXECUTION, runs[1]), (CONTEXT, context)]
+    assert rest.next_page_token == ""
+    assert [stone.id for stone in admin("ListTombstones", kind=CONTEXT).tombstones] == [context]
+
+
+def test_metrics_go_along(admin: Admin, call: Calls) -> None:
+    run, other = talkative(call, "Execution", "run"), talkative(call, "Execution", "other")
+    for owner in (run, other):
+        key = {"owner": {"execution_id": owner}, "name": "loss"}
+        call("LogSeries", series=[{"key": key, "steps": [1, 2], "values": [0.5, 0.25]}])
+    admin.purge(kind=EXECUTION, ids=[run])
+    assert _rows(call.store, "SELECT COUNT(*) FROM mlmd_series") == 1
+    assert _rows(call.store, "SELECT COUNT(*) FROM mlmd_series_segments") == 1
+    assert _rows(call.store, "SELECT COUNT(*) FROM mlmd_exact_values") == 1
+
+
+def _rows(store: Store, query: str) -> int:
+    connection = store.database.reader.raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(query)
+        return int(cursor.fetchone()[0])  # type: ignore[index]
+    finally:
+        connection.close()
+
+
+def test_what_was_looked_at_is_what_goes(admin: Admin, call: Calls) -> None:
+    one, other = talkative(call, "Artifact", "one"), talkative(call, "Artifact", "other")
+    digest = admin("Purge", kind=ARTIFACT, ids=[one]).digest
+    for asked in ({"ids": [other]}, {"ids": [one, other]}, {"ids": [one], "include_bytes": True}):
+        with pytest.raises(FailedPrecondition, match="digest"):
+            admin("Purge", kind=ARTIFACT, digest=digest, reason="r", **asked)
+    changed = pb.Artifact(id=one, type_id=artifact(call.store, one).type_id, uri="elsewhere")
+    call("PutArtifacts", artifacts=[changed])
+    with pytest.raises(FailedPrecondition, match="before a change"):
+        admin("Purge", kind=ARTIFACT, ids=[one], digest=digest, reason="r")
+    assert artifact(call.store, one).uri == "elsewhere"
+    with pytest.raises(InvalidArgument, match="reason"):
+        admin("Purge", kind=ARTIFACT, ids=[one], digest=admin("Purge", kind=ARTIFACT, ids=[one]).digest)
+    assert not admin("ListTombstones").tombstones
+
+
+def test_bad_requests(admin: Admin) -> None:
+    for asked, error in (
+        ({"ids": [1]}, InvalidArgument),
+        ({"kind": ARTIFACT}, InvalidArgument),
+        ({"kind": ARTIFACT, "ids": [1], "filter_query": "id = 1"}, InvalidArgument),
+        ({"kind": ARTIFACT, "filter_query": "nonsense ="}, InvalidArgument),
+        ({"kind": EXECUTION, "ids": [1], "include_bytes": True}, InvalidArgument),
+        ({"kind": ARTIFACT, "ids": range(1, 10_002)}, InvalidArgument),
+        ({"kind": ARTIFACT, "ids": [99]}, NotFound),
+        ({"kind": CONTEXT, "filter_query": "name = 'nobody'"}, NotFound),
+    ):
+        with pytest.raises(error):
+            admin("Purge", **asked)
+
+
+def test_what_forbids_it(admin: Admin, requests: Requests, call: Calls) -> None:
+    upload(requests, collection="fraud")
+    model = upload(requests, b"second", collection="fraud")
+    alias(requests, "fraud", "production", 2)
+    admin("PinArtifact", artifact_id=model, reason="audit")
+    looked = admin("Purge", kind=ARTIFACT, ids=[model], include_bytes=True)
+    assert [obstacle.split()[1] for obstacle in looked.obstacles] == ["alias", str(model)]
+    with pytest.raises(FailedPrecondition, match="production"):
+        admin.purge(kind=ARTIFACT, ids=[model])
+    alias(requests, "fraud", "production", 1)
+    with pytest.raises(FailedPrecondition, match="pinned"):
+        admin.purge(kind=ARTIFACT, ids=[model])
+    admin("UnpinArtifact", artifact_id=model)
+    admin.purge(kind=ARTIFACT, ids=[model], include_bytes=True)
+    with pytest.raises(FailedPrecondition, match="deleted"):
+        alias(requests, "fraud", "production", 2)
+    with pytest.raises(FailedPrecondition, match="deleted"):
+        admin("PinArtifact", artifact_id=model)
+    begun = requests.artifacts.begin_upload(begin(call.store, upload_file("f", b"x")))
+    with pytest.raises(FailedPrecondition, match="upload"):
+        admin.purge(kind=ARTIFACT, ids=[begun.artifact_id])
+    (collection,) = call("GetContextsByArtifact", artifact_id=model).contexts
+    with pytest.raises(FailedPrecondition, match="collection"):
+        admin.purge(kind=CONTEXT, ids=[collection.id])
+
+
+def test_bytes_go_when_asked(admin: Admin, requests: Requests) -> None:
+    kept, gone = upload(requests, b"kept"), upload(requests, b"gone!")
+    admin.purge(kind=ARTIFACT, ids=[kept])
+    looked = admin("Purge", kind=ARTIFACT, ids=[gone], include_bytes=True)
+    assert (looked.file_count, looked.size_bytes) == (1, 5)
+    admin.purge(kind=ARTIFACT, ids=[gone], include_bytes=True)
+    assert b"".join(requests.artifacts.read(kept, "f")) == b"kept"
+    with pytest.raises(NotFound):
+        requests.artifacts.manifest(gone)
+    assert artifact(requests.artifacts.store, gone).state == pb.Artifact.DELETED
+    assert [key for key in keys(requests.artifacts.blobs) if f"/{gone}/" in key] == []
+    whats = [(stone.id, stone.what) for stone in admin("ListTombstones").tombstones]
+    assert whats == [(kept, 1), (gone, 1), (gone, 2)]
+
+
+def test_a_repeat_under_the_same_key_gets_the_same_answer(requests: Requests) -> None:
+    model = upload(requests)
+    keyed = Admin(requests, dataclasses.replace(LOCAL, idempotency_key="once"))
+    fields = {"kind": ARTIFACT, "ids": [model], "include_bytes": True}
+    digest = Admin(requests)("Purge", **fields).digest
+    first = keyed("Purge", **fields, digest=digest, reason="r")
+    assert first.purged
+    assert keyed("Purge", **fields, digest=digest, reason="r") == first
+    with pytest.raises(FailedPrecondition):
+        Admin(requests)("Purge", **fields, digest=digest, reason="r")
+
+
+def test_bytes_that_come_late_are_swept(admin: Admin, requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = upload(requests)
+    blobs = requests.artifacts.blobs
+    (key,) = keys(blobs)
+    admin.purge(kind=ARTIFACT, ids=[model], include_bytes=True)
+    assert keys(blobs) == []
+    (Path(blobs.uri().removeprefix("file://")) / key).parent.mkdir(parents=True)
+    (Path(blobs.uri().removeprefix("file://")) / key).write_bytes(b"content")  # a request that was signed before
+    assert sweep_deletions(requests.artifacts) == []  # more may come
+    assert keys(blobs) == []
+    now = 10**13
+    monkeypatch.setattr("mlmd_artifact_store.removal.now_ms", lambda: now)
+    assert sweep_deletions(requests.artifacts) == [model]
+    assert sweep_deletions(requests.artifacts) == []
+
+
+def test_statements_do_not_grow_with_nodes(admin: Admin, call: Calls) -> None:
+    kind = type_id(call.store)
+    made = call("PutArtifacts", artifacts=[node(pb.Artifact, custom=SAID, type_id=kind) for _ in range(301)])
+    ids = list(made.artifact_ids)
+    counts = []
+    for chosen in (ids[:1], ids[1:]):
+        with counted(call.store) as statements:
+            admin.purge(kind=ARTIFACT, ids=chosen)
+        counts.append(len(statements))
+    assert counts[1] <= counts[0] + 2  # rows of tombstones may need an INSERT of their own
