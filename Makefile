@@ -4,6 +4,7 @@
 #   make test-deps                           Debian packages that the tests use (as root)
 #   make lint | format                       ruff, mypy, import-linter
 #   make protos | protos-check               regenerate schemas/mlmd_schemas/pb, or fail when that would change a byte
+#   make graphql                             write schemas/mlmd_schemas/graphql/schema.graphql from the code
 #   make bench | differential | image        the benchmark; a long comparison with Google's core; the container image
 #   make soak                                the tests that kill servers, with a minute of writing before each
 #   make bench-metrics                       bulk ingest of metrics beside a bare executemany and MLflow
@@ -43,7 +44,7 @@ TEST_PACKAGES := mariadb-server libmariadb-dev pkg-config gcc libc6-dev python3-
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 
-.PHONY: serve test tests environment environments lint format protos protos-check bench bench-metrics differential image \
+.PHONY: serve test tests environment environments lint format protos protos-check graphql bench bench-metrics differential image \
 	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment uv reference protos-environment interpreter
 .DEFAULT_GOAL := serve
 
@@ -72,6 +73,9 @@ protos: protos-environment
 
 protos-check: protos-environment
 	.envs/protos/bin/python tools/generate_protos.py --check
+
+graphql: environment
+	$(BIN)/python tools/generate_graphql.py
 
 bench: environments
 	$(BIN)/python -m benchmarks $(ARGS)

@@ -6,7 +6,7 @@ A wire turns what it received into a `Call` and renders the `Answer`; there are 
 import re
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from google.protobuf.message import Message
@@ -57,6 +57,16 @@ class Call:
     codec: Codec = BINARY
 
 
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a wire with a form of its own made of a call: what the log says of it, and the response's bytes."""
+
+    body: bytes
+    code: Code = Code.OK
+    message: str = ""
+    error: Exception | None = None
+
+
 @dataclass(slots=True)
 class _Course:
     """What became known about a call on its way, for the log."""
@@ -64,6 +74,8 @@ class _Course:
     request_id: str
     identity: Identity = NOBODY
     started: float = field(default_factory=time.perf_counter)
+    known: bool = False
+    """Whether the path may name the call in the measurements."""
 
 
 class Dispatcher:
@@ -139,9 +151,8 @@ class Dispatcher:
         if method is None:
             raise Unimplemented(f"{call.path} is no streaming method of this server.")
         course.identity = self._identify(method, call.metadata)
-        _check_role(method, course.identity)
-        if len(call.body) > self.limits.max_message_bytes:
-            raise request_too_large(len(call.body), self.limits)
+        _check_role(method.name, method.role, course.identity)
+        self._check_size(call)
         caller = replace(_caller(call, course), gone=stream.gone)
         caller.check_deadline()
         for response in method.run(caller, call.codec.read(method.request, call.body)):
@@ -149,10 +160,35 @@ class Dispatcher:
         if self._ending and stream.gone.is_set():
             raise Unavailable("This server is about to stop; open the stream again where it ended.")
 
-    def refuse(self, call: Call, error: StoreError) -> Answer:
-        """Answer a call that the wire itself found wrong, so that it is logged and counted like every other."""
+    def conduct(self, call: Call, role: Role, work: Callable[[Caller], Work]) -> Answer:
+        """Answer a call that is no method, by `work`, for callers who have the role; never raises.
+
+        Its path counts as a method's in the measurements, so it must be one of few.
+        """
+        course = _Course(_request_id(call.metadata), known=True)
         self._measurements.begin()
-        return self._finish(call, _Course(_request_id(call.metadata)), error)
+        try:
+            course.identity = self._authenticator.identify(call.metadata)
+            _check_role(call.path, role, course.identity)
+            self._check_size(call)
+            caller = _caller(call, course)
+            caller.check_deadline()
+            done = work(caller)
+            if len(done.body) > self.limits.max_message_bytes:
+                raise answer_too_large(len(done.body), self.limits)
+        except Exception as error:  # noqa: BLE001 - the boundary: what is no answer is logged and told as INTERNAL
+            return self._finish(call, course, error)
+        answer = Answer(done.code, done.message, done.body, course.request_id)
+        self._note(call, course, answer, done.error)
+        return answer
+
+    def refuse(self, call: Call, error: StoreError, *, known: bool = False) -> Answer:
+        """Answer a call that the wire itself found wrong, so that it is logged and counted like every other.
+
+        `known` says that the path may count as a method's.
+        """
+        self._measurements.begin()
+        return self._finish(call, _Course(_request_id(call.metadata), known=known), error)
 
     def _finish(self, call: Call, course: _Course, error: Exception) -> Answer:
         code, message = describe(error, course.request_id)
@@ -165,9 +201,8 @@ class Dispatcher:
         if method is None:
             raise self._unknown(call.path)
         course.identity = self._identify(method, call.metadata)
-        _check_role(method, course.identity)
-        if len(call.body) > self.limits.max_message_bytes:
-            raise request_too_large(len(call.body), self.limits)
+        _check_role(method.name, method.role, course.identity)
+        self._check_size(call)
         caller = _caller(call, course)
         caller.check_deadline()
         response = method.run(caller, call.codec.read(method.request, call.body))
@@ -177,6 +212,10 @@ class Dispatcher:
         if path in self.streams:
             return Unimplemented(f"{path} answers with a stream; over HTTP ask with application/connect+json.")
         return Unimplemented(f"{path} is no method of this server; ask mlmd.v1.Server/GetInfo what it can do.")
+
+    def _check_size(self, call: Call) -> None:
+        if len(call.body) > self.limits.max_message_bytes:
+            raise request_too_large(len(call.body), self.limits)
 
     def _identify(self, method: Method | StreamMethod, metadata: Mapping[str, str]) -> Identity:
         if method.role is not None:
@@ -189,15 +228,13 @@ class Dispatcher:
     def _written(self, codec: Codec, response: Message) -> bytes:
         body = codec.write(response)
         if len(body) > self.limits.max_message_bytes:
-            raise ResourceExhausted(
-                f"The answer has {len(body)} bytes and this server sends at most {self.limits.max_message_bytes}; ask "
-                "for less with max_result_size and next_page_token, or raise --max-message-bytes."
-            )
+            raise answer_too_large(len(body), self.limits)
         return body
 
     def _note(self, call: Call, course: _Course, answer: Answer, error: Exception | None) -> None:
         seconds = time.perf_counter() - course.started
-        path = call.path if call.path in self.methods or call.path in self.streams else "unknown"
+        known = course.known or call.path in self.methods or call.path in self.streams
+        path = call.path if known else "unknown"
         self._measurements.end(path, call.wire, answer.code, seconds)
         self._journal.note(call, course.identity, answer, seconds, error)
 
@@ -211,17 +248,30 @@ def request_too_large(size: int | None, limits: Limits) -> ResourceExhausted:
     )
 
 
+def answer_too_large(size: int, limits: Limits) -> ResourceExhausted:
+    """Return the error for an answer of so many bytes, which is over the limit."""
+    return ResourceExhausted(
+        f"The answer has {size} bytes and this server sends at most {limits.max_message_bytes}; ask for less with "
+        "max_result_size and next_page_token, or raise --max-message-bytes."
+    )
+
+
 def _request_id(metadata: Mapping[str, str]) -> str:
     given = metadata.get(REQUEST_ID_KEY)
     return given if given is not None and _SANE_REQUEST_ID.fullmatch(given) else new_request_id()
 
 
-def _check_role(method: Method | StreamMethod, identity: Identity) -> None:
-    if method.role is None or method.role in identity.roles:
+def check_role(method: Method, caller: Caller) -> None:
+    """Raise PermissionDenied unless the caller may call the method."""
+    _check_role(method.name, method.role, Identity(caller.subject, caller.tenant, caller.roles))
+
+
+def _check_role(name: str, wanted: Role | None, identity: Identity) -> None:
+    if wanted is None or wanted in identity.roles:
         return
     held = next((role for role in reversed(Role) if role in identity.roles), None)
     raise PermissionDenied(
-        f"{method.name} needs the role {method.role.value}, and {identity.subject!r} has "
+        f"{name} needs the role {wanted.value}, and {identity.subject!r} has "
         f"{f'the role {held.value}' if held else 'no role'}; ask the operator for a token with that role."
     )
 

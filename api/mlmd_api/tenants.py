@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from google.protobuf.message import Message
 from mlmd_schemas.caller import Caller
@@ -10,7 +10,9 @@ from mlmd_schemas.errors import PermissionDenied
 
 if TYPE_CHECKING:
     from mlmd_metadata_store.rpc import Rpc
+    from mlmd_metadata_store.transaction import Transaction
 
+T = TypeVar("T")
 DEFAULT_TENANT = ""
 """The tenant of everybody who has no other: the database given by `--database`."""
 
@@ -25,6 +27,9 @@ class StoreLike(Protocol):
 
     def call(self, rpc: "Rpc", caller: Caller, request: Message) -> Message:
         """Run one method in the store; raises StoreError."""
+
+    def read(self, caller: Caller, body: "Callable[[Transaction], T]") -> T:
+        """Run several reads on one snapshot; raises StoreError and what `body` raises."""
 
     def ping(self) -> None:
         """Make one round trip to the database; raises Unavailable."""

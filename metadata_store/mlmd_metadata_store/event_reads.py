@@ -21,6 +21,7 @@ _BY: dict[End, sa.Select[Any]] = {
     "artifact": sa.select(*_COLUMNS).where(EVENT.c.artifact_id.in_(_IDS)),
     "execution": sa.select(*_COLUMNS).where(EVENT.c.execution_id.in_(_IDS)),
 }
+_BY_ID = sa.select(*_COLUMNS).where(EVENT.c.id.in_(_IDS))
 _OF_TYPES = {end: by.where(EVENT.c.type.in_(sa.bindparam("types", expanding=True))) for end, by in _BY.items()}
 # The table has no column to order steps by. An event's steps are inserted in order by one statement, so the row number
 # that SQLite and InnoDB give each row, by which both walk the index on event_id, keeps them.
@@ -80,6 +81,12 @@ def event_steps(tx: Transaction, event_ids: Iterable[int]) -> dict[int, list[str
     for event_id, is_index, index, key in tx.rows_in(_STEPS, event_ids):
         found.setdefault(event_id, []).append(str(index or 0) if is_index else tx.text.decode(key or ""))
     return found
+
+
+def events_by_id(tx: Transaction, ids: Iterable[int]) -> dict[int, pb.Event]:
+    """Return the events of these event ids that exist, by id; the ids are those of the table, no message has them."""
+    rows = tx.rows_in(_BY_ID, ids)
+    return dict(zip((row[0] for row in rows), events_of_rows(tx, rows), strict=True))
 
 
 def _read_paths(tx: Transaction, events: dict[int, pb.Event]) -> None:

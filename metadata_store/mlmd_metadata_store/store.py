@@ -1,7 +1,8 @@
 """A store: one database, opened, and the calls that it answers."""
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 from mlmd_migrations import SchemaError, open_schema
@@ -14,7 +15,9 @@ from mlmd_metadata_store.dialects import Dialect, make_dialect
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.receipts import with_receipt
 from mlmd_metadata_store.rpc import Rpc
+from mlmd_metadata_store.transaction import Transaction
 
+T = TypeVar("T")
 LOG = logging.getLogger(__name__)
 DEFAULT_OPTIONS = StoreOptions()
 
@@ -68,6 +71,13 @@ class Store:
             return self.database.write(caller, lambda tx: rpc.body(tx, request))
         body = with_receipt(rpc, request, caller.idempotency_key)
         return self.database.write(caller, body, repeatable=True)
+
+    def read(self, caller: Caller, body: Callable[[Transaction], T]) -> T:
+        """Run several reads on one snapshot; raises StoreError and what `body` raises.
+
+        A body whose connection was lost is run once more.
+        """
+        return self.database.read(caller, body)
 
     def ping(self) -> None:
         """Make one round trip to the database; raises Unavailable when it does not answer."""

@@ -64,6 +64,15 @@ class ListenConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class GraphqlConfig:
+    """What `/graphql` allows."""
+
+    introspection: bool = True
+    max_depth: int = 20
+    max_cost: int = 200_000
+
+
+@dataclass(frozen=True, slots=True)
 class ArtifactsConfig:
     """Where the bytes of artifacts are, as a URI or a folder, and how an object store is reached."""
 
@@ -102,6 +111,7 @@ class Config:
     tenants: tuple[tuple[str, Tenant], ...]
     workers: int
     drain_seconds: float
+    graphql: GraphqlConfig = GraphqlConfig()
 
     @property
     def is_loopback(self) -> bool:

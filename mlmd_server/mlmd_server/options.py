@@ -224,6 +224,21 @@ OPTIONS: tuple[Option, ...] = (
         "Web origins whose pages may call over HTTP, separated by commas; `*` for all, empty for none.",
     ),
     Option(
+        "graphql-introspection",
+        _flag,
+        True,
+        "true|false",
+        "Whether `/graphql` tells its schema to whoever may read; without, no suggestions in errors either.",
+    ),
+    Option("graphql-max-depth", _whole(2, 100), 20, "N", "Fields inside each other in one GraphQL operation."),
+    Option(
+        "graphql-max-cost",
+        _whole(100, 1_000_000_000),
+        200_000,
+        "N",
+        "Values that one GraphQL operation may fill, counted before it runs.",
+    ),
+    Option(
         "grpc-channel-arguments",
         channel_arguments,
         (),

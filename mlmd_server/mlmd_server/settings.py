@@ -12,6 +12,7 @@ from mlmd_server.config import (
     ArtifactsConfig,
     Config,
     DatabaseConfig,
+    GraphqlConfig,
     ListenConfig,
     LogConfig,
     MysqlConfig,
@@ -78,6 +79,7 @@ def _config(values: dict[str, Any], given: set[str]) -> Config:
         tenants=tenants,
         workers=values["workers"],
         drain_seconds=values["drain_seconds"],
+        graphql=GraphqlConfig(values["graphql_introspection"], values["graphql_max_depth"], values["graphql_max_cost"]),
     )
 
 

@@ -29,6 +29,7 @@ from mlmd_server import version
 from mlmd_server.config import Config, DatabaseConfig
 
 if TYPE_CHECKING:
+    from mlmd_api.graphql.engine import GraphqlEngine
     from mlmd_api.grpc.server import GrpcServer
     from mlmd_api.rest.server import HttpServer
 
@@ -38,6 +39,7 @@ FEATURES = (
     "collections",
     "connect",
     "filter-query",
+    "graphql",
     "grpc-web",
     "idempotency-keys",
     "lineage",
@@ -188,5 +190,20 @@ def _listen(config: Config, parts: Parts) -> None:
             client_ca=listen.tls.client_ca if listen.tls else None,
         )
         parts.http = HttpServer(
-            parts.dispatcher, http, parts.stores.ping, parts.measurements, parts.artifacts, parts.authenticator
+            parts.dispatcher,
+            http,
+            parts.stores.ping,
+            parts.measurements,
+            parts.artifacts,
+            parts.authenticator,
+            _graphql(config, parts),
         )
+
+
+def _graphql(config: Config, parts: Parts) -> "GraphqlEngine":
+    from mlmd_api.graphql.engine import GraphqlEngine, GraphqlSettings
+    from mlmd_api.graphql.limits import GraphqlLimits
+
+    told = config.graphql
+    settings = GraphqlSettings(told.introspection, GraphqlLimits(depth=told.max_depth, cost=told.max_cost))
+    return GraphqlEngine(parts.stores, parts.dispatcher.methods, parts.artifacts, settings)

@@ -10,6 +10,7 @@ import pytest
 from google.protobuf.message import Message
 from mlmd_api.callers import Authenticator, Everybody
 from mlmd_api.dispatch import Dispatcher, Limits
+from mlmd_api.graphql.engine import GraphqlEngine
 from mlmd_api.grpc.server import GrpcServer, GrpcSettings
 from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
@@ -133,7 +134,8 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
         grpc_settings = GrpcSettings(port=free_port(), max_message_bytes=LIMIT_BYTES, threads=threads, streams=streams)
         grpc = GrpcServer(dispatcher, grpc_settings)
         http_settings = HttpSettings(port=free_port(), threads=threads, streams=streams, cors_origins=("*",))
-        http = HttpServer(dispatcher, http_settings, stores.ping, measurements)
+        graphql = GraphqlEngine(stores, dispatcher.methods)
+        http = HttpServer(dispatcher, http_settings, stores.ping, measurements, graphql=graphql)
         grpc.start()
         http.start()
         served = Served(Doors(grpc.port, http.port), odd, stores, measurements, dispatcher, grpc, http)

@@ -1,6 +1,5 @@
 """`POST /<package.Service>/<Method>`: one handler for every method and every protocol on HTTP."""
 
-import asyncio
 import json
 import time
 from collections.abc import Mapping
@@ -11,12 +10,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from mlmd_api.codec import BINARY, JSON
-from mlmd_api.dispatch import REQUEST_ID_KEY, Call, Dispatcher, request_too_large
+from mlmd_api.dispatch import REQUEST_ID_KEY, Call, Dispatcher
 from mlmd_api.rest.connect import ConnectProtocol
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.exchange import Reply, RequestProtocol, StreamProtocol, WireProtocol
 from mlmd_api.rest.grpc_web import GrpcWebProtocol
-from mlmd_api.rest.streams import GRPC_WEB, STREAM_PROTOCOLS, SendPiece, StreamPool, answer_stream, leaving
+from mlmd_api.rest.streams import GRPC_WEB, STREAM_PROTOCOLS, SendPiece, StreamPool, answer_stream
+from mlmd_api.rest.waiting import send_reply, unless_left, whole_body
 from mlmd_api.streaming import Answer
 
 _PROTOCOLS: dict[str, WireProtocol] = {
@@ -60,7 +60,7 @@ class Calls:
         if reply is None:
             return
         said = reply.headers | self._origins.headers(headers)
-        await _send(send, Reply(reply.status, said, reply.body))
+        await send_reply(send, Reply(reply.status, said, reply.body))
 
     async def _reply(self, request: Request, headers: Mapping[str, str], content_type: str) -> Reply | None:
         if request.method == "OPTIONS":
@@ -105,46 +105,18 @@ class Calls:
         return Call(path, message, headers, protocol.wire, deadline, peer, protocol.codec)
 
     async def _body(self, request: Request, protocol: RequestProtocol) -> bytes:
-        """Return the body; one that is too large is read to its end, so that the caller hears why, and dropped."""
         limit = self._dispatcher.limits.max_message_bytes + _FRAMING_BYTES
         if protocol.wire == "grpc-web-text":
             limit = limit * 4 // 3 + 4
-        pieces: list[bytes] = []
-        size = 0
-        async for piece in request.stream():
-            size += len(piece)
-            if size <= limit:
-                pieces.append(piece)
-            elif size > 4 * limit:
-                break
-        if size > limit:
-            pieces.clear()
-            raise request_too_large(None, self._dispatcher.limits)
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        return await whole_body(request.stream(), limit, self._dispatcher.limits)
 
     async def _run(self, request: Request, call: Call) -> Answer | None:
         """Return the answer, or None when the caller left; a call that had not begun by then never does."""
         method = self._dispatcher.methods.get(call.path)
         executor = self._writers if method is not None and method.writes else self._executor
-        answered = asyncio.get_running_loop().run_in_executor(executor, self._dispatcher.answer, call)
-        left = asyncio.ensure_future(leaving(request.receive))
-        try:
-            await asyncio.wait((answered, left), return_when=asyncio.FIRST_COMPLETED)
-            if answered.done():
-                return answered.result()
-            answered.cancel()
-            return None
-        finally:
-            left.cancel()
+        return await unless_left(executor, request.receive, self._dispatcher.answer, call)
 
 
 def _plain(status: int, sentence: str, headers: dict[str, str]) -> Reply:
     body = json.dumps({"code": "unknown", "message": sentence}).encode()
     return Reply(status, headers | {"content-type": "application/json"}, body)
-
-
-async def _send(send: Send, reply: Reply) -> None:
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
-    headers.append((b"content-length", str(len(reply.body)).encode()))
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})

@@ -4,7 +4,6 @@ A stream is HTTP 200 with each message in an envelope: a flag, four bytes of len
 flag 0x02 marks the last one, a JSON object that holds the error when there is one.
 """
 
-import gzip
 import json
 from collections.abc import Mapping
 
@@ -12,11 +11,10 @@ from mlmd_schemas.errors import Code, InvalidArgument
 
 from mlmd_api.codec import Codec
 from mlmd_api.dispatch import REQUEST_ID_KEY, Limits
-from mlmd_api.rest.exchange import Reply, decoded, frame, one_message
+from mlmd_api.rest.exchange import Reply, compressed, decoded, frame, one_message
 from mlmd_api.status import CONNECT_CODE, HTTP_STATUS
 from mlmd_api.streaming import Answer
 
-_WORTH_COMPRESSING_BYTES = 1024
 _END = 0x02
 
 
@@ -47,11 +45,8 @@ class ConnectProtocol:
             said["content-type"] = "application/json"
             return Reply(HTTP_STATUS[answer.code], said, json.dumps(_error(answer), ensure_ascii=False).encode())
         said["content-type"] = f"application/{self.codec.name}"
-        body = answer.body
-        if len(body) >= _WORTH_COMPRESSING_BYTES and "gzip" in headers.get("accept-encoding", ""):
-            body = gzip.compress(body, compresslevel=1)
-            said |= {"content-encoding": "gzip", "vary": "accept-encoding"}
-        return Reply(200, said, body)
+        body, encoding = compressed(answer.body, headers)
+        return Reply(200, said | encoding, body)
 
 
 class ConnectStreams(ConnectProtocol):

@@ -1,5 +1,6 @@
 """What the HTTP handler and the protocols on it hand each other."""
 
+import gzip
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from mlmd_api.streaming import Answer
 _HEADER_BYTES = 5
 _COMPRESSED = 0x01
 _NO_MESSAGE = 0x82
+
+_WORTH_COMPRESSING_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +119,10 @@ def decoded(data: bytes, encoding: str, header: str, limits: Limits) -> bytes:
     if encoding == "gzip":
         return gunzip(data, limits)
     raise Unimplemented(f"{header}: {encoding!r} is not supported; use gzip or identity.")
+
+
+def compressed(body: bytes, headers: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
+    """Return a body as the caller likes it, gzip or as it is, and the headers that say so."""
+    if len(body) < _WORTH_COMPRESSING_BYTES or "gzip" not in headers.get("accept-encoding", ""):
+        return body, {}
+    return gzip.compress(body, compresslevel=1), {"content-encoding": "gzip", "vary": "accept-encoding"}

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 from mlmd_schemas.errors import InvalidArgument
@@ -26,6 +27,9 @@ from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.files import Files
 from mlmd_api.rest.probes import Probes
 from mlmd_api.rest.streams import StreamPool
+
+if TYPE_CHECKING:
+    from mlmd_api.graphql.engine import GraphqlEngine
 
 _LARGEST_HEADERS_BYTES = 128 * 1024
 _BACKLOG = 1024
@@ -57,8 +61,12 @@ class HttpServer:
         measurements: Measurements,
         artifacts: TenantArtifacts | None = None,
         authenticator: Authenticator | None = None,
+        graphql: "GraphqlEngine | None" = None,
     ) -> None:
-        """Bind the port; raises InvalidArgument when that cannot be done. With `artifacts` their files are served."""
+        """Bind the port; raises InvalidArgument when that cannot be done.
+
+        With `artifacts` their files are served, with `graphql` GraphQL.
+        """
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="http")
         self._writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="http-write")
         self.streams = StreamPool(settings.streams)
@@ -67,17 +75,22 @@ class HttpServer:
         self._probes = Probes(ping, measurements, self._probe_pool)
         origins = Origins(settings.cors_origins)
         calls = Calls(dispatcher, self._pool, self._writers, self.streams, origins)
-        file_routes = []
+        more_routes = []
         if artifacts is not None and authenticator is not None:
             files = Files(artifacts, authenticator, self._pool, origins)
             path = "/artifacts/{artifact_id:int}/files/{path:path}"
-            file_routes.append(Route(path, files.answer, methods=["GET", "HEAD", "PUT", "OPTIONS"]))
+            more_routes.append(Route(path, files.answer, methods=["GET", "HEAD", "PUT", "OPTIONS"]))
+        if graphql is not None:
+            from mlmd_api.graphql.endpoint import PATH, GraphqlEndpoint
+
+            endpoint = GraphqlEndpoint(dispatcher, graphql, self._pool, self._writers, origins)
+            more_routes.append(Route(PATH, endpoint))
         app = Starlette(
             routes=[
                 Route("/healthz", self._probes.healthz),
                 Route("/readyz", self._probes.readyz),
                 Route("/metrics", self._probes.metrics),
-                *file_routes,
+                *more_routes,
                 Route("/{service}/{method}", calls),
             ]
         )

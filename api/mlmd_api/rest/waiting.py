@@ -1,0 +1,55 @@
+"""What a handler waits for: the body, the answer of a thread, the caller who may leave meanwhile."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from typing import TypeVar
+
+from starlette.types import Receive, Send
+
+from mlmd_api.dispatch import Limits, request_too_large
+from mlmd_api.rest.exchange import Reply
+from mlmd_api.rest.streams import leaving
+
+T = TypeVar("T")
+
+
+async def whole_body(stream: AsyncIterator[bytes], most_bytes: int, limits: Limits) -> bytes:
+    """Return the body; one that is too large is read to its end, so that the caller hears why, and dropped.
+
+    Raises ResourceExhausted for one of more than `most_bytes`.
+    """
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in stream:
+        size += len(piece)
+        if size <= most_bytes:
+            pieces.append(piece)
+        elif size > 4 * most_bytes:
+            break
+    if size > most_bytes:
+        pieces.clear()
+        raise request_too_large(None, limits)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def unless_left(executor: Executor, receive: Receive, work: Callable[..., T], *arguments: object) -> T | None:
+    """Return what `work` returns, or None when the caller left; work that had not begun by then never does."""
+    answered = asyncio.get_running_loop().run_in_executor(executor, work, *arguments)
+    left = asyncio.ensure_future(leaving(receive))
+    try:
+        await asyncio.wait((answered, left), return_when=asyncio.FIRST_COMPLETED)
+        if answered.done():
+            return answered.result()
+        answered.cancel()
+        return None
+    finally:
+        left.cancel()
+
+
+async def send_reply(send: Send, reply: Reply) -> None:
+    """Send a whole response."""
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.headers.items()]
+    headers.append((b"content-length", str(len(reply.body)).encode()))
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": reply.body})
