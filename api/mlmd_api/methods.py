@@ -11,7 +11,7 @@ from mlmd_schemas.caller import Caller, Role
 from mlmd_api.tenants import TenantStores
 
 if TYPE_CHECKING:
-    from mlmd_metadata_store.rpc import Rpc
+    from mlmd_metadata_store.rpc import Rpc, StreamRpc
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,18 @@ class StreamMethod:
     def path(self) -> str:
         """Return the method's path on every wire, `/package.Service/Method`."""
         return f"/{self.service}/{self.name}"
+
+
+def store_streams(rpcs: Iterable["StreamRpc"], stores: TenantStores) -> list[StreamMethod]:
+    """Return the streaming methods of the store, each run on the database of its caller's tenant."""
+    return [
+        StreamMethod(rpc.service, rpc.name, rpc.request, rpc.response, rpc.role, partial(_from_store, stores, rpc))
+        for rpc in rpcs
+    ]
+
+
+def _from_store(stores: TenantStores, rpc: "StreamRpc", caller: Caller, request: Message) -> Iterator[Message]:
+    return stores.of(caller.tenant).stream(rpc, caller, request)
 
 
 class _HasPath(Protocol):

@@ -1,7 +1,7 @@
 """Which database a tenant's facts are in."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -9,7 +9,7 @@ from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import PermissionDenied
 
 if TYPE_CHECKING:
-    from mlmd_metadata_store.rpc import Rpc
+    from mlmd_metadata_store.rpc import Rpc, StreamRpc
     from mlmd_metadata_store.transaction import Transaction
 
 T = TypeVar("T")
@@ -30,6 +30,9 @@ class StoreLike(Protocol):
 
     def read(self, caller: Caller, body: "Callable[[Transaction], T]") -> T:
         """Run several reads on one snapshot; raises StoreError and what `body` raises."""
+
+    def stream(self, rpc: "StreamRpc", caller: Caller, request: Message) -> Iterator[Message]:
+        """Run one streaming method in the store; raises StoreError."""
 
     def ping(self) -> None:
         """Make one round trip to the database; raises Unavailable."""

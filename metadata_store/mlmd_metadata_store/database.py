@@ -61,6 +61,12 @@ class Database:
             except UndecodableText:
                 self._read_leniently()
 
+    @contextmanager
+    def snapshot(self, caller: Caller) -> Iterator[Transaction]:
+        """A transaction on one snapshot for as long as the context lasts; nothing in it is tried again."""
+        with self._session(self.reader, caller, write=False) as session:
+            yield session.transaction(self, caller)
+
     def write(self, caller: Caller, body: Callable[[Transaction], T], *, repeatable: bool = False) -> T:
         """Run `body` in a write transaction and commit it.
 

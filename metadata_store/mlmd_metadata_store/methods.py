@@ -1,5 +1,6 @@
 """Every call that the metadata store answers."""
 
+from mlmd_metadata_store.archive_methods import ARCHIVE_METHODS, ARCHIVE_STREAMS
 from mlmd_metadata_store.collection_methods import COLLECTION_METHODS
 from mlmd_metadata_store.event_writes import EVENT_METHODS
 from mlmd_metadata_store.execution_writes import EXECUTION_METHODS
@@ -8,7 +9,7 @@ from mlmd_metadata_store.metric_methods import METRIC_METHODS
 from mlmd_metadata_store.node_lists import LIST_METHODS
 from mlmd_metadata_store.node_reads import NODE_READ_METHODS
 from mlmd_metadata_store.node_writes import NODE_WRITE_METHODS
-from mlmd_metadata_store.rpc import Rpc
+from mlmd_metadata_store.rpc import Rpc, StreamRpc
 from mlmd_metadata_store.run_methods import RUN_METHODS
 from mlmd_metadata_store.type_reads import TYPE_METHODS
 
@@ -23,5 +24,9 @@ METADATA_METHODS: tuple[Rpc, ...] = (
     *COLLECTION_METHODS,
     *METRIC_METHODS,
     *RUN_METHODS,
+    *ARCHIVE_METHODS,
 )
-"""All of MLMD's calls but mlmd_lineage's walks over the graph; `mlmd.v1.Collections`, `.Metrics` and `.Runs`."""
+"""All of MLMD's calls but mlmd_lineage's walks; `mlmd.v1.Collections`, `.Metrics`, `.Runs` and `.Archive`."""
+
+METADATA_STREAMS: tuple[StreamRpc, ...] = ARCHIVE_STREAMS
+"""Those that answer with a stream."""

@@ -1,6 +1,6 @@
 """What a call is: its name, its shapes, who may make it, and the function of a transaction that answers it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +33,21 @@ class Rpc:
     def path(self) -> str:
         """Return the method's path on every wire, `/package.Service/Method`."""
         return f"/{self.service}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRpc:
+    """One method that reads one snapshot and answers with a stream.
+
+    `body` takes the transaction and the request and yields the responses; it raises StoreError only.
+    """
+
+    service: str
+    name: str
+    request: type[Message]
+    response: type[Message]
+    role: Role
+    body: Callable[[Transaction, Any], Iterator[Any]]
 
 
 def mlmd_read(name: str, body: Callable[[Transaction, Any], Any]) -> Rpc:

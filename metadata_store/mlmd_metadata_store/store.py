@@ -1,7 +1,7 @@
 """A store: one database, opened, and the calls that it answers."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
@@ -14,7 +14,7 @@ from mlmd_metadata_store.database import Database
 from mlmd_metadata_store.dialects import Dialect, make_dialect
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.receipts import with_receipt
-from mlmd_metadata_store.rpc import Rpc
+from mlmd_metadata_store.rpc import Rpc, StreamRpc
 from mlmd_metadata_store.transaction import Transaction
 
 T = TypeVar("T")
@@ -78,6 +78,14 @@ class Store:
         A body whose connection was lost is run once more.
         """
         return self.database.read(caller, body)
+
+    def stream(self, rpc: StreamRpc, caller: Caller, request: Message) -> Iterator[Any]:
+        """Answer one call with a stream of one snapshot, held until the stream ends; raises StoreError only."""
+        with self.database.snapshot(caller) as tx:
+            for response in rpc.body(tx, request):
+                yield response
+                if caller.gone is not None and caller.gone.is_set():
+                    return
 
     def ping(self) -> None:
         """Make one round trip to the database; raises Unavailable when it does not answer."""

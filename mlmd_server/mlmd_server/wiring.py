@@ -8,7 +8,7 @@ from mlmd_api.callers import Authenticator, Everybody, TokenFile
 from mlmd_api.dispatch import Dispatcher, Limits
 from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
-from mlmd_api.methods import StreamMethod, by_path, store_methods
+from mlmd_api.methods import by_path, store_methods, store_streams
 from mlmd_api.server_info import ServerFacts, server_methods
 from mlmd_api.tenants import DEFAULT_TENANT, TenantStores
 from mlmd_artifact_store.artifacts import Artifacts
@@ -19,7 +19,7 @@ from mlmd_artifact_store.requests import Requests
 from mlmd_lineage.methods import LINEAGE_METHODS
 from mlmd_lineage.subgraph import MOST_HOPS
 from mlmd_metadata_store.list_options import LARGEST_PAGE
-from mlmd_metadata_store.methods import METADATA_METHODS
+from mlmd_metadata_store.methods import METADATA_METHODS, METADATA_STREAMS
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.store import Store
 from mlmd_model_registry.methods import REGISTRY_METHODS
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 FEATURES = (
     "admin",
+    "archive",
     "artifacts",
     "collections",
     "connect",
@@ -130,7 +131,7 @@ def assemble(config: Config, journal: Journal | None = None) -> Parts:
         *artifact_methods((*ARTIFACT_CALLS, *CARE_CALLS), artifacts),
         *server_methods(_facts(config), stores),
     ]
-    streams: list[StreamMethod] = []
+    streams = store_streams(METADATA_STREAMS, stores)
     limits = Limits(config.listen.max_message_bytes)
     identify = authenticator(config)
     dispatcher = Dispatcher(by_path(methods), identify, measurements, journal or Journal(), limits, by_path(streams))

@@ -1,5 +1,7 @@
 """Our own tables: what the revisions make is what statements expect."""
 
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,14 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from mlmd_migrations import SchemaError, open_schema
 from mlmd_migrations.errors import FAILED_PRECONDITION
+from mlmd_schemas import tables
 from mlmd_schemas.tables import own
 
 from tests.migrations.conftest import NewEngine
 from tests.migrations.databases import execute, rows
+
+for _module in pkgutil.iter_modules(tables.__path__):  # each adds its tables to the one MetaData
+    importlib.import_module(f"{tables.__name__}.{_module.name}")
 
 VERSIONS = Path(own_tables.SCRIPTS) / "versions"
 

@@ -1,0 +1,35 @@
+"""Tables of imports: archives on their way in, and which node an imported one became."""
+
+from sqlalchemy import BigInteger, Column, LargeBinary, String, Table
+
+from mlmd_schemas.tables.own import METADATA
+
+IMPORT = Table(
+    "mlmd_imports",
+    METADATA,
+    Column("import_id", String, primary_key=True),
+    Column("store_uuid", String, nullable=False),  # where the archive comes from
+    Column("subject", String, nullable=False),
+    Column("create_ms", BigInteger, nullable=False),
+)
+"""An import that is being filled; its row is locked while it is committed and gone afterwards."""
+
+IMPORT_PART = Table(
+    "mlmd_import_parts",
+    METADATA,
+    Column("import_id", String, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("part", BigInteger, primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),  # serialized ArchiveRows, cut so that it fits a packet
+)
+
+IMPORTED = Table(
+    "mlmd_imported",
+    METADATA,
+    Column("store_uuid", String, primary_key=True),
+    Column("type_kind", BigInteger, primary_key=True, autoincrement=False),
+    Column("origin_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("node_id", BigInteger, nullable=False),
+    Column("is_shared", BigInteger, nullable=False),  # 1: the node was here before the import and belongs to both
+)
+"""Which node of this store a node of another one is."""
