@@ -52,8 +52,13 @@ def step_of(execution: pb.Execution) -> str:
         text = _text(execution, name)
         if text:
             return text
-    numbered = _RUN_NAME.fullmatch(clean(execution.name))
-    return numbered[1] if numbered else clean(execution.type)
+    return step_of_name(clean(execution.name)) or clean(execution.type)
+
+
+def step_of_name(name: str) -> str:
+    """Return the step in the name of a run, `churn/train` of `churn/train/7`; "" for any other name."""
+    numbered = _RUN_NAME.fullmatch(name)
+    return numbered[1] if numbered else ""
 
 
 def parameters_of(execution: pb.Execution) -> dict[str, v1.LineageValue]:

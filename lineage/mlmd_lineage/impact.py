@@ -9,6 +9,7 @@ from mlmd_lineage.edges import page_edges
 from mlmd_lineage.ends import Direction
 from mlmd_lineage.pages import fill_page
 from mlmd_lineage.registrations import registrations_of
+from mlmd_lineage.repeats import collapse
 from mlmd_lineage.roles import is_model
 from mlmd_lineage.walk_options import read_request
 
@@ -21,9 +22,11 @@ def get_impact(tx: Transaction, request: v1.GetImpactRequest) -> v1.GetImpactRes
     asked = read_request(request, Direction.DOWNSTREAM)
     walk = asked.run(tx)
     response = v1.GetImpactResponse()
-    fill_page(tx, walk.page(), page_edges(walk), request.options.detail, response.graph)
+    steps = fill_page(tx, walk.page(), page_edges(walk), request.options.detail, response.graph)
     if not request.graph_only:
         response.models.extend(_models(tx, response.graph.nodes))
+    if request.options.collapse_repeats:
+        response.graph.CopyFrom(collapse(response.graph, steps))
     response.next_page_token, response.deeper_page_token = asked.tokens(tx)
     return response
 

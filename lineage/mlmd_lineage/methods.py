@@ -8,6 +8,8 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import Role
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 
+from mlmd_lineage.difference import diff_provenance
+from mlmd_lineage.export import export_graph
 from mlmd_lineage.graph import get_lineage_graph
 from mlmd_lineage.impact import get_impact
 from mlmd_lineage.path import find_path
@@ -28,5 +30,7 @@ LINEAGE_METHODS: tuple[Rpc, ...] = (
     _rpc("GetProvenance", get_provenance),
     _rpc("GetImpact", get_impact),
     _rpc("FindPath", find_path),
+    _rpc("DiffProvenance", diff_provenance),
+    _rpc("ExportGraph", export_graph),
 )
 """MLMD's two walks, and `mlmd.v1.Lineage`."""

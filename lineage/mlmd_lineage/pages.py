@@ -14,8 +14,9 @@ from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
 
 from mlmd_lineage.edges import Edge
 from mlmd_lineage.ends import ENDS, Ref
-from mlmd_lineage.executions import STEP_NAMES, ref_message
+from mlmd_lineage.executions import STEP_NAMES, ref_message, step_of_name
 from mlmd_lineage.plain_values import clean, lineage_value
+from mlmd_lineage.repeats import Name
 from mlmd_lineage.versions import versions_of
 from mlmd_lineage.walk import Found
 
@@ -45,8 +46,10 @@ _LABELS = {kind: _labels(kind) for kind in ENDS}
 Page = Sequence[tuple[Ref, Found]]
 
 
-def fill_page(tx: Transaction, page: Page, edges: Iterable[Edge], detail: int, message: v1.LineagePage) -> None:
-    """Add the nodes and edges of a page to the message."""
+def fill_page(
+    tx: Transaction, page: Page, edges: Iterable[Edge], detail: int, message: v1.LineagePage
+) -> dict[Name, str]:
+    """Add the nodes and edges of a page to the message; return the step of each execution, "" for its type."""
     names_alone = detail == v1.LINEAGE_DETAIL_NAMES
     labels = labels_of(tx, page)
     versions = {} if names_alone else versions_of(tx, [ref.id for ref, _ in page if ref.kind is Kind.ARTIFACT])
@@ -61,6 +64,11 @@ def fill_page(tx: Transaction, page: Page, edges: Iterable[Edge], detail: int, m
     if detail == v1.LINEAGE_DETAIL_PROPERTIES:
         _set_properties(tx, page, nodes)
     _add_edges(tx, edges, with_keys=not names_alone, message=message)
+    return {
+        ("execution_id", ref.id): labels.get(ref) or step_of_name(nodes[ref].name)
+        for ref, _ in page
+        if ref.kind is Kind.EXECUTION
+    }
 
 
 def labels_of(tx: Transaction, page: Page) -> dict[Ref, str]:

@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-from google.protobuf import json_format, struct_pb2
+from google.protobuf import struct_pb2
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 
@@ -72,6 +72,14 @@ def _plain(value: struct_pb2.Value) -> Any:
     return None if kind in (None, "null_value") else getattr(value, kind)
 
 
-def as_json(message: Any) -> Any:
-    """Return a message of `mlmd.v1` as proto3 JSON says it."""
-    return json_format.MessageToDict(message)
+def value_json(value: v1.LineageValue) -> Any:
+    """Return a value for JSON: 64-bit integers are decimal strings, NaN and infinities are proto3 JSON's strings."""
+    case = value.WhichOneof("value")
+    if case is None:
+        return None
+    given = getattr(value, case)
+    if case == "int_value":
+        return str(given)
+    if case == "double_value":
+        return given if math.isfinite(given) else _finite(given)
+    return json.loads(given) if case == "json_value" else given

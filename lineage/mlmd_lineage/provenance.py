@@ -13,6 +13,7 @@ from mlmd_lineage.ends import Direction
 from mlmd_lineage.executions import code_of, parameters_of, step_of
 from mlmd_lineage.origins import origins
 from mlmd_lineage.pages import Page, fill_page
+from mlmd_lineage.repeats import collapse
 from mlmd_lineage.roles import is_data, is_derived
 from mlmd_lineage.walk_options import read_request
 
@@ -26,10 +27,12 @@ def get_provenance(tx: Transaction, request: v1.GetProvenanceRequest) -> v1.GetP
     walk = asked.run(tx)
     page = walk.page()
     response = v1.GetProvenanceResponse()
-    fill_page(tx, page, page_edges(walk), request.options.detail, response.graph)
+    steps = fill_page(tx, page, page_edges(walk), request.options.detail, response.graph)
     if not request.graph_only:
         response.data.extend(_data(response.graph.nodes, origins(tx, walk, page)))
         _add_steps(tx, page, response)
+    if request.options.collapse_repeats:
+        response.graph.CopyFrom(collapse(response.graph, steps))
     response.next_page_token, response.deeper_page_token = asked.tokens(tx)
     return response
 

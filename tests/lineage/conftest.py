@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from mlmd_metadata_store.store import Store
 
+from tests.lineage.story import Story
 from tests.metadata_store.calls import Calls
 
 
@@ -14,3 +15,9 @@ def call(database_url: str) -> Iterator[Calls]:
     store = Store.open(database_url)
     yield Calls(store)
     store.close()
+
+
+@pytest.fixture
+def story(call: Calls) -> Story:
+    """A writer of small pipelines on the empty store."""
+    return Story(call)

@@ -28,6 +28,30 @@ class LineageEdgeKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     LINEAGE_EDGE_KIND_OUTPUT: _ClassVar[LineageEdgeKind]
     LINEAGE_EDGE_KIND_HIDDEN: _ClassVar[LineageEdgeKind]
     LINEAGE_EDGE_KIND_SAME_CONTENT: _ClassVar[LineageEdgeKind]
+
+class LineageAspect(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LINEAGE_ASPECT_UNSPECIFIED: _ClassVar[LineageAspect]
+    LINEAGE_ASPECT_INPUT: _ClassVar[LineageAspect]
+    LINEAGE_ASPECT_PARAMETER: _ClassVar[LineageAspect]
+    LINEAGE_ASPECT_CODE: _ClassVar[LineageAspect]
+    LINEAGE_ASPECT_METRIC: _ClassVar[LineageAspect]
+    LINEAGE_ASPECT_STEP: _ClassVar[LineageAspect]
+
+class LineageDirection(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LINEAGE_DIRECTION_UNSPECIFIED: _ClassVar[LineageDirection]
+    LINEAGE_DIRECTION_UPSTREAM: _ClassVar[LineageDirection]
+    LINEAGE_DIRECTION_DOWNSTREAM: _ClassVar[LineageDirection]
+
+class LineageFormat(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    LINEAGE_FORMAT_UNSPECIFIED: _ClassVar[LineageFormat]
+    LINEAGE_FORMAT_SVG: _ClassVar[LineageFormat]
+    LINEAGE_FORMAT_DOT: _ClassVar[LineageFormat]
+    LINEAGE_FORMAT_MERMAID: _ClassVar[LineageFormat]
+    LINEAGE_FORMAT_OPENLINEAGE: _ClassVar[LineageFormat]
+    LINEAGE_FORMAT_PROV_JSON: _ClassVar[LineageFormat]
 LINEAGE_CUT_UNSPECIFIED: LineageCut
 LINEAGE_CUT_PAGE: LineageCut
 LINEAGE_CUT_HOPS: LineageCut
@@ -42,6 +66,21 @@ LINEAGE_EDGE_KIND_INPUT: LineageEdgeKind
 LINEAGE_EDGE_KIND_OUTPUT: LineageEdgeKind
 LINEAGE_EDGE_KIND_HIDDEN: LineageEdgeKind
 LINEAGE_EDGE_KIND_SAME_CONTENT: LineageEdgeKind
+LINEAGE_ASPECT_UNSPECIFIED: LineageAspect
+LINEAGE_ASPECT_INPUT: LineageAspect
+LINEAGE_ASPECT_PARAMETER: LineageAspect
+LINEAGE_ASPECT_CODE: LineageAspect
+LINEAGE_ASPECT_METRIC: LineageAspect
+LINEAGE_ASPECT_STEP: LineageAspect
+LINEAGE_DIRECTION_UNSPECIFIED: LineageDirection
+LINEAGE_DIRECTION_UPSTREAM: LineageDirection
+LINEAGE_DIRECTION_DOWNSTREAM: LineageDirection
+LINEAGE_FORMAT_UNSPECIFIED: LineageFormat
+LINEAGE_FORMAT_SVG: LineageFormat
+LINEAGE_FORMAT_DOT: LineageFormat
+LINEAGE_FORMAT_MERMAID: LineageFormat
+LINEAGE_FORMAT_OPENLINEAGE: LineageFormat
+LINEAGE_FORMAT_PROV_JSON: LineageFormat
 
 class LineageRef(_message.Message):
     __slots__ = ("artifact_id", "execution_id")
@@ -342,3 +381,77 @@ class FindPathResponse(_message.Message):
     path: LineagePage
     cut: LineageCut
     def __init__(self, found: bool = ..., reversed: bool = ..., path: _Optional[_Union[LineagePage, _Mapping]] = ..., cut: _Optional[_Union[LineageCut, str]] = ...) -> None: ...
+
+class LineageDifference(_message.Message):
+    __slots__ = ("aspect", "name", "first", "second", "first_node", "second_node")
+    ASPECT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    SECOND_FIELD_NUMBER: _ClassVar[int]
+    FIRST_NODE_FIELD_NUMBER: _ClassVar[int]
+    SECOND_NODE_FIELD_NUMBER: _ClassVar[int]
+    aspect: LineageAspect
+    name: str
+    first: LineageValue
+    second: LineageValue
+    first_node: LineageRef
+    second_node: LineageRef
+    def __init__(self, aspect: _Optional[_Union[LineageAspect, str]] = ..., name: _Optional[str] = ..., first: _Optional[_Union[LineageValue, _Mapping]] = ..., second: _Optional[_Union[LineageValue, _Mapping]] = ..., first_node: _Optional[_Union[LineageRef, _Mapping]] = ..., second_node: _Optional[_Union[LineageRef, _Mapping]] = ...) -> None: ...
+
+class StepDifference(_message.Message):
+    __slots__ = ("step", "first_execution", "second_execution", "differences", "hops")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    FIRST_EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    SECOND_EXECUTION_FIELD_NUMBER: _ClassVar[int]
+    DIFFERENCES_FIELD_NUMBER: _ClassVar[int]
+    HOPS_FIELD_NUMBER: _ClassVar[int]
+    step: str
+    first_execution: LineageRef
+    second_execution: LineageRef
+    differences: _containers.RepeatedCompositeFieldContainer[LineageDifference]
+    hops: int
+    def __init__(self, step: _Optional[str] = ..., first_execution: _Optional[_Union[LineageRef, _Mapping]] = ..., second_execution: _Optional[_Union[LineageRef, _Mapping]] = ..., differences: _Optional[_Iterable[_Union[LineageDifference, _Mapping]]] = ..., hops: _Optional[int] = ...) -> None: ...
+
+class DiffProvenanceRequest(_message.Message):
+    __slots__ = ("first", "second", "options")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    SECOND_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    first: LineageRef
+    second: LineageRef
+    options: LineageOptions
+    def __init__(self, first: _Optional[_Union[LineageRef, _Mapping]] = ..., second: _Optional[_Union[LineageRef, _Mapping]] = ..., options: _Optional[_Union[LineageOptions, _Mapping]] = ...) -> None: ...
+
+class DiffProvenanceResponse(_message.Message):
+    __slots__ = ("steps", "is_cut", "same_content")
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    IS_CUT_FIELD_NUMBER: _ClassVar[int]
+    SAME_CONTENT_FIELD_NUMBER: _ClassVar[int]
+    steps: _containers.RepeatedCompositeFieldContainer[StepDifference]
+    is_cut: bool
+    same_content: bool
+    def __init__(self, steps: _Optional[_Iterable[_Union[StepDifference, _Mapping]]] = ..., is_cut: bool = ..., same_content: bool = ...) -> None: ...
+
+class ExportGraphRequest(_message.Message):
+    __slots__ = ("node", "direction", "format", "options", "max_nodes")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    DIRECTION_FIELD_NUMBER: _ClassVar[int]
+    FORMAT_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    MAX_NODES_FIELD_NUMBER: _ClassVar[int]
+    node: LineageRef
+    direction: LineageDirection
+    format: LineageFormat
+    options: LineageOptions
+    max_nodes: int
+    def __init__(self, node: _Optional[_Union[LineageRef, _Mapping]] = ..., direction: _Optional[_Union[LineageDirection, str]] = ..., format: _Optional[_Union[LineageFormat, str]] = ..., options: _Optional[_Union[LineageOptions, _Mapping]] = ..., max_nodes: _Optional[int] = ...) -> None: ...
+
+class ExportGraphResponse(_message.Message):
+    __slots__ = ("content", "media_type", "is_cut")
+    CONTENT_FIELD_NUMBER: _ClassVar[int]
+    MEDIA_TYPE_FIELD_NUMBER: _ClassVar[int]
+    IS_CUT_FIELD_NUMBER: _ClassVar[int]
+    content: str
+    media_type: str
+    is_cut: bool
+    def __init__(self, content: _Optional[str] = ..., media_type: _Optional[str] = ..., is_cut: bool = ...) -> None: ...

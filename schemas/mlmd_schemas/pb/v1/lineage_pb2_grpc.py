@@ -33,6 +33,16 @@ class LineageStub(object):
                 request_serializer=mlmd_dot_v1_dot_lineage__pb2.FindPathRequest.SerializeToString,
                 response_deserializer=mlmd_dot_v1_dot_lineage__pb2.FindPathResponse.FromString,
                 )
+        self.DiffProvenance = channel.unary_unary(
+                '/mlmd.v1.Lineage/DiffProvenance',
+                request_serializer=mlmd_dot_v1_dot_lineage__pb2.DiffProvenanceRequest.SerializeToString,
+                response_deserializer=mlmd_dot_v1_dot_lineage__pb2.DiffProvenanceResponse.FromString,
+                )
+        self.ExportGraph = channel.unary_unary(
+                '/mlmd.v1.Lineage/ExportGraph',
+                request_serializer=mlmd_dot_v1_dot_lineage__pb2.ExportGraphRequest.SerializeToString,
+                response_deserializer=mlmd_dot_v1_dot_lineage__pb2.ExportGraphResponse.FromString,
+                )
 
 
 class LineageServicer(object):
@@ -63,6 +73,20 @@ class LineageServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DiffProvenance(self, request, context):
+        """Why two nodes differ: inputs, parameters, code and metrics, each difference at the step where it entered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportGraph(self, request, context):
+        """The graph around a node as a document: JSON, a drawing, or what other tools read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_LineageServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -80,6 +104,16 @@ def add_LineageServicer_to_server(servicer, server):
                     servicer.FindPath,
                     request_deserializer=mlmd_dot_v1_dot_lineage__pb2.FindPathRequest.FromString,
                     response_serializer=mlmd_dot_v1_dot_lineage__pb2.FindPathResponse.SerializeToString,
+            ),
+            'DiffProvenance': grpc.unary_unary_rpc_method_handler(
+                    servicer.DiffProvenance,
+                    request_deserializer=mlmd_dot_v1_dot_lineage__pb2.DiffProvenanceRequest.FromString,
+                    response_serializer=mlmd_dot_v1_dot_lineage__pb2.DiffProvenanceResponse.SerializeToString,
+            ),
+            'ExportGraph': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExportGraph,
+                    request_deserializer=mlmd_dot_v1_dot_lineage__pb2.ExportGraphRequest.FromString,
+                    response_serializer=mlmd_dot_v1_dot_lineage__pb2.ExportGraphResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -143,5 +177,39 @@ class Lineage(object):
         return grpc.experimental.unary_unary(request, target, '/mlmd.v1.Lineage/FindPath',
             mlmd_dot_v1_dot_lineage__pb2.FindPathRequest.SerializeToString,
             mlmd_dot_v1_dot_lineage__pb2.FindPathResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def DiffProvenance(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/mlmd.v1.Lineage/DiffProvenance',
+            mlmd_dot_v1_dot_lineage__pb2.DiffProvenanceRequest.SerializeToString,
+            mlmd_dot_v1_dot_lineage__pb2.DiffProvenanceResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def ExportGraph(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/mlmd.v1.Lineage/ExportGraph',
+            mlmd_dot_v1_dot_lineage__pb2.ExportGraphRequest.SerializeToString,
+            mlmd_dot_v1_dot_lineage__pb2.ExportGraphResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

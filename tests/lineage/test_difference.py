@@ -1,0 +1,144 @@
+"""DiffProvenance: each difference at the step where it entered."""
+
+from typing import Any
+
+from mlmd_schemas.errors import Code
+from mlmd_schemas.pb.v1 import lineage_pb2 as v1
+
+from tests.kubeflow.traffic import recording
+from tests.lineage.questions import artifact, execution, short
+from tests.lineage.story import Story
+from tests.metadata_store.calls import Calls
+
+
+def run(
+    story: Story,
+    raw: int,
+    *,
+    lr: float = 0.1,
+    rows: int = 100,
+    commit: str = "abc",
+    accuracy: float = 0.9,
+    extra: dict[str, int] | None = None,
+) -> int:
+    """Prepare data, train on it, and return the model."""
+    data = story.artifact("system.Dataset", {"rows": rows})
+    story.step({"raw": raw}, {"data": data}, custom={"task_name": "prepare", "inputs": {"rows": rows}})
+    model = story.artifact("system.Model")
+    metrics = story.artifact("system.Metrics", {"accuracy": accuracy})
+    facts: dict[str, Any] = {"task_name": "train", "inputs": {"lr": lr, "depth": 3}, "git_commit": commit}
+    story.step({"data": data, **(extra or {})}, {"model": model, "metrics": metrics}, custom=facts)
+    return model
+
+
+def told(answer: v1.DiffProvenanceResponse) -> list[tuple[str, list[str]]]:
+    """Return the differences in words, by step."""
+    return [(step.step, [_said(one) for one in step.differences]) for step in answer.steps]
+
+
+def _said(one: v1.LineageDifference) -> str:
+    aspect = v1.LineageAspect.Name(one.aspect).removeprefix("LINEAGE_ASPECT_").lower()
+    sides = [_value(getattr(one, side)) if one.HasField(side) else "-" for side in ("first", "second")]
+    return f"{aspect} {one.name}: {sides[0]} {sides[1]}"
+
+
+def _value(value: v1.LineageValue) -> str:
+    return str(getattr(value, value.WhichOneof("value") or "string_value"))
+
+
+def test_two_runs_that_were_the_same(call: Calls, story: Story) -> None:
+    raw = story.version("churn")
+    first, second = run(story, raw), run(story, raw)
+    answer = call("DiffProvenance", first=artifact(first), second=artifact(second))
+    assert not answer.steps
+    assert not answer.same_content
+    assert not answer.is_cut
+
+
+def test_the_recorded_runs_differ_in_nothing(call: Calls) -> None:
+    for step in recording():
+        call.code(step.method, step.request)
+    assert not call("DiffProvenance", first=artifact(2), second=artifact(5)).steps
+    assert not call("DiffProvenance", first=execution(3), second=execution(7)).steps
+
+
+def test_each_difference_is_told_where_it_entered(call: Calls, story: Story) -> None:
+    first = run(story, story.version("churn"))
+    labels = story.artifact(uri="s3://labels")
+    second = run(story, story.version("churn"), lr=0.2, rows=200, commit="def", accuracy=0.95, extra={"labels": labels})
+    answer = call("DiffProvenance", first=artifact(first), second=artifact(second))
+    assert told(answer) == [
+        ("prepare", ["parameter rows: 100.0 200.0", "input raw: churn/1 churn/2", "metric rows: 100.0 200.0"]),
+        (
+            "train",
+            [
+                "parameter lr: 0.1 0.2",
+                "code commit: abc def",
+                "input labels: - s3://labels",
+                "metric accuracy: 0.9 0.95",
+            ],
+        ),
+    ]
+    assert [step.hops for step in answer.steps] == [3, 1]
+    train = answer.steps[1]
+    assert (short(train.first_execution), short(train.second_execution)) == ("e2", "e4")
+
+
+def test_a_step_that_only_read_what_differs_is_left_out(call: Calls, story: Story) -> None:
+    first, second = run(story, story.version("churn")), run(story, story.version("churn"))
+    answer = call("DiffProvenance", first=artifact(first), second=artifact(second))
+    assert told(answer) == [("prepare", ["input raw: churn/1 churn/2"])]
+    difference = answer.steps[0].differences[0]
+    assert (short(difference.first_node), short(difference.second_node)) == ("a1", "a5")
+
+
+def test_models_of_different_steps(call: Calls, story: Story) -> None:
+    data = story.artifact()
+    models = [story.artifact("system.Model") for _ in range(2)]
+    for name, model in zip(("forest", "network"), models, strict=True):
+        story.step({"data": data}, {"model": model}, custom={"task_name": name})
+    answer = call("DiffProvenance", first=artifact(models[0]), second=artifact(models[1]))
+    assert [
+        (step.step, step.HasField("first_execution"), step.HasField("second_execution")) for step in answer.steps
+    ] == [
+        ("forest", True, False),
+        ("network", False, True),
+    ]
+    assert {difference.aspect for step in answer.steps for difference in step.differences} == {v1.LINEAGE_ASPECT_STEP}
+
+
+def test_an_input_that_another_step_made(call: Calls, story: Story) -> None:
+    models = []
+    for name in ("download", "synthesize"):
+        data, model = story.artifact(uri=f"s3://{name}"), story.artifact("system.Model")
+        story.step({}, {"data": data}, custom={"task_name": name})
+        story.step({"data": data}, {"model": model}, custom={"task_name": "train"})
+        models.append(model)
+    answer = call("DiffProvenance", first=artifact(models[0]), second=artifact(models[1]))
+    assert told(answer) == [("train", ["input data: s3://download s3://synthesize"])]
+
+
+def test_a_cycle_ends(call: Calls, story: Story) -> None:
+    models = []
+    for lr in (0.1, 0.2):
+        model = story.artifact("system.Model")
+        story.step({"model": model}, {"model": model}, custom={"task_name": "tune", "inputs": {"lr": lr}})
+        models.append(model)
+    answer = call("DiffProvenance", first=artifact(models[0]), second=artifact(models[1]))
+    assert told(answer) == [("tune", ["parameter lr: 0.1 0.2"])]
+
+
+def test_a_limit_is_told(call: Calls, story: Story) -> None:
+    first, second = run(story, story.version("churn")), run(story, story.version("churn"))
+    answer = call("DiffProvenance", first=artifact(first), second=artifact(second), options={"max_hops": 2})
+    assert answer.is_cut
+    itself = call("DiffProvenance", first=artifact(first), second=artifact(first))
+    assert (itself.same_content, len(itself.steps)) == (True, 0)
+
+
+def test_wrong_questions(call: Calls, story: Story) -> None:
+    model = run(story, story.artifact())
+    assert call.code("DiffProvenance", first=artifact(model), second=artifact(99)) is Code.NOT_FOUND
+    assert call.code("DiffProvenance", first=artifact(model)) is Code.INVALID_ARGUMENT
+    other = call.message("DiffProvenance", first=artifact(model), second=execution(1))
+    assert other == f"second: execution 1 is of another kind than artifact {model}; name two of one kind."
