@@ -32,7 +32,7 @@ def compare(tx: Transaction, request: v1.CompareRequest) -> v1.CompareResponse:
     require_owners(tx, owners)
     name = request.evaluation_name if request.HasField("evaluation_name") else None
     table: dict[Figure, dict[Owner, float]] = {}
-    for owner, figure, number in chain(_scalars(tx, owners), _tails(tx, owners), _derived(tx, owners, name)):
+    for owner, figure, number in numbers_of(tx, owners, name):
         table.setdefault(figure, {})[owner] = number
     answer = v1.CompareResponse(owners=request.owners)
     for figure in sorted(table):
@@ -46,6 +46,16 @@ def compare(tx: Transaction, request: v1.CompareRequest) -> v1.CompareResponse:
             present=[owner in table[figure] for owner in owners],
         )
     return answer
+
+
+def numbers_of(
+    tx: Transaction, owners: Sequence[Owner], name: str | None = None
+) -> Iterator[tuple[Owner, Figure, float]]:
+    """Yield everything that is a number of these nodes: scalars, then ends of series, then figures of evaluations.
+
+    With `name` only the evaluations of that name count.
+    """
+    return chain(_scalars(tx, owners), _tails(tx, owners), _derived(tx, owners, name))
 
 
 def _scalars(tx: Transaction, owners: Sequence[Owner]) -> Iterator[tuple[Owner, Figure, float]]:

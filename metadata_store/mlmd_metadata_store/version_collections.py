@@ -272,6 +272,23 @@ def point_alias(
 
     Raises as `move_alias` does.
     """
+    row, before = check_move(tx, context_id, title, alias, number, expected_number, reason)
+    return record_move(tx, row, alias, before, number, reason)
+
+
+def check_move(
+    tx: Transaction,
+    context_id: int,
+    title: str,
+    alias: str,
+    number: int,
+    expected_number: int | None,
+    reason: str,
+) -> tuple[CollectionRow, int]:
+    """Lock a collection; return its counters and where the alias points, 0 for nowhere.
+
+    Raises what keeps the alias from being moved so, as `move_alias` does.
+    """
     check_alias(alias)
     if number < 0 or (expected_number or 0) < 0:
         raise InvalidArgument("number: versions count from 1, and 0 means none; a number below 0 means nothing.")
@@ -291,12 +308,11 @@ def point_alias(
         )
     if not number and not before:
         raise NotFound(f"alias: {title} has no alias {alias!r} to remove.")
-    return _record_move(tx, row, alias, before, number, reason)
+    return row, before
 
 
-def _record_move(
-    tx: Transaction, row: CollectionRow, alias: str, before: int, number: int, reason: str
-) -> v1.AliasMove:
+def record_move(tx: Transaction, row: CollectionRow, alias: str, before: int, number: int, reason: str) -> v1.AliasMove:
+    """Point an alias of a locked collection from `before` to `number`, and note the move."""
     tx.execute(_DROP_ALIAS, {"context": row.context_id, "name": alias})
     if number:
         tx.insert(ALIAS, ("context_id", "alias", "number"), [(row.context_id, alias, number)])

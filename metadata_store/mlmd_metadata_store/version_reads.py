@@ -124,8 +124,14 @@ def list_alias_moves(
     tx: Transaction, type_name: str, name: str, alias: str = "", size: int = 0, token: str = ""
 ) -> tuple[list[v1.AliasMove], str]:
     """Return a page of the moves of a collection's aliases, or of one, newest first, and the next page's token."""
+    return alias_moves(tx, find_collection(tx, type_name, name).context_id, alias, size, token)
+
+
+def alias_moves(
+    tx: Transaction, context_id: int, alias: str = "", size: int = 0, token: str = ""
+) -> tuple[list[v1.AliasMove], str]:
+    """Return a page of the moves of the aliases of a context's collection, newest first, and the next page's token."""
     count, before = page_size(size), number_of_token("moves", token)
-    context_id = find_collection(tx, type_name, name).context_id
     parameters = {"context": context_id, "before": _ENDLESS if before is None else before, "rows": count + 1}
     rows = tx.rows(_MOVES_OF_ALIAS, {**parameters, "name": alias}) if alias else tx.rows(_MOVES, parameters)
     fields = ("sequence", "alias", "from_number", "to_number", "subject", "reason", "move_ms")

@@ -8,7 +8,7 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import Role
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_model_registry import model_calls
+from mlmd_model_registry import alias_calls, model_calls
 
 REGISTRY_SERVICE = "mlmd.v1.ModelRegistry"
 
@@ -40,4 +40,10 @@ REGISTRY_METHODS: tuple[Rpc, ...] = (
     _writes("ArchiveModelVersion", model_calls.archive_of),
     _writes("RestoreModelVersion", model_calls.restore_of),
     _writes("ApproveModelVersion", model_calls.approve_of),
+    _writes("MoveModelAlias", alias_calls.move),
+    _writes("RollbackModelAlias", alias_calls.roll_back),
+    _reads("ListModelAliasMoves", alias_calls.list_alias_moves),
+    _writes("SetModelGates", alias_calls.put_gates, Role.ADMIN),
+    _reads("GetModelGates", alias_calls.get_gates),
+    _reads("CheckModelGates", alias_calls.check),
 )

@@ -77,6 +77,7 @@ def test_indexes_of_our_own_tables(engine: sa.Engine) -> None:
         ("mlmd_runs", "token"),
         ("mlmd_runs", "context_id", "step", "number"),
         ("mlmd_runs", "lapse_ms"),
+        ("mlmd_alias_moves", "context_id", "alias", "sequence"),
         ("mlmd_model_versions", "model_id", "number"),
         ("mlmd_model_versions", "model_artifact_id"),
         ("mlmd_deliveries", "state", "due_ms"),

@@ -94,6 +94,7 @@ def upgrade() -> None:
 
 
 def _create_moves() -> None:
+    _index("idx_mlmd_alias_moves_alias", "mlmd_alias_moves", "context_id", "alias", "sequence")
     _create(
         "mlmd_move_outcomes",
         ("context_id", "sequence"),
