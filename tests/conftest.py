@@ -7,18 +7,21 @@ free ports of the loopback interface, with their data in temporary folders; one 
 import contextlib
 import importlib.util
 import itertools
+import os
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+from minio import Minio
 
 from tests.reference import client as reference_client
 from tests.reference.client import Reference
 from tests.reference.databases import MariaDatabases, SqliteDatabases
-from tests.services import keeper
+from tests.services import ceph, keeper
 from tests.services import mariadb as mariadb_service
 from tests.services import mysql as mysql_service
+from tests.services.ceph import S3Address
 from tests.services.mariadb import MariaDB
 from tests.services.missing import MYSQLCLIENT, missing, strict
 from tests.services.server import Server
@@ -52,6 +55,12 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path
     """A temporary folder that all workers of the run share."""
     base = tmp_path_factory.getbasetemp()
     return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _state_home(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep notes about uploads that were interrupted out of the home of whoever runs the tests."""
+    os.environ["MLMD_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
 
 
 def _need_mysqlclient() -> None:
@@ -135,6 +144,30 @@ def new_database(request: pytest.FixtureRequest, tmp_path: Path, worker_id: str)
             return made.enter_context(server.database(f"test_{worker_id}_{number}"))
 
         yield new
+
+
+@pytest.fixture(scope="session")
+def s3(run_folder: Path) -> S3Address:
+    """The run's S3 server."""
+    if (sentence := ceph.absence()) is not None:
+        missing(sentence)
+    told = keeper.shared_details("ceph", run_folder)
+    return S3Address(told["port"], told["tls_port"], Path(told["authority"]))
+
+
+@pytest.fixture(scope="session")
+def s3_admin(s3: S3Address) -> Minio:
+    """MinIO's client on the run's S3 server, to look and to meddle from outside."""
+    host = s3.endpoint.removeprefix("http://")
+    return Minio(host, s3.access_key, s3.secret_key, secure=False, region="us-east-1")
+
+
+@pytest.fixture
+def bucket(s3_admin: Minio, worker_id: str) -> str:
+    """An empty bucket of the test's own."""
+    name = f"test-{worker_id}-{next(NUMBERS)}"
+    s3_admin.make_bucket(name)
+    return name
 
 
 @pytest.fixture(scope="session")

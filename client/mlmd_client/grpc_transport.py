@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +54,9 @@ class GrpcTransport:
         self.target = address
         self._tls = tls
         self._options = list((dict(_OPTIONS) | dict(options)).items())
-        self._metadata: tuple[tuple[str, str], ...] = (("authorization", f"Bearer {token}"),) if token else ()
+        self.headers: Mapping[str, str] = {"authorization": f"Bearer {token}"} if token else {}
+        """What the server wants to hear from us, over HTTP too."""
+        self._metadata: tuple[tuple[str, str], ...] = tuple(self.headers.items())
         self._lock = threading.Lock()
         self._closed = False
         self._open()

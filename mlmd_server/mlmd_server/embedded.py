@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 from urllib.parse import quote
 
 from google.protobuf.message import Message
@@ -25,6 +25,7 @@ from mlmd_api.dispatch import Call
 from mlmd_api.journal import Journal
 from mlmd_api.status import CALLERS_FAULT
 from mlmd_api.streaming import Answer
+from mlmd_api.tenants import DEFAULT_TENANT
 from mlmd_client.calls import CallError, Metadata
 from mlmd_metadata_store.addresses import parse_url
 from mlmd_schemas.errors import Code, InvalidArgument, StoreError
@@ -119,6 +120,18 @@ class EmbeddedTransport:
             raise CallError(Code.DEADLINE_EXCEEDED, "The time of the stream is over.", stream.request_id)
         if stream.end.code is not Code.OK:
             raise CallError(int(stream.end.code), stream.end.message, stream.request_id)
+
+    def put_file(self, artifact_id: int, path: str, part_number: int, source: BinaryIO, md5: bytes) -> None:
+        """Take a file of an upload, or one part of it; see `mlmd_client.file_doors.FileDoor`."""
+        with _call_errors():
+            artifacts = self.parts.artifacts.of(DEFAULT_TENANT).artifacts
+            artifacts.put_file(artifact_id, path, source, part_number, md5=md5)
+
+    def read_file(self, artifact_id: int, path: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """Yield bytes of a file, unverified."""
+        with _call_errors():
+            artifacts = self.parts.artifacts.of(DEFAULT_TENANT).artifacts
+            yield from artifacts.read_range(artifact_id, path, start, length)
 
     def close(self) -> None:
         """End every stream and close the database's connections."""

@@ -1,0 +1,128 @@
+"""An artifact's files come back: many at a time, large ones in pieces, each verified while it is read.
+
+download(transport, 17, Path("model"))
+content = read_range(transport, 17, "weights.bin", 0, 4096)
+with open_file(transport, 17, "data.csv") as file: ...
+"""
+
+import contextlib
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlmd_client.bounded_work import Crew
+from mlmd_client.calls import Transport
+from mlmd_client.download_target import DownloadTarget
+from mlmd_client.fetching import Fetching, Source, damaged
+from mlmd_client.progress import Meter, ProgressCallback
+from mlmd_client.signed_http import PATIENCE, Patience, Span
+from mlmd_client.transfer_errors import NOT_FOUND, TransferError
+
+DEFAULT_WORKERS = 8
+_WAITING = 64
+_STREAM_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """Files that are in a folder now. `files_reused` of them were there before."""
+
+    root: Path
+    file_count: int
+    size_bytes: int
+    files_reused: int
+
+
+def download(
+    transport: Transport,
+    artifact_id: int,
+    target: Path,
+    *,
+    prefix: str = "",
+    progress: ProgressCallback | None = None,
+    workers: int = DEFAULT_WORKERS,
+    patience: Patience = PATIENCE,
+) -> Downloaded:
+    """Download an artifact's files, those whose paths begin with `prefix`, into a folder under their own paths.
+
+    Each file is written under another name, verified against the manifest's SHA-256, and then named. A file that is
+    there already with the same bytes is left as it is. Raises DamagedBytes, UnfitFiles, CallError; files that were
+    complete by then stay.
+    """
+    with Source(transport, patience) as source:
+        meter, place = Meter(progress), DownloadTarget(Path(target))
+        fetching = Fetching(source, artifact_id, place, meter)
+        with contextlib.closing(fetching), Crew(workers, _WAITING, source.stop, "fetch") as crew:
+            for url in source.calls.download_urls(artifact_id, prefix):
+                meter.expect(1, url.file.size_bytes)
+                fetching.submit(crew, url)
+            crew.finish()
+        if prefix and not fetching.file_count:
+            raise TransferError(NOT_FOUND, f"prefix: artifact {artifact_id} has no file that begins with {prefix!r}.")
+        meter.end()
+        return Downloaded(place.root, fetching.file_count, fetching.size_bytes, fetching.files_reused)
+
+
+def read_range(transport: Transport, artifact_id: int, path: str, start: int, length: int) -> bytes:
+    """Return bytes of a file, fewer when it ends before; raises CallError. A part cannot be verified."""
+    if start < 0 or length < 0:
+        raise ValueError(f"start and length have to be 0 or more, and {start} and {length} were given.")
+    with Source(transport, PATIENCE) as source:
+        url = source.url(artifact_id, path)
+        size = url.file.size_bytes
+        found = bytearray()
+        source.fetch(artifact_id, url, Span(min(start, size), min(start + length, size), size), found.extend)
+        return bytes(found)
+
+
+def stream_file(transport: Transport, artifact_id: int, path: str) -> Iterator[bytes]:
+    """Yield a file's bytes; raises DamagedBytes before the last of them when they are not those of the manifest."""
+    with Source(transport, PATIENCE) as source:
+        url = source.url(artifact_id, path)
+        digest, held, size = hashlib.sha256(), b"", url.file.size_bytes
+        for start in range(0, size, _STREAM_BYTES):
+            chunk = bytearray()
+            source.fetch(artifact_id, url, Span(start, min(start + _STREAM_BYTES, size), size), chunk.extend)
+            digest.update(chunk)
+            if held:
+                yield held
+            held = bytes(chunk)
+        if url.file.sha256 and digest.digest() != url.file.sha256:
+            raise damaged(artifact_id, path)
+        if held:
+            yield held
+
+
+def open_file(transport: Transport, artifact_id: int, path: str) -> io.BufferedReader:
+    """Open a file to be read from its beginning to its end, verified as `stream_file` does."""
+    return io.BufferedReader(_Stream(stream_file(transport, artifact_id, path)), 1 << 20)
+
+
+class _Stream(io.RawIOBase):
+    """Chunks as a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+        """Fill a buffer with what comes next."""
+        if not self._rest:
+            self._rest = memoryview(next(self._chunks, b""))
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        self._rest = self._rest[size:]
+        return size
+
+    def close(self) -> None:
+        """End the transfer."""
+        close = getattr(self._chunks, "close", None)
+        if close is not None:
+            close()
+        super().close()

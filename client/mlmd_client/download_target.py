@@ -1,0 +1,101 @@
+"""The folder that files are downloaded into, and never outside of it."""
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from mlmd_client.hashing import sha256_of_path
+from mlmd_client.transfer_errors import RESOURCE_EXHAUSTED, TransferError, UnfitFiles
+
+_TEMPORARY = ".mlmd-"
+
+
+@contextlib.contextmanager
+def disk_explained(root: Path) -> Iterator[None]:
+    """Turn an OSError of the block, which is one of this machine's disk, into ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise TransferError(RESOURCE_EXHAUSTED, f"The disk of {str(root)!r} is full; make room.") from error
+        reason = error.strerror or type(error).__name__
+        raise UnfitFiles.saying(f"target: {str(root)!r} cannot be written ({reason}).") from error
+
+
+class DownloadTarget:
+    """A folder; files get their names in it when they are complete and verified."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = Path(os.path.abspath(root))
+        self._made: set[str] = set()
+        self._lock = threading.Lock()
+
+    def place(self, path: str) -> Path:
+        """Return where a file goes, its folders made; raises UnfitFiles when that is outside, or taken."""
+        segments = path.split("/")
+        if any(segment in ("", ".", "..") or "\0" in segment or "\\" in segment for segment in segments):
+            raise UnfitFiles.saying(f"path: {path[:80]!r} would be written outside of {str(self.root)!r}.")
+        self._make(segments[:-1])
+        return self.root.joinpath(*segments)
+
+    def _make(self, folders: list[str]) -> None:
+        """Make the folders of a file, one by one, so that none of them is a link that leads elsewhere."""
+        key = "/".join(folders)
+        with self._lock:
+            if key in self._made:
+                return
+            self.root.mkdir(parents=True, exist_ok=True)
+            folder = self.root
+            for name in folders:
+                folder = folder / name
+                with contextlib.suppress(FileExistsError):
+                    folder.mkdir()
+                if not stat.S_ISDIR(folder.lstat().st_mode):
+                    raise UnfitFiles.saying(
+                        f"target: {str(folder)!r} is a link or a file where a folder has to be; remove it, or choose "
+                        "another target."
+                    )
+            self._made.add(key)
+
+    def temporary(self, place: Path) -> Path:
+        """Return the name of a file until it is complete, beside the one that it will have."""
+        return place.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
+
+    @contextlib.contextmanager
+    def written(self, place: Path) -> Iterator[BinaryIO]:
+        """Give a file to write, which gets its name when the block ends well, and is gone when it does not."""
+        temporary = self.temporary(place)
+        try:
+            with temporary.open("xb+", buffering=0) as file:
+                yield file
+            self.name(temporary, place)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+
+    def name(self, temporary: Path, place: Path) -> None:
+        """Give a complete file its name."""
+        try:
+            os.replace(temporary, place)
+        except IsADirectoryError:
+            raise UnfitFiles.saying(
+                f"target: {str(place)!r} is a folder where a file has to be; remove it, or choose another target."
+            ) from None
+
+
+def is_same(place: Path, size_bytes: int, sha256: bytes) -> bool:
+    """Whether a file is there already, with these very bytes."""
+    try:
+        state = place.lstat()
+        if not stat.S_ISREG(state.st_mode) or state.st_size != size_bytes or not sha256:
+            return False
+        return sha256_of_path(place) == sha256
+    except OSError:
+        return False

@@ -1,0 +1,251 @@
+"""The fetching of files: where their bytes come from, and how pieces become files."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+
+from mlmd_client.artifact_calls import ArtifactCalls
+from mlmd_client.bounded_work import Crew
+from mlmd_client.calls import Transport
+from mlmd_client.download_target import DownloadTarget, disk_explained, is_same
+from mlmd_client.file_doors import door_of, own_headers
+from mlmd_client.http_connections import Connections
+from mlmd_client.progress import Meter
+from mlmd_client.sending import no_way
+from mlmd_client.signed_http import Patience, SignedHttp, Span
+from mlmd_client.transfer_errors import NOT_FOUND, DamagedBytes, Stopped, TransferError
+
+PIECE_BYTES = 16 << 20
+"""Files above this are fetched in pieces of this size."""
+_HASHED_AT_ONCE = 1 << 20
+
+
+class Source:
+    """Where an artifact's bytes come from: the object store, the server over HTTP, or this process."""
+
+    def __init__(self, transport: Transport, patience: Patience) -> None:
+        self.stop = threading.Event()
+        self.calls = ArtifactCalls(transport, self.stop)
+        self._connections = Connections()
+        self._door = door_of(transport)
+        headers = own_headers(transport)
+        own_address = self.calls.info().http_address if headers else ""
+        self._http = SignedHttp(self._connections, self.stop, own_address, headers, patience)
+
+    def __enter__(self) -> "Source":
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        self._connections.close()
+
+    def url(self, artifact_id: int, path: str) -> v1.DownloadUrl:
+        """Return what fetches one file; raises TransferError when the artifact has none of that path."""
+        for url in self.calls.download_urls(artifact_id, path):
+            if url.file.path == path:
+                return url
+            break  # the path itself would come before all that begin with it
+        raise TransferError(NOT_FOUND, f"path: artifact {artifact_id} has no file {path[:80]!r}.")
+
+    def fetch(self, artifact_id: int, url: v1.DownloadUrl, span: Span, sink: Callable[[bytes], None]) -> None:
+        """Fetch a part of a file into `sink`, each byte once and in order."""
+        path = url.file.path
+        if url.request.url:
+            self._http.get(url.request, span, path, lambda: self.url(artifact_id, path).request, sink)
+        elif self._door is not None:
+            for chunk in self._door.read_file(artifact_id, path, span.start, span.end - span.start):
+                sink(chunk)
+        else:
+            raise no_way(self.calls.transport.target)
+
+
+class Fetching:
+    """The download of one artifact's files into a folder."""
+
+    def __init__(self, source: Source, artifact_id: int, target: DownloadTarget, meter: Meter) -> None:
+        self._source = source
+        self._artifact_id = artifact_id
+        self._target = target
+        self._meter = meter
+        self._lock = threading.Lock()
+        self._under_way: set[_LargeFile] = set()
+        self.file_count = self.size_bytes = self.files_reused = 0
+
+    def submit(self, crew: Crew, url: v1.DownloadUrl) -> None:
+        """Hand a file to the crew, a large one in pieces."""
+        self.file_count += 1
+        self.size_bytes += url.file.size_bytes
+        if url.file.size_bytes <= PIECE_BYTES:
+            crew.submit(partial(self._small, url))
+            return
+        with disk_explained(self._target.root):
+            place = self._target.place(url.file.path)
+            if self._reused(place, url.file):
+                return
+            large = _LargeFile(self._artifact_id, url.file, self._target, place)
+        with self._lock:
+            self._under_way.add(large)
+        for number in range(large.pieces):
+            crew.submit(partial(self._piece, url, large, number))
+
+    def _reused(self, place: Path, file: v1.File) -> bool:
+        if not is_same(place, file.size_bytes, file.sha256):
+            return False
+        with self._lock:
+            self.files_reused += 1
+        self._meter.moved(file.path, file.size_bytes)
+        self._meter.finished(file.path)
+        return True
+
+    def _small(self, url: v1.DownloadUrl) -> None:
+        file = url.file
+        with disk_explained(self._target.root):
+            place = self._target.place(file.path)
+            if self._reused(place, file):
+                return
+            with self._target.written(place) as written:
+                if not self._fetched(url, written) and not self._fetched(url, written):
+                    raise damaged(self._artifact_id, file.path)  # twice the same is no accident on the way
+        self._meter.finished(file.path)
+
+    def _fetched(self, url: v1.DownloadUrl, written: BinaryIO) -> bool:
+        """Fetch a whole file; returns whether its bytes are those of the manifest."""
+        file, digest, size = url.file, hashlib.sha256(), 0
+        written.seek(0)
+        written.truncate()
+
+        def sink(chunk: bytes) -> None:
+            nonlocal size
+            self._check()
+            digest.update(chunk)
+            size += len(chunk)
+            with disk_explained(self._target.root):
+                written.write(chunk)
+            self._meter.moved(file.path, len(chunk))
+
+        self._source.fetch(self._artifact_id, url, Span(0, file.size_bytes, file.size_bytes), sink)
+        same = size == file.size_bytes and (not file.sha256 or digest.digest() == file.sha256)
+        if not same:
+            self._meter.moved(file.path, -size)
+        return same
+
+    def _piece(self, url: v1.DownloadUrl, large: "_LargeFile", number: int) -> None:
+        span = large.span(number)
+        position = span.start
+
+        def sink(chunk: bytes) -> None:
+            nonlocal position
+            self._check()
+            with disk_explained(self._target.root):
+                large.write(chunk, position)
+            position += len(chunk)
+            self._meter.moved(url.file.path, len(chunk))
+
+        self._source.fetch(self._artifact_id, url, span, sink)
+        if large.arrived(number):
+            with self._lock:
+                self._under_way.discard(large)
+            self._meter.finished(url.file.path)
+
+    def close(self) -> None:
+        """Throw away what is not complete, when nobody writes any more."""
+        for large in self._under_way:
+            large.close()
+
+    def _check(self) -> None:
+        if self._source.stop.is_set():
+            raise Stopped.saying("The transfer was stopped.")
+
+
+class _LargeFile:
+    """A file that comes in pieces, in any order; hashed in order as they come, by whoever brought the next."""
+
+    def __init__(self, artifact_id: int, file: v1.File, target: DownloadTarget, place: Path) -> None:
+        self._artifact_id = artifact_id
+        self._file = file
+        self._target = target
+        self._place = place
+        self._temporary = target.temporary(place)
+        self._descriptor = os.open(self._temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        self._lock = threading.Lock()
+        self._hashing = threading.Lock()
+        self._there: set[int] = set()
+        self._hashed = 0
+        self._completed = False
+        self._digest = hashlib.sha256()
+        self.pieces = -(-file.size_bytes // PIECE_BYTES)
+
+    def span(self, number: int) -> Span:
+        """Return the bytes of a piece, counted from 0."""
+        size = self._file.size_bytes
+        return Span(number * PIECE_BYTES, min((number + 1) * PIECE_BYTES, size), size)
+
+    def write(self, chunk: bytes, position: int) -> None:
+        """Write bytes where they belong."""
+        view = memoryview(chunk)
+        while view:
+            size = os.pwrite(self._descriptor, view, position)
+            view, position = view[size:], position + size
+
+    def arrived(self, number: int) -> bool:
+        """Note that a piece is there and hash what can be; returns whether that completed the file."""
+        with self._lock:
+            self._there.add(number)
+        while self._hashing.acquire(blocking=False):
+            try:
+                while self._next_is_there():
+                    self._hash(self._hashed)
+                    self._hashed += 1
+                if self._hashed == self.pieces and not self._completed:
+                    self._complete()
+                    return True
+            finally:
+                self._hashing.release()
+            if not self._next_is_there():
+                return False
+        return False
+
+    def _next_is_there(self) -> bool:
+        with self._lock:
+            return self._hashed in self._there
+
+    def _hash(self, number: int) -> None:
+        span = self.span(number)
+        position = span.start
+        while position < span.end:
+            chunk = os.pread(self._descriptor, min(_HASHED_AT_ONCE, span.end - position), position)
+            self._digest.update(chunk)
+            position += len(chunk)
+
+    def _complete(self) -> None:
+        if self._file.sha256 and self._digest.digest() != self._file.sha256:
+            raise damaged(self._artifact_id, self._file.path)
+        self._target.name(self._temporary, self._place)
+        self._completed = True
+        self.close()
+
+    def close(self) -> None:
+        """Close the file, and throw it away when it is not complete; nobody may be writing any more."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+        if not self._completed:
+            self._temporary.unlink(missing_ok=True)
+
+
+def damaged(artifact_id: int, path: str) -> DamagedBytes:
+    """Return the error for bytes that are not those of the manifest."""
+    return DamagedBytes.saying(
+        f"The file {path!r} of artifact {artifact_id} has changed in the store, or was never what its manifest says; "
+        "restore it from a copy."
+    )

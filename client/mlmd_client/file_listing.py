@@ -1,0 +1,106 @@
+"""The files of a folder as an artifact has them, found before anything is sent."""
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlmd_client.transfer_errors import ChangedFile, UnfitFiles
+
+_KINDS = {
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file to upload: its path in the artifact, and what it was when it was found."""
+
+    path: str
+    size_bytes: int
+    modified_ns: int
+    inode: int
+
+    def check(self, state: os.stat_result) -> None:
+        """Raise ChangedFile when the file is no longer the one that was found."""
+        if (state.st_size, state.st_mtime_ns, state.st_ino) != (self.size_bytes, self.modified_ns, self.inode):
+            raise ChangedFile.saying(
+                f"The file {self.path!r} changed while it was uploaded; upload again when nobody writes to it."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files below a folder, by the bytes of their paths; or one file, under its name."""
+
+    root: Path
+    files: tuple[LocalFile, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """How large they are together."""
+        return sum(file.size_bytes for file in self.files)
+
+    def location(self, file: LocalFile) -> str:
+        """Return where a file is on this machine."""
+        return os.path.join(self.root, *file.path.split("/"))
+
+
+def list_files(path: Path) -> Listing:
+    """Return the files below a folder, or the one that `path` is.
+
+    Links are followed. Raises UnfitFiles for a link that leads back into its own folder or nowhere, for what is neither
+    file nor folder, for a name that is not UTF-8, and for a folder without files.
+    """
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise UnfitFiles.saying(f"path: {str(path)!r} cannot be read ({error.strerror}).") from error
+    if not stat.S_ISDIR(state.st_mode):
+        absolute = Path(os.path.abspath(path))
+        return Listing(absolute.parent, (_file(absolute.name, state, str(path)),))
+    found = sorted(_walk(str(path), "", ((state.st_dev, state.st_ino),)), key=lambda file: file.path.encode())
+    if not found:
+        raise UnfitFiles.saying(f"path: the folder {str(path)!r} has no files; an artifact has at least one.")
+    return Listing(Path(os.path.abspath(path)), tuple(found))
+
+
+def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[LocalFile]:
+    """Yield the files of a folder; `above` are the folders that lead to it."""
+    try:
+        entries = list(os.scandir(folder))
+    except OSError as error:
+        raise UnfitFiles.saying(f"path: the folder {folder!r} cannot be read ({error.strerror}).") from error
+    for entry in entries:
+        try:
+            state = entry.stat()
+        except OSError as error:
+            what = "is a link that leads nowhere" if entry.is_symlink() else f"cannot be read ({error.strerror})"
+            if entry.is_symlink() and error.errno not in (2, 20):
+                what = "is a link that leads to itself"
+            raise UnfitFiles.saying(f"path: {entry.path!r} {what}; remove it or leave it out.") from error
+        if not stat.S_ISDIR(state.st_mode):
+            yield _file(prefix + entry.name, state, entry.path)
+            continue
+        identity = (state.st_dev, state.st_ino)
+        if identity in above:
+            raise UnfitFiles.saying(
+                f"path: {entry.path!r} is a link to a folder that it is in, so that its files would have no end; "
+                "remove the link."
+            )
+        yield from _walk(entry.path, f"{prefix}{entry.name}/", (*above, identity))
+
+
+def _file(path: str, state: os.stat_result, location: str) -> LocalFile:
+    if not stat.S_ISREG(state.st_mode):
+        kind = _KINDS.get(stat.S_IFMT(state.st_mode), "neither file nor folder")
+        raise UnfitFiles.saying(f"path: {location!r} is {kind}, which has no bytes to keep; remove it or leave it out.")
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise UnfitFiles.saying(f"path: the name {location!r} is not UTF-8; rename the file.") from None
+    return LocalFile(path, state.st_size, state.st_mtime_ns, state.st_ino)

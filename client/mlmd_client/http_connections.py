@@ -1,0 +1,178 @@
+"""HTTP connections that are kept: each thread has one to each server, and says one request at a time on it."""
+
+import contextlib
+import http.client
+import os
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from mlmd_client.hashing import OpenFile
+
+PATIENCE_SECONDS = 60.0
+"""How long a server may be silent."""
+_SMALL_BYTES = 256 * 1024
+_SLICE_BYTES = 4 << 20
+_LONGEST_ERROR_BYTES = 64 * 1024
+_CUT = (http.client.HTTPException, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A part of a file on its way; `moved` hears how many bytes went, and that they have to go again."""
+
+    source: OpenFile
+    start: int
+    size_bytes: int
+    moved: Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server said to a request that sends something."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class Connections:
+    """Connections of all threads; `close` ends them. `tls` is what is trusted, by default what the system trusts."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
+        self._own = threading.local()
+        self._lock = threading.Lock()
+        self._all: set[http.client.HTTPConnection] = set()
+
+    def send(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> Answer:
+        """Send a request with its body once; raises OSError or HTTPException when the connection breaks off.
+
+        On a kept connection that the server gave up meanwhile it is said a second time, on a new one.
+        """
+        connection, target, kept = self._to(url)
+        try:
+            return self._sent(connection, method, target, headers, body)
+        except _CUT:
+            self._drop(connection)
+            if not kept:
+                raise
+        connection, target, _ = self._to(url)
+        try:
+            return self._sent(connection, method, target, headers, body)
+        except _CUT:
+            self._drop(connection)
+            raise
+
+    def _sent(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: Body,
+    ) -> Answer:
+        went = 0
+        connection.putrequest(method, target, skip_accept_encoding=True)
+        for name, value in {**headers, "Content-Length": str(body.size_bytes)}.items():
+            connection.putheader(name, value)
+        broken: OSError | None = None
+        try:
+            if body.size_bytes <= _SMALL_BYTES:
+                connection.endheaders(b"".join(body.source.chunks(body.start, body.size_bytes)))
+                went = body.size_bytes
+                body.moved(went)
+            else:
+                connection.endheaders()
+                for size in _stream(connection, body):
+                    went += size
+                    body.moved(size)
+        except OSError as error:  # the server may have refused what it had not yet read
+            broken = error
+        try:
+            answer = connection.getresponse()
+            content = answer.read(_LONGEST_ERROR_BYTES)
+        except _CUT as error:
+            body.moved(-went)
+            raise (broken or error) from None
+        said = Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
+        if said.status >= 300:
+            body.moved(-went)
+        if broken is not None or not answer.isclosed():
+            self._drop(connection)
+        return said
+
+    def fetch(self, url: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+        """Ask for something once and return the answer, to be read to its end before the thread asks again."""
+        connection, target, kept = self._to(url)
+        try:
+            connection.request("GET", target, headers=dict(headers))
+            return connection.getresponse()
+        except _CUT:
+            self._drop(connection)
+            if not kept:
+                raise
+        connection, target, _ = self._to(url)
+        try:
+            connection.request("GET", target, headers=dict(headers))
+            return connection.getresponse()
+        except _CUT:
+            self._drop(connection)
+            raise
+
+    def drop(self, url: str) -> None:
+        """Close this thread's connection to the server of a URL, because an answer on it was not read to its end."""
+        connection, _, _ = self._to(url)
+        self._drop(connection)
+
+    def close(self) -> None:
+        """Close the connections of all threads."""
+        with self._lock:
+            connections, self._all = self._all, set()
+        for connection in connections:
+            connection.close()
+
+    def _to(self, url: str) -> tuple[http.client.HTTPConnection, str, bool]:
+        """Return this thread's connection for a URL, what is asked for on it, and whether it was open already."""
+        parts = urlsplit(url)
+        key = (parts.scheme, parts.netloc)
+        mine: dict[tuple[str, str], http.client.HTTPConnection] = self._own.__dict__.setdefault("connections", {})
+        connection = mine.get(key)
+        kept = connection is not None and connection.sock is not None
+        if connection is None:
+            connection = mine[key] = self._made(parts.scheme, parts.hostname or "", parts.port)
+            with self._lock:
+                self._all.add(connection)
+        return connection, url.split(parts.netloc, 1)[1] or "/", kept
+
+    def _made(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+        if scheme == "https":
+            if self._tls is None:
+                self._tls = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
+            return http.client.HTTPSConnection(host, port, timeout=PATIENCE_SECONDS, context=self._tls)
+        return http.client.HTTPConnection(host, port, timeout=PATIENCE_SECONDS, blocksize=_SLICE_BYTES)
+
+    def _drop(self, connection: http.client.HTTPConnection) -> None:
+        with contextlib.suppress(OSError):
+            connection.close()
+
+
+def _stream(connection: http.client.HTTPConnection, body: Body) -> Iterator[int]:
+    """Send a body and yield how many bytes went, a slice at a time; without TLS they never enter this process."""
+    sock = connection.sock
+    if isinstance(sock, ssl.SSLSocket):
+        for chunk in body.source.chunks(body.start, body.size_bytes):
+            sock.sendall(chunk)
+            yield len(chunk)
+        return
+    with open(os.dup(body.source.descriptor), "rb", buffering=0) as file:
+        position, end = body.start, body.start + body.size_bytes
+        while position < end:
+            size = sock.sendfile(file, position, min(_SLICE_BYTES, end - position))
+            if not size:
+                body.source.check()
+                raise OSError("the file ended early")
+            position += size
+            yield size

@@ -1,0 +1,174 @@
+"""What an object store's refusal means, and how it is mended; told to whoever moves bytes."""
+
+import json
+import re
+import socket
+import ssl
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import Enum
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from mlmd_client.http_connections import Answer
+from mlmd_client.transfer_errors import (
+    DATA_LOSS,
+    FAILED_PRECONDITION,
+    INVALID_ARGUMENT,
+    NOT_FOUND,
+    RESOURCE_EXHAUSTED,
+    UNAVAILABLE,
+    TransferError,
+)
+
+MOST_SKEW_SECONDS = 300
+_BUSY = frozenset(
+    (
+        *("SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "InternalError", "RequestTimeout"),
+        *("ServerBusy", "OperationAborted", "TooManyRequests", "IncompleteBody"),
+    )
+)
+_BUSY_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504))
+_FULL = frozenset(("XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientCapacity"))
+_WRONG_BYTES = frozenset(("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"))
+_NUMBERS = {
+    "invalid_argument": 3, "not_found": 5, "permission_denied": 7, "resource_exhausted": 8, "failed_precondition": 9,
+    "aborted": 10, "internal": 13, "unavailable": 14, "data_loss": 15, "unauthenticated": 16,
+}  # fmt: skip
+
+
+class Meaning(Enum):
+    """What to do about an answer."""
+
+    DONE = "it was as asked"
+    BUSY = "ask again, later"
+    EXPIRED = "ask again, with a request signed anew"
+    OTHER_BYTES = "what came was not what was declared"
+    REFUSED = "asking again does not help"
+
+
+def meaning_of(answer: Answer) -> Meaning:
+    """Return what an answer means for whoever asked."""
+    if answer.status < 300:
+        return Meaning.DONE
+    code = code_of(answer.content)
+    if code in _FULL or answer.status == 507:
+        return Meaning.REFUSED
+    if code in _BUSY or answer.status in _BUSY_STATUSES:
+        return Meaning.BUSY
+    if code in _WRONG_BYTES:
+        return Meaning.OTHER_BYTES
+    if answer.status == 403 or code in ("NoSuchUpload", "ExpiredToken", "RequestExpired"):
+        return Meaning.EXPIRED
+    return Meaning.REFUSED
+
+
+def code_of(content: bytes) -> str:
+    """Return the name of an error in S3's XML or in our server's JSON, "" when there is none."""
+    found = re.search(rb"<Code>([^<]{1,100})</Code>", content)
+    if found:
+        return found[1].decode("utf-8", "replace")
+    return _json(content).get("code", "")
+
+
+def _json(content: bytes) -> dict[str, str]:
+    try:
+        said = json.loads(content)
+    except ValueError:
+        return {}
+    return {name: str(value) for name, value in said.items()} if isinstance(said, dict) else {}
+
+
+def refusal(answer: Answer, url: str, path: str) -> TransferError:
+    """Return the error for an answer that asking again does not change; it names the cause and the mend."""
+    said = _json(answer.content)
+    if said.get("code") in _NUMBERS:
+        return TransferError(_NUMBERS[said["code"]], said.get("message", ""), answer.headers.get("x-request-id", ""))
+    code, store = code_of(answer.content), _address(url)
+    shown = code or f"status {answer.status}"
+    if code == "NoSuchBucket":
+        return TransferError(
+            FAILED_PRECONDITION,
+            f"The bucket for {path!r} is not at {store} any more; whoever runs it has to make it.",
+        )
+    if code in _FULL or answer.status == 507:
+        return TransferError(RESOURCE_EXHAUSTED, f"The object store at {store} is full ({shown}); make room there.")
+    if answer.status == 403 and (skew := skew_seconds(answer.headers, url)) > MOST_SKEW_SECONDS:
+        return TransferError(
+            FAILED_PRECONDITION,
+            f"The clocks of the server that signs requests and of the object store at {store} are {skew:.0f} s apart "
+            f"({shown}); set them by NTP.",
+        )
+    if answer.status in (401, 403):
+        return TransferError(
+            FAILED_PRECONDITION,
+            f"The object store at {store} does not accept the server's signature for {path!r} ({shown}); see that the "
+            "server's access key is valid and may write there, and that --artifacts-public-endpoint is its address.",
+        )
+    if answer.status == 404:
+        return TransferError(NOT_FOUND, f"The object store at {store} has no {path!r} ({shown}).")
+    if answer.status == 400 and code in _WRONG_BYTES:
+        return TransferError(INVALID_ARGUMENT, f"The object store at {store} found other bytes in {path!r} ({shown}).")
+    return TransferError(
+        UNAVAILABLE,
+        f"The object store at {store} refused {path!r} ({shown}); see that it is an S3 server and look into its log.",
+    )
+
+
+def busy(answer: Answer | None, error: BaseException | None, url: str, path: str, times: int) -> TransferError:
+    """Return the error for a store that stayed busy or away, however often it was asked."""
+    store = _address(url)
+    if answer is not None:
+        shown = code_of(answer.content) or f"status {answer.status}"
+        return TransferError(
+            UNAVAILABLE,
+            f"The object store at {store} is busy or ill ({shown}); {path!r} was tried {times} times. Run the same "
+            "again later: it goes on where it was.",
+        )
+    if isinstance(error, ssl.SSLError):
+        return TransferError(
+            UNAVAILABLE,
+            f"The object store at {store} shows a certificate that is not trusted here, or speaks no TLS; name its "
+            "authority in SSL_CERT_FILE or AWS_CA_BUNDLE.",
+        )
+    if isinstance(error, socket.gaierror):
+        return TransferError(
+            UNAVAILABLE,
+            f"The host of the object store {store} is not known here; the server signs requests for the address of its "
+            "--artifacts-public-endpoint, which has to be one that clients reach.",
+        )
+    return TransferError(
+        UNAVAILABLE,
+        f"The object store at {store} cannot be reached from here or broke off ({type(error).__name__}); {path!r} was "
+        f"tried {times} times. See that it runs; run the same again: it goes on where it was.",
+    )
+
+
+def short(path: str, url: str) -> TransferError:
+    """Return the error for a file that is shorter in the store than its manifest says."""
+    return TransferError(
+        DATA_LOSS,
+        f"The file {path!r} at {_address(url)} is shorter than its manifest says: it was changed in the store. Restore "
+        "it from a copy.",
+    )
+
+
+def whole_instead(path: str, url: str) -> TransferError:
+    """Return the error for a server that does not understand ranges."""
+    return TransferError(UNAVAILABLE, f"{_address(url)} answered a range of {path!r} with the whole of it.")
+
+
+def skew_seconds(headers: Mapping[str, str], url: str) -> float:
+    """Return how far the store's clock is outside the time in which a signed request is valid; 0 when inside."""
+    query = parse_qs(urlsplit(url).query)
+    try:
+        theirs = parsedate_to_datetime(headers.get("date", "")).timestamp()
+        signed = datetime.strptime(query["X-Amz-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    except (KeyError, TypeError, ValueError):
+        return 0.0
+    return abs(theirs - signed)
+
+
+def _address(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{unquote(parts.netloc)}"

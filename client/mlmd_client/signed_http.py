@@ -1,0 +1,203 @@
+"""Signed requests sent straight to the object store: again while it is busy, signed anew when they have expired."""
+
+import http.client
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+
+from mlmd_client.http_connections import Answer, Body, Connections
+from mlmd_client.refusals import Meaning, busy, meaning_of, refusal, short, whole_instead
+from mlmd_client.transfer_errors import TransferError
+
+Renew = Callable[[], v1.SignedRequest | None]
+"""Signs a request anew; None when it need not be sent any more."""
+_CUT = (http.client.HTTPException, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The bytes of a file from `start` to before `end`; `whole` is the size of the file."""
+
+    start: int
+    end: int
+    whole: int
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often and how long a busy store is asked: waits double from the first to the longest, with jitter."""
+
+    attempts: int = 8
+    first_seconds: float = 0.2
+    longest_seconds: float = 20.0
+
+    def wait(self, attempt: int, answer: Answer | None, stop: threading.Event) -> None:
+        """Wait before the next attempt; `attempt` counts from 1. Ends at once when the transfer stops."""
+        seconds = min(self.longest_seconds, self.first_seconds * 2 ** (attempt - 1)) * random.uniform(0.5, 1.0)
+        told = (answer.headers.get("retry-after", "") if answer else "").strip()
+        if told.isascii() and told.isdecimal():
+            seconds = max(seconds, min(float(told), self.longest_seconds))
+        stop.wait(seconds)
+
+
+PATIENCE = Patience()
+"""Two minutes or so, all waits together."""
+
+
+class SignedHttp:
+    """Sends pieces of files by signed requests. `own` are headers for the server's own addresses, never for others."""
+
+    def __init__(
+        self,
+        connections: Connections,
+        stop: threading.Event,
+        own_address: str = "",
+        own: Mapping[str, str] | None = None,
+        patience: Patience = PATIENCE,
+    ) -> None:
+        self.connections = connections
+        self.patience = patience
+        self._stop = stop
+        self._own_address = own_address
+        self._own = dict(own or {})
+
+    def headers(self, request: v1.SignedRequest) -> dict[str, str]:
+        """Return the headers of a request; the caller's token goes to the server's own address alone."""
+        headers = dict(request.headers)
+        if self._own_address and request.url.startswith(f"{self._own_address}/"):
+            headers |= self._own
+        return headers
+
+    def put(self, request: v1.SignedRequest, body: Body, path: str, renew: Renew) -> None:
+        """Send a piece of a file until the store has it; raises TransferError, ChangedFile when the file changed."""
+        attempt, renewed, damaged = 0, 0, 0
+        while True:
+            attempt += 1
+            answer, error = self._once(request, body)
+            body.source.check()
+            meaning = Meaning.BUSY if answer is None else meaning_of(answer)
+            if meaning is Meaning.DONE:
+                return
+            if meaning is Meaning.EXPIRED and answer is not None:
+                renewed += 1
+                if renewed > _MOST_RENEWALS and not _expired(request):
+                    raise refusal(answer, request.url, path)
+                fresh = renew()
+                if fresh is None:
+                    return
+                request, attempt = fresh, attempt - 1
+                continue
+            if meaning is Meaning.REFUSED and answer is not None:
+                raise refusal(answer, request.url, path)
+            if meaning is Meaning.OTHER_BYTES and answer is not None:
+                damaged += 1
+                if damaged > _MOST_DAMAGES:
+                    raise refusal(answer, request.url, path)
+            if attempt >= self.patience.attempts or self._stop.is_set():
+                raise busy(answer, error, request.url, path, attempt)
+            self.patience.wait(attempt, answer, self._stop)
+            if _expired(request):
+                fresh = renew()
+                if fresh is None:
+                    return
+                request = fresh
+
+    def _once(self, request: v1.SignedRequest, body: Body) -> tuple[Answer | None, BaseException | None]:
+        try:
+            return self.connections.send(request.method, request.url, self.headers(request), body), None
+        except TransferError:
+            raise
+        except _CUT as error:
+            return None, error
+
+    def get(
+        self,
+        request: v1.SignedRequest,
+        span: Span,
+        path: str,
+        renew: Renew,
+        sink: Callable[[bytes], None],
+    ) -> None:
+        """Fetch a part of a file into `sink`, each byte once and in order; raises TransferError.
+
+        A stream that breaks off is taken up where it did.
+        """
+        attempt, renewed, position = 0, 0, span.start
+        while position < span.end:
+            attempt += 1
+            answer, error, before = None, None, position
+            try:
+                left = Span(position, span.end, span.whole)
+                for chunk in self._chunks(request, left, path, again=attempt > 1):
+                    if isinstance(chunk, Answer):
+                        answer = chunk
+                    else:
+                        sink(chunk)
+                        position += len(chunk)
+            except _CUT as cut:
+                error = cut
+            if position > before:
+                attempt = 1
+            if position == span.end:
+                return
+            if answer is None and error is None:
+                raise short(path, request.url)
+            meaning = Meaning.BUSY if answer is None else meaning_of(answer)
+            if meaning is Meaning.EXPIRED and answer is not None:
+                renewed += 1
+                fresh = renew() if renewed <= _MOST_RENEWALS or _expired(request) else None
+                if fresh is None:
+                    raise refusal(answer, request.url, path)
+                request = fresh
+                continue
+            if meaning is not Meaning.BUSY and answer is not None:
+                raise refusal(answer, request.url, path)
+            if attempt >= self.patience.attempts or self._stop.is_set():
+                raise busy(answer, error, request.url, path, attempt)
+            self.patience.wait(attempt, answer, self._stop)
+
+    def _chunks(self, request: v1.SignedRequest, span: Span, path: str, *, again: bool) -> Iterator[bytes | Answer]:
+        """Yield the bytes of an answer as they come; or the whole answer, when it is no success.
+
+        Asked `again`, a whole file is asked for as a range: our server breaks off a whole file whose bytes are wrong,
+        which looks like a broken connection, and leaves it to the reader to judge a range.
+        """
+        headers = self.headers(request)
+        ranged = again or span.start > 0 or span.end < span.whole
+        if ranged:
+            headers["Range"] = f"bytes={span.start}-{span.end - 1}"
+        response = self.connections.fetch(request.url, headers)
+        ended = False
+        try:
+            if response.status not in (200, 206):
+                content = response.read(_LONGEST_ERROR_BYTES)
+                ended = response.isclosed()
+                named = {name.lower(): value for name, value in response.getheaders()}
+                yield Answer(response.status, named, content)
+                return
+            if ranged and response.status != 206:
+                raise whole_instead(path, request.url)
+            left = span.end - span.start
+            while left and (chunk := response.read(min(_CHUNK_BYTES, left))):
+                left -= len(chunk)
+                yield chunk
+            if left and response.length:
+                raise http.client.IncompleteRead(b"", response.length)
+            ended = response.isclosed()
+        finally:
+            if not ended:
+                self.connections.drop(request.url)
+
+
+_MOST_RENEWALS = 1
+_MOST_DAMAGES = 2
+_CHUNK_BYTES = 1 << 20
+_LONGEST_ERROR_BYTES = 64 * 1024
+
+
+def _expired(request: v1.SignedRequest) -> bool:
+    return 0 < request.expires_ms < time.time() * 1000

@@ -1,0 +1,85 @@
+"""Uploads that this machine began and did not finish, so that the same call goes on where a dead process was.
+
+One small file for each, named by what is uploaded where, and locked while a process is at it. It holds the artifact's
+id and a digest of the paths; what has arrived is asked of the store.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+
+def journal_folder() -> Path:
+    """Return where the notes are: `$MLMD_STATE_HOME`, else `mlmd` in `$XDG_STATE_HOME` or `~/.local/state`."""
+    told = os.environ.get("MLMD_STATE_HOME")
+    if told:
+        return Path(told)
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "mlmd"
+
+
+class UploadNote:
+    """The note of one upload. Entered, it is locked; when another process has it, or none can be kept, it is blank."""
+
+    def __init__(self, store_uuid: str, location: Path, collection: str, artifact: bytes) -> None:
+        """Name the note by the store, the files' place, and the artifact that they become."""
+        name = hashlib.sha256(
+            "\0".join((store_uuid, str(location), collection)).encode("utf-8", "surrogateescape") + b"\0" + artifact
+        ).hexdigest()
+        self._path = journal_folder() / "uploads" / f"{name}.json"
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> "UploadNote":
+        """Lock the note, if that can be done."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = self._path.open("a+")
+        except OSError:  # no home, or one that cannot be written: uploads work, and begin anew
+            return self
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return self
+        self._file = file
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Unlock it."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    @property
+    def kept(self) -> bool:
+        """Whether it is on disk, and what it says will be found again."""
+        return self._file is not None
+
+    def found(self) -> tuple[int, str]:
+        """Return the artifact whose upload was begun and the digest of its paths; 0 when none is noted."""
+        if self._file is None:
+            return 0, ""
+        self._file.seek(0)
+        try:
+            said = json.loads(self._file.read())
+            return int(said["artifact_id"]), str(said["paths"])
+        except (ValueError, KeyError, TypeError):
+            return 0, ""
+
+    def note(self, artifact_id: int, paths: str) -> None:
+        """Note that an upload of these paths was begun."""
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
+            self._file.write(json.dumps({"artifact_id": artifact_id, "paths": paths}))
+            self._file.flush()
+
+    def forget(self) -> None:
+        """Forget it, because it has ended."""
+        if self._file is not None:
+            self._path.unlink(missing_ok=True)

@@ -1,0 +1,187 @@
+"""Files and folders go up and come back: in one process, over the server's HTTP port, and through an object store."""
+
+import hashlib
+import io
+import itertools
+import random
+import threading
+from pathlib import Path
+
+import pytest
+from mlmd_client.calls import CallError
+from mlmd_client.download import download, open_file, read_range
+from mlmd_client.progress import Progress
+from mlmd_client.transfer_errors import DamagedBytes, UnfitFiles
+from mlmd_client.transport import Transport
+from mlmd_client.upload import upload
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+
+from tests.client.places import artifact, read_files, stored, write_files
+
+PART = 5 << 20
+BIG = random.Random(7).randbytes(2 * PART + 12345)
+CONTENTS = {
+    "big.bin": BIG,
+    "config.json": b"{}",
+    "empty": b"",
+    "deep/er/ü ö % + #?&=;,'\".txt": b"odd",
+    "deep/ ": b"a name of one blank",
+    "ns\u00a0b/日本語/🙂": b"far",
+    ".hidden": b"kept",
+}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A folder of files, one of them large enough for three parts."""
+    return write_files(tmp_path / "source", CONTENTS)
+
+
+def test_a_folder_goes_up_and_comes_back(store: Transport, source: Path, tmp_path: Path) -> None:
+    uploaded = upload(store, artifact(store, "fraud"), source, part_size=PART)
+    kept = stored(store, uploaded.artifact_id)
+    assert (kept.state, kept.uri) == (pb.Artifact.LIVE, uploaded.uri)
+    assert (uploaded.manifest.file_count, uploaded.manifest.size_bytes) == (
+        len(CONTENTS),
+        sum(map(len, CONTENTS.values())),
+    )
+    downloaded = download(store, uploaded.artifact_id, tmp_path / "target")
+    assert (downloaded.file_count, downloaded.files_reused) == (len(CONTENTS), 0)
+    assert read_files(tmp_path / "target") == CONTENTS
+
+
+def test_one_file(store: Transport, source: Path, tmp_path: Path) -> None:
+    uploaded = upload(store, artifact(store), source / "config.json")
+    assert uploaded.manifest.file_count == 1
+    download(store, uploaded.artifact_id, tmp_path / "target")
+    assert read_files(tmp_path / "target") == {"config.json": b"{}"}
+
+
+def test_a_part_of_an_artifact(store: Transport, source: Path, tmp_path: Path) -> None:
+    uploaded = upload(store, artifact(store), source, part_size=PART)
+    artifact_id = uploaded.artifact_id
+    assert download(store, artifact_id, tmp_path / "some", prefix="deep/").file_count == 2
+    assert set(read_files(tmp_path / "some")) == {path for path in CONTENTS if path.startswith("deep/")}
+    with pytest.raises(CallError, match="no file that begins with 'none'"):
+        download(store, artifact_id, tmp_path / "none", prefix="none")
+    for start, length in [(0, 10), (PART - 3, 7), (len(BIG) - 5, 100), (len(BIG), 1), (len(BIG) + 9, 9), (3, 0)]:
+        assert read_range(store, artifact_id, "big.bin", start, length) == BIG[start : start + length]
+    with pytest.raises(CallError, match="no file 'big'"):
+        read_range(store, artifact_id, "big", 0, 1)
+    with open_file(store, artifact_id, "big.bin") as file:
+        assert hashlib.file_digest(file, "sha256").digest() == hashlib.sha256(BIG).digest()
+    with open_file(store, artifact_id, "empty") as file:
+        assert file.read() == b""
+
+
+def test_files_that_are_there_are_left_alone(store: Transport, source: Path, tmp_path: Path) -> None:
+    uploaded = upload(store, artifact(store), source, part_size=PART)
+    target = tmp_path / "target"
+    download(store, uploaded.artifact_id, target)
+    before = (target / "big.bin").stat()
+    (target / "config.json").write_bytes(b"[]")
+    (target / "of the user").write_bytes(b"stays")
+    again = download(store, uploaded.artifact_id, target)
+    assert again.files_reused == len(CONTENTS) - 1
+    assert (target / "big.bin").stat() == before
+    assert read_files(target) == {**CONTENTS, "of the user": b"stays"}
+
+
+def test_equal_content_is_reused(store: Transport, source: Path) -> None:
+    first = upload(store, artifact(store), source, collection="fraud", reuse=True, part_size=PART)
+    assert (first.reused, first.version_number) == (False, 1)
+    again = upload(store, artifact(store), source, collection="fraud", reuse=True, part_size=PART)
+    assert (again.reused, again.artifact_id, again.version_number) == (True, first.artifact_id, 1)
+    assert again.manifest == first.manifest
+    (source / "config.json").write_bytes(b"[]")
+    other = upload(store, artifact(store), source, collection="fraud", reuse=True, part_size=PART)
+    assert (other.reused, other.version_number) == (False, 2)
+
+
+def test_unchanged_files_are_not_sent(store: Transport, source: Path, tmp_path: Path) -> None:
+    first = upload(store, artifact(store), source, part_size=PART)
+    (source / "config.json").write_bytes(b"[1, 2]")
+    (source / "big.bin").rename(source / "moved.bin")
+    second = upload(store, artifact(store), source, part_size=PART, unchanged_from=first.artifact_id)
+    download(store, second.artifact_id, tmp_path / "target")
+    assert read_files(tmp_path / "target") == read_files(source)
+
+
+def test_links_are_followed(store: Transport, tmp_path: Path) -> None:
+    write_files(tmp_path / "elsewhere", {"blob": b"linked", "folder/a": b"a"})
+    source = write_files(tmp_path / "source", {"plain": b"plain"})
+    (source / "file").symlink_to(tmp_path / "elsewhere" / "blob")
+    (source / "folder").symlink_to(tmp_path / "elsewhere" / "folder")
+    uploaded = upload(store, artifact(store), source)
+    download(store, uploaded.artifact_id, tmp_path / "target")
+    assert read_files(tmp_path / "target") == {"plain": b"plain", "file": b"linked", "folder/a": b"a"}
+
+
+def test_progress_is_told(store: Transport, source: Path, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    uploaded = upload(store, artifact(store), source, part_size=PART, progress=told.append)
+    total = sum(map(len, CONTENTS.values()))
+    assert told[-1] == Progress(total, total, len(CONTENTS), len(CONTENTS), "")
+    assert all(before.bytes_done <= after.bytes_done for before, after in itertools.pairwise(told))
+    told.clear()
+    download(store, uploaded.artifact_id, tmp_path / "target", progress=told.append)
+    assert told[-1] == Progress(total, total, len(CONTENTS), len(CONTENTS), "")
+
+
+def test_bytes_that_changed_in_the_store(store: Transport, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    content = bytes(40 << 20)
+    source = write_files(tmp_path / "source", {"a": b"right", "large": content})
+    uploaded = upload(store, artifact(store), source)
+    tamper(store, uploaded.uri, request, {"a": b"wrong", "large": content[:-1] + b"1"})
+    for path in ("a", "large"):
+        with pytest.raises(DamagedBytes, match=f"'{path}' of artifact {uploaded.artifact_id}"):
+            download(store, uploaded.artifact_id, tmp_path / "target", prefix=path)
+        with pytest.raises(DamagedBytes), open_file(store, uploaded.artifact_id, path) as file:
+            file.read()
+    assert read_files(tmp_path / "target") == {}
+    assert threading.active_count() < 50
+
+
+def tamper(store: Transport, uri: str, request: pytest.FixtureRequest, contents: dict[str, bytes]) -> None:
+    """Replace files behind the store's back."""
+    if uri.startswith("file://"):
+        write_files(Path(uri.removeprefix("file://")), contents)
+        return
+    admin = request.getfixturevalue("s3_admin")
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    for path, content in contents.items():
+        admin.put_object(bucket, prefix + path, io.BytesIO(content), len(content))
+
+
+def test_names_that_cannot_be(store: Transport, tmp_path: Path) -> None:
+    for name, why in [("back\\slash", "backslash"), ("tab\there", "U\\+0009"), ("x" * 250 + "/" * 1 + "y" * 255, None)]:
+        source = tmp_path / f"source-{len(name)}"
+        write_files(source, {name: b"x", "good": b"good"})
+        if why is None:
+            upload(store, artifact(store), source)
+            continue
+        with pytest.raises(CallError, match=why):
+            upload(store, artifact(store), source)
+        assert stored(store, 1).state == pb.Artifact.ABANDONED
+    request = v1.ListFilesRequest(artifact_id=1)
+    with pytest.raises(CallError, match="no manifest"):
+        store.unary("/mlmd.v1.ArtifactStore/ListFiles", request, v1.ListFilesResponse)
+
+
+def test_a_target_that_leads_elsewhere(store: Transport, source: Path, tmp_path: Path) -> None:
+    uploaded = upload(store, artifact(store), source)
+    outside, target = tmp_path / "outside", tmp_path / "target"
+    outside.mkdir()
+    target.mkdir()
+    (target / "deep").symlink_to(outside)
+    with pytest.raises(UnfitFiles, match="link or a file where a folder has to be"):
+        download(store, uploaded.artifact_id, target)
+    assert read_files(outside) == {}
+    (target / "deep").unlink()
+    write_files(outside, {"victim": b"untouched"})
+    (target / "empty").unlink(missing_ok=True)
+    (target / "empty").symlink_to(outside / "victim")
+    download(store, uploaded.artifact_id, target)
+    assert read_files(outside) == {"victim": b"untouched"}
+    assert read_files(target) == CONTENTS
