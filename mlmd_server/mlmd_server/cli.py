@@ -52,9 +52,11 @@ def _run(arguments: Sequence[str]) -> int:
     if chosen.command is None:
         parser.print_help(sys.stderr)
         return WRONG_USE
+    from mlmd_server.care_arguments import CARE, OWN_ARGUMENTS
     from mlmd_server.settings import load_config
 
-    flags = {name: value for name, value in vars(chosen).items() if name not in _NOT_OPTIONS and value is not None}
+    own = _NOT_OPTIONS | OWN_ARGUMENTS if chosen.command in CARE else _NOT_OPTIONS
+    flags = {name: value for name, value in vars(chosen).items() if name not in own and value is not None}
     try:
         config = load_config(flags, os.environ, chosen.config)
     except InvalidArgument as error:
@@ -64,6 +66,10 @@ def _run(arguments: Sequence[str]) -> int:
         from mlmd_server.serve import serve
 
         return serve(config)
+    if chosen.command in CARE:
+        from mlmd_server.care import care
+
+        return care(config, chosen.command, chosen)
     from mlmd_server.migrate import migrate
 
     return migrate(config, plan_only=chosen.plan)
@@ -71,10 +77,12 @@ def _run(arguments: Sequence[str]) -> int:
 
 _NOT_OPTIONS = frozenset({"command", "config", "version", "plan"})
 _MIGRATE_OPTIONS = ("database", "google-text", "tenants", "log-format", "log-level")
+_CARE_OPTIONS = ("database", "tenants", "artifacts", "sweep-grace-seconds", "log-format", "log-level")
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser; options that are not given stay None, so that environment and file can speak."""
+    from mlmd_server.care_arguments import add_care_commands
     from mlmd_server.options import OPTIONS
 
     parser = argparse.ArgumentParser("mlmd-server", description="The store ML teams leave their facts in.")
@@ -83,12 +91,19 @@ def make_parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve the store over gRPC and HTTP", allow_abbrev=False)
     migrate = commands.add_parser("migrate", help="bring a database to today's shape", allow_abbrev=False)
     migrate.add_argument("--plan", action="store_true", help="print what would be done, and do nothing")
-    for command in (serve, migrate):
+    every = tuple(option.name for option in OPTIONS)
+    taken = {serve: every, migrate: _named(every, _MIGRATE_OPTIONS, "database-")}
+    taken |= dict.fromkeys(add_care_commands(commands), _named(every, _CARE_OPTIONS, "database-", "artifacts-"))
+    for command, names in taken.items():
         command.add_argument("--config", metavar="FILE", help="TOML file with any of these options")
         for option in OPTIONS:
-            if command is serve or option.name in _MIGRATE_OPTIONS or option.name.startswith("database-"):
+            if option.name in names:
                 _add(command, option.name, option.default, option.metavar, option.text)
     return parser
+
+
+def _named(every: Sequence[str], names: Sequence[str], *beginnings: str) -> tuple[str, ...]:
+    return tuple(name for name in every if name in names or name.startswith(beginnings))
 
 
 def _add(command: argparse.ArgumentParser, name: str, default: object, metavar: str, text: str) -> None:

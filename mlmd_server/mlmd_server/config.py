@@ -74,13 +74,15 @@ class GraphqlConfig:
 
 @dataclass(frozen=True, slots=True)
 class ArtifactsConfig:
-    """Where the bytes of artifacts are, as a URI or a folder, and how an object store is reached."""
+    """Where the bytes of artifacts are, as a URI or a folder, how an object store is reached, when it is swept."""
 
     uri: str
     endpoint: str = ""
     region: str = ""
     ca: str = ""
     public_endpoint: str = ""
+    sweep_every_seconds: float = 0.0
+    sweep_grace_seconds: float = 7 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,14 +75,17 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
     return read
 
 
-def _seconds(value: str) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        raise ValueError("is no number of seconds") from None
-    if not 0 <= seconds <= 86400:
-        raise ValueError("is not between 0 and 86400 seconds")
-    return seconds
+def _seconds(least: int, most: int) -> Callable[[str], float]:
+    def read(value: str) -> float:
+        try:
+            seconds = float(value)
+        except ValueError:
+            raise ValueError("is no number of seconds") from None
+        if not least <= seconds <= most:
+            raise ValueError(f"is not between {least} and {most} seconds")
+        return seconds
+
+    return read
 
 
 def _choice(*names: str) -> Callable[[str], str]:
@@ -152,6 +155,20 @@ OPTIONS: tuple[Option, ...] = (
         "URL",
         "Address of the object store as clients see it; signed requests are made out to it.",
     ),
+    Option(
+        "sweep-every-seconds",
+        _seconds(0, 86400),
+        3600.0,
+        "SECONDS",
+        "How often unfinished uploads and interrupted deletions are swept, by one server at a time; 0: never.",
+    ),
+    Option(
+        "sweep-grace-seconds",
+        _seconds(0, 3650 * 86400),
+        7 * 86400.0,
+        "SECONDS",
+        "How long an upload may take before it is given up and what was sent is deleted.",
+    ),
     Option("host", _text, "127.0.0.1", "ADDRESS", "Address to listen on; `0.0.0.0` for every interface."),
     Option("grpc-port", _PORT, 8080, "PORT", "Port of the gRPC listener; 0 turns it off."),
     Option("http-port", _PORT, 8081, "PORT", "Port of the HTTP listener (Connect, gRPC-Web, probes); 0 turns it off."),
@@ -171,7 +188,7 @@ OPTIONS: tuple[Option, ...] = (
         "BYTES",
         "Largest request and largest response.",
     ),
-    Option("drain-seconds", _seconds, 25.0, "SECONDS", "How long calls in flight may take after SIGTERM."),
+    Option("drain-seconds", _seconds(0, 86400), 25.0, "SECONDS", "How long calls in flight may take after SIGTERM."),
     Option("auth", _auth, "none", "none|tokens=FILE", "Who may call: everybody, or bearers of a token of the file."),
     Option("tenants", _text, "", "FILE", "TOML file that maps each tenant to its database URL and bucket prefix."),
     Option("log-format", _choice("human", "json"), "human", "human|json", "One line a call, for people or machines."),

@@ -73,6 +73,8 @@ def _config(values: dict[str, Any], given: set[str]) -> Config:
             values["artifacts_region"],
             values["artifacts_ca"],
             values["artifacts_public_endpoint"],
+            values["sweep_every_seconds"],
+            values["sweep_grace_seconds"],
         ),
         log=LogConfig(values["log_format"], values["log_level"]),
         tokens=Path(auth.removeprefix("tokens=")) if auth != "none" else None,

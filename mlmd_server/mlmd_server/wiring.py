@@ -110,7 +110,7 @@ def tenant_artifacts(config: Config, stores: TenantStores) -> TenantArtifacts:
         if not isinstance(store, Store):
             raise TypeError("artifacts need a store of this engine")
         artifacts = Artifacts(store, blobs[roots.get(tenant, told.uri)], tenant)
-        return Requests(artifacts, http_address(config))
+        return Requests(artifacts, http_address(config), told.sweep_grace_seconds)
 
     return TenantArtifacts(open_tenant)
 

@@ -1,0 +1,158 @@
+"""`mlmd-server verify | gc | why | sweep`: the care of artifacts, whether servers are running or not.
+
+What was found goes to standard output, a line each (`--json`: a JSON object each); a summary goes to standard error.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.garbage import explain
+from mlmd_artifact_store.garbage_collection import BATCH, collect, described, plan
+from mlmd_artifact_store.keep_rules import Rules
+from mlmd_artifact_store.removal import Held
+from mlmd_artifact_store.requests import Requests
+from mlmd_artifact_store.sweeping import sweep
+from mlmd_artifact_store.verification import Verdict, verify
+from mlmd_schemas.caller import Caller
+from mlmd_schemas.errors import InvalidArgument, StoreError
+
+from mlmd_server.config import Config
+from mlmd_server.durations import duration_seconds
+from mlmd_server.serve import set_up_log
+from mlmd_server.wiring import tenant_artifacts, tenant_stores
+
+WRONG_USE = 2
+FAILED = 1
+"""Exit status when something could not be done, or files are missing or changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Where findings go."""
+
+    as_json: bool
+    tenant: str
+
+    def line(self, text: str, **fields: object) -> None:
+        """Print one finding."""
+        if self.as_json:
+            print(json.dumps({"tenant": self.tenant, **fields}, ensure_ascii=False), flush=True)
+        else:
+            print(f"{self.tenant}: {text}" if self.tenant else text, flush=True)
+
+    def summary(self, text: str) -> None:
+        """Print what it came to."""
+        print(f"mlmd-server: {f'tenant {self.tenant}: ' if self.tenant else ''}{text}", file=sys.stderr, flush=True)
+
+
+Work = Callable[[Requests, Caller, argparse.Namespace, Output], int]
+
+
+def care(config: Config, command: str, arguments: argparse.Namespace) -> int:
+    """Run a command on the default database and on those of the tenants; returns the exit status."""
+    set_up_log(config)
+    stores = tenant_stores(config)
+    status = 0
+    try:
+        artifacts = tenant_artifacts(config, stores)
+        tenants = _tenants(stores.names, arguments.tenant, command)
+        for tenant in tenants:
+            caller = Caller(subject="mlmd-server", tenant=tenant, request_id=command)
+            output = Output(arguments.json, tenant)
+            status = max(status, COMMANDS[command](artifacts.of(tenant), caller, arguments, output))
+    except StoreError as error:
+        print(f"mlmd-server: {error.message}", file=sys.stderr)
+        return WRONG_USE if isinstance(error, InvalidArgument) else FAILED
+    finally:
+        stores.close()
+    return status
+
+
+def _tenants(names: list[str], chosen: str | None, command: str) -> list[str]:
+    if chosen is not None:
+        if chosen not in names:
+            raise InvalidArgument(f"tenant: there is no tenant {chosen!r}; there are {', '.join(map(repr, names))}.")
+        return [chosen]
+    if command == "why":
+        if "" not in names:
+            raise InvalidArgument("tenant: there is no default database; say whose artifact it is with --tenant.")
+        return [""]
+    return names
+
+
+def _verify(requests: Requests, caller: Caller, arguments: argparse.Namespace, output: Output) -> int:
+    if not 1 <= arguments.parallel <= 256:
+        raise InvalidArgument(f"parallel: {arguments.parallel} is not 1 to 256.")
+    files, size_bytes, damaged = 0, 0, 0
+    again = duration_seconds(arguments.not_since, "not-since")
+    for found in verify(requests.artifacts, again_after_seconds=again, parallel=arguments.parallel, caller=caller):
+        files += 1
+        size_bytes += found.size_bytes
+        if found.verdict is not Verdict.SAME:
+            damaged += 1
+            text = f"{found.verdict.value}: artifact {found.artifact_id}, {found.path}"
+            output.line(text, artifact_id=found.artifact_id, path=found.path, verdict=found.verdict.value)
+    output.summary(f"read {files} files, {size_bytes} bytes; {damaged} missing or changed")
+    return FAILED if damaged else 0
+
+
+def rules_of(arguments: argparse.Namespace) -> Rules:
+    """Return the keep rules of a command line; raises InvalidArgument."""
+    if arguments.keep_newest < 0:
+        raise InvalidArgument(f"keep-newest: {arguments.keep_newest} is below 0.")
+    younger = duration_seconds(arguments.keep_younger_than, "keep-younger-than")
+    return Rules(arguments.keep_newest, int(younger), not arguments.without_origins)
+
+
+def _gc(requests: Requests, caller: Caller, arguments: argparse.Namespace, output: Output) -> int:
+    artifacts = requests.artifacts
+    chosen = plan(artifacts, rules_of(arguments), caller=caller)
+    if arguments.dry_run:
+        batches = _dry(artifacts, chosen.garbage, caller)
+    else:
+        batches = collect(artifacts, chosen.garbage, arguments.reason, caller)
+    count, size_bytes, did = 0, 0, "would delete" if arguments.dry_run else "deleted"
+    for held in (one for batch in batches for one in batch):
+        count += 1
+        size_bytes += held.size_bytes
+        text = f"{did} artifact {held.artifact_id}: {held.file_count} files, {held.size_bytes} bytes, {held.root_uri}"
+        output.line(
+            text,
+            artifact_id=held.artifact_id,
+            file_count=held.file_count,
+            size_bytes=held.size_bytes,
+            root_uri=held.root_uri,
+            deleted=not arguments.dry_run,
+        )
+    output.summary(f"{did} {count} artifacts, {size_bytes} bytes; {chosen.kept_count} are kept")
+    return 0
+
+
+def _dry(artifacts: Artifacts, garbage: list[int], caller: Caller) -> Iterator[list[Held]]:
+    for start in range(0, len(garbage), BATCH):
+        yield described(artifacts, garbage[start : start + BATCH], caller)
+
+
+def _why(requests: Requests, caller: Caller, arguments: argparse.Namespace, output: Output) -> int:
+    rules = rules_of(arguments)
+    told = requests.artifacts.store.database.read(caller, lambda tx: explain(tx, arguments.artifact, rules))
+    reasons = [reason.text for reason in told.reasons]
+    output.line(told.summary, artifact_id=arguments.artifact, kept=told.kept, reasons=reasons, summary=told.summary)
+    return 0
+
+
+def _sweep(requests: Requests, caller: Caller, arguments: argparse.Namespace, output: Output) -> int:
+    swept = sweep(requests.artifacts, requests.grace_seconds, caller)
+    for artifact_id in swept.abandoned:
+        output.line(f"gave up the upload of artifact {artifact_id}", artifact_id=artifact_id, done="abandoned")
+    for artifact_id in swept.deleted:
+        output.line(f"finished the deletion of artifact {artifact_id}", artifact_id=artifact_id, done="deleted")
+    output.summary(f"gave up {len(swept.abandoned)} uploads, finished {len(swept.deleted)} deletions")
+    return 0
+
+
+COMMANDS: dict[str, Work] = {"verify": _verify, "gc": _gc, "why": _why, "sweep": _sweep}

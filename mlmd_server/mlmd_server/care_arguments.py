@@ -1,0 +1,45 @@
+"""What `mlmd-server verify | gc | why | sweep` take on the command line; light, because every start reads it."""
+
+import argparse
+
+CARE = ("verify", "gc", "why", "sweep")
+"""The commands."""
+
+
+def add_care_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> list[argparse.ArgumentParser]:
+    """Add the commands with their own arguments; returns their parsers."""
+    check = commands.add_parser("verify", help="read every stored file again and say what changed", allow_abbrev=False)
+    check.add_argument("--not-since", metavar="TIME", default="0s", help="pass over what was verified within this time")
+    check.add_argument("--parallel", metavar="N", type=int, default=8, help="files read at a time (default: 8)")
+    gc = commands.add_parser("gc", help="delete the bytes of artifacts that nothing keeps", allow_abbrev=False)
+    gc.add_argument("--dry-run", action="store_true", help="only say what would be deleted")
+    gc.add_argument("--reason", metavar="TEXT", default="", help="why; stays in the tombstones")
+    why = commands.add_parser("why", help="say what keeps an artifact", allow_abbrev=False)
+    why.add_argument("artifact", metavar="ARTIFACT", type=int, help="its id")
+    for command in (gc, why):
+        _add_rules(command)
+    clean = commands.add_parser("sweep", help="give up unfinished uploads, finish deletions", allow_abbrev=False)
+    for command in (check, gc, why, clean):
+        command.add_argument("--tenant", metavar="NAME", help="only this tenant; empty: the default database")
+        command.add_argument("--json", action="store_true", help="one JSON object a line")
+    return [check, gc, why, clean]
+
+
+def _add_rules(command: argparse.ArgumentParser) -> None:
+    newest, younger = 1, "30d"
+    command.add_argument(
+        "--keep-newest", metavar="N", type=int, default=newest, help=f"versions of a collection (default: {newest})"
+    )
+    command.add_argument(
+        "--keep-younger-than", metavar="TIME", default=younger, help=f"as 30d, 12h or 90s (default: {younger})"
+    )
+    command.add_argument("--without-origins", action="store_true", help="do not keep what kept ones were made from")
+
+
+OWN_ARGUMENTS = frozenset(
+    {
+        "not_since", "parallel", "dry_run", "reason", "artifact", "tenant", "json", "keep_newest", "keep_younger_than",
+        "without_origins",
+    }
+)  # fmt: skip
+"""What the commands take that is no option of the server."""

@@ -1,0 +1,167 @@
+"""`mlmd-server verify | gc | why | sweep` as an operator runs them, and the sweep while the server serves."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.requests import Requests
+from mlmd_metadata_store.leases import take_lease
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_server.durations import duration_seconds
+
+from tests.artifact_store.care import Admin, execution, upload
+from tests.artifact_store.conformance.suite import keys
+from tests.artifact_store.uploads import artifact, begin, send, upload_file
+from tests.conftest import StartServer
+from tests.services.server import PROGRAMS
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
+    """An artifact store on SQLite and on MariaDB, of this process."""
+    store = Store.open(database_url)
+    yield Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
+    store.close()
+
+
+@pytest.fixture
+def run(database_url: str, tmp_path: Path) -> Run:
+    """Run a command on the same store."""
+
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        name, *rest = arguments
+        where = ["--database", database_url, "--artifacts", str(tmp_path / "artifacts"), "--log-level", "warning"]
+        words = [str(PROGRAMS / "mlmd-server"), name, *where, *rest]
+        return subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+
+    return command
+
+
+def test_verify_names_what_changed(requests: Requests, run: Run, tmp_path: Path) -> None:
+    whole, broken = upload(requests, b"whole"), upload(requests, b"broken")
+    clean = run("verify")
+    assert (clean.returncode, clean.stdout) == (0, "")
+    assert "read 2 files, 11 bytes; 0 missing or changed" in clean.stderr
+    (tmp_path / "artifacts" / "_" / "system.Model" / "_" / str(broken) / "f").write_bytes(b"BROKEN")
+    found = run("verify", "--json", "--parallel", "2")
+    assert found.returncode == 1
+    assert json.loads(found.stdout) == {"tenant": "", "artifact_id": broken, "path": "f", "verdict": "changed"}
+    assert artifact(requests.artifacts.store, broken).custom_properties["mlmd_damaged_files"].int_value == 1
+    assert not artifact(requests.artifacts.store, whole).custom_properties
+    again = run("verify", "--not-since", "1h")  # what was the same is not read again, what was not is
+    assert f"changed: artifact {broken}, f" in again.stdout
+    assert "read 1 files" in again.stderr
+
+
+def test_gc_does_what_its_dry_run_says_and_why_says_why(requests: Requests, run: Run) -> None:
+    data, model, stray = upload(requests, b"data"), upload(requests, b"model", collection="m"), upload(requests, b"xy")
+    execution(requests, [data], [model])
+    old = ("--keep-younger-than", "0")
+    assert run("gc", "--dry-run").stdout == ""  # everything is young
+    dry = run("gc", "--dry-run", *old)
+    assert dry.stdout.startswith(f"would delete artifact {stray}: 1 files, 2 bytes, file://")
+    assert dry.stdout.count("\n") == 1
+    assert "would delete 1 artifacts, 2 bytes; 2 are kept" in dry.stderr
+    assert "was made from it, which is kept: it is version 1 of system.Model/m" in run("why", str(data), *old).stdout
+    assert "Nothing keeps" in run("why", str(stray), *old).stdout
+    done = run("gc", *old, "--json", "--reason", "quota")
+    (line,) = map(json.loads, done.stdout.splitlines())
+    assert (line["artifact_id"], line["deleted"], done.returncode) == (stray, True, 0)
+    assert artifact(requests.artifacts.store, stray).state == pb.Artifact.DELETED
+    assert "quota" in run("why", str(stray), *old).stdout
+    assert run("gc", *old).stdout == ""
+    assert run("gc", *old, "--keep-newest", "0", "--without-origins").stdout.count("deleted artifact") == 2
+    assert keys(requests.artifacts.blobs) == []
+
+
+def test_sweep(requests: Requests, run: Run) -> None:
+    pending = requests.artifacts.begin_upload(begin(requests.artifacts.store, upload_file("f", b"x"))).artifact_id
+    send(requests, pending, {"f": b"x"})
+    assert run("sweep").stdout == ""
+    time.sleep(0.01)
+    assert run("sweep", "--sweep-grace-seconds", "0").stdout == f"gave up the upload of artifact {pending}\n"
+    assert keys(requests.artifacts.blobs) == []
+
+
+def test_wrong_use_is_told_in_a_sentence(run: Run) -> None:
+    for arguments, status, sentence in (
+        (("why", "99"), 1, "there is no artifact 99"),
+        (("gc", "--keep-younger-than", "soon"), 2, "'soon' is no length of time"),
+        (("gc", "--keep-newest", "-1"), 2, "keep-newest"),
+        (("verify", "--parallel", "0"), 2, "parallel"),
+        (("sweep", "--tenant", "nobody"), 2, "there is no tenant 'nobody'"),
+        (("verify", "--sweep-grace-seconds", "-1"), 2, "sweep-grace-seconds"),
+    ):
+        answer = run(*arguments)
+        assert (answer.returncode, sentence in answer.stderr) == (status, True), answer.stderr
+        assert "Traceback" not in answer.stderr
+
+
+def test_tenants_are_cared_for_one_by_one(new_database: Callable[[], str], tmp_path: Path) -> None:
+    ids = {}
+    for tenant in ("a", "b"):
+        url = new_database()
+        store = Store.open(url)
+        ids[tenant] = upload(Requests(Artifacts(store, LocalStore(tmp_path / "bytes"), tenant)), tenant.encode())
+        store.close()
+        with (tmp_path / "tenants.toml").open("a") as file:
+            file.write(f'[tenant.{tenant}]\ndatabase = "{url}"\n')
+    base = [str(PROGRAMS / "mlmd-server"), "gc", "--tenants", "tenants.toml", "--artifacts", "bytes"]
+    base += ["--keep-younger-than", "0", "--json"]
+
+    def ran(*more: str) -> list[tuple[str, int]]:
+        done = subprocess.run([*base, *more], capture_output=True, text=True, cwd=tmp_path, check=True, timeout=120)
+        return [(line["tenant"], line["artifact_id"]) for line in map(json.loads, done.stdout.splitlines())]
+
+    assert ran("--dry-run") == [("a", ids["a"]), ("b", ids["b"])]
+    assert ran("--tenant", "b") == [("b", ids["b"])]
+    assert ran() == [("a", ids["a"])]
+
+
+def test_a_serving_server_sweeps(
+    requests: Requests, database_url: str, tmp_path: Path, start_server: StartServer
+) -> None:
+    pending = requests.artifacts.begin_upload(begin(requests.artifacts.store, upload_file("f", b"x"))).artifact_id
+    send(requests, pending, {"f": b"x"})
+    gone = upload(requests, b"gone")
+    admin = Admin(requests)
+    admin("PinArtifact", artifact_id=gone)
+    where = ("--artifacts", str(tmp_path / "artifacts"), "--sweep-every-seconds", "0.5", "--sweep-grace-seconds", "0")
+    server = start_server(database_url, options=(*where, "--workers", "2"))
+    until = time.monotonic() + 60
+    while len(keys(requests.artifacts.blobs)) > 1:
+        assert time.monotonic() < until, server.output()
+        time.sleep(0.1)
+    assert artifact(requests.artifacts.store, pending).state == pb.Artifact.ABANDONED
+    assert b"".join(requests.artifacts.read(gone, "f")) == b"gone"
+    assert server.stop() == 0
+
+
+def test_one_at_a_time_has_the_lease(requests: Requests) -> None:
+    write = requests.artifacts.store.database.write
+
+    def take(name: str, seconds: float) -> bool:
+        return write(LOCAL, lambda tx: take_lease(tx, name, "me", seconds))
+
+    assert take("sweep", 3600)
+    assert not take("sweep", 3600)
+    assert take("other", 0)
+    time.sleep(0.002)
+    assert take("other", 0)
+
+
+def test_lengths_of_time() -> None:
+    assert [duration_seconds(text, "o") for text in ("90", "90s", "1.5m", "2h", "30d")] == [90, 90, 90, 7200, 2592000]
+    for text in ("", "d", "-1s", "1w", "1 d", "1e9", "٣s"):
+        with pytest.raises(InvalidArgument):
+            duration_seconds(text, "o")
