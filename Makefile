@@ -45,7 +45,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 
 .PHONY: serve test tests environment environments lint format protos protos-check graphql bench bench-metrics differential image \
-	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment uv reference protos-environment interpreter
+	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment registry-clients uv reference protos-environment interpreter
 .DEFAULT_GOAL := serve
 
 serve: interpreter uv
@@ -125,11 +125,17 @@ protos-environment: uv
 deploy-environment: uv
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/deploy $(UV) sync --locked --quiet --project environments/deploy --python "$(PYTHON)"
 
+# Kubeflow Model Registry's own client, once for each version of its API.
+registry-clients: uv
+	for version in v1alpha3 v1; do \
+		UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/registry-client-$$version $(UV) sync --locked --quiet \
+			--project environments/registry-client-$$version --python "$(PYTHON)"; done
+
 # What the benchmark of metrics compares with.
 mlflow-environment: uv
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/mlflow $(UV) sync --locked --quiet --project environments/mlflow --python "$(PYTHON)" $(MYSQL)
 
-environments: environment reference deploy-environment
+environments: environment reference deploy-environment registry-clients
 
 # --- what the tests want of the system --------------------------------------------------------------------------------
 

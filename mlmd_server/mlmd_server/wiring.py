@@ -22,6 +22,7 @@ from mlmd_metadata_store.list_options import LARGEST_PAGE
 from mlmd_metadata_store.methods import METADATA_METHODS, METADATA_STREAMS
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.store import Store
+from mlmd_model_registry.kubeflow.methods import KUBEFLOW_METHODS
 from mlmd_model_registry.methods import REGISTRY_METHODS
 from mlmd_schemas.errors import Aborted
 
@@ -59,6 +60,8 @@ class Parts:
     dispatcher: Dispatcher
     artifacts: TenantArtifacts
     authenticator: Authenticator
+    kubeflow: Dispatcher
+    """Answers the registry's REST API, which no other wire has."""
     grpc: "GrpcServer | None" = None
     http: "HttpServer | None" = None
 
@@ -135,7 +138,9 @@ def assemble(config: Config, journal: Journal | None = None) -> Parts:
     limits = Limits(config.listen.max_message_bytes)
     identify = authenticator(config)
     dispatcher = Dispatcher(by_path(methods), identify, measurements, journal or Journal(), limits, by_path(streams))
-    parts = Parts(stores, measurements, dispatcher, artifacts, identify)
+    kubeflow_methods = by_path(store_methods(KUBEFLOW_METHODS, stores))
+    kubeflow = Dispatcher(kubeflow_methods, identify, measurements, journal or Journal(), limits)
+    parts = Parts(stores, measurements, dispatcher, artifacts, identify, kubeflow)
     _listen(config, parts)
     return parts
 
@@ -198,6 +203,7 @@ def _listen(config: Config, parts: Parts) -> None:
             parts.artifacts,
             parts.authenticator,
             _graphql(config, parts),
+            parts.kubeflow,
         )
 
 

@@ -25,6 +25,9 @@ from mlmd_api.measurements import Measurements
 from mlmd_api.rest.calls import Calls
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.files import Files
+from mlmd_api.rest.kubeflow_registry.endpoint import KubeflowRegistry
+from mlmd_api.rest.kubeflow_registry.probes import RegistryProbes
+from mlmd_api.rest.kubeflow_registry.routes import PREFIX
 from mlmd_api.rest.probes import Probes
 from mlmd_api.rest.streams import StreamPool
 
@@ -62,10 +65,11 @@ class HttpServer:
         artifacts: TenantArtifacts | None = None,
         authenticator: Authenticator | None = None,
         graphql: "GraphqlEngine | None" = None,
+        kubeflow: Dispatcher | None = None,
     ) -> None:
         """Bind the port; raises InvalidArgument when that cannot be done.
 
-        With `artifacts` their files are served, with `graphql` GraphQL.
+        With `artifacts` their files are served, with `graphql` GraphQL, with `kubeflow` Kubeflow's registry REST API.
         """
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="http")
         self._writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="http-write")
@@ -85,6 +89,18 @@ class HttpServer:
 
             endpoint = GraphqlEndpoint(dispatcher, graphql, self._pool, self._writers, origins)
             more_routes.append(Route(PATH, endpoint))
+        if kubeflow is not None:
+            registry = KubeflowRegistry(kubeflow, self._pool, self._writers, origins)
+            probes = RegistryProbes(ping, self._probe_pool)
+            more_routes += [
+                Route(
+                    f"{PREFIX}/{{path:path}}",
+                    registry.answer,
+                    methods=["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"],
+                ),
+                Route("/readyz/isDirty", probes.is_dirty),
+                Route("/readyz/health", probes.health),
+            ]
         app = Starlette(
             routes=[
                 Route("/healthz", self._probes.healthz),

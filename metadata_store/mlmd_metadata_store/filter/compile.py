@@ -1,8 +1,9 @@
 """A checked filter becomes SQLAlchemy: a FROM clause, a condition, and whether nodes repeat.
 
 Every alias and every property that a filter mentions is one inner join, whatever AND, OR and NOT say (mlmd-read
-contract, 4.7). Joins to types and properties find one row at most; joins to neighbours find many, and then only a
-DISTINCT gives every node once. Text of the request is always a bound parameter.
+contract, 4.7); of an `outer` filter, properties are left joins, and one that is not there is NULL. Joins to types and
+properties find one row at most; joins to neighbours find many, and then only a DISTINCT gives every node once. Text of
+the request is always a bound parameter.
 
 Filters that differ in their literals only are one form, made once: clients ask the same question about one run after
 another.
@@ -89,7 +90,7 @@ def compile_filter(query: Filter, dialect_name: str, encode: Encode) -> Compiled
 @lru_cache(maxsize=1024)
 def _compiled(query: Filter, dialect_name: str, encode: Encode) -> Compiled:
     literals = _Literals(query, dialect_name, encode)
-    key = (query.kind, dialect_name, encode, query.sources, literals.shape)
+    key = (query.kind, dialect_name, encode, query.sources, query.outer, literals.shape)
     form = _FORMS.get(key)
     if form is None:
         form = _FORMS[key] = _Former(query, dialect_name, encode).form()
@@ -199,7 +200,7 @@ class _Former:
             joined.c.name == sa.literal(self._encode(source.name), sa.String()),
             joined.c.is_custom_property == int(source.custom),
         )
-        self._from = self._from.join(joined, on)
+        self._from = self._from.join(joined, on, isouter=self._query.outer)
         return joined
 
     def _join_neighbour(self, source: NeighbourSource) -> NamedFromClause:

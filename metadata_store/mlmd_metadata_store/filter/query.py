@@ -29,6 +29,8 @@ class Filter:
     """What has to be joined, in the order of first mention; what hangs on another comes after it."""
     repeats: bool
     """Whether the joins may find a node more than once."""
+    outer: bool = False
+    """Whether a node without a property that the filter names may match nevertheless, by another part of it."""
 
 
 def parse_filter(kind: Kind, text: str) -> Filter:

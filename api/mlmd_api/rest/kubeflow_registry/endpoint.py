@@ -1,0 +1,125 @@
+"""The endpoint: a request becomes a call of the dispatcher, its answer the JSON that Kubeflow's clients read."""
+
+import asyncio
+import json
+import time
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from http import HTTPStatus
+
+from mlmd_model_registry.kubeflow.bodies import MISSING
+from mlmd_model_registry.kubeflow.calls import Request, unpacked_answer
+from mlmd_schemas.errors import Code, InvalidArgument, StoreError
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from mlmd_api.dispatch import REQUEST_ID_KEY, Answer, Call, Dispatcher, request_too_large
+from mlmd_api.rest.connect import ConnectProtocol
+from mlmd_api.rest.cors import Origins
+from mlmd_api.rest.kubeflow_registry.documents import DOCUMENTS
+from mlmd_api.rest.kubeflow_registry.routes import PREFIX, Route, Routes
+from mlmd_api.status import HTTP_STATUS
+
+WIRE = "kubeflow-rest"
+_TIMEOUTS = ConnectProtocol(DOCUMENTS)
+_VERBS = "GET, POST, PATCH, OPTIONS"
+_LOST = Code.ABORTED
+"""What is worth another try is 503 here: 409 says to Kubeflow's clients that the name is taken."""
+
+
+class KubeflowRegistry:
+    """Answers below PREFIX. Calls run in the threads of `executor`, those that write in those of `writers`."""
+
+    def __init__(self, dispatcher: Dispatcher, executor: Executor, writers: Executor, origins: Origins) -> None:
+        self._dispatcher = dispatcher
+        self._executor = executor
+        self._writers = writers
+        self._origins = origins
+        self._routes = Routes()
+
+    async def answer(self, request: HttpRequest) -> Response:
+        """Answer one request."""
+        headers = dict(request.headers)
+        try:
+            response = await self._answered(request, headers)
+        except ClientDisconnect:
+            return Response(status_code=499)
+        for name, value in self._origins.headers(headers).items():
+            response.headers[name] = value
+        return response
+
+    async def _answered(self, request: HttpRequest, headers: Mapping[str, str]) -> Response:
+        if request.method == "OPTIONS":
+            allowed = self._origins.preflight(headers)
+            return Response(headers=allowed | {"access-control-allow-methods": _VERBS} if allowed else {})
+        path = request.scope["path"]
+        found = self._routes.verbs(path.removeprefix(PREFIX))
+        if not found:
+            return error_response(404, f"{path} is no path of this API; it has /v1 and /v1alpha3.")
+        route = found.get(request.method)
+        if route is None:
+            verbs = ", ".join(sorted(found))
+            return error_response(405, f"{path} is asked with {verbs}.", {"allow": verbs})
+        answer = await self._called(request, headers, route)
+        return rendered(answer)
+
+    async def _called(self, request: HttpRequest, headers: Mapping[str, str], route: Route) -> Answer:
+        started = time.monotonic()
+        peer = f"{request.client.host}:{request.client.port}" if request.client else ""
+        try:
+            timeout = _TIMEOUTS.timeout_seconds(headers)
+            document = await self._document(request, route)
+        except StoreError as error:
+            return self._dispatcher.refuse(Call(route.method_path, b"", headers, WIRE, None, peer, DOCUMENTS), error)
+        deadline = None if timeout is None else started + timeout
+        call = Call(route.method_path, document, headers, WIRE, deadline, peer, DOCUMENTS)
+        executor = self._writers if route.operation.writes else self._executor
+        return await asyncio.get_running_loop().run_in_executor(executor, self._dispatcher.answer, call)
+
+    async def _document(self, request: HttpRequest, route: Route) -> bytes:
+        body = b""
+        if route.operation.writes:
+            body = await self._body(request)
+        try:
+            text = body.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise InvalidArgument(f"body: byte {error.start} of the JSON is not valid UTF-8.") from None
+        query: dict[str, str] = {}
+        for name, value in request.query_params.multi_items():
+            query.setdefault(name, value)
+        return Request(route.api, route.node_id, query, text).packed()
+
+    async def _body(self, request: HttpRequest) -> bytes:
+        """Return the body; one that is too large is read to its end, so that the caller hears why, and dropped."""
+        limit = self._dispatcher.limits.max_message_bytes
+        pieces: list[bytes] = []
+        size = 0
+        async for piece in request.stream():
+            size += len(piece)
+            if size <= limit:
+                pieces.append(piece)
+            elif size > 4 * limit:
+                break
+        if size > limit:
+            raise request_too_large(None, self._dispatcher.limits)
+        return b"".join(pieces)
+
+
+def rendered(answer: Answer) -> Response:
+    """Return an answer of the dispatcher as Kubeflow's server would send it."""
+    said = {REQUEST_ID_KEY: answer.request_id}
+    if answer.code is Code.OK:
+        status, body = unpacked_answer(answer.body)
+        return Response(body, status, said, "application/json")
+    status = 503 if answer.code is _LOST else HTTP_STATUS[answer.code]
+    if answer.code is Code.INVALID_ARGUMENT and answer.message.startswith(MISSING):
+        status = 422
+    return error_response(status, answer.message, said)
+
+
+def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return an error as the API has them: the status in words, which for 422 are those of 400, and a sentence."""
+    words = HTTPStatus(400 if status == 422 else status).phrase
+    body = json.dumps({"code": words, "message": message}, ensure_ascii=False)
+    return Response(body, status, dict(headers or {}), "application/json")

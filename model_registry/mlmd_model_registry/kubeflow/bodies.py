@@ -1,0 +1,129 @@
+"""A request's JSON document, checked field by field.
+
+Sentences for unknown and missing fields begin as those of Kubeflow's own server, whose clients look for them.
+"""
+
+import json
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, NoReturn
+
+from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+
+from mlmd_model_registry.kubeflow.shapes import BY_ARTIFACT_TYPE, Entity, Field
+from mlmd_model_registry.kubeflow.values import OLDER_API, checked_id, checked_text, read_custom, read_field
+
+MISSING = "required field "
+"""How the sentence about a missing field begins, which HTTP tells with a status of its own."""
+
+_READ_ONLY = ("createTimeSinceEpoch", "lastUpdateTimeSinceEpoch")
+
+
+class Purpose(Enum):
+    """What a body is sent for, which decides about the fields that it may have."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    PUT = "put"
+    """Create, or update what `id` names: such bodies are whole entities."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a request says of an entity. None and fields that are not there leave what is stored as it is."""
+
+    entity: Entity
+    values: dict[str, Any]
+    """Checked values by the names of fields."""
+    name: str | None = None
+    external_id: str | None = None
+    custom: dict[str, pb.Value] | None = None
+    node_id: int | None = None
+
+
+def read_document(raw: str) -> dict[str, Any]:
+    """Return the JSON object of a request; raises InvalidArgument."""
+    try:
+        document = json.loads(raw, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        told = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
+        raise InvalidArgument(f"body: no JSON that can be read: {told[:200]}.") from None
+    if not isinstance(document, dict):
+        raise InvalidArgument("body: the API takes a JSON object here.")
+    return {key: value for key, value in document.items() if value is not None}
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON number")
+
+
+def artifact_entity(document: dict[str, Any]) -> Entity:
+    """Return the entity of an artifact's document by its artifactType; raises InvalidArgument."""
+    given = document.get("artifactType")
+    if given is None:
+        raise InvalidArgument(f"artifactType: missing; it is one of {', '.join(BY_ARTIFACT_TYPE)}.")
+    entity = BY_ARTIFACT_TYPE.get(given) if isinstance(given, str) else None
+    if entity is None:
+        raise InvalidArgument(f"artifactType: {str(given)[:40]!r} is none of {', '.join(BY_ARTIFACT_TYPE)}.")
+    return entity
+
+
+def read_body(document: dict[str, Any], entity: Entity, purpose: Purpose, api: str, *, parent: int = 0) -> Body:
+    """Return the checked body for an entity of a version of the API.
+
+    `parent` is the id in the path, when there is one: the body need not repeat it and must not contradict it. Raises
+    InvalidArgument for unknown fields, wrong types and missing ones, whose sentence begins with MISSING.
+    """
+    fields = {field.name: field for field in entity.fields if _is_taken(field, purpose, api)}
+    _check_known(document, entity, purpose, fields, api)
+    values = {
+        name: read_field(field, document[name], api)
+        for name, field in fields.items()
+        if name in document and not (field.required and document[name] == "")
+    }
+    own = entity.parent_field
+    if parent and own is not None and values.setdefault(own.name, parent) != parent:
+        raise InvalidArgument(f"{own.name}: {values[own.name]} is not the {parent} of the path; leave it out.")
+    name = checked_text("name", document["name"]) if "name" in document else None
+    external_id = checked_text("externalId", document["externalId"]) if "externalId" in document else None
+    custom = read_custom(document["customProperties"]) if "customProperties" in document else None
+    node_id = checked_id("id", document["id"]) if document.get("id") else None
+    if purpose is not Purpose.UPDATE and node_id is None:
+        _check_required(entity, document, values)
+    return Body(entity, values, name, external_id, custom, node_id)
+
+
+def _is_taken(field: Field, purpose: Purpose, api: str) -> bool:
+    if not field.given or (field.until and api != OLDER_API):
+        return False
+    return field.changeable or purpose is not Purpose.UPDATE
+
+
+def _check_known(
+    document: dict[str, Any], entity: Entity, purpose: Purpose, fields: dict[str, Field], api: str
+) -> None:
+    known = {"customProperties", "externalId", *fields}
+    if purpose is not Purpose.UPDATE:
+        known.add("name")
+    if purpose is Purpose.PUT:
+        known.update(("id", *_READ_ONLY))
+        known.update(field.name for field in entity.fields if not field.given and field.until in ("", api))
+    if entity.artifact_type:
+        known.add("artifactType")
+        if document.get("artifactType", entity.artifact_type) != entity.artifact_type:
+            raise InvalidArgument(
+                f"artifactType: this is a {entity.artifact_type} and cannot become a "
+                f"{str(document['artifactType'])[:40]!r}."
+            )
+    for key in document:
+        if key not in known:
+            raise InvalidArgument(f'json: unknown field "{key[:80]}"')
+
+
+def _check_required(entity: Entity, document: dict[str, Any], values: dict[str, Any]) -> None:
+    wanted = ["name"] if entity.named else []
+    wanted += [field.name for field in entity.fields if field.required]
+    for name in wanted:
+        if not document.get(name) and not values.get(name):
+            raise InvalidArgument(f"{MISSING}'{name}' is zero value.")

@@ -1,0 +1,179 @@
+"""Writing the registry: create, change, and create or change (upsert)."""
+
+from typing import Any
+
+from mlmd_metadata_store.link_writes import put_parents, store_links
+from mlmd_metadata_store.node_rows import nodes_by_id
+from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.update_mask import parse_mask
+from mlmd_schemas.errors import AlreadyExists, Internal, InvalidArgument
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.tables.v10 import Kind
+
+from mlmd_model_registry.kubeflow.bodies import Body, Purpose, artifact_entity, read_body, read_document
+from mlmd_model_registry.kubeflow.calls import CREATED, OK, Answer, Request
+from mlmd_model_registry.kubeflow.filters import exactly
+from mlmd_model_registry.kubeflow.history import note_metric
+from mlmd_model_registry.kubeflow.nodes import changed_node, entity_json, new_node
+from mlmd_model_registry.kubeflow.pages import Paging, Selection, node_page
+from mlmd_model_registry.kubeflow.reads import Entities, entity_of, find_node
+from mlmd_model_registry.kubeflow.shapes import (
+    EXPERIMENT_RUN,
+    METRIC,
+    MODEL_VERSION,
+    PARAMETER,
+    PARENTS,
+    REFERENCES,
+    Entity,
+)
+from mlmd_model_registry.kubeflow.types import type_ids, written_type_id
+
+_IN_PLACE = (METRIC, PARAMETER)
+"""What a second write under one name changes, where others are told that the name is taken."""
+_CREATED_ARTIFACTS = ("model-artifact", "doc-artifact")
+"""What is answered with 201 when it is new; the other artifacts are with 200, as in Kubeflow's server."""
+
+
+def create(tx: Transaction, entities: Entities, request: Request) -> Answer:
+    """Make an entity that says itself whose it is, or an artifact that belongs to nothing."""
+    document = read_document(request.body)
+    entity = artifact_entity(document) if len(entities) > 1 else entities[0]
+    body = read_body(document, entity, Purpose.CREATE, request.api)
+    _check_value(body, None)
+    node = make(tx, body, body.values.get(entity.parent, 0) if entity.parent else 0)
+    return Answer(entity_json(node, entity, request.api), CREATED)
+
+
+def create_below(tx: Transaction, entity: Entity, request: Request) -> Answer:
+    """Make an entity below the one in the path, or change the one that the body's id names."""
+    parent = request.id
+    find_node(tx, (PARENTS[entity],), parent)
+    body = read_body(read_document(request.body), entity, Purpose.PUT, request.api, parent=parent)
+    if body.node_id is not None:
+        node = find_node(tx, (entity,), body.node_id)
+        return Answer(entity_json(change(tx, body, node), entity, request.api))
+    return Answer(entity_json(make(tx, body, parent), entity, request.api), CREATED)
+
+
+def update(tx: Transaction, entities: Entities, request: Request) -> Answer:
+    """Change an entity: fields that the body does not have stay, and customProperties are replaced as a whole."""
+    node = find_node(tx, entities, request.id)
+    entity = entity_of(entities, node)
+    body = read_body(read_document(request.body), entity, Purpose.UPDATE, request.api)
+    return Answer(entity_json(change(tx, body, node), entity, request.api))
+
+
+def put_artifact(tx: Transaction, parents: Entities, request: Request) -> Answer:
+    """Make or change an artifact of a model version or an experiment run.
+
+    A body with an id changes that artifact. A metric or parameter whose name the parent has already is changed in
+    place; of other artifacts a taken name raises AlreadyExists.
+    """
+    parent = find_node(tx, parents, request.id)
+    document = read_document(request.body)
+    entity = artifact_entity(document)
+    body = read_body(document, entity, Purpose.PUT, request.api)
+    stored = _stored_artifact(tx, body, parent.id)
+    _check_value(body, stored)
+    _note_run(tx, body, parents, parent)
+    if stored is None:
+        node = make(tx, body, parent.id)
+    else:
+        node = change(tx, body, stored)
+        store_links(tx, [(parent.id, node.id)], ())
+    if entity is METRIC and parents == (EXPERIMENT_RUN,):
+        note_metric(tx, node, parent.id)
+    status = CREATED if stored is None and entity.artifact_type in _CREATED_ARTIFACTS else OK
+    return Answer(entity_json(node, entity, request.api), status)
+
+
+def _stored_artifact(tx: Transaction, body: Body, parent: int) -> Any:
+    entity = body.entity
+    if body.node_id is not None:
+        return find_node(tx, (entity,), body.node_id)
+    if entity not in _IN_PLACE or not body.name:
+        return None
+    types = tuple(type_ids(tx, (entity,)).values())
+    named = exactly(Kind.ARTIFACT, name=f"{parent}:{body.name}")
+    return next(iter(node_page(tx, Selection(Kind.ARTIFACT, types, filter=named), Paging(1)).nodes), None)
+
+
+def _check_value(body: Body, stored: Any) -> None:
+    if body.entity is METRIC and "value" not in body.values and (stored is None or body.node_id is None):
+        raise InvalidArgument("value: missing; a metric is its value.")
+
+
+def _note_run(tx: Transaction, body: Body, parents: Entities, parent: Any) -> None:
+    if parents == (EXPERIMENT_RUN,):
+        body.values["experimentRunId"] = parent.id
+        if "experiment_id" in parent.properties:
+            body.values["experimentId"] = parent.properties["experiment_id"].int_value
+
+
+def make(tx: Transaction, body: Body, parent: int) -> Any:
+    """Create an entity and hang it on its parent; return its node as it is stored.
+
+    Raises AlreadyExists for a name or external id that is taken, NotFound when something that it names is not there.
+    """
+    entity = body.entity
+    _check_references(tx, body)
+    node = new_node(tx, body, written_type_id(tx, entity), parent)
+    (node_id,) = create_nodes(tx, entity.kind, [node])
+    if parent:
+        link(tx, entity.kind, node_id, parent)
+    return stored_node(tx, entity, node_id)
+
+
+def link(tx: Transaction, kind: Kind, node_id: int, parent: int) -> None:
+    """Hang a new node on its parent context."""
+    if kind is Kind.CONTEXT:
+        put_parents(tx, [pb.ParentContext(child_id=node_id, parent_id=parent)])
+    elif kind is Kind.ARTIFACT:
+        store_links(tx, [(parent, node_id)], (), fresh_artifacts=(node_id,))
+    else:
+        store_links(tx, (), [(parent, node_id)], fresh_executions=(node_id,))
+
+
+def change(tx: Transaction, body: Body, node: Any) -> Any:
+    """Change an entity in the fields that a body has; return its node as it is stored.
+
+    Raises AlreadyExists for an external id that another one has.
+    """
+    entity = body.entity
+    own = entity.parent_field
+    if own is not None and body.values.get(own.name, node.properties[own.key].int_value) != (
+        node.properties[own.key].int_value
+    ):
+        raise InvalidArgument(f"{own.name}: a {entity.noun} stays with its parent; make another one instead.")
+    _check_references(tx, body)
+    changed, paths = changed_node(tx, body, node.id, written_type_id(tx, entity))
+    try:
+        put_nodes(tx, entity.kind, [changed], Rules(parse_mask([*paths, "id"]), force_time=True))
+    except Internal as error:
+        if body.external_id is None:
+            raise
+        raise AlreadyExists(f"externalId: {body.external_id!r} belongs to another {entity.kind.name.lower()}.") from (
+            error
+        )
+    return stored_node(tx, entity, node.id)
+
+
+def stored_node(tx: Transaction, entity: Entity, node_id: int) -> Any:
+    """Return a node that this transaction wrote."""
+    (node,) = nodes_by_id(tx, entity.kind, [node_id])
+    return node
+
+
+def _check_references(tx: Transaction, body: Body) -> None:
+    """Raise NotFound when the body names an entity that is not there, or a version of another model."""
+    for name, value in body.values.items():
+        entity = REFERENCES.get(name)
+        if entity is None or (entity.kind is body.entity.kind is Kind.ARTIFACT):
+            continue
+        node = find_node(tx, (entity,), value, place=name)
+        model = body.values.get("registeredModelId")
+        if entity is MODEL_VERSION and model is not None:
+            own = node.properties["registered_model_id"].int_value
+            if own and own != model:
+                raise InvalidArgument(f"modelVersionId: version {value} is one of model {own}, not of {model}.")
