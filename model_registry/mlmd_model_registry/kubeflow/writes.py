@@ -11,6 +11,7 @@ from mlmd_schemas.errors import AlreadyExists, Internal, InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import Kind
 
+from mlmd_model_registry.changes import touch
 from mlmd_model_registry.kubeflow.bodies import Body, Purpose, artifact_entity, read_body, read_document
 from mlmd_model_registry.kubeflow.calls import CREATED, OK, Answer, Request
 from mlmd_model_registry.kubeflow.filters import exactly
@@ -18,6 +19,7 @@ from mlmd_model_registry.kubeflow.history import note_metric
 from mlmd_model_registry.kubeflow.nodes import changed_node, entity_json, new_node
 from mlmd_model_registry.kubeflow.pages import Paging, Selection, node_page
 from mlmd_model_registry.kubeflow.reads import Entities, entity_of, find_node
+from mlmd_model_registry.kubeflow.registered import RULED, change_ruled, make_ruled
 from mlmd_model_registry.kubeflow.shapes import (
     EXPERIMENT_RUN,
     METRIC,
@@ -25,6 +27,7 @@ from mlmd_model_registry.kubeflow.shapes import (
     PARAMETER,
     PARENTS,
     REFERENCES,
+    REGISTERED_MODEL,
     Entity,
 )
 from mlmd_model_registry.kubeflow.types import type_ids, written_type_id
@@ -118,10 +121,13 @@ def make(tx: Transaction, body: Body, parent: int) -> Any:
     """
     entity = body.entity
     _check_references(tx, body)
+    if entity in RULED and (parent or entity is REGISTERED_MODEL) and "experimentRunId" not in body.values:
+        return stored_node(tx, entity, make_ruled(tx, body, parent))
     node = new_node(tx, body, written_type_id(tx, entity), parent)
     (node_id,) = create_nodes(tx, entity.kind, [node])
     if parent:
         link(tx, entity.kind, node_id, parent)
+    touch(tx)
     return stored_node(tx, entity, node_id)
 
 
@@ -147,9 +153,8 @@ def change(tx: Transaction, body: Body, node: Any) -> Any:
     ):
         raise InvalidArgument(f"{own.name}: a {entity.noun} stays with its parent; make another one instead.")
     _check_references(tx, body)
-    changed, paths = changed_node(tx, body, node.id, written_type_id(tx, entity))
     try:
-        put_nodes(tx, entity.kind, [changed], Rules(parse_mask([*paths, "id"]), force_time=True))
+        _change(tx, body, node)
     except Internal as error:
         if body.external_id is None:
             raise
@@ -157,6 +162,16 @@ def change(tx: Transaction, body: Body, node: Any) -> Any:
             error
         )
     return stored_node(tx, entity, node.id)
+
+
+def _change(tx: Transaction, body: Body, node: Any) -> None:
+    entity = body.entity
+    if entity in RULED and "experimentRunId" not in body.values:
+        change_ruled(tx, body, node)
+        return
+    changed, paths = changed_node(tx, body, node.id, written_type_id(tx, entity))
+    put_nodes(tx, entity.kind, [changed], Rules(parse_mask([*paths, "id"]), force_time=True))
+    touch(tx)
 
 
 def stored_node(tx: Transaction, entity: Entity, node_id: int) -> Any:

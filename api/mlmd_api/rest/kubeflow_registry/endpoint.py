@@ -14,12 +14,13 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from mlmd_api.dispatch import REQUEST_ID_KEY, Answer, Call, Dispatcher, request_too_large
+from mlmd_api.dispatch import REQUEST_ID_KEY, Call, Dispatcher, request_too_large
 from mlmd_api.rest.connect import ConnectProtocol
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.kubeflow_registry.documents import DOCUMENTS
 from mlmd_api.rest.kubeflow_registry.routes import PREFIX, Route, Routes
 from mlmd_api.status import HTTP_STATUS
+from mlmd_api.streaming import Answer
 
 WIRE = "kubeflow-rest"
 _TIMEOUTS = ConnectProtocol(DOCUMENTS)
