@@ -5,11 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.artifact_store.conftest import bucket, s3, s3_admin
 from tests.model_registry.kubeflow.rest import ALPHA, V1, Api
 from tests.services.server import Server
-
-__all__ = ["bucket", "s3", "s3_admin"]  # fixtures of the object store, for uploads of Kubeflow's client
 
 
 @pytest.fixture(scope="session", params=["sqlite", "mariadb"])
