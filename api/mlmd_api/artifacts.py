@@ -1,17 +1,17 @@
 """The services of the artifact store on every wire: each call runs on the artifact store of its caller's tenant."""
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message
 from mlmd_schemas.caller import Caller
 
-from mlmd_api.methods import Method
+from mlmd_api.methods import Method, StreamMethod
 
 if TYPE_CHECKING:
-    from mlmd_artifact_store.calls import ArtifactCall
+    from mlmd_artifact_store.calls import ArtifactCall, ArtifactStream
     from mlmd_artifact_store.requests import Requests
 
 
@@ -39,6 +39,18 @@ def artifact_methods(calls: "Iterable[ArtifactCall]", tenants: TenantArtifacts) 
         Method(call.service, call.name, call.request, call.response, call.role, partial(_run, tenants, call))
         for call in calls
     ]
+
+
+def artifact_streams(streams: "Iterable[ArtifactStream]", tenants: TenantArtifacts) -> list[StreamMethod]:
+    """Return the streaming methods of the artifact store."""
+    return [
+        StreamMethod(it.service, it.name, it.request, it.response, it.role, partial(_stream, tenants, it))
+        for it in streams
+    ]
+
+
+def _stream(tenants: TenantArtifacts, stream: "ArtifactStream", caller: Caller, request: Message) -> Iterator[Message]:
+    return stream.run(tenants.of(caller.tenant), caller, request)
 
 
 def _run(tenants: TenantArtifacts, call: "ArtifactCall", caller: Caller, request: Message) -> Message:

@@ -24,8 +24,19 @@ _CALLS = logging.getLogger("mlmd.calls")
 class Journal:
     """Writes a line for each call to the logger `mlmd.calls`."""
 
-    def note(self, call: "Call", identity: Identity, answer: "Answer", seconds: float, error: Exception | None) -> None:
-        """Write one line; the cause of what was not raised on purpose goes with it."""
+    def note(
+        self,
+        call: "Call",
+        identity: Identity,
+        answer: "Answer",
+        seconds: float,
+        error: Exception | None,
+        moved: tuple[int, int] | None = None,
+    ) -> None:
+        """Write one line; the cause of what was not raised on purpose goes with it.
+
+        `moved` is how many bytes came and went where the wire moved them itself.
+        """
         level = logging.INFO if answer.code is Code.OK or answer.code in CALLERS_FAULT else logging.ERROR
         if not _CALLS.isEnabledFor(level):
             return
@@ -38,8 +49,8 @@ class Journal:
             "subject": identity.subject,
             "tenant": identity.tenant,
             "peer": call.peer,
-            "request_bytes": len(call.body),
-            "response_bytes": len(answer.body),
+            "request_bytes": moved[0] if moved else len(call.body),
+            "response_bytes": moved[1] if moved else len(answer.body),
         }
         if answer.message:
             fields["message"] = answer.message

@@ -1,6 +1,6 @@
 """The methods of `mlmd.v1.ArtifactStore`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
@@ -39,6 +39,28 @@ class ArtifactCall:
     def response(self) -> type[Message]:
         """The response's class."""
         found: type[Message] = getattr(self.shapes, f"{self.name}Response")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class ArtifactStream:
+    """One method that answers with a stream of messages, made as they are read."""
+
+    name: str
+    role: Role
+    run: Callable[[Requests, Caller, Any], Iterator[Message]]
+    service: str = SERVICE
+
+    @property
+    def request(self) -> type[Message]:
+        """The request's class."""
+        found: type[Message] = getattr(v1, f"{self.name}Request")
+        return found
+
+    @property
+    def response(self) -> type[Message]:
+        """The class of each message of the answer."""
+        found: type[Message] = getattr(v1, f"{self.name}Response")
         return found
 
 
@@ -94,6 +116,36 @@ def _download_urls(requests: Requests, caller: Caller, request: v1.ListDownloadU
     return requests.download_page(request, caller)
 
 
+def _stream_upload_urls(requests: Requests, caller: Caller, request: v1.StreamUploadUrlsRequest) -> Iterator[Message]:
+    page = v1.ListUploadUrlsRequest(
+        artifact_id=request.artifact_id,
+        only_missing=request.only_missing,
+        page_size=request.batch_size,
+    )
+    while not caller.is_gone:
+        answer = requests.upload_page(page, caller)
+        if answer.urls:
+            yield v1.StreamUploadUrlsResponse(urls=answer.urls)
+        if not answer.next_page_token:
+            return
+        page.page_token = answer.next_page_token
+
+
+def _stream_download_urls(
+    requests: Requests, caller: Caller, request: v1.StreamDownloadUrlsRequest
+) -> Iterator[Message]:
+    page = v1.ListDownloadUrlsRequest(
+        artifact_id=request.artifact_id, prefix=request.prefix, page_size=request.batch_size
+    )
+    while not caller.is_gone:
+        answer = requests.download_page(page, caller)
+        if answer.urls:
+            yield v1.StreamDownloadUrlsResponse(urls=answer.urls)
+        if not answer.next_page_token:
+            return
+        page.page_token = answer.next_page_token
+
+
 _writes = partial(ArtifactCall, role=Role.WRITER)
 _reads = partial(ArtifactCall, role=Role.READER)
 
@@ -108,4 +160,9 @@ ARTIFACT_CALLS: tuple[ArtifactCall, ...] = (
     _reads("GetManifest", run=_manifest),
     _reads("ListFiles", run=_files),
     _reads("ListDownloadUrls", run=_download_urls),
+)
+
+ARTIFACT_STREAMS = (
+    ArtifactStream("StreamUploadUrls", Role.WRITER, _stream_upload_urls),
+    ArtifactStream("StreamDownloadUrls", Role.READER, _stream_download_urls),
 )

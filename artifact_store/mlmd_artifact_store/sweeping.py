@@ -54,7 +54,7 @@ def sweep_deletions(artifacts: Artifacts, caller: Caller = LOCAL) -> list[int]:
             return noted_deletions(tx, after)
 
         page = artifacts.store.database.read(caller, body)
-        if not page or _is_to_stop(caller):
+        if not page or caller.is_gone:
             return done
         done += carry_out(artifacts, page, caller)
         after = page[-1][0]
@@ -75,7 +75,7 @@ def sweep_uploads(artifacts: Artifacts, grace_seconds: float, caller: Caller = L
 
         page = artifacts.store.database.read(caller, body)
         for artifact_id in page:
-            if _is_to_stop(caller):
+            if caller.is_gone:
                 return swept
             try:
                 artifacts.abort_upload(artifact_id, caller)
@@ -85,7 +85,3 @@ def sweep_uploads(artifacts: Artifacts, grace_seconds: float, caller: Caller = L
         if len(page) < _AT_ONCE:
             return swept
         after = page[-1]
-
-
-def _is_to_stop(caller: Caller) -> bool:
-    return caller.gone is not None and caller.gone.is_set()

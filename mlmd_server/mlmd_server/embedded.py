@@ -46,7 +46,15 @@ _HONOURED = ("MLMD_ARTIFACTS", "MLMD_DATABASE_", "MLMD_ENABLE_UPGRADE", "MLMD_GO
 class QuietJournal(Journal):
     """Says nothing of what the caller hears anyway; the cause behind an answer that does not tell it is logged."""
 
-    def note(self, call: Call, identity: Identity, answer: Answer, seconds: float, error: Exception | None) -> None:
+    def note(
+        self,
+        call: Call,
+        identity: Identity,
+        answer: Answer,
+        seconds: float,
+        error: Exception | None,
+        moved: tuple[int, int] | None = None,
+    ) -> None:
         """Log the cause when there is one."""
         if error is None or answer.code in CALLERS_FAULT:
             return

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from mlmd_api.artifacts import TenantArtifacts, artifact_methods
+from mlmd_api.artifacts import TenantArtifacts, artifact_methods, artifact_streams
 from mlmd_api.callers import Authenticator, Everybody, TokenFile
 from mlmd_api.dispatch import Dispatcher, Limits
 from mlmd_api.journal import Journal
@@ -12,7 +12,7 @@ from mlmd_api.methods import by_path, store_methods, store_streams
 from mlmd_api.server_info import ServerFacts, server_methods
 from mlmd_api.tenants import DEFAULT_TENANT, TenantStores
 from mlmd_artifact_store.artifacts import Artifacts
-from mlmd_artifact_store.calls import ARTIFACT_CALLS
+from mlmd_artifact_store.calls import ARTIFACT_CALLS, ARTIFACT_STREAMS
 from mlmd_artifact_store.care_calls import CARE_CALLS
 from mlmd_artifact_store.opening import ReachOptions, open_blobs
 from mlmd_artifact_store.requests import Requests
@@ -134,7 +134,10 @@ def assemble(config: Config, journal: Journal | None = None) -> Parts:
         *artifact_methods((*ARTIFACT_CALLS, *CARE_CALLS), artifacts),
         *server_methods(_facts(config), stores),
     ]
-    streams = store_streams(METADATA_STREAMS, stores)
+    streams = [
+        *store_streams(METADATA_STREAMS, stores),
+        *artifact_streams(ARTIFACT_STREAMS, artifacts),
+    ]
     limits = Limits(config.listen.max_message_bytes)
     identify = authenticator(config)
     dispatcher = Dispatcher(by_path(methods), identify, measurements, journal or Journal(), limits, by_path(streams))
@@ -201,7 +204,6 @@ def _listen(config: Config, parts: Parts) -> None:
             parts.stores.ping,
             parts.measurements,
             parts.artifacts,
-            parts.authenticator,
             _graphql(config, parts),
             parts.kubeflow,
         )

@@ -39,6 +39,11 @@ class Caller:
     idempotency_key: str | None = None
     gone: threading.Event | None = field(default=None, compare=False)
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self.gone is not None and self.gone.is_set()
+
     def check_deadline(self) -> None:
         """Raise DeadlineExceeded when the deadline has passed."""
         if self.deadline is not None and time.monotonic() > self.deadline:

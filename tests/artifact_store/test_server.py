@@ -166,6 +166,95 @@ def test_files_over_http(local: Server, http: urllib3.PoolManager) -> None:
     assert ask(range="bytes=0-0", if_range='"other"').status == 200
 
 
+def test_conditions_and_validators(local: Server, http: urllib3.PoolManager) -> None:
+    client, artifact_id = uploaded(local, http, {"f": b"0123456789"})
+    url = client.downloads(artifact_id)["f"].url
+    first = http.request("GET", url, retries=False)
+    etag, date = first.headers["etag"], first.headers["last-modified"]
+    long_ago, far_away = "Thu, 01 Jan 2026 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
+    for said, status in [
+        ({"if-none-match": f"W/{etag}"}, 304), ({"if-none-match": f'"x", {etag}'}, 304), ({"if-none-match": "*"}, 304),
+        ({"if-none-match": '"x"'}, 200), ({"if-match": "*"}, 200), ({"if-match": f"W/{etag}"}, 412),
+        ({"if-match": '"x"', "if-none-match": etag}, 412), ({"if-modified-since": date}, 304),
+        ({"if-modified-since": long_ago}, 200), ({"if-modified-since": date, "if-none-match": '"x"'}, 200),
+        ({"if-unmodified-since": long_ago}, 412), ({"if-unmodified-since": far_away}, 200),
+        ({"if-modified-since": "yesterday"}, 200), ({"if-range": etag, "range": "bytes=1-2"}, 206),
+        ({"if-range": date, "range": "bytes=1-2"}, 206), ({"if-range": long_ago, "range": "bytes=1-2"}, 200),
+    ]:  # fmt: skip
+        answer = http.request("GET", url, headers=said, retries=False)
+        assert answer.status == status, said
+        assert answer.headers["etag"] == etag
+        assert len(answer.data) == {200: 10, 206: 2}.get(status, 0)
+        assert http.request("HEAD", url, headers=said, retries=False).status == status
+    asked = {"origin": "https://page.example", "access-control-request-method": "PUT"}
+    preflight = http.request("OPTIONS", url, headers=asked, retries=False)
+    allowed = set(preflight.headers["access-control-allow-headers"].split(","))
+    assert {"content-md5", "range", "if-range", "if-match", "if-none-match"} <= allowed
+    read = http.request("GET", url, headers={"origin": "https://page.example"}, retries=False)
+    exposed = set(read.headers["access-control-expose-headers"].split(","))
+    assert {"etag", "content-range", "accept-ranges", "last-modified"} <= exposed
+
+
+def test_transfers_are_logged_counted_and_end_with_their_deadline(
+    sqlite_url: str, start_server: StartServer, http: urllib3.PoolManager
+) -> None:
+    server = start_server(sqlite_url, http=True, options=("--log-format", "json"))
+    client = Client(server)
+    begun = client.begin({"f": b"x" * 3_000_000})
+    (url,) = client.urls(begun.artifact_id)
+    late = {"connect-timeout-ms": "0"}
+    assert http.request("PUT", url.request.url, body=b"x" * 3_000_000, headers=late, retries=False).status == 504
+    wrong = {"connect-timeout-ms": "soon"}
+    assert http.request("PUT", url.request.url, body=b"", headers=wrong, retries=False).status == 400
+    named = {"x-request-id": "mine"}
+    sent = http.request("PUT", url.request.url, body=b"x" * 3_000_000, headers=named, retries=False)
+    assert (sent.status, sent.headers["x-request-id"]) == (200, "mine")
+    client.commit(begun.artifact_id)
+    assert len(http.request("GET", url.request.url, retries=False).data) == 3_000_000
+    assert http.request("GET", url.request.url + "2", retries=False).status == 404
+    lines = [json.loads(line) for line in server.stderr.read_text().splitlines() if "File" in line]
+    noted = [
+        (line["method"].rpartition("/")[2], line["code"], line["request_bytes"], line["response_bytes"])
+        for line in lines
+        if line["method"].endswith(("/ReadFile", "/WriteFile"))
+    ]
+    assert noted == [
+        ("WriteFile", "DEADLINE_EXCEEDED", 0, 0), ("WriteFile", "INVALID_ARGUMENT", 0, 0),
+        ("WriteFile", "OK", 3_000_000, 0), ("ReadFile", "OK", 0, 3_000_000), ("ReadFile", "NOT_FOUND", 0, 0),
+    ]  # fmt: skip
+    assert [line["request_id"] for line in lines if line["code"] == "OK" and "WriteFile" in line["method"]] == ["mine"]
+    page = http.request("GET", f"{server.http_url}/metrics").data.decode()
+    assert 'mlmd_calls_total{code="OK",method="mlmd.v1.ArtifactStore/ReadFile",wire="http"} 1.0' in page
+    assert "mlmd_calls_in_flight 1.0" in page or "mlmd_calls_in_flight 0.0" in page
+
+
+def test_urls_as_a_stream(server: Server, http: urllib3.PoolManager) -> None:
+    client = Client(server)
+    contents = {f"{number:03}": b"%d" % number for number in range(25)}
+    begun = client.begin(contents)
+    request = v1.StreamUploadUrlsRequest(artifact_id=begun.artifact_id, batch_size=10)
+    batches = [list(answer.urls) for answer in client.artifacts.StreamUploadUrls(request)]
+    assert [len(batch) for batch in batches] == [10, 10, 5]
+    for batch in batches[:2]:
+        assert {client.send(http, url, contents[url.path]) for url in batch} == {200}
+    request = v1.StreamUploadUrlsRequest(artifact_id=begun.artifact_id, batch_size=10, only_missing=True)
+    (left,) = client.artifacts.StreamUploadUrls(request)
+    assert [url.path for url in left.urls] == sorted(contents)[20:]
+    assert {client.send(http, url, contents[url.path]) for url in left.urls} == {200}
+    client.commit(begun.artifact_id)
+    down = v1.StreamDownloadUrlsRequest(artifact_id=begun.artifact_id, batch_size=20, prefix="0")
+    got = {
+        url.file.path: http.request("GET", url.request.url, retries=False).data
+        for answer in client.artifacts.StreamDownloadUrls(down)
+        for url in answer.urls
+    }
+    assert got == contents
+    for wrong, code in ((-1, "INVALID_ARGUMENT"), (1001, "INVALID_ARGUMENT")):
+        with pytest.raises(grpc.RpcError) as refused:
+            list(client.artifacts.StreamUploadUrls(v1.StreamUploadUrlsRequest(artifact_id=1, batch_size=wrong)))
+        assert refused.value.code().name == code
+
+
 def test_what_http_refuses(local: Server, http: urllib3.PoolManager) -> None:
     client = Client(local)
     begun = client.begin({"f": b"declared"})

@@ -6,9 +6,13 @@ METHODS = "GET, PUT, DELETE, POST, OPTIONS"
 REQUEST_HEADERS = (
     "keep-alive,user-agent,cache-control,content-type,content-transfer-encoding,custom-header-1,"
     "x-accept-content-transfer-encoding,x-accept-response-streaming,x-user-agent,x-grpc-web,grpc-timeout,"
-    "authorization,connect-protocol-version,connect-timeout-ms,x-request-id,mlmd-idempotency-key"
+    "authorization,connect-protocol-version,connect-timeout-ms,x-request-id,mlmd-idempotency-key,"
+    "content-md5,range,if-range,if-match,if-none-match,if-modified-since,if-unmodified-since"
 )
-RESPONSE_HEADERS = "custom-header-1,grpc-status,grpc-message,x-request-id"
+RESPONSE_HEADERS = (
+    "custom-header-1,grpc-status,grpc-message,x-request-id,"
+    "etag,last-modified,accept-ranges,content-range,content-length"
+)
 MAX_AGE_SECONDS = 1728000
 
 

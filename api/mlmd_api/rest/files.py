@@ -1,92 +1,142 @@
 """`/artifacts/<id>/files/<path>`: the bytes of files over HTTP, for stores that cannot sign requests for others.
 
-GET and HEAD with one range, ETag and conditional requests; PUT of a file, or of a part (`?part=N`), of an upload under
-way. Bytes stream in both directions; no file is held in memory.
+GET and HEAD with one range, validators and conditional requests; PUT of a file, or of a part (`?part=N`), of an upload
+under way. Bytes stream in both directions; no file is held in memory. Each transfer is let in, timed, counted and
+logged by the dispatcher, as `ReadFile` and `WriteFile`.
 """
 
 import asyncio
 import base64
 import json
-import logging
-import re
+import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from mlmd_schemas.caller import Caller, Role, new_request_id
-from mlmd_schemas.errors import InvalidArgument, PermissionDenied, StoreError
+from mlmd_schemas.caller import Role
+from mlmd_schemas.errors import Cancelled, Code, InvalidArgument, StoreError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
+from mlmd_api.admission import Admission
 from mlmd_api.artifacts import TenantArtifacts
-from mlmd_api.callers import Authenticator
+from mlmd_api.dispatch import Call, Dispatcher
+from mlmd_api.rest.conditions import Validators
 from mlmd_api.rest.cors import Origins
-from mlmd_api.status import CONNECT_CODE, HTTP_STATUS, describe
+from mlmd_api.rest.request_body import RequestBody
+from mlmd_api.status import CONNECT_CODE, HTTP_STATUS
+from mlmd_api.streaming import Answer
 
 if TYPE_CHECKING:
     from mlmd_artifact_store.artifacts import Artifacts
 
-_LOG = logging.getLogger("mlmd.http")
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-_PATIENCE_SECONDS = 120.0
+READ, WRITE = "/mlmd.v1.ArtifactStore/ReadFile", "/mlmd.v1.ArtifactStore/WriteFile"
+"""What the log and the measurements call the two."""
+_TIMEOUT = "connect-timeout-ms"
 # What users stored must not run as a page of this server.
 _HARMLESS = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Span:
-    start: int
-    length: int
-
-
 class Files:
-    """The endpoint. What touches the store runs in the threads of `executor`."""
+    """The endpoint. What touches the store runs in the threads of `executor`, a chunk at a time where bytes leave."""
 
-    def __init__(
-        self, tenants: TenantArtifacts, authenticator: Authenticator, executor: Executor, origins: Origins
-    ) -> None:
+    def __init__(self, dispatcher: Dispatcher, tenants: TenantArtifacts, executor: Executor, origins: Origins) -> None:
+        self._dispatcher = dispatcher
         self._tenants = tenants
-        self._authenticator = authenticator
         self._executor = executor
         self._origins = origins
 
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
         headers = dict(request.headers)
-        request_id = new_request_id()
-        try:
-            response = await self._served(request, request_id)
-        except ClientDisconnect:
-            return Response(status_code=499)
-        except StoreError as error:
-            code, message = describe(error, request_id)
-            body = json.dumps({"code": CONNECT_CODE[code], "message": message}, ensure_ascii=False)
-            response = Response(body, HTTP_STATUS[code], media_type="application/json")
-        response.headers["x-request-id"] = request_id
+        if request.method == "OPTIONS":
+            return Response(headers=self._origins.preflight(headers))
+        response = await self._served(request, headers)
         for name, value in self._origins.headers(headers).items():
             response.headers[name] = value
         return response
 
-    async def _served(self, request: Request, request_id: str) -> Response:
-        if request.method == "OPTIONS":
-            return Response(headers=self._origins.preflight(dict(request.headers)))
-        role = Role.WRITER if request.method == "PUT" else Role.READER
+    async def _served(self, request: Request, headers: dict[str, str]) -> Response:
+        writes = request.method == "PUT"
+        peer = f"{request.client.host}:{request.client.port}" if request.client else ""
+        call = Call(WRITE if writes else READ, b"", headers, "http", None, peer)
+        try:
+            call = Call(call.path, b"", headers, "http", _deadline(headers), peer)
+        except StoreError as error:
+            return _refusal(self._dispatcher.refuse(call, error, known=True))
+        admission = self._dispatcher.admit(call, Role.WRITER if writes else Role.READER)
+        if isinstance(admission, Answer):
+            return _refusal(admission)
+        try:
+            response = await (self._put if writes else self._get)(request, admission)
+        except ClientDisconnect:
+            admission.end(Cancelled("The caller left in the middle of the file."))
+            return Response(status_code=499)
+        except Exception as error:  # noqa: BLE001 - the boundary: what is no answer is logged and told as INTERNAL
+            return _refusal(admission.end(error))
+        response.headers["x-request-id"] = admission.caller.request_id
+        return response
+
+    async def _artifacts(self, admission: Admission) -> "Artifacts":
         loop = asyncio.get_running_loop()
-        identity = self._authenticator.identify(dict(request.headers))
-        if role not in identity.roles:
-            raise PermissionDenied(f"{request.method} of a file needs the role {role.value}; ask the operator for it.")
-        caller = Caller(identity.subject, identity.tenant, identity.roles, request_id)
-        artifacts = (await loop.run_in_executor(self._executor, self._tenants.of, caller.tenant)).artifacts
+        return (await loop.run_in_executor(self._executor, self._tenants.of, admission.caller.tenant)).artifacts
+
+    async def _put(self, request: Request, admission: Admission) -> Response:
+        artifacts, loop, caller = await self._artifacts(admission), asyncio.get_running_loop(), admission.caller
         artifact_id, path = request.path_params["artifact_id"], request.path_params["path"]
-        if request.method == "PUT":
-            part = _part(request.query_params.get("part", ""))
-            body = cast(BinaryIO, _Body(loop, request.stream()))
-            put = partial(artifacts.put_file, md5=_content_md5(request.headers.get("content-md5", "")))
-            await loop.run_in_executor(self._executor, put, artifact_id, path, body, part, caller)
-            return Response(status_code=200)
-        return await loop.run_in_executor(self._executor, _fetch, artifacts, request, artifact_id, path, caller)
+        part, md5 = _part(request.query_params.get("part", "")), _content_md5(request.headers.get("content-md5", ""))
+        body = RequestBody(loop, request.stream(), caller)
+
+        def put() -> str:
+            try:
+                return artifacts.put_file(artifact_id, path, cast(BinaryIO, body), part, caller, md5=md5).etag
+            finally:
+                admission.received_bytes = body.size_bytes
+
+        etag = await loop.run_in_executor(self._executor, put)
+        admission.end()
+        return Response(status_code=200, headers={"etag": f'"{etag}"'})
+
+    async def _get(self, request: Request, admission: Admission) -> Response:
+        artifacts = await self._artifacts(admission)
+        response, chunks = await asyncio.get_running_loop().run_in_executor(
+            self._executor, _looked_up, artifacts, request, admission
+        )
+        if chunks is None:
+            admission.end()
+            return response
+        return StreamingResponse(self._sent(chunks, admission), response.status_code, dict(response.headers))
+
+    async def _sent(self, chunks: Iterator[bytes], admission: Admission) -> AsyncIterator[bytes]:
+        """Send the chunks; an error after the headers can only be noted, and breaks the connection off."""
+        loop = asyncio.get_running_loop()
+        try:
+            while (chunk := await loop.run_in_executor(self._executor, next, chunks, None)) is not None:
+                admission.caller.check_deadline()
+                yield chunk
+                admission.sent_bytes += len(chunk)
+        except (GeneratorExit, asyncio.CancelledError):
+            admission.end(Cancelled("The caller left in the middle of the file."))
+            raise
+        except Exception as error:
+            admission.end(error)
+            raise
+        admission.end()
+
+
+def _deadline(headers: dict[str, str]) -> float | None:
+    text = headers.get(_TIMEOUT)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
+        raise InvalidArgument(f"{_TIMEOUT}: {text[:40]!r} is no number of milliseconds of 1 to 10 digits.")
+    return time.monotonic() + int(text) / 1000
+
+
+def _refusal(answer: Answer) -> Response:
+    body = json.dumps({"code": CONNECT_CODE[answer.code], "message": answer.message}, ensure_ascii=False)
+    status = HTTP_STATUS[answer.code] if answer.code is not Code.OK else 500
+    return Response(body, status, {"x-request-id": answer.request_id}, media_type="application/json")
 
 
 def _part(text: str) -> int:
@@ -107,89 +157,27 @@ def _content_md5(text: str) -> bytes | None:
     return md5
 
 
-def _fetch(artifacts: "Artifacts", request: Request, artifact_id: int, path: str, caller: Caller) -> Response:
-    _, file = artifacts.file(artifact_id, path, caller)
-    etag = f'"{file.sha256.hex() or file.etag}"'
-    headers = {"etag": etag, "accept-ranges": "bytes", **_HARMLESS}
-    if _matches(request.headers.get("if-none-match"), etag):
-        return Response(status_code=304, headers=headers)
-    if (wanted := request.headers.get("if-match")) is not None and not _matches(wanted, etag):
-        return Response(status_code=412, headers=headers)
-    span = None
-    if request.headers.get("if-range", etag) == etag:
-        try:
-            span = _span(request.headers.get("range", ""), file.size_bytes)
-        except ValueError:
-            return Response(status_code=416, headers=headers | {"content-range": f"bytes */{file.size_bytes}"})
+def _looked_up(
+    artifacts: "Artifacts", request: Request, admission: Admission
+) -> tuple[Response, Iterator[bytes] | None]:
+    """Return the head of the answer, and the bytes that follow it unless there are none."""
+    artifact_id, path = request.path_params["artifact_id"], request.path_params["path"]
+    manifest, file = artifacts.file(artifact_id, path, admission.caller)
+    validators = Validators(f'"{file.sha256.hex() or file.etag}"', manifest.create_ms)
+    headers = {**validators.headers, "accept-ranges": "bytes", **_HARMLESS}
+    if refused := validators.refusal(request.headers):
+        return Response(status_code=refused, headers=headers), None
+    try:
+        span = validators.span(request.headers, file.size_bytes)
+    except ValueError:
+        return Response(status_code=416, headers=headers | {"content-range": f"bytes */{file.size_bytes}"}), None
     headers["content-type"] = file.media_type or "application/octet-stream"
     headers["content-length"] = str(span.length if span else file.size_bytes)
     if span:
         headers["content-range"] = f"bytes {span.start}-{span.start + span.length - 1}/{file.size_bytes}"
-    status = 206 if span else 200
+    response = Response(status_code=206 if span else 200, headers=headers)
     if request.method == "HEAD":
-        return Response(status_code=status, headers=headers)
-    chunks = (
-        artifacts.read_range(artifact_id, path, span.start, span.length, caller)
-        if span
-        else artifacts.read(artifact_id, path, caller)
-    )
-    return StreamingResponse(_told(chunks), status, headers)
-
-
-def _told(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield the chunks; an error after the headers can only be logged, and breaks the connection off."""
-    try:
-        yield from chunks
-    except StoreError as error:
-        _LOG.error("a download broke off: %s", error.message)
-        raise
-
-
-def _matches(header: str | None, etag: str) -> bool:
-    if header is None:
-        return False
-    return any(item.strip().removeprefix("W/") in ("*", etag) for item in header.split(","))
-
-
-def _span(header: str, size_bytes: int) -> _Span | None:
-    """Return the one range that is asked for, None for none or several; raises ValueError beyond the end."""
-    found = _RANGE.fullmatch(header.replace(" ", ""))
-    if found is None or found[0] == "bytes=-":
-        return None
-    if not found[1]:
-        length = min(int(found[2]), size_bytes)
-        start = size_bytes - length
-    else:
-        start = int(found[1])
-        last = min(int(found[2]) if found[2] else size_bytes - 1, size_bytes - 1)
-        if found[2] and int(found[2]) < start:
-            return None
-        length = last - start + 1
-    if length <= 0:
-        raise ValueError("the range begins after the last byte")
-    return _Span(start, length)
-
-
-class _Body:
-    """The body of a request as a file that a thread reads, pulled from the event loop as it goes."""
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, stream: AsyncIterator[bytes]) -> None:
-        self._loop = loop
-        self._stream = stream
-        self._held = b""
-        self._ended = False
-
-    def read(self, size: int = -1) -> bytes:
-        """Return at most `size` bytes, b"" at the end."""
-        while not self._held and not self._ended:
-            pulled = asyncio.run_coroutine_threadsafe(self._pull(), self._loop)
-            self._held = pulled.result(_PATIENCE_SECONDS)
-        chunk, self._held = (self._held, b"") if size < 0 else (self._held[:size], self._held[size:])
-        return chunk
-
-    async def _pull(self) -> bytes:
-        async for chunk in self._stream:
-            if chunk:
-                return chunk
-        self._ended = True
-        return b""
+        return response, None
+    if span:
+        return response, artifacts.read_range(artifact_id, path, span.start, span.length, admission.caller)
+    return response, artifacts.read(artifact_id, path, admission.caller)

@@ -19,7 +19,6 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from mlmd_api.artifacts import TenantArtifacts
-from mlmd_api.callers import Authenticator
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.measurements import Measurements
 from mlmd_api.rest.calls import Calls
@@ -63,7 +62,6 @@ class HttpServer:
         ping: Callable[[], None],
         measurements: Measurements,
         artifacts: TenantArtifacts | None = None,
-        authenticator: Authenticator | None = None,
         graphql: "GraphqlEngine | None" = None,
         kubeflow: Dispatcher | None = None,
     ) -> None:
@@ -80,8 +78,9 @@ class HttpServer:
         origins = Origins(settings.cors_origins)
         calls = Calls(dispatcher, self._pool, self._writers, self.streams, origins)
         more_routes = []
-        if artifacts is not None and authenticator is not None:
-            files = Files(artifacts, authenticator, self._pool, origins)
+        self._movers = ThreadPoolExecutor(settings.streams, thread_name_prefix="file")
+        if artifacts is not None:
+            files = Files(dispatcher, artifacts, self._movers, origins)
             path = "/artifacts/{artifact_id:int}/files/{path:path}"
             more_routes.append(Route(path, files.answer, methods=["GET", "HEAD", "PUT", "OPTIONS"]))
         if graphql is not None:
@@ -147,6 +146,7 @@ class HttpServer:
         if ended:
             self._pool.shutdown(wait=False)
             self._writers.shutdown(wait=False)
+            self._movers.shutdown(wait=False)
             self.streams.shutdown()
             self._probe_pool.shutdown(wait=False)
         return ended

@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mlmd/v1/artifacts.proto\x12\x07mlmd.v1\"y\n\nUploadFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x12\x0c\n\x04md5s\x18\x04 \x03(\x0c\x12\x17\n\x0fpart_size_bytes\x18\x05 \x01(\x03\x12\x12\n\nmedia_type\x18\x06 \x01(\t\"}\n\x04\x46ile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x12\x10\n\x08verified\x18\x04 \x01(\x08\x12\x12\n\nmedia_type\x18\x05 \x01(\t\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\x12\x0f\n\x07\x64\x61maged\x18\x07 \x01(\x08\"\x8e\x01\n\x08Manifest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\x10\n\x08root_uri\x18\x02 \x01(\t\x12\x10\n\x08\x65xternal\x18\x03 \x01(\x08\x12\x12\n\nfile_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x0e\n\x06\x64igest\x18\x06 \x01(\x0c\x12\x11\n\tcreate_ms\x18\x07 \x01(\x03\"\xa6\x01\n\rSignedRequest\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x34\n\x07headers\x18\x03 \x03(\x0b\x32#.mlmd.v1.SignedRequest.HeadersEntry\x12\x12\n\nexpires_ms\x18\x04 \x01(\x03\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa5\x01\n\x12\x42\x65ginUploadRequest\x12\x10\n\x08\x61rtifact\x18\x01 \x01(\x0c\x12\"\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x13.mlmd.v1.UploadFile\x12\x12\n\ncollection\x18\x03 \x01(\t\x12\r\n\x05reuse\x18\x04 \x01(\x08\x12\"\n\x1aunchanged_from_artifact_id\x18\x05 \x01(\x03\x12\x12\n\nmore_files\x18\x06 \x01(\x08\"^\n\x13\x42\x65ginUploadResponse\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\x0e\n\x06reused\x18\x02 \x01(\x08\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12\x15\n\rfiles_to_send\x18\x04 \x01(\x03\"\x9a\x01\n\x13\x44\x65\x63lareFilesRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\"\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x13.mlmd.v1.UploadFile\x12\"\n\x1aunchanged_from_artifact_id\x18\x03 \x01(\x03\x12\x14\n\x0conly_missing\x18\x04 \x01(\x08\x12\x10\n\x08unsigned\x18\x05 \x01(\x08\"8\n\x14\x44\x65\x63lareFilesResponse\x12 \n\x04urls\x18\x01 \x03(\x0b\x32\x12.mlmd.v1.UploadUrl\"o\n\x10SignPartsRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\"\n\x05parts\x18\x03 \x03(\x0b\x32\x13.mlmd.v1.PartDigest\x12\x14\n\x0conly_missing\x18\x04 \x01(\x08\".\n\nPartDigest\x12\x13\n\x0bpart_number\x18\x01 \x01(\x05\x12\x0b\n\x03md5\x18\x02 \x01(\x0c\"5\n\x11SignPartsResponse\x12 \n\x04urls\x18\x01 \x03(\x0b\x32\x12.mlmd.v1.UploadUrl\"i\n\x15ListUploadUrlsRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\x14\n\x0conly_missing\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\x81\x01\n\tUploadUrl\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x13\n\x0bpart_number\x18\x02 \x01(\x05\x12\x14\n\x0coffset_bytes\x18\x03 \x01(\x03\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\'\n\x07request\x18\x05 \x01(\x0b\x32\x16.mlmd.v1.SignedRequest\"S\n\x16ListUploadUrlsResponse\x12 \n\x04urls\x18\x01 \x03(\x0b\x32\x12.mlmd.v1.UploadUrl\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x13\x43ommitUploadRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\"S\n\x14\x43ommitUploadResponse\x12#\n\x08manifest\x18\x01 \x01(\x0b\x32\x11.mlmd.v1.Manifest\x12\x16\n\x0eversion_number\x18\x02 \x01(\x03\")\n\x12\x41\x62ortUploadRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\"\x15\n\x13\x41\x62ortUploadResponse\")\n\x12GetManifestRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\":\n\x13GetManifestResponse\x12#\n\x08manifest\x18\x01 \x01(\x0b\x32\x11.mlmd.v1.Manifest\"^\n\x10ListFilesRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"J\n\x11ListFilesResponse\x12\x1c\n\x05\x66iles\x18\x01 \x03(\x0b\x32\r.mlmd.v1.File\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"e\n\x17ListDownloadUrlsRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"S\n\x0b\x44ownloadUrl\x12\x1b\n\x04\x66ile\x18\x01 \x01(\x0b\x32\r.mlmd.v1.File\x12\'\n\x07request\x18\x02 \x01(\x0b\x32\x16.mlmd.v1.SignedRequest\"W\n\x18ListDownloadUrlsResponse\x12\"\n\x04urls\x18\x01 \x03(\x0b\x32\x14.mlmd.v1.DownloadUrl\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"M\n\x15RecordExternalRequest\x12\x10\n\x08\x61rtifact\x18\x01 \x01(\x0c\x12\"\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x13.mlmd.v1.UploadFile\"=\n\x16RecordExternalResponse\x12#\n\x08manifest\x18\x01 \x01(\x0b\x32\x11.mlmd.v1.Manifest2\x8e\x06\n\rArtifactStore\x12H\n\x0b\x42\x65ginUpload\x12\x1b.mlmd.v1.BeginUploadRequest\x1a\x1c.mlmd.v1.BeginUploadResponse\x12K\n\x0c\x44\x65\x63lareFiles\x12\x1c.mlmd.v1.DeclareFilesRequest\x1a\x1d.mlmd.v1.DeclareFilesResponse\x12\x42\n\tSignParts\x12\x19.mlmd.v1.SignPartsRequest\x1a\x1a.mlmd.v1.SignPartsResponse\x12Q\n\x0eListUploadUrls\x12\x1e.mlmd.v1.ListUploadUrlsRequest\x1a\x1f.mlmd.v1.ListUploadUrlsResponse\x12K\n\x0c\x43ommitUpload\x12\x1c.mlmd.v1.CommitUploadRequest\x1a\x1d.mlmd.v1.CommitUploadResponse\x12H\n\x0b\x41\x62ortUpload\x12\x1b.mlmd.v1.AbortUploadRequest\x1a\x1c.mlmd.v1.AbortUploadResponse\x12H\n\x0bGetManifest\x12\x1b.mlmd.v1.GetManifestRequest\x1a\x1c.mlmd.v1.GetManifestResponse\x12\x42\n\tListFiles\x12\x19.mlmd.v1.ListFilesRequest\x1a\x1a.mlmd.v1.ListFilesResponse\x12W\n\x10ListDownloadUrls\x12 .mlmd.v1.ListDownloadUrlsRequest\x1a!.mlmd.v1.ListDownloadUrlsResponse\x12Q\n\x0eRecordExternal\x12\x1e.mlmd.v1.RecordExternalRequest\x1a\x1f.mlmd.v1.RecordExternalResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17mlmd/v1/artifacts.proto\x12\x07mlmd.v1\"y\n\nUploadFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x12\x0c\n\x04md5s\x18\x04 \x03(\x0c\x12\x17\n\x0fpart_size_bytes\x18\x05 \x01(\x03\x12\x12\n\nmedia_type\x18\x06 \x01(\t\"}\n\x04\x46ile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\x0c\x12\x10\n\x08verified\x18\x04 \x01(\x08\x12\x12\n\nmedia_type\x18\x05 \x01(\t\x12\x0c\n\x04\x65tag\x18\x06 \x01(\t\x12\x0f\n\x07\x64\x61maged\x18\x07 \x01(\x08\"\x8e\x01\n\x08Manifest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\x10\n\x08root_uri\x18\x02 \x01(\t\x12\x10\n\x08\x65xternal\x18\x03 \x01(\x08\x12\x12\n\nfile_count\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12\x0e\n\x06\x64igest\x18\x06 \x01(\x0c\x12\x11\n\tcreate_ms\x18\x07 \x01(\x03\"\xa6\x01\n\rSignedRequest\x12\x0e\n\x06method\x18\x01 \x01(\t\x12\x0b\n\x03url\x18\x02 \x01(\t\x12\x34\n\x07headers\x18\x03 \x03(\x0b\x32#.mlmd.v1.SignedRequest.HeadersEntry\x12\x12\n\nexpires_ms\x18\x04 \x01(\x03\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa5\x01\n\x12\x42\x65ginUploadRequest\x12\x10\n\x08\x61rtifact\x18\x01 \x01(\x0c\x12\"\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x13.mlmd.v1.UploadFile\x12\x12\n\ncollection\x18\x03 \x01(\t\x12\r\n\x05reuse\x18\x04 \x01(\x08\x12\"\n\x1aunchanged_from_artifact_id\x18\x05 \x01(\x03\x12\x12\n\nmore_files\x18\x06 \x01(\x08\"^\n\x13\x42\x65ginUploadResponse\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\x0e\n\x06reused\x18\x02 \x01(\x08\x12\x0b\n\x03uri\x18\x03 \x01(\t\x12\x15\n\rfiles_to_send\x18\x04 \x01(\x03\"\x9a\x01\n\x13\x44\x65\x63lareFilesRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\"\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x13.mlmd.v1.UploadFile\x12\"\n\x1aunchanged_from_artifact_id\x18\x03 \x01(\x03\x12\x14\n\x0conly_missing\x18\x04 \x01(\x08\x12\x10\n\x08unsigned\x18\x05 \x01(\x08\"8\n\x14\x44\x65\x63lareFilesResponse\x12 \n\x04urls\x18\x01 \x03(\x0b\x32\x12.mlmd.v1.UploadUrl\"o\n\x10SignPartsRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\x0c\n\x04path\x18\x02 \x01(\t\x12\"\n\x05parts\x18\x03 \x03(\x0b\x32\x13.mlmd.v1.PartDigest\x12\x14\n\x0conly_missing\x18\x04 \x01(\x08\".\n\nPartDigest\x12\x13\n\x0bpart_number\x18\x01 \x01(\x05\x12\x0b\n\x03md5\x18\x02 \x01(\x0c\"5\n\x11SignPartsResponse\x12 \n\x04urls\x18\x01 \x03(\x0b\x32\x12.mlmd.v1.UploadUrl\"i\n\x15ListUploadUrlsRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\x14\n\x0conly_missing\x18\x02 \x01(\x08\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"X\n\x17StreamUploadUrlsRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\x14\n\x0conly_missing\x18\x02 \x01(\x08\x12\x12\n\nbatch_size\x18\x03 \x01(\x05\"<\n\x18StreamUploadUrlsResponse\x12 \n\x04urls\x18\x01 \x03(\x0b\x32\x12.mlmd.v1.UploadUrl\"\x81\x01\n\tUploadUrl\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x13\n\x0bpart_number\x18\x02 \x01(\x05\x12\x14\n\x0coffset_bytes\x18\x03 \x01(\x03\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\'\n\x07request\x18\x05 \x01(\x0b\x32\x16.mlmd.v1.SignedRequest\"S\n\x16ListUploadUrlsResponse\x12 \n\x04urls\x18\x01 \x03(\x0b\x32\x12.mlmd.v1.UploadUrl\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"*\n\x13\x43ommitUploadRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\"S\n\x14\x43ommitUploadResponse\x12#\n\x08manifest\x18\x01 \x01(\x0b\x32\x11.mlmd.v1.Manifest\x12\x16\n\x0eversion_number\x18\x02 \x01(\x03\")\n\x12\x41\x62ortUploadRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\"\x15\n\x13\x41\x62ortUploadResponse\")\n\x12GetManifestRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\":\n\x13GetManifestResponse\x12#\n\x08manifest\x18\x01 \x01(\x0b\x32\x11.mlmd.v1.Manifest\"^\n\x10ListFilesRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"J\n\x11ListFilesResponse\x12\x1c\n\x05\x66iles\x18\x01 \x03(\x0b\x32\r.mlmd.v1.File\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"e\n\x17ListDownloadUrlsRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"S\n\x0b\x44ownloadUrl\x12\x1b\n\x04\x66ile\x18\x01 \x01(\x0b\x32\r.mlmd.v1.File\x12\'\n\x07request\x18\x02 \x01(\x0b\x32\x16.mlmd.v1.SignedRequest\"W\n\x18ListDownloadUrlsResponse\x12\"\n\x04urls\x18\x01 \x03(\x0b\x32\x14.mlmd.v1.DownloadUrl\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"T\n\x19StreamDownloadUrlsRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\x12\n\nbatch_size\x18\x03 \x01(\x05\"@\n\x1aStreamDownloadUrlsResponse\x12\"\n\x04urls\x18\x01 \x03(\x0b\x32\x14.mlmd.v1.DownloadUrl\"M\n\x15RecordExternalRequest\x12\x10\n\x08\x61rtifact\x18\x01 \x01(\x0c\x12\"\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x13.mlmd.v1.UploadFile\"=\n\x16RecordExternalResponse\x12#\n\x08manifest\x18\x01 \x01(\x0b\x32\x11.mlmd.v1.Manifest\")\n\x12RecordFilesRequest\x12\x13\n\x0b\x61rtifact_id\x18\x01 \x01(\x03\":\n\x13RecordFilesResponse\x12#\n\x08manifest\x18\x01 \x01(\x0b\x32\x11.mlmd.v1.Manifest2\x94\x08\n\rArtifactStore\x12H\n\x0b\x42\x65ginUpload\x12\x1b.mlmd.v1.BeginUploadRequest\x1a\x1c.mlmd.v1.BeginUploadResponse\x12K\n\x0c\x44\x65\x63lareFiles\x12\x1c.mlmd.v1.DeclareFilesRequest\x1a\x1d.mlmd.v1.DeclareFilesResponse\x12\x42\n\tSignParts\x12\x19.mlmd.v1.SignPartsRequest\x1a\x1a.mlmd.v1.SignPartsResponse\x12Q\n\x0eListUploadUrls\x12\x1e.mlmd.v1.ListUploadUrlsRequest\x1a\x1f.mlmd.v1.ListUploadUrlsResponse\x12Y\n\x10StreamUploadUrls\x12 .mlmd.v1.StreamUploadUrlsRequest\x1a!.mlmd.v1.StreamUploadUrlsResponse0\x01\x12K\n\x0c\x43ommitUpload\x12\x1c.mlmd.v1.CommitUploadRequest\x1a\x1d.mlmd.v1.CommitUploadResponse\x12H\n\x0b\x41\x62ortUpload\x12\x1b.mlmd.v1.AbortUploadRequest\x1a\x1c.mlmd.v1.AbortUploadResponse\x12H\n\x0bGetManifest\x12\x1b.mlmd.v1.GetManifestRequest\x1a\x1c.mlmd.v1.GetManifestResponse\x12\x42\n\tListFiles\x12\x19.mlmd.v1.ListFilesRequest\x1a\x1a.mlmd.v1.ListFilesResponse\x12W\n\x10ListDownloadUrls\x12 .mlmd.v1.ListDownloadUrlsRequest\x1a!.mlmd.v1.ListDownloadUrlsResponse\x12_\n\x12StreamDownloadUrls\x12\".mlmd.v1.StreamDownloadUrlsRequest\x1a#.mlmd.v1.StreamDownloadUrlsResponse0\x01\x12Q\n\x0eRecordExternal\x12\x1e.mlmd.v1.RecordExternalRequest\x1a\x1f.mlmd.v1.RecordExternalResponse\x12H\n\x0bRecordFiles\x12\x1b.mlmd.v1.RecordFilesRequest\x1a\x1c.mlmd.v1.RecordFilesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,36 +49,48 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_SIGNPARTSRESPONSE']._serialized_end=1293
   _globals['_LISTUPLOADURLSREQUEST']._serialized_start=1295
   _globals['_LISTUPLOADURLSREQUEST']._serialized_end=1400
-  _globals['_UPLOADURL']._serialized_start=1403
-  _globals['_UPLOADURL']._serialized_end=1532
-  _globals['_LISTUPLOADURLSRESPONSE']._serialized_start=1534
-  _globals['_LISTUPLOADURLSRESPONSE']._serialized_end=1617
-  _globals['_COMMITUPLOADREQUEST']._serialized_start=1619
-  _globals['_COMMITUPLOADREQUEST']._serialized_end=1661
-  _globals['_COMMITUPLOADRESPONSE']._serialized_start=1663
-  _globals['_COMMITUPLOADRESPONSE']._serialized_end=1746
-  _globals['_ABORTUPLOADREQUEST']._serialized_start=1748
-  _globals['_ABORTUPLOADREQUEST']._serialized_end=1789
-  _globals['_ABORTUPLOADRESPONSE']._serialized_start=1791
-  _globals['_ABORTUPLOADRESPONSE']._serialized_end=1812
-  _globals['_GETMANIFESTREQUEST']._serialized_start=1814
-  _globals['_GETMANIFESTREQUEST']._serialized_end=1855
-  _globals['_GETMANIFESTRESPONSE']._serialized_start=1857
-  _globals['_GETMANIFESTRESPONSE']._serialized_end=1915
-  _globals['_LISTFILESREQUEST']._serialized_start=1917
-  _globals['_LISTFILESREQUEST']._serialized_end=2011
-  _globals['_LISTFILESRESPONSE']._serialized_start=2013
-  _globals['_LISTFILESRESPONSE']._serialized_end=2087
-  _globals['_LISTDOWNLOADURLSREQUEST']._serialized_start=2089
-  _globals['_LISTDOWNLOADURLSREQUEST']._serialized_end=2190
-  _globals['_DOWNLOADURL']._serialized_start=2192
-  _globals['_DOWNLOADURL']._serialized_end=2275
-  _globals['_LISTDOWNLOADURLSRESPONSE']._serialized_start=2277
-  _globals['_LISTDOWNLOADURLSRESPONSE']._serialized_end=2364
-  _globals['_RECORDEXTERNALREQUEST']._serialized_start=2366
-  _globals['_RECORDEXTERNALREQUEST']._serialized_end=2443
-  _globals['_RECORDEXTERNALRESPONSE']._serialized_start=2445
-  _globals['_RECORDEXTERNALRESPONSE']._serialized_end=2506
-  _globals['_ARTIFACTSTORE']._serialized_start=2509
-  _globals['_ARTIFACTSTORE']._serialized_end=3291
+  _globals['_STREAMUPLOADURLSREQUEST']._serialized_start=1402
+  _globals['_STREAMUPLOADURLSREQUEST']._serialized_end=1490
+  _globals['_STREAMUPLOADURLSRESPONSE']._serialized_start=1492
+  _globals['_STREAMUPLOADURLSRESPONSE']._serialized_end=1552
+  _globals['_UPLOADURL']._serialized_start=1555
+  _globals['_UPLOADURL']._serialized_end=1684
+  _globals['_LISTUPLOADURLSRESPONSE']._serialized_start=1686
+  _globals['_LISTUPLOADURLSRESPONSE']._serialized_end=1769
+  _globals['_COMMITUPLOADREQUEST']._serialized_start=1771
+  _globals['_COMMITUPLOADREQUEST']._serialized_end=1813
+  _globals['_COMMITUPLOADRESPONSE']._serialized_start=1815
+  _globals['_COMMITUPLOADRESPONSE']._serialized_end=1898
+  _globals['_ABORTUPLOADREQUEST']._serialized_start=1900
+  _globals['_ABORTUPLOADREQUEST']._serialized_end=1941
+  _globals['_ABORTUPLOADRESPONSE']._serialized_start=1943
+  _globals['_ABORTUPLOADRESPONSE']._serialized_end=1964
+  _globals['_GETMANIFESTREQUEST']._serialized_start=1966
+  _globals['_GETMANIFESTREQUEST']._serialized_end=2007
+  _globals['_GETMANIFESTRESPONSE']._serialized_start=2009
+  _globals['_GETMANIFESTRESPONSE']._serialized_end=2067
+  _globals['_LISTFILESREQUEST']._serialized_start=2069
+  _globals['_LISTFILESREQUEST']._serialized_end=2163
+  _globals['_LISTFILESRESPONSE']._serialized_start=2165
+  _globals['_LISTFILESRESPONSE']._serialized_end=2239
+  _globals['_LISTDOWNLOADURLSREQUEST']._serialized_start=2241
+  _globals['_LISTDOWNLOADURLSREQUEST']._serialized_end=2342
+  _globals['_DOWNLOADURL']._serialized_start=2344
+  _globals['_DOWNLOADURL']._serialized_end=2427
+  _globals['_LISTDOWNLOADURLSRESPONSE']._serialized_start=2429
+  _globals['_LISTDOWNLOADURLSRESPONSE']._serialized_end=2516
+  _globals['_STREAMDOWNLOADURLSREQUEST']._serialized_start=2518
+  _globals['_STREAMDOWNLOADURLSREQUEST']._serialized_end=2602
+  _globals['_STREAMDOWNLOADURLSRESPONSE']._serialized_start=2604
+  _globals['_STREAMDOWNLOADURLSRESPONSE']._serialized_end=2668
+  _globals['_RECORDEXTERNALREQUEST']._serialized_start=2670
+  _globals['_RECORDEXTERNALREQUEST']._serialized_end=2747
+  _globals['_RECORDEXTERNALRESPONSE']._serialized_start=2749
+  _globals['_RECORDEXTERNALRESPONSE']._serialized_end=2810
+  _globals['_RECORDFILESREQUEST']._serialized_start=2812
+  _globals['_RECORDFILESREQUEST']._serialized_end=2853
+  _globals['_RECORDFILESRESPONSE']._serialized_start=2855
+  _globals['_RECORDFILESRESPONSE']._serialized_end=2913
+  _globals['_ARTIFACTSTORE']._serialized_start=2916
+  _globals['_ARTIFACTSTORE']._serialized_end=3960
 # @@protoc_insertion_point(module_scope)

@@ -162,6 +162,22 @@ class ListUploadUrlsRequest(_message.Message):
     page_token: str
     def __init__(self, artifact_id: _Optional[int] = ..., only_missing: bool = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
+class StreamUploadUrlsRequest(_message.Message):
+    __slots__ = ("artifact_id", "only_missing", "batch_size")
+    ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]
+    ONLY_MISSING_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    artifact_id: int
+    only_missing: bool
+    batch_size: int
+    def __init__(self, artifact_id: _Optional[int] = ..., only_missing: bool = ..., batch_size: _Optional[int] = ...) -> None: ...
+
+class StreamUploadUrlsResponse(_message.Message):
+    __slots__ = ("urls",)
+    URLS_FIELD_NUMBER: _ClassVar[int]
+    urls: _containers.RepeatedCompositeFieldContainer[UploadUrl]
+    def __init__(self, urls: _Optional[_Iterable[_Union[UploadUrl, _Mapping]]] = ...) -> None: ...
+
 class UploadUrl(_message.Message):
     __slots__ = ("path", "part_number", "offset_bytes", "size_bytes", "request")
     PATH_FIELD_NUMBER: _ClassVar[int]
@@ -268,6 +284,22 @@ class ListDownloadUrlsResponse(_message.Message):
     next_page_token: str
     def __init__(self, urls: _Optional[_Iterable[_Union[DownloadUrl, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class StreamDownloadUrlsRequest(_message.Message):
+    __slots__ = ("artifact_id", "prefix", "batch_size")
+    ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    BATCH_SIZE_FIELD_NUMBER: _ClassVar[int]
+    artifact_id: int
+    prefix: str
+    batch_size: int
+    def __init__(self, artifact_id: _Optional[int] = ..., prefix: _Optional[str] = ..., batch_size: _Optional[int] = ...) -> None: ...
+
+class StreamDownloadUrlsResponse(_message.Message):
+    __slots__ = ("urls",)
+    URLS_FIELD_NUMBER: _ClassVar[int]
+    urls: _containers.RepeatedCompositeFieldContainer[DownloadUrl]
+    def __init__(self, urls: _Optional[_Iterable[_Union[DownloadUrl, _Mapping]]] = ...) -> None: ...
+
 class RecordExternalRequest(_message.Message):
     __slots__ = ("artifact", "files")
     ARTIFACT_FIELD_NUMBER: _ClassVar[int]
@@ -277,6 +309,18 @@ class RecordExternalRequest(_message.Message):
     def __init__(self, artifact: _Optional[bytes] = ..., files: _Optional[_Iterable[_Union[UploadFile, _Mapping]]] = ...) -> None: ...
 
 class RecordExternalResponse(_message.Message):
+    __slots__ = ("manifest",)
+    MANIFEST_FIELD_NUMBER: _ClassVar[int]
+    manifest: Manifest
+    def __init__(self, manifest: _Optional[_Union[Manifest, _Mapping]] = ...) -> None: ...
+
+class RecordFilesRequest(_message.Message):
+    __slots__ = ("artifact_id",)
+    ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]
+    artifact_id: int
+    def __init__(self, artifact_id: _Optional[int] = ...) -> None: ...
+
+class RecordFilesResponse(_message.Message):
     __slots__ = ("manifest",)
     MANIFEST_FIELD_NUMBER: _ClassVar[int]
     manifest: Manifest

@@ -35,6 +35,11 @@ class ArtifactStoreStub(object):
                 request_serializer=mlmd_dot_v1_dot_artifacts__pb2.ListUploadUrlsRequest.SerializeToString,
                 response_deserializer=mlmd_dot_v1_dot_artifacts__pb2.ListUploadUrlsResponse.FromString,
                 )
+        self.StreamUploadUrls = channel.unary_stream(
+                '/mlmd.v1.ArtifactStore/StreamUploadUrls',
+                request_serializer=mlmd_dot_v1_dot_artifacts__pb2.StreamUploadUrlsRequest.SerializeToString,
+                response_deserializer=mlmd_dot_v1_dot_artifacts__pb2.StreamUploadUrlsResponse.FromString,
+                )
         self.CommitUpload = channel.unary_unary(
                 '/mlmd.v1.ArtifactStore/CommitUpload',
                 request_serializer=mlmd_dot_v1_dot_artifacts__pb2.CommitUploadRequest.SerializeToString,
@@ -60,10 +65,20 @@ class ArtifactStoreStub(object):
                 request_serializer=mlmd_dot_v1_dot_artifacts__pb2.ListDownloadUrlsRequest.SerializeToString,
                 response_deserializer=mlmd_dot_v1_dot_artifacts__pb2.ListDownloadUrlsResponse.FromString,
                 )
+        self.StreamDownloadUrls = channel.unary_stream(
+                '/mlmd.v1.ArtifactStore/StreamDownloadUrls',
+                request_serializer=mlmd_dot_v1_dot_artifacts__pb2.StreamDownloadUrlsRequest.SerializeToString,
+                response_deserializer=mlmd_dot_v1_dot_artifacts__pb2.StreamDownloadUrlsResponse.FromString,
+                )
         self.RecordExternal = channel.unary_unary(
                 '/mlmd.v1.ArtifactStore/RecordExternal',
                 request_serializer=mlmd_dot_v1_dot_artifacts__pb2.RecordExternalRequest.SerializeToString,
                 response_deserializer=mlmd_dot_v1_dot_artifacts__pb2.RecordExternalResponse.FromString,
+                )
+        self.RecordFiles = channel.unary_unary(
+                '/mlmd.v1.ArtifactStore/RecordFiles',
+                request_serializer=mlmd_dot_v1_dot_artifacts__pb2.RecordFilesRequest.SerializeToString,
+                response_deserializer=mlmd_dot_v1_dot_artifacts__pb2.RecordFilesResponse.FromString,
                 )
 
 
@@ -94,6 +109,13 @@ class ArtifactStoreServicer(object):
 
     def ListUploadUrls(self, request, context):
         """Lists signed requests for what has to be sent, a page at a time; asked again, it signs again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def StreamUploadUrls(self, request, context):
+        """The same as a stream: batches are signed as they are read, so none expires unread.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -134,8 +156,22 @@ class ArtifactStoreServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamDownloadUrls(self, request, context):
+        """The same as a stream: batches are signed as they are read, so none expires unread.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RecordExternal(self, request, context):
         """Makes an artifact of bytes that are somewhere already, with what is said of them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordFiles(self, request, context):
+        """Writes down the files that are at the uri of an artifact which somebody else recorded, as they are now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -164,6 +200,11 @@ def add_ArtifactStoreServicer_to_server(servicer, server):
                     request_deserializer=mlmd_dot_v1_dot_artifacts__pb2.ListUploadUrlsRequest.FromString,
                     response_serializer=mlmd_dot_v1_dot_artifacts__pb2.ListUploadUrlsResponse.SerializeToString,
             ),
+            'StreamUploadUrls': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamUploadUrls,
+                    request_deserializer=mlmd_dot_v1_dot_artifacts__pb2.StreamUploadUrlsRequest.FromString,
+                    response_serializer=mlmd_dot_v1_dot_artifacts__pb2.StreamUploadUrlsResponse.SerializeToString,
+            ),
             'CommitUpload': grpc.unary_unary_rpc_method_handler(
                     servicer.CommitUpload,
                     request_deserializer=mlmd_dot_v1_dot_artifacts__pb2.CommitUploadRequest.FromString,
@@ -189,10 +230,20 @@ def add_ArtifactStoreServicer_to_server(servicer, server):
                     request_deserializer=mlmd_dot_v1_dot_artifacts__pb2.ListDownloadUrlsRequest.FromString,
                     response_serializer=mlmd_dot_v1_dot_artifacts__pb2.ListDownloadUrlsResponse.SerializeToString,
             ),
+            'StreamDownloadUrls': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamDownloadUrls,
+                    request_deserializer=mlmd_dot_v1_dot_artifacts__pb2.StreamDownloadUrlsRequest.FromString,
+                    response_serializer=mlmd_dot_v1_dot_artifacts__pb2.StreamDownloadUrlsResponse.SerializeToString,
+            ),
             'RecordExternal': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordExternal,
                     request_deserializer=mlmd_dot_v1_dot_artifacts__pb2.RecordExternalRequest.FromString,
                     response_serializer=mlmd_dot_v1_dot_artifacts__pb2.RecordExternalResponse.SerializeToString,
+            ),
+            'RecordFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordFiles,
+                    request_deserializer=mlmd_dot_v1_dot_artifacts__pb2.RecordFilesRequest.FromString,
+                    response_serializer=mlmd_dot_v1_dot_artifacts__pb2.RecordFilesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -270,6 +321,23 @@ class ArtifactStore(object):
         return grpc.experimental.unary_unary(request, target, '/mlmd.v1.ArtifactStore/ListUploadUrls',
             mlmd_dot_v1_dot_artifacts__pb2.ListUploadUrlsRequest.SerializeToString,
             mlmd_dot_v1_dot_artifacts__pb2.ListUploadUrlsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def StreamUploadUrls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/mlmd.v1.ArtifactStore/StreamUploadUrls',
+            mlmd_dot_v1_dot_artifacts__pb2.StreamUploadUrlsRequest.SerializeToString,
+            mlmd_dot_v1_dot_artifacts__pb2.StreamUploadUrlsResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
@@ -359,6 +427,23 @@ class ArtifactStore(object):
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 
     @staticmethod
+    def StreamDownloadUrls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(request, target, '/mlmd.v1.ArtifactStore/StreamDownloadUrls',
+            mlmd_dot_v1_dot_artifacts__pb2.StreamDownloadUrlsRequest.SerializeToString,
+            mlmd_dot_v1_dot_artifacts__pb2.StreamDownloadUrlsResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
     def RecordExternal(request,
             target,
             options=(),
@@ -372,5 +457,22 @@ class ArtifactStore(object):
         return grpc.experimental.unary_unary(request, target, '/mlmd.v1.ArtifactStore/RecordExternal',
             mlmd_dot_v1_dot_artifacts__pb2.RecordExternalRequest.SerializeToString,
             mlmd_dot_v1_dot_artifacts__pb2.RecordExternalResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def RecordFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/mlmd.v1.ArtifactStore/RecordFiles',
+            mlmd_dot_v1_dot_artifacts__pb2.RecordFilesRequest.SerializeToString,
+            mlmd_dot_v1_dot_artifacts__pb2.RecordFilesResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

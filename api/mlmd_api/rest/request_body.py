@@ -1,0 +1,38 @@
+"""The body of a request as a file that a thread reads."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from mlmd_schemas.caller import Caller
+
+_PATIENCE_SECONDS = 120.0
+"""How long a client may send nothing."""
+
+
+class RequestBody:
+    """Pulls the body from the event loop as it is read; what has been read is counted."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, stream: AsyncIterator[bytes], caller: Caller) -> None:
+        self._loop = loop
+        self._stream = stream
+        self._caller = caller
+        self._held = b""
+        self._ended = False
+        self.size_bytes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Return at most `size` bytes, b"" at the end; raises DeadlineExceeded."""
+        while not self._held and not self._ended:
+            self._caller.check_deadline()
+            pulled = asyncio.run_coroutine_threadsafe(self._pull(), self._loop)
+            self._held = pulled.result(_PATIENCE_SECONDS)
+        chunk, self._held = (self._held, b"") if size < 0 else (self._held[:size], self._held[size:])
+        self.size_bytes += len(chunk)
+        return chunk
+
+    async def _pull(self) -> bytes:
+        async for chunk in self._stream:
+            if chunk:
+                return chunk
+        self._ended = True
+        return b""
