@@ -77,6 +77,9 @@ class BlobStore(Protocol):
     def uri(self, key: str = "") -> str:
         """Return the URI under which others find a key, or a prefix of keys."""
 
+    def make(self) -> None:
+        """Make the bucket or the folder when it is not there."""
+
     def check(self) -> None:
         """Find out whether blobs can be kept here."""
 

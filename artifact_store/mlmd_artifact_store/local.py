@@ -39,6 +39,11 @@ class LocalStore:
         """Return a `file://` URI, percent-encoded as RFC 8089 has it."""
         return (self.root / key).as_uri() + ("/" if key.endswith("/") else "")
 
+    def make(self) -> None:
+        """Make the folder."""
+        with explained("", self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+
     def check(self) -> None:
         """Make the folder and try to write in it."""
         with explained("", self.root):

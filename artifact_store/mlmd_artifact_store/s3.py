@@ -59,6 +59,17 @@ class S3Store:
         """Return `s3://bucket/key`, the key as it is."""
         return f"s3://{self._bucket}/{self.prefix}{key}"
 
+    def make(self) -> None:
+        """Make the bucket; several servers may do so at the same time."""
+        self._requests.keys()
+        with self._where.explained(""):
+            try:
+                if not self._minio.bucket_exists(self._bucket):
+                    self._minio.make_bucket(self._bucket, self.settings.region)
+            except S3Error as error:
+                if error.code != "BucketAlreadyOwnedByYou":
+                    raise
+
     def check(self) -> None:
         """List at most one key."""
         self._requests.keys()

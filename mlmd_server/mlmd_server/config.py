@@ -81,6 +81,7 @@ class ArtifactsConfig:
     region: str = ""
     ca: str = ""
     public_endpoint: str = ""
+    create_bucket: bool = False
     sweep_every_seconds: float = 0.0
     sweep_grace_seconds: float = 7 * 86400.0
 

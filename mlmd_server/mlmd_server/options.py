@@ -155,6 +155,7 @@ OPTIONS: tuple[Option, ...] = (
         "URL",
         "Address of the object store as clients see it; signed requests are made out to it.",
     ),
+    Option("artifacts-create-bucket", _flag, False, "", "Make the bucket of `--artifacts` when it is not there."),
     Option(
         "sweep-every-seconds",
         _seconds(0, 86400),

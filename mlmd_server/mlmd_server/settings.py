@@ -73,6 +73,7 @@ def _config(values: dict[str, Any], given: set[str]) -> Config:
             values["artifacts_region"],
             values["artifacts_ca"],
             values["artifacts_public_endpoint"],
+            values["artifacts_create_bucket"],
             values["sweep_every_seconds"],
             values["sweep_grace_seconds"],
         ),

@@ -112,7 +112,10 @@ def tenant_artifacts(config: Config, stores: TenantStores) -> TenantArtifacts:
         store = stores.of(tenant)
         if not isinstance(store, Store):
             raise TypeError("artifacts need a store of this engine")
-        artifacts = Artifacts(store, blobs[roots.get(tenant, told.uri)], tenant)
+        place = blobs[roots.get(tenant, told.uri)]
+        if told.create_bucket:
+            place.make()
+        artifacts = Artifacts(store, place, tenant)
         return Requests(artifacts, http_address(config), told.sweep_grace_seconds)
 
     return TenantArtifacts(open_tenant)

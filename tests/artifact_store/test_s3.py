@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -260,3 +261,15 @@ def test_settings_of_the_environment(tmp_path: Path, s3: S3Address) -> None:
 def test_settings_that_cannot_be(wrong: dict[str, str]) -> None:
     with pytest.raises(InvalidArgument, match="artifacts: "):
         completed(S3Settings("b", **wrong), {})  # type: ignore[arg-type]
+
+
+def test_a_bucket_is_made_once(settings: S3Settings) -> None:
+    store = S3Store(dataclasses.replace(settings, bucket=f"{settings.bucket}-made"), "pre/")
+    with pytest.raises(FailedPrecondition, match="no bucket"):
+        store.check()
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(lambda _: store.make(), range(4))) == [None] * 4
+    store.make()
+    store.check()
+    put(store, "k", b"v")
+    assert content_of(store, "k") == b"v"

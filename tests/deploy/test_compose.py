@@ -76,10 +76,22 @@ def test_the_server_gets_options_that_it_has(compose: Document) -> None:
     settings: dict[str, Any] = compose["services"]["server"]["environment"]
     options = {option.variable: option for option in OPTIONS}
     for variable, value in settings.items():
-        options[variable].parse(REQUIRED.sub("secret", value), "from compose.yaml")
+        if variable not in ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"):
+            options[variable].parse(REQUIRED.sub("secret", value), "from compose.yaml")
     mysql = compose["services"]["mysql"]["environment"]
     user, password, database = mysql["MYSQL_USER"], mysql["MYSQL_PASSWORD"], mysql["MYSQL_DATABASE"]
     assert settings["MLMD_DATABASE"] == f"mysql://{user}:{password}@mysql:3306/{database}"
+
+
+def test_artifacts_are_in_the_minio_next_to_it(compose: Document) -> None:
+    """With its root user, at the address of the service for the server and at the published one for clients."""
+    settings = compose["services"]["server"]["environment"]
+    minio = compose["services"]["minio"]
+    assert settings["MLMD_ARTIFACTS"] == "s3://mlmd"
+    assert settings["MLMD_ARTIFACTS_ENDPOINT"] == "http://minio:9000"
+    assert f"{settings['MLMD_ARTIFACTS_PUBLIC_ENDPOINT'].removeprefix('http://')}:9000" in minio["ports"]
+    keys = [settings["MINIO_ACCESS_KEY"], settings["MINIO_SECRET_KEY"]]
+    assert keys == [minio["environment"]["MINIO_ROOT_USER"], minio["environment"]["MINIO_ROOT_PASSWORD"]]
 
 
 def test_containers_are_confined(compose: Document) -> None:

@@ -150,6 +150,30 @@ def test_complete_keeps_data_on_claims() -> None:
     assert find(objects, "PodDisruptionBudget", "mlmd-server")["spec"]["maxUnavailable"] == 1
 
 
+def test_artifacts_outlive_pods() -> None:
+    """In MinIO's bucket, in the folder of the claim, or where the optional ConfigMap says."""
+
+    def server(folder: str) -> Any:
+        pod = find(built(KUBERNETES / folder), "Deployment", "mlmd-server")["spec"]["template"]["spec"]
+        return pod["containers"][0]
+
+    def settings(folder: str) -> dict[str, Any]:
+        return {setting["name"]: setting for setting in server(folder)["env"]}
+
+    complete = settings("overlays/complete")
+    assert complete["MLMD_ARTIFACTS"]["value"] == "s3://mlmd"
+    service = find(built(KUBERNETES / "overlays" / "complete"), "Service", "mlmd-minio")
+    port = service["spec"]["ports"][0]["port"]
+    host = f"{service['metadata']['name']}.{service['metadata']['namespace']}.svc"
+    assert complete["MLMD_ARTIFACTS_ENDPOINT"]["value"] == f"http://{host}:{port}"
+    for name, key in (("MINIO_ACCESS_KEY", "root-user"), ("MINIO_SECRET_KEY", "root-password")):
+        assert complete[name]["valueFrom"]["secretKeyRef"] == {"name": "mlmd-minio", "key": key}
+    mounts = {mount["name"]: mount["mountPath"] for mount in server("overlays/sqlite")["volumeMounts"]}
+    assert settings("overlays/sqlite")["MLMD_ARTIFACTS"]["value"].startswith(f"file://{mounts['data']}/")
+    reference = {"name": "mlmd-artifacts", "optional": True}
+    assert server("base")["envFrom"] == [{"configMapRef": reference}, {"secretRef": reference}]
+
+
 def test_sqlite_is_one_process_on_one_claim() -> None:
     """One replica that never overlaps its successor, no budget that would forbid draining, no database but the file."""
     objects = built(KUBERNETES / "overlays" / "sqlite")
