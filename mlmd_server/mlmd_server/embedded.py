@@ -69,7 +69,7 @@ class EmbeddedTransport:
         """Open the store; raises CallError. The folder `scratch` is thrown away when nobody has the transport."""
         self.target = target
         self._config = config
-        self._discard = weakref.finalize(self, _discard, scratch, os.getpid())
+        self._scratch = scratch
         self._closed = False
         self._assemble()
 
@@ -77,6 +77,7 @@ class EmbeddedTransport:
         with _call_errors():
             self._parts = assemble(self._config, QuietJournal())
         self._pid = os.getpid()
+        self._release = weakref.finalize(self, _release, self._parts, self._scratch, self._pid)
 
     @property
     def parts(self) -> Parts:
@@ -85,6 +86,7 @@ class EmbeddedTransport:
             raise self._is_closed()
         if self._pid != os.getpid():
             _INHERITED.append(self._parts)
+            self._scratch = None  # which is the parent's to throw away
             self._assemble()
         return self._parts
 
@@ -143,11 +145,8 @@ class EmbeddedTransport:
 
     def close(self) -> None:
         """End every stream and close the database's connections."""
-        closed, self._closed = self._closed, True
-        if not closed and self._pid == os.getpid():
-            self._parts.dispatcher.end_streams()
-            self._parts.stores.close()
-        self._discard()
+        self._closed = True
+        self._release()
 
     def _is_closed(self) -> CallError:
         return CallError(Code.CANCELLED, f"The store {self.target} is closed; open another.")
@@ -186,7 +185,12 @@ def open_connection(
     with _call_errors():
         source = from_connection(connection)
         scratch = None if source.url else Path(tempfile.mkdtemp(prefix="mlmd-memory-"))
-        return _open_source(replace(source, enable_upgrade=enable_upgrade, downgrade_to=downgrade_to), scratch)
+        try:
+            return _open_source(replace(source, enable_upgrade=enable_upgrade, downgrade_to=downgrade_to), scratch)
+        except BaseException:
+            if scratch is not None:
+                shutil.rmtree(scratch, ignore_errors=True)
+            raise
 
 
 def _open_source(source: Source, scratch: Path | None) -> EmbeddedTransport:
@@ -249,6 +253,11 @@ def _time_limit(seconds: float | None, act: Callable[[], None]) -> Iterator[None
         timer.cancel()
 
 
-def _discard(scratch: Path | None, owner: int) -> None:
-    if scratch is not None and os.getpid() == owner:
+def _release(parts: Parts, scratch: Path | None, owner: int) -> None:
+    """Give back what a transport held, in the process that took it."""
+    if os.getpid() != owner:
+        return
+    parts.dispatcher.end_streams()
+    parts.stores.close()
+    if scratch is not None:
         shutil.rmtree(scratch, ignore_errors=True)

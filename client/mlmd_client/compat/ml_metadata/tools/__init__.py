@@ -1,0 +1,1 @@
+"""`ml_metadata.tools`, which is empty there too."""
