@@ -117,6 +117,7 @@ class GrpcTransport:
             raise CallError(_CANCELLED, f"The connection to {self.target} is closed; open another.")
         if self._pid != os.getpid():
             self._lock = threading.Lock()  # another thread of the parent may have held it
+            self._options.append(("grpc.use_local_subchannel_pool", 1))  # the other pool has the parent's connection
             self._open()
         key = (path, response_type, streamed)
         call = self._calls.get(key)

@@ -1,26 +1,45 @@
-"""The two ways to a store: a server over gRPC, and this process."""
+"""The two ways to a store: over gRPC, and in this process."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from mlmd_api.grpc.server import GrpcServer, GrpcSettings
 from mlmd_client.transport import Transport, open_transport
+from mlmd_server.embedded import open_embedded
 
 from tests.conftest import StartServer
 from tests.services.ceph import S3Address
+from tests.services.ports import free_port
 from tests.services.server import Server
 
 WAYS = ("grpc", "embedded")
 
 
 @pytest.fixture
-def open_way(start_server: Callable[..., Server]) -> Iterator[Callable[[str, str], Transport]]:
+def serve_grpc() -> Iterator[Callable[[str], str]]:
+    """A function that serves a database over gRPC from a thread of this process and returns `host:port`."""
+    with ExitStack() as running:
+
+        def serve(url: str) -> str:
+            store = open_embedded(url)
+            running.callback(store.close)
+            server = GrpcServer(store.parts.dispatcher, GrpcSettings(port=free_port()))
+            running.callback(lambda: server.stop(5).wait())
+            server.start()
+            return f"127.0.0.1:{server.port}"
+
+        yield serve
+
+
+@pytest.fixture
+def open_way(serve_grpc: Callable[[str], str]) -> Iterator[Callable[[str, str], Transport]]:
     """A function that opens a database by way and URL; everything is closed at the end."""
     opened: list[Transport] = []
 
     def open_it(way: str, url: str) -> Transport:
-        target = f"grpc://{start_server(url).target}" if way == "grpc" else url
-        opened.append(open_transport(target))
+        opened.append(open_transport(serve_grpc(url) if way == "grpc" else url))
         return opened[-1]
 
     yield open_it

@@ -164,9 +164,9 @@ print(statuses, len(answer.artifact_types))
 
 @pytest.mark.parametrize("way", ["grpc", "embedded"])
 def test_a_fork_goes_on_with_connections_of_its_own(
-    way: str, database_url: str, start_server: Callable[..., Server]
+    way: str, database_url: str, serve_grpc: Callable[[str], str]
 ) -> None:
-    target = start_server(database_url).target if way == "grpc" else database_url
+    target = serve_grpc(database_url) if way == "grpc" else database_url
     done = subprocess.run([sys.executable, "-c", FORKED, target], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "[0, 0, 0] 5", done.stderr
 
