@@ -17,6 +17,7 @@ _LOG = logging.getLogger("mlmd.client")
 _SERVICE = "/ml_metadata.MetadataStoreService/"
 _ATTEMPTS = 5
 _MEAN_PAUSE_SECONDS = 2.0
+_MEND = " Schema migration is disabled here; MetadataStore(config, enable_upgrade_migration=True) enables it."
 
 
 class ExtraOptions:
@@ -111,7 +112,8 @@ def open_database(
     try:
         return call_entry_point("connection_config", config, enable_upgrade, downgrade_to_schema_version)
     except CallError as error:
-        raise RuntimeError(error.message) from error
+        mend = _MEND if error.code == errors.FAILED_PRECONDITION and "upgrading enabled" in error.message else ""
+        raise RuntimeError(error.message + mend) from error
 
 
 def _server(config: pb.MetadataStoreClientConfig) -> GrpcTransport:
