@@ -72,3 +72,25 @@ def stub() -> Iterator[Callable[[Script], Stub]]:
     yield start
     for server in running:
         server.stop(0).wait()
+
+
+WAYS = ("grpc", "embedded")
+
+
+def client_config(address: str) -> pb.MetadataStoreClientConfig:
+    """Return how MLMD's client is told of a server at `host:port`."""
+    host, _, port = address.rpartition(":")
+    return pb.MetadataStoreClientConfig(host=host, port=int(port))
+
+
+@pytest.fixture(params=WAYS)
+def store(request: pytest.FixtureRequest, serve_grpc: Callable[[str], str], sqlite_url: str) -> Iterator[MetadataStore]:
+    """MLMD's client on an empty SQLite store, by each way."""
+    config: pb.MetadataStoreClientConfig | pb.ConnectionConfig
+    if request.param == "grpc":
+        config = client_config(serve_grpc(sqlite_url))
+    else:
+        config = pb.ConnectionConfig(fake_database=pb.FakeDatabaseConfig())
+    opened = MetadataStore(config)
+    yield opened
+    opened.close()
