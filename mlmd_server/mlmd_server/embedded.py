@@ -33,6 +33,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from mlmd_server.config import Config
 from mlmd_server.google_config import Source, from_connection
+from mlmd_server.reaper import reap_opened
 from mlmd_server.settings import load_config
 from mlmd_server.wiring import Parts, assemble
 
@@ -76,6 +77,8 @@ class EmbeddedTransport:
     def _assemble(self) -> None:
         with _call_errors():
             self._parts = assemble(self._config, QuietJournal())
+        if not self._config.database.read_only:
+            reap_opened(self._parts.stores)  # nobody else does it for a store that no server serves
         self._pid = os.getpid()
         self._release = weakref.finalize(self, _release, self._parts, self._scratch, self._pid)
 

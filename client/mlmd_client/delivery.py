@@ -1,0 +1,153 @@
+"""Calls out of a journal to the server: in order, each once, whoever sends them."""
+
+import enum
+import logging
+import os
+import tempfile
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from google.protobuf.message import Message
+from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
+from mlmd_schemas.pb.v1 import metrics_pb2, runs_pb2
+
+from mlmd_client.calls import CallError
+from mlmd_client.failures import ALREADY_EXISTS, NOT_FOUND
+from mlmd_client.journal import SUFFIX, Journal, Record, left_behind
+from mlmd_client.points import owners_of
+from mlmd_client.service import Service
+
+LOG = logging.getLogger("mlmd")
+START_RUN, JOIN_RUN, FINISH_RUN = (f"/mlmd.v1.Runs/{name}" for name in ("StartRun", "JoinRun", "FinishRun"))
+PUT_EVENTS = "/ml_metadata.MetadataStoreService/PutEvents"
+PUT_MEMBERS = "/ml_metadata.MetadataStoreService/PutAttributionsAndAssociations"
+REQUESTS: dict[str, type[Message]] = {
+    START_RUN: runs_pb2.StartRunRequest,
+    FINISH_RUN: runs_pb2.FinishRunRequest,
+    PUT_EVENTS: mlmd.PutEventsRequest,
+    PUT_MEMBERS: mlmd.PutAttributionsAndAssociationsRequest,
+    "/mlmd.v1.Metrics/LogSeries": metrics_pb2.LogSeriesRequest,
+    "/mlmd.v1.Metrics/LogScalars": metrics_pb2.LogScalarsRequest,
+    "/mlmd.v1.Metrics/LogEvaluation": metrics_pb2.LogEvaluationRequest,
+}
+_NEVER = frozenset({3, NOT_FOUND, ALREADY_EXISTS, 9, 11, 12})
+"""Codes that sending again does not change."""
+SEND_SECONDS = 20.0
+UNDELIVERABLE = ".undeliverable"
+
+
+class Outcome(enum.Enum):
+    """What became of a call.
+
+    >>> Outcome.SENT.name
+    'SENT'
+    """
+
+    SENT = 1
+    LATER = 2
+    NEVER = 3
+
+
+@dataclass(slots=True)
+class Addressee:
+    """The run that calls belong to; its execution is 0 until the server has told.
+
+    >>> Addressee("4f0c9d2b7a6e4c18").execution_id
+    0
+    """
+
+    token: str
+    execution_id: int = 0
+    context_id: int = 0
+    number: int = 0
+
+    def learn(self, run: runs_pb2.Run) -> None:
+        """Take over what the server says of the run."""
+        self.execution_id, self.context_id, self.number = run.execution_id, run.context_id, run.number
+
+
+def send(service: Service, addressee: Addressee, record: Record) -> tuple[Outcome, str]:
+    """Make the call of a record; return what became of it and, unless it was sent, why."""
+    try:
+        if record.path != START_RUN and record.path != FINISH_RUN and not addressee.execution_id:
+            request = runs_pb2.JoinRunRequest(token=addressee.token)
+            addressee.learn(service.once(JOIN_RUN, request, timeout_seconds=SEND_SECONDS).run)
+        answer = service.once(record.path, _addressed(record, addressee), key=record.key, timeout_seconds=SEND_SECONDS)
+    except CallError as error:
+        if record.path == PUT_EVENTS and error.code == ALREADY_EXISTS:
+            return Outcome.SENT, ""
+        return Outcome.NEVER if error.code in _NEVER else Outcome.LATER, error.message
+    if record.path == START_RUN:
+        addressee.learn(answer.run)
+        addressee.token = answer.token
+    return Outcome.SENT, ""
+
+
+def _addressed(record: Record, addressee: Addressee) -> Message:
+    """Return the request with the ids that were not known when it was written."""
+    request: Message = REQUESTS[record.path]()
+    request.ParseFromString(record.request)
+    if isinstance(request, runs_pb2.FinishRunRequest):
+        request.token = addressee.token  # not the one it was written with when the run was joined by key
+    for owner in owners_of(record.path, request):
+        if owner.WhichOneof("node") is None:
+            owner.execution_id = addressee.execution_id
+    if isinstance(request, mlmd.PutEventsRequest):
+        for event in request.events:
+            if not event.HasField("execution_id"):
+                event.execution_id = addressee.execution_id
+    return request
+
+
+def journal_folder(target: str) -> Path:
+    """Return where the journals of a store are: below `MLMD_JOURNAL`, or in the user's folder for such things.
+
+    >>> journal_folder("a:8080") == journal_folder("b:8080")
+    False
+    """
+    chosen = os.environ.get("MLMD_JOURNAL") or os.environ.get("XDG_STATE_HOME")
+    try:
+        root = Path(chosen) if chosen else Path.home() / ".local" / "state"
+    except RuntimeError:  # nobody's home
+        root = Path(tempfile.gettempdir())
+    if not os.environ.get("MLMD_JOURNAL"):
+        root = root / "mlmd" / "journal"
+    return root / sha256(target.encode()).hexdigest()[:16]
+
+
+def deliver_left_behind(service: Service, folder: Path) -> tuple[int, int]:
+    """Send what processes that are gone left in a folder; return how many calls were sent and how many remain.
+
+    A file is deleted when all of it is sent. What was sent before its process went is sent again, and the server
+    knows it by its key.
+    """
+    sent = remaining = 0
+    for path in left_behind(folder):
+        journal = Journal.take_over(path)
+        if journal is None:
+            continue
+        done, left = _deliver(service, journal)
+        sent, remaining = sent + done, remaining + left
+    return sent, remaining
+
+
+def _deliver(service: Service, journal: Journal) -> tuple[int, int]:
+    addressee = Addressee(str(journal.facts.get("token", "")), int(journal.facts.get("execution_id", 0)))
+    places = [place for place, _ in journal.records()]
+    refused = 0
+    for count, place in enumerate(places):
+        record = journal.read(place)
+        outcome, reason = send(service, addressee, record)
+        if outcome is Outcome.LATER:
+            journal.close()
+            return count - refused, len(places) - count
+        if outcome is Outcome.NEVER:
+            refused += 1
+            LOG.warning("a call of an earlier process was refused by %s: %s: %s", service.target, record.path, reason)
+    if refused:
+        journal.path.rename(journal.path.with_suffix(SUFFIX + UNDELIVERABLE))
+        journal.close()
+    else:
+        journal.discard()
+    return len(places) - refused, 0

@@ -1,0 +1,66 @@
+"""Drawings: SVG that a notebook shows and a file keeps."""
+
+import html
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mlmd_client.failures import refused
+
+
+class Drawing:
+    """One SVG document, without scripts and with nothing to load.
+
+    >>> Drawing("<svg/>").svg
+    '<svg/>'
+    """
+
+    def __init__(self, svg: str) -> None:
+        self.svg = svg
+
+    def save(self, path: str | Path) -> Path:
+        """Write it to a file; raises Refused unless its name ends with .svg.
+
+        >>> import tempfile
+        >>> Drawing("<svg/>").save(Path(tempfile.mkdtemp()) / "roc.svg").name
+        'roc.svg'
+        """
+        target = Path(path)
+        if target.suffix.lower() != ".svg":
+            raise refused(
+                f"path: {target.name!r} does not end with .svg, and drawings are SVG; call it {target.stem}.svg."
+            )
+        target.write_text(self.svg, "utf-8")
+        return target
+
+    def _repr_svg_(self) -> str:
+        return self.svg
+
+    def _repr_html_(self) -> str:
+        return self.svg
+
+
+class Drawings:
+    """Several drawings by name.
+
+    >>> list(Drawings({"churn@1": Drawing("<svg/>")}))
+    ['churn@1']
+    """
+
+    def __init__(self, drawn: Mapping[str, Drawing]) -> None:
+        self._drawn = dict(drawn)
+
+    def __len__(self) -> int:
+        return len(self._drawn)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._drawn)
+
+    def __getitem__(self, name: str) -> Drawing:
+        return self._drawn[name]
+
+    def _repr_html_(self) -> str:
+        return "".join(
+            f'<figure style="display:inline-block;margin:0 1em 1em 0"><figcaption>{html.escape(name)}</figcaption>'
+            f"{drawing.svg}</figure>"
+            for name, drawing in self._drawn.items()
+        )

@@ -1,0 +1,92 @@
+"""Files of versions: how they get into the store, and where they are on this machine."""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+
+from mlmd_client.calls import CallError, Transport
+from mlmd_client.download import download
+from mlmd_client.failures import NOT_FOUND, NotFound, failure_of
+from mlmd_client.progress_bar import ProgressBar
+from mlmd_client.upload import upload
+
+_MARK = ".whole.json"
+
+
+def send_files(transport: Transport, artifact: pb.Artifact, name: str, path: Path, *, reuse: bool) -> int:
+    """Upload a file or folder as the next version of a name, with a bar for who looks; return the artifact's id.
+
+    Raises Refused for files that cannot be kept, Taken for a name that is somebody else's, Unreachable. What fails
+    leaves no version and no artifact that is LIVE.
+    """
+    bar = ProgressBar(name)
+    try:
+        return upload(transport, artifact, path, collection=name, reuse=reuse, progress=bar).artifact_id
+    except CallError as error:
+        raise failure_of(error) from error
+    finally:
+        bar.end()
+
+
+def cache_folder() -> Path:
+    """Return where fetched files are kept: `MLMD_CACHE`, or the user's folder for such things.
+
+    >>> cache_folder().is_absolute()
+    True
+    """
+    chosen = os.environ.get("MLMD_CACHE")
+    if chosen:
+        return Path(chosen).absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    try:
+        return (Path(base) if base else Path.home() / ".cache").absolute() / "mlmd"
+    except RuntimeError:  # nobody's home
+        return Path(tempfile.gettempdir()) / "mlmd-cache"
+
+
+def fetched(transport: Transport, artifact_id: int, label: str, folder: Path, *, marked: bool) -> Path:
+    """Fetch the files of an artifact into a folder; return the one file, or the folder of several.
+
+    With `marked` a folder whose files are as this function left them is taken as it is; otherwise each file's digest is
+    looked at, and what is there already is not fetched again. Raises NotFound when the artifact has no files.
+    """
+    mark = folder.with_name(folder.name + _MARK)
+    if marked and _unchanged(folder, mark):
+        return _one_or_all(folder)
+    bar = ProgressBar(label)
+    try:
+        if not download(transport, artifact_id, folder, progress=bar).file_count:
+            raise NotFound(NOT_FOUND, f"{label}: artifact {artifact_id} has no files in this store.")
+    except CallError as error:
+        raise failure_of(error) from error
+    finally:
+        bar.end()
+    if marked:
+        mark.write_text(json.dumps(_state(folder)))
+    return _one_or_all(folder)
+
+
+def _state(folder: Path) -> dict[str, Any]:
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            told = path.stat()
+            found[str(path.relative_to(folder))] = [told.st_size, told.st_mtime_ns]
+    return found
+
+
+def _unchanged(folder: Path, mark: Path) -> bool:
+    try:
+        told: Any = json.loads(mark.read_text())
+    except (OSError, ValueError):
+        return False
+    return bool(told) and bool(told == _state(folder))
+
+
+def _one_or_all(folder: Path) -> Path:
+    entries = list(folder.iterdir())
+    return entries[0] if len(entries) == 1 and entries[0].is_file() else folder

@@ -1,0 +1,320 @@
+"""What is there: nodes by filter, runs, versions by name."""
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
+from mlmd_schemas.pb.v1 import collections_pb2, runs_pb2
+
+from mlmd_client.failures import NOT_FOUND, NotFound, Refused, refused
+from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE, Reference
+from mlmd_client.service import Service
+from mlmd_client.tables import Table, moment, table_of
+from mlmd_client.values import properties_of
+
+if TYPE_CHECKING:
+    from mlmd_client.store import Store
+
+MLMD = "/ml_metadata.MetadataStoreService"
+PAGE = 100
+_KINDS = {
+    "artifacts": ("Artifacts", ""),
+    "datasets": ("Artifacts", DATASET_TYPE),
+    "models": ("Artifacts", MODEL_TYPE),
+    "files": ("Artifacts", ARTIFACT_TYPE),
+    "executions": ("Executions", ""),
+    "runs": ("Executions", "mlmd.Run"),
+    "contexts": ("Contexts", ""),
+    "experiments": ("Contexts", "mlmd.Experiment"),
+}
+_STORED_ORDERS = {"id": "ID", "created": "CREATE_TIME", "updated": "LAST_UPDATE_TIME"}
+
+
+def find(service: Service, kind: str, where: str = "", *, order: str = "", limit: int = 0) -> Table:
+    """Return the nodes of a kind that match a filter; see `Store.find`.
+
+    >>> find(store.service, "models", "name = 'churn/1'").column("name")
+    ['churn/1']
+    """
+    if kind not in _KINDS:
+        raise refused(f"kind: {kind!r} is none of {', '.join(_KINDS)}.")
+    if limit < 0:
+        raise refused(f"limit: {limit} is below 0; 0 means all of them.")
+    noun, type_name = _KINDS[kind]
+    parts = [f"type = {literal(type_name)}"] if type_name else []
+    parts += [f"({where})" if parts else where] if where.strip() else []
+    name = order.removeprefix("-")
+    stored = not name or name in _STORED_ORDERS
+    options = pb.ListOperationOptions(filter_query=" AND ".join(parts))
+    field: Any = pb.ListOperationOptions.OrderByField.Field.Value(_STORED_ORDERS.get(name, "ID"))
+    options.order_by_field.field = field
+    options.order_by_field.is_asc = not order.startswith("-")
+    rows = [node_row(node) for node in _nodes(service, noun, options, limit if stored else 0)]
+    if not stored:
+        rows = _ordered(rows, name, order.startswith("-"))[: limit or None]
+    return table_of(rows)
+
+
+def _nodes(service: Service, noun: str, options: pb.ListOperationOptions, limit: int) -> list[Any]:
+    found: list[Any] = []
+    while True:
+        options.max_result_size = min(PAGE, limit - len(found)) if limit else PAGE
+        answer = service.read(f"{MLMD}/Get{noun}", getattr(mlmd, f"Get{noun}Request")(options=options))
+        found += getattr(answer, noun.lower())
+        options.next_page_token = answer.next_page_token
+        if not answer.next_page_token or (limit and len(found) >= limit):
+            return found
+
+
+def _ordered(rows: list[dict[str, Any]], name: str, falling: bool) -> list[dict[str, Any]]:
+    """Order rows by a property, those that lack it or have NaN last."""
+    having = [row for row in rows if row.get(name) is not None and row[name] == row[name]]
+    if not having and rows:
+        raise refused(
+            f"order: no node that was found has a property {name!r}; order by id, created or updated instead."
+        )
+    lacking = [row for row in rows if row.get(name) is None or row[name] != row[name]]
+    try:
+        having.sort(key=lambda row: row[name], reverse=falling)
+    except TypeError:
+        raise refused(f"order: the property {name!r} holds numbers and text, which have no common order.") from None
+    return having + lacking
+
+
+def node_row(node: Any) -> dict[str, Any]:
+    """Return a node as a row: what MLMD knows of it, then its properties.
+
+    >>> node_row(pb.Artifact(id=7, type="system.Model", name="churn/1"))["name"]
+    'churn/1'
+    """
+    row: dict[str, Any] = {"id": node.id, "type": node.type, "name": node.name}
+    if isinstance(node, pb.Artifact):
+        row |= {"state": pb.Artifact.State.Name(node.state), "uri": node.uri}
+    elif isinstance(node, pb.Execution):
+        row["state"] = pb.Execution.State.Name(node.last_known_state)
+    row["created"] = moment(node.create_time_since_epoch)
+    properties = properties_of(node)
+    return row | {name: value for name, value in properties.items() if name not in row and name != "environment"}
+
+
+def literal(text: str) -> str:
+    r"""Return a text as a literal of the filter language.
+
+    >>> literal("it's")
+    "'it\\'s'"
+    """
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n").replace("\r", "\\r")
+    return f"'{escaped}'"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFacts:
+    """A run as the store knows it.
+
+    >>> store.run_facts("doc/setup/1").metrics["auc"]
+    0.91
+    """
+
+    id: int
+    name: str
+    state: str
+    reason: str
+    started: datetime.datetime | None
+    ended: datetime.datetime | None
+    params: dict[str, Any]
+    metrics: dict[str, Any]
+    properties: dict[str, Any]
+
+
+def facts_of(execution: pb.Execution) -> RunFacts:
+    """Return the facts of an execution, which need not be a run of ours.
+
+    >>> facts_of(pb.Execution(id=3, name="churn/train/1")).name
+    'churn/train/1'
+    """
+    properties = properties_of(execution)
+    metrics = {
+        name: value.double_value
+        for name, value in execution.custom_properties.items()
+        if value.WhichOneof("value") == "double_value" and not name.startswith("param.")
+    }
+    return RunFacts(
+        id=execution.id,
+        name=execution.name or execution.type,
+        state=pb.Execution.State.Name(execution.last_known_state),
+        reason=str(properties.get("mlmd.reason", "")),
+        started=moment(execution.create_time_since_epoch),
+        ended=None
+        if execution.last_known_state == pb.Execution.RUNNING
+        else moment(execution.last_update_time_since_epoch),
+        params={name.removeprefix("param."): value for name, value in properties.items() if name.startswith("param.")},
+        metrics=metrics,
+        properties=properties,
+    )
+
+
+def list_runs(service: Service, name: str, state: str, limit: int) -> Table:
+    """Return the runs of an experiment or step, newest first; see `Store.runs`.
+
+    >>> list_runs(store.service, "doc/setup", "", 1).column("state")
+    ['COMPLETE']
+    """
+    experiment, _, step = name.rpartition("/")
+    request = runs_pb2.ListRunsRequest(experiment=experiment or name, step=step if experiment else "")
+    if state:
+        try:
+            chosen: Any = runs_pb2.RunState.Value(f"RUN_STATE_{state.upper()}")
+            request.state = chosen
+        except ValueError:
+            raise refused(f"state: {state!r} is none of RUNNING, COMPLETE, FAILED and CANCELED.") from None
+    found: list[runs_pb2.Run] = []
+    while True:
+        request.page_size = min(PAGE, limit - len(found)) if limit else PAGE
+        page = service.read("/mlmd.v1.Runs/ListRuns", request)
+        found += page.runs
+        request.page_token = page.next_page_token
+        if not page.next_page_token or (limit and len(found) >= limit):
+            break
+    if not found and experiment and not request.page_token:  # the whole name may be an experiment's
+        whole = runs_pb2.ListRunsRequest(experiment=name, state=request.state, page_size=min(limit or PAGE, PAGE))
+        found = list(service.read("/mlmd.v1.Runs/ListRuns", whole).runs)
+    executions = {one.id: one for one in executions_by_id(service, [run.execution_id for run in found])}
+    return table_of([_run_row(run, executions.get(run.execution_id, pb.Execution())) for run in found])
+
+
+def _run_row(run: runs_pb2.Run, execution: pb.Execution) -> dict[str, Any]:
+    facts = facts_of(execution)
+    row: dict[str, Any] = {
+        "id": run.execution_id,
+        "name": f"{run.experiment}/{run.step}/{run.number}",
+        "state": runs_pb2.RunState.Name(run.state).removeprefix("RUN_STATE_"),
+        "started": moment(run.start_ms),
+        "ended": moment(run.end_ms),
+        "reason": run.reason,
+    }
+    for values in (facts.params, facts.metrics):
+        row |= {name: value for name, value in values.items() if name not in row}
+    return row
+
+
+def executions_by_id(service: Service, ids: list[int]) -> list[pb.Execution]:
+    """Return the executions of these ids that exist.
+
+    >>> executions_by_id(store.service, [])
+    []
+    """
+    found: list[pb.Execution] = []
+    for start in range(0, len(ids), 1000):
+        request = mlmd.GetExecutionsByIDRequest(execution_ids=ids[start : start + 1000])
+        found += service.read(f"{MLMD}/GetExecutionsByID", request).executions
+    return found
+
+
+def resolve(service: Service, reference: Reference) -> collections_pb2.Version:
+    """Return the version that a reference means; raises NotFound, and Refused when two types have the name.
+
+    >>> from mlmd_client.names import parse_reference
+    >>> resolve(store.service, parse_reference("churn@1")).type_name
+    'system.Model'
+    """
+    type_name = reference.type_name or _type_of(service, reference.name)
+    request = collections_pb2.ResolveVersionRequest(type_name=type_name, name=reference.name)
+    if reference.number:
+        request.number = reference.number
+    else:
+        request.alias = reference.alias
+    version: collections_pb2.Version = service.read("/mlmd.v1.Collections/ResolveVersion", request).version
+    return version
+
+
+def _type_of(service: Service, name: str) -> str:
+    """Return the type that has a collection of this name."""
+    wanted = f"type = 'mlmd.Collection' AND ENDS_WITH(name, {literal('/' + name)})"
+    options = pb.ListOperationOptions(filter_query=wanted, max_result_size=PAGE)
+    contexts = service.read(f"{MLMD}/GetContexts", mlmd.GetContextsRequest(options=options)).contexts
+    types = [context.name.partition("/")[0] for context in contexts if context.name.partition("/")[2] == name]
+    if not types:
+        raise NotFound(
+            NOT_FOUND,
+            f"name: there is no collection {name!r} of any type; log_dataset, log_model or log_artifact make one.",
+        )
+    if len(types) > 1:
+        choices = " or ".join(f"{one}/{name}" for one in sorted(types))
+        raise refused(f"name: {name!r} is the name of several things; write {choices}, or give type=.")
+    return str(types[0])
+
+
+def artifact_of(service: Service, artifact_id: int) -> pb.Artifact:
+    """Return an artifact by id; raises NotFound.
+
+    >>> artifact_of(store.service, store["churn@1"].id).name
+    'churn/1'
+    """
+    request = mlmd.GetArtifactsByIDRequest(artifact_ids=[artifact_id])
+    found: list[pb.Artifact] = list(service.read(f"{MLMD}/GetArtifactsByID", request).artifacts)
+    if not found:
+        raise NotFound(
+            NOT_FOUND, f"id: there is no artifact {artifact_id}; store.find('artifacts') lists those there are."
+        )
+    return found[0]
+
+
+def version_of(service: Service, artifact: pb.Artifact) -> collections_pb2.Version | None:
+    """Return the version that an artifact is, None when it is none.
+
+    >>> version_of(store.service, store["churn@1"].message).number
+    1
+    """
+    name, _, number = artifact.name.rpartition("/")
+    if not name or not number.isdecimal() or "/" in artifact.type:
+        return None
+    try:
+        found = resolve(service, Reference(name, artifact.type, number=int(number)))
+    except (NotFound, Refused):
+        return None
+    return found if found.artifact_id == artifact.id else None
+
+
+def versions_table(service: Service, reference: Reference) -> Table:
+    """Return the versions of a name, newest first; see `Store.versions`.
+
+    >>> versions_table(store.service, Reference("churn", "system.Model")).column("number")
+    [2, 1]
+    """
+    type_name = reference.type_name or _type_of(service, reference.name)
+    request = collections_pb2.ListVersionsRequest(type_name=type_name, name=reference.name, page_size=PAGE)
+    rows: list[dict[str, Any]] = []
+    while True:
+        page = service.read("/mlmd.v1.Collections/ListVersions", request)
+        rows += [
+            {
+                "ref": f"{reference.name}@{one.number}",
+                "number": one.number,
+                "aliases": list(one.aliases),
+                "created": moment(one.create_ms),
+                "id": one.artifact_id,
+            }
+            for one in page.versions
+        ]
+        request.page_token = page.next_page_token
+        if not page.next_page_token:
+            return table_of(rows, f"{type_name} {reference.name}")
+
+
+def run_target(store: "Store", given: Any) -> int | None:
+    """Return the execution that a run, its facts or its name `churn/train/7` means; None when it is none.
+
+    >>> run_target(store, "doc/setup/2") == store.runs("doc/setup")[0]["id"]
+    True
+    """
+    from mlmd_client.run import Run
+
+    if isinstance(given, Run | RunFacts):
+        return given.id
+    if isinstance(given, str) and given.count("/") >= 1 and given.rpartition("/")[2].isdecimal():
+        options = pb.ListOperationOptions(filter_query=f"name = {literal(given)} AND type = 'mlmd.Run'")
+        found = store.service.read(f"{MLMD}/GetExecutions", mlmd.GetExecutionsRequest(options=options)).executions
+        return found[0].id if found else None
+    return None

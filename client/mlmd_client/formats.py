@@ -1,0 +1,129 @@
+"""Files and the objects that people have in them: tables, models, arrays."""
+
+import pickle
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from mlmd_client.failures import refused
+from mlmd_client.tables import load_pandas
+
+_READERS: dict[str, tuple[str, dict[str, Any]]] = {
+    ".csv": ("read_csv", {}),
+    ".tsv": ("read_csv", {"sep": "\t"}),
+    ".parquet": ("read_parquet", {}),
+    ".json": ("read_json", {}),
+    ".jsonl": ("read_json", {"lines": True}),
+    ".ndjson": ("read_json", {"lines": True}),
+    ".feather": ("read_feather", {}),
+    ".xlsx": ("read_excel", {}),
+    ".pkl": ("read_pickle", {}),
+}
+_PICKLED = (".pkl", ".pickle")
+_JOBLIB = ".joblib"
+
+
+def read_frame(path: Path, **options: Any) -> Any:
+    """Read a table into a pandas DataFrame by the ending of its name; raises Refused for one that is unknown.
+
+    >>> read_frame(Path("model.bin"))
+    Traceback (most recent call last):
+      ...
+    mlmd_client.failures.Refused: path: 'model.bin' ends with none of .csv, .feather, .json, ...
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in (".gz", ".bz2", ".zst", ".xz")]
+    reader = _READERS.get(suffixes[-1] if suffixes else "")
+    if reader is None:
+        known = ", ".join(sorted(_READERS))
+        raise refused(f"path: {path.name!r} ends with none of {known}; open it with .open() or .path.")
+    name, defaults = reader
+    return getattr(load_pandas(), name)(path, **{**defaults, **options})
+
+
+def write_object(given: Any, folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
+    """Write an object into a folder; return the file and what is known of the object, for its properties.
+
+    Tables become parquet where pyarrow or fastparquet is there, else CSV; numpy's arrays npy; models of scikit-learn
+    joblib; text and bytes what they are; everything else a pickle. Raises Refused for what cannot be pickled.
+
+    >>> import tempfile
+    >>> file, facts = write_object({"weights": [1, 2]}, Path(tempfile.mkdtemp()), "churn")
+    >>> file.name, facts["python_class"]
+    ('churn.pkl', 'builtins.dict')
+    """
+    kind = type(given)
+    facts: dict[str, Any] = {"python_class": f"{kind.__module__}.{kind.__qualname__}"}
+    stem = name.rpartition("/")[2] or "object"
+    package = kind.__module__.partition(".")[0]
+    if package == "pandas" and hasattr(given, "to_csv"):
+        return _written_frame(given, folder, stem, facts)
+    if package == "numpy" and hasattr(given, "tofile"):
+        import_module("numpy").save(folder / f"{stem}.npy", given, allow_pickle=False)
+        return folder / f"{stem}.npy", facts | {"shape": list(given.shape), "dtype": str(given.dtype)}
+    if isinstance(given, bytes):
+        (folder / f"{stem}.bin").write_bytes(given)
+        return folder / f"{stem}.bin", facts
+    if isinstance(given, str):
+        (folder / f"{stem}.txt").write_text(given, "utf-8")
+        return folder / f"{stem}.txt", facts
+    facts |= _framework(package)
+    return _pickled(given, folder, stem, package), facts
+
+
+def _written_frame(frame: Any, folder: Path, stem: str, facts: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+    columns = {str(name): str(kind) for name, kind in zip(frame.columns, frame.dtypes, strict=True)}
+    facts = facts | {"rows": len(frame), "columns": columns}
+    try:
+        frame.to_parquet(folder / f"{stem}.parquet")
+        return folder / f"{stem}.parquet", facts
+    except ImportError:
+        index = frame.index.name is not None or str(type(frame.index).__name__) != "RangeIndex"
+        frame.to_csv(folder / f"{stem}.csv", index=index)
+        return folder / f"{stem}.csv", facts
+
+
+def _framework(package: str) -> dict[str, Any]:
+    try:
+        module = import_module(package)
+    except ImportError:
+        return {}
+    version = getattr(module, "__version__", "")
+    return {"framework": package, "framework_version": str(version)} if version else {}
+
+
+def _pickled(given: Any, folder: Path, stem: str, package: str) -> Path:
+    try:
+        if package in ("sklearn", "lightgbm", "xgboost"):
+            path = folder / f"{stem}{_JOBLIB}"
+            import_module("joblib").dump(given, path)
+            return path
+        path = folder / f"{stem}.pkl"
+        path.write_bytes(pickle.dumps(given, protocol=5))
+    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        raise refused(
+            f"model: a {type(given).__name__} cannot be pickled ({error}); save it with its library, give the path."
+        ) from None
+    return path
+
+
+def load_object(path: Path) -> Any:
+    """Return the object in a file that `write_object` wrote, or a pickle; raises Refused for other endings.
+
+    >>> load_object(Path("model.onnx"))
+    Traceback (most recent call last):
+      ...
+    mlmd_client.failures.Refused: path: 'model.onnx' is nothing that was pickled; open it with its own ...
+    """
+    suffix = path.suffix.lower()
+    if suffix == _JOBLIB:
+        return import_module("joblib").load(path)
+    if suffix in _PICKLED:
+        with path.open("rb") as file:
+            return pickle.load(file)
+    if suffix == ".npy":
+        return import_module("numpy").load(path, allow_pickle=False)
+    if suffix == ".txt":
+        return path.read_text("utf-8")
+    if suffix in (".csv", ".parquet"):
+        return read_frame(path)
+    raise refused(f"path: {path.name!r} is nothing that was pickled; open it with its own library, from .path.")

@@ -1,0 +1,168 @@
+"""A file of calls that are still to be made: appended, never rewritten in the middle, whole up to where it broke off.
+
+    MLMDJRN1 record*        record := length (4 bytes), CRC-32 (4 bytes), content
+                            content := method path NUL idempotency key NUL request
+
+All numbers are little-endian. The first record is no call: it has an empty path, and its request is JSON that says
+whose calls they are. A process holds a lock on its file while it lives, so that others know what is left behind.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+import struct
+import time
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+MAGIC = b"MLMDJRN1"
+SUFFIX = ".journal"
+_HEAD = struct.Struct("<II")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One call: the path of its method, the key that makes it happen once, the serialized request.
+
+    >>> Record("/mlmd.v1.Metrics/LogSeries", "4f0c-1", b"").path
+    '/mlmd.v1.Metrics/LogSeries'
+    """
+
+    path: str
+    key: str
+    request: bytes
+
+    def packed(self) -> bytes:
+        """Return the record as it is in the file."""
+        content = b"\0".join((self.path.encode(), self.key.encode("ascii"), self.request))
+        return _HEAD.pack(len(content), zlib.crc32(content)) + content
+
+
+class Journal:
+    """A journal file that this process writes, or has taken over from one that is gone.
+
+    >>> import tempfile
+    >>> journal = Journal.create(Path(tempfile.mkdtemp()), {"token": "t"})
+    >>> places = journal.append([Record("/a.B/C", "key-1", b"request")])
+    >>> journal.read(places[0]).request
+    b'request'
+    >>> journal.discard()
+    """
+
+    def __init__(self, path: Path, file: BinaryIO, facts: dict[str, Any], start: int) -> None:
+        self.path = path
+        self.facts = facts
+        """Whose calls they are."""
+        self._file = file
+        self._start = start
+        self._end = start
+
+    @classmethod
+    def create(cls, folder: Path, facts: dict[str, Any]) -> "Journal":
+        """Make a new file in a folder, which is made too; raises OSError."""
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
+        path = folder / name
+        # Unbuffered, so that a process which dies between two writes leaves nothing of ours behind in its memory.
+        file = path.open("x+b", buffering=0)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        first = MAGIC + Record("", "", json.dumps(facts).encode()).packed()
+        file.write(first)
+        return cls(path, file, facts, len(first))
+
+    @classmethod
+    def take_over(cls, path: Path) -> "Journal | None":
+        """Open a file that nobody holds; None when its process lives, or the file is gone or none of ours."""
+        try:
+            file = path.open("r+b", buffering=0)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if file.read(len(MAGIC)) == MAGIC and path.exists():
+                first = _next(file)
+                if first is not None and not first.path:
+                    return cls(path, file, json.loads(first.request), file.tell())
+        except (OSError, ValueError):
+            pass
+        file.close()
+        return None
+
+    def append(self, records: Sequence[Record]) -> list[int]:
+        """Write records and have them on the disk before returning; return where each is. Raises OSError."""
+        places, packed = [], bytearray()
+        for record in records:
+            places.append(self._end + len(packed))
+            packed += record.packed()
+        view = memoryview(packed)
+        os.lseek(self._file.fileno(), self._end, os.SEEK_SET)
+        while view:
+            view = view[os.write(self._file.fileno(), view) :]
+        os.fdatasync(self._file.fileno())
+        self._end += len(packed)
+        return places
+
+    def read(self, place: int) -> Record:
+        """Return the record at a place; raises ValueError when there is none."""
+        self._file.seek(place)
+        record = _next(self._file)
+        if record is None:
+            raise ValueError(f"{self.path} has no record at {place}")
+        return record
+
+    def records(self) -> Iterator[tuple[int, Record]]:
+        """Yield every whole record and its place; where the file broke off, it ends."""
+        place = self._start
+        while True:
+            self._file.seek(place)
+            record = _next(self._file)
+            if record is None:
+                self._end = place
+                return
+            following = self._file.tell()
+            yield place, record
+            place = following
+
+    def empty(self) -> None:
+        """Forget every record."""
+        self._file.truncate(self._start)
+        self._end = self._start
+
+    def close(self) -> None:
+        """Let the file go; what is in it stays."""
+        self._file.close()
+
+    def discard(self) -> None:
+        """Delete the file."""
+        self.path.unlink(missing_ok=True)
+        self._file.close()
+
+
+def _next(file: BinaryIO) -> Record | None:
+    head = file.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    length, checksum = _HEAD.unpack(head)
+    content = bytearray()
+    while len(content) < length:
+        more = file.read(length - len(content))
+        if not more:
+            return None
+        content += more
+    if zlib.crc32(content) != checksum:
+        return None
+    path, key, request = bytes(content).split(b"\0", 2)
+    return Record(path.decode(), key.decode("ascii"), request)
+
+
+def left_behind(folder: Path) -> list[Path]:
+    """Return the journals in a folder, oldest first, those of living processes too.
+
+    >>> left_behind(Path("/nowhere"))
+    []
+    """
+    return sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []

@@ -1,0 +1,66 @@
+"""Names of versions as people write them: `churn-train@latest`, `churn@3`, `churn:3`, `models:/churn@champion`."""
+
+import re
+from dataclasses import dataclass
+
+from mlmd_client.failures import refused
+
+LATEST = "latest"
+MODEL_TYPE, DATASET_TYPE, ARTIFACT_TYPE = "system.Model", "system.Dataset", "system.Artifact"
+_MODELS = "models:/"
+_TYPE = re.compile(r"((?:system|mlmd|kf)\.[^/]+)/(.+)", re.DOTALL)
+_SELECTED = re.compile(r"(.+?)(?:@([^@]+)|:(\d+|latest)|/(\d+))", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A version by name: of a type ("": whichever has the name), by number or by alias.
+
+    >>> Reference("churn", alias="champion").text
+    'churn@champion'
+    """
+
+    name: str
+    type_name: str = ""
+    number: int = 0
+    alias: str = ""
+
+    @property
+    def text(self) -> str:
+        """The reference as people write it."""
+        return f"{self.name}@{self.number or self.alias}"
+
+
+def parse_reference(text: str, type_name: str = "") -> Reference:
+    """Return what a text refers to; without number or alias the newest version. Raises Refused.
+
+    >>> parse_reference("churn-train")
+    Reference(name='churn-train', type_name='', number=0, alias='latest')
+    >>> parse_reference("churn:3") == parse_reference("churn@3") == parse_reference("churn/3")
+    True
+    >>> parse_reference("models:/churn@champion").type_name
+    'system.Model'
+    >>> parse_reference("system.Dataset/churn@3").type_name
+    'system.Dataset'
+    """
+    if not isinstance(text, str) or not text.strip():
+        raise refused(f"name: {text!r} names nothing; write name@alias, name@3 or name for the newest version.")
+    rest = text
+    if rest.startswith(_MODELS):
+        rest, type_name = rest.removeprefix(_MODELS), type_name or MODEL_TYPE
+    typed = _TYPE.fullmatch(rest)
+    if typed:
+        if type_name and typed[1] != type_name:
+            raise refused(f"name: {text!r} is of type {typed[1]}, and {type_name} was asked for; say one of them.")
+        type_name, rest = typed[1], typed[2]
+    selected = _SELECTED.fullmatch(rest)
+    if selected is None:
+        if "@" in rest:
+            raise refused(f"name: {text!r} has an '@' and not both a name and an alias around it; write name@alias.")
+        return Reference(rest, type_name, alias=LATEST)
+    name, chosen = selected[1], selected[2] or selected[3] or selected[4]
+    if chosen.isdecimal() and chosen.isascii():
+        if int(chosen) < 1:
+            raise refused(f"name: {text!r}: versions count from 1; {name}@{LATEST} is the newest.")
+        return Reference(name, type_name, number=int(chosen))
+    return Reference(name, type_name, alias=chosen)

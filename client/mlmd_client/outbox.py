@@ -1,0 +1,212 @@
+"""What a run has to say and has not said yet: written to a journal, sent in the background, in order and once.
+
+Two threads: one writes what was logged to the journal, every second or sooner; the other sends what is in the journal
+and says that the run lives. So nothing that is logged waits for the network, and a process that is killed loses what it
+logged in its last second, not more.
+"""
+
+import random
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from google.protobuf.message import Message
+from mlmd_schemas.pb.v1 import runs_pb2
+
+from mlmd_client.calls import CallError
+from mlmd_client.delivery import LOG, Addressee, Outcome, send
+from mlmd_client.journal import Journal, Record
+from mlmd_client.points import MANY, Call, Points
+from mlmd_client.service import Service
+
+FLUSH_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 15.0
+_HEARTBEAT = "/mlmd.v1.Runs/Heartbeat"
+_HEARTBEAT_SECONDS = 10.0
+
+
+class Outbox:
+    """The calls of one run in one process; safe to use from many threads."""
+
+    def __init__(
+        self, service: Service, folder: Path, addressee: Addressee, *, heartbeat_seconds: float, facts: dict[str, str]
+    ) -> None:
+        """Open a journal in `folder` and start the threads; `heartbeat_seconds` of 0 sends none."""
+        self.addressee = addressee
+        self.points = Points()
+        self.refusals: list[str] = []
+        """Why calls were refused for good, each with its method."""
+        self.trouble = ""
+        """Why the last call was not answered; empty while all is well."""
+        self._service = service
+        self._folder = folder
+        self._facts = {"target": service.target, "token": addressee.token, **facts}
+        self._journal: Journal | None = None
+        self._journal_failed = False
+        self._path: Path | None = None
+        self._name = secrets.token_hex(8)
+        self._sequence = 0
+        self._fresh: deque[Call] = deque()
+        self._queue: deque[int | Record] = deque()
+        self._state = threading.Condition()
+        self._collecting = threading.Lock()
+        self._filing = threading.Lock()  # around the journal and what of the queue is in it
+        self._written = threading.Event()
+        self._more = threading.Event()
+        self._closing = False
+        self._heartbeat_seconds = heartbeat_seconds
+        self._next_heartbeat = time.monotonic() + heartbeat_seconds
+        self._threads = [
+            threading.Thread(target=work, name=f"mlmd-{name}", daemon=True)
+            for name, work in (("journal", self._write), ("sender", self._send))
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def journal_path(self) -> Path | None:
+        """The journal's file, that which was closed last too; None when there never was one."""
+        return self._path
+
+    def add_point(self, name: str, slice_name: str, value: float, step: int | None) -> None:
+        """Note a point of a series."""
+        if self.points.add(name, slice_name, value, step) >= MANY:
+            self._written.set()
+
+    def put(self, path: str, request: Message) -> None:
+        """Note a call; metrics that were noted before it are sent before it."""
+        with self._state:
+            self._fresh.extend(self.points.drain())
+            self._fresh.append((path, request))
+
+    def flush(self, seconds: float) -> int:
+        """Send everything that was noted, for at most so long; return how many calls are left."""
+        self._collect()
+        until = time.monotonic() + seconds
+        with self._state:
+            while self._queue and time.monotonic() < until:
+                self._more.set()
+                self._state.wait(min(0.25, max(0.0, until - time.monotonic())))
+            return len(self._queue)
+
+    def close(self, seconds: float) -> int:
+        """Flush and end the threads; return how many calls are left, which stay in the journal."""
+        left = self.flush(seconds)
+        self._closing = True
+        self._written.set()
+        self._more.set()
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join(max(0.0, min(seconds, 5.0)))
+        with self._filing:
+            left = len(self._queue)
+            if self._journal is not None:
+                if left:
+                    self._journal.close()
+                else:
+                    self._journal.discard()
+                self._journal = None
+        return left
+
+    # --- to the journal -----------------------------------------------------------------------------------------------
+
+    def _write(self) -> None:
+        while not self._closing:
+            self._written.wait(FLUSH_SECONDS)
+            self._written.clear()
+            self._collect()
+
+    def _collect(self) -> None:
+        """Move what was noted into the journal and the queue."""
+        with self._collecting:
+            with self._state:
+                self._fresh.extend(self.points.drain())
+                calls = list(self._fresh)
+                self._fresh.clear()
+            if not calls:
+                return
+            records = [Record(path, self._key(), request.SerializeToString()) for path, request in calls]
+            with self._filing:
+                self._queue.extend(self._filed(records))
+            self._more.set()
+
+    def _key(self) -> str:
+        self._sequence += 1
+        return f"{self._name}-{self._sequence}"
+
+    def _filed(self, records: list[Record]) -> Sequence[int | Record]:
+        """Write records to the journal and return their places; the records themselves when that cannot be done."""
+        if not self._journal_failed:
+            try:
+                if self._journal is None:
+                    self._journal = Journal.create(self._folder, self._facts | {"token": self.addressee.token})
+                    self._path = self._journal.path
+                return self._journal.append(records)
+            except OSError as error:
+                self._journal_failed = True
+                LOG.warning("no journal in %s (%s): what is not sent yet is in memory alone", self._folder, error)
+        return records
+
+    # --- to the server ------------------------------------------------------------------------------------------------
+
+    def _send(self) -> None:
+        pause = 0.0
+        while True:
+            if not self._queue or pause:
+                self._more.wait(self._pause(pause))
+                self._more.clear()
+            if self._closing:
+                return
+            self._live()
+            pause = self._send_next(pause)
+
+    def _pause(self, after_failure: float) -> float:
+        if after_failure:
+            return after_failure * random.uniform(0.5, 1.5)
+        return max(0.01, self._next_heartbeat - time.monotonic()) if self._heartbeat_seconds else LONGEST_PAUSE_SECONDS
+
+    def _send_next(self, pause: float) -> float:
+        """Send the oldest call; return how long to wait after a failure, 0 when there was none."""
+        record = self._oldest()
+        if record is None:
+            return 0.0
+        outcome, reason = send(self._service, self.addressee, record)
+        if outcome is Outcome.LATER:
+            if not self.trouble:
+                LOG.warning("%s does not answer (%s); going on, and sending later", self._service.target, reason)
+            self.trouble = reason
+            return min(LONGEST_PAUSE_SECONDS, max(0.2, pause * 2))
+        self.trouble = ""
+        if outcome is Outcome.NEVER:
+            self.refusals.append(f"{record.path.rpartition('/')[2]}: {reason}")
+            LOG.warning("%s was refused for good: %s", record.path, reason)
+        with self._filing:
+            self._queue.popleft()
+            if not self._queue and self._journal is not None:
+                self._journal.empty()
+        with self._state:
+            self._state.notify_all()
+        return 0.0
+
+    def _oldest(self) -> Record | None:
+        with self._filing:
+            if not self._queue:
+                return None
+            oldest = self._queue[0]
+            if isinstance(oldest, Record):
+                return oldest
+            return None if self._journal is None else self._journal.read(oldest)  # None: closed meanwhile
+
+    def _live(self) -> None:
+        """Say that the run lives, when it is time."""
+        if not self._heartbeat_seconds or not self.addressee.execution_id or time.monotonic() < self._next_heartbeat:
+            return
+        self._next_heartbeat = time.monotonic() + self._heartbeat_seconds
+        try:
+            request = runs_pb2.HeartbeatRequest(token=self.addressee.token)
+            self._service.once(_HEARTBEAT, request, timeout_seconds=_HEARTBEAT_SECONDS)
+        except CallError as error:
+            self.trouble = error.message

@@ -1,0 +1,344 @@
+"""A run: what is done between two moments, with what it read, made and measured."""
+
+import asyncio
+import atexit
+import contextvars
+import logging
+import os
+import secrets
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import runs_pb2 as v1
+
+from mlmd_client.calls import CallError
+from mlmd_client.delivery import FINISH_RUN, JOIN_RUN, START_RUN, Addressee, journal_folder
+from mlmd_client.display import run_html
+from mlmd_client.failures import UNAVAILABLE, Unreachable, failure_of, refused
+from mlmd_client.outbox import Outbox
+from mlmd_client.places import RUN_VARIABLE, Place
+from mlmd_client.run_artifacts import RunArtifacts
+from mlmd_client.run_metrics import RunMetrics
+from mlmd_client.service import new_key
+
+if TYPE_CHECKING:
+    from mlmd_client.store import Store
+
+LOG = logging.getLogger("mlmd")
+PARAMETER_PREFIX = "param."
+STATES = {
+    "RUNNING": v1.RUN_STATE_RUNNING,
+    "COMPLETE": v1.RUN_STATE_COMPLETE,
+    "FAILED": v1.RUN_STATE_FAILED,
+    "CANCELED": v1.RUN_STATE_CANCELED,
+}
+_CURRENT: contextvars.ContextVar["Run | None"] = contextvars.ContextVar("mlmd_run", default=None)
+
+
+def current_run() -> "Run | None":
+    """Return the run that this thread or task is in, None outside of any.
+
+    >>> with store.run("doc/current") as run:
+    ...     current_run() is run
+    True
+    >>> current_run() is None
+    True
+    """
+    return _CURRENT.get()
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """How a run is started and ended; times in seconds.
+
+    >>> RunSettings("churn", "train").timeout_seconds
+    60.0
+    """
+
+    experiment: str
+    step: str
+    type_name: str = ""
+    token: str = field(default_factory=lambda: secrets.token_hex(16))
+    """Of the run that is joined, or a fresh one."""
+    is_joined: bool = False
+    place: Place = field(default_factory=Place)
+    properties: Mapping[str, pb.Value] = field(default_factory=dict)
+    timeout_seconds: float = 60.0
+    finish_seconds: float = 20.0
+
+
+class Run(RunMetrics, RunArtifacts):
+    """A run of a step of an experiment: a context manager, made by `Store.run`; safe to use from many threads.
+
+    >>> with store.run("churn/train", params={"lr": 0.1}) as run:
+    ...     run.metrics(auc=0.91)
+    >>> run.name, run.state
+    ('churn/train', 'COMPLETE')
+    """
+
+    def __init__(self, store: "Store", settings: RunSettings) -> None:
+        self._store = store
+        self._settings = settings
+        self._addressee = Addressee(settings.token)
+        self._opened: Outbox | None = None
+        self._pid = os.getpid()
+        self._lock = threading.RLock()
+        self._state = "NEW"
+        self._reset: contextvars.Token[Run | None] | None = None
+        self._told_environment = False
+        self._told_before: str | None = None
+
+    # --- what it is ---------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """Experiment and step, as it was started."""
+        experiment, step = self._settings.experiment, self._settings.step
+        return experiment if experiment == step else f"{experiment}/{step}"
+
+    @property
+    def id(self) -> int:
+        """The id of its execution; raises Unreachable while the server has not heard of the run yet."""
+        if not self._addressee.execution_id and self._opened is not None:
+            self._opened.flush(5.0)
+        if not self._addressee.execution_id:
+            raise Unreachable(
+                UNAVAILABLE, f"run {self.name}: has no id yet, because {self._store.target} does not answer; try later."
+            )
+        return self._addressee.execution_id
+
+    @property
+    def number(self) -> int:
+        """Which run of its step it is, from 1; 0 while the server has not heard of it."""
+        return self._addressee.number
+
+    @property
+    def state(self) -> str:
+        """NEW, RUNNING, COMPLETE, FAILED or CANCELED, as far as this process knows."""
+        return self._state
+
+    @property
+    def is_writer(self) -> bool:  # type: ignore[override]
+        """Whether this process writes: always, but for the ranks above 0 of a distributed training."""
+        return self._settings.place.is_writer
+
+    @property
+    def store(self) -> "Store":
+        """The store that it is in."""
+        return self._store
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs in its environment to join: `subprocess.run(..., env=os.environ | run.environment)`.
+
+        >>> with store.run("doc/environment") as run:
+        ...     sorted(run.environment)
+        ['MLMD_RUN', 'MLMD_SERVER']
+        """
+        return {RUN_VARIABLE: f"{self.name}#{self._addressee.token}", "MLMD_SERVER": self._store.address}
+
+    @property
+    def url(self) -> str:
+        """An address of the run that can be passed on.
+
+        >>> with store.run("doc/url") as run:
+        ...     run.url.endswith(f"/execution/{run.id}")
+        True
+        """
+        return self._store.url_of("execution", self.id)
+
+    # --- its course ---------------------------------------------------------------------------------------------------
+
+    def start(self) -> Self:
+        """Start it, for those who cannot use `with`; the end of the process ends it, unless `finish` does.
+
+        When nobody answers it starts all the same: what is logged goes to the journal, and to the server later.
+        """
+        with self._lock:
+            if self._state != "NEW":
+                raise refused(f"run {self.name}: was started already; store.run(...) makes another one.")
+            first: Any = None
+            try:
+                self._begin()
+            except CallError as error:
+                if error.code != UNAVAILABLE or self._settings.is_joined:
+                    raise failure_of(error) from None
+                LOG.warning("%s does not answer (%s); the run goes into a journal", self._store.target, error.message)
+                first = self._start_request()
+            self._state = "RUNNING"
+            self._opened = self._new_outbox()
+            if first is not None:
+                self._opened.put(START_RUN, first)
+        self._store.runs_here.add(self)
+        atexit.register(self._at_exit)
+        return self
+
+    def _start_request(self) -> v1.StartRunRequest:
+        settings = self._settings
+        execution = pb.Execution(custom_properties=settings.properties)
+        return v1.StartRunRequest(
+            experiment=settings.experiment,
+            step=settings.step,
+            type_name=settings.type_name,
+            execution=execution.SerializeToString(deterministic=True),
+            token=settings.token,
+            timeout_ms=int(settings.timeout_seconds * 1000),
+            join_key=settings.place.key,
+        )
+
+    def _begin(self) -> None:
+        service = self._store.service
+        if self._settings.is_joined:
+            run = service.read(JOIN_RUN, v1.JoinRunRequest(token=self._settings.token)).run
+            if run.state != v1.RUN_STATE_RUNNING and not run.lost:
+                raise refused(f"run {self.name}: has ended, and cannot be joined any more; start one of your own.")
+            self._addressee.learn(run)
+            return
+        answer = service.write(START_RUN, self._start_request(), new_key())
+        self._addressee.learn(answer.run)
+        self._addressee.token = answer.token
+
+    def _new_outbox(self) -> Outbox:
+        beats = self.is_writer and not self._settings.is_joined and self._pid == os.getpid()
+        return Outbox(
+            self._store.service,
+            journal_folder(self._store.address),
+            self._addressee,
+            heartbeat_seconds=self._settings.timeout_seconds / 4 if beats else 0.0,
+            facts={"name": self.name},
+        )
+
+    def _outbox(self) -> Outbox:
+        """Return where calls go; a forked child gets its own."""
+        opened = self._opened
+        if opened is None or self._state not in ("RUNNING",):
+            raise refused(f"run {self.name}: is {self._state} and takes nothing; log inside `with store.run(...)`.")
+        if self._pid != os.getpid():
+            opened = self._forked()
+        return opened
+
+    def _forked(self) -> Outbox:
+        # Threads, locks and what the parent had not sent yet are the parent's; the child has nothing of it but names.
+        self._lock = threading.RLock()
+        self._pid = os.getpid()
+        self._addressee = Addressee(self._addressee.token)
+        self._settings = _as_joined(self._settings, self._addressee.token)
+        self._opened = self._new_outbox()
+        processes = sys.modules.get("multiprocessing.util")
+        if processes is not None:  # such a child ends without the functions of atexit
+            processes.Finalize(None, self._opened.close, args=(self._settings.finish_seconds,), exitpriority=10)
+        return self._opened
+
+    def flush(self, seconds: float = 20.0) -> int:
+        """Send what was logged, for at most so long; return how many calls are left, which go on being sent.
+
+        >>> with store.run("doc/flush") as run:
+        ...     run.metrics(auc=0.91)
+        ...     run.flush()
+        0
+        """
+        return self._outbox().flush(seconds) if self._state == "RUNNING" else 0
+
+    def finish(self, state: str = "COMPLETE", reason: str = "") -> None:
+        """End it: COMPLETE, FAILED or CANCELED. What cannot be sent stays in the journal, and that is said loudly.
+
+        >>> run = store.run("doc/finish").start()
+        >>> run.finish("CANCELED", "the data was stale")
+        """
+        if state not in STATES or state == "RUNNING":
+            raise refused(f"state: {state!r} is no end of a run; say COMPLETE, FAILED or CANCELED.")
+        with self._lock:
+            if self._state != "RUNNING":
+                return
+            outbox = self._outbox()
+            if self.is_writer and not self._settings.is_joined:
+                request = v1.FinishRunRequest(token=self._addressee.token, state=STATES[state], reason=reason[:10_000])
+                outbox.put(FINISH_RUN, request)
+            left = outbox.close(self._settings.finish_seconds)
+            self._state = state
+        self._store.runs_here.discard(self)
+        atexit.unregister(self._at_exit)
+        self._say_what_remains(outbox, left)
+
+    def _say_what_remains(self, outbox: Outbox, left: int) -> None:
+        path = outbox.journal_path
+        lines = [f"refused for good: {refusal}" for refusal in outbox.refusals[:5]]
+        if left:
+            where = f"they are in {path}" if path else "THEY ARE LOST: no journal could be written"
+            lines.append(
+                f"{left} calls of the run {self.name} could not be sent to {self._store.target} ({outbox.trouble}); "
+                f"{where}, and whoever opens this store next sends them, or store.sync()."
+            )
+        for line in lines:
+            sys.stderr.write(f"mlmd: {line}\n")
+
+    def _at_exit(self) -> None:
+        if self._pid != os.getpid() or self._state != "RUNNING":
+            return
+        error = getattr(sys, "last_value", None)
+        if error is not None:
+            self.finish("FAILED", _told(error))
+        else:
+            self.finish()
+
+    # --- with ---------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        self.start()
+        outer = _CURRENT.get()
+        self._reset = _CURRENT.set(self)
+        told = os.environ.get(RUN_VARIABLE)
+        if told is None or (outer is not None and told == outer.environment[RUN_VARIABLE]):
+            self._told_before = told
+            os.environ[RUN_VARIABLE] = self.environment[RUN_VARIABLE]
+            self._told_environment = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._reset is not None:
+            _CURRENT.reset(self._reset)
+        if self._told_environment and os.environ.get(RUN_VARIABLE) == self.environment[RUN_VARIABLE]:
+            if self._told_before is None:
+                del os.environ[RUN_VARIABLE]
+            else:
+                os.environ[RUN_VARIABLE] = self._told_before
+        if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
+            self.finish()
+        elif isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+            self.finish("CANCELED", _told(error))
+        else:
+            self.finish("FAILED", _told(error))
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self.start)
+        self._reset = _CURRENT.set(self)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._reset is not None:
+            _CURRENT.reset(self._reset)
+            self._reset = None
+        await asyncio.to_thread(self.__exit__, kind, error, trace)
+
+    def __repr__(self) -> str:
+        return f"<Run {self.name}/{self.number or '?'} {self._state}>"
+
+    def _repr_html_(self) -> str:
+        return run_html(self)
+
+
+def _as_joined(settings: RunSettings, token: str) -> RunSettings:
+    return replace(settings, token=token, is_joined=True)
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

@@ -1,0 +1,157 @@
+"""What a run reads and makes: using is lineage."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
+
+from mlmd_client.delivery import PUT_EVENTS, PUT_MEMBERS
+from mlmd_client.failures import refused
+from mlmd_client.formats import write_object
+from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE
+from mlmd_client.points import checked_name
+from mlmd_client.values import value_of
+from mlmd_client.versions import Version
+
+if TYPE_CHECKING:
+    from mlmd_client.delivery import Addressee
+    from mlmd_client.outbox import Outbox
+    from mlmd_client.store import Store
+
+
+class RunArtifacts:
+    """The part of a run that reads and makes artifacts: each is an event, and nobody writes events by hand.
+
+    >>> with store.run("doc/artifacts") as run:
+    ...     data = run.use("churn-train@latest").df()
+    ...     model = run.log_model("doc-counts", {"rows": len(data)})
+    >>> "churn-train@1" in model.provenance().names()
+    True
+    """
+
+    is_writer: bool
+    _store: "Store"
+    _addressee: "Addressee"
+
+    @property
+    def id(self) -> int:
+        """The id of its execution."""
+        raise NotImplementedError
+
+    def _outbox(self) -> "Outbox":
+        raise NotImplementedError
+
+    def use(self, what: "str | int | Version", *, type: str = "") -> Version:
+        """Say that the run reads a version, and return it, with `.path`, `.open()` and `.df()`. Raises NotFound.
+
+        >>> with store.run("doc/use") as run:
+        ...     run.use("churn-train@1").df()["x"].sum()
+        np.int64(3)
+        """
+        outbox = self._outbox()
+        version = self._store.version(what, type=type)
+        self._record(outbox, version, pb.Event.INPUT)
+        return version
+
+    def log_dataset(
+        self,
+        name: str,
+        data: Any,
+        *,
+        properties: Mapping[str, Any] | None = None,
+        type: str = DATASET_TYPE,
+    ) -> Version | None:
+        """Keep data that the run made as the next version of a name: file, folder, DataFrame or array.
+
+        Data that is there already, byte for byte, is not sent again: the version that has it is returned. On a rank
+        that does not write nothing is kept, and None returned. Raises Refused.
+
+        >>> with store.run("doc/dataset") as run:
+        ...     run.log_dataset("doc-data", pandas.DataFrame({"x": [1, 2]}), properties={"split": "train"}).ref
+        'doc-data@1'
+        """
+        return self._log(name, data, type, properties, reuse=True)
+
+    def log_model(
+        self,
+        name: str,
+        model: Any,
+        *,
+        properties: Mapping[str, Any] | None = None,
+        type: str = MODEL_TYPE,
+    ) -> Version | None:
+        """Keep a model that the run made as the next version of a name: a file, a folder, or an object to pickle.
+
+        Raises Refused. On a rank that does not write nothing is kept, and None returned.
+
+        >>> with store.run("doc/model") as run:
+        ...     run.log_model("doc-model", {"weights": [1, 2]}).ref
+        'doc-model@1'
+        """
+        return self._log(name, model, type, properties, reuse=False)
+
+    def log_artifact(
+        self,
+        name: str,
+        data: Any,
+        *,
+        properties: Mapping[str, Any] | None = None,
+        type: str = ARTIFACT_TYPE,
+    ) -> Version | None:
+        """Keep anything else that the run made as the next version of a name. Raises Refused.
+
+        >>> with store.run("doc/artifact") as run:
+        ...     run.log_artifact("doc-report", "all went well").ref
+        'doc-report@1'
+        """
+        return self._log(name, data, type, properties, reuse=False)
+
+    def _log(
+        self, name: str, data: Any, type_name: str, properties: Mapping[str, Any] | None, *, reuse: bool
+    ) -> Version | None:
+        outbox = self._outbox()
+        checked_name(name, "name")
+        given = dict(properties or {})
+        values = {key: value_of(value, f"properties[{key!r}]") for key, value in given.items()}
+        if not self.is_writer:
+            return None
+        self.id  # noqa: B018 - raises Unreachable before anything is sent
+        with tempfile.TemporaryDirectory(prefix="mlmd-") as folder:
+            path, facts = _path_of(data, Path(folder), name)
+            known = {key: value_of(value, key) for key, value in facts.items() if key not in values}
+            artifact = pb.Artifact(type=type_name, custom_properties={**known, **values})
+            version = self._store.keep(artifact, name, path, reuse=reuse)
+        self._record(outbox, version, pb.Event.OUTPUT)
+        return version
+
+    def _record(self, outbox: "Outbox", version: Version, kind: "pb.Event.Type") -> None:
+        path = pb.Event.Path(steps=[pb.Event.Path.Step(key=version.name)]) if version.name else None
+        event = pb.Event(artifact_id=version.id, type=kind, path=path)
+        outbox.put(PUT_EVENTS, mlmd.PutEventsRequest(events=[event]))
+        if kind == pb.Event.OUTPUT and self._addressee.context_id:
+            member = pb.Attribution(context_id=self._addressee.context_id, artifact_id=version.id)
+            outbox.put(PUT_MEMBERS, mlmd.PutAttributionsAndAssociationsRequest(attributions=[member]))
+
+
+def _path_of(data: Any, folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
+    """Return a path to the bytes of what was given, written into `folder` when it is no path yet."""
+    if isinstance(data, Version):
+        raise refused(
+            f"data: {data.ref} is in the store already; say that the run reads it with run.use({data.ref!r})."
+        )
+    if isinstance(data, Path) or (isinstance(data, str) and _looks_like_path(data)):
+        path = Path(data)
+        if not path.exists():
+            raise refused(f"data: there is no file or folder {str(path)!r}; check the path, from {str(Path.cwd())!r}.")
+        return path, {}
+    return write_object(data, folder, name)
+
+
+def _looks_like_path(text: str) -> bool:
+    """Tell a path from a text to keep: something that is there, or that has a folder or an ending."""
+    if "\n" in text or len(text) > 1024:
+        return False
+    return Path(text).exists() or "/" in text or (" " not in text and Path(text).suffix != "")

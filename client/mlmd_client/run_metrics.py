@@ -1,0 +1,159 @@
+"""What a run logs of its numbers: series, scalars, matrices, curves."""
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from mlmd_schemas.pb.v1 import metrics_pb2 as v1
+
+from mlmd_client.evaluations import evaluation_inputs, matrix_input
+from mlmd_client.failures import refused
+from mlmd_client.points import checked_name
+from mlmd_client.values import number_of
+
+if TYPE_CHECKING:
+    from mlmd_client.outbox import Outbox
+    from mlmd_client.versions import Version
+
+_LOG_EVALUATION = "/mlmd.v1.Metrics/LogEvaluation"
+_WIDEST_STEP = 2**63
+
+
+class RunMetrics:
+    """The part of a run that logs numbers. Nothing here waits for the network, and NaN and infinities are welcome.
+
+    What is logged is kept in memory for up to a second, then in a journal on the disk until the server has it. On a
+    rank that does not write (see `Run.is_writer`) everything is checked and nothing is kept.
+
+    >>> with store.run("doc/numbers") as run:
+    ...     run.metrics(auc=0.91)
+    >>> store.run_facts(run).metrics
+    {'auc': 0.91}
+    """
+
+    is_writer: bool
+
+    def _outbox(self) -> "Outbox":
+        raise NotImplementedError
+
+    def metric(self, name: str, value: Any, step: int | None = None, *, slice: str = "") -> None:
+        """Add a point to a series; without a step it comes after the highest one. Raises Refused for no number.
+
+        >>> with store.run("doc/metric") as run:
+        ...     for epoch, loss in enumerate([0.9, 0.5, float("nan")]):
+        ...         run.metric("train/loss", loss, step=epoch)
+        """
+        checked_name(name, "name")
+        checked_name(slice, "slice", empty=True)
+        number = number_of(value, f"metric {name!r}")
+        if step is not None:
+            step = _step(step, name)
+        if self.is_writer:
+            self._outbox().add_point(name, slice, number, step)
+
+    def metrics(self, values: Mapping[str, Any] | None = None, step: int | None = None, **named: Any) -> None:
+        """Keep numbers of the run by name, the last of a name counts; with a step they are points of series.
+
+        >>> with store.run("doc/metrics") as run:
+        ...     run.metrics(auc=0.91, f1=0.84)
+        ...     run.metrics({"train/loss": 0.5, "test/loss": 0.6}, step=3)
+        """
+        given = {**(values or {}), **named}
+        if step is not None:
+            for name, value in given.items():
+                self.metric(name, value, step)
+            return
+        scalars = {checked_name(name, "name"): number_of(value, f"metric {name!r}") for name, value in given.items()}
+        if self.is_writer and scalars:
+            self._outbox().points.set(scalars)
+
+    def confusion_matrix(
+        self,
+        name: str = "",
+        y_true: Iterable[Hashable] | None = None,
+        y_pred: Iterable[Hashable] | None = None,
+        *,
+        labels: Sequence[Hashable] | None = None,
+        counts: Sequence[Sequence[float]] | None = None,
+        slice: str = "",
+        of: "Version | None" = None,
+    ) -> None:
+        """Keep a confusion matrix: of true and predicted labels, or counted already. Raises Refused.
+
+        `labels` gives the order of the classes, or the names of classes that are numbered 0, 1, 2 in the rows. `of`
+        keeps it with an artifact instead of the run.
+
+        >>> with store.run("doc/matrix") as run:
+        ...     run.confusion_matrix("test", ["ham", "spam", "ham"], ["ham", "spam", "spam"])
+        ...     run.confusion_matrix("more", counts=[[50, 2], [3, 45]], labels=["ham", "spam"])
+        """
+        _checked_key(name, slice)
+        self._put([matrix_input(name, slice, y_true, y_pred, labels, counts)], of)
+
+    def roc(
+        self,
+        name: str,
+        y_true: Any,
+        y_score: Any,
+        *,
+        labels: Sequence[Hashable] | None = None,
+        positive: Hashable = None,
+        slice: str = "",
+        of: "Version | None" = None,
+    ) -> None:
+        """Keep every cutoff of scores, for ROC and precision-recall curves at any threshold. Needs numpy.
+
+        `y_score` is a score a row, or a column for each class; of more than two classes each has its curve against the
+        rest. Raises Refused.
+
+        >>> with store.run("doc/roc") as run:
+        ...     run.roc("test", ["ham", "spam", "ham", "spam"], [0.1, 0.9, 0.4, 0.35])
+        """
+        _checked_key(name, slice)
+        options: dict[str, Any] = {"labels": labels, "positive": positive, "slice_name": slice, "with_matrix": False}
+        self._put(evaluation_inputs(name, y_true, y_score, **options), of)
+
+    def evaluate(
+        self,
+        name: str,
+        y_true: Any,
+        y_score: Any,
+        *,
+        labels: Sequence[Hashable] | None = None,
+        positive: Hashable = None,
+        threshold: float | None = None,
+        slices: Any = None,
+        of: "Version | None" = None,
+    ) -> None:
+        """Keep matrix and cutoffs of labels and scores, from which every figure follows. Needs numpy. Raises Refused.
+
+        `slices` names the part of the data that each row belongs to; each part is kept by itself too.
+
+        >>> with store.run("doc/evaluate") as run:
+        ...     truth, score = ["ham", "spam", "ham", "spam"], [0.1, 0.9, 0.4, 0.35]
+        ...     run.evaluate("test", truth, score, slices=["DE", "DE", "FR", "FR"])
+        """
+        _checked_key(name, "")
+        options: dict[str, Any] = {"labels": labels, "positive": positive, "threshold": threshold, "slices": slices}
+        self._put(evaluation_inputs(name, y_true, y_score, **options), of)
+
+    def _put(self, evaluations: list[v1.EvaluationInput], of: "Version | None") -> None:
+        if of is not None:
+            for evaluation in evaluations:
+                evaluation.key.owner.artifact_id = of.id
+        if self.is_writer:
+            self._outbox().put(_LOG_EVALUATION, v1.LogEvaluationRequest(evaluations=evaluations))
+
+
+def _checked_key(name: str, slice_name: str) -> None:
+    checked_name(name, "name", empty=True)
+    checked_name(slice_name, "slice", empty=True)
+
+
+def _step(step: Any, name: str) -> int:
+    try:
+        whole = int(step)
+        if whole != step or not -_WIDEST_STEP <= whole < _WIDEST_STEP - 1:
+            raise ValueError
+    except (TypeError, ValueError, OverflowError):
+        raise refused(f"metric {name!r}: the step {step!r:.40} is no whole number of 64 bits; give int(...).") from None
+    return whole

@@ -1,0 +1,93 @@
+"""Calls by the name of their method, tried again where that is safe."""
+
+import random
+import secrets
+import time
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from google.protobuf.message import Message
+
+from mlmd_client.calls import CallError, Transport
+from mlmd_client.failures import UNAVAILABLE, failure_of
+
+IDEMPOTENCY_KEY = "mlmd-idempotency-key"
+ABORTED = 10
+_PATIENCE_SECONDS = (0.05, 0.25, 1.0, 2.0)
+_MODULES = {
+    "ml_metadata.MetadataStoreService": "mlmd_schemas.pb.metadata_store_service_pb2",
+    "mlmd.v1.ArtifactStore": "mlmd_schemas.pb.v1.artifacts_pb2",
+    "mlmd.v1.Collections": "mlmd_schemas.pb.v1.collections_pb2",
+    "mlmd.v1.Lineage": "mlmd_schemas.pb.v1.lineage_pb2",
+    "mlmd.v1.Metrics": "mlmd_schemas.pb.v1.metrics_pb2",
+    "mlmd.v1.ModelRegistry": "mlmd_schemas.pb.v1.registry_pb2",
+    "mlmd.v1.Runs": "mlmd_schemas.pb.v1.runs_pb2",
+    "mlmd.v1.Server": "mlmd_schemas.pb.v1.server_pb2",
+}
+
+
+@cache
+def response_type(path: str) -> type[Message]:
+    """Return the class of a method's response.
+
+    >>> response_type("/mlmd.v1.Runs/StartRun").__name__
+    'StartRunResponse'
+    """
+    _, service, method = path.split("/")
+    found: type[Message] = getattr(import_module(_MODULES[service]), f"{method}Response")
+    return found
+
+
+def new_key() -> str:
+    """Return a fresh idempotency key.
+
+    >>> len(new_key())
+    32
+    """
+    return secrets.token_hex(16)
+
+
+class Service:
+    """A store as methods that take and return messages; safe to use from many threads.
+
+    >>> from mlmd_schemas.pb.v1 import server_pb2
+    >>> "runs" in store.service.read("/mlmd.v1.Server/GetInfo", server_pb2.GetInfoRequest()).features
+    True
+    """
+
+    def __init__(self, transport: Transport, timeout_seconds: float = 60.0) -> None:
+        """Use a transport; each attempt of a call may take `timeout_seconds`."""
+        self.transport = transport
+        self._timeout_seconds = timeout_seconds
+
+    @property
+    def target(self) -> str:
+        """Where the store is, without secrets."""
+        return self.transport.target
+
+    def read(self, path: str, request: Message) -> Any:
+        """Make a call that changes nothing; raises the classes of `mlmd_client.failures`."""
+        return self._patiently(path, request, ())
+
+    def write(self, path: str, request: Message, key: str = "") -> Any:
+        """Make a call that changes something, once however often it is sent; `key` repeats an earlier one."""
+        return self._patiently(path, request, ((IDEMPOTENCY_KEY, key or new_key()),))
+
+    def once(self, path: str, request: Message, *, key: str = "", timeout_seconds: float | None = None) -> Any:
+        """Make a call without trying again; raises the bare CallError."""
+        metadata = ((IDEMPOTENCY_KEY, key),) if key else ()
+        timeout = timeout_seconds or self._timeout_seconds
+        return self.transport.unary(path, request, response_type(path), timeout_seconds=timeout, metadata=metadata)
+
+    def _patiently(self, path: str, request: Message, metadata: tuple[tuple[str, str], ...]) -> Any:
+        for wait_seconds in (*_PATIENCE_SECONDS, None):
+            try:
+                return self.transport.unary(
+                    path, request, response_type(path), timeout_seconds=self._timeout_seconds, metadata=metadata
+                )
+            except CallError as error:
+                if wait_seconds is None or error.code not in (UNAVAILABLE, ABORTED):
+                    raise failure_of(error) from None
+            time.sleep(wait_seconds * random.uniform(0.5, 1.5))
+        raise AssertionError("the last attempt returns or raises")

@@ -1,0 +1,390 @@
+"""The store as people use it: runs, versions by name, and questions about where things came from."""
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
+from mlmd_schemas.pb.v1 import server_pb2
+
+from mlmd_client.calls import CallError, Transport
+from mlmd_client.capture import captured
+from mlmd_client.comparison import Comparison, Owner
+from mlmd_client.delivery import deliver_left_behind, journal_folder
+from mlmd_client.failures import NOT_FOUND, NotFound, failure_of, refused
+from mlmd_client.files import cache_folder, fetched, send_files
+from mlmd_client.finding import (
+    MLMD,
+    RunFacts,
+    artifact_of,
+    executions_by_id,
+    facts_of,
+    find,
+    list_runs,
+    resolve,
+    run_target,
+    version_of,
+    versions_table,
+)
+from mlmd_client.names import Reference, parse_reference
+from mlmd_client.places import address_of, place_of, split_name, told_run
+from mlmd_client.run import PARAMETER_PREFIX, Run, RunSettings
+from mlmd_client.service import Service
+from mlmd_client.tables import Table
+from mlmd_client.transport import Tls, open_transport
+from mlmd_client.values import value_of
+from mlmd_client.versions import Version
+from mlmd_client.walks import Graph, Key, differences, walk, walk_options
+
+LOG = logging.getLogger("mlmd")
+_SETTLE_SECONDS = 10.0
+_AGAIN_SECONDS = 0.5
+
+
+class Store:
+    """A store: a server's, or one of this process with SQLite and the files in a folder.
+
+    >>> st = Store()                                   # ./mlmd-data, or what MLMD_SERVER says
+    >>> with st.run("first/steps") as run:
+    ...     run.metrics(auc=0.91)
+    >>> st.runs("first/steps")[0]["auc"]
+    0.91
+    >>> st.close()
+    """
+
+    def __init__(self, target: str | None = None, *, token: str = "", tls: Tls | None = None) -> None:
+        """Open `grpc://host:port`, `grpcs://host:port`, a folder, or a database's URL.
+
+        Without a target `MLMD_SERVER` says it, without that it is `./mlmd-data`. `token` is `MLMD_TOKEN` unless given.
+        What earlier processes could not send to this store is sent now, in the background. Raises Refused for a target
+        that is none, MissingExtra when a package is not installed.
+        """
+        chosen = target or os.environ.get("MLMD_SERVER") or None
+        try:
+            transport = open_transport(chosen, token=token or os.environ.get("MLMD_TOKEN", ""), tls=tls)
+        except CallError as error:
+            raise failure_of(error) from None
+        self._begin(transport, address_of(chosen))
+
+    @classmethod
+    def over(cls, transport: Transport, address: str) -> Self:
+        """Use a transport that is open already; `address` is what another process would open.
+
+        >>> Store.over(store.service.transport, store.address).address == store.address
+        True
+        """
+        made = cls.__new__(cls)
+        made._begin(transport, address)
+        return made
+
+    def _begin(self, transport: Transport, address: str) -> None:
+        self.service = Service(transport)
+        self.address = address
+        """What another process opens to get to the same store."""
+        self.runs_here: weakref.WeakSet[Run] = weakref.WeakSet()
+        """The runs of this process that have not ended."""
+        self._types: dict[str, int] = {}
+        self._syncing = threading.Lock()
+        if journal_folder(address).is_dir():
+            threading.Thread(target=self._sync_quietly, name="mlmd-left-behind", daemon=True).start()
+
+    @property
+    def target(self) -> str:
+        """Where it is, as a person would write it."""
+        return self.service.target
+
+    # --- runs ---------------------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        name: str = "",
+        params: Mapping[str, Any] | None = None,
+        *,
+        properties: Mapping[str, Any] | None = None,
+        type: str = "",
+        capture: bool | Iterable[str] | None = None,
+        join: str = "",
+        rank: int | None = None,
+        timeout_seconds: float = 60.0,
+        finish_seconds: float = 20.0,
+    ) -> Run:
+        """Return a run of a step, `experiment/step`, to be entered with `with` (or `async with`, or `start()`).
+
+        `params` are kept as properties `param.<name>`. Commit, command line, machine and packages are captured, unless
+        `capture=False` or `MLMD_CAPTURE=off`, or `capture=["git"]` says which. Without a name it joins the run of the
+        process that started this one (`MLMD_RUN`). The ranks of a distributed training share one run, and rank 0
+        writes; `join` is a text that they have in common where torchrun, MPI or Slurm do not tell. After
+        `timeout_seconds` without a sign of life the server takes the run for dead; at its end it waits for at most
+        `finish_seconds` for what is still to be sent. Raises Refused.
+
+        >>> with store.run("churn/train", params={"lr": 0.1, "depth": 3}) as run:
+        ...     run.metric("train/loss", 0.5)
+        >>> store.runs("churn/train")[0]["lr"]
+        0.1
+        """
+        told_name, token = told_run(os.environ)
+        if token and name in ("", told_name):
+            experiment, step = split_name(told_name)
+            return Run(self, RunSettings(experiment, step, token=token, is_joined=True, finish_seconds=finish_seconds))
+        if not name:
+            raise refused("name: is empty, and MLMD_RUN tells of no run to join; write experiment/step.")
+        experiment, step = split_name(name)
+        values = {
+            f"{PARAMETER_PREFIX}{key}": value_of(value, f"params[{key!r}]") for key, value in (params or {}).items()
+        }
+        values |= {key: value_of(value, f"properties[{key!r}]") for key, value in (properties or {}).items()}
+        for key, value in {"step": step, **captured(capture)}.items():
+            values.setdefault(key, value_of(value, key))
+        place = place_of(os.environ, join, rank)
+        settings = RunSettings(
+            experiment,
+            step,
+            type_name=type,
+            place=place,
+            properties=values,
+            timeout_seconds=timeout_seconds,
+            finish_seconds=finish_seconds,
+        )
+        return Run(self, settings)
+
+    def runs(self, name: str, *, state: str = "", limit: int = 0) -> Table:
+        """Return the runs of an experiment, or of a step of it, newest first, with their parameters and numbers.
+
+        >>> store.runs("doc/setup").column("state")
+        ['COMPLETE', 'COMPLETE']
+        """
+        self._settle()
+        return list_runs(self.service, name, state, limit)
+
+    def run_facts(self, what: "int | str | Run") -> RunFacts:
+        """Return what the store knows of a run, by the id of its execution or its name `experiment/step/number`.
+
+        >>> store.run_facts("doc/setup/1").params
+        {'lr': 0.1}
+        """
+        self._settle()
+        execution_id = what if isinstance(what, int) else run_target(self, what)
+        found = executions_by_id(self.service, [execution_id]) if execution_id is not None else []
+        if not found:
+            raise NotFound(NOT_FOUND, f"run: there is no run {what!r}; store.runs('experiment') lists those there are.")
+        return facts_of(found[0])
+
+    # --- versions -----------------------------------------------------------------------------------------------------
+
+    def version(self, what: "str | int | Version", *, type: str = "") -> Version:
+        """Return a version: `name@3`, `name@alias`, `name` for the newest, `models:/name@alias`, or an artifact's id.
+
+        Raises NotFound, and Refused when several types have the name.
+
+        >>> store.version("churn@champion").number
+        2
+        """
+        if isinstance(what, Version):
+            return what
+        if isinstance(what, int):
+            artifact = artifact_of(self.service, what)
+            return Version(self, artifact, version_of(self.service, artifact))
+        self._settle()
+        found = resolve(self.service, parse_reference(what, type))
+        return Version(self, artifact_of(self.service, found.artifact_id), found)
+
+    def __getitem__(self, what: "str | int") -> Version:
+        """Return a version by name, or an artifact by id: `store["churn@3"]`."""
+        return self.version(what)
+
+    def versions(self, name: str, *, type: str = "") -> Table:
+        """Return the versions of a name, newest first, with their aliases.
+
+        >>> store.versions("churn").column("ref")
+        ['churn@2', 'churn@1']
+        """
+        self._settle()
+        reference = parse_reference(name, type)
+        return versions_table(self.service, Reference(reference.name, reference.type_name))
+
+    def load(self, what: "str | Version", *, type: str = "") -> Any:
+        """Return the object in a version: `store.load("models:/churn@champion")`. Load only what you trust.
+
+        >>> store.load("models:/churn@champion")
+        {'weights': [3, 4]}
+        """
+        return self.version(what, type=type).load()
+
+    def keep(self, artifact: pb.Artifact, name: str, path: Path, *, reuse: bool) -> Version:
+        """Keep the files at a path as the next version of a name, outside of any run; `artifact` has the type's name.
+
+        >>> kept = pb.Artifact(type="system.Artifact")
+        >>> store.keep(kept, "doc-kept", store["churn-train@1"].path, reuse=False).ref
+        'doc-kept@1'
+        """
+        made = pb.Artifact()
+        made.CopyFrom(artifact)
+        made.ClearField("type")
+        made.type_id = self._type_id(artifact.type)
+        return self.version(send_files(self.service.transport, made, name, path, reuse=reuse))
+
+    def fetch(self, version: Version, folder: Path | None = None) -> Path:
+        """Return where the files of a version are, fetched into a folder or into the cache (`MLMD_CACHE`).
+
+        >>> store.fetch(store["churn-train@1"]).read_text()
+        'x,y\\n1,a\\n2,b\\n'
+        """
+        target = folder or cache_folder() / self._uuid / str(version.id)
+        return fetched(self.service.transport, version.id, version.ref, target, marked=folder is None)
+
+    def _type_id(self, name: str) -> int:
+        """Return the id of an artifact type, which is made when it is not there."""
+        if name not in self._types:
+            request = mlmd.PutArtifactTypeRequest(
+                artifact_type=pb.ArtifactType(name=name), can_omit_fields=True, all_fields_match=True
+            )
+            self._types[name] = self.service.write(f"{MLMD}/PutArtifactType", request).type_id
+        return self._types[name]
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    def find(self, kind: str, where: str = "", *, order: str = "", limit: int = 0) -> Table:
+        """Return what matches a filter, with its properties as columns.
+
+        `kind` is artifacts, datasets, models, files, executions, runs, contexts or experiments; `where` is MLMD's
+        filter language; `order` is id, created, updated or a property, with a `-` before it for the highest first.
+
+        >>> store.find("runs", "custom_properties.auc.double_value > 0.9", order="-auc", limit=1).column("auc")
+        [0.93]
+        """
+        self._settle()
+        return find(self.service, kind, where, order=order, limit=limit)
+
+    def lineage(self, what: "str | int | Version | Run | RunFacts", hops: int = 0, **options: Any) -> Graph:
+        """Return everything that something came from and that came from it.
+
+        `hops` bounds the walk (0 means 100); `options` are those of `mlmd.v1.LineageOptions`.
+
+        >>> "churn@2" in store.lineage("churn-train@1").names()
+        True
+        """
+        return self.provenance(what, hops, **options).joined(self.impact(what, hops, **options))
+
+    def provenance(self, what: "str | int | Version | Run | RunFacts", hops: int = 0, **options: Any) -> Graph:
+        """Return what something came from: its `data`, `code` and `parameters`, and the graph.
+
+        >>> [source.name for source in store.provenance("churn@1").data]
+        ['churn-train/1']
+        """
+        return walk(self.service, "provenance", self._node(what), walk_options(hops, options))
+
+    def impact(self, what: "str | int | Version | Run | RunFacts", hops: int = 0, **options: Any) -> Graph:
+        """Return what came from something: its `models`, those that serve first, and the graph.
+
+        >>> len(store.impact("churn-train@1").models)
+        2
+        """
+        return walk(self.service, "impact", self._node(what), walk_options(hops, options))
+
+    def compare(self, *what: "str | Version | Run | RunFacts") -> Comparison:
+        """Return runs and versions side by side; a version stands for the run that made it, too.
+
+        >>> store.compare("churn@1", "churn@2").best("auc")
+        'churn@2'
+        """
+        if not what:
+            raise refused("compare: name at least one run or version.")
+        return Comparison(self.service, [self._subject(one) for one in what])
+
+    def diff(self, before: "str | Version | Run | RunFacts", after: "str | Version | Run | RunFacts") -> Table:
+        """Return why two versions, or two runs, differ: inputs, parameters, code and figures, step by step.
+
+        >>> store.diff("churn@1", "churn@2").where(what="lr")[0]["churn@1"]
+        0.1
+        """
+        first, second = self._node(before), self._node(after)
+        if first[0] != second[0]:
+            raise refused("diff: one is a version and the other a run; give two versions or two runs.")
+        names = (self._subject(before)[0], self._subject(after)[0])
+        return differences(self.service, first, second, names)
+
+    def _node(self, what: Any) -> Key:
+        self._settle()
+        execution_id = run_target(self, what)
+        return ("artifact", self.version(what).id) if execution_id is None else ("execution", execution_id)
+
+    def _subject(self, what: Any) -> tuple[str, list[Owner]]:
+        self._settle()
+        execution_id = run_target(self, what)
+        if execution_id is not None:
+            return self.run_facts(execution_id).name, [("execution", execution_id)]
+        version = self.version(what)
+        made_by = version.run
+        return version.ref, [("artifact", version.id), *([("execution", made_by.id)] if made_by else [])]
+
+    # --- the rest -----------------------------------------------------------------------------------------------------
+
+    def url_of(self, kind: str, node_id: int) -> str:
+        """Return an address of a node that can be passed on, `<store>/<kind>/<id>`.
+
+        >>> store.url_of("artifact", 7).endswith("/artifact/7")
+        True
+        """
+        return f"mlmd://{self._uuid}/{kind}/{node_id}"
+
+    @cached_property
+    def _uuid(self) -> str:
+        return str(self.service.read("/mlmd.v1.Server/GetInfo", server_pb2.GetInfoRequest()).store_uuid)
+
+    def sync(self, seconds: float = 20.0) -> int:
+        """Send what earlier processes, and this one, could not send yet, for so long; return how many calls are left.
+
+        >>> store.sync()
+        0
+        """
+        until = time.monotonic() + seconds
+        left = sum(run.flush(seconds) for run in list(self.runs_here))
+        while True:
+            with self._syncing:  # a thread of ours may be at it, and hold the files
+                remaining = deliver_left_behind(self.service, journal_folder(self.address))[1]
+            if not remaining or time.monotonic() > until:
+                return left + remaining
+            time.sleep(_AGAIN_SECONDS)
+
+    def _sync_quietly(self) -> None:
+        try:
+            with self._syncing:
+                sent, left = deliver_left_behind(self.service, journal_folder(self.address))
+        except (OSError, CallError) as error:
+            LOG.warning("what earlier processes left behind could not be looked through: %s", error)
+            return
+        if sent or left:
+            LOG.info("sent %d calls that earlier processes left behind, %d are left", sent, left)
+
+    def _settle(self) -> None:
+        """Send what the runs of this process logged, so that answers know of it."""
+        for run in list(self.runs_here):
+            run.flush(_SETTLE_SECONDS)
+
+    def close(self) -> None:
+        """End the runs that are still open, and close the connection.
+
+        >>> Store().close()
+        """
+        for run in list(self.runs_here):
+            run.finish()
+        self.service.transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Store {self.target}>"

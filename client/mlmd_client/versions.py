@@ -1,0 +1,251 @@
+"""A version: an artifact as people know it, by name and number, with its files, its origin and what came of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
+from mlmd_schemas.pb.v1 import collections_pb2
+
+from mlmd_client.display import version_html
+from mlmd_client.failures import NOT_FOUND, NotFound, refused
+from mlmd_client.formats import read_frame
+from mlmd_client.tables import moment
+from mlmd_client.values import properties_of
+
+if TYPE_CHECKING:
+    import datetime
+
+    from mlmd_client.finding import RunFacts
+    from mlmd_client.store import Store
+    from mlmd_client.walks import Graph
+
+_SERVICE = "/ml_metadata.MetadataStoreService"
+
+
+class Version:
+    """A version of a name, or an artifact that is none; made by `Run.use`, `Run.log_*` and `store["name@3"]`.
+
+    >>> churn = store["churn@latest"]
+    >>> churn.name, churn.number, churn.type
+    ('churn', 2, 'system.Model')
+    """
+
+    def __init__(self, store: "Store", artifact: pb.Artifact, version: collections_pb2.Version | None = None) -> None:
+        self._store = store
+        self._artifact = artifact
+        self._version = version
+
+    # --- what it is ---------------------------------------------------------------------------------------------------
+
+    @property
+    def id(self) -> int:
+        """The id of the artifact."""
+        return self._artifact.id
+
+    @property
+    def type(self) -> str:
+        """The name of its type, `system.Model` for example."""
+        return self._artifact.type
+
+    @property
+    def name(self) -> str:
+        """Its name without the number; that of the artifact when it is no version."""
+        return self._version.name if self._version is not None else self._artifact.name
+
+    @property
+    def number(self) -> int:
+        """Its number, from 1; 0 when it is no version of a name."""
+        return self._version.number if self._version is not None else 0
+
+    @property
+    def ref(self) -> str:
+        """What to ask for it by: `churn@3`, or the id of the artifact when it is no version.
+
+        >>> store["churn@1"].ref
+        'churn@1'
+        """
+        return f"{self.name}@{self.number}" if self.number else f"artifact {self.id}"
+
+    @property
+    def aliases(self) -> list[str]:
+        """The aliases that pointed here when it was asked for."""
+        return list(self._version.aliases) if self._version is not None else []
+
+    @property
+    def uri(self) -> str:
+        """Where its files are, for programs that read them without this package."""
+        return self._artifact.uri
+
+    @property
+    def state(self) -> str:
+        """MLMD's name of its state: LIVE, PENDING, ABANDONED …"""
+        return pb.Artifact.State.Name(self._artifact.state)
+
+    @property
+    def created(self) -> "datetime.datetime | None":
+        """When it was made, in UTC."""
+        return moment(self._artifact.create_time_since_epoch)
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """Its properties by name, as Python values.
+
+        >>> store["churn@1"].properties["framework"]
+        'doc'
+        """
+        return properties_of(self._artifact)
+
+    @property
+    def message(self) -> pb.Artifact:
+        """The artifact as MLMD has it."""
+        return self._artifact
+
+    @property
+    def url(self) -> str:
+        """An address of it that can be passed on.
+
+        >>> store["churn@1"].url.endswith(f"/artifact/{store['churn@1'].id}")
+        True
+        """
+        return self._store.url_of("artifact", self.id)
+
+    # --- its files ----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def path(self) -> Path:
+        """Where its files are on this machine, fetched when they are not: the file, or the folder of several.
+
+        >>> store["churn-train@1"].path.name
+        'train.csv'
+        """
+        return self._store.fetch(self)
+
+    def download(self, folder: "str | Path") -> Path:
+        """Fetch its files into a folder and return the folder, or the file in it when there is one only.
+
+        >>> import tempfile
+        >>> store["churn-train@1"].download(tempfile.mkdtemp()).name
+        'train.csv'
+        """
+        return self._store.fetch(self, Path(folder))
+
+    @contextmanager
+    def open(self, path: str = "", mode: str = "rb", **options: Any) -> Iterator[IO[Any]]:
+        """Open one of its files for reading; `path` may be left out when there is one only.
+
+        >>> with store["churn-train@1"].open(mode="rt") as file:
+        ...     file.readline()
+        'x,y\\n'
+        """
+        if any(letter in mode for letter in "wax+"):
+            raise refused(f"mode: {mode!r} writes, and versions never change; log a new one instead.")
+        with self._file(path).open(mode, **options) as file:
+            yield file
+
+    def df(self, path: str = "", **options: Any) -> Any:
+        """Read a file of it into a pandas DataFrame, by its ending: csv, tsv, parquet, json, jsonl, feather, xlsx.
+
+        >>> store["churn-train@1"].df()["x"].tolist()
+        [1, 2]
+        """
+        return read_frame(self._file(path), **options)
+
+    def load(self) -> Any:
+        """Return the object that was logged: a model, or whatever was pickled. Load only what you trust.
+
+        >>> store["churn@1"].load()
+        {'weights': [1, 2]}
+        """
+        from mlmd_client.formats import load_object
+
+        return load_object(self._file(""))
+
+    def _file(self, path: str) -> Path:
+        root = self.path
+        if path:
+            found = root / path if root.is_dir() else root
+            if not found.is_file() or (not root.is_dir() and root.name != path):
+                raise NotFound(NOT_FOUND, f"path: {self.ref} has no file {path!r}; it has {self._listed()}.")
+            return found
+        if root.is_dir():
+            raise refused(f"path: {self.ref} has several files; say which: {self._listed()}.")
+        return root
+
+    def _listed(self) -> str:
+        root = self.path
+        files = (
+            sorted(str(one.relative_to(root)) for one in root.rglob("*") if one.is_file())
+            if root.is_dir()
+            else [root.name]
+        )
+        return ", ".join(map(repr, files[:8])) + (", …" if len(files) > 8 else "")
+
+    # --- where it stands ----------------------------------------------------------------------------------------------
+
+    @property
+    def run(self) -> "RunFacts | None":
+        """The run that made it; None when nothing is known to have made it.
+
+        >>> store["churn@1"].run.name
+        'doc/setup/1'
+        """
+        request = mlmd.GetEventsByArtifactIDsRequest(artifact_ids=[self.id])
+        events = self._store.service.read(f"{_SERVICE}/GetEventsByArtifactIDs", request).events
+        made = [event.execution_id for event in events if event.type in (pb.Event.OUTPUT, pb.Event.DECLARED_OUTPUT)]
+        return self._store.run_facts(made[0]) if made else None
+
+    def lineage(self, hops: int = 0, **options: Any) -> "Graph":
+        """Return everything that it came from and that came from it.
+
+        >>> {"churn@1", "churn-train@1"} <= set(store["churn@1"].lineage().names())
+        True
+        """
+        return self._store.lineage(self, hops, **options)
+
+    def provenance(self, hops: int = 0, **options: Any) -> "Graph":
+        """Return what it came from: data, code, parameters.
+
+        >>> "churn-train@1" in store["churn@1"].provenance().names()
+        True
+        """
+        return self._store.provenance(self, hops, **options)
+
+    def impact(self, hops: int = 0, **options: Any) -> "Graph":
+        """Return what came from it: every model downstream.
+
+        >>> "churn@1" in store["churn-train@1"].impact().names()
+        True
+        """
+        return self._store.impact(self, hops, **options)
+
+    def set_alias(self, alias: str, reason: str = "", expected: int | None = None) -> None:
+        """Point an alias here; with `expected` only if it points at that number now (0: at nothing). Raises Refused.
+
+        >>> store["churn@1"].set_alias("steady", reason="it has served for a year")
+        >>> store["churn@steady"].number
+        1
+        """
+        if self._version is None:
+            raise refused(f"alias: {self.ref} is no version of a name, and aliases point at versions.")
+        request = collections_pb2.MoveAliasRequest(
+            type_name=self.type,
+            name=self.name,
+            alias=alias,
+            number=self.number,
+            reason=reason,
+            expected_number=expected,
+        )
+        self._store.service.write("/mlmd.v1.Collections/MoveAlias", request)
+
+    def __repr__(self) -> str:
+        return f"<{self.type} {self.ref}{' ' + ', '.join(self.aliases) if self.aliases else ''} {self.url}>"
+
+    def __fspath__(self) -> str:
+        return str(self.path)
+
+    def _repr_html_(self) -> str:
+        return version_html(self)

@@ -1,0 +1,321 @@
+"""Lineage as a graph that can be asked, shown and handed on."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from mlmd_schemas.pb.v1 import lineage_pb2 as v1
+
+from mlmd_client.drawing import Drawing
+from mlmd_client.failures import refused
+from mlmd_client.tables import Table, moment, table_of
+
+if TYPE_CHECKING:
+    from mlmd_client.service import Service
+
+_PAGE = 1000
+_KINDS = {
+    v1.LINEAGE_EDGE_KIND_INPUT: "input",
+    v1.LINEAGE_EDGE_KIND_OUTPUT: "output",
+    v1.LINEAGE_EDGE_KIND_HIDDEN: "hidden",
+    v1.LINEAGE_EDGE_KIND_SAME_CONTENT: "same content",
+}
+_FORMAT = "LINEAGE_FORMAT_"
+_DIRECTIONS = {
+    "": v1.LINEAGE_DIRECTION_UNSPECIFIED,
+    "provenance": v1.LINEAGE_DIRECTION_UPSTREAM,
+    "impact": v1.LINEAGE_DIRECTION_DOWNSTREAM,
+}
+Key = tuple[str, int]
+
+
+def ref_of(kind: str, node_id: int) -> v1.LineageRef:
+    """Return a node as the lineage service takes it.
+
+    >>> ref_of("artifact", 7).artifact_id
+    7
+    """
+    return v1.LineageRef(artifact_id=node_id) if kind == "artifact" else v1.LineageRef(execution_id=node_id)
+
+
+def _key(ref: v1.LineageRef) -> Key:
+    return ("artifact", ref.artifact_id) if ref.WhichOneof("node") == "artifact_id" else ("execution", ref.execution_id)
+
+
+def _ref_text(node: v1.LineageNode) -> str:
+    if node.versions:
+        version = node.versions[0]
+        return f"{version.name}@{version.number}"
+    kind, node_id = _key(node.node)
+    return node.name or f"{kind} {node_id}"
+
+
+class Graph:
+    """Artifacts and executions, and the events between them, in the direction of the data.
+
+    >>> graph = store.provenance("churn@1")
+    >>> print(graph.where(kind="artifact").table().where(name="churn-train@1").column("type"))
+    ['system.Dataset']
+    """
+
+    def __init__(self, service: "Service", start: Key, direction: str, options: v1.LineageOptions) -> None:
+        self._service = service
+        self._direction = direction
+        self._options = options
+        self.start = start
+        """Kind and id of the node that was asked for."""
+        self.nodes: dict[Key, v1.LineageNode] = {}
+        self.edges: list[v1.LineageEdge] = []
+        self.data: list[v1.DataSource] = []
+        """Of a provenance: the data sets, nearest first."""
+        self.code: list[v1.CodeVersion] = []
+        self.parameters: list[v1.StepParameters] = []
+        self.models: list[v1.ImpactedModel] = []
+        """Of an impact: the models, those that serve first."""
+        self.is_complete = True
+        """False when a limit cut something off."""
+
+    def take(self, page: v1.LineagePage) -> None:
+        """Take in a page.
+
+        >>> graph = store.provenance("churn@1")
+        >>> graph.take(v1.LineagePage())
+        """
+        for node in page.nodes:
+            self.nodes[_key(node.node)] = node
+            self.is_complete = self.is_complete and node.cut in (0, v1.LINEAGE_CUT_PAGE, v1.LINEAGE_CUT_ENDING)
+        self.edges += page.edges
+
+    def joined(self, other: "Graph") -> "Graph":
+        """Return this graph and another one as one.
+
+        >>> graph = store.provenance("churn@1").joined(store.provenance("churn@2"))
+        >>> {"churn@1", "churn@2"} <= set(graph.names())
+        True
+        """
+        made = Graph(self._service, self.start, "", self._options)
+        made.nodes = {**other.nodes, **self.nodes}
+        seen: set[Any] = set()
+        for edge in (*self.edges, *other.edges):
+            mark = (_key(edge.source), _key(edge.target), edge.kind, edge.key)
+            if mark not in seen:
+                seen.add(mark)
+                made.edges.append(edge)
+        made.data, made.code, made.parameters = self.data, self.code, self.parameters
+        made.models = other.models or self.models
+        made.is_complete = self.is_complete and other.is_complete
+        return made
+
+    def names(self) -> list[str]:
+        """Return the names of all nodes, `churn@3` for versions, nearest first.
+
+        >>> store.provenance("churn@1").names()[0]
+        'churn@1'
+        """
+        return [_ref_text(node) for node in self._nearest()]
+
+    def _nearest(self) -> list[v1.LineageNode]:
+        return sorted(self.nodes.values(), key=lambda node: (node.hops, _key(node.node)))
+
+    def where(self, test: Callable[[dict[str, Any]], bool] | None = None, **equal: Any) -> "Graph":
+        """Return the part whose nodes pass a test or have these values of `table()`, and the edges inside it.
+
+        >>> store.lineage("churn@1").where(type="system.Dataset").names()
+        ['churn-train@1']
+        """
+        kept = {(row["kind"], row["id"]) for row in self.table().where(test, **equal)}
+        made = Graph(self._service, self.start, self._direction, self._options)
+        made.nodes = {key: node for key, node in self.nodes.items() if key in kept}
+        made.edges = [edge for edge in self.edges if _key(edge.source) in kept and _key(edge.target) in kept]
+        made.data, made.code, made.parameters, made.models = self.data, self.code, self.parameters, self.models
+        made.is_complete = self.is_complete
+        return made
+
+    def table(self) -> Table:
+        """Return the nodes, nearest first.
+
+        >>> store.provenance("churn@1").table().columns[:4]
+        ['kind', 'id', 'type', 'name']
+        """
+        rows = [
+            {
+                "kind": _key(node.node)[0],
+                "id": _key(node.node)[1],
+                "type": node.type,
+                "name": _ref_text(node),
+                "state": node.state,
+                "hops": node.hops,
+                "aliases": sorted({alias for version in node.versions for alias in version.aliases}),
+                "created": moment(node.create_ms),
+                "uri": node.uri,
+            }
+            for node in self._nearest()
+        ]
+        return Table(["kind", "id", "type", "name", "state", "hops", "aliases", "created", "uri"], rows)
+
+    def links(self) -> Table:
+        """Return the edges, in the direction of the data.
+
+        >>> sorted(set(store.provenance("churn@1").links().column("kind")))
+        ['input', 'output']
+        """
+        rows = [
+            {
+                "source": self._name(edge.source),
+                "target": self._name(edge.target),
+                "kind": _KINDS.get(edge.kind, ""),
+                "key": edge.key,
+                "time": moment(edge.time_ms),
+            }
+            for edge in self.edges
+        ]
+        return Table(["source", "target", "kind", "key", "time"], rows)
+
+    def _name(self, ref: v1.LineageRef) -> str:
+        node = self.nodes.get(_key(ref))
+        return _ref_text(node) if node is not None else "{} {}".format(*_key(ref))
+
+    def df(self) -> Any:
+        """Return the nodes as a pandas DataFrame; `links().df()` has the edges.
+
+        >>> "churn@1" in set(store.provenance("churn@1").df()["name"])
+        True
+        """
+        return self.table().df()
+
+    def to_networkx(self) -> Any:
+        """Return a networkx.DiGraph: nodes are (kind, id) with the columns of `table()`, edges have kind and key.
+
+        >>> graph = store.provenance("churn@1").to_networkx()
+        >>> graph.number_of_nodes() == len(store.provenance("churn@1").nodes)
+        True
+        """
+        try:
+            import networkx
+        except ModuleNotFoundError as error:
+            raise ModuleNotFoundError(
+                "to_networkx() needs networkx; run: pip install networkx", name=error.name
+            ) from error
+        graph = networkx.DiGraph()
+        for row in self.table():
+            graph.add_node((row["kind"], row["id"]), **row)
+        for edge in self.edges:
+            kind = _KINDS.get(edge.kind, "")
+            graph.add_edge(_key(edge.source), _key(edge.target), kind=kind, key=edge.key, time_ms=edge.time_ms)
+        return graph
+
+    def export(self, format: str = "svg") -> str:
+        """Return the walk as the server writes it: svg, dot, mermaid, json, openlineage or prov_json.
+
+        >>> store.provenance("churn@1").export("mermaid").splitlines()[0].split()[0]
+        'flowchart'
+        """
+        formats = {name.removeprefix(_FORMAT).lower(): number for name, number in v1.LineageFormat.items()}
+        formats["json"] = formats.pop("unspecified")
+        if format not in formats:
+            raise refused(f"format: {format!r} is none of {', '.join(sorted(formats))}.")
+        request = v1.ExportGraphRequest(node=ref_of(*self.start), options=self._options)
+        chosen: Any = (formats[format], _DIRECTIONS[self._direction])
+        request.format, request.direction = chosen
+        return str(self._service.read("/mlmd.v1.Lineage/ExportGraph", request).content)
+
+    def drawing(self) -> Drawing:
+        """Return the walk drawn; `save("lineage.svg")` writes it to a file.
+
+        >>> store.lineage("churn@1").drawing().svg[:4]
+        '<svg'
+        """
+        return Drawing(self.export("svg"))
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    def __str__(self) -> str:
+        more = "" if self.is_complete else "\n… and more, beyond the limits of this walk"
+        return f"{self.table()}{more}"
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        from mlmd_client.display import graph_html
+
+        return graph_html(self)
+
+
+def walk(service: "Service", direction: str, start: Key, options: v1.LineageOptions) -> Graph:
+    """Return what a node came from ("provenance") or what came from it ("impact"), all pages of it.
+
+    >>> walk(store.service, "impact", ("artifact", store["churn@1"].id), v1.LineageOptions()).names()[0]
+    'churn@1'
+    """
+    graph = Graph(service, start, direction, options)
+    kind = {"provenance": v1.GetProvenanceRequest, "impact": v1.GetImpactRequest}[direction]
+    request: Any = kind(node=ref_of(*start), options=options, page_size=_PAGE)
+    while True:
+        answer = service.read(f"/mlmd.v1.Lineage/Get{direction.capitalize()}", request)
+        graph.take(answer.graph)
+        _add(graph, answer, ("data", "code", "parameters") if direction == "provenance" else ("models",))
+        request.page_token = answer.next_page_token
+        if not answer.next_page_token:
+            graph.is_complete = graph.is_complete and not answer.deeper_page_token
+            return graph
+
+
+def _add(graph: Graph, answer: Any, parts: Iterable[str]) -> None:
+    for part in parts:
+        getattr(graph, part).extend(getattr(answer, part))
+
+
+def _plain(value: v1.LineageValue) -> Any:
+    chosen = value.WhichOneof("value")
+    return getattr(value, chosen) if chosen else None
+
+
+def parameters_table(graph: Graph) -> Table:
+    """Return the parameters of the steps of a provenance.
+
+    >>> parameters_table(store.provenance("churn@1"))[0]["lr"]
+    0.1
+    """
+    rows = []
+    for step in graph.parameters:
+        row: dict[str, Any] = {"step": step.step, "execution": step.execution.execution_id}
+        for name, value in step.parameters.items():
+            row.setdefault(name, _plain(value))
+        rows.append(row)
+    return table_of(rows)
+
+
+def differences(service: "Service", first: Key, second: Key, names: tuple[str, str]) -> Table:
+    """Return why two artifacts or executions differ: inputs, parameters, code, figures, step by step, the oldest first.
+
+    >>> ends = [("artifact", store[name].id) for name in ("churn@1", "churn@2")]
+    >>> differences(store.service, *ends, ("churn@1", "churn@2")).where(what="lr").rows[0]["churn@2"]
+    0.2
+    """
+    request = v1.DiffProvenanceRequest(first=ref_of(*first), second=ref_of(*second))
+    answer = service.read("/mlmd.v1.Lineage/DiffProvenance", request)
+    rows = [
+        {
+            "step": step.step,
+            "kind": v1.LineageAspect.Name(one.aspect).removeprefix("LINEAGE_ASPECT_").lower(),
+            "what": one.name,
+            names[0]: _plain(one.first),
+            names[1]: _plain(one.second),
+        }
+        for step in answer.steps
+        for one in step.differences
+    ]
+    return Table(["step", "kind", "what", *names], rows)
+
+
+def walk_options(hops: int, options: Mapping[str, Any]) -> v1.LineageOptions:
+    """Return the options of a walk; raises Refused for one that there is not.
+
+    >>> walk_options(3, {"with_system_nodes": True}).max_hops
+    3
+    """
+    try:
+        return v1.LineageOptions(max_hops=hops, **options)
+    except (ValueError, TypeError) as error:
+        known = ", ".join(field.name for field in v1.LineageOptions.DESCRIPTOR.fields)
+        raise refused(f"options: {error}; there are {known}.") from None

@@ -1,0 +1,195 @@
+"""A server that goes away, and processes that are killed: what was logged arrives, in order, each point once."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from mlmd_client.failures import Refused
+from mlmd_client.journal import left_behind
+from mlmd_client.run import Run
+from mlmd_client.store import Store
+from mlmd_schemas.pb.v1 import metrics_pb2 as v1
+
+from tests.client.sdk.conftest import OpenStore
+from tests.conftest import StartServer
+from tests.services.server import Server
+
+
+def points(store: Store, execution_id: int, name: str) -> list[tuple[int, float]]:
+    """Return every point of a series, duplicates too if there were any."""
+    key = v1.MetricKey(owner=v1.MetricOwner(execution_id=execution_id), name=name)
+    found: list[tuple[int, float]] = []
+    token = ""
+    while True:
+        request = v1.ListSeriesPointsRequest(key=key, page_token=token)
+        page = store.service.read("/mlmd.v1.Metrics/ListSeriesPoints", request)
+        found += zip(page.steps, page.values, strict=True)
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+def log(run: Run, first: int, last: int) -> None:
+    for step in range(first, last):
+        run.metric("loss", step / 7, step=step)
+        run.metric("acc", -float(step), step=step, slice="test")
+
+
+def journals(folder: Path) -> list[Path]:
+    return [path for one in folder.glob("*") for path in left_behind(one)]
+
+
+def again(server: Server) -> None:
+    server.kill()
+    server.start()
+
+
+def test_a_server_killed_and_started_again_in_the_middle_gets_every_point_once(
+    database_url: str, start_server: StartServer, open_store: OpenStore, journal_folder: Path
+) -> None:
+    server = start_server(database_url)
+    store = open_store(f"grpc://{server.target}")
+    with store.run("away/train", finish_seconds=60) as run:
+        log(run, 0, 1000)
+        for first in (1000, 2000, 3000):  # killed while the points of the moment before are being sent
+            time.sleep(0.3)
+            server.kill()
+            log(run, first, first + 500)
+            server.start()
+            log(run, first + 500, first + 1000)
+        run.metrics(final=1.0)
+        run.confusion_matrix("test", [0, 1], [0, 1])
+    assert points(store, run.id, "loss") == [(step, step / 7) for step in range(4000)]
+    assert store.run_facts(run.id).state == "COMPLETE"
+    assert store.run_facts(run.id).metrics == {"final": 1.0}
+    assert not journals(journal_folder)
+
+
+def test_what_one_process_could_not_send_the_next_one_sends(
+    database_url: str,
+    start_server: StartServer,
+    open_store: OpenStore,
+    journal_folder: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    server = start_server(database_url)
+    store = open_store(f"grpc://{server.target}")
+    run = store.run("away/train", finish_seconds=0.5).start()
+    log(run, 0, 100)
+    assert run.flush() == 0
+    server.kill()
+    log(run, 100, 3000)
+    run.evaluate("test", [0, 1, 1], [0.1, 0.9, 0.2])
+    run.finish("FAILED", "gave up")
+    said = capsys.readouterr().err
+    assert "could not be sent" in said
+    assert str(journals(journal_folder)[0]) in said
+    assert "store.sync()" in said
+    server.start()
+    later = open_store(f"grpc://{server.target}")
+    assert later.sync() == 0
+    assert points(later, run.id, "loss") == [(step, step / 7) for step in range(3000)]
+    assert later.run_facts(run.id).state == "FAILED"
+    assert later.run_facts(run.id).reason == "gave up"
+    assert not journals(journal_folder)
+
+
+def test_a_run_that_starts_while_nobody_answers_is_told_later(
+    sqlite_url: str, start_server: StartServer, open_store: OpenStore, journal_folder: Path
+) -> None:
+    server = start_server(sqlite_url)
+    server.kill()
+    store = open_store(f"grpc://{server.target}")
+    with store.run("away/offline", params={"lr": 0.5}, finish_seconds=60) as run:
+        log(run, 0, 500)
+        server.start()
+        log(run, 500, 1000)
+    assert run.number == 1
+    assert points(store, run.id, "loss") == [(step, step / 7) for step in range(1000)]
+    assert store.runs("away/offline")[0]["lr"] == 0.5
+    assert store.runs("away/offline")[0]["state"] == "COMPLETE"
+    assert not journals(journal_folder)
+
+
+CHILD = textwrap.dedent(
+    """
+    import sys, time
+    from mlmd_client import Store
+
+    run = Store(sys.argv[1]).run("away/killed", timeout_seconds=1.0).start()
+    print(run.id, flush=True)
+    for step in range(10_000_000):
+        run.metric("loss", step / 7, step=step)
+        if step % 1000 == 0:
+            print(step, flush=True)
+            time.sleep(0.05)
+    """
+)
+
+
+def test_a_killed_process_leaves_a_journal_and_a_run_that_is_known_to_be_dead(
+    database_url: str, start_server: StartServer, open_store: OpenStore, journal_folder: Path
+) -> None:
+    server = start_server(database_url)
+    target = f"grpc://{server.target}"
+    child = subprocess.Popen([sys.executable, "-c", CHILD, target], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    execution_id = int(child.stdout.readline())
+    seen = 0
+    while seen < 10_000:
+        seen = int(child.stdout.readline())
+    server.kill()
+    while seen < 60_000:
+        seen = int(child.stdout.readline())
+    time.sleep(1.5)  # more than a second after it, what was logged so far is in the journal
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
+    child.stdout.close()
+    server.start()
+    store = open_store(target)
+    while store.run_facts(execution_id).state == "RUNNING":
+        time.sleep(0.1)
+    assert "Not heard from" in store.run_facts(execution_id).reason
+    assert store.sync() == 0
+    found = points(store, execution_id, "loss")
+    assert len(found) > seen
+    assert found == [(step, step / 7) for step in range(len(found))]
+    assert not journals(journal_folder)
+
+
+def test_refused_calls_do_not_hold_up_the_rest(
+    local_store: Store, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with local_store.run("away/refused") as run:
+        run._outbox().put("/mlmd.v1.Metrics/LogEvaluation", v1.LogEvaluationRequest())
+        run.metrics(auc=0.5)
+    assert local_store.run_facts(run.id).metrics == {"auc": 0.5}
+    assert "refused for good: LogEvaluation" in capsys.readouterr().err
+    assert "refused for good" in caplog.text
+
+
+def test_a_journal_that_cannot_be_written_is_said_and_nothing_is_lost_while_the_server_answers(
+    local_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("MLMD_JOURNAL", str(tmp_path / "file"))
+    with local_store.run("away/no-journal") as run:
+        log(run, 0, 100)
+    assert len(points(local_store, run.id, "loss")) == 100
+    assert "in memory alone" in caplog.text
+
+
+def test_what_can_never_be_sent_is_refused_at_once(local_store: Store) -> None:
+    with local_store.run("away/names") as run:
+        for name in ("", " loss", "x" * 256, "a\0b", "\ud800"):
+            with pytest.raises(Refused, match="name"):
+                run.metric(name, 1.0)
+        with pytest.raises(Refused, match=r"float\(\.\.\.\)"):
+            run.metric("loss", "high")
+        with pytest.raises(Refused, match="step"):
+            run.metric("loss", 1.0, step=0.5)  # type: ignore[arg-type]

@@ -1,0 +1,275 @@
+"""The store as people use it: versions by name, what runs read and made, and what can be asked about it."""
+
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlmd_client import Denied, NotFound, Refused, Store, Taken, Unreachable
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
+from mlmd_schemas.pb.v1 import collections_pb2
+
+from tests.client.sdk.conftest import OpenStore
+from tests.conftest import StartServer
+
+MLMD = "/ml_metadata.MetadataStoreService"
+
+
+def nodes(store: Store) -> tuple[int, int, int]:
+    """Return how many artifacts, LIVE artifacts and events there are."""
+    artifacts = store.service.read(f"{MLMD}/GetArtifacts", mlmd.GetArtifactsRequest()).artifacts
+    ids = [artifact.id for artifact in artifacts]
+    request = mlmd.GetEventsByArtifactIDsRequest(artifact_ids=ids)
+    events = store.service.read(f"{MLMD}/GetEventsByArtifactIDs", request).events if ids else []
+    return len(artifacts), sum(artifact.state == pb.Artifact.LIVE for artifact in artifacts), len(events)
+
+
+def train(store: Store, number: int, rate: float) -> None:
+    with store.run("churn/train", params={"lr": rate}) as run:
+        frame = run.use("churn-train@latest").df()
+        assert frame["x"].tolist() == [1, 2, 3]
+        for step in range(5):
+            run.metric("loss", rate / (step + 1), step=step)
+        run.metrics(auc=0.9 + rate)
+        run.evaluate("test", [0, 1, 0, 1], np.array([0.1, 0.9, 0.4, 0.35 + rate]), labels=["stays", "leaves"])
+        model = run.log_model("churn", {"rate": rate}, properties={"lr": rate})
+    assert model is not None
+    assert model.ref == f"churn@{number}"
+
+
+def test_the_whole_task(store: Store, tmp_path: Path) -> None:
+    with store.run("churn/prepare") as run:
+        data = run.log_dataset("churn-train", pd.DataFrame({"x": [1, 2, 3]}), properties={"split": "train"})
+    assert data is not None
+    assert (data.ref, data.type, data.properties["rows"]) == ("churn-train@1", "system.Dataset", 3)
+    train(store, 1, 0.01)
+    train(store, 2, 0.02)
+    store["churn@2"].set_alias("champion", reason="better")
+
+    assert store.load("models:/churn@champion") == {"rate": 0.02}
+    assert [store[name].number for name in ("churn@1", "churn:1", "churn/1", "churn@champion", "churn")] == [
+        1,
+        1,
+        1,
+        2,
+        2,
+    ]
+    assert store["system.Model/churn@champion"].aliases == ["champion"]
+    assert store["churn@1"].run is not None
+    assert store["churn@1"].run.params == {"lr": 0.01}
+
+    graph = store["churn@1"].lineage()
+    assert {"churn@1", "churn-train@1", "churn/prepare/1", "churn/train/1"} <= set(graph.names())
+    assert graph.is_complete
+    assert [source.uri for source in store.provenance("churn@2").data] == [data.uri]
+    assert {model.name for model in data.impact().models} == {"churn/1", "churn/2"}
+    assert data.impact().to_networkx().number_of_edges() == 4
+
+    table = store.find("models", "custom_properties.lr.double_value > 0.005", order="-lr", limit=1)
+    assert table.column("name") == ["churn/2"]
+    both = store.compare("churn@1", "churn@2")
+    assert both.best("auc") == "churn@2"
+    assert both.best("loss", lowest=True) == "churn@1"
+    assert both.df().set_index("figure").loc["test/auc", "churn@1"] == 0.75
+    assert both.roc("test").save(tmp_path / "roc.svg").read_text().startswith("<svg")
+    assert store.diff("churn@1", "churn@2").where(what="lr", kind="parameter").column("churn@2") == [0.02]
+    assert store.runs("churn").column("name") == ["churn/train/2", "churn/train/1", "churn/prepare/1"]
+    assert store.versions("churn").column("aliases") == [["champion"], []]
+
+
+def test_data_that_is_there_is_not_a_new_version_and_models_are(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / "data" / name).write_text(f"x\n{name}\n")
+    with store.run("reuse/one") as run:
+        first, again = (run.log_dataset("rows", tmp_path / "data") for _ in range(2))
+        models = [run.log_model("m", {"w": 1}) for _ in range(2)]
+    assert first is not None
+    assert again is not None
+    assert first.id == again.id
+    assert [model.number for model in models if model is not None] == [1, 2]
+    assert sorted(path.name for path in first.path.iterdir()) == ["a.csv", "b.csv"]
+    with first.open("b.csv", "rt") as file:
+        assert file.read() == "x\nb.csv\n"
+    with pytest.raises(Refused, match=r"say which: 'a\.csv', 'b\.csv'"):
+        first.df()
+    with pytest.raises(NotFound, match=r"no file 'c\.csv'"):
+        first.df("c.csv")
+
+
+def test_fetched_files_are_fetched_once_and_again_when_somebody_changed_them(local_store: Store) -> None:
+    with local_store.run("cache/one") as run:
+        run.log_artifact("text", "hello")
+    path = local_store["text"].path
+    path.write_text("spoiled")
+    assert local_store["text"].path.read_text() == "hello"
+    stamp = path.stat().st_mtime_ns
+    time.sleep(0.01)
+    assert local_store["text"].path.stat().st_mtime_ns == stamp
+
+
+def test_an_exception_marks_the_run_failed_with_its_message(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.run("fails/one") as run:
+        run.metric("loss", 1 / 0)
+    facts = store.run_facts(run.id)
+    assert (facts.state, facts.reason) == ("FAILED", "ZeroDivisionError: division by zero")
+    with pytest.raises(KeyboardInterrupt), store.run("fails/two") as run:
+        raise KeyboardInterrupt
+    assert store.run_facts(run.id).state == "CANCELED"
+    with pytest.raises(Refused, match="takes nothing"):
+        run.metric("loss", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("params", "sentence"),
+    [
+        ({"model": object()}, r"params\['model'\]: is a object, which no property can hold"),
+        ({"seed": 2**63}, r"params\['seed'\]: .* does not fit 64 bits"),
+        ({"name": "\ud800"}, r"params\['name'\]: .* UTF-8"),
+    ],
+)
+def test_a_value_that_no_property_holds_is_named_before_anything_is_recorded(
+    local_store: Store, params: dict[str, object], sentence: str
+) -> None:
+    with pytest.raises(Refused, match=sentence):
+        local_store.run("wrong/value", params=params)
+    assert not len(local_store.runs("wrong"))
+
+
+def test_what_fails_leaves_nothing_half_recorded(store: Store, tmp_path: Path) -> None:
+    with store.run("half/one") as run:
+        with pytest.raises(Refused, match="there is no file or folder"):
+            run.log_model("m", tmp_path / "gone.bin")
+        (tmp_path / "empty").mkdir()
+        with pytest.raises(Refused, match="has no files"):
+            run.log_model("m", tmp_path / "empty")
+        with pytest.raises(Refused, match="cannot be pickled"):
+            run.log_model("m", lambda: 0)
+        with pytest.raises(Refused, match=r"properties\['x'\]"):
+            run.log_model("m", {"w": 1}, properties={"x": object()})
+        with pytest.raises(Refused, match="name"):
+            run.log_model(" m", {"w": 1})
+    assert nodes(store) == (0, 0, 0)
+    assert not len(store.find("contexts", "type = 'mlmd.Collection'"))
+
+
+def test_a_file_that_vanishes_while_it_is_sent_is_named(local_store: Store, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "weights.bin").write_bytes(os.urandom(1000))
+    (folder / "dangling").symlink_to(tmp_path / "gone")
+    with local_store.run("vanish/one") as run, pytest.raises(Refused, match="dangling"):
+        run.log_model("m", folder)
+    assert nodes(local_store) == (0, 0, 0)
+
+
+def test_a_name_that_is_taken_is_told(store: Store) -> None:
+    with store.run("taken/one") as run:
+        run.log_model("m", {"w": 1})
+        type_id = store["m@1"].message.type_id
+        request = mlmd.PutArtifactsRequest(artifacts=[pb.Artifact(type_id=type_id, name="m/2")])
+        store.service.write(f"{MLMD}/PutArtifacts", request)
+        with pytest.raises(Taken, match="m/2"):
+            run.log_model("m", {"w": 2})
+    assert [version["number"] for version in store.versions("m")] == [1]
+
+
+def test_what_is_not_there_is_not_found_by_name(store: Store) -> None:
+    with pytest.raises(NotFound, match="no collection 'nothing'"):
+        store["nothing@3"]
+    with store.run("names/one") as run:
+        run.log_model("both", {"w": 1})
+        for wrong, sentence in (("both@7", "no version 7; its newest is 1"), ("both@champion", "no alias 'champion'")):
+            with pytest.raises(NotFound, match=sentence):
+                run.use(wrong)
+        run.log_dataset("both", "a text")
+    with pytest.raises(Refused, match=r"system\.Dataset/both or system\.Model/both"):
+        store["both"]
+    assert store.version("both", type="system.Model").type == "system.Model"
+    with pytest.raises(NotFound, match="no artifact 9999"):
+        store[9999]
+    with pytest.raises(NotFound, match="no run"):
+        store.run_facts("names/one/77")
+    with pytest.raises(Refused, match="no_such_option"):
+        store.lineage("system.Model/both", no_such_option=1)
+    with pytest.raises(Refused, match="filter"):
+        store.find("models", "no such thing")
+
+
+def test_aliases_move_only_where_they_were_seen(local_store: Store) -> None:
+    with local_store.run("aliases/one") as run:
+        run.log_model("m", {"w": 1})
+        run.log_model("m", {"w": 2})
+    local_store["m@1"].set_alias("champion", expected=0)
+    with pytest.raises(Refused, match="points at version 1"):
+        local_store["m@2"].set_alias("champion", expected=2)
+    local_store["m@2"].set_alias("champion", reason="better", expected=1)
+    moves = local_store.service.read(
+        "/mlmd.v1.Collections/ListAliasMoves",
+        collections_pb2.ListAliasMovesRequest(type_name="system.Model", name="m"),
+    ).moves
+    assert [(move.from_number, move.to_number, move.reason) for move in moves] == [(1, 2, "better"), (0, 1, "")]
+
+
+def test_the_environment_says_which_store(
+    sqlite_url: str, start_server: StartServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    server = start_server(sqlite_url)
+    monkeypatch.setenv("MLMD_SERVER", f"grpc://{server.target}")
+    with Store() as store, store.run("environment/one"):
+        pass
+    monkeypatch.delenv("MLMD_SERVER")
+    monkeypatch.chdir(tmp_path)
+    with Store() as store:
+        assert not len(store.runs("environment"))
+    assert (tmp_path / "mlmd-data" / "metadata.db").exists()
+
+
+def test_a_token_is_needed_where_the_server_wants_one(
+    sqlite_url: str, start_server: StartServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text('[[token]]\ntoken = "s3cret"\nsubject = "amy"\nroles = ["writer"]\n')
+    server = start_server(sqlite_url, options=("--auth", f"tokens={tokens}"))
+    with pytest.raises(Denied, match="Bearer"), Store(f"grpc://{server.target}") as store:
+        store.run("tokens/one").start()
+    monkeypatch.setenv("MLMD_TOKEN", "s3cret")
+    with Store(f"grpc://{server.target}") as store, store.run("tokens/one") as run:
+        run.metrics(auc=0.5)
+
+
+def test_a_server_that_is_away_is_said_with_its_address(open_store: OpenStore) -> None:
+    store = open_store("grpc://127.0.0.1:1")
+    with pytest.raises(Unreachable, match=r"no server answers at 127\.0\.0\.1:1"):
+        store.runs("anything")
+
+
+def test_a_dead_process_of_an_embedded_store_is_noticed_by_the_next_one(sqlite_url: str, open_store: OpenStore) -> None:
+    first = open_store(sqlite_url)
+    run = first.run("dead/one", timeout_seconds=1.0).start()
+    execution_id = run.id
+    run._outbox()._heartbeat_seconds = 0.0  # it hangs
+    time.sleep(1.6)
+    facts = open_store(sqlite_url).run_facts(execution_id)
+    assert facts.state == "FAILED"
+    assert "Not heard from" in facts.reason
+
+
+def test_notebooks_show_tables_drawings_and_graphs_without_scripts(local_store: Store) -> None:
+    with local_store.run("shown/one", params={"note": "<script>alert(1)</script>"}) as run:
+        run.evaluate("test", [0, 1, 0, 1], [0.1, 0.9, 0.4, 0.35])
+        run.log_model("<b>m</b>", {"w": 1})
+    version = local_store["<b>m</b>@1"]
+    shown = [
+        version._repr_html_(),
+        run._repr_html_(),
+        local_store.runs("shown")._repr_html_(),
+        version.lineage()._repr_html_(),
+        local_store.compare(version)._repr_html_(),
+        local_store.compare(version).confusion_matrix()._repr_html_(),
+    ]
+    assert all("<script" not in one and "<b>m" not in one for one in shown)
+    assert all("<svg" in one for one in shown[3:])
