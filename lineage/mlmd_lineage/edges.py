@@ -2,13 +2,15 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 from mlmd_schemas.tables.v10 import Kind
 
-from mlmd_lineage.ends import COLUMN, FAR, INPUTS, Direction, Ref
-from mlmd_lineage.walk import EVENT_ID, EVENT_MS, EVENT_TYPE, Found, Walk
+from mlmd_lineage.ends import COLUMN, FAR, Direction, Ref
+from mlmd_lineage.walk import EVENT_ID, Found, Walk
 
 
 class Edge(NamedTuple):
@@ -18,40 +20,42 @@ class Edge(NamedTuple):
     target: Ref
     kind: int
     """Number of `LineageEdgeKind`."""
-    event_id: int = 0
-    time_ms: int = 0
 
 
-def page_edges(walk: Walk) -> list[Edge]:
-    """Return the edges that become whole on this page: one end is on it, the other on it or on one before."""
-    edges: list[Edge] = []
-    hidden_far: dict[Ref, list[Ref]] = defaultdict(list)
+@dataclass(slots=True)
+class PageEdges:
+    """The edges that become whole on one page: one end is on it, the other on it or on one before."""
+
+    events: list[Any] = field(default_factory=list)
+    """Rows of `event_rows` between nodes that are shown, by id."""
+    others: list[Edge] = field(default_factory=list)
+    """Ways through hidden nodes, and equal contents."""
+
+
+def page_edges(walk: Walk) -> PageEdges:
+    """Return the edges of a page."""
+    found = PageEdges()
+    given, new, hidden = walk.given_ids(), walk.new_ids(), walk.hidden_ids()
+    through: dict[Ref, list[Ref]] = defaultdict(list)
     for kind, rows in walk.rows.items():
         far = FAR[kind]
-        near_nodes, far_nodes = walk.nodes[kind], walk.nodes[far]
         here, there = COLUMN[kind], COLUMN[far]
+        near_given, far_given = given[kind], given[far]
+        near_new, far_new = new[kind], new[far]
+        near_hidden, far_hidden = hidden[kind], hidden[far]
         for row in rows:
             near_id, far_id = row[here], row[there]
-            source, target = near_nodes[near_id], far_nodes.get(far_id)
-            if target is None or not walk.is_given(target, far_id) or not walk.is_given(source, near_id):
+            if near_id not in near_given or far_id not in far_given:
                 continue
-            if source.hidden or target.hidden:
-                hidden_far[Ref(kind, near_id)].append(Ref(far, far_id))
-            elif walk.is_new(source, near_id) or walk.is_new(target, far_id):
-                edges.append(edge_of_event(row))
-    edges.sort(key=lambda edge: edge.event_id)
-    edges += sorted(set(_through_hidden(walk, hidden_far)))
-    edges += _same_content(walk)
-    return edges
-
-
-def edge_of_event(row: Any) -> Edge:
-    """Return the edge of a row of `event_rows`."""
-    artifact, execution = Ref(Kind.ARTIFACT, row[1]), Ref(Kind.EXECUTION, row[2])
-    ms = row[EVENT_MS] or 0
-    if row[EVENT_TYPE] in INPUTS:
-        return Edge(artifact, execution, v1.LINEAGE_EDGE_KIND_INPUT, row[EVENT_ID], ms)
-    return Edge(execution, artifact, v1.LINEAGE_EDGE_KIND_OUTPUT, row[EVENT_ID], ms)
+            if near_id in near_hidden or far_id in far_hidden:
+                through[Ref(kind, near_id)].append(Ref(far, far_id))
+            elif near_id in near_new or far_id in far_new:
+                found.events.append(row)
+    found.events.sort(key=itemgetter(EVENT_ID))
+    if through:
+        found.others += sorted(set(_through_hidden(walk, through)))
+    found.others += _same_content(walk)
+    return found
 
 
 def _through_hidden(walk: Walk, onward: dict[Ref, list[Ref]]) -> Iterator[Edge]:

@@ -16,7 +16,7 @@ from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 from mlmd_schemas.tables.v10 import Kind
 
-from mlmd_lineage.edges import Edge, edge_of_event
+from mlmd_lineage.edges import Edge, PageEdges
 from mlmd_lineage.ends import COLUMN, ENDS, FAR, LEADING, Direction, Ref
 from mlmd_lineage.noise import system_nodes
 from mlmd_lineage.pages import fill_page
@@ -158,15 +158,17 @@ def _fill(
             hidden |= {Ref(kind, node_id) for node_id in system_nodes(tx, kind, read)}
     hidden -= {refs[0], refs[-1]}
     nodes = [(ref, Found(hop, rows.get(ref), ref in hidden)) for hop, ref in enumerate(refs) if ref not in hidden]
-    edges: list[Edge] = []
+    edges = PageEdges()
     last = refs[0]
     for ref, row in zip(refs[1:], events, strict=True):
         if ref in hidden:
             continue
         place = refs.index(ref)
         if refs[place - 1] in hidden:
-            edges.append(Edge(last, ref, v1.LINEAGE_EDGE_KIND_HIDDEN))
+            edges.others.append(Edge(last, ref, v1.LINEAGE_EDGE_KIND_HIDDEN))
+        elif row is None:
+            edges.others.append(Edge(last, ref, v1.LINEAGE_EDGE_KIND_SAME_CONTENT))
         else:
-            edges.append(edge_of_event(row) if row else Edge(last, ref, v1.LINEAGE_EDGE_KIND_SAME_CONTENT))
+            edges.events.append(row)
         last = ref
     fill_page(tx, nodes, edges, options.detail, page)

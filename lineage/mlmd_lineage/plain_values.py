@@ -19,15 +19,27 @@ def clean(text: str | bytes | None) -> str:
 
 
 def lineage_value(value: pb.Value) -> v1.LineageValue:
-    """Return a property value; a message of an unknown type is the JSON of its type and nothing else."""
+    """Return a property value as a message."""
+    made = v1.LineageValue()
+    set_lineage_value(made, value)
+    return made
+
+
+def set_lineage_value(made: v1.LineageValue, value: pb.Value) -> None:
+    """Set a message to a property value; of a packed message only its type is told."""
     case = value.WhichOneof("value")
-    if case == "struct_value":
-        return v1.LineageValue(json_value=json_text(plain_struct(value.struct_value)))
-    if case == "proto_value":
-        return v1.LineageValue(json_value=json_text({"@type": value.proto_value.type_url}))
     if case == "string_value":
-        return v1.LineageValue(string_value=clean(value.string_value))
-    return v1.LineageValue(**{case: getattr(value, case)}) if case else v1.LineageValue()
+        made.string_value = clean(value.string_value)
+    elif case == "int_value":
+        made.int_value = value.int_value
+    elif case == "double_value":
+        made.double_value = value.double_value
+    elif case == "bool_value":
+        made.bool_value = value.bool_value
+    elif case == "struct_value":
+        made.json_value = json_text(plain_struct(value.struct_value))
+    elif case == "proto_value":
+        made.json_value = json_text({"@type": value.proto_value.type_url})
 
 
 def value_of_plain(given: Any) -> v1.LineageValue:

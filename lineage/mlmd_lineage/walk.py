@@ -8,6 +8,7 @@ it. Events that were written after the first page do not count, so pages of a st
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from mlmd_metadata_store.event_reads import event_rows
@@ -82,7 +83,7 @@ class Walk:
     has_next: bool = False
     has_deeper: bool = False
     _room: int = 0
-    _began: float = field(default_factory=time.monotonic)
+    _began: float = 0.0
 
     def run(self, tx: Transaction, start: Ref) -> None:
         """Walk from a node to the end of the page; raises NotFound when the store knows nothing of it."""
@@ -106,6 +107,7 @@ class Walk:
         """Return the nodes of a level up to the end of the page, and whether any are behind it."""
         if hop < self.after.hop:
             return level, False
+        self._began = self._began or time.monotonic()
         found = self.nodes[kind]
         shown = [node_id for node_id in level if Place(hop, node_id) > self.after and not found[node_id].hidden]
         is_cut = len(shown) > self._room
@@ -168,14 +170,15 @@ class Walk:
 
     def _mark(self) -> None:
         """Mark the nodes that lead to nodes behind the end of the page."""
-        deepest = self.bounds.deepest
+        if not (self.has_next or self.has_deeper):
+            return
+        deepest, given = self.bounds.deepest, self.given_ids()
         behind = v1.LINEAGE_CUT_DURATION if self._room else v1.LINEAGE_CUT_PAGE
         for kind, rows in self.rows.items():
-            near, far = self.nodes[kind], self.nodes[FAR[kind]]
+            near, far_given = self.nodes[kind], given[FAR[kind]]
             here, there = COLUMN[kind], COLUMN[FAR[kind]]
             for row in rows:
-                target = far.get(row[there])
-                if target is None or not self.is_given(target, row[there]):
+                if row[there] not in far_given:
                     source = near[row[here]]
                     source.cut = v1.LINEAGE_CUT_HOPS if source.hop == deepest else behind
 
@@ -187,12 +190,30 @@ class Walk:
         """Say whether a node is on no page before this one."""
         return (found.hop, node_id) > self.after
 
+    def given_ids(self) -> dict[Kind, Collection[int]]:
+        """Return the nodes of this page and of those before it."""
+        if not self.has_next:  # nothing was read that is not given
+            return {kind: nodes.keys() for kind, nodes in self.nodes.items()}
+        return {kind: {i for i, one in nodes.items() if self.is_given(one, i)} for kind, nodes in self.nodes.items()}
+
+    def new_ids(self) -> dict[Kind, Collection[int]]:
+        """Return the nodes that are on no page before this one."""
+        if self.after == BEGINNING:
+            return {kind: nodes.keys() for kind, nodes in self.nodes.items()}
+        return {kind: {i for i, one in nodes.items() if self.is_new(one, i)} for kind, nodes in self.nodes.items()}
+
+    def hidden_ids(self) -> dict[Kind, Collection[int]]:
+        """Return the nodes that are not shown."""
+        return {kind: {i for i, one in nodes.items() if one.hidden} for kind, nodes in self.nodes.items()}
+
     def page(self) -> list[tuple[Ref, Found]]:
         """Return the nodes that this page shows, in their order."""
+        given, new = self.given_ids(), self.new_ids()
         shown = [
-            (Ref(kind, node_id), found)
+            (found.hop, node_id, kind, found)
             for kind, nodes in self.nodes.items()
             for node_id, found in nodes.items()
-            if not found.hidden and self.is_given(found, node_id) and self.is_new(found, node_id)
+            if not found.hidden and node_id in given[kind] and node_id in new[kind]
         ]
-        return sorted(shown, key=lambda one: (one[1].hop, one[0].id))
+        shown.sort(key=itemgetter(0, 1))
+        return [(Ref(kind, node_id), found) for _, node_id, kind, found in shown]
