@@ -299,12 +299,13 @@ def _like_term(at: int, term: Term, pattern: str) -> Apply:
 def _check_pattern(condition: Comparison, pattern: str) -> None:
     if len(pattern.encode("utf-8", "replace")) > LONGEST_PATTERN_BYTES // 3:
         raise Fault(condition.at, f"a pattern has {LONGEST_PATTERN_BYTES // 3} bytes at most")
-    if re.search(r"(?<!\\)(\\\\)*\\\Z", pattern):
-        raise Fault(condition.at, "a pattern does not end with a single backslash, which escapes what comes after it")
 
 
 def _pieces(pattern: str) -> list[tuple[bool, str]]:
-    """Return the characters of a LIKE pattern, each with whether it is a wildcard."""
+    """Return the characters of a LIKE pattern, each with whether it is a wildcard.
+
+    A backslash always has a character behind it: the language takes them in pairs.
+    """
     pieces: list[tuple[bool, str]] = []
     characters = iter(pattern)
     for character in characters:

@@ -31,7 +31,7 @@ class Api:
         """Return the document at a path."""
         return self._document(self.ask("GET", path, params=query), 200)
 
-    def post(self, path: str, status: int = 201, **body: Any) -> Any:
+    def post(self, path: str, status: int = 201, /, **body: Any) -> Any:
         """Return what a POST makes."""
         return self._document(self.ask("POST", path, json=body), status)
 

@@ -98,7 +98,7 @@ def test_model_version(api: Api, v1: Api) -> None:
     below = api.post(f"/registered_models/{model['id']}/versions", name="2")
     assert below["registeredModelId"] == model["id"]
     again = {"id": below["id"], "name": "2", "registeredModelId": model["id"], "author": "bob"}
-    assert api.post(f"/registered_models/{model['id']}/versions", status=200, **again)["author"] == "bob"
+    assert api.post(f"/registered_models/{model['id']}/versions", 200, **again)["author"] == "bob"
     assert [one["name"] for one in api.items(f"/registered_models/{model['id']}/versions")] == ["v/1", "2"]
     assert api.patch(f"/model_versions/{made['id']}", state="ARCHIVED")["author"] == "ann"
 
@@ -139,7 +139,7 @@ def test_artifacts_of_a_version(api: Api, v1: Api, artifact_type: str) -> None:
     path = f"/model_versions/{version['id']}/artifacts"
     said = {"name": "a:b/c", "artifactType": artifact_type, **ARTIFACTS[artifact_type]}
     status = 201 if artifact_type in ("model-artifact", "doc-artifact") else 200
-    made = api.post(path, status=status, customProperties=CUSTOM, **said)
+    made = api.post(path, status, customProperties=CUSTOM, **said)
     assert without_times(made) == {**said, "id": made["id"], "customProperties": CUSTOM}
     assert api.get(f"/artifacts/{made['id']}") == made
     assert api.get("/artifact", name="a:b/c", parentResourceId=version["id"]) == made
@@ -147,7 +147,7 @@ def test_artifacts_of_a_version(api: Api, v1: Api, artifact_type: str) -> None:
     assert api.items(path, artifactType="doc-artifact") == ([made] if artifact_type == "doc-artifact" else [])
     changed = api.patch(f"/artifacts/{made['id']}", artifactType=artifact_type, description="new")
     assert without_times(changed) == {**said, "id": made["id"], "description": "new", "customProperties": CUSTOM}
-    again = api.post(path, status=200, **{**said, "id": made["id"], "description": "newer"})
+    again = api.post(path, 200, **{**said, "id": made["id"], "description": "newer"})
     assert (again["id"], again["description"]) == (made["id"], "newer")
     shown = v1.get(f"/artifacts/{made['id']}")
     assert shown == (again | {"step": "3"} if artifact_type == "metric" else again)
@@ -157,8 +157,8 @@ def test_artifacts_of_a_version(api: Api, v1: Api, artifact_type: str) -> None:
 def test_a_metric_or_parameter_of_a_taken_name_is_changed_in_place(api: Api, artifact_type: str) -> None:
     path = f"/model_versions/{api.model_version(api.model())['id']}/artifacts"
     said = {"name": "same", "artifactType": artifact_type, **ARTIFACTS[artifact_type]}
-    first = api.post(path, status=200, description="kept", **said)
-    second = api.post(path, status=200, **{**said, "value": 7 if artifact_type == "metric" else "7"})
+    first = api.post(path, 200, description="kept", **said)
+    second = api.post(path, 200, **{**said, "value": 7 if artifact_type == "metric" else "7"})
     assert second["id"] == first["id"]
     assert (second["value"], second["description"]) == (7 if artifact_type == "metric" else "7", "kept")
     assert len(api.items(path)) == 1
@@ -168,7 +168,7 @@ def test_a_metric_or_parameter_of_a_taken_name_is_changed_in_place(api: Api, art
 def test_other_artifacts_of_a_taken_name_are_refused(api: Api, artifact_type: str) -> None:
     path = f"/model_versions/{api.model_version(api.model())['id']}/artifacts"
     said = {"name": "same", "artifactType": artifact_type}
-    api.post(path, status=200 if artifact_type == "dataset-artifact" else 201, **said)
+    api.post(path, 200 if artifact_type == "dataset-artifact" else 201, **said)
     assert "same" in api.error(409, "POST", path, json=said)
     other = "doc-artifact" if artifact_type == "model-artifact" else "model-artifact"
     api.post(path, name="same", artifactType=other)
