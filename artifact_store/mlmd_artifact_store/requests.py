@@ -1,7 +1,7 @@
 """Pages of signed requests: what has to be sent, and what can be fetched."""
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_artifact_store.artifacts import Artifacts, kept_here
 from mlmd_artifact_store.blob_store import VALID_SECONDS, Part, SignedRequest, content_md5
 from mlmd_artifact_store.commit import under_way
-from mlmd_artifact_store.manifests import list_files, page_size, read_manifest
+from mlmd_artifact_store.manifests import Manifest, list_files, page_size, read_manifest
 from mlmd_artifact_store.proof import Arrivals
 from mlmd_artifact_store.upload_rows import PendingFile, Upload, pending_page
 
@@ -123,16 +123,20 @@ class Requests:
         after = key_of_token("files", request.page_token)
         manifest, files = self.artifacts.files(request.artifact_id, request.prefix, after, count, caller)
         kept_here(manifest)
-        signer, urls = self.artifacts.blobs.presigner, []
-        for file in files:
-            if signer is None:
-                url = self._own_url(manifest.artifact_id, file.path)
-                signed = _message(SignedRequest("GET", url), expires=False)
-            else:
-                signed = _message(signer.get(manifest.key_prefix + file.path, VALID_SECONDS))
-            urls.append(v1.DownloadUrl(file=file.message(), request=signed))
+        requests = self.fetch_requests(manifest, [file.path for file in files])
+        urls = [
+            v1.DownloadUrl(file=file.message(), request=request) for file, request in zip(files, requests, strict=True)
+        ]
         token = token_after("files", files[-1].path) if len(files) == count else ""
         return v1.ListDownloadUrlsResponse(urls=urls, next_page_token=token)
+
+    def fetch_requests(self, manifest: Manifest, paths: Sequence[str]) -> list[v1.SignedRequest]:
+        """Return a request to fetch each of these files of a manifest that is kept here; asks nobody."""
+        signer = self.artifacts.blobs.presigner
+        if signer is None:
+            urls = (self._own_url(manifest.artifact_id, path) for path in paths)
+            return [_message(SignedRequest("GET", url), expires=False) for url in urls]
+        return [_message(signer.get(manifest.key_prefix + path, VALID_SECONDS)) for path in paths]
 
     def _own_url(self, artifact_id: int, path: str, number: int = 0) -> str:
         if not self._http_address:

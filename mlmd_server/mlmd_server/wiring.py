@@ -9,6 +9,7 @@ from mlmd_api.dispatch import Dispatcher, Limits
 from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
 from mlmd_api.methods import by_path, store_methods, store_streams
+from mlmd_api.registry import TenantRegistries, registry_methods, registry_streams
 from mlmd_api.server_info import ServerFacts, server_methods
 from mlmd_api.tenants import DEFAULT_TENANT, TenantStores
 from mlmd_artifact_store.artifacts import Artifacts
@@ -24,6 +25,7 @@ from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.store import Store
 from mlmd_model_registry.kubeflow.methods import KUBEFLOW_METHODS
 from mlmd_model_registry.methods import REGISTRY_METHODS
+from mlmd_model_registry.registry import Registry, announce_changes
 from mlmd_schemas.errors import Aborted
 
 from mlmd_server import version
@@ -46,8 +48,8 @@ FEATURES = (
     "idempotency-keys",
     "lineage",
     "metrics",
-    "runs",
     "model-registry",
+    "runs",
 )
 
 
@@ -62,6 +64,7 @@ class Parts:
     authenticator: Authenticator
     kubeflow: Dispatcher
     """Answers the registry's REST API, which no other wire has."""
+    registries: TenantRegistries
     grpc: "GrpcServer | None" = None
     http: "HttpServer | None" = None
 
@@ -84,7 +87,7 @@ def tenant_stores(config: Config) -> TenantStores:
     urls = {name: tenant.database for name, tenant in config.tenants}
     if config.database.url:
         urls[DEFAULT_TENANT] = config.database.url
-    return TenantStores(urls, lambda url: Store.open(url, options))
+    return TenantStores(urls, lambda url: announce_changes(Store.open(url, options)))
 
 
 def open_default(config: Config, stores: TenantStores) -> None:
@@ -121,6 +124,16 @@ def tenant_artifacts(config: Config, stores: TenantStores) -> TenantArtifacts:
     return TenantArtifacts(open_tenant)
 
 
+def tenant_registries(artifacts: TenantArtifacts) -> TenantRegistries:
+    """Return the model registries of all tenants, none put together yet."""
+
+    def open_tenant(tenant: str) -> Registry:
+        requests = artifacts.of(tenant)
+        return Registry(requests.artifacts.store, requests)
+
+    return TenantRegistries(open_tenant)
+
+
 def authenticator(config: Config) -> Authenticator:
     """Return who decides who is asking; raises InvalidArgument for a token file that cannot be read."""
     return Everybody(config.database.read_only) if config.tokens is None else TokenFile(config.tokens)
@@ -131,22 +144,25 @@ def assemble(config: Config, journal: Journal | None = None) -> Parts:
     stores = tenant_stores(config)
     open_default(config, stores)
     artifacts = tenant_artifacts(config, stores)
+    registries = tenant_registries(artifacts)
     measurements = Measurements(stores.pool_use)
     methods = [
         *store_methods((*METADATA_METHODS, *LINEAGE_METHODS, *REGISTRY_METHODS), stores),
         *artifact_methods((*ARTIFACT_CALLS, *CARE_CALLS), artifacts),
+        *registry_methods(registries),
         *server_methods(_facts(config), stores),
     ]
     streams = [
         *store_streams(METADATA_STREAMS, stores),
         *artifact_streams(ARTIFACT_STREAMS, artifacts),
+        *registry_streams(registries),
     ]
     limits = Limits(config.listen.max_message_bytes)
     identify = authenticator(config)
     dispatcher = Dispatcher(by_path(methods), identify, measurements, journal or Journal(), limits, by_path(streams))
     kubeflow_methods = by_path(store_methods(KUBEFLOW_METHODS, stores))
     kubeflow = Dispatcher(kubeflow_methods, identify, measurements, journal or Journal(), limits)
-    parts = Parts(stores, measurements, dispatcher, artifacts, identify, kubeflow)
+    parts = Parts(stores, measurements, dispatcher, artifacts, identify, kubeflow, registries)
     _listen(config, parts)
     return parts
 
@@ -209,6 +225,7 @@ def _listen(config: Config, parts: Parts) -> None:
             parts.artifacts,
             _graphql(config, parts),
             parts.kubeflow,
+            parts.registries,
         )
 
 

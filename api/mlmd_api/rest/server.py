@@ -21,6 +21,7 @@ from starlette.routing import Route
 from mlmd_api.artifacts import TenantArtifacts
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.measurements import Measurements
+from mlmd_api.registry import TenantRegistries
 from mlmd_api.rest.calls import Calls
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.files import Files
@@ -28,6 +29,7 @@ from mlmd_api.rest.kubeflow_registry.endpoint import KubeflowRegistry
 from mlmd_api.rest.kubeflow_registry.probes import RegistryProbes
 from mlmd_api.rest.kubeflow_registry.routes import PREFIX
 from mlmd_api.rest.probes import Probes
+from mlmd_api.rest.registry import Resolving, Watching
 from mlmd_api.rest.streams import StreamPool
 
 if TYPE_CHECKING:
@@ -64,10 +66,12 @@ class HttpServer:
         artifacts: TenantArtifacts | None = None,
         graphql: "GraphqlEngine | None" = None,
         kubeflow: Dispatcher | None = None,
+        registries: TenantRegistries | None = None,
     ) -> None:
         """Bind the port; raises InvalidArgument when that cannot be done.
 
-        With `artifacts` their files are served, with `graphql` GraphQL, with `kubeflow` Kubeflow's registry REST API.
+        With `artifacts` their files are served, with `graphql` GraphQL, with `kubeflow` Kubeflow's registry REST API,
+        with `registries` models are resolved with ETags and watched as server-sent events.
         """
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="http")
         self._writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="http-write")
@@ -99,6 +103,13 @@ class HttpServer:
                 ),
                 Route("/readyz/isDirty", probes.is_dirty),
                 Route("/readyz/health", probes.health),
+            ]
+        if registries is not None:
+            resolving = Resolving(dispatcher, registries, self._pool, origins)
+            watching = Watching(dispatcher, self.streams, origins)
+            more_routes += [
+                Route("/registry/resolve", resolving.answer, methods=["GET", "HEAD", "OPTIONS"]),
+                Route("/registry/watch", watching),
             ]
         app = Starlette(
             routes=[

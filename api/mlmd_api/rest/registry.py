@@ -1,0 +1,168 @@
+"""`/registry/resolve` and `/registry/watch`: what of the registry plain HTTP says better than a call.
+
+The first is a GET with ETag and 304, so that a deployer asks every few seconds for nothing; the second tells moves of
+aliases as server-sent events, whose id is the cursor to go on from.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
+from google.protobuf import json_format
+from mlmd_schemas.caller import Caller, Role
+from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.pb.v1 import registry_pb2 as v1
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from mlmd_api.codec import JSON
+from mlmd_api.dispatch import REQUEST_ID_KEY, Call, Dispatcher, Limits
+from mlmd_api.registry import RESOLVE_PATH, WATCH_PATH, TenantRegistries
+from mlmd_api.rest.cors import Origins
+from mlmd_api.rest.streams import SendPiece, StreamPool, answer_stream
+from mlmd_api.status import CONNECT_CODE, HTTP_STATUS
+from mlmd_api.streaming import Answer
+
+if TYPE_CHECKING:
+    from mlmd_model_registry.resolve_cache import Kept
+
+_TRUE, _FALSE = ("1", "true"), ("", "0", "false")
+
+
+class Resolving:
+    """`GET /registry/resolve?uri=models:/fraud@champion[&as_of=…][&with_requests=true]`."""
+
+    def __init__(self, dispatcher: Dispatcher, tenants: TenantRegistries, executor: Executor, origins: Origins) -> None:
+        self._dispatcher = dispatcher
+        self._tenants = tenants
+        self._executor = executor
+        self._origins = origins
+
+    async def answer(self, request: Request) -> Response:
+        """Answer one request."""
+        headers = dict(request.headers)
+        if request.method == "OPTIONS":
+            return Response(headers=self._origins.preflight(headers))
+        response = await self._answered(request, headers)
+        for name, value in self._origins.headers(headers).items():
+            response.headers[name] = value
+        return response
+
+    async def _answered(self, request: Request, headers: Mapping[str, str]) -> Response:
+        peer = f"{request.client.host}:{request.client.port}" if request.client else ""
+        call = Call(RESOLVE_PATH, b"", headers, "http", None, peer)
+        admission = self._dispatcher.admit(call, Role.READER)
+        if isinstance(admission, Answer):
+            return _refusal(admission)
+        try:
+            response = await self._resolved(request, headers, admission.caller)
+        except Exception as error:  # noqa: BLE001 - the boundary: what is no answer is logged and told as INTERNAL
+            return _refusal(admission.end(error))
+        admission.end()
+        response.headers[REQUEST_ID_KEY] = admission.caller.request_id
+        return response
+
+    async def _resolved(self, request: Request, headers: Mapping[str, str], caller: Caller) -> Response:
+        from mlmd_model_registry.registry import etag
+
+        kept = await self._kept(_question(request), caller)
+        tag = etag(kept.response, with_requests=request.query_params.get("with_requests", "") in _TRUE)
+        said = {"etag": tag, "cache-control": "private, no-cache"}
+        if _matches(headers.get("if-none-match"), tag):
+            return Response(status_code=304, headers=said)
+        return Response(kept.json(), headers=said, media_type="application/json")
+
+    async def _kept(self, question: v1.ResolveModelRequest, caller: Caller) -> "Kept":
+        """Return the answer; one that is in the cache needs no thread of the pool."""
+        loop = asyncio.get_running_loop()
+        registry = await loop.run_in_executor(self._executor, self._tenants.of, caller.tenant)
+        kept = registry.peek(question)
+        if kept is not None:
+            return kept
+        return await loop.run_in_executor(self._executor, registry.resolve_kept, question, caller)
+
+
+def _refusal(answer: Answer) -> Response:
+    body = json.dumps({"code": CONNECT_CODE[answer.code], "message": answer.message}, ensure_ascii=False)
+    headers = {REQUEST_ID_KEY: answer.request_id}
+    return Response(body, HTTP_STATUS[answer.code], headers, media_type="application/json")
+
+
+def _question(request: Request) -> v1.ResolveModelRequest:
+    given = request.query_params
+    unknown = sorted(set(given) - {"uri", "as_of", "with_requests"})
+    if unknown or "uri" not in given:
+        raise InvalidArgument(
+            f"uri: missing, or there is {unknown[:1]} beside it; ask /registry/resolve?uri=models:/NAME@ALIAS, with "
+            "as_of and with_requests if wanted."
+        )
+    flag = given.get("with_requests", "")
+    if flag not in _TRUE + _FALSE:
+        raise InvalidArgument(f"with_requests: {flag[:40]!r} is neither true nor false.")
+    return v1.ResolveModelRequest(uri=given["uri"], as_of=given.get("as_of", ""), with_requests=flag in _TRUE)
+
+
+def _matches(header: str | None, tag: str) -> bool:
+    return header is not None and any(item.strip().removeprefix("W/") in ("*", tag) for item in header.split(","))
+
+
+class _Events:
+    """Server-sent events as a protocol of streams: each message is one event, its cursor the event's id."""
+
+    wire = "server-sent-events"
+    codec = JSON
+    content_type = "text/event-stream"
+
+    def timeout_seconds(self, headers: Mapping[str, str]) -> float | None:
+        """Return None: it goes on until somebody leaves."""
+        return None
+
+    def message(self, headers: Mapping[str, str], body: bytes, limits: Limits) -> bytes:
+        """Return the request message as it was made of the query."""
+        return body
+
+    def piece(self, body: bytes) -> bytes:
+        """Return an event; a message that only says that the stream lives is a comment."""
+        told = json.loads(body)
+        if not told.get("moves") and not told.get("models"):
+            return b": alive\n\n"
+        kind = "moves" if told.get("moves") else "models"
+        return f"event: {kind}\nid: {told['cursor']}\ndata: ".encode() + body + b"\n\n"
+
+    def ending(self, answer: Answer) -> bytes:
+        """Return the event that tells an error; a stream that just ends is opened again by the browser."""
+        error = {"code": CONNECT_CODE[answer.code], "message": answer.message}
+        return f"event: error\ndata: {json.dumps(error, ensure_ascii=False)}\n\n".encode() if answer.message else b""
+
+
+_EVENTS = _Events()
+
+
+class Watching:
+    """`GET /registry/watch?model=fraud&model=churn[&cursor=…]`; `Last-Event-ID` is a cursor too."""
+
+    def __init__(self, dispatcher: Dispatcher, streams: StreamPool, origins: Origins) -> None:
+        self._dispatcher = dispatcher
+        self._streams = streams
+        self._origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        headers = dict(request.headers)
+        if request.method == "OPTIONS":
+            await Response(headers=self._origins.preflight(headers))(scope, receive, send)
+            return
+        if request.method != "GET":
+            await Response("Watch with GET.\n", 405, {"allow": "GET, OPTIONS"})(scope, receive, send)
+            return
+        cursor = headers.get("last-event-id") or request.query_params.get("cursor", "")
+        wanted = v1.WatchModelsRequest(models=request.query_params.getlist("model"), cursor=cursor)
+        peer = f"{request.client.host}:{request.client.port}" if request.client else ""
+        body = json_format.MessageToJson(wanted).encode()
+        call = Call(WATCH_PATH, body, headers, _EVENTS.wire, None, peer, JSON)
+        said = self._origins.headers(headers) | {"cache-control": "no-store", "x-accel-buffering": "no"}
+        await answer_stream(self._streams, self._dispatcher, call, _EVENTS, receive, SendPiece(send), said)
