@@ -17,6 +17,7 @@ ABORTED = 10
 _PATIENCE_SECONDS = (0.05, 0.25, 1.0, 2.0)
 _MODULES = {
     "ml_metadata.MetadataStoreService": "mlmd_schemas.pb.metadata_store_service_pb2",
+    "mlmd.v1.Archive": "mlmd_schemas.pb.v1.archive_pb2",
     "mlmd.v1.ArtifactStore": "mlmd_schemas.pb.v1.artifacts_pb2",
     "mlmd.v1.Collections": "mlmd_schemas.pb.v1.collections_pb2",
     "mlmd.v1.Lineage": "mlmd_schemas.pb.v1.lineage_pb2",

@@ -1,0 +1,126 @@
+"""`mlmd export` and `import`: a store as one file.
+
+An archive is a ZIP file: `archive.json` (its header), then `rows/<number>-<table>.jsonl`, each with its columns in the
+first line and one row of that table in every other, in the order in which they have to be read.
+"""
+
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+from google.protobuf import json_format
+from mlmd_schemas.pb.v1 import archive_pb2 as v1
+
+from mlmd_client.calls import CallError
+from mlmd_client.command_line.session import Session, command
+from mlmd_client.failures import failure_of, refused
+from mlmd_client.tables import Table
+
+ARCHIVE = "/mlmd.v1.Archive/"
+HEADER = "archive.json"
+_LONGEST_SECONDS = 3600.0
+
+
+@click.command("export")
+@click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Replace the file when it is there.")
+@command
+def export_archive(session: Session, path: Path, force: bool) -> None:
+    """Write everything that the store knows, as of one moment, to the archive at PATH."""
+    if path.exists() and not force:
+        raise refused(f"{path}: is there already; --force replaces it.")
+    counts: dict[str, int] = {}
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+            for number, message in enumerate(_exported(session)):
+                _add(archive, number, message)
+                if message.HasField("rows"):
+                    counts[message.rows.table] = counts.get(message.rows.table, 0) + message.rows.row_count
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    answer = Table(["table", "rows"], [{"table": table, "rows": rows} for table, rows in counts.items()])
+    session.say(answer)
+    session.remark(f"wrote {path}, {path.stat().st_size} bytes")
+
+
+def _exported(session: Session) -> Iterator[v1.ExportResponse]:
+    transport = session.store.service.transport
+    try:
+        yield from transport.stream(ARCHIVE + "Export", v1.ExportRequest(), v1.ExportResponse)
+    except CallError as error:
+        raise failure_of(error) from None
+
+
+def _add(archive: zipfile.ZipFile, number: int, message: v1.ExportResponse) -> None:
+    if message.HasField("header"):
+        archive.writestr(HEADER, json_format.MessageToJson(message.header))
+        return
+    columns = json.dumps(list(message.rows.columns)).encode() + b"\n"
+    archive.writestr(f"rows/{number:08}-{message.rows.table}.jsonl", columns + message.rows.lines)
+
+
+@click.command("import")
+@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Tell what would be done, and do nothing.")
+@command
+def import_archive(session: Session, path: Path, dry_run: bool) -> None:
+    """Take the archive at PATH into the store, all of it or nothing; what is there already stays as it is."""
+    service = session.store.service
+    try:
+        with zipfile.ZipFile(path) as archive:
+            header = _header(archive, path)
+            names = sorted(name for name in archive.namelist() if name.startswith("rows/"))
+            import_id = service.write(ARCHIVE + "BeginImport", v1.BeginImportRequest(header=header)).import_id
+            for number, name in enumerate(names, 1):
+                rows = _rows(archive.read(name), name)
+                add = v1.AddToImportRequest(import_id=import_id, number=number, rows=rows)
+                service.write(ARCHIVE + "AddToImport", add)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise refused(f"{path}: is no archive of a store, or damaged ({error}); export again.") from None
+    answer = _committed(session, import_id, len(names), dry_run)
+    counts = [
+        {"table": t.table, "rows": t.rows, "added": t.added, "present": t.present, "renumbered": t.renumbered}
+        for t in answer.tables
+        if t.rows
+    ]
+    session.say(Table(["table", "rows", "added", "present", "renumbered"], counts))
+    if dry_run:
+        session.remark("nothing was written: this was a dry run")
+
+
+def _header(archive: zipfile.ZipFile, path: Path) -> v1.ArchiveHeader:
+    try:
+        return json_format.Parse(archive.read(HEADER), v1.ArchiveHeader())
+    except (KeyError, json_format.ParseError):
+        raise refused(f"{path}: has no {HEADER}; it is no archive of a store.") from None
+
+
+def _rows(content: bytes, name: str) -> v1.ArchiveRows:
+    first, _, lines = content.partition(b"\n")
+    table = name.rpartition("-")[2].removesuffix(".jsonl")
+    try:
+        columns = json.loads(first)
+        return v1.ArchiveRows(table=table, columns=columns, lines=lines, row_count=lines.count(b"\n"))
+    except (ValueError, TypeError):
+        raise refused(f"{name}: its first line is no list of columns; the archive is damaged.") from None
+
+
+def _committed(session: Session, import_id: str, count: int, dry_run: bool) -> Any:
+    """Commit, or try to; an import that fails or was only tried is dropped."""
+    service = session.store.service
+    request = v1.CommitImportRequest(import_id=import_id, count=count, dry_run=dry_run)
+    committed = False
+    try:
+        answer = service.once(ARCHIVE + "CommitImport", request, key=import_id, timeout_seconds=_LONGEST_SECONDS)
+        committed = not dry_run
+    except CallError as error:
+        raise failure_of(error) from None
+    finally:
+        if not committed:
+            service.write(ARCHIVE + "AbortImport", v1.AbortImportRequest(import_id=import_id))
+    return answer

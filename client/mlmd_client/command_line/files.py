@@ -1,0 +1,132 @@
+"""`mlmd put` and `get`: bytes in, bytes out, verified on the way."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import registry_pb2
+
+from mlmd_client.command_line.session import Session, command
+from mlmd_client.command_line.subjects import subject_of
+from mlmd_client.download import download
+from mlmd_client.failures import refused
+from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE
+from mlmd_client.progress_bar import ProgressBar
+from mlmd_client.values import value_of
+from mlmd_client.versions import Version
+
+TYPES = {"dataset": DATASET_TYPE, "model": MODEL_TYPE, "artifact": ARTIFACT_TYPE}
+_REGISTERED = ("models:/", "model-registry://")
+LAYOUTS = ("plain", "tf-serving", "triton")
+
+
+@click.command()
+@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.argument("name")
+@click.option(
+    "--type",
+    "kind",
+    default="artifact",
+    show_default=True,
+    metavar="TYPE",
+    help="dataset, model, artifact or the name of a type.",
+)
+@click.option(
+    "-p", "--property", "properties", multiple=True, metavar="NAME=VALUE", help="Kept with it; VALUE is JSON or text."
+)
+@click.option("--alias", "aliases", multiple=True, metavar="ALIAS", help="Point this alias at it.")
+@click.option(
+    "--reuse/--no-reuse",
+    default=True,
+    show_default=True,
+    help="Take the version that has the same content, if there is one.",
+)
+@command
+def put(
+    session: Session,
+    path: Path,
+    name: str,
+    kind: str,
+    properties: tuple[str, ...],
+    aliases: tuple[str, ...],
+    reuse: bool,
+) -> None:
+    """Keep the file or folder at PATH as the next version of NAME."""
+    artifact = pb.Artifact(type=TYPES.get(kind, kind))
+    for given in properties:
+        key, value = _property(given)
+        artifact.custom_properties[key].CopyFrom(value_of(value, f"--property {key}"))
+    version = session.store.keep(artifact, name, path, reuse=reuse)
+    for alias in aliases:
+        version.set_alias(alias, reason="mlmd put")
+    answer = {"ref": version.ref, "id": version.id, "type": version.type, "uri": version.uri}
+    session.say(answer, lambda: session.console.print(f"{version.ref}  {version.uri}"))
+
+
+def _property(given: str) -> tuple[str, Any]:
+    key, equals, text = given.partition("=")
+    if not key or not equals:
+        raise click.BadParameter(f"{given!r} is not NAME=VALUE", param_hint="--property")
+    try:
+        return key, json.loads(text)
+    except ValueError:
+        return key, text
+
+
+@click.command()
+@click.argument("what")
+@click.argument("target", type=click.Path(path_type=Path), required=False)
+@click.option("--prefix", default="", metavar="PATH", help="Only files whose paths begin so.")
+@click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default="plain",
+    show_default=True,
+    help="Where a server looks: plain for KServe and Seldon, TARGET/NUMBER, TARGET/MODEL/NUMBER.",
+)
+@command
+def get(session: Session, what: str, target: Path | None, prefix: str, layout: str) -> None:
+    """Fetch the files of WHAT into the folder TARGET (here, unless given), each verified against its SHA-256."""
+    artifact_id, model, number = _found(session, what)
+    place = _place(target or Path(), layout, model, number)
+    bar = ProgressBar(what)
+    try:
+        got = download(session.store.service.transport, artifact_id, place, prefix=prefix, progress=bar)
+    finally:
+        bar.end()
+    answer = {
+        "path": str(got.root),
+        "files": got.file_count,
+        "bytes": got.size_bytes,
+        "files_there_already": got.files_reused,
+        "artifact": artifact_id,
+    }
+    if number:
+        answer |= {"name": model, "number": number}
+    session.say(
+        answer,
+        lambda: session.console.print(f"{got.root}  {got.file_count} files, {got.size_bytes} bytes, verified"),
+    )
+
+
+def _found(session: Session, what: str) -> tuple[int, str, int]:
+    """Return the artifact, name and number that a text names: by the registry for the URI of a model."""
+    if what.startswith(_REGISTERED):
+        request = registry_pb2.ResolveModelRequest(uri=what)
+        found = session.store.service.read("/mlmd.v1.ModelRegistry/ResolveModel", request)
+        return found.artifact_id, found.model, found.number
+    subject = subject_of(session.store, what)
+    if not isinstance(subject, Version):
+        raise refused(f"{what}: is a run, and files belong to what a run made; `mlmd show {what}` names it.")
+    return subject.id, subject.name, subject.number
+
+
+def _place(target: Path, layout: str, model: str, number: int) -> Path:
+    if layout == "plain":
+        return target
+    if not number:
+        raise refused(f"--layout: {layout} wants a folder named by a version's number, and this is no version.")
+    folder = target if layout == "tf-serving" else target / model.replace("/", "_")
+    return folder / str(number)

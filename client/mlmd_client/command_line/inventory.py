@@ -1,0 +1,167 @@
+"""`mlmd ls`, `show`, `find`, `runs`: what there is."""
+
+from typing import Any
+
+import click
+from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
+from mlmd_schemas.pb.v1 import artifacts_pb2, collections_pb2
+
+from mlmd_client.command_line.session import Session, command
+from mlmd_client.command_line.subjects import id_of, subject_of
+from mlmd_client.failures import NOT_FOUND, NotFound
+from mlmd_client.finding import MLMD, RunFacts, node_row
+from mlmd_client.tables import Table, moment, table_of
+from mlmd_client.versions import Version
+
+KINDS = ("artifacts", "datasets", "models", "files", "executions", "runs", "contexts", "experiments")
+_PAGE = 100
+_FILES_SHOWN = 20
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.option("-n", "--limit", default=20, show_default=True, help="At most so many; 0: all.")
+@command
+def ls(session: Session, kind: str | None, limit: int) -> None:
+    """List what has a name with versions; with a KIND the newest nodes of it."""
+    if kind is not None:
+        session.say(session.store.find(kind, order="-id", limit=limit))
+        return
+    session.say(_collections(session, limit))
+
+
+def _collections(session: Session, limit: int) -> Table:
+    rows: list[dict[str, Any]] = []
+    request = collections_pb2.ListCollectionsRequest(page_size=_PAGE)
+    while True:
+        answer = session.store.service.read("/mlmd.v1.Collections/ListCollections", request)
+        rows += [{"type": c.type_name, "name": c.name, "versions": c.latest_number} for c in answer.collections]
+        request.page_token = answer.next_page_token
+        if not answer.next_page_token or (limit and len(rows) >= limit):
+            return Table(["type", "name", "versions"], rows[: limit or None])
+
+
+@click.command()
+@click.argument("what")
+@command
+def show(session: Session, what: str) -> None:
+    """Show all that is known of WHAT; context:7 is understood too."""
+    by_id = id_of(what)
+    if by_id is not None and by_id[0] == "context":
+        facts = _context(session, by_id[1])
+        session.say(facts, lambda: session.facts(facts))
+        return
+    subject = subject_of(session.store, what)
+    facts = version_facts(session, subject) if isinstance(subject, Version) else run_facts(subject)
+    session.say(facts, lambda: _print(session, facts))
+
+
+def _context(session: Session, context_id: int) -> dict[str, Any]:
+    request = mlmd.GetContextsByIDRequest(context_ids=[context_id])
+    found = session.store.service.read(f"{MLMD}/GetContextsByID", request).contexts
+    if not found:
+        raise NotFound(NOT_FOUND, f"context: there is no context {context_id}.")
+    return node_row(found[0])
+
+
+def version_facts(session: Session, version: Version) -> dict[str, Any]:
+    """Return what is known of a version: itself, its properties, its run, its files."""
+    made_by = version.run
+    facts: dict[str, Any] = {
+        "ref": version.ref,
+        "id": version.id,
+        "type": version.type,
+        "state": version.state,
+        "aliases": list(version.aliases),
+        "uri": version.uri,
+        "created": version.created,
+        "made_by": made_by.name if made_by else None,
+        "properties": dict(version.properties),
+    }
+    files = _files(session, version.id)
+    return facts | ({"files": files} if files else {})
+
+
+def _files(session: Session, artifact_id: int) -> list[dict[str, Any]]:
+    request = artifacts_pb2.ListFilesRequest(artifact_id=artifact_id)
+    files: list[dict[str, Any]] = []
+    try:
+        while True:
+            answer = session.store.service.read("/mlmd.v1.ArtifactStore/ListFiles", request)
+            files += [
+                {"path": file.path, "bytes": file.size_bytes, "sha256": file.sha256.hex(), "state": _file_state(file)}
+                for file in answer.files
+            ]
+            request.page_token = answer.next_page_token
+            if not answer.next_page_token:
+                return files
+    except NotFound:
+        return []
+
+
+def _file_state(file: artifacts_pb2.File) -> str:
+    return "damaged" if file.damaged else "verified" if file.verified else "declared"
+
+
+def run_facts(run: RunFacts) -> dict[str, Any]:
+    """Return what is known of a run."""
+    facts = {name: getattr(run, name) for name in ("name", "id", "state", "started", "ended", "reason")}
+    return facts | {"params": dict(run.params), "properties": dict(run.properties)}
+
+
+def _print(session: Session, facts: dict[str, Any]) -> None:
+    session.facts({name: value for name, value in facts.items() if not isinstance(value, dict) and name != "files"})
+    for name in ("params", "properties"):
+        if facts.get(name):
+            session.facts(facts[name], f"\n{name}")
+    files = facts.get("files", [])
+    if files:
+        session.table(table_of(files[:_FILES_SHOWN]), f"\n{len(files)} files, {sum(f['bytes'] for f in files)} bytes")
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("where", default="")
+@click.option("--order", default="", metavar="NAME", help="id, created, updated or a property; -NAME: highest first.")
+@click.option("-n", "--limit", default=100, show_default=True, help="At most so many; 0: all.")
+@command
+def find(session: Session, kind: str, where: str, order: str, limit: int) -> None:
+    """Find nodes of a KIND by a filter, for instance "custom_properties.auc.double_value > 0.9"."""
+    session.say(session.store.find(kind, where, order=order, limit=limit))
+
+
+@click.command()
+@click.argument("name", required=False, default="")
+@click.option("--state", type=click.Choice(["RUNNING", "COMPLETE", "FAILED", "CANCELED"]), default=None)
+@click.option("-n", "--limit", default=20, show_default=True, help="At most so many; 0: all.")
+@command
+def runs(session: Session, name: str, state: str | None, limit: int) -> None:
+    """List the runs of an experiment, or of experiment/step, newest first; without a NAME all runs."""
+    if name:
+        session.say(session.store.runs(name, state=state or "", limit=limit))
+        return
+    session.say(_all_runs(session, state or "", limit))
+
+
+def _all_runs(session: Session, state: str, limit: int) -> Table:
+    from mlmd_schemas.pb.v1 import runs_pb2
+
+    rows: list[dict[str, Any]] = []
+    wanted: Any = f"RUN_STATE_{state}" if state else runs_pb2.RUN_STATE_UNSPECIFIED
+    request = runs_pb2.ListRunsRequest(page_size=min(limit, _PAGE) if limit else _PAGE, state=wanted)
+    while True:
+        answer = session.store.service.read("/mlmd.v1.Runs/ListRuns", request)
+        rows += [
+            {
+                "run": f"{run.experiment}/{run.step}/{run.number}",
+                "state": runs_pb2.RunState.Name(run.state).removeprefix("RUN_STATE_"),
+                "id": run.execution_id,
+                "started": moment(run.start_ms),
+                "ended": moment(run.end_ms),
+                "reason": run.reason,
+            }
+            for run in answer.runs
+        ]
+        request.page_token = answer.next_page_token
+        if not answer.next_page_token or (limit and len(rows) >= limit):
+            return Table(["run", "state", "id", "started", "ended", "reason"], rows[: limit or None])

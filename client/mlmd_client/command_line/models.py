@@ -1,0 +1,258 @@
+"""`mlmd models`: the registry, from the terminal."""
+
+from typing import Any
+
+import click
+from mlmd_schemas.pb.v1 import registry_pb2 as v1
+
+from mlmd_client.command_line.session import Session, command
+from mlmd_client.command_line.subjects import subject_of
+from mlmd_client.failures import refused
+from mlmd_client.tables import Table, moment, table_of
+from mlmd_client.versions import Version
+
+REGISTRY = "/mlmd.v1.ModelRegistry/"
+REASON = click.option("-m", "--reason", default="", metavar="TEXT", help="Why; kept with the move.")
+_PAGE = 100
+
+
+@click.group()
+def models() -> None:
+    """Ask and change the model registry."""
+
+
+def _read(session: Session, method: str, request: Any) -> Any:
+    return session.store.service.read(REGISTRY + method, request)
+
+
+def _write(session: Session, method: str, request: Any) -> Any:
+    return session.store.service.write(REGISTRY + method, request)
+
+
+def _pages(session: Session, method: str, request: Any, field: str) -> list[Any]:
+    request.page_size = _PAGE
+    found: list[Any] = []
+    while True:
+        answer = _read(session, method, request)
+        found += getattr(answer, field)
+        request.page_token = answer.next_page_token
+        if not answer.next_page_token:
+            return found
+
+
+def _state(state: Any) -> str:
+    return str(v1.ModelState.Name(state)).removeprefix("MODEL_STATE_")
+
+
+def _pointing(aliases: Any) -> str:
+    return ", ".join(f"{alias}@{number}" for alias, number in sorted(aliases.items()))
+
+
+@models.command("ls")
+@click.argument("model", required=False)
+@click.option("--archived", is_flag=True, help="Archived ones too.")
+@command
+def list_models(session: Session, model: str | None, archived: bool) -> None:
+    """List the registered models; of a MODEL its versions, newest first."""
+    if model is None:
+        request = v1.ListModelsRequest(include_archived=archived)
+        found = _pages(session, "ListModels", request, "models")
+        rows: list[dict[str, Any]] = [
+            {
+                "model": one.name,
+                "latest": one.latest_number,
+                "aliases": _pointing(one.aliases),
+                "owner": one.owner,
+                "state": _state(one.state),
+                "description": one.description,
+            }
+            for one in found
+        ]
+        session.say(Table(["model", "latest", "aliases", "owner", "state", "description"], rows))
+        return
+    versions = v1.ListModelVersionsRequest(model=model, include_archived=archived)
+    session.say(table_of([version_row(one) for one in _pages(session, "ListModelVersions", versions, "versions")]))
+
+
+def version_row(version: v1.ModelVersion) -> dict[str, Any]:
+    """Return a model version as a row."""
+    return {
+        "model": version.model,
+        "number": version.number,
+        "name": version.name,
+        "aliases": list(version.aliases),
+        "state": _state(version.state),
+        "author": version.author,
+        "created": moment(version.create_ms),
+        "format": " ".join(part for part in (version.format.name, version.format.version) if part),
+        "uri": version.uri,
+        "artifact": version.artifact_id,
+    }
+
+
+@models.command()
+@click.argument("model")
+@click.argument("what")
+@click.option("--name", default="", help="The version's name; by default its number.")
+@click.option("--description", default="")
+@click.option("--format", "model_format", default="", metavar="NAME[:VERSION]", help="For instance onnx:1.")
+@command
+def register(session: Session, model: str, what: str, name: str, description: str, model_format: str) -> None:
+    """Register WHAT, a version or a URI (s3://…), as the next version of MODEL."""
+    form, _, form_version = model_format.partition(":")
+    request = v1.CreateModelVersionRequest(
+        model=model,
+        name=name,
+        description=description,
+        format=v1.ModelFormat(name=form, version=form_version),
+        create_model=True,
+    )
+    if "://" in what:
+        request.uri = what
+    else:
+        subject = subject_of(session.store, what)
+        if not isinstance(subject, Version):
+            raise refused(f"{what}: is a run; register what it made.")
+        request.artifact_id = subject.id
+    session.say(version_row(_write(session, "CreateModelVersion", request).version))
+
+
+@models.command()
+@click.argument("uri")
+@click.option("--as-of", default="", metavar="TIME", help="What it was then: RFC 3339 with an offset, or epoch ms.")
+@command
+def resolve(session: Session, uri: str, as_of: str) -> None:
+    """Tell everything a deployer needs of models:/MODEL@ALIAS or models:/MODEL/VERSION."""
+    found = _read(session, "ResolveModel", v1.ResolveModelRequest(uri=uri, as_of=as_of))
+    answer = {
+        "model": found.model,
+        "number": found.number,
+        "version": found.version,
+        "state": _state(found.state),
+        "aliases": list(found.aliases),
+        "uri": found.uri,
+        "files_at": found.root_uri,
+        "files": found.file_count,
+        "bytes": found.size_bytes,
+        "files_digest": found.files_digest.hex(),
+        "format": " ".join(part for part in (found.format.name, found.format.version) if part),
+        "author": found.author,
+        "created": moment(found.create_ms),
+        "artifact": found.artifact_id,
+        "metrics": dict(sorted(found.metrics.items())),
+        "digest": found.digest,
+    }
+    session.say(answer, lambda: _print_resolved(session, answer))
+
+
+def _print_resolved(session: Session, answer: dict[str, Any]) -> None:
+    session.facts({name: value for name, value in answer.items() if name != "metrics"})
+    if answer["metrics"]:
+        session.facts(answer["metrics"], "\nmetrics")
+
+
+@models.command()
+@click.argument("model")
+@click.argument("alias")
+@click.argument("version")
+@REASON
+@click.option("--expect", type=int, default=None, metavar="NUMBER", help="Only if it points there now; 0: nowhere.")
+@click.option("--override", is_flag=True, help="Though gates are not met; needs a reason.")
+@command
+def promote(
+    session: Session, model: str, alias: str, version: str, reason: str, expect: int | None, override: bool
+) -> None:
+    """Point ALIAS of MODEL at VERSION, a name or number."""
+    request = v1.MoveModelAliasRequest(
+        model=model, alias=alias, version=version, reason=reason, override_gates=override, expected_number=expect
+    )
+    session.say(move_row(_write(session, "MoveModelAlias", request).move))
+
+
+@models.command()
+@click.argument("model")
+@click.argument("alias")
+@REASON
+@command
+def rollback(session: Session, model: str, alias: str, reason: str) -> None:
+    """Point ALIAS of MODEL at what it pointed at before."""
+    request = v1.RollbackModelAliasRequest(model=model, alias=alias, reason=reason)
+    session.say(move_row(_write(session, "RollbackModelAlias", request).move))
+
+
+def move_row(move: v1.ModelAliasMove) -> dict[str, Any]:
+    """Return a move of an alias as a row."""
+    return {
+        "sequence": move.sequence,
+        "alias": move.alias,
+        "from": move.from_number or None,
+        "to": move.to_number or None,
+        "who": move.subject,
+        "when": moment(move.move_ms),
+        "reason": move.reason,
+        "rolls_back": move.rolls_back or None,
+        "overridden": move.overridden or None,
+        "gates": [f"{gate.rule}: {'met' if gate.passed else 'NOT MET'} ({gate.detail})" for gate in move.gates],
+    }
+
+
+@models.command()
+@click.argument("model")
+@click.argument("alias", required=False, default="")
+@command
+def history(session: Session, model: str, alias: str) -> None:
+    """List every move of the aliases of MODEL, newest first."""
+    request = v1.ListModelAliasMovesRequest(model=model, alias=alias)
+    session.say(table_of([move_row(move) for move in _pages(session, "ListModelAliasMoves", request, "moves")]))
+
+
+@models.command()
+@click.argument("model")
+@click.argument("alias")
+@click.argument("version")
+@command
+def check(session: Session, model: str, alias: str, version: str) -> None:
+    """Tell whether VERSION meets the gates of ALIAS; the exit status is 7 when it does not."""
+    from mlmd_client.command_line.statuses import FOUND_WRONG
+
+    request = v1.CheckModelGatesRequest(model=model, alias=alias, version=version)
+    answer = _read(session, "CheckModelGates", request)
+    rows = [{"rule": gate.rule, "passed": gate.passed, "found": gate.detail} for gate in answer.gates]
+    session.say(Table(["rule", "passed", "found"], rows))
+    if not answer.passed:
+        click.get_current_context().exit(FOUND_WRONG)
+
+
+@models.command()
+@click.argument("model")
+@click.argument("version")
+@click.option("--html", is_flag=True, help="HTML instead of Markdown.")
+@command
+def card(session: Session, model: str, version: str, html: bool) -> None:
+    """Print the card of a VERSION of MODEL: a name, a number, or @ALIAS."""
+    chosen: dict[str, Any] = {"alias": version[1:]} if version.startswith("@") else {"version": version}
+    form = v1.CARD_FORMAT_HTML if html else v1.CARD_FORMAT_MARKDOWN
+    answer = _read(session, "GetModelCard", v1.GetModelCardRequest(model=model, format=form, **chosen))
+    session.say({"card": answer.card}, lambda: click.echo(answer.card))
+
+
+@models.command()
+@click.argument("model", required=False, default="")
+@click.option("--environment", default="", help="Only those of this environment.")
+@command
+def deployments(session: Session, model: str, environment: str) -> None:
+    """List what runs where."""
+    request = v1.ListDeploymentsRequest(model=model, environment=environment)
+    rows = [
+        {
+            "environment": one.environment,
+            "service": one.service,
+            "model": one.model,
+            "number": one.number,
+            "state": v1.DeploymentState.Name(one.state).removeprefix("DEPLOYMENT_STATE_"),
+            "runtime": one.runtime,
+            "updated": moment(one.update_ms),
+        }
+        for one in _pages(session, "ListDeployments", request, "deployments")
+    ]
+    session.say(Table(["environment", "service", "model", "number", "state", "runtime", "updated"], rows))

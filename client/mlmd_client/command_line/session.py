@@ -1,0 +1,155 @@
+"""What the commands of one invocation share: the store, and how to say things."""
+
+import json
+import math
+import sys
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import cached_property, wraps
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from mlmd_client.calls import CallError
+from mlmd_client.command_line.statuses import FAILED, WRONG_USE, status_of
+from mlmd_client.store import Store
+from mlmd_client.tables import Table, shown
+from mlmd_client.transport import MissingExtra
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Session:
+    """One invocation of `mlmd`."""
+
+    def __init__(self, server: str | None, token: str, as_json: bool) -> None:
+        self._server, self._token = server, token
+        self.as_json = as_json
+        self.console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        """Standard output: results alone."""
+        self.asides = Console(stderr=True, highlight=False)
+        """Standard error: progress and remarks."""
+
+    @cached_property
+    def store(self) -> Store:
+        """The store, opened when the first command needs it."""
+        opened = Store(self._server, token=self._token)
+        click.get_current_context().call_on_close(opened.close)
+        return opened
+
+    def say(self, answer: Any, text: Callable[[], None] | None = None) -> None:
+        """Print an answer: as JSON when that was asked for, else by `text`, or as the table that it is."""
+        if self.as_json:
+            click.echo(json.dumps(plain(answer), ensure_ascii=False, indent=2, allow_nan=False))
+        elif text is not None:
+            text()
+        elif isinstance(answer, Table):
+            self.table(answer)
+        else:
+            self.facts(answer)
+
+    def table(self, table: Table, title: str = "") -> None:
+        """Print rows; columns that are empty throughout are left out."""
+        if title or table.title:
+            self.console.print(Text(title or table.title, style="bold"))
+        columns = [name for name in table.columns if any(shown(row.get(name)) for row in table.rows)]
+        if not table.rows:
+            self.asides.print("nothing was found")
+        elif not self.console.is_terminal:
+            click.echo(_aligned(columns, table))
+        else:
+            drawn = RichTable(box=None, header_style="bold", pad_edge=False)
+            for name in columns:
+                drawn.add_column(name, overflow="fold", justify="right" if _is_numeric(table, name) else "left")
+            for row in table.rows:
+                drawn.add_row(*(Text(shown(row.get(name))) for name in columns))
+            self.console.print(drawn)
+
+    def facts(self, facts: Mapping[str, Any], title: str = "") -> None:
+        """Print names and values, one a line."""
+        if title:
+            self.console.print(Text(title, style="bold"))
+        kept = {name: value for name, value in facts.items() if value not in (None, "", [], {})}
+        width = max((len(name) for name in kept), default=0)
+        for name, value in kept.items():
+            self.console.print(Text(f"{name:<{width}}  ", style="dim") + Text(shown(value)))
+
+    def remark(self, sentence: str) -> None:
+        """Say something beside the result."""
+        self.asides.print(Text(sentence, style="dim"))
+
+
+def _is_numeric(table: Table, name: str) -> bool:
+    values = [row.get(name) for row in table.rows if row.get(name) is not None]
+    return bool(values) and all(isinstance(value, int | float) for value in values)
+
+
+def _aligned(columns: list[str], table: Table) -> str:
+    cells = [columns, *([shown(row.get(name)).replace("\n", " ") for name in columns] for row in table.rows)]
+    widths = [max(len(row[place]) for row in cells) for place in range(len(columns))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+    )
+
+
+def plain(value: Any) -> Any:
+    """Return a value as JSON can carry it: times as RFC 3339, NaN and infinities as proto3 JSON's strings.
+
+    >>> plain({"auc": float("nan"), "n": 3})
+    {'auc': 'NaN', 'n': 3}
+    """
+    if isinstance(value, Table):
+        return [{name: plain(row.get(name)) for name in value.columns} for row in value.rows]
+    if isinstance(value, Mapping):
+        return {str(name): plain(each) for name, each in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(each) for each in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return str(value)
+
+
+def command(function: F) -> F:
+    """Give a command its session and `--json`, and turn failures into a sentence and an exit status."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    @click.pass_context
+    @wraps(function)
+    def run(context: click.Context, /, as_json: bool, **arguments: Any) -> None:
+        session: Session = context.obj
+        session.as_json = session.as_json or as_json
+        try:
+            function(session, **arguments)
+        except CallError as error:
+            raise Failure(error.message, status_of(error)) from error
+        except MissingExtra as error:
+            raise Failure(str(error), WRONG_USE) from error
+        except BrokenPipeError:
+            sys.stderr.close()
+            sys.exit(0)
+        except OSError as error:
+            named = f"{error.filename}: " if error.filename else ""
+            raise Failure(f"{named}{error.strerror or error}", FAILED) from error
+
+    return run  # type: ignore[return-value]
+
+
+class Failure(click.ClickException):
+    """A sentence on standard error and an exit status."""
+
+    def __init__(self, sentence: str, status: int) -> None:
+        super().__init__(sentence)
+        vars(self)["exit_code"] = status  # click declares it of the class
+
+    def show(self, file: Any = None) -> None:
+        """Print the sentence."""
+        click.echo(f"mlmd: {self.message}", file=sys.stderr)

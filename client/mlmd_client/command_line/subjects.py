@@ -1,0 +1,55 @@
+"""What WHAT means on the command line: a version, a run, or a node by id."""
+
+import re
+from typing import Any
+
+import click
+
+from mlmd_client.failures import NotFound
+from mlmd_client.finding import RunFacts
+from mlmd_client.store import Store
+from mlmd_client.versions import Version
+
+_BY_ID = re.compile(r"(artifact|execution|context)[:/](\d{1,19})")
+Subject = Version | RunFacts
+
+
+def id_of(what: str) -> tuple[str, int] | None:
+    """Return kind and id of a node that is named by id, None for any other text.
+
+    >>> id_of("artifact:7"), id_of("churn@3")
+    (('artifact', 7), None)
+    """
+    found = _BY_ID.fullmatch(what)
+    return (found[1], int(found[2])) if found else None
+
+
+def subject_of(store: Store, what: str) -> Subject:
+    """Return the version or run that a text names; raises NotFound, Refused."""
+    by_id = id_of(what)
+    if by_id is not None:
+        kind, node_id = by_id
+        if kind == "context":
+            raise click.UsageError(f"{what}: a context has no lineage and no metrics; name an artifact or execution.")
+        return store.version(node_id) if kind == "artifact" else store.run_facts(node_id)
+    if what.count("/") == 2 and what.rpartition("/")[2].isdecimal() and "@" not in what and ":" not in what:
+        return _run_or_version(store, what)
+    return store.version(what)
+
+
+def _run_or_version(store: Store, what: str) -> Subject:
+    """Return the run of this name, or the version: a collection may have a slash in its name."""
+    try:
+        return store.run_facts(what)
+    except NotFound as no_run:
+        try:
+            return store.version(what)
+        except NotFound:
+            raise no_run from None
+
+
+def subjects_of(store: Store, names: tuple[str, ...], least: int) -> list[Any]:
+    """Return the versions and runs that texts name; ends the command when there are too few."""
+    if len(names) < least:
+        raise click.UsageError(f"name at least {least}")
+    return [subject_of(store, name) for name in names]

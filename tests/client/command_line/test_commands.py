@@ -1,0 +1,281 @@
+"""Every command says what is so, to people and to programs, and its exit status tells what happened."""
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from mlmd_client.command_line.commands import mlmd
+from mlmd_client.store import Store
+
+from tests.client.command_line.conftest import Run, run_on
+from tests.conftest import StartServer
+
+PROGRAM = Path(sys.executable).parent / "mlmd"
+
+
+def test_names_with_versions_are_listed(ask: Run) -> None:
+    assert ask("ls", "--json").json == [
+        {"type": "system.Dataset", "name": "churn-train", "versions": 1},
+        {"type": "system.Model", "name": "churn", "versions": 2},
+    ]
+    text = ask("ls").out
+    assert text.splitlines()[0].split() == ["type", "name", "versions"]
+    assert [row["name"] for row in ask("ls", "models", "--json").json] == ["churn/2", "churn/1"]
+
+
+def test_a_version_is_shown_with_its_run_and_files(ask: Run) -> None:
+    shown = ask("show", "churn@champion", "--json").json
+    assert (shown["ref"], shown["aliases"], shown["made_by"]) == ("churn@2", ["champion"], "churn/train/2")
+    assert [file["state"] for file in shown["files"]] == ["declared"]
+    text = ask("show", "churn@champion").out
+    assert "made_by" in text
+    assert shown["files"][0]["sha256"] in text
+    assert ask("show", f"artifact:{shown['id']}", "--json").json["ref"] == "churn@2"
+
+
+def test_a_run_is_shown_with_its_parameters(ask: Run) -> None:
+    shown = ask("show", "churn/train/2", "--json").json
+    assert (shown["state"], shown["params"]) == ("COMPLETE", {"lr": 0.2})
+    assert shown["properties"]["odd"] == "NaN"
+    assert ask("show", f"execution:{shown['id']}", "--json").json["name"] == "churn/train/2"
+
+
+def test_nodes_are_found_and_ordered(ask: Run) -> None:
+    rows = ask("find", "runs", "custom_properties.auc.double_value > 0.905", "--order", "-auc", "--json").json
+    assert [row["auc"] for row in rows] == [0.92, 0.91]
+    refused = ask("find", "runs", "auc >")
+    assert (refused.status, refused.out) == (6, "")
+    assert refused.err.startswith("mlmd: ")
+
+
+def test_runs_are_listed_by_name_state_and_all(ask: Run) -> None:
+    assert [row["name"] for row in ask("runs", "churn/train", "--json").json] == ["churn/train/2", "churn/train/1"]
+    everything = ["churn/train/2", "churn/train/1", "churn/prepare/1"]
+    assert [row["run"] for row in ask("runs", "--json").json] == everything
+    assert ask("runs", "--state", "FAILED", "--json").json == []
+    assert [row["run"] for row in ask("runs", "-n", "1", "--json").json] == everything[:1]
+
+
+def test_lineage_is_a_tree_that_shows_nothing_twice(ask: Run) -> None:
+    tree = ask("lineage", "churn@2").out
+    lines = [line.strip("│├└─ ").split("  ")[0] for line in tree.splitlines()]
+    assert lines == ["churn@2 @champion", "churn/train/2", "churn-train@1", "churn/prepare/1", "churn@2 @champion"]
+    down = ask("lineage", "churn-train@1", "--down").out
+    assert [name in down for name in ("churn@1", "churn@2", "churn/prepare/1")] == [True, True, False]
+    graph = ask("lineage", "churn@2", "--format", "json").json
+    assert graph["start"].startswith("artifact:")
+    assert {edge["kind"] for edge in graph["edges"]} == {"input", "output"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "start"),
+    [("dot", "digraph"), ("mermaid", "flowchart"), ("svg", "<svg"), ("prov-json", "{"), ("openlineage", "{")],
+)
+def test_lineage_for_other_tools(ask: Run, shape: str, start: str) -> None:
+    assert ask("lineage", "churn@2", "--format", shape).out.startswith(start)
+
+
+def test_provenance_and_impact_answer(ask: Run) -> None:
+    answer = ask("provenance", "churn@1", "--json").json
+    assert [row["name"] for row in answer["data"]] == ["churn-train@1"]
+    assert answer["parameters"] == [{"step": "train", "name": "lr", "value": 0.1}]
+    models = ask("impact", "churn-train", "--json").json["models"]
+    assert [row["model"] for row in models] == ["churn@2", "churn@1"]
+    assert "churn-train@1" in ask("provenance", "churn@1").out
+
+
+def test_a_difference_is_told_at_its_step(ask: Run) -> None:
+    rows = ask("diff", "churn@1", "churn@2", "--json").json
+    (rate,) = [row for row in rows if row["what"] == "parameter"]
+    assert rate == {"step": "train", "what": "parameter", "name": "lr", "churn@1": 0.1, "churn@2": 0.2}
+
+
+def test_figures_are_shown_and_drawn(ask: Run, tmp_path: Path) -> None:
+    roc, matrix, loss = tmp_path / "roc.svg", tmp_path / "matrix.svg", tmp_path / "loss.svg"
+    said = ask("metrics", "churn/train/1", "--roc", str(roc), "--matrix", str(matrix), "--series", "loss", str(loss))
+    assert said.status == 0
+    assert "test/auc" in said.out.replace(" ", "/")
+    assert all(path.read_text().startswith("<svg") for path in (roc, matrix, loss))
+    rows = {row["figure"]: row for row in ask("compare", "churn@1", "churn@2", "--json").json}
+    assert (rows["auc"]["churn@1"], rows["auc"]["churn@2"]) == (0.91, 0.92)
+    assert rows["odd"]["churn@1"] == "NaN"
+    assert ask("compare", "churn@1").status == 2
+
+
+def test_a_folder_goes_in_and_comes_back(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    (folder / "deep").mkdir(parents=True)
+    (folder / "a.bin").write_bytes(bytes(range(256)) * 1000)
+    (folder / "deep" / "ü ñ.txt").write_text("text")
+    put = run("put", str(folder), "m", "--type", "model", "-p", "rows=3", "-p", "note=x=y", "--alias", "best", "--json")
+    assert put.json["ref"] == "m@1"
+    shown = run("show", "m@best", "--json").json
+    assert shown["properties"] == {"rows": 3, "note": "x=y"}
+    assert run("put", str(folder), "m", "--type", "model", "--json").json["ref"] == "m@1"
+    got = run("get", "m@best", str(tmp_path / "out"), "--json").json
+    assert (got["files"], got["name"], got["number"]) == (2, "m", 1)
+    assert (tmp_path / "out" / "a.bin").read_bytes() == (folder / "a.bin").read_bytes()
+    assert (tmp_path / "out" / "deep" / "ü ñ.txt").read_text() == "text"
+    run("get", "m", str(tmp_path / "models"), "--layout", "triton")
+    assert (tmp_path / "models" / "m" / "1" / "a.bin").exists()
+    run("get", "m", str(tmp_path / "served"), "--layout", "tf-serving", "--prefix", "deep/")
+    assert [str(path.relative_to(tmp_path / "served")) for path in (tmp_path / "served").rglob("*.*")] == [
+        "1/deep/ü ñ.txt"
+    ]
+
+
+def test_bytes_that_changed_behind_the_stores_back_are_not_handed_out(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("good")
+    uri = run("put", str(tmp_path / "data"), "d", "--json").json["uri"]
+    (stored,) = [path for path in Path(uri.removeprefix("file://")).rglob("*") if path.is_file()]
+    stored.write_text("evil")
+    said = run("get", "d", str(tmp_path / "out"))
+    assert said.status == 7
+    assert "data" in said.err
+    assert not list((tmp_path / "out").glob("data"))
+
+
+def test_a_store_as_one_file(ask: Run, tmp_path: Path) -> None:
+    archive = tmp_path / "all.mlmd"
+    counts = {row["table"]: row["rows"] for row in ask("export", str(archive), "--json").json}
+    assert (counts["Execution"], counts["mlmd_versions"]) == (3, 3)
+    assert "is there already" in ask("export", str(archive)).err
+    other = run_on(str(tmp_path / "other"))
+    tried = other("import", str(archive), "--dry-run", "--json").json
+    assert other("ls", "--json").json == []
+    assert other("import", str(archive), "--json").json == tried
+    assert other("show", "churn@champion", "--json").json["made_by"] == "churn/train/2"
+    again = other("import", str(archive), "--json").json
+    assert all(row["added"] == 0 and row["present"] == row["rows"] for row in again)
+
+
+def test_a_file_that_is_no_archive_is_refused(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no archive")
+    with zipfile.ZipFile(tmp_path / "other.zip", "w") as other:
+        other.writestr("x", "y")
+    for name in ("text", "other.zip"):
+        said = run("import", str(tmp_path / name))
+        assert (said.status, said.out) == (6, "")
+        assert "is no archive" in said.err
+
+
+def test_an_archive_that_was_cut_is_refused_and_nothing_stays(ask: Run, tmp_path: Path) -> None:
+    archive, cut = tmp_path / "all.mlmd", tmp_path / "cut.mlmd"
+    ask("export", str(archive))
+    with zipfile.ZipFile(archive) as whole, zipfile.ZipFile(cut, "w") as kept:
+        for name in whole.namelist():
+            if "-Execution." not in name:
+                kept.writestr(name, whole.read(name))
+    other = run_on(str(tmp_path / "other"))
+    said = other("import", str(cut))
+    assert said.status == 6
+    assert "does not hold it" in said.err
+    assert other("ls", "--json").json == []
+
+
+def test_the_doctor_finds_a_healthy_store_healthy(ask: Run) -> None:
+    rows = {row["check"]: row for row in ask("doctor", "--json").json}
+    assert {"client", "server", "database", "bytes"} <= set(rows)
+    assert all(row["ok"] for row in rows.values())
+    assert "read from artifact" in rows["bytes"]["found"]
+
+
+def test_the_doctor_says_what_to_do_about_a_server_that_is_away() -> None:
+    said = run_on("grpc://127.0.0.1:1")("doctor", "--json")
+    assert said.status == 7
+    (server,) = [row for row in said.json if row["check"] == "server"]
+    assert "start the server" in server["mend"]
+
+
+def test_the_doctor_finds_bytes_that_are_gone(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("good")
+    uri = run("put", str(tmp_path / "data"), "d", "--json").json["uri"]
+    for path in Path(uri.removeprefix("file://")).rglob("*"):
+        if path.is_file():
+            path.unlink()
+    said = run("doctor", "--json")
+    assert said.status == 7
+    assert [row["check"] for row in said.json if not row["ok"]] == ["bytes"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "part"),
+    [
+        (("show", "nothing@3"), 3, "nothing"),
+        (("show", "churn@99"), 3, "99"),
+        (("show", "a/b/7"), 3, "7"),
+        (("show", "artifact:999"), 3, "999"),
+        (("lineage", "context:1"), 2, "context"),
+        (("get", "churn/train/1"), 6, "is a run"),
+        (("put", "/no/such/file", "x"), 2, "/no/such/file"),
+        (("frobnicate",), 2, "frobnicate"),
+        (("put", ".", "x", "-p", "novalue"), 2, "novalue"),
+        (("get", "artifact:1", "out", "--layout", "triton", "--prefix", "no"), 3, "no"),
+    ],
+)
+def test_failures_are_a_sentence_and_a_status(ask: Run, arguments: tuple[str, ...], status: int, part: str) -> None:
+    said = ask(*arguments)
+    assert (said.status, said.out) == (status, "")
+    assert part in said.err
+    assert "Traceback" not in said.err
+
+
+def test_nobody_there_is_a_status_of_its_own() -> None:
+    said = run_on("grpc://127.0.0.1:1")("ls")
+    assert said.status == 4
+    assert "127.0.0.1:1" in said.err
+
+
+def test_a_token_comes_from_the_environment(
+    start_server: StartServer, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text('[[token]]\ntoken = "secret"\nsubject = "ana"\nroles = ["writer"]\n')
+    server = start_server(sqlite_url, options=("--auth", f"tokens={tokens}"))
+    run = run_on(f"grpc://{server.target}")
+    assert run("ls").status == 5
+    monkeypatch.setenv("MLMD_TOKEN", "secret")
+    assert run("ls").status == 0
+    (tmp_path / "data").write_text("x")
+    assert run("import", str(tmp_path / "data")).status == 6
+
+
+def test_the_program_itself(tmp_path: Path) -> None:
+    environment = {**os.environ, "MLMD_SERVER": str(tmp_path / "store")}
+    said = subprocess.run([PROGRAM, "ls", "--json"], capture_output=True, text=True, env=environment, check=False)
+    assert (said.returncode, json.loads(said.stdout)) == (0, [])
+    for shell in ("bash", "zsh"):
+        script = subprocess.run([PROGRAM, "completion", shell], capture_output=True, text=True, check=True).stdout
+        assert "_MLMD_COMPLETE" in script
+    offered = subprocess.run(
+        [PROGRAM],
+        capture_output=True,
+        text=True,
+        env=environment | {"_MLMD_COMPLETE": "bash_complete", "COMP_WORDS": "mlmd prov", "COMP_CWORD": "1"},
+        check=True,
+    )
+    assert offered.stdout.strip() == "plain,provenance"
+
+
+def test_without_click_the_mend_is_one_line(tmp_path: Path) -> None:
+    program = "import sys; sys.modules['click'] = None; from mlmd_client.command_line import main; main()"
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert said.returncode == 2
+    assert said.stderr == "mlmd: click is not installed; run: pip install 'mlmd-server[cli]'\n"
+
+
+def test_every_command_helps() -> None:
+    for name in mlmd.commands:
+        said = run_on("x")(name, "--help")
+        assert said.status == 0
+        assert said.out.startswith("Usage: ")
+
+
+def test_the_store_is_closed_after_a_command(tmp_path: Path) -> None:
+    run_on(str(tmp_path / "store"))("ls")
+    with Store(str(tmp_path / "store")) as store:
+        assert store.find("artifacts").rows == []
