@@ -57,8 +57,11 @@ def begin_upload(tx: Transaction, place: Place, request: v1.BeginUploadRequest) 
     artifact = parse_artifact(request.artifact)
     _check_artifact(artifact, ("id", "uri", "state"))
     check_files(request.files, more=request.more_files, later=request.more_files)
-    if request.more_files and request.reuse:
-        raise InvalidArgument("reuse: equal content is found by all digests; tell every file now, without more_files.")
+    if request.more_files and request.reuse and len(request.digest) != 32:
+        raise InvalidArgument(
+            f"digest: {len(request.digest)} bytes; equal content is found by the digest of the whole, so give its 32, "
+            "or tell every file now, without more_files."
+        )
     type_name = _type_name(tx, artifact)
     if request.collection:
         if artifact.HasField("name"):
@@ -67,7 +70,8 @@ def begin_upload(tx: Transaction, place: Place, request: v1.BeginUploadRequest) 
     digest = (
         b"" if request.more_files else digest_of((file.path, file.size_bytes, file.sha256) for file in request.files)
     )
-    if request.reuse and (found := _same_content(tx, artifact, type_name, request.collection, digest)):
+    wanted = digest or request.digest
+    if request.reuse and (found := _same_content(tx, artifact, type_name, request.collection, wanted)):
         return found
     files = pending_of(tx, request.files, request.unchanged_from_artifact_id)
     artifact.state = pb.Artifact.PENDING

@@ -22,7 +22,7 @@ from mlmd_artifact_store.manifests import (
     read_manifest,
     take_over_files,
 )
-from mlmd_artifact_store.paths import check_paths
+from mlmd_artifact_store.paths import PathOrder, check_paths
 from mlmd_artifact_store.upload_rows import (
     Upload,
     UploadState,
@@ -69,20 +69,22 @@ def seal(tx: Transaction, artifact_id: int) -> Upload | None:
     upload = under_way(tx, artifact_id)
     if upload.digest:
         return upload
-    digest, paths, size_bytes, untold = ManifestDigest(), list[str](), 0, list[str]()
+    digest, order, file_count, size_bytes, untold = ManifestDigest(), PathOrder(), 0, 0, list[str]()
     for file in every_file(tx, artifact_id):
         digest.add(file.path, file.size_bytes, file.sha256)
-        paths.append(file.path)
+        order.add(file.path)
+        file_count += 1
         size_bytes += file.size_bytes
         if file.is_open:
             untold.append(file.path)
-    if not paths:
+    if not file_count:
         raise FailedPrecondition("files: none were declared; an artifact of bytes has at least one file.")
     if untold:
         shown = ", ".join(map(repr, untold[:_SHOWN]))
         raise FailedPrecondition(f"files: the digests of {len(untold)} are not told yet ({shown}); declare them again.")
-    check_paths(paths)
-    seal_upload(tx, artifact_id, digest.digest(), len(paths), size_bytes)
+    if not order.is_plain:
+        check_paths(file.path for file in every_file(tx, artifact_id))
+    seal_upload(tx, artifact_id, digest.digest(), file_count, size_bytes)
     return under_way(tx, artifact_id)
 
 

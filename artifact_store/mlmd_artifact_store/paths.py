@@ -86,6 +86,27 @@ def check_paths(paths: Iterable[str]) -> None:
     _check_folders(seen)
 
 
+class PathOrder:
+    """The same check for paths that come by their bytes, and in no memory.
+
+    Whether paths differ in normalisation only cannot be found out so; `is_plain` says whether that can be at all.
+    """
+
+    def __init__(self) -> None:
+        self.is_plain = True
+        self._above: list[str] = []
+
+    def add(self, path: str) -> None:
+        """Take the next path; raises InvalidArgument when a file is the folder of others."""
+        self.is_plain = self.is_plain and unicodedata.is_normalized("NFC", path)
+        while self._above and not path.startswith(self._above[-1]):
+            self._above.pop()
+        for file in self._above:  # all that lies between a file and those below it begins with its path
+            if path[len(file)] == "/":
+                raise InvalidArgument(f"path: {file[:60]!r} is a file and the folder of others; rename one of them.")
+        self._above.append(path)
+
+
 def _check_folders(seen: dict[str, str]) -> None:
     folders: set[str] = set()
     for folded in seen:

@@ -13,8 +13,9 @@ from mlmd_client.calls import CallError, Metadata, Transport
 from mlmd_client.transfer_errors import ABORTED, UNAVAILABLE
 
 M = TypeVar("M", bound=Message)
-_ATTEMPTS = 6
+_ATTEMPTS = 9
 _FIRST_SECONDS = 0.2
+_LONGEST_SECONDS = 8.0
 
 
 class ArtifactCalls:
@@ -37,7 +38,7 @@ class ArtifactCalls:
             except CallError as error:
                 if error.code not in (UNAVAILABLE, ABORTED) or attempt >= _ATTEMPTS or self._stop.is_set():
                     raise
-            self._stop.wait(_FIRST_SECONDS * 2 ** (attempt - 1))
+            self._stop.wait(min(_LONGEST_SECONDS, _FIRST_SECONDS * 2 ** (attempt - 1)))
 
     def info(self) -> server_pb2.GetInfoResponse:
         """Return what the server is."""
@@ -56,16 +57,6 @@ class ArtifactCalls:
     def sign_parts(self, request: v1.SignPartsRequest) -> list[v1.UploadUrl]:
         """Return what sends parts of a file."""
         return list(self.call("SignParts", request, v1.SignPartsResponse).urls)
-
-    def upload_urls(self, artifact_id: int) -> Iterator[v1.UploadUrl]:
-        """Yield what sends the files that BeginUpload told, signed as it is consumed."""
-        request = v1.ListUploadUrlsRequest(artifact_id=artifact_id)
-        while True:
-            page = self.call("ListUploadUrls", request, v1.ListUploadUrlsResponse)
-            yield from page.urls
-            request.page_token = page.next_page_token
-            if not request.page_token:
-                return
 
     def sizes(self, artifact_id: int) -> frozenset[int]:
         """Return the sizes of an artifact's files, in bytes."""

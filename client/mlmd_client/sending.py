@@ -100,7 +100,7 @@ class Sending:
             return list(ahead(pool, (partial(self._told_whole, file) for file in self.listing.files), 2 * _AHEAD))
 
     def run(self, told: Sequence[_Told] | None) -> None:
-        """Send everything; `told` are files that the upload began with. Raises the first failure."""
+        """Send everything; `told` are all files when they were hashed before. Raises the first failure."""
         with Crew(self._workers, _WAITING, self._stop, "send") as crew:
             if told is not None:
                 self._send_told(crew, told)
@@ -111,19 +111,9 @@ class Sending:
     # --- files whose digests are all known
 
     def _send_told(self, crew: Crew, told: Sequence[_Told]) -> None:
-        """Send files that the upload began with."""
-        by_path = {file.path: (file, said) for file, said in told}
-        sent: set[str] = set()
-        for url in self._calls.upload_urls(self._artifact_id):
-            file, said = by_path[url.path]
-            if url.path not in sent and url.part_number:
-                self._large[url.path] = _Large(None, len(said.md5s))
-            sent.add(url.path)
-            self._submit(crew, file, url, said.md5s[max(1, url.part_number) - 1], self._renewal(said, url))
-        for file, _ in told:
-            if file.path not in sent:
-                self._count(file.path, file.size_bytes)
-                self._finished(file.path)
+        """Send files that were all hashed before."""
+        for start in range(0, len(told), _TOLD_AT_ONCE):
+            self._send_batch(crew, told[start : start + _TOLD_AT_ONCE])
 
     def _send_batch(self, crew: Crew, batch: Sequence[_Told]) -> None:
         """Tell files of their digests and send those that are wanted."""

@@ -9,6 +9,7 @@ of it. An upload that was interrupted goes on where it was when the same call is
 
 import hashlib
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,7 +75,7 @@ def upload(
     begin = v1.BeginUploadRequest(
         artifact=artifact.SerializeToString(deterministic=True),
         collection=collection or "",
-        unchanged_from_artifact_id=unchanged_from,
+        more_files=True,
     )
     location = listing.root if len(listing.files) != 1 else Path(listing.location(listing.files[0]))
     try:
@@ -100,10 +101,8 @@ class _Course:
         if not artifact_id:
             if reuse:
                 told = self._sending.hashed()
-                begin.files.extend(said for _, said in told)
+                begin.digest = manifest_digest(said for _, said in told)
                 begin.reuse = True
-            else:
-                begin.more_files = True
             begun = self._calls.begin(begin)
             if begun.reused:
                 there = self._calls.commit(begun.artifact_id)  # it was, and the answer says what it became
@@ -157,6 +156,14 @@ class _Course:
         except CallError:  # the server's sweeper does it later; what is raised is why
             return
         self._note.forget()
+
+
+def manifest_digest(files: Iterable[v1.UploadFile]) -> bytes:
+    """Return the digest of the whole, of files by the bytes of their paths; see `mlmd.v1.Manifest.digest`."""
+    whole = hashlib.sha256(b"mlmd manifest 1\n")
+    for file in files:
+        whole.update(f"{file.sha256.hex()} {file.size_bytes} {file.path}\n".encode())
+    return whole.digest()
 
 
 def paths_digest(listing: Listing) -> str:

@@ -75,6 +75,10 @@ def test_files_are_told_while_others_are_sent(store: Store, requests: Requests) 
     assert b"".join(requests.artifacts.read(artifact_id, "big")) == BIG
     again = begin(store, upload_file("big", BIG, FIVE), *(upload_file(p, c) for p, c in SMALL.items()), reuse=True)
     assert requests.artifacts.begin_upload(again).artifact_id == artifact_id
+    by_digest = begin(store, more_files=True, reuse=True, digest=manifest.digest)
+    assert requests.artifacts.begin_upload(by_digest).artifact_id == artifact_id
+    other = begin(store, more_files=True, reuse=True, digest=bytes(32))
+    assert not requests.artifacts.begin_upload(other).reused
 
 
 def test_what_has_arrived_is_left_out(store: Store, requests: Requests) -> None:
@@ -143,7 +147,7 @@ def test_unchanged_files_are_copied(store: Store, requests: Requests) -> None:
 
 
 def test_what_cannot_be(store: Store, requests: Requests) -> None:
-    with pytest.raises(InvalidArgument, match="reuse"):
+    with pytest.raises(InvalidArgument, match="digest: 0 bytes"):
         begun(store, requests, reuse=True)
     artifact_id = begun(store, requests)
     for files, why in [

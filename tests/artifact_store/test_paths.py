@@ -1,9 +1,11 @@
 """The names of files inside an artifact."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlmd_artifact_store.paths import LONGEST_PATH_BYTES, check_path, check_paths
+from mlmd_artifact_store.paths import LONGEST_PATH_BYTES, PathOrder, check_path, check_paths
 from mlmd_schemas.errors import InvalidArgument
 
 
@@ -68,3 +70,24 @@ def test_every_text_is_kept_or_refused_clearly(text: str) -> None:
     else:
         assert 0 < len(text.encode()) <= LONGEST_PATH_BYTES
         assert not {"", ".", ".."} & set(text.split("/"))
+
+
+SEGMENT = st.text(alphabet="a!-.0é", min_size=1, max_size=3).filter(lambda text: text not in (".", ".."))
+
+
+@given(st.lists(st.lists(SEGMENT, min_size=1, max_size=3).map("/".join), unique=True))
+def test_paths_in_order_are_checked_as_all_together(paths: list[str]) -> None:
+    def refused(check: Callable[[], None]) -> bool:
+        try:
+            check()
+        except InvalidArgument:
+            return True
+        return False
+
+    def in_order() -> None:
+        order = PathOrder()
+        for path in sorted(paths, key=str.encode):
+            order.add(path)
+        assert order.is_plain
+
+    assert refused(in_order) == refused(lambda: check_paths(paths))

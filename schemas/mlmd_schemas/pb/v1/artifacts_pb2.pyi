@@ -77,20 +77,22 @@ class SignedRequest(_message.Message):
     def __init__(self, method: _Optional[str] = ..., url: _Optional[str] = ..., headers: _Optional[_Mapping[str, str]] = ..., expires_ms: _Optional[int] = ...) -> None: ...
 
 class BeginUploadRequest(_message.Message):
-    __slots__ = ("artifact", "files", "collection", "reuse", "unchanged_from_artifact_id", "more_files")
+    __slots__ = ("artifact", "files", "collection", "reuse", "unchanged_from_artifact_id", "more_files", "digest")
     ARTIFACT_FIELD_NUMBER: _ClassVar[int]
     FILES_FIELD_NUMBER: _ClassVar[int]
     COLLECTION_FIELD_NUMBER: _ClassVar[int]
     REUSE_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FROM_ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]
     MORE_FILES_FIELD_NUMBER: _ClassVar[int]
+    DIGEST_FIELD_NUMBER: _ClassVar[int]
     artifact: bytes
     files: _containers.RepeatedCompositeFieldContainer[UploadFile]
     collection: str
     reuse: bool
     unchanged_from_artifact_id: int
     more_files: bool
-    def __init__(self, artifact: _Optional[bytes] = ..., files: _Optional[_Iterable[_Union[UploadFile, _Mapping]]] = ..., collection: _Optional[str] = ..., reuse: bool = ..., unchanged_from_artifact_id: _Optional[int] = ..., more_files: bool = ...) -> None: ...
+    digest: bytes
+    def __init__(self, artifact: _Optional[bytes] = ..., files: _Optional[_Iterable[_Union[UploadFile, _Mapping]]] = ..., collection: _Optional[str] = ..., reuse: bool = ..., unchanged_from_artifact_id: _Optional[int] = ..., more_files: bool = ..., digest: _Optional[bytes] = ...) -> None: ...
 
 class BeginUploadResponse(_message.Message):
     __slots__ = ("artifact_id", "reused", "uri", "files_to_send")
