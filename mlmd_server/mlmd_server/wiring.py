@@ -46,6 +46,7 @@ FEATURES = (
     "graphql",
     "grpc-web",
     "idempotency-keys",
+    "kubeflow-model-registry",
     "lineage",
     "metrics",
     "model-registry",

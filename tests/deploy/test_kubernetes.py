@@ -10,7 +10,11 @@ from tests.deploy.parts import DEPLOY, Document, built, find, kustomize, program
 
 KUBERNETES = DEPLOY / "kubernetes"
 FOLDERS = ("base", "mysql", "minio", "overlays/complete", "overlays/sqlite")
-COMPONENTS = ("overlays/kubeflow-pipelines", "overlays/kubeflow-pipelines-without-envoy")
+COMPONENTS = (
+    "overlays/kubeflow-model-registry",
+    "overlays/kubeflow-pipelines",
+    "overlays/kubeflow-pipelines-without-envoy",
+)
 WORKLOADS = ("Deployment", "StatefulSet")
 VARIABLES = {option.variable for option in OPTIONS}
 
@@ -23,7 +27,7 @@ def pods(objects: list[Document]) -> list[tuple[str, Document]]:
 
 
 def test_every_kustomization_is_tested() -> None:
-    """A folder that is added is checked, or is a component that the Kubeflow test checks."""
+    """A folder that is added is checked, or is a component that the Kubeflow tests check."""
     present = {str(path.parent.relative_to(KUBERNETES)) for path in KUBERNETES.rglob("kustomization.yaml")}
     assert present == {*FOLDERS, *COMPONENTS}
 
