@@ -14,7 +14,6 @@ from mlmd_api.methods import by_path, store_methods
 from mlmd_api.tenants import TenantStores
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.calls import ARTIFACT_CALLS
-from mlmd_artifact_store.calls import SERVICE as ARTIFACT_SERVICE
 from mlmd_artifact_store.opening import open_blobs
 from mlmd_artifact_store.requests import Requests
 from mlmd_lineage.methods import LINEAGE_METHODS
@@ -67,7 +66,7 @@ def open_graph(tmp_path: Path) -> Iterator[Callable[..., Graph]]:
         tenants = TenantArtifacts(lambda tenant: Requests(artifacts, "http://here"))
         methods = [
             *store_methods((*METADATA_METHODS, *LINEAGE_METHODS), stores),
-            *artifact_methods(ARTIFACT_CALLS, ARTIFACT_SERVICE, tenants),
+            *artifact_methods(ARTIFACT_CALLS, tenants),
         ]
         return Graph(
             store,
