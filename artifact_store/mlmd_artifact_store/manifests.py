@@ -13,13 +13,13 @@ from mlmd_schemas.tables.own import FILE, MANIFEST, UPLOAD_FILE
 
 LARGEST_PAGE = 1000
 _ARTIFACT: sa.BindParameter[Any] = sa.bindparam("artifact")
-_MANIFEST_COLUMNS = (
+MANIFEST_COLUMNS = (
     "artifact_id", "root_uri", "key_prefix", "is_external", "file_count", "size_bytes", "digest", "create_ms",
 )  # fmt: skip
-_FILE_COLUMNS = ("path", "size_bytes", "sha256", "verified_ms", "etag", "media_type")
-_MANIFEST = sa.select(*(MANIFEST.c[name] for name in _MANIFEST_COLUMNS)).where(MANIFEST.c.artifact_id == _ARTIFACT)
+FILE_COLUMNS = ("path", "size_bytes", "sha256", "verified_ms", "etag", "media_type")
+_MANIFEST = sa.select(*(MANIFEST.c[name] for name in MANIFEST_COLUMNS)).where(MANIFEST.c.artifact_id == _ARTIFACT)
 _FILES = (
-    sa.select(*(FILE.c[name] for name in _FILE_COLUMNS))
+    sa.select(*(FILE.c[name] for name in FILE_COLUMNS))
     .where(
         FILE.c.artifact_id == _ARTIFACT,
         FILE.c.path > sa.bindparam("after"),
@@ -29,14 +29,14 @@ _FILES = (
     .order_by(FILE.c.path)
     .limit(sa.bindparam("rows", type_=sa.BigInteger))
 )
-_FILE = sa.select(*(FILE.c[name] for name in _FILE_COLUMNS)).where(
+_FILE = sa.select(*(FILE.c[name] for name in FILE_COLUMNS)).where(
     FILE.c.artifact_id == _ARTIFACT, FILE.c.path == sa.bindparam("wanted")
 )
-_LIKE = sa.select(*(FILE.c[name] for name in _FILE_COLUMNS)).where(
+_LIKE = sa.select(*(FILE.c[name] for name in FILE_COLUMNS)).where(
     FILE.c.artifact_id == _ARTIFACT, FILE.c.sha256.in_(sa.bindparam("digests", expanding=True))
 )
 _TAKE_OVER = sa.insert(FILE).from_select(
-    ("artifact_id", *_FILE_COLUMNS),
+    ("artifact_id", *FILE_COLUMNS),
     sa.select(
         UPLOAD_FILE.c.artifact_id,
         UPLOAD_FILE.c.path,
@@ -135,8 +135,13 @@ def digest_of(files: Iterable[tuple[str, int, bytes]]) -> bytes:
 def find_manifest(tx: Transaction, artifact_id: int) -> Manifest | None:
     """Return an artifact's manifest, None when it has none."""
     for row in tx.rows(_MANIFEST, {"artifact": artifact_id}):
-        return Manifest(row[0], row[1], row[2], bool(row[3]), row[4], row[5], bytes(row[6]), row[7])
+        return manifest_of(row)
     return None
+
+
+def manifest_of(row: Any) -> Manifest:
+    """Return the manifest of a row of MANIFEST_COLUMNS."""
+    return Manifest(row[0], row[1], row[2], bool(row[3]), row[4], row[5], bytes(row[6]), row[7])
 
 
 def read_manifest(tx: Transaction, artifact_id: int) -> Manifest:
@@ -154,10 +159,10 @@ def write_manifest(tx: Transaction, manifest: Manifest, files: Sequence[StoredFi
     """Insert a manifest and its files; raises UniqueViolation when there is one."""
     _insert_manifest(tx, manifest)
     rows = [
-        (manifest.artifact_id, file.path.encode(), *(getattr(file, name) for name in _FILE_COLUMNS[1:]))
+        (manifest.artifact_id, file.path.encode(), *(getattr(file, name) for name in FILE_COLUMNS[1:]))
         for file in files
     ]
-    tx.insert(FILE, ("artifact_id", *_FILE_COLUMNS), rows)
+    tx.insert(FILE, ("artifact_id", *FILE_COLUMNS), rows)
 
 
 def take_over_files(tx: Transaction, manifest: Manifest, others: Sequence[StoredFile]) -> None:
@@ -168,37 +173,37 @@ def take_over_files(tx: Transaction, manifest: Manifest, others: Sequence[Stored
     _insert_manifest(tx, manifest)
     tx.execute(_TAKE_OVER, {"artifact": manifest.artifact_id})
     rows = [
-        (manifest.artifact_id, file.path.encode(), *(getattr(file, name) for name in _FILE_COLUMNS[1:]))
+        (manifest.artifact_id, file.path.encode(), *(getattr(file, name) for name in FILE_COLUMNS[1:]))
         for file in others
     ]
     if rows:
-        tx.upsert(FILE, ("artifact_id", *_FILE_COLUMNS), rows, ("artifact_id", "path"))
+        tx.upsert(FILE, ("artifact_id", *FILE_COLUMNS), rows, ("artifact_id", "path"))
 
 
 def _insert_manifest(tx: Transaction, manifest: Manifest) -> None:
-    row = tuple(getattr(manifest, name) for name in _MANIFEST_COLUMNS)
-    tx.insert(MANIFEST, _MANIFEST_COLUMNS, [(*row[:3], int(manifest.is_external), *row[4:])])
+    row = tuple(getattr(manifest, name) for name in MANIFEST_COLUMNS)
+    tx.insert(MANIFEST, MANIFEST_COLUMNS, [(*row[:3], int(manifest.is_external), *row[4:])])
 
 
 def list_files(tx: Transaction, artifact_id: int, after: str, size: int, prefix: str = "") -> list[StoredFile]:
     """Return up to `size` files after a path, by the bytes of their paths; those that begin with `prefix`."""
     least = prefix.encode()  # no byte of UTF-8 is 0xFF
     bounds = {"after": after.encode(), "least": least, "before": least + b"\xff"}
-    return [_stored(row) for row in tx.rows(_FILES, {"artifact": artifact_id, "rows": size, **bounds})]
+    return [stored_file(row) for row in tx.rows(_FILES, {"artifact": artifact_id, "rows": size, **bounds})]
 
 
 def files_like(tx: Transaction, artifact_id: int, digests: Iterable[bytes]) -> list[StoredFile]:
     """Return the files of an artifact that have one of these SHA-256s, in no order."""
     found: list[StoredFile] = []
     for chunk in chunks(sorted(set(digests))):
-        found += map(_stored, tx.rows(_LIKE, {"artifact": artifact_id, "digests": chunk}))
+        found += map(stored_file, tx.rows(_LIKE, {"artifact": artifact_id, "digests": chunk}))
     return found
 
 
 def read_file(tx: Transaction, artifact_id: int, path: str) -> StoredFile:
     """Return one file; raises NotFound."""
     for row in tx.rows(_FILE, {"artifact": artifact_id, "wanted": path.encode("utf-8", "surrogatepass")}):
-        return _stored(row)
+        return stored_file(row)
     raise NotFound(f"path: artifact {artifact_id} has no file {path[:80]!r}; see ListFiles.")
 
 
@@ -215,5 +220,6 @@ def page_size(asked: int) -> int:
     return asked or LARGEST_PAGE
 
 
-def _stored(row: Any) -> StoredFile:
+def stored_file(row: Any) -> StoredFile:
+    """Return the file of a row of FILE_COLUMNS."""
     return StoredFile(bytes(row[0]).decode(), row[1], bytes(row[2]), row[3], row[4], row[5])

@@ -8,7 +8,7 @@ import graphene
 from mlmd_metadata_store.keyset_tokens import number_of_token, token_after
 from mlmd_schemas.errors import InvalidArgument
 
-from mlmd_api.graphql.messages import made_object, many, resolved
+from mlmd_api.graphql.objects import made_object, many, resolved
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100

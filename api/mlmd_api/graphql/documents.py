@@ -11,10 +11,13 @@ from typing import Any
 from graphql import (
     DocumentNode,
     FragmentDefinitionNode,
+    FragmentSpreadNode,
     GraphQLError,
     GraphQLSchema,
+    InlineFragmentNode,
     OperationDefinitionNode,
     OperationType,
+    SelectionSetNode,
     parse,
     specified_rules,
     validate,
@@ -51,6 +54,22 @@ class Document:
         if name not in self.operations:
             raise InvalidArgument(f"operationName: the document has no operation {name[:60]!r}.")
         return self.operations[name]
+
+    def root_fields(self, operation: OperationDefinitionNode) -> int:
+        """Return how many fields an operation has at its root, fragments written out."""
+        return _fields(operation.selection_set, self.fragments)
+
+
+def _fields(selections: SelectionSetNode, fragments: Mapping[str, FragmentDefinitionNode]) -> int:
+    count = 0
+    for one in selections.selections:
+        if isinstance(one, FragmentSpreadNode):
+            count += _fields(fragments[one.name.value].selection_set, fragments)
+        elif isinstance(one, InlineFragmentNode):
+            count += _fields(one.selection_set, fragments)
+        else:
+            count += 1
+    return count
 
 
 class InvalidDocument(Exception):

@@ -14,7 +14,6 @@ from mlmd_schemas.errors import (
     DeadlineExceeded,
     InvalidArgument,
     NotFound,
-    ResourceExhausted,
     StoreError,
     Unavailable,
 )
@@ -101,11 +100,7 @@ class GraphqlEngine:
     ) -> ExecutionResult:
         """Run a mutation: its fields one after the other, each in a transaction of its own."""
         session = self._session(caller, None)
-        session.writes = len(operation.selection_set.selections)
-        if session.writes > self._limits.writes:
-            raise ResourceExhausted(
-                f"mutation: has {session.writes} fields and {self._limits.writes} are allowed; most of them take lists."
-            )
+        session.writes = document.root_fields(operation)
         return self._executed(document, operation, request, session)
 
     def _session(self, caller: Caller, tx: "Transaction | None") -> Session:

@@ -8,7 +8,8 @@ import graphene
 from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_api.graphql.global_ids import Key, kind_and_key, opaque_id
-from mlmd_api.graphql.messages import made_object, resolved
+from mlmd_api.graphql.objects import made_object, resolved
+from mlmd_api.graphql.scalars import Int64
 from mlmd_api.graphql.session import Session
 
 _INTEGERS = range(-(1 << 63), 1 << 63)
@@ -74,6 +75,4 @@ def checked_key(given: str, field: str, *kinds: str) -> tuple[Kind, Key]:
 
 def databases_id(kind: str) -> Any:
     """Return the field `databaseId` of a node or type."""
-    from mlmd_api.graphql.scalars import Int64
-
     return resolved(graphene.NonNull(Int64), lambda one, _info: one.id, f"The number that other wires call the {kind}.")

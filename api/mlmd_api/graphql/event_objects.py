@@ -10,7 +10,7 @@ from mlmd_api.graphql import entities
 from mlmd_api.graphql.batches import StoredEvent, events, nodes
 from mlmd_api.graphql.entities import databases_id, define, entity
 from mlmd_api.graphql.enums import enum_of
-from mlmd_api.graphql.messages import made_object, many, resolved
+from mlmd_api.graphql.objects import made_object, many, resolved
 from mlmd_api.graphql.scalars import DateTime, Int64, text, time_text
 
 PathStep = made_object(
@@ -40,9 +40,9 @@ def _time(event: StoredEvent, _info: Any) -> str | None:
     return time_text(message.milliseconds_since_epoch) if message.HasField("milliseconds_since_epoch") else None
 
 
-def define_events() -> None:
-    """Make the object type of events."""
-    fields = {
+def event_fields() -> dict[str, Any]:
+    """Return the fields of an event."""
+    return {
         "databaseId": databases_id("event's row"),
         "type": _of_message("type", enum_of(pb.Event.Type.DESCRIPTOR)),
         "path": resolved(many(PathStep), lambda event, _info: list(event.message.path.steps)),
@@ -53,5 +53,9 @@ def define_events() -> None:
         "artifact": _end(Kind.ARTIFACT),
         "execution": _end(Kind.EXECUTION),
     }
+
+
+def define_events() -> None:
+    """Make the object type of events."""
     kind = entities.Kind("Event", (int,), lambda session, key: session.loading.load(events, key[0]))
-    define(kind, StoredEvent, lambda event: (event.id,), fields, "An execution used or made an artifact.")
+    define(kind, StoredEvent, lambda event: (event.id,), event_fields(), "An execution used or made an artifact.")

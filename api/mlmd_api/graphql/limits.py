@@ -29,6 +29,8 @@ from mlmd_schemas.errors import ResourceExhausted
 
 LIST_SIZE = 10
 """Objects that a list without pages is taken to have."""
+LARGEST_WALK = 1_000
+"""Nodes of a walk over the graph when `pageSize` does not say."""
 _POINTS = ("points", "curvePoints")
 _POINTS_A_UNIT = 10
 _PAGES = "Connection"
@@ -51,8 +53,6 @@ class GraphqlLimits:
     """Tokens of a document."""
     characters: int = 200_000
     """Characters of a document; large data belongs into variables."""
-    writes: int = 100
-    """Fields of a mutation."""
 
 
 DEFAULT_LIMITS = GraphqlLimits()
@@ -139,7 +139,7 @@ class Meter:
         if get_named_type(known.type).name.endswith(_PAGES):
             return 1, max(1, arguments.get("first") or 1)
         if not _is_list(known.type):
-            return 1, 1
+            return 1, max(page, arguments.get("pageSize") or _paged(known))
         if page > 1 and name in _PAGE_FIELDS:
             return page, 1
         named = [len(value) for value in arguments.values() if isinstance(value, list)]
@@ -159,6 +159,11 @@ class Meter:
 
     def _type(self, condition: Any, parent: Any) -> Any:
         return parent if condition is None else self._schema.get_type(condition.name.value)
+
+
+def _paged(known: GraphQLField) -> int:
+    """Return the size of the pages of a field that takes `pageSize`, when it is not said."""
+    return LARGEST_WALK if "pageSize" in known.args else 1
 
 
 def _is_list(kind: Any) -> bool:

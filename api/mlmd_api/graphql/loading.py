@@ -22,7 +22,7 @@ class Loading:
         self._source = source
         self._rounds = Rounds(self._fetch)  # type: ignore[abstract]  # what needs a clock or I/O is missing
         self._known: dict[Hashable, dict[Any, Any]] = {}
-        self._waiting: dict[tuple[Batch, tuple[Hashable, ...]], list[Any]] = {}
+        self._waiting: dict[tuple[Batch, tuple[Hashable, ...]], dict[Any, Any]] = {}
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run an operation to its end."""
@@ -35,7 +35,7 @@ class Loading:
         future = known.get(key)
         if future is None:
             future = known[key] = self._rounds.create_future()
-            self._waiting.setdefault(group, []).append(key)
+            self._waiting.setdefault(group, {})[key] = future
         return future
 
     async def load_all(self, batch: Batch, keys: Sequence[Hashable], *shared: Hashable) -> list[Any]:
@@ -50,14 +50,13 @@ class Loading:
 
     def _fetch(self) -> bool:
         waiting, self._waiting = self._waiting, {}
-        for (batch, shared), keys in waiting.items():
-            futures = [self._known[batch, shared][key] for key in keys]
+        for (batch, shared), futures in waiting.items():
             try:
-                found = batch(self._source, keys, *shared)
+                found = batch(self._source, list(futures), *shared)
             except Exception as error:  # noqa: BLE001 - every field that waits hears it, and the executor tells it
-                for future in futures:
+                for future in futures.values():
                     future.set_exception(error)
                 continue
-            for key, future in zip(keys, futures, strict=True):
+            for key, future in futures.items():
                 future.set_result(found.get(key))
         return bool(waiting)

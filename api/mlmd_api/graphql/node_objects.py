@@ -11,7 +11,7 @@ from mlmd_api.graphql.batches import events, neighbour_page, nodes, types
 from mlmd_api.graphql.connections import connection_of, page_arguments
 from mlmd_api.graphql.entities import databases_id, define, entity
 from mlmd_api.graphql.enums import enum_of
-from mlmd_api.graphql.messages import resolved
+from mlmd_api.graphql.objects import resolved
 from mlmd_api.graphql.properties import PROPERTY_FIELDS
 from mlmd_api.graphql.scalars import DateTime, Int64, text, time_text
 

@@ -14,8 +14,8 @@ from mlmd_api.graphql.connections import Page, checked_first, page_arguments
 from mlmd_api.graphql.entities import entity
 from mlmd_api.graphql.enums import enum_of
 from mlmd_api.graphql.global_ids import database_id
-from mlmd_api.graphql.messages import many, resolved
 from mlmd_api.graphql.node_objects import CONNECTIONS
+from mlmd_api.graphql.objects import many, resolved
 from mlmd_api.graphql.rpcs import rpc
 from mlmd_api.graphql.session import Session
 

@@ -7,7 +7,7 @@ import graphene
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
-from mlmd_api.graphql.messages import made_object, many, resolved
+from mlmd_api.graphql.objects import made_object, many, resolved
 from mlmd_api.graphql.scalars import JSON, Bytes, Double, Int64, text
 from mlmd_api.graphql.structs import fill_struct
 

@@ -7,12 +7,19 @@ from typing import Any
 import graphene
 from graphql import GraphQLSchema, lexicographic_sort_schema, print_schema
 from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.tables.v10 import Kind
 
+from mlmd_api.graphql import collection_objects, file_objects, metric_objects
+from mlmd_api.graphql.collection_objects import collection_queries
 from mlmd_api.graphql.entities import KINDS, OBJECTS, Node, checked_key
 from mlmd_api.graphql.event_objects import define_events
-from mlmd_api.graphql.messages import made_object, resolved
+from mlmd_api.graphql.lineage_queries import lineage_queries
+from mlmd_api.graphql.metric_mutations import collection_mutations, metric_mutations
+from mlmd_api.graphql.metric_queries import metric_queries
+from mlmd_api.graphql.node_mutations import node_mutations
 from mlmd_api.graphql.node_objects import define_nodes
 from mlmd_api.graphql.node_queries import MOST_NAMED, node_queries
+from mlmd_api.graphql.objects import made_object, resolved
 from mlmd_api.graphql.session import Session
 from mlmd_api.graphql.type_objects import define_types
 
@@ -20,11 +27,27 @@ from mlmd_api.graphql.type_objects import define_types
 @cache
 def schema() -> GraphQLSchema:
     """Return the schema, made once for the process."""
-    define_nodes({})
+    define_nodes(
+        {
+            "Artifact": {
+                **collection_objects.artifact_fields(),
+                **file_objects.artifact_fields(),
+                **metric_objects.node_fields(Kind.ARTIFACT),
+            },
+            "Execution": metric_objects.node_fields(Kind.EXECUTION),
+            "Context": collection_objects.context_fields(),
+        }
+    )
     define_types()
     define_events()
-    query = made_object("Query", {**_node_fields(), **node_queries()})
-    made = graphene.Schema(query=query, types=list(OBJECTS.values()))
+    collection_objects.define_collections()
+    file_objects.define_files()
+    metric_objects.define_metrics()
+    queries = (_node_fields(), node_queries(), collection_queries(), metric_queries(), lineage_queries())
+    query = made_object("Query", {name: field for fields in queries for name, field in fields.items()})
+    mutations = (node_mutations(), metric_mutations(), collection_mutations())
+    mutation = made_object("Mutation", {name: field for fields in mutations for name, field in fields.items()})
+    made = graphene.Schema(query=query, mutation=mutation, types=list(OBJECTS.values()))
     return made.graphql_schema  # type: ignore[no-any-return]
 
 

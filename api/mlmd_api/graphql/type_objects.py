@@ -11,8 +11,8 @@ from mlmd_api.graphql import entities
 from mlmd_api.graphql.batches import nodes, types
 from mlmd_api.graphql.entities import databases_id, define
 from mlmd_api.graphql.enums import enum_of
-from mlmd_api.graphql.messages import made_object, many, resolved
 from mlmd_api.graphql.node_objects import CONNECTIONS, neighbour_field
+from mlmd_api.graphql.objects import made_object, many, resolved
 from mlmd_api.graphql.scalars import JSON, text
 
 PropertyType = enum_of(pb.PropertyType.DESCRIPTOR)
