@@ -8,7 +8,7 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import Role
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_model_registry import alias_calls, model_calls
+from mlmd_model_registry import alias_calls, deployment_calls, model_calls
 
 REGISTRY_SERVICE = "mlmd.v1.ModelRegistry"
 
@@ -46,4 +46,6 @@ REGISTRY_METHODS: tuple[Rpc, ...] = (
     _writes("SetModelGates", alias_calls.put_gates, Role.ADMIN),
     _reads("GetModelGates", alias_calls.get_gates),
     _reads("CheckModelGates", alias_calls.check),
+    _writes("RecordDeployment", deployment_calls.record),
+    _reads("ListDeployments", deployment_calls.list_all),
 )

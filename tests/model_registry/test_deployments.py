@@ -1,0 +1,111 @@
+"""Deployments: what runs where, as the nodes that an impact ends at."""
+
+from typing import Any
+
+import pytest
+from mlmd_schemas.errors import Code
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import registry_pb2 as v1
+
+from tests.model_registry.conftest import Registry
+
+PENDING, RUNNING = v1.DEPLOYMENT_STATE_PENDING, v1.DEPLOYMENT_STATE_RUNNING
+FAILED, STOPPED = v1.DEPLOYMENT_STATE_FAILED, v1.DEPLOYMENT_STATE_STOPPED
+
+
+@pytest.fixture
+def fraud(registry: Registry) -> Registry:
+    """A model with two versions."""
+    for _ in range(2):
+        registry.version()
+    return registry
+
+
+def record(registry: Registry, version: str, state: int, service: str = "scorer", **fields: Any) -> Any:
+    asked = {"environment": "prod/eu", "service": service, "model": "fraud", "version": version, "state": state}
+    return registry("RecordDeployment", **(asked | fields)).deployment
+
+
+def states(registry: Registry, **fields: Any) -> list[tuple[str, int, int]]:
+    found = registry("ListDeployments", **fields).deployments
+    return [(one.service, one.number, one.state) for one in found]
+
+
+def test_a_deployment_is_a_node_that_reads_the_model(fraud: Registry) -> None:
+    made = record(fraud, "1", RUNNING, runtime="kserve-onnx")
+    assert (made.environment, made.service, made.number, made.state) == ("prod/eu", "scorer", 1, RUNNING)
+    assert (made.model, made.version, made.runtime) == ("fraud", "1", "kserve-onnx")
+    version = fraud("GetModelVersion", model="fraud", version="1").version
+    events = fraud("GetEventsByExecutionIDs", execution_ids=[made.execution_id]).events
+    assert [(event.artifact_id, event.type) for event in events] == [(version.artifact_id, pb.Event.INPUT)]
+    (execution,) = fraud("GetExecutionsByID", execution_ids=[made.execution_id]).executions
+    assert (execution.type, execution.last_known_state) == ("kf.ServeModel", pb.Execution.RUNNING)
+    assert execution.properties["model_version_id"].int_value == version.id
+    (service,) = fraud("GetContextsByExecution", execution_id=made.execution_id).contexts
+    assert (service.type, service.id, service.name.endswith(":scorer")) == ("kf.InferenceService", made.id, True)
+    numbers = {name: value.int_value for name, value in service.properties.items() if value.int_value}
+    (environment,) = fraud("GetParentContextsByContext", context_id=made.id).contexts
+    assert numbers == {
+        "registered_model_id": version.model_id,
+        "model_version_id": version.id,
+        "serving_environment_id": environment.id,
+    }
+    assert service.properties["desired_state"].string_value == "DEPLOYED"
+    assert (environment.type, environment.name) == ("kf.ServingEnvironment", "prod/eu")
+
+
+def test_an_impact_ends_at_what_is_running(fraud: Registry) -> None:
+    made = record(fraud, "1", RUNNING)
+    version = fraud("GetModelVersion", model="fraud", version="1").version
+    walked = fraud("GetLineageGraph", options={"artifacts_options": {"filter_query": f"id = {version.artifact_id}"}})
+    assert made.execution_id in [execution.id for execution in walked.subgraph.executions]
+
+
+def test_what_runs_ends_what_ran_in_the_same_service(fraud: Registry) -> None:
+    record(fraud, "1", RUNNING)
+    record(fraud, "1", RUNNING, service="other")
+    record(fraud, "2", PENDING)
+    assert states(fraud) == [("scorer", 2, PENDING), ("other", 1, RUNNING), ("scorer", 1, RUNNING)]
+    (service,) = [c for c in fraud("GetContextsByType", type_name="kf.InferenceService").contexts if "scorer" in c.name]
+    first = fraud("GetModelVersion", model="fraud", version="1").version.id
+    assert service.properties["model_version_id"].int_value == first, "the one that runs is what it serves"
+    record(fraud, "2", RUNNING)
+    assert states(fraud) == [("scorer", 2, RUNNING), ("other", 1, RUNNING), ("scorer", 1, STOPPED)]
+    record(fraud, "2", FAILED)
+    record(fraud, "1", RUNNING)
+    assert states(fraud)[0] == ("scorer", 2, FAILED)
+    assert states(fraud)[2] == ("scorer", 1, RUNNING)
+    assert record(fraud, "1", STOPPED).state == STOPPED
+
+
+def test_deployments_of_a_model_and_of_an_environment(fraud: Registry) -> None:
+    registry = fraud
+    registry.version("churn")
+    record(registry, "1", RUNNING)
+    record(registry, "1", RUNNING, environment="dev")
+    record(registry, "1", RUNNING, service="churner", model="churn")
+    assert len(states(registry)) == 3
+    assert states(registry, model="churn") == [("churner", 1, RUNNING)]
+    assert states(registry, environment="dev") == [("scorer", 1, RUNNING)]
+    assert states(registry, environment="dev", model="churn") == []
+    page = registry("ListDeployments", page_size=2)
+    rest = registry("ListDeployments", page_size=2, page_token=page.next_page_token)
+    assert (len(page.deployments), len(rest.deployments), rest.next_page_token) == (2, 1, "")
+
+
+def test_bad_deployments(fraud: Registry) -> None:
+    asked = {"environment": "prod", "service": "s", "model": "fraud", "version": "1", "state": RUNNING}
+    for fields, code in (
+        ({"state": 0}, Code.INVALID_ARGUMENT),
+        ({"environment": ""}, Code.INVALID_ARGUMENT),
+        ({"service": " s"}, Code.INVALID_ARGUMENT),
+        ({"service": "x" * 254}, Code.INVALID_ARGUMENT),
+        ({"model": "nope"}, Code.NOT_FOUND),
+        ({"version": "9"}, Code.NOT_FOUND),
+    ):
+        assert fraud.code("RecordDeployment", **(asked | fields)) is code, fields
+    assert fraud.code("ListDeployments", environment="nowhere") is Code.NOT_FOUND
+    gone = fraud("GetModelVersion", model="fraud", version="1").version
+    fraud("PutArtifacts", artifacts=[pb.Artifact(id=gone.artifact_id, uri=gone.uri, state=pb.Artifact.DELETED)])
+    assert fraud.code("RecordDeployment", **asked) is Code.FAILED_PRECONDITION
+    assert record(fraud, "1", STOPPED).state == STOPPED, "that it no longer runs can always be said"
