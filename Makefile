@@ -91,7 +91,7 @@ differential: environments
 	MLMD_DIFFERENTIAL=long $(BIN)/python -m pytest -n $(WORKERS) tests/differential $(ARGS)
 
 soak: environments
-	MLMD_SOAK=1 $(BIN)/python -m pytest tests/faults/test_servers.py $(ARGS)
+	MLMD_SOAK=1 $(BIN)/python -m pytest tests/faults/test_servers.py tests/faults/test_alias_contention.py $(ARGS)
 
 image:
 	@engine=$$(command -v docker || command -v podman) || \
