@@ -30,6 +30,8 @@ REQUESTS: dict[str, type[Message]] = {
     "/mlmd.v1.Metrics/LogSeries": metrics_pb2.LogSeriesRequest,
     "/mlmd.v1.Metrics/LogScalars": metrics_pb2.LogScalarsRequest,
     "/mlmd.v1.Metrics/LogEvaluation": metrics_pb2.LogEvaluationRequest,
+    "/mlmd.v1.Metrics/LogConfusionMatrix": metrics_pb2.LogConfusionMatrixRequest,
+    "/mlmd.v1.Metrics/LogCurve": metrics_pb2.LogCurveRequest,
 }
 _NEVER = frozenset({3, NOT_FOUND, ALREADY_EXISTS, 9, 11, 12})
 """Codes that sending again does not change."""

@@ -132,4 +132,6 @@ def owners_of(path: str, request: Any) -> list[v1.MetricOwner]:
         return [request.owner]
     if path == "/mlmd.v1.Metrics/LogEvaluation":
         return [evaluation.key.owner for evaluation in request.evaluations]
+    if path in ("/mlmd.v1.Metrics/LogConfusionMatrix", "/mlmd.v1.Metrics/LogCurve"):
+        return [request.key.owner]
     return []

@@ -7,14 +7,14 @@ from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
 from mlmd_client.evaluations import evaluation_inputs, matrix_input
 from mlmd_client.failures import refused
-from mlmd_client.points import checked_name
+from mlmd_client.points import checked_name, owners_of
 from mlmd_client.values import number_of
 
 if TYPE_CHECKING:
     from mlmd_client.outbox import Outbox
     from mlmd_client.versions import Version
 
-_LOG_EVALUATION = "/mlmd.v1.Metrics/LogEvaluation"
+_METRICS = "/mlmd.v1.Metrics"
 _WIDEST_STEP = 2**63
 
 
@@ -87,7 +87,8 @@ class RunMetrics:
         ...     run.confusion_matrix("more", counts=[[50, 2], [3, 45]], labels=["ham", "spam"])
         """
         _checked_key(name, slice)
-        self._put([matrix_input(name, slice, y_true, y_pred, labels, counts)], of)
+        made = matrix_input(name, slice, y_true, y_pred, labels, counts)
+        self._put("LogConfusionMatrix", v1.LogConfusionMatrixRequest(key=made.key, matrix=made.matrix), of)
 
     def roc(
         self,
@@ -110,7 +111,9 @@ class RunMetrics:
         """
         _checked_key(name, slice)
         options: dict[str, Any] = {"labels": labels, "positive": positive, "slice_name": slice, "with_matrix": False}
-        self._put(evaluation_inputs(name, y_true, y_score, **options), of)
+        for made in evaluation_inputs(name, y_true, y_score, **options):
+            for curve in made.curves:
+                self._put("LogCurve", v1.LogCurveRequest(key=made.key, curve=curve), of)
 
     def evaluate(
         self,
@@ -134,14 +137,16 @@ class RunMetrics:
         """
         _checked_key(name, "")
         options: dict[str, Any] = {"labels": labels, "positive": positive, "threshold": threshold, "slices": slices}
-        self._put(evaluation_inputs(name, y_true, y_score, **options), of)
+        made = evaluation_inputs(name, y_true, y_score, **options)
+        self._put("LogEvaluation", v1.LogEvaluationRequest(evaluations=made), of)
 
-    def _put(self, evaluations: list[v1.EvaluationInput], of: "Version | None") -> None:
+    def _put(self, method: str, request: Any, of: "Version | None") -> None:
+        path = f"{_METRICS}/{method}"
         if of is not None:
-            for evaluation in evaluations:
-                evaluation.key.owner.artifact_id = of.id
+            for owner in owners_of(path, request):
+                owner.artifact_id = of.id
         if self.is_writer:
-            self._outbox().put(_LOG_EVALUATION, v1.LogEvaluationRequest(evaluations=evaluations))
+            self._outbox().put(path, request)
 
 
 def _checked_key(name: str, slice_name: str) -> None:

@@ -31,6 +31,8 @@ _KNOWN = sa.select(IMPORTED.c.origin_id, IMPORTED.c.node_id, IMPORTED.c.is_share
     IMPORTED.c.origin_id.in_(_IDS),
 )
 _OWNED = re.compile(r"([0-9]{1,19}):(.*)", re.DOTALL)
+_COUNTED_TYPES = (COLLECTION_TYPE, "kf.RegisteredModel")
+"""Contexts whose versions are numbered: two of one name cannot be one."""
 _TYPE_NAMES = sa.select(TYPE.c.id, TYPE.c.name).where(TYPE.c.id.in_(_IDS))
 
 
@@ -70,8 +72,10 @@ class Ids:
     def of(self, reference: Reference, value: int, row: Row) -> int | None:
         """Return what an id is here; None when it is a row that this import does not add.
 
-        Raises InvalidArgument for an id that the archive does not have.
+        0 is no id and stays. Raises InvalidArgument for an id that the archive does not have.
         """
+        if value == 0:
+            return 0
         if isinstance(reference, str) and reference in self.rows:
             return self.rows[reference].get(value)
         known = self.types if reference == TYPES else self.nodes[self.kind(reference, row)]
@@ -172,7 +176,7 @@ class NodePlan:
             here = taken.get((row["type_id"], row["name"]))
             if here is None:
                 continue
-            if self._kind is not Kind.CONTEXT or self._type_names[row["type_id"]] == COLLECTION_TYPE:
+            if self._kind is not Kind.CONTEXT or self._type_names[row["type_id"]] in _COUNTED_TYPES:
                 raise self._conflict(row["id"], self._type_names[row["type_id"]], row["name"], here)
             self._ids.nodes[self._kind][row["id"]] = here
             self._ids.shared[self._kind].add(row["id"])

@@ -1,7 +1,7 @@
 """What an archive holds: tables, the order they come in, and which columns refer to nodes and types.
 
-Left out are receipts, uploads under way, imports, and what would tell a secret. A table comes after those that it
-refers to, so that whoever reads an archive from its start knows every id before it is used.
+Left out are receipts, uploads and deletions under way, imports, webhooks, and what would tell a secret. A table comes
+after those that it refers to, so that whoever reads an archive from its start knows every id before it is used.
 """
 
 from collections.abc import Mapping
@@ -17,11 +17,14 @@ from mlmd_schemas.tables.own import (
     EXACT_VALUE,
     FILE,
     MANIFEST,
+    PIN,
     RUN,
     SERIES,
     SERIES_SEGMENT,
+    TOMBSTONE,
     VERSION,
 )
+from mlmd_schemas.tables.registry import APPROVAL, GATE, MODEL_VERSION, MOVE_OUTCOME
 from mlmd_schemas.tables.v10 import (
     ARTIFACT,
     ARTIFACT_PROPERTY,
@@ -100,6 +103,17 @@ ARCHIVED: tuple[ArchivedTable, ...] = (
     ArchivedTable(VERSION, "context_id", {"context_id": Kind.CONTEXT, "artifact_id": Kind.ARTIFACT}, "context_id"),
     ArchivedTable(ALIAS, "context_id", {"context_id": Kind.CONTEXT}, "context_id"),
     ArchivedTable(ALIAS_MOVE, "context_id", {"context_id": Kind.CONTEXT}, "context_id"),
+    ArchivedTable(
+        MODEL_VERSION,
+        "version_id",
+        {"version_id": Kind.CONTEXT, "model_id": Kind.CONTEXT, "model_artifact_id": Kind.ARTIFACT},
+        "version_id",
+    ),
+    ArchivedTable(MOVE_OUTCOME, "context_id", {"context_id": Kind.CONTEXT}, "context_id"),
+    ArchivedTable(GATE, "model_id", {"model_id": Kind.CONTEXT}, "model_id"),
+    ArchivedTable(APPROVAL, "version_id", {"version_id": Kind.CONTEXT}, "version_id"),
+    ArchivedTable(TOMBSTONE, "node_id", _OWNER, "node_id"),
+    ArchivedTable(PIN, "artifact_id", {"artifact_id": Kind.ARTIFACT}, "artifact_id"),
     ArchivedTable(SERIES, "id", _OWNER, "node_id", own_id=True),
     ArchivedTable(SERIES_SEGMENT, "id", {"series_id": SERIES.name}, own_id=True),
     ArchivedTable(EVALUATION, "id", _OWNER, "node_id", own_id=True),

@@ -14,11 +14,14 @@ from mlmd_metadata_store.archive_lines import line_of, rows_of
 from mlmd_metadata_store.archive_methods import ARCHIVE_STREAMS
 from mlmd_metadata_store.archive_tables import ARCHIVED, ArchivedTable
 from mlmd_metadata_store.options import StoreOptions
+from mlmd_metadata_store.pins import pin_artifact
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
+from mlmd_model_registry.methods import REGISTRY_METHODS
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code, InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import admin_pb2 as admin
 from mlmd_schemas.pb.v1 import archive_pb2 as v1
 from mlmd_schemas.pb.v1 import metrics_pb2 as metrics
 from mlmd_schemas.tables.v10 import METADATA as V10
@@ -29,6 +32,7 @@ from tests.metadata_store.measured import log, series
 from tests.services.sql_server import Address
 
 (EXPORT,) = ARCHIVE_STREAMS
+REGISTRY = {rpc.name: rpc for rpc in REGISTRY_METHODS}
 NUMBERS = itertools.count(1)
 ODD_VALUES: dict[str, Any] = {
     "nan": math.nan,
@@ -115,6 +119,23 @@ def furnish(call: Calls) -> None:
     matrix = metrics.MatrixCounts(labels=["a", "b"], counts=[3, 1, 2, 4])
     call("LogConfusionMatrix", key=metrics.MetricKey(owner={"artifact_id": 1}, name="test"), matrix=matrix)
     call("StartRun", experiment="exp", step="train", token="a" * 32)
+    register(call, "CreateModelVersion", model="fraud", artifact_id=1, create_model=True)
+    register(call, "CreateModelVersion", model="fraud", uri="s3://b/m")
+    register(call, "MoveModelAlias", model="fraud", alias="champion", version="1")
+    register(call, "ApproveModelVersion", model="fraud", version="2", reason="fine")
+    register(call, "SetModelGates", model="fraud", alias="champion", rules=["approved by 1"])
+    register(call, "MoveModelAlias", model="fraud", alias="champion", version="2", override_gates=True, reason="haste")
+    pinned = pb.Artifact(uri="kept").SerializeToString()
+    number = call("AddVersion", type_name="Dataset", name="pinned", artifact=pinned).version.artifact_id
+    call.store.database.write(
+        LOCAL, lambda tx: pin_artifact(tx, admin.PinArtifactRequest(artifact_id=number, reason="x"))
+    )
+
+
+def register(call: Calls, method: str, **fields: Any) -> Any:
+    """Make a call of the model registry."""
+    rpc = REGISTRY[method]
+    return call.store.call(rpc, LOCAL, rpc.request(**fields))
 
 
 def settled(answer: dict[str, v1.ImportedTable]) -> bool:
@@ -131,7 +152,7 @@ def test_an_empty_store_becomes_the_same_store(store_on: Callable[..., Calls], s
     furnish(before)
     archive = exported(before)
     answer = imported(after, archive)
-    assert answer["Artifact"].added == answer["Artifact"].rows == 12
+    assert answer["Artifact"].added == answer["Artifact"].rows == 15
     assert answer["Artifact"].renumbered == 0
     there, here = everything(before), everything(after)
     if source == target:
@@ -170,11 +191,11 @@ def test_ids_that_are_taken_are_given_anew_and_followed_everywhere(
     other = after("PutArtifactType", artifact_type=pb.ArtifactType(name="Other")).type_id
     after("PutArtifacts", artifacts=[pb.Artifact(type_id=other, uri=f"mine {n}") for n in range(3)])
     answer = imported(after, exported(before))
-    assert (answer["Artifact"].added, answer["Artifact"].renumbered) == (12, 3)
+    assert (answer["Artifact"].added, answer["Artifact"].renumbered) == (15, 3)
     artifacts = after("GetArtifacts").artifacts
     assert [artifact.uri for artifact in artifacts[:3]] == ["mine 0", "mine 1", "mine 2"]
     named = {artifact.name: artifact for artifact in artifacts if artifact.name}
-    assert named["d1"].id > 12
+    assert named["d1"].id > 15
     assert named["m1"].id in (4, 5)
     events = after("GetEventsByArtifactIDs", artifact_ids=[named["d1"].id]).events
     expected = before("GetEventsByArtifactIDs", artifact_ids=[1]).events

@@ -111,6 +111,19 @@ def test_fetched_files_are_fetched_once_and_again_when_somebody_changed_them(loc
     assert local_store["text"].path.stat().st_mtime_ns == stamp
 
 
+def test_a_matrix_and_a_curve_of_one_name_are_one_evaluation(local_store: Store) -> None:
+    truth, score = ["ham", "spam", "ham", "spam"], [0.1, 0.9, 0.4, 0.35]
+    with local_store.run("churn/train") as run:
+        run.roc("test", truth, score)
+        run.confusion_matrix("test", truth, ["ham", "spam", "spam", "spam"])
+        run.roc("other", truth, score)
+        run.roc("other", truth, [0.1, 0.9, 0.2, 0.8])
+    figures = {row["figure"]: row["churn/train/1"] for row in local_store.compare("churn/train/1").table()}
+    assert figures["test/accuracy"] == 0.75
+    assert figures["test/auc"] == 0.75
+    assert figures["other/auc"] == 1.0
+
+
 def test_an_exception_marks_the_run_failed_with_its_message(store: Store) -> None:
     with pytest.raises(ZeroDivisionError), store.run("fails/one") as run:
         run.metric("loss", 1 / 0)
