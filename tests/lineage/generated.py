@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from mlmd_metadata_store.store import Store
@@ -91,9 +92,9 @@ def write(store: Store, graph: Generated, properties: int = 0) -> None:
 
 
 def _insert(store: Store, table: Any, columns: Sequence[str], rows: Iterator[Sequence[Any]]) -> None:
-    while batch := [row for row, _ in zip(rows, range(BATCH), strict=False)]:
+    while batch := tuple(islice(rows, BATCH)):
 
-        def body(tx: Transaction, batch: Sequence[Any] = tuple(batch)) -> None:
+        def body(tx: Transaction, batch: Sequence[Any] = batch) -> None:
             tx.insert(table, columns, batch)
 
         store.database.write(LOCAL, body)
