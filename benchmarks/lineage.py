@@ -6,8 +6,8 @@ Both sides walk upstream from the newest artifact of one database, alternating. 
 driver: a statement a hop for the events, then one for each kind of node, then, for every property, one more; its answer
 is plain tuples and dictionaries, and it validates nothing. Ours is the whole call, `GetProvenance` with the graph alone
 on a store in this process, answered and serialized as it leaves the server. Milliseconds are the best of each side over
-the rounds, because other work on the machine only ever adds to them, and the ratio is of these; beside it is the median
-over the rounds of the ratios of neighbours.
+the rounds, because other work on the machine only ever adds to them, and the ratio is of these. Beside it are the
+median over the rounds of the ratios of neighbours, and the ratio of the CPU of this process (on SQLite: of all).
 """
 
 import argparse
@@ -129,15 +129,19 @@ def measure(store: Store, floor: Floor, graph: Generated, rounds: int) -> None:
 
         _compare_answers(by_store(), by_hand())
         times: dict[str, list[float]] = {"ours": [], "floor": []}
+        busy: dict[str, list[float]] = {"ours": [], "floor": []}
         for _ in range(rounds):
             for side, run in (("ours", by_store), ("floor", by_hand)):
-                times[side].append(_seconds(run))
+                took, used = _seconds(run)
+                times[side].append(took)
+                busy[side].append(used)
         ratios = [one / other for one, other in zip(times["ours"], times["floor"], strict=True)]
         best = {side: min(took) for side, took in times.items()}
         ratio = best["ours"] / best["floor"]
+        of_cpu = min(busy["ours"]) / min(busy["floor"])
         print(
             f"{graph.edges:>10,}{len(by_store().graph.nodes):>7,}  {name:<22}{best['ours'] * 1000:>9.1f}"
-            f"{best['floor'] * 1000:>9.1f}{ratio:>8.2f}{statistics.median(ratios):>8.2f}"
+            f"{best['floor'] * 1000:>9.1f}{ratio:>8.2f}{statistics.median(ratios):>8.2f}{of_cpu:>8.2f}"
             f"{'' if ratio <= MOST_TIMES_THE_FLOOR else '  missed'}",
             flush=True,
         )
@@ -154,10 +158,10 @@ def _compare_answers(answer: v1.GetProvenanceResponse, by_hand: tuple[dict[Any, 
         raise SystemExit(f"the two walks differ: ours alone found {ours_alone}, the floor alone {theirs_alone}")
 
 
-def _seconds(run: Callable[[], Any]) -> float:
-    started = time.perf_counter()
+def _seconds(run: Callable[[], Any]) -> tuple[float, float]:
+    started, used = time.perf_counter(), time.process_time()
     run()
-    return time.perf_counter() - started
+    return time.perf_counter() - started, time.process_time() - used
 
 
 def compare(database: str, arguments: argparse.Namespace) -> None:
@@ -173,8 +177,8 @@ def compare(database: str, arguments: argparse.Namespace) -> None:
             took = time.perf_counter() - started
             if edges == arguments.edges[0]:
                 print(f"\n{database}: {config['durability']}; {arguments.rounds} alternations")
-                heading = ("edges", "nodes", "what", "ours ms", "floor ms", "ratio", "median")
-                print("{:>10}{:>7}  {:<22}{:>9}{:>9}{:>8}{:>8}".format(*heading))
+                heading = ("edges", "nodes", "what", "ours ms", "floor ms", "ratio", "median", "cpu")
+                print("{:>10}{:>7}  {:<22}{:>9}{:>9}{:>8}{:>8}{:>8}".format(*heading))
             floor = Floor(config["floor"])
             stack.callback(floor.close)
             measure(store, floor, graph, arguments.rounds)

@@ -50,6 +50,8 @@ class Bounds:
     until_ms: int = 0
     newest_event: int = 0
     """Events of higher ids are not there; 0: all are."""
+    with_times: bool = True
+    """Whether anybody asks for the times of events."""
     with_system_nodes: bool = False
     join_digests: bool = False
 
@@ -109,7 +111,8 @@ class Walk:
             return level, False
         self._began = self._began or time.monotonic()
         found = self.nodes[kind]
-        shown = [node_id for node_id in level if Place(hop, node_id) > self.after and not found[node_id].hidden]
+        new = level if hop > self.after.hop else [node_id for node_id in level if node_id > self.after.node_id]
+        shown = [node_id for node_id in new if not found[node_id].hidden]
         is_cut = len(shown) > self._room
         if is_cut:
             last = shown[self._room - 1]
@@ -128,8 +131,8 @@ class Walk:
     def _leave(self, tx: Transaction, kind: Kind, level: list[int]) -> set[int]:
         """Follow the events of these nodes; return the nodes at their other ends that are new."""
         found, bounds = self.nodes[kind], self.bounds
-        leaving = [node_id for node_id in level if found[node_id].cut != v1.LINEAGE_CUT_ENDING]
-        rows = event_rows(tx, ENDS[kind], leaving, LEADING[self.direction][kind])
+        leaving = [node_id for node_id in level if not found[node_id].cut]  # but for those that the walk ends at
+        rows = event_rows(tx, ENDS[kind], leaving, LEADING[self.direction][kind], times=bounds.with_times)
         if bounds.newest_event:
             rows = [row for row in rows if row[EVENT_ID] <= bounds.newest_event]
         if bounds.since_ms or bounds.until_ms:
@@ -162,8 +165,7 @@ class Walk:
         hidden = set() if self.bounds.with_system_nodes or not hop else system_nodes(tx, kind, rows.values())
         ended = self.endings[kind].among(tx, level) if hop else set()
         ordered = sorted(level)
-        for node_id in ordered:
-            found[node_id] = Found(hop, rows.get(node_id), node_id in hidden)
+        found.update((node_id, Found(hop, rows.get(node_id), node_id in hidden)) for node_id in ordered)
         for node_id in ended:
             found[node_id].cut = v1.LINEAGE_CUT_ENDING
         return ordered

@@ -67,6 +67,7 @@ def bounds_of(options: v1.LineageOptions, page_size: int) -> Bounds:
         duration_ms=options.max_duration_ms,
         since_ms=options.since_ms,
         until_ms=options.until_ms,
+        with_times=options.detail != v1.LINEAGE_DETAIL_NAMES or bool(options.since_ms or options.until_ms),
         with_system_nodes=options.with_system_nodes,
         join_digests=options.join_digests,
     )

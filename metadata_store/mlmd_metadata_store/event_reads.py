@@ -1,6 +1,7 @@
 """Events out of the database, by artifact or by execution (mlmd-read contract, 2.8)."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from operator import itemgetter
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -22,7 +23,13 @@ _BY: dict[End, sa.Select[Any]] = {
     "execution": sa.select(*_COLUMNS).where(EVENT.c.execution_id.in_(_IDS)),
 }
 _BY_ID = sa.select(*_COLUMNS).where(EVENT.c.id.in_(_IDS))
-_OF_TYPES = {end: by.where(EVENT.c.type.in_(sa.bindparam("types", expanding=True))) for end, by in _BY.items()}
+_TYPED = EVENT.c.type.in_(sa.bindparam("types", expanding=True))
+_OF_TYPES = {end: by.where(_TYPED) for end, by in _BY.items()}
+# Without its time an event of an artifact is in the index that keeps events unique, and its row need not be looked up.
+_TIMELESS: dict[End, sa.Select[Any]] = {
+    end: sa.select(*_COLUMNS[:-1], sa.null()).where(column.in_(_IDS), _TYPED)
+    for end, column in (("artifact", EVENT.c.artifact_id), ("execution", EVENT.c.execution_id))
+}
 # The table has no column to order steps by. An event's steps are inserted in order by one statement, so the row number
 # that SQLite and InnoDB give each row, by which both walk the index on event_id, keeps them.
 _STEPS = sa.select(
@@ -31,16 +38,20 @@ _STEPS = sa.select(
 _TYPES = frozenset(pb.Event.Type.values())
 
 
-def event_rows(tx: Transaction, by: End, ids: Iterable[int], types: Collection[int] | None = None) -> list[Any]:
+def event_rows(
+    tx: Transaction, by: End, ids: Iterable[int], types: Collection[int] | None = None, *, times: bool = True
+) -> list[Any]:
     """Return rows (id, artifact_id, execution_id, type, milliseconds_since_epoch) by ascending event id.
 
-    `ids` are of the end that `by` says; `types`, when given, keeps only events of these `Event.Type` numbers.
+    `ids` are of the end that `by` says; `types`, when given, keeps only events of these `Event.Type` numbers, of which
+    without `times` the time is None.
     """
     if types is None:
         rows = tx.rows_in(_BY[by], ids)
     else:
-        rows = tx.rows_in(_OF_TYPES[by], ids, types=sorted(types)) if types else []
-    rows.sort(key=lambda row: row[0])
+        statement = _OF_TYPES[by] if times else _TIMELESS[by]
+        rows = tx.rows_in(statement, ids, types=sorted(types)) if types else []
+    rows.sort(key=itemgetter(0))
     return rows
 
 
