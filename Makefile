@@ -20,6 +20,7 @@ MAKEFLAGS += --no-print-directory
 
 override PYTHON := $(shell environments/interpreter $(or $(PYTHON),3.11 3.12 3.13 python3))
 PYTHON_REFERENCE ?= $(shell environments/interpreter 3.11)
+PYTHONS := 3.11 3.12 3.13 3.14
 PYTHON_PROTOS ?= $(shell environments/interpreter 3.11 3.12)
 BIN := .venv/bin
 ARGS ?=
@@ -46,7 +47,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 
 .PHONY: serve test tests environment environments lint format protos protos-check graphql bench bench-metrics differential image \
-	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment registry-clients uv reference protos-environment interpreter
+	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment registry-clients uv reference protos-environment protobuf-environments interpreter
 .DEFAULT_GOAL := serve
 
 serve: interpreter uv
@@ -139,7 +140,17 @@ registry-clients: uv
 mlflow-environment: uv
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/mlflow $(UV) sync --locked --quiet --project environments/mlflow --python "$(PYTHON)" $(MYSQL)
 
-environments: environment reference deploy-environment registry-clients
+# The oldest and the newest protobuf that the client allows, on every Python of the machine.
+protobuf-environments: uv
+	@for python in $(PYTHONS); do \
+		path=$$(environments/interpreter $$python) || continue; \
+		for protobuf in 4 7; do \
+			UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/protobuf$$protobuf-$$python \
+				$(UV) sync --locked --quiet --project environments/protobuf$$protobuf --python "$$path"; \
+		done; \
+	done
+
+environments: environment reference deploy-environment registry-clients protobuf-environments
 
 # --- what the tests want of the system --------------------------------------------------------------------------------
 

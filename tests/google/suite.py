@@ -1,7 +1,10 @@
 """Google's own test suite, as it lies in the installed wheel, run by the reference environment's pytest."""
 
+import os
+import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,19 +22,45 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
 
 
+FILES = ("metadata_store_test.py", "mlmd_types_test.py", "conftest.py")
+LONGEST_SECONDS = 280
+
+
 def run(folder: Path, *arguments: str) -> Outcome:
     """Run the suite with `folder` as its working directory; its options come after it, as pytest's plugins do."""
-    located = subprocess.run([str(PYTHON), "-I", "-c", LOCATE], capture_output=True, text=True, check=True, cwd=folder)
-    suite = Path(located.stdout.strip()) / "metadata_store_test.py"
+    suite = located() / FILES[0]
+    return _run([str(PYTHON), "-I", "-m", "pytest"], [suite], folder, *arguments)
+
+
+def run_on_our_client(python: Path, wheel: Path, folder: Path, *arguments: str) -> Outcome:
+    """Run copies of both files of tests in an environment without ml-metadata, our wheel standing in for it."""
+    for name in FILES:
+        shutil.copy(located() / name, folder / name)
+    command = [str(python), "-m", "mlmd_client.compat", "-m", "pytest"]
+    environment = os.environ | {"PYTHONPATH": str(wheel), "PYTHONDONTWRITEBYTECODE": "1"}
+    return _run(command, [folder / name for name in FILES[:2]], folder, *arguments, environment=environment)
+
+
+def located() -> Path:
+    """Return the folder of the suite in the installed wheel."""
+    done = subprocess.run([str(PYTHON), "-I", "-c", LOCATE], capture_output=True, text=True, check=True, cwd="/")
+    return Path(done.stdout.strip())
+
+
+def _run(
+    command: list[str], files: list[Path], folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> Outcome:
     (folder / "pytest.ini").write_text("[pytest]\n")
     report = folder / "report.xml"
     options = ["-q", "-c", "pytest.ini", "--rootdir", str(folder), "-p", "no:cacheprovider", f"--junitxml={report}"]
     done = subprocess.run(
-        [str(PYTHON), "-I", "-m", "pytest", *options, str(suite), *arguments],
+        [*command, *options, *map(str, files), *arguments],
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
+        env=environment,
+        timeout=LONGEST_SECONDS,
     )
     if not report.exists():
         raise RuntimeError(f"Google's suite did not run:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
