@@ -1,0 +1,47 @@
+"""What `import mlmd_client` brings along: grpcio and protobuf, and nothing that takes its time."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.wheels import ROOT
+
+LOADED = """
+import json, sys, time
+sys.path[:0] = sys.argv[2:]
+before, began = set(sys.modules), time.perf_counter()
+__import__(sys.argv[1], fromlist=["*"])
+seconds = time.perf_counter() - began
+tops = {name.partition(".")[0] for name in set(sys.modules) - before}
+print(json.dumps([seconds, sorted(tops - sys.stdlib_module_names)]))
+"""
+OURS = {"mlmd_client", "mlmd_schemas", "mlmd_metrics"}
+BARE = {"google", "grpc", "typing_extensions", "cython_runtime"}
+BROUGHT_BY_GRPC = {"grpc_health", "grpc_reflection", "grpc_status", "grpc_tools", "grpc_channelz", "grpc_csds"}
+"""It imports these where they are installed, whoever imports it."""
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "mlmd_client",
+        "mlmd_client.transport",
+        "mlmd_client.metadata_store",
+        "mlmd_client.compat",
+        "mlmd_client.compat.ml_metadata",
+        "mlmd_client.compat.ml_metadata.metadata_store.metadata_store",
+    ],
+)
+def test_an_import_brings_nothing_but_what_a_bare_install_has(module: str, tmp_path: Path) -> None:
+    folders = [str(ROOT / name) for name in ("client", "schemas", "metrics")]
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, module, *folders], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    seconds, tops = json.loads(done.stdout)
+    print(f"import {module}: {seconds:.3f} s")
+    foreign = {name for name in tops if not name.startswith(("_", "mlmd_"))} - BARE - BROUGHT_BY_GRPC
+    assert foreign == set()
+    assert {name for name in tops if name.startswith("mlmd_")} <= OURS
