@@ -7,6 +7,7 @@ middle of it.
 import hashlib
 from collections.abc import Iterator
 from functools import partial
+from itertools import islice
 from typing import BinaryIO
 
 from mlmd_metadata_store.store import Store
@@ -20,6 +21,8 @@ from mlmd_artifact_store.begin import Place, begin_upload, record_external
 from mlmd_artifact_store.blob_store import Blob, BlobStore, Part
 from mlmd_artifact_store.commit import commit, committed, end_upload, seal, under_way
 from mlmd_artifact_store.deletions import delete_blobs, late_until, note_deletions
+from mlmd_artifact_store.external_records import record_files, unrecorded
+from mlmd_artifact_store.externals import BlobReader, ExternalRoots, file_at, files_at
 from mlmd_artifact_store.manifests import (
     Manifest,
     StoredFile,
@@ -44,13 +47,16 @@ from mlmd_artifact_store.upload_rows import (
     set_state,
 )
 
+NO_ROOTS = ExternalRoots()
+
 
 class Artifacts:
     """Uploads, manifests and downloads; safe to use from many threads."""
 
-    def __init__(self, store: Store, blobs: BlobStore, tenant: str = "") -> None:
+    def __init__(self, store: Store, blobs: BlobStore, tenant: str = "", externals: ExternalRoots = NO_ROOTS) -> None:
         self.store = store
         self.blobs = blobs
+        self.externals = externals
         self.place = Place(tenant, blobs.uri)
 
     def begin(self, tx: Transaction, request: v1.BeginUploadRequest) -> v1.BeginUploadResponse:
@@ -179,18 +185,36 @@ class Artifacts:
         count = page_size(size)
 
         def body(tx: Transaction) -> tuple[Manifest, list[StoredFile]]:
-            return read_manifest(tx, artifact_id), list_files(tx, artifact_id, after, count, prefix)
+            manifest = find_manifest(tx, artifact_id) or unrecorded(tx, artifact_id, self.externals)
+            return manifest, list_files(tx, artifact_id, after, count, prefix) if manifest.is_recorded else []
 
-        return self.store.database.read(caller, body)
+        manifest, files = self.store.database.read(caller, body)
+        if not manifest.is_recorded:
+            files = list(islice(files_at(*self.externals.place(manifest.root_uri), after, prefix), count))
+        return manifest, files
 
     def file(self, artifact_id: int, path: str, caller: Caller = LOCAL) -> tuple[Manifest, StoredFile]:
-        """Return the manifest and one file; raises NotFound, FailedPrecondition when the bytes are elsewhere."""
+        """Return the manifest and one file; raises NotFound, FailedPrecondition when it may not be read."""
 
-        def body(tx: Transaction) -> tuple[Manifest, StoredFile]:
-            manifest = read_manifest(tx, artifact_id)
-            return kept_here(manifest), read_file(tx, artifact_id, path)
+        def body(tx: Transaction) -> tuple[Manifest, StoredFile | None]:
+            manifest = find_manifest(tx, artifact_id) or unrecorded(tx, artifact_id, self.externals)
+            return manifest, read_file(tx, artifact_id, path) if manifest.is_recorded else None
 
-        return self.store.database.read(caller, body)
+        manifest, file = self.store.database.read(caller, body)
+        if file is None:
+            _, file = file_at(*self.externals.place(manifest.root_uri), path)
+        return manifest, file
+
+    def blob_of(self, manifest: Manifest, path: str) -> tuple[BlobReader, str]:
+        """Return the reader and the key of a file's blob; raises FailedPrecondition when it may not be read."""
+        if not manifest.is_external:
+            return self.blobs, manifest.key_prefix + path
+        reader, key = self.externals.place(manifest.root_uri)
+        return reader, f"{key}{path}" if manifest.is_recorded else file_at(reader, key, path)[0]
+
+    def record_files(self, artifact_id: int, caller: Caller = LOCAL) -> Manifest:
+        """Write down what is at the uri of an artifact that somebody else recorded; see `external_records`."""
+        return record_files(self.store, self.externals, artifact_id, caller)
 
     def read(self, artifact_id: int, path: str, caller: Caller = LOCAL) -> Iterator[bytes]:
         """Yield the bytes of a file; before the last of them DataLoss when they are not those of the manifest.
@@ -198,7 +222,8 @@ class Artifacts:
         Bytes that were right make a declared digest a verified one.
         """
         manifest, file = self.file(artifact_id, path, caller)
-        chunks = self.blobs.read(manifest.key_prefix + path)
+        reader, key = self.blob_of(manifest, path)
+        chunks = reader.read(key)
         return self._checked(artifact_id, file, chunks, caller)
 
     def read_range(
@@ -206,7 +231,8 @@ class Artifacts:
     ) -> Iterator[bytes]:
         """Yield a part of a file; what is not read whole cannot be held against its digest."""
         manifest, _ = self.file(artifact_id, path, caller)
-        return self.blobs.read(manifest.key_prefix + path, start, length)
+        reader, key = self.blob_of(manifest, path)
+        return reader.read(key, start, length)
 
     def _checked(self, artifact_id: int, file: StoredFile, chunks: Iterator[bytes], caller: Caller) -> Iterator[bytes]:
         digest, size_bytes, held = hashlib.sha256(), 0, b""
@@ -225,16 +251,6 @@ class Artifacts:
             self.store.database.write(caller, lambda tx: mark_verified(tx, artifact_id, [file.path]), repeatable=True)
         if held:
             yield held
-
-
-def kept_here(manifest: Manifest) -> Manifest:
-    """Return the manifest; raises FailedPrecondition when its bytes are not in this store."""
-    if manifest.is_external:
-        raise FailedPrecondition(
-            f"artifact_id: the bytes of artifact {manifest.artifact_id} are not in this store; fetch them from "
-            f"{manifest.root_uri}."
-        )
-    return manifest
 
 
 def _page(artifact_id: int, after: str, tx: Transaction) -> list[PendingFile]:

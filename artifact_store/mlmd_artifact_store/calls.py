@@ -116,6 +116,10 @@ def _download_urls(requests: Requests, caller: Caller, request: v1.ListDownloadU
     return requests.download_page(request, caller)
 
 
+def _record_files(requests: Requests, caller: Caller, request: v1.RecordFilesRequest) -> Message:
+    return v1.RecordFilesResponse(manifest=requests.artifacts.record_files(request.artifact_id, caller).message())
+
+
 def _stream_upload_urls(requests: Requests, caller: Caller, request: v1.StreamUploadUrlsRequest) -> Iterator[Message]:
     page = v1.ListUploadUrlsRequest(
         artifact_id=request.artifact_id,
@@ -157,6 +161,7 @@ ARTIFACT_CALLS: tuple[ArtifactCall, ...] = (
     _writes("CommitUpload", run=_commit),
     _writes("AbortUpload", run=_abort),
     _writes("RecordExternal", run=_external),
+    _writes("RecordFiles", run=_record_files),
     _reads("GetManifest", run=_manifest),
     _reads("ListFiles", run=_files),
     _reads("ListDownloadUrls", run=_download_urls),

@@ -52,6 +52,11 @@ _VERIFIED = (
     .where(FILE.c.artifact_id == _ARTIFACT, FILE.c.path.in_(sa.bindparam("paths", expanding=True)))
     .values(verified_ms=sa.bindparam("now"))
 )
+_LEARNT = (
+    sa.update(FILE)
+    .where(FILE.c.artifact_id == _ARTIFACT, FILE.c.path == sa.bindparam("wanted"), FILE.c.sha256 == b"")
+    .values(sha256=sa.bindparam("learnt"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,11 @@ class Manifest:
     size_bytes: int
     digest: bytes
     create_ms: int
+
+    @property
+    def is_recorded(self) -> bool:
+        """Whether the files are written down; those of a bare uri are looked at each time."""
+        return self.create_ms > 0
 
     def message(self) -> v1.Manifest:
         """Return it as callers see it."""
@@ -211,6 +221,11 @@ def mark_verified(tx: Transaction, artifact_id: int, paths: Iterable[str], *, sa
     """Note that the bytes of these files were read and have their digests, or have them not."""
     now = now_ms() if same else -now_ms()
     tx.execute_in(_VERIFIED, [path.encode() for path in paths], "paths", artifact=artifact_id, now=now)
+
+
+def learn_digest(tx: Transaction, artifact_id: int, path: str, sha256: bytes) -> None:
+    """Note the digest of a file that was recorded without one."""
+    tx.execute(_LEARNT, {"artifact": artifact_id, "wanted": path.encode(), "learnt": sha256})
 
 
 def page_size(asked: int) -> int:

@@ -12,10 +12,10 @@ from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
-from mlmd_artifact_store.artifacts import Artifacts, kept_here
+from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import VALID_SECONDS, Part, SignedRequest, content_md5
 from mlmd_artifact_store.commit import under_way
-from mlmd_artifact_store.manifests import Manifest, list_files, page_size, read_manifest
+from mlmd_artifact_store.manifests import Manifest, page_size
 from mlmd_artifact_store.proof import Arrivals
 from mlmd_artifact_store.upload_rows import PendingFile, Upload, pending_page
 
@@ -122,11 +122,7 @@ class Requests:
         count = page_size(request.page_size)
         after = key_of_token("files", request.page_token)
         manifest, files = self.artifacts.files(request.artifact_id, request.prefix, after, count, caller)
-        kept_here(manifest)
-        requests = self.fetch_requests(manifest, [file.path for file in files])
-        urls = [
-            v1.DownloadUrl(file=file.message(), request=request) for file, request in zip(files, requests, strict=True)
-        ]
+        urls = [v1.DownloadUrl(file=file.message(), request=self._get(manifest, file.path)) for file in files]
         token = token_after("files", files[-1].path) if len(files) == count else ""
         return v1.ListDownloadUrlsResponse(urls=urls, next_page_token=token)
 
@@ -137,6 +133,12 @@ class Requests:
             urls = (self._own_url(manifest.artifact_id, path) for path in paths)
             return [_message(SignedRequest("GET", url), expires=False) for url in urls]
         return [_message(signer.get(manifest.key_prefix + path, VALID_SECONDS)) for path in paths]
+
+    def _get(self, manifest: Manifest, path: str) -> v1.SignedRequest:
+        reader, key = self.artifacts.blob_of(manifest, path)
+        if reader.presigner is None:
+            return _message(SignedRequest("GET", self._own_url(manifest.artifact_id, path)), expires=False)
+        return _message(reader.presigner.get(key, VALID_SECONDS))
 
     def _own_url(self, artifact_id: int, path: str, number: int = 0) -> str:
         if not self._http_address:
@@ -149,14 +151,9 @@ def file_page(artifacts: Artifacts, request: v1.ListFilesRequest, caller: Caller
     """Return a page of an artifact's files by path."""
     count = page_size(request.page_size)
     after = key_of_token("files", request.page_token)
-
-    def body(tx: Transaction) -> v1.ListFilesResponse:
-        read_manifest(tx, request.artifact_id)
-        files = list_files(tx, request.artifact_id, after, count, request.prefix)
-        token = token_after("files", files[-1].path) if len(files) == count else ""
-        return v1.ListFilesResponse(files=[file.message() for file in files], next_page_token=token)
-
-    return artifacts.store.database.read(caller, body)
+    _, files = artifacts.files(request.artifact_id, request.prefix, after, count, caller)
+    token = token_after("files", files[-1].path) if len(files) == count else ""
+    return v1.ListFilesResponse(files=[file.message() for file in files], next_page_token=token)
 
 
 def pieces_of(files: Iterable[PendingFile]) -> Iterator[Piece]:

@@ -15,18 +15,19 @@ from mlmd_schemas.errors import DataLoss, NotFound
 from mlmd_schemas.tables.own import MANIFEST
 
 from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.blob_store import md5_hash
 from mlmd_artifact_store.damage import mark_damage
-from mlmd_artifact_store.manifests import LARGEST_PAGE, StoredFile, list_files, mark_verified
+from mlmd_artifact_store.externals import BlobReader
+from mlmd_artifact_store.manifests import LARGEST_PAGE, StoredFile, learn_digest, list_files, mark_verified
 
+_COLUMNS = (MANIFEST.c.artifact_id, MANIFEST.c.key_prefix, MANIFEST.c.is_external, MANIFEST.c.root_uri)
 _PAGE = (
-    sa.select(MANIFEST.c.artifact_id, MANIFEST.c.key_prefix)
-    .where(MANIFEST.c.artifact_id > sa.bindparam("after"), MANIFEST.c.is_external == 0)
+    sa.select(*_COLUMNS)
+    .where(MANIFEST.c.artifact_id > sa.bindparam("after"))
     .order_by(MANIFEST.c.artifact_id)
     .limit(LARGEST_PAGE)
 )
-_CHOSEN = sa.select(MANIFEST.c.artifact_id, MANIFEST.c.key_prefix).where(
-    MANIFEST.c.artifact_id.in_(sa.bindparam("ids", expanding=True)), MANIFEST.c.is_external == 0
-)
+_CHOSEN = sa.select(*_COLUMNS).where(MANIFEST.c.artifact_id.in_(sa.bindparam("ids", expanding=True)))
 
 
 class Verdict(StrEnum):
@@ -45,6 +46,8 @@ class Finding:
     path: str
     size_bytes: int
     verdict: Verdict
+    learnt: bytes = b""
+    """The SHA-256 of bytes that were recorded without one."""
 
 
 def verify(
@@ -59,37 +62,48 @@ def verify(
 
     Files that were the same are marked verified at this time, the others damaged, and so are their artifacts (see
     `damage`). With `again_after_seconds` those verified since are passed over, so that a verification that was
-    interrupted goes on where it was. External artifacts are not read. Raises Unavailable and FailedPrecondition when
-    the store does not let it read, which is no verdict on any file.
+    interrupted goes on where it was. External artifacts are read where a root allows it and passed over elsewhere; what
+    was recorded without a digest has to have its size and ETag, and gets the digest that it has now. Raises Unavailable
+    and FailedPrecondition when the store does not let it read, which is no verdict on any file.
     """
     before = now_ms() - int(again_after_seconds * 1000)
 
-    def look(job: tuple[int, str, StoredFile]) -> Finding:
-        artifact_id, prefix, file = job
-        return Finding(artifact_id, file.path, file.size_bytes, _verdict(artifacts, prefix, file))
-
     found_files = _files(artifacts, artifact_ids, caller)
-    jobs = (job for job in found_files if not 0 < job[2].verified_ms > before or not again_after_seconds)
+    jobs = (job for job in found_files if not 0 < job.file.verified_ms > before or not again_after_seconds)
     with ThreadPoolExecutor(parallel, thread_name_prefix="verify") as pool:
         while batch := list(islice(jobs, parallel * 8)):
             caller.check_deadline()
-            found = list(pool.map(look, batch))
+            found = list(pool.map(_finding, batch))
             _mark(artifacts, found, caller)
             yield from found
 
 
-def _files(
-    artifacts: Artifacts, artifact_ids: Sequence[int] | None, caller: Caller
-) -> Iterator[tuple[int, str, StoredFile]]:
-    """Yield every file of the manifests, a page at a time."""
-    for artifact_id, prefix in _manifests(artifacts, artifact_ids, caller):
+@dataclass(frozen=True, slots=True)
+class _Job:
+    artifact_id: int
+    reader: BlobReader
+    prefix: str
+    file: StoredFile
+
+
+def _files(artifacts: Artifacts, artifact_ids: Sequence[int] | None, caller: Caller) -> Iterator[_Job]:
+    """Yield every file of the manifests that can be read, a page at a time."""
+    for artifact_id, prefix, is_external, root_uri in _manifests(artifacts, artifact_ids, caller):
+        reader: BlobReader = artifacts.blobs
+        if is_external:
+            found = artifacts.externals.find(root_uri)
+            if found is None:
+                continue
+            reader, prefix = found
         path = ""
         while files := artifacts.store.database.read(caller, _files_after(artifact_id, path)):
-            yield from ((artifact_id, prefix, file) for file in files)
+            yield from (_Job(artifact_id, reader, prefix, file) for file in files)
             path = files[-1].path
 
 
-def _manifests(artifacts: Artifacts, artifact_ids: Sequence[int] | None, caller: Caller) -> Iterator[tuple[int, str]]:
+def _manifests(
+    artifacts: Artifacts, artifact_ids: Sequence[int] | None, caller: Caller
+) -> Iterator[tuple[int, str, int, str]]:
     if artifact_ids is not None:
         yield from artifacts.store.database.read(caller, lambda tx: tx.rows_in(_CHOSEN, artifact_ids))
         return
@@ -107,18 +121,28 @@ def _files_after(artifact_id: int, path: str) -> Any:
     return lambda tx: list_files(tx, artifact_id, path, LARGEST_PAGE)
 
 
-def _verdict(artifacts: Artifacts, prefix: str, file: StoredFile) -> Verdict:
-    digest, size_bytes = hashlib.sha256(), 0
+def _finding(job: _Job) -> Finding:
+    file, key = job.file, job.prefix + job.file.path
+    sha256, md5, size_bytes = hashlib.sha256(), md5_hash(), 0
     try:
-        for chunk in artifacts.blobs.read(prefix + file.path):
-            digest.update(chunk)
+        for chunk in job.reader.read(key):
+            sha256.update(chunk)
+            if not file.sha256:
+                md5.update(chunk)
             size_bytes += len(chunk)
+        same = size_bytes == file.size_bytes and (
+            sha256.digest() == file.sha256
+            if file.sha256
+            else not file.etag or file.etag in (md5.hexdigest(), job.reader.stat(key).etag)
+        )
     except NotFound:
-        return Verdict.MISSING
+        return Finding(job.artifact_id, file.path, file.size_bytes, Verdict.MISSING)
     except DataLoss:
-        return Verdict.CHANGED
-    same = size_bytes == file.size_bytes and digest.digest() == file.sha256
-    return Verdict.SAME if same else Verdict.CHANGED
+        same = False
+    if not same:
+        return Finding(job.artifact_id, file.path, file.size_bytes, Verdict.CHANGED)
+    learnt = b"" if file.sha256 else sha256.digest()
+    return Finding(job.artifact_id, file.path, file.size_bytes, Verdict.SAME, learnt)
 
 
 def _mark(artifacts: Artifacts, findings: list[Finding], caller: Caller) -> None:
@@ -130,6 +154,9 @@ def _mark(artifacts: Artifacts, findings: list[Finding], caller: Caller) -> None
     def body(tx: Transaction) -> None:
         for (artifact_id, same), paths in by_artifact.items():
             mark_verified(tx, artifact_id, paths, same=same)
+        for finding in findings:
+            if finding.learnt:
+                learn_digest(tx, finding.artifact_id, finding.path, finding.learnt)
         mark_damage(tx, {artifact_id for artifact_id, _ in by_artifact})
 
     artifacts.store.database.write(caller, body, repeatable=True)

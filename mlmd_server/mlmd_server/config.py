@@ -82,6 +82,7 @@ class ArtifactsConfig:
     ca: str = ""
     public_endpoint: str = ""
     create_bucket: bool = False
+    external_roots: tuple[str, ...] = ()
     sweep_every_seconds: float = 0.0
     sweep_grace_seconds: float = 7 * 86400.0
 
@@ -96,10 +97,11 @@ class LogConfig:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A tenant's database and the prefix of its bytes."""
+    """A tenant's database, the prefix of its bytes, and where it may read bytes that others wrote."""
 
     database: str
     bucket_prefix: str = ""
+    external_roots: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

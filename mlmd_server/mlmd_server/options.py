@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mlmd_artifact_store.externals import ExternalRoots
 from mlmd_artifact_store.opening import open_blobs
 from mlmd_schemas.errors import InvalidArgument
 
@@ -111,6 +112,15 @@ def _artifacts(value: str) -> str:
     return value
 
 
+def _roots(value: str) -> tuple[str, ...]:
+    uris = tuple(item.strip() for item in value.split(",") if item.strip())
+    try:
+        ExternalRoots(uris)
+    except InvalidArgument as error:
+        raise ValueError(f"cannot be used: {error.message.removesuffix('.')}") from None
+    return uris
+
+
 def _list(value: str) -> tuple[str, ...]:
     return tuple(item.strip() for item in value.split(",") if item.strip())
 
@@ -154,6 +164,14 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "URL",
         "Address of the object store as clients see it; signed requests are made out to it.",
+    ),
+    Option(
+        "artifacts-external-roots",
+        _roots,
+        (),
+        "LIST",
+        "Where bytes of artifacts that others wrote may be read, of the default database: `s3://bucket/prefix`, "
+        "`minio://…`, `file:///folder`, separated by commas.",
     ),
     Option("artifacts-create-bucket", _flag, False, "", "Make the bucket of `--artifacts` when it is not there."),
     Option(

@@ -74,6 +74,7 @@ def _config(values: dict[str, Any], given: set[str]) -> Config:
             values["artifacts_ca"],
             values["artifacts_public_endpoint"],
             values["artifacts_create_bucket"],
+            tuple(values["artifacts_external_roots"]),
             values["sweep_every_seconds"],
             values["sweep_grace_seconds"],
         ),
@@ -153,9 +154,11 @@ def _tenants(path: str) -> tuple[tuple[str, Tenant], ...]:
 def _tenant(path: str, name: str, table: Any) -> Tenant:
     if not isinstance(table, dict) or not isinstance(table.get("database"), str) or not table["database"]:
         raise InvalidArgument(f'tenants: the tenant {name!r} in {path!r} has no database; write database = "URL".')
-    unknown = sorted(set(table) - {"database", "bucket_prefix"})
+    unknown = sorted(set(table) - {"database", "bucket_prefix", "external_roots"})
     if unknown:
         raise InvalidArgument(
-            f"tenants: the tenant {name!r} in {path!r} sets {unknown[0]!r}; it may set database and bucket_prefix."
+            f"tenants: the tenant {name!r} in {path!r} sets {unknown[0]!r}; it may set database, bucket_prefix and "
+            "external_roots."
         )
-    return Tenant(table["database"], str(table.get("bucket_prefix", "")))
+    roots = BY_KEY["artifacts_external_roots"].parse(table.get("external_roots", []), f"of tenant {name!r} in {path}")
+    return Tenant(table["database"], str(table.get("bucket_prefix", "")), tuple(roots))

@@ -15,6 +15,7 @@ from mlmd_api.tenants import DEFAULT_TENANT, TenantStores
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.calls import ARTIFACT_CALLS, ARTIFACT_STREAMS
 from mlmd_artifact_store.care_calls import CARE_CALLS
+from mlmd_artifact_store.externals import ExternalRoots
 from mlmd_artifact_store.opening import ReachOptions, open_blobs
 from mlmd_artifact_store.requests import Requests
 from mlmd_lineage.methods import LINEAGE_METHODS
@@ -110,6 +111,8 @@ def tenant_artifacts(config: Config, stores: TenantStores) -> TenantArtifacts:
     told = config.artifacts
     reach = ReachOptions(told.endpoint, told.region, told.ca, told.public_endpoint)
     roots = {name: tenant.bucket_prefix or told.uri for name, tenant in config.tenants}
+    # A root of the default database's is not the tenants': what one may read is not everybody's to read.
+    externals = {name: tenant.external_roots for name, tenant in config.tenants}
     blobs = {uri: open_blobs(uri, reach) for uri in {told.uri, *roots.values()}}
 
     def open_tenant(tenant: str) -> Requests:
@@ -119,7 +122,7 @@ def tenant_artifacts(config: Config, stores: TenantStores) -> TenantArtifacts:
         place = blobs[roots.get(tenant, told.uri)]
         if told.create_bucket:
             place.make()
-        artifacts = Artifacts(store, place, tenant)
+        artifacts = Artifacts(store, place, tenant, ExternalRoots(externals.get(tenant, told.external_roots), reach))
         return Requests(artifacts, http_address(config), told.sweep_grace_seconds)
 
     return TenantArtifacts(open_tenant)

@@ -1,0 +1,83 @@
+"""Artifacts that somebody else recorded, Kubeflow for one: a uri and no manifest. Their files are where it says."""
+
+from itertools import islice
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_metadata_store.dialects import UniqueViolation
+from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_schemas.caller import Caller
+from mlmd_schemas.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.tables.v10 import ARTIFACT
+
+from mlmd_artifact_store.declarations import MOST_FILES
+from mlmd_artifact_store.externals import ExternalRoots, file_at, files_at
+from mlmd_artifact_store.manifests import Manifest, find_manifest, read_manifest, write_manifest
+from mlmd_artifact_store.paths import check_paths
+from mlmd_artifact_store.upload_rows import find_upload
+
+_URI = sa.select(ARTIFACT.c.uri).where(ARTIFACT.c.id == sa.bindparam("artifact"))
+_LOCKED = _URI.with_for_update()
+
+
+def unrecorded(tx: Transaction, artifact_id: int, externals: ExternalRoots) -> Manifest:
+    """Return a stand-in for the manifest of an artifact whose uri may be read; raises NotFound for any other."""
+    uri = _uri_of(tx, artifact_id)
+    if not uri or find_upload(tx, artifact_id) is not None or externals.find(uri) is None:
+        return read_manifest(tx, artifact_id)  # it says what is missing
+    return Manifest(artifact_id, uri, "", True, 0, 0, b"", 0)
+
+
+def _uri_of(tx: Transaction, artifact_id: int, *, locked: bool = False) -> str:
+    rows: Any = tx.rows(_LOCKED if locked else _URI, {"artifact": artifact_id})
+    return tx.text.decode(rows[0][0] or "") if rows else ""
+
+
+def record_files(store: Store, externals: ExternalRoots, artifact_id: int, caller: Caller) -> Manifest:
+    """Write a manifest of what is at an artifact's uri now: sizes and ETags; digests are learnt by verification.
+
+    An artifact that has a manifest keeps it. Raises NotFound when there is nothing, FailedPrecondition when the uri may
+    not be read or an upload is under way, InvalidArgument for files that no manifest takes.
+    """
+    found, uri = store.database.read(caller, lambda tx: _before(tx, artifact_id))
+    if found is not None:
+        return found
+    reader, key = externals.place(uri)
+    files = list(islice(files_at(reader, key), MOST_FILES + 1))
+    if not files:
+        raise NotFound(f"uri: there is nothing at {uri[:200]!r}.")
+    if len(files) > MOST_FILES:
+        raise InvalidArgument(f"uri: more than {MOST_FILES} files are below {uri[:200]!r}; name a folder of it.")
+    check_paths(file.path for file in files)
+    is_file = len(files) == 1 and file_at(reader, key, files[0].path)[0] == key
+    plain = uri.partition("?")[0]
+    root = plain.rpartition("/")[0] + "/" if is_file else plain.rstrip("/") + "/"
+    size_bytes = sum(file.size_bytes for file in files)
+    manifest = Manifest(artifact_id, root, "", True, len(files), size_bytes, b"", now_ms())
+
+    def body(tx: Transaction) -> Manifest:
+        if _uri_of(tx, artifact_id, locked=True) != uri:
+            raise Aborted("The artifact's uri changed at this moment; try again.")
+        there = find_manifest(tx, artifact_id)
+        if there is not None:
+            return there
+        try:
+            write_manifest(tx, manifest, files)
+        except UniqueViolation as error:
+            raise Aborted("The same files are being recorded at this moment; try again.") from error
+        return manifest
+
+    return store.database.write(caller, body, repeatable=True)
+
+
+def _before(tx: Transaction, artifact_id: int) -> tuple[Manifest | None, str]:
+    found = find_manifest(tx, artifact_id)
+    if found is not None:
+        return found, ""
+    if find_upload(tx, artifact_id) is not None:
+        raise FailedPrecondition(f"artifact_id: the upload of artifact {artifact_id} has not ended; commit it.")
+    uri = _uri_of(tx, artifact_id)
+    if not uri:
+        raise NotFound(f"artifact_id: there is no artifact {artifact_id}, or it has no uri.")
+    return None, uri

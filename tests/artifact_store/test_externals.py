@@ -1,0 +1,253 @@
+"""Bytes that others wrote, as Kubeflow does: found by uri, listed, fetched, recorded, verified; and what is not."""
+
+import hashlib
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+from minio import Minio
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.externals import ExternalRoots
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.opening import ReachOptions
+from mlmd_artifact_store.requests import Requests, file_page
+from mlmd_artifact_store.verification import Verdict, verify
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+
+from tests.artifact_store.uploads import artifact, begin, type_id, upload_file
+from tests.conftest import StartServer
+from tests.metadata_store.calls import Calls
+from tests.services.ceph import S3Address
+
+PIPELINE = "v2/artifacts/train/run-7/trainer"
+CONTENTS = {"model.bin": bytes(range(256)) * 5, "sub/ü ö.json": b"{}"}
+Write = Callable[[str, bytes], None]
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """An empty store, on SQLite and on MariaDB."""
+    opened = Store.open(database_url)
+    yield opened
+    opened.close()
+
+
+class Elsewhere:
+    """A place that others write to, and an artifact store that may read below `mlpipeline` there."""
+
+    def __init__(self, uri: str, write: Write, requests: Requests) -> None:
+        self.uri, self.write, self.requests = uri, write, requests
+        self.artifacts = requests.artifacts
+
+    def recorded(self, path: str) -> int:
+        """Record an artifact by uri alone, as Kubeflow does."""
+        made = pb.Artifact(type_id=type_id(self.artifacts.store), uri=f"{self.uri}/{path}", state=pb.Artifact.LIVE)
+        (artifact_id,) = Calls(self.artifacts.store)("PutArtifacts", artifacts=[made]).artifact_ids
+        return int(artifact_id)
+
+    def listed(self, artifact_id: int) -> dict[str, v1.File]:
+        """Return the files by path, taken in pages of one."""
+        found: dict[str, v1.File] = {}
+        token = ""
+        while True:
+            page = file_page(
+                self.artifacts, v1.ListFilesRequest(artifact_id=artifact_id, page_size=1, page_token=token)
+            )
+            found |= {file.path: file for file in page.files}
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def whole(self, artifact_id: int, path: str) -> bytes:
+        """Read a file."""
+        return b"".join(self.artifacts.read(artifact_id, path))
+
+
+@pytest.fixture(params=["folder", "s3", "minio"])
+def elsewhere(request: pytest.FixtureRequest, store: Store, tmp_path: Path) -> Elsewhere:
+    """A folder, and a bucket under both names of its scheme."""
+    own = LocalStore(tmp_path / "own")
+    if request.param == "folder":
+        folder = tmp_path / "their files"
+
+        def write(key: str, content: bytes) -> None:
+            (folder / key).parent.mkdir(parents=True, exist_ok=True)
+            (folder / key).write_bytes(content)
+
+        roots = ExternalRoots([(folder / "mlpipeline").as_uri()])
+        return Elsewhere(folder.as_uri(), write, Requests(Artifacts(store, own, "", roots), "http://us"))
+    s3: S3Address = request.getfixturevalue("s3")
+    admin: Minio = request.getfixturevalue("s3_admin")
+    bucket: str = request.getfixturevalue("bucket")
+    monkeypatch: pytest.MonkeyPatch = request.getfixturevalue("monkeypatch")
+    monkeypatch.setenv("MINIO_ACCESS_KEY", s3.access_key)
+    monkeypatch.setenv("MINIO_SECRET_KEY", s3.secret_key)
+
+    def put(key: str, content: bytes) -> None:
+        admin.put_object(bucket, key, io.BytesIO(content), len(content))
+
+    roots = ExternalRoots([f"s3://{bucket}/mlpipeline/"], ReachOptions(s3.endpoint))
+    return Elsewhere(f"{request.param}://{bucket}", put, Requests(Artifacts(store, own, "", roots), "http://us"))
+
+
+def test_a_folder_that_kubeflow_wrote(elsewhere: Elsewhere) -> None:
+    for path, content in CONTENTS.items():
+        elsewhere.write(f"mlpipeline/{PIPELINE}/model/{path}", content)
+    elsewhere.write(f"mlpipeline/{PIPELINE}/model2/f", b"another's")
+    for slash in ("", "/"):
+        made = elsewhere.recorded(f"mlpipeline/{PIPELINE}/model{slash}")
+        files = elsewhere.listed(made)
+        assert {path: file.size_bytes for path, file in files.items()} == {
+            path: len(content) for path, content in CONTENTS.items()
+        }
+        assert not any(file.verified or file.sha256 for file in files.values())
+        for path, content in CONTENTS.items():
+            assert elsewhere.whole(made, path) == content
+            assert b"".join(elsewhere.artifacts.read_range(made, path, 1, 1)) == content[1:2]
+        with pytest.raises(NotFound):
+            elsewhere.whole(made, "../model2/f".removeprefix("../"))
+
+
+def test_signed_requests_for_it(elsewhere: Elsewhere) -> None:
+    elsewhere.write(f"mlpipeline/{PIPELINE}/metrics", b"0.9")
+    made = elsewhere.recorded(f"mlpipeline/{PIPELINE}/metrics")
+    (url,) = elsewhere.requests.download_page(v1.ListDownloadUrlsRequest(artifact_id=made)).urls
+    assert url.file.path == "metrics"
+    if elsewhere.uri.startswith("file"):
+        assert url.request.url == f"http://us/artifacts/{made}/files/metrics"
+        return
+    with urllib3.PoolManager() as http:
+        assert http.request("GET", url.request.url, retries=False).data == b"0.9"
+
+
+def test_files_are_written_down_and_verified_later(elsewhere: Elsewhere) -> None:
+    for path, content in CONTENTS.items():
+        elsewhere.write(f"mlpipeline/{PIPELINE}/model/{path}", content)
+    made = elsewhere.recorded(f"mlpipeline/{PIPELINE}/model?region=minio")
+    artifacts = elsewhere.artifacts
+    if elsewhere.uri.startswith("file"):
+        made = elsewhere.recorded(f"mlpipeline/{PIPELINE}/model")
+    manifest = artifacts.record_files(made)
+    assert (manifest.is_external, manifest.file_count) == (True, 2)
+    assert manifest.size_bytes == sum(map(len, CONTENTS.values()))
+    assert manifest.root_uri == f"{elsewhere.uri}/mlpipeline/{PIPELINE}/model/"
+    assert artifacts.record_files(made) == manifest
+    assert {found.verdict for found in verify(artifacts)} == {Verdict.SAME}
+    files = elsewhere.listed(made)
+    assert all(file.verified for file in files.values())
+    assert {path: file.sha256 for path, file in files.items()} == {
+        path: hashlib.sha256(content).digest() for path, content in CONTENTS.items()
+    }
+    assert elsewhere.whole(made, "model.bin") == CONTENTS["model.bin"]
+    elsewhere.write(f"mlpipeline/{PIPELINE}/model/model.bin", bytes(len(CONTENTS["model.bin"])))
+    found = {it.path: it.verdict for it in verify(artifacts, artifact_ids=[made])}
+    assert found == {"model.bin": Verdict.CHANGED, "sub/ü ö.json": Verdict.SAME}
+    assert artifact(artifacts.store, made).custom_properties["mlmd_damaged_files"].int_value == 1
+    with pytest.raises(DataLoss):
+        elsewhere.whole(made, "model.bin")
+
+
+def test_one_file_is_written_down(elsewhere: Elsewhere) -> None:
+    elsewhere.write("mlpipeline/a/model.pkl", b"pickle")
+    elsewhere.write("mlpipeline/a/model.pkl.json", b"{}")
+    made = elsewhere.recorded("mlpipeline/a/model.pkl")
+    manifest = elsewhere.artifacts.record_files(made)
+    assert manifest.root_uri == f"{elsewhere.uri}/mlpipeline/a/"
+    assert list(elsewhere.listed(made)) == ["model.pkl"]
+    assert elsewhere.whole(made, "model.pkl") == b"pickle"
+
+
+def test_recorded_digests_are_held_against_the_bytes(elsewhere: Elsewhere) -> None:
+    store, artifacts = elsewhere.artifacts.store, elsewhere.artifacts
+    elsewhere.write("mlpipeline/d/good", b"good")
+    elsewhere.write("mlpipeline/d/lied", b"lied")
+    made = pb.Artifact(type_id=type_id(store), uri=f"{elsewhere.uri}/mlpipeline/d/").SerializeToString()
+    files = [
+        v1.UploadFile(path=path, size_bytes=4, sha256=hashlib.sha256(b"good").digest())
+        for path in ("good", "lied", "gone")
+    ]
+    request = v1.RecordExternalRequest(artifact=made, files=files)
+    recorded = store.database.write(LOCAL, lambda tx: artifacts.record_external(tx, request)).manifest.artifact_id
+    assert elsewhere.whole(recorded, "good") == b"good"
+    with pytest.raises(DataLoss):
+        elsewhere.whole(recorded, "lied")
+    found = {it.path: it.verdict for it in verify(artifacts)}
+    assert found == {"good": Verdict.SAME, "lied": Verdict.CHANGED, "gone": Verdict.MISSING}
+
+
+def test_what_is_below_no_root_is_not_touched(elsewhere: Elsewhere) -> None:
+    for key in ("secret", "mlpipeline2/f", "mlpipeline/in"):
+        elsewhere.write(key, b"theirs")
+    uris = [f"{elsewhere.uri}/{path}" for path in ("secret", "mlpipeline2/f", "mlpipeline", "mlpipeline/../secret", "")]
+    uris += ["file:///etc/passwd", "http://127.0.0.1:1/x", "gs://b/k", "s3://another-bucket/mlpipeline/in", "nonsense"]
+    uris += [f"{elsewhere.uri}/mlpipeline/in?endpoint=http://169.254.169.254"]
+    store, artifacts = elsewhere.artifacts.store, elsewhere.artifacts
+    kind = type_id(store)
+    for uri in uris:
+        (made,) = Calls(store)("PutArtifacts", artifacts=[pb.Artifact(type_id=kind, uri=uri)]).artifact_ids
+        for attempt in (
+            lambda made=made: elsewhere.listed(made),
+            lambda made=made: elsewhere.whole(made, "f"),
+            lambda made=made: artifacts.record_files(made),
+        ):
+            with pytest.raises((NotFound, FailedPrecondition, InvalidArgument)):
+                attempt()
+    own = artifacts.begin_upload(begin(store, upload_file("f", b"x"))).artifact_id
+    with pytest.raises(FailedPrecondition, match="upload"):
+        artifacts.record_files(own)
+    with pytest.raises(NotFound):
+        artifacts.record_files(10**9)
+    nothing = elsewhere.recorded("mlpipeline/nothing")
+    with pytest.raises(NotFound, match="nothing at"):
+        artifacts.record_files(nothing)
+
+
+def test_links_do_not_lead_out(store: Store, tmp_path: Path) -> None:
+    root, secret = tmp_path / "root", tmp_path / "secret"
+    (root / "in").mkdir(parents=True)
+    secret.mkdir()
+    (secret / "f").write_bytes(b"secret")
+    (root / "in" / "link").symlink_to(secret / "f")
+    (root / "out").symlink_to(secret)
+    artifacts = Artifacts(store, LocalStore(tmp_path / "own"), "", ExternalRoots([root.as_uri()]))
+    kind = type_id(store)
+    for path in ("in", "out", "in/link"):
+        made = pb.Artifact(type_id=kind, uri=f"{root.as_uri()}/{path}")
+        (artifact_id,) = Calls(store)("PutArtifacts", artifacts=[made]).artifact_ids
+        with pytest.raises(NotFound):
+            artifacts.record_files(artifact_id)
+        with pytest.raises(NotFound):
+            b"".join(artifacts.read(artifact_id, "f" if path == "out" else "link"))
+    assert not (root / ".mlmd").exists()
+
+
+def test_roots_are_a_tenants_own(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    (theirs / "a").mkdir(parents=True)
+    (theirs / "a" / "f").write_bytes(b"0123456789")
+    (tmp_path / "tenants.toml").write_text(
+        f'[tenant.red]\ndatabase = "sqlite:///{tmp_path}/red.db"\nexternal_roots = ["{theirs.as_uri()}"]\n'
+        f'[tenant.blue]\ndatabase = "sqlite:///{tmp_path}/blue.db"\n'
+    )
+    token = '[[token]]\ntoken = "{0}"\nsubject = "s"\ntenant = "{0}"\nroles = ["writer"]\n'
+    tokens = "".join(token.format(name) for name in ("red", "blue"))
+    (tmp_path / "tokens.toml").write_text(tokens)
+    options = ("--tenants", f"{tmp_path}/tenants.toml", "--auth", f"tokens={tmp_path}/tokens.toml")
+    server = start_server(sqlite_url, http=True, options=(*options, "--artifacts-external-roots", tmp_path.as_uri()))
+    for name, status in (("red", 206), ("blue", 404)):
+        store = Store.open(f"sqlite:///{tmp_path}/{name}.db")
+        made = pb.Artifact(type_id=type_id(store), uri=f"{theirs.as_uri()}/a")
+        (artifact_id,) = Calls(store)("PutArtifacts", artifacts=[made]).artifact_ids
+        store.close()
+        with urllib3.PoolManager() as http:
+            headers = {"authorization": f"Bearer {name}", "range": "bytes=2-4"}
+            url = f"{server.http_url}/artifacts/{artifact_id}/files/f"
+            answer = http.request("GET", url, headers=headers, retries=False)
+        assert answer.status == status
+        assert (answer.data == b"234") == (status == 206)

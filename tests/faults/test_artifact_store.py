@@ -1,0 +1,294 @@
+"""The artifact store when what it stands on breaks: the object store, the disk, its own process.
+
+After each fault: a LIVE artifact reads back byte for byte, a PENDING one resumes or is swept, nothing is named that is
+not there.
+"""
+
+import contextlib
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+import urllib3
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.blob_store import BlobStore
+from mlmd_artifact_store.garbage_collection import collect, plan
+from mlmd_artifact_store.keep_rules import Rules
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.manifests import list_files
+from mlmd_artifact_store.requests import Requests
+from mlmd_artifact_store.s3 import S3Store
+from mlmd_artifact_store.s3_settings import S3Settings
+from mlmd_artifact_store.sweeping import sweep
+from mlmd_artifact_store.verification import Verdict, verify
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.errors import FailedPrecondition, NotFound, Unavailable
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import admin_pb2
+
+from tests.artifact_store.care import Admin, upload
+from tests.artifact_store.conformance.suite import keys
+from tests.artifact_store.uploads import FIVE, artifact, begin, send, upload_file
+from tests.conftest import StartServer
+from tests.metadata_store.calls import Calls
+from tests.services.ceph import S3Address
+from tests.services.faulty_http import Fault, FaultyHttp
+from tests.services.server import PROGRAMS
+
+CONTENTS = {"model.bin": random.Random(3).randbytes(FIVE + 1000), "notes/ü.txt": b"short", "empty": b""}
+FILES = [upload_file(path, content, FIVE if len(content) > FIVE else 0) for path, content in CONTENTS.items()]
+PATIENCE = 4
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Iterator[Store]:
+    """An empty store of facts."""
+    opened = Store.open(sqlite_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def proxy(s3: S3Address) -> Iterator[FaultyHttp]:
+    """What stands between us and the run's S3 server."""
+    with FaultyHttp(s3.port) as between:
+        yield between
+
+
+def over(proxy: FaultyHttp, s3: S3Address, bucket: str) -> S3Store:
+    """Return the bucket as it is reached through the proxy."""
+    return S3Store(S3Settings(bucket, proxy.url, "us-east-1", s3.access_key, s3.secret_key), "p/")
+
+
+def stubbornly(step: Callable[[], object]) -> object:
+    """Do as clients do: try again what is told to be temporary."""
+    for left in range(PATIENCE, -1, -1):
+        try:
+            return step()
+        except (Unavailable, FailedPrecondition, urllib3.exceptions.HTTPError):
+            if not left:
+                raise
+    raise AssertionError("unreachable")
+
+
+def life(requests: Requests, contents: Mapping[str, bytes]) -> int:
+    """Upload, commit, and read everything; each step again when it fails for a time."""
+    artifacts = requests.artifacts
+    artifact_id = artifacts.begin_upload(begin(artifacts.store, *FILES)).artifact_id
+
+    def finish() -> None:
+        statuses = send(requests, artifact_id, contents, only_missing=True)
+        if set(statuses) - {200}:
+            raise Unavailable(f"refused: {statuses}")
+        artifacts.commit_upload(artifact_id)
+
+    def read() -> None:
+        for path, content in contents.items():
+            assert b"".join(artifacts.read(artifact_id, path)) == content
+
+    stubbornly(finish)
+    stubbornly(read)
+    return artifact_id
+
+
+def sound(requests: Requests, contents: Mapping[str, bytes]) -> dict[int, int]:
+    """Check that what is LIVE is whole and that nothing else is named; return the states of all artifacts."""
+    artifacts, states = requests.artifacts, {}
+    for found in Calls(artifacts.store)("GetArtifacts").artifacts:
+        states[found.id] = found.state
+        files = artifacts.store.database.read(LOCAL, lambda tx, of=found.id: list_files(tx, of, "", 1000))
+        assert bool(files) == (found.state == pb.Artifact.LIVE)
+        for file in files:
+            assert b"".join(artifacts.read(found.id, file.path)) == contents[file.path]
+    return states
+
+
+def nothing_is_left_over(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sweep, at a time when nothing can come late any more, and check that every blob has a name."""
+    artifacts = requests.artifacts
+    monkeypatch.setattr("mlmd_artifact_store.removal.now_ms", lambda: 10**13)
+    sweep(artifacts, -1)
+    named = set()
+    for found in Calls(artifacts.store)("GetArtifacts").artifacts:
+        for file in artifacts.store.database.read(LOCAL, lambda tx, of=found.id: list_files(tx, of, "", 1000)):
+            named.add(f"{artifacts.manifest(found.id).key_prefix}{file.path}")
+    assert set(keys(artifacts.blobs)) == named
+
+
+@pytest.mark.parametrize("fault", [fault for fault in Fault if fault is not Fault.HELD], ids=lambda fault: fault.name)
+def test_any_request_may_go_wrong(
+    fault: Fault, store: Store, proxy: FaultyHttp, s3: S3Address, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = Requests(Artifacts(store, over(proxy, s3, bucket)))
+    life(requests, CONTENTS)
+    count = len(proxy.requests)
+    assert count >= 10
+    for at in range(1, count + 1):
+        proxy.calm()
+        # minio-py and we try again several times; a fault that lasts has to reach the caller and do no harm either
+        proxy.plan(at, fault, times=random.Random(at).choice((1, 2, 6)))
+        with contextlib.suppress(Unavailable, FailedPrecondition, urllib3.exceptions.HTTPError):
+            life(requests, CONTENTS)
+        proxy.calm()
+        sound(requests, CONTENTS)
+    states = sound(requests, CONTENTS)
+    assert list(states.values()).count(pb.Artifact.LIVE) > count // 2
+    nothing_is_left_over(requests, monkeypatch)
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.LOST, Fault.SLOW_DOWN], ids=lambda fault: fault.name)
+def test_deletions_may_go_wrong(
+    fault: Fault, store: Store, proxy: FaultyHttp, s3: S3Address, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requests = Requests(Artifacts(store, over(proxy, s3, bucket)))
+    artifacts, admin = requests.artifacts, Admin(requests)
+    made = [upload(requests, b"content") for _ in range(6)]
+    proxy.plan(1, fault, times=100)
+    with pytest.raises(Unavailable):
+        list(collect(artifacts, plan(artifacts, Rules(0, 0)).garbage[:2]))
+    looked = admin("Purge", kind=admin_pb2.NODE_KIND_ARTIFACT, ids=[made[2]], include_bytes=True)
+    with pytest.raises(Unavailable):
+        admin(
+            "Purge",
+            kind=admin_pb2.NODE_KIND_ARTIFACT,
+            ids=[made[2]],
+            include_bytes=True,
+            digest=looked.digest,
+            reason="r",
+        )
+    pending = artifacts.begin_upload(begin(store, *FILES)).artifact_id
+    with pytest.raises(Unavailable):
+        artifacts.abort_upload(pending)
+    with pytest.raises(Unavailable):
+        sweep(artifacts, -1)
+    proxy.calm()
+    states = sound(requests, {"f": b"content"})
+    assert [states[one] for one in made] == [pb.Artifact.DELETED] * 3 + [pb.Artifact.LIVE] * 3
+    assert states[pending] == pb.Artifact.ABANDONED
+    nothing_is_left_over(requests, monkeypatch)
+    assert len(keys(artifacts.blobs)) == 3
+
+
+def test_verification_takes_an_ill_store_for_no_verdict(
+    store: Store, proxy: FaultyHttp, s3: S3Address, bucket: str
+) -> None:
+    requests = Requests(Artifacts(store, over(proxy, s3, bucket)))
+    made = upload(requests, b"content")
+    for fault in (Fault.REFUSED, Fault.SHORT, Fault.SLOW_DOWN, Fault.INTERNAL):
+        proxy.plan(1, fault, times=100)
+        with pytest.raises(Unavailable):
+            list(verify(requests.artifacts))
+        proxy.calm()
+        assert not artifact(store, made).custom_properties
+    assert [found.verdict for found in verify(requests.artifacts)] == [Verdict.SAME]
+
+
+def test_the_server_is_killed_at_any_request_of_a_commit(
+    sqlite_url: str, start_server: StartServer, proxy: FaultyHttp, s3: S3Address, bucket: str, store: Store
+) -> None:
+    credentials = {"AWS_ACCESS_KEY_ID": s3.access_key, "AWS_SECRET_ACCESS_KEY": s3.secret_key}
+    where = ("--artifacts", f"s3://{bucket}/p", "--artifacts-endpoint", proxy.url)
+    server = start_server(sqlite_url, http=True, options=where, environment=credentials)
+    requests = Requests(Artifacts(store, over(proxy, s3, bucket)))
+    count = 0
+    for at in range(1, 40):
+        artifact_id = requests.artifacts.begin_upload(begin(store, *FILES)).artifact_id
+        assert set(send(requests, artifact_id, CONTENTS)) == {200}
+        proxy.calm()
+        proxy.plan(at, Fault.HELD)
+        body = f'{{"artifactId": "{artifact_id}"}}'.encode()
+        asking = subprocess.Popen(
+            ["curl", "-s", "-H", "content-type: application/json", "--data", body.decode(),
+             f"{server.http_url}/mlmd.v1.ArtifactStore/CommitUpload"],
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        while not proxy.held.wait(0.05) and asking.poll() is None:
+            pass
+        was_held = proxy.held.is_set()
+        if was_held:
+            server.kill()
+        proxy.release()
+        asking.wait(60)
+        if not was_held:
+            break
+        count += 1
+        server.start()
+        states = sound(requests, CONTENTS)
+        assert states[artifact_id] == pb.Artifact.PENDING
+        requests.artifacts.commit_upload(artifact_id)
+        assert sound(requests, CONTENTS)[artifact_id] == pb.Artifact.LIVE
+    assert count >= 3
+
+
+def killed_after(command: list[str], folder: Path, seconds: float) -> int:
+    """Run a command, kill it after so long; return its exit status."""
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        return process.wait()
+
+
+def test_gc_is_killed_again_and_again(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = Store.open(database_url)
+    requests = Requests(Artifacts(facts, LocalStore(tmp_path / "bytes")))
+    made = [upload(requests, b"%d" % number) for number in range(60)]
+    Admin(requests)("PinArtifact", artifact_id=made[0])
+    command = [str(PROGRAMS / "mlmd-server"), "gc", "--database", database_url, "--artifacts", "bytes"]
+    command += ["--keep-younger-than", "0"]
+    began = time.monotonic()
+    assert killed_after([*command, "--dry-run"], tmp_path, 120) == 0
+    whole = time.monotonic() - began
+    statuses = []
+    for attempt in range(20):
+        statuses.append(killed_after(command, tmp_path, whole * (0.6 + 0.08 * attempt)))
+        for artifact_id in made:  # whole, or without a manifest
+            if artifact(facts, artifact_id).state == pb.Artifact.LIVE:
+                number = made.index(artifact_id)
+                assert b"".join(requests.artifacts.read(artifact_id, "f")) == b"%d" % number
+            else:
+                with pytest.raises(NotFound):
+                    requests.artifacts.manifest(artifact_id)
+        if statuses[-1] == 0:
+            break
+    assert statuses[0] == -signal.SIGKILL
+    assert statuses[-1] == 0
+    nothing_is_left_over(requests, monkeypatch)
+    assert [artifact(facts, one).state for one in made] == [pb.Artifact.LIVE] + [pb.Artifact.DELETED] * 59
+    facts.close()
+
+
+def test_the_process_dies_between_facts_and_bytes(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Dying(LocalStore):
+        """A folder whose process dies at the first deletion."""
+
+        def delete(self, keys: object) -> None:
+            raise KeyboardInterrupt
+
+    whole: BlobStore = LocalStore(tmp_path / "bytes")
+    requests = Requests(Artifacts(store, whole))
+    dying = Requests(Artifacts(store, Dying(tmp_path / "bytes")))
+    collected, purged, aborted = upload(requests, b"1"), upload(requests, b"2"), upload(requests, b"3")
+    pending = requests.artifacts.begin_upload(begin(store, upload_file("f", b"4"))).artifact_id
+    send(requests, pending, {"f": b"4"})
+    with pytest.raises(KeyboardInterrupt):
+        list(collect(dying.artifacts, [collected]))
+    with pytest.raises(KeyboardInterrupt):
+        Admin(dying).purge(kind=admin_pb2.NODE_KIND_ARTIFACT, ids=[purged], include_bytes=True)
+    with pytest.raises(KeyboardInterrupt):
+        dying.artifacts.abort_upload(pending)
+    assert len(keys(whole)) == 4
+    assert sound(requests, {"f": b"3"}) == {
+        collected: pb.Artifact.DELETED, purged: pb.Artifact.DELETED, aborted: pb.Artifact.LIVE,
+        pending: pb.Artifact.ABANDONED,
+    }  # fmt: skip
+    nothing_is_left_over(requests, monkeypatch)
+    assert len(keys(whole)) == 1
