@@ -122,23 +122,21 @@ class Requests:
         count = page_size(request.page_size)
         after = key_of_token("files", request.page_token)
         manifest, files = self.artifacts.files(request.artifact_id, request.prefix, after, count, caller)
-        urls = [v1.DownloadUrl(file=file.message(), request=self._get(manifest, file.path)) for file in files]
+        signed = self.fetch_requests(manifest, [file.path for file in files])
+        urls = [v1.DownloadUrl(file=file.message(), request=it) for file, it in zip(files, signed, strict=True)]
         token = token_after("files", files[-1].path) if len(files) == count else ""
         return v1.ListDownloadUrlsResponse(urls=urls, next_page_token=token)
 
     def fetch_requests(self, manifest: Manifest, paths: Sequence[str]) -> list[v1.SignedRequest]:
-        """Return a request to fetch each of these files of a manifest that is kept here; asks nobody."""
-        signer = self.artifacts.blobs.presigner
+        """Return a request to fetch each of these files; raises FailedPrecondition when they may not be read."""
+        if not paths:
+            return []
+        reader, key = self.artifacts.blob_of(manifest, paths[0])
+        prefix, signer = key[: len(key) - len(paths[0])], reader.presigner
         if signer is None:
             urls = (self._own_url(manifest.artifact_id, path) for path in paths)
             return [_message(SignedRequest("GET", url), expires=False) for url in urls]
-        return [_message(signer.get(manifest.key_prefix + path, VALID_SECONDS)) for path in paths]
-
-    def _get(self, manifest: Manifest, path: str) -> v1.SignedRequest:
-        reader, key = self.artifacts.blob_of(manifest, path)
-        if reader.presigner is None:
-            return _message(SignedRequest("GET", self._own_url(manifest.artifact_id, path)), expires=False)
-        return _message(reader.presigner.get(key, VALID_SECONDS))
+        return [_message(signer.get(prefix + path, VALID_SECONDS)) for path in paths]
 
     def _own_url(self, artifact_id: int, path: str, number: int = 0) -> str:
         if not self._http_address:

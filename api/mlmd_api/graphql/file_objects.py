@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import graphene
-from mlmd_artifact_store.artifacts import kept_here
 from mlmd_artifact_store.file_links import file_pages, manifests_of
 from mlmd_artifact_store.manifests import Manifest, StoredFile
 from mlmd_metadata_store.keyset_tokens import key_of_token, token_after
@@ -57,7 +56,6 @@ async def _download(one: ArtifactFile, info: Any) -> Any:
     if session.artifacts is None:
         raise Unimplemented("download: this server keeps no files.")
     manifest = await session.loading.load(manifests, one.artifact_id)
-    kept_here(manifest)
     return session.artifacts().fetch_requests(manifest, [one.file.path])[0]
 
 
