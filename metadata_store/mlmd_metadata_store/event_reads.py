@@ -26,9 +26,10 @@ _BY_ID = sa.select(*_COLUMNS).where(EVENT.c.id.in_(_IDS))
 _TYPED = EVENT.c.type.in_(sa.bindparam("types", expanding=True))
 _OF_TYPES = {end: by.where(_TYPED) for end, by in _BY.items()}
 # Without its time an event of an artifact is in the index that keeps events unique, and its row need not be looked up.
+_WITHOUT_TIME = sa.select(*_COLUMNS[:-1], sa.null())
 _TIMELESS: dict[End, sa.Select[Any]] = {
-    end: sa.select(*_COLUMNS[:-1], sa.null()).where(column.in_(_IDS), _TYPED)
-    for end, column in (("artifact", EVENT.c.artifact_id), ("execution", EVENT.c.execution_id))
+    "artifact": _WITHOUT_TIME.where(EVENT.c.artifact_id.in_(_IDS), _TYPED),
+    "execution": _WITHOUT_TIME.where(EVENT.c.execution_id.in_(_IDS), _TYPED),
 }
 # The table has no column to order steps by. An event's steps are inserted in order by one statement, so the row number
 # that SQLite and InnoDB give each row, by which both walk the index on event_id, keeps them.
