@@ -2,9 +2,10 @@
 
     python client_worker.py STORY ADDRESS PORT [ARGUMENT ...]
 
-It imports nothing of ours, so it works with the client's own pins.
+It imports nothing of ours but the file beside it, so it works with the client's own pins.
 """
 
+import asyncio
 import json
 import os
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from generated_calls import generated  # type: ignore[import-not-found]
 from model_registry.exceptions import StoreError  # type: ignore[import-not-found]
 from model_registry.types import ModelArtifact, ModelVersion, RegisteredModel  # type: ignore[import-not-found]
 
@@ -182,7 +184,41 @@ def _start_twice(client: Any) -> None:
         client.start_experiment_run(experiment_name="churn")
 
 
-STORIES = {"models": models, "long_names": long_names, "bytes_in_s3": bytes_in_s3, "experiments": experiments}
+def from_hugging_face(client: Any) -> dict[str, Any]:
+    """Register a model of a Hugging Face hub, which HF_ENDPOINT names."""
+    said = {"version": "1", "model_name": "hf", **FORMAT}
+    made = client.register_hf_model("team/small", "onnx/model.onnx", **said)
+    return {
+        "model": shown(made),
+        "version": shown(client.get_model_version("hf", "1")),
+        "artifact": shown(client.get_model_artifact("hf", "1")),
+        "unknown": outcome(lambda: client.register_hf_model("team/none", "x", **said)),
+    }
+
+
+def other_runner(client: Any) -> dict[str, Any]:
+    """Let another runner run what the client does."""
+    ran: list[str] = []
+
+    def run(coroutine: Any) -> Any:
+        ran.append(coroutine.__name__)
+        return asyncio.run(coroutine)
+
+    config = client._api.config
+    other = ModelRegistry(config.host, author="a", is_secure=False, async_runner=run)
+    other.register_model("runner", "s3://b", version="1", **FORMAT)
+    return {"ran": len(ran), "model": shown(other.get_registered_model("runner"))}
+
+
+STORIES: dict[str, Callable[..., dict[str, Any]]] = {
+    "models": models,
+    "long_names": long_names,
+    "bytes_in_s3": bytes_in_s3,
+    "experiments": experiments,
+    "generated": generated,
+    "from_hugging_face": from_hugging_face,
+    "other_runner": other_runner,
+}
 
 
 def main(story: str, address: str, port: str, *arguments: str) -> None:
