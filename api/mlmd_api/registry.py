@@ -43,7 +43,15 @@ def registry_methods(tenants: TenantRegistries) -> list[Method]:
     def resolve(caller: Caller, request: v1.ResolveModelRequest) -> Message:
         return tenants.of(caller.tenant).resolve(request, caller)
 
-    return [Method(SERVICE, "ResolveModel", v1.ResolveModelRequest, v1.ResolveModelResponse, Role.READER, resolve)]
+    def create_webhook(caller: Caller, request: v1.CreateWebhookRequest) -> Message:
+        return tenants.of(caller.tenant).create_webhook(request, caller)
+
+    requests = (v1.ResolveModelRequest, v1.CreateWebhookRequest)
+    responses = (v1.ResolveModelResponse, v1.CreateWebhookResponse)
+    return [
+        Method(SERVICE, "ResolveModel", requests[0], responses[0], Role.READER, resolve),
+        Method(SERVICE, "CreateWebhook", requests[1], responses[1], Role.ADMIN, create_webhook),
+    ]
 
 
 def registry_streams(tenants: TenantRegistries) -> list[StreamMethod]:

@@ -117,6 +117,7 @@ class Config:
     workers: int
     drain_seconds: float
     graphql: GraphqlConfig = GraphqlConfig()
+    webhook_private_addresses: bool = False
 
     @property
     def is_loopback(self) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from types import FrameType
 
 from mlmd_server.config import Config
+from mlmd_server.couriers import Couriers
 from mlmd_server.reaper import Reaper
 from mlmd_server.sweeper import Sweeper
 from mlmd_server.wiring import Parts, assemble
@@ -54,14 +55,17 @@ def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
         parts.http.start()
     reaper = Reaper(parts.stores)
     sweeper = Sweeper(parts.artifacts, parts.stores.names, config.artifacts.sweep_every_seconds)
+    couriers = Couriers(parts.stores, private_too=config.webhook_private_addresses)
     if not config.database.read_only:
         reaper.start()
+        couriers.start()
         if config.artifacts.sweep_every_seconds:
             sweeper.start()
     when_ready()
     ending.wait()
     reaper.stop()
     sweeper.stop()
+    couriers.stop()
     _LOG.info("draining for at most %g seconds", config.drain_seconds)
     if not drain(parts, config.drain_seconds):
         _LOG.warning("calls still in flight after %g seconds were given up", config.drain_seconds)

@@ -275,6 +275,13 @@ OPTIONS: tuple[Option, ...] = (
         "Values that one GraphQL operation may fill, counted before it runs.",
     ),
     Option(
+        "webhook-private-addresses",
+        _flag,
+        False,
+        "",
+        "Post webhooks to addresses that are not of the public internet too, such as those of a cluster.",
+    ),
+    Option(
         "grpc-channel-arguments",
         channel_arguments,
         (),

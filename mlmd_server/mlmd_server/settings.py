@@ -84,6 +84,7 @@ def _config(values: dict[str, Any], given: set[str]) -> Config:
         workers=values["workers"],
         drain_seconds=values["drain_seconds"],
         graphql=GraphqlConfig(values["graphql_introspection"], values["graphql_max_depth"], values["graphql_max_cost"]),
+        webhook_private_addresses=values["webhook_private_addresses"],
     )
 
 

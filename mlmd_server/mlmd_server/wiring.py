@@ -128,12 +128,12 @@ def tenant_artifacts(config: Config, stores: TenantStores) -> TenantArtifacts:
     return TenantArtifacts(open_tenant)
 
 
-def tenant_registries(artifacts: TenantArtifacts) -> TenantRegistries:
+def tenant_registries(config: Config, artifacts: TenantArtifacts) -> TenantRegistries:
     """Return the model registries of all tenants, none put together yet."""
 
     def open_tenant(tenant: str) -> Registry:
         requests = artifacts.of(tenant)
-        return Registry(requests.artifacts.store, requests)
+        return Registry(requests.artifacts.store, requests, private_webhooks=config.webhook_private_addresses)
 
     return TenantRegistries(open_tenant)
 
@@ -148,7 +148,7 @@ def assemble(config: Config, journal: Journal | None = None) -> Parts:
     stores = tenant_stores(config)
     open_default(config, stores)
     artifacts = tenant_artifacts(config, stores)
-    registries = tenant_registries(artifacts)
+    registries = tenant_registries(config, artifacts)
     measurements = Measurements(stores.pool_use)
     methods = [
         *store_methods((*METADATA_METHODS, *LINEAGE_METHODS, *REGISTRY_METHODS), stores),

@@ -26,6 +26,7 @@ from mlmd_model_registry.gates import Outcome, check_gates, require_passed
 from mlmd_model_registry.models import Model, lock_model, model_by_id, require_live
 from mlmd_model_registry.version_reads import Version, numbered_version, version_by_id
 from mlmd_model_registry.versions import GONE, require_number
+from mlmd_model_registry.webhooks import queue_move
 
 _MODEL: sa.BindParameter[Any] = sa.bindparam("model")
 _NAME: sa.BindParameter[Any] = sa.bindparam("name")
@@ -176,8 +177,10 @@ def _noted(
     columns = ("context_id", "sequence", "stands", "before", "rolls_back", "is_overridden", "gates")
     row = (model.id, move.sequence, *place, int(overridden), gates.SerializeToString())
     tx.insert(MOVE_OUTCOME, columns, [row])
+    moved = _message(move, place[2], overridden, gates.gates)
+    queue_move(tx, model, moved)
     touch(tx)
-    return _message(move, place[2], overridden, gates.gates)
+    return moved
 
 
 def _message(

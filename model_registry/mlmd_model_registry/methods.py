@@ -8,22 +8,22 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import Role
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_model_registry import alias_calls, deployment_calls, model_calls
+from mlmd_model_registry import alias_calls, deployment_calls, model_calls, webhooks
 
 REGISTRY_SERVICE = "mlmd.v1.ModelRegistry"
 
 
-def _rpc(name: str, role: Role, body: Callable[[Transaction, Any], Any]) -> Rpc:
+def _rpc(name: str, role: Role, body: Callable[[Transaction, Any], Any], *, writes: bool) -> Rpc:
     request, response = getattr(v1, f"{name}Request"), getattr(v1, f"{name}Response")
-    return Rpc(REGISTRY_SERVICE, name, request, response, role, role is not Role.READER, body)
+    return Rpc(REGISTRY_SERVICE, name, request, response, role, writes, body)
 
 
 def _reads(name: str, body: Callable[[Transaction, Any], Any]) -> Rpc:
-    return _rpc(name, Role.READER, body)
+    return _rpc(name, Role.READER, body, writes=False)
 
 
 def _writes(name: str, body: Callable[[Transaction, Any], Any], role: Role = Role.WRITER) -> Rpc:
-    return _rpc(name, role, body)
+    return _rpc(name, role, body, writes=True)
 
 
 REGISTRY_METHODS: tuple[Rpc, ...] = (
@@ -48,4 +48,10 @@ REGISTRY_METHODS: tuple[Rpc, ...] = (
     _reads("CheckModelGates", alias_calls.check),
     _writes("RecordDeployment", deployment_calls.record),
     _reads("ListDeployments", deployment_calls.list_all),
+    _writes("DeleteWebhook", webhooks.delete_webhook, Role.ADMIN),
+    _rpc("ListWebhooks", Role.ADMIN, webhooks.list_webhooks, writes=False),
+    _rpc("ListWebhookDeliveries", Role.ADMIN, webhooks.list_deliveries, writes=False),
 )
+
+CREATE_WEBHOOK = _writes("CreateWebhook", webhooks.create_webhook, Role.ADMIN)
+"""Not in the table above: where a webhook may lead is for the server's settings to say."""

@@ -10,6 +10,8 @@ from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_model_registry.changes import TOPIC
 from mlmd_model_registry.generations import next_generation
+from mlmd_model_registry.methods import CREATE_WEBHOOK
+from mlmd_model_registry.public_addresses import check_destination
 from mlmd_model_registry.resolution import Resolved, resolve
 from mlmd_model_registry.resolve_cache import Kept, ResolveCache
 from mlmd_model_registry.watching import Bell, watch
@@ -29,8 +31,9 @@ def announce_changes(store: Store) -> Store:
 class Registry:
     """Resolving and watching; safe to use from many threads."""
 
-    def __init__(self, store: Store, requests: Requests) -> None:
+    def __init__(self, store: Store, requests: Requests, *, private_webhooks: bool = False) -> None:
         self.store = store
+        self._private_webhooks = private_webhooks
         self._requests = requests
         self._cache = ResolveCache()
         self._bell = Bell(store)
@@ -70,6 +73,12 @@ class Registry:
     def watch(self, request: v1.WatchModelsRequest, caller: Caller) -> Iterator[v1.WatchModelsResponse]:
         """Yield every move of the aliases of models from a cursor on."""
         return watch(self.store, self._bell, caller, request)
+
+    def create_webhook(self, request: v1.CreateWebhookRequest, caller: Caller) -> v1.CreateWebhookResponse:
+        """Keep an address that moves are posted to; raises InvalidArgument for one that may not be posted to."""
+        check_destination(request.url, private_too=self._private_webhooks)
+        made: v1.CreateWebhookResponse = self.store.call(CREATE_WEBHOOK, caller, request)
+        return made
 
 
 def etag(response: v1.ResolveModelResponse, *, with_requests: bool) -> str:

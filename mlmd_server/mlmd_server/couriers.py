@@ -1,0 +1,39 @@
+"""Posting to webhooks while the server serves, for every opened store."""
+
+import random
+import threading
+
+from mlmd_api.tenants import TenantStores
+from mlmd_metadata_store.store import Store
+from mlmd_model_registry.courier import Courier, deliver_quietly
+
+EVERY_SECONDS = 1.0
+_LONGEST_END_SECONDS = 5.0
+
+
+class Couriers:
+    """A thread that posts what is due, again and again until it is stopped."""
+
+    def __init__(self, stores: TenantStores, *, private_too: bool) -> None:
+        self._stores = stores
+        self._private_too = private_too
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="couriers", daemon=True)
+
+    def start(self) -> None:
+        """Begin to post."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop posting; what is being posted at this moment may be posted again by another server."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(_LONGEST_END_SECONDS)
+
+    def _work(self) -> None:
+        while not self._stopped.wait(EVERY_SECONDS * random.uniform(0.75, 1.25)):
+            for store in self._stores.opened():
+                if isinstance(store, Store):
+                    courier = Courier(store, private_too=self._private_too)
+                    while not self._stopped.is_set() and deliver_quietly(courier):
+                        pass

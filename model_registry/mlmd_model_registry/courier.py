@@ -1,0 +1,214 @@
+"""Posting what is queued for webhooks: signed, tried again with growing waits, noted.
+
+A delivery is claimed by moving the time it is due ahead, in a transaction of its own; so of several servers one posts
+it, and when that one dies another does. It may therefore be posted twice, never not at all; `Mlmd-Delivery` is the same
+each time.
+"""
+
+import hashlib
+import hmac
+import http.client
+import random
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.errors import InvalidArgument, StoreError
+from mlmd_schemas.pb.v1 import registry_pb2 as v1
+from mlmd_schemas.tables.registry import DELIVERY, WEBHOOK
+
+from mlmd_model_registry.public_addresses import Destination, judged_address, parse_destination
+
+MOST_ATTEMPTS = 12
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2.0, 3600.0
+ANSWER_SECONDS = 10.0
+"""How long connecting, and each silence of the other side, may take."""
+WHOLE_SECONDS = 30.0
+"""How long one attempt may take altogether."""
+_LEASE_MS = 120_000
+_AT_ONCE = 8
+_DUE = (
+    sa.select(DELIVERY.c.id)
+    .where(DELIVERY.c.state == v1.DELIVERY_STATE_PENDING, DELIVERY.c.due_ms <= sa.bindparam("now"))
+    .order_by(DELIVERY.c.due_ms, DELIVERY.c.id)
+    .limit(_AT_ONCE)
+)
+_CLAIMED = (
+    sa.select(DELIVERY.c.id, DELIVERY.c.attempts, DELIVERY.c.body, DELIVERY.c.due_ms, WEBHOOK.c.url, WEBHOOK.c.secret)
+    .join(WEBHOOK, WEBHOOK.c.id == DELIVERY.c.webhook_id)
+    .where(DELIVERY.c.id.in_(sa.bindparam("ids", expanding=True)), DELIVERY.c.state == v1.DELIVERY_STATE_PENDING)
+    .with_for_update()
+)
+_CLAIM = (
+    sa.update(DELIVERY)
+    .where(DELIVERY.c.id.in_(sa.bindparam("ids", expanding=True)))
+    .values(due_ms=sa.bindparam("until"))
+)
+_NOTE = (
+    sa.update(DELIVERY)
+    .where(DELIVERY.c.id == sa.bindparam("delivery"))
+    .values(
+        state=sa.bindparam("new_state"),
+        attempts=sa.bindparam("new_attempts"),
+        due_ms=sa.bindparam("new_due_ms"),
+        last_status=sa.bindparam("new_status"),
+        problem=sa.bindparam("new_problem"),
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What is to be posted."""
+
+    id: int
+    attempts: int
+    body: bytes
+    url: str
+    secret: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one attempt; `status` is 0 when there was no answer."""
+
+    status: int
+    problem: str
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the other side took it."""
+        return 200 <= self.status < 300
+
+
+def signature(secret: str, seconds: int, body: bytes) -> str:
+    """Return the value of `Mlmd-Signature`: HMAC-SHA256 over `<seconds>.<body>` under the webhook's secret."""
+    digest = hmac.new(secret.encode(), f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={seconds},v1={digest}"
+
+
+class Courier:
+    """Posts the deliveries of one store that are due."""
+
+    def __init__(self, store: Store, *, private_too: bool = False) -> None:
+        self._store = store
+        self._private_too = private_too
+
+    def deliver_due(self) -> int:
+        """Post what is due and note what came of it; return how many were posted. Raises StoreError."""
+        ids = self._store.database.read(LOCAL, lambda tx: [row[0] for row in tx.rows(_DUE, {"now": now_ms()})])
+        if not ids:
+            return 0
+        claimed = self._store.database.write(LOCAL, lambda tx: _claim(tx, ids))
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="courier") as pool:
+            outcomes = list(pool.map(self._post, claimed))
+        for delivery, outcome in zip(claimed, outcomes, strict=True):
+            self._note(delivery, outcome)
+        return len(claimed)
+
+    def _note(self, delivery: Delivery, outcome: Outcome) -> None:
+        parameters = _noted(delivery, outcome)
+        self._store.database.write(LOCAL, lambda tx: tx.execute(_NOTE, parameters), repeatable=True)
+
+    def _post(self, delivery: Delivery) -> Outcome:
+        try:
+            destination = parse_destination(delivery.url)
+            address = judged_address(destination, private_too=self._private_too)
+        except InvalidArgument as error:
+            return Outcome(0, error.message)
+        try:
+            status = post(destination, address, delivery)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            return Outcome(0, f"no answer from {destination.host}: {type(error).__name__}")
+        return Outcome(status, "" if 200 <= status < 300 else f"{destination.host} answered {status}")
+
+
+def _claim(tx: Transaction, ids: Sequence[int]) -> list[Delivery]:
+    now = now_ms()
+    rows = [row for row in tx.rows_in(_CLAIMED, ids) if row[3] <= now]
+    if rows:
+        tx.execute(_CLAIM, {"ids": [row[0] for row in rows], "until": now + _LEASE_MS})
+    return [Delivery(row[0], row[1], bytes(row[2]), row[4], row[5]) for row in rows]
+
+
+def _noted(delivery: Delivery, outcome: Outcome) -> dict[str, Any]:
+    attempts = delivery.attempts + 1
+    state, due = v1.DELIVERY_STATE_PENDING, now_ms()
+    if outcome.delivered:
+        state = v1.DELIVERY_STATE_DELIVERED
+    elif attempts >= MOST_ATTEMPTS:
+        state = v1.DELIVERY_STATE_FAILED
+    else:
+        due += int(1000 * wait_seconds(attempts))
+    return {
+        "delivery": delivery.id,
+        "new_state": state,
+        "new_attempts": attempts,
+        "new_due_ms": due,
+        "new_status": outcome.status,
+        "new_problem": outcome.problem,
+    }
+
+
+def wait_seconds(attempts: int) -> float:
+    """Return how long to wait after so many attempts: twice as long each time, up to an hour, with some jitter."""
+    return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (attempts - 1)) * random.uniform(0.75, 1.25)
+
+
+def post(destination: Destination, address: str, delivery: Delivery) -> int:
+    """Post a delivery to an address and return the status of the answer; redirects are not followed."""
+    seconds = int(time.time())
+    headers = {
+        "content-type": "application/json",
+        "user-agent": "mlmd-server",
+        "mlmd-delivery": str(delivery.id),
+        "mlmd-signature": signature(delivery.secret, seconds, delivery.body),
+    }
+    connection = _Pinned(destination, address)
+    watchdog = threading.Timer(WHOLE_SECONDS, connection.cut)
+    watchdog.daemon = True
+    watchdog.start()
+    try:
+        connection.request("POST", destination.target, delivery.body, headers)
+        return connection.getresponse().status
+    finally:
+        watchdog.cancel()
+        connection.close()
+
+
+class _Pinned(http.client.HTTPConnection):
+    """A connection to the address that was judged, under the name of the URL."""
+
+    def __init__(self, destination: Destination, address: str) -> None:
+        super().__init__(destination.host, destination.port, timeout=ANSWER_SECONDS)
+        self._address = address
+        self._tls = destination.scheme == "https"
+
+    def connect(self) -> None:
+        """Connect, with TLS when the URL says so."""
+        plain = socket.create_connection((self._address, self.port), ANSWER_SECONDS)
+        self.sock = plain
+        if self._tls:
+            self.sock = ssl.create_default_context().wrap_socket(plain, server_hostname=self.host)
+
+    def cut(self) -> None:
+        """End an attempt that goes on for too long."""
+        if self.sock is not None:
+            self.sock.shutdown(socket.SHUT_RDWR)
+
+
+def deliver_quietly(courier: Courier) -> int:
+    """Post what is due; a database that is away for a moment leaves it to the next time."""
+    try:
+        return courier.deliver_due()
+    except StoreError:
+        return 0

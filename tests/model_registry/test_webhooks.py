@@ -1,0 +1,227 @@
+"""Webhooks: queued with the move, signed, tried again, never posted to private addresses, noted."""
+
+import hashlib
+import hmac
+import ipaddress
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_model_registry.courier import (
+    LONGEST_WAIT_SECONDS,
+    MOST_ATTEMPTS,
+    Courier,
+    Delivery,
+    post,
+    wait_seconds,
+)
+from mlmd_model_registry.methods import CREATE_WEBHOOK
+from mlmd_model_registry.public_addresses import Destination, check_destination, is_public, parse_destination
+from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.errors import Code, InvalidArgument
+from mlmd_schemas.pb.v1 import registry_pb2 as v1
+from mlmd_schemas.tables.registry import DELIVERY
+
+from tests.model_registry.conftest import Registry
+
+PENDING, DELIVERED, FAILED = v1.DELIVERY_STATE_PENDING, v1.DELIVERY_STATE_DELIVERED, v1.DELIVERY_STATE_FAILED
+
+
+class Receiver(ThreadingHTTPServer):
+    """Somebody's server, which answers with the statuses it is told to, 200 when there are no more."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[dict[str, str], bytes]] = []
+        self.statuses: list[int] = []
+        super().__init__(("127.0.0.1", 0), _Handler)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/hook?x=1"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        said = {name.lower(): value for name, value in self.headers.items()} | {":path": self.path}
+        self.server.heard.append((said, body))
+        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
+        self.send_header("location", "http://127.0.0.1:1/elsewhere")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A server that takes what is posted."""
+    server = Receiver()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def hook(registry: Registry, url: str, model: str = "", secret: str = "s" * 16) -> int:
+    request = v1.CreateWebhookRequest(model=model, url=url, secret=secret)
+    return int(registry.store.call(CREATE_WEBHOOK, LOCAL, request).webhook.id)
+
+
+def move(registry: Registry, version: str = "1", model: str = "fraud") -> Any:
+    return registry("MoveModelAlias", model=model, alias="champion", version=version, reason="because").move
+
+
+def log(registry: Registry, webhook: int) -> list[tuple[int, int, int, int]]:
+    found = registry("ListWebhookDeliveries", webhook_id=webhook).deliveries
+    return [(one.sequence, one.state, one.attempts, one.last_status) for one in found]
+
+
+def make_due(registry: Registry) -> None:
+    """Let what waits to be tried again be due now."""
+
+    def body(tx: Transaction) -> None:
+        tx.execute(sa.update(DELIVERY).values(due_ms=0))
+
+    registry.store.database.write(LOCAL, body)
+
+
+def test_a_move_is_posted_and_signed(registry: Registry, receiver: Receiver) -> None:
+    registry.version()
+    webhook = hook(registry, receiver.url, secret="0123456789abcdef")
+    moved = move(registry)
+    assert Courier(registry.store, private_too=True).deliver_due() == 1
+    ((said, body),) = receiver.heard
+    told = json.loads(body)
+    assert (told["event"], told["model"], told["move"]["toNumber"]) == ("model.alias.moved", "fraud", "1")
+    assert (told["move"]["sequence"], told["move"]["reason"]) == (str(moved.sequence), "because")
+    assert told["node"].startswith(registry.store.store_uuid)
+    stamp, _, digest = said["mlmd-signature"].partition(",v1=")
+    seconds = stamp.removeprefix("t=")
+    wanted = hmac.new(b"0123456789abcdef", f"{seconds}.".encode() + body, hashlib.sha256).hexdigest()
+    assert hmac.compare_digest(digest, wanted)
+    assert (said["content-type"], said[":path"]) == ("application/json", "/hook?x=1")
+    assert log(registry, webhook) == [(1, DELIVERED, 1, 200)]
+    assert Courier(registry.store, private_too=True).deliver_due() == 0
+
+
+def test_webhooks_of_one_model_and_of_all(registry: Registry, receiver: Receiver) -> None:
+    registry.version()
+    registry.version("churn")
+    mine, all_models = hook(registry, receiver.url, "fraud"), hook(registry, receiver.url)
+    move(registry)
+    move(registry, model="churn")
+    assert registry.code("MoveModelAlias", model="fraud", alias="a", version="9") is Code.NOT_FOUND
+    assert (len(log(registry, mine)), len(log(registry, all_models))) == (1, 2), "a refused move is nobody's news"
+    listed = registry("ListWebhooks").webhooks
+    assert [(one.id, one.model) for one in listed] == [(all_models, ""), (mine, "fraud")]
+    registry("DeleteWebhook", id=mine)
+    assert registry.code("DeleteWebhook", id=mine) is Code.NOT_FOUND
+    assert log(registry, mine) == []
+    assert Courier(registry.store, private_too=True).deliver_due() == 2
+
+
+def test_what_is_refused_is_tried_again_and_given_up_in_the_end(registry: Registry, receiver: Receiver) -> None:
+    registry.version()
+    webhook = hook(registry, receiver.url)
+    receiver.statuses = [500, 302]
+    courier = Courier(registry.store, private_too=True)
+    move(registry)
+    assert courier.deliver_due() == 1
+    assert log(registry, webhook) == [(1, PENDING, 1, 500)]
+    assert courier.deliver_due() == 0, "it waits before the next attempt"
+    make_due(registry)
+    courier.deliver_due()
+    assert log(registry, webhook) == [(1, PENDING, 2, 302)], "a redirect is not followed"
+    make_due(registry)
+    courier.deliver_due()
+    assert log(registry, webhook) == [(1, DELIVERED, 3, 200)]
+    assert len({said["mlmd-delivery"] for said, _ in receiver.heard}) == 1
+    receiver.statuses = [503] * MOST_ATTEMPTS
+    move(registry)
+    for _ in range(MOST_ATTEMPTS):
+        make_due(registry)
+        courier.deliver_due()
+    assert log(registry, webhook)[0] == (2, FAILED, MOST_ATTEMPTS, 503)
+    make_due(registry)
+    assert courier.deliver_due() == 0
+
+
+def test_waits_grow_up_to_an_hour() -> None:
+    assert 1.5 <= wait_seconds(1) <= 2.5
+    assert 6 <= wait_seconds(3) <= 10
+    assert LONGEST_WAIT_SECONDS * 0.7 <= wait_seconds(30) <= LONGEST_WAIT_SECONDS * 1.3
+
+
+def test_a_server_that_is_not_there_is_noted(registry: Registry) -> None:
+    registry.version()
+    webhook = hook(registry, "http://127.0.0.1:1/")
+    move(registry)
+    Courier(registry.store, private_too=True).deliver_due()
+    (told,) = registry("ListWebhookDeliveries", webhook_id=webhook).deliveries
+    assert (told.last_status, told.state, told.model) == (0, PENDING, "fraud")
+    assert "no answer from 127.0.0.1" in told.problem
+
+
+def test_nothing_is_posted_to_private_addresses(registry: Registry, receiver: Receiver) -> None:
+    registry.version()
+    named = hook(registry, receiver.url.replace("127.0.0.1", "localhost"))
+    move(registry)
+    assert Courier(registry.store).deliver_due() == 1
+    assert receiver.heard == []
+    (told,) = registry("ListWebhookDeliveries", webhook_id=named).deliveries
+    assert "--webhook-private-addresses" in told.problem
+
+
+def test_the_connection_goes_to_the_address_that_was_judged(receiver: Receiver) -> None:
+    """The name is not asked again: here it has no address at all."""
+    destination = Destination("http", "somewhere.invalid", receiver.server_address[1], "/")
+    assert post(destination, "127.0.0.1", Delivery(7, 0, b"{}", "", "s" * 16)) == 200
+    ((said, _),) = receiver.heard
+    assert said["host"] == f"somewhere.invalid:{receiver.server_address[1]}"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
+     "::1", "fe80::1", "fd00::1", "::ffff:10.0.0.1", "2002:a00:1::", "64:ff9b::a00:1", "2001:0:4136:e378::", "ff02::1"],
+)  # fmt: skip
+def test_addresses_that_are_not_public(address: str) -> None:
+    assert not is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_addresses_that_are(address: str) -> None:
+    assert is_public(ipaddress.ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "ftp://a/", "http://", "http:///x", "https://user:p@host/", "http://host/#x", "http://host:99999/",
+     "http://ho st/", "http://host/\n", "http://[::1", "http://" + "x" * 2048],
+)  # fmt: skip
+def test_what_is_no_url_to_post_to(registry: Registry, url: str) -> None:
+    with pytest.raises(InvalidArgument):
+        parse_destination(url)
+
+
+def test_an_address_is_judged_when_the_webhook_is_made(registry: Registry) -> None:
+    for url in ("http://10.0.0.1/", "http://[::1]/", "https://169.254.169.254/latest"):
+        with pytest.raises(InvalidArgument, match="public"):
+            check_destination(url, private_too=False)
+        check_destination(url, private_too=True)
+    check_destination("https://example.com/hook", private_too=False)
+    for secret in ("short", "x" * 1001):
+        with pytest.raises(InvalidArgument):
+            hook(registry, "https://example.com/", secret=secret)
+    made = registry.store.call(CREATE_WEBHOOK, LOCAL, v1.CreateWebhookRequest(url="https://example.com/"))
+    assert len(made.secret) >= 32
