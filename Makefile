@@ -1,6 +1,7 @@
 # `make serve` and `make test` set up whatever they need; the rest is for those who work on the project.
 #
 #   make serve [ARGS="--grpc-port 8080"]     run the server          make test [ARGS="-k name"]   lint, then every test
+#   make demo                                three models of the digits data, on a server of its own
 #   make test-deps                           Debian packages that the tests use (as root)
 #   make lint | format                       ruff, mypy, import-linter
 #   make protos | protos-check               regenerate schemas/mlmd_schemas/pb, or fail when that would change a byte
@@ -46,13 +47,16 @@ TEST_PACKAGES := mariadb-server libmariadb-dev pkg-config gcc libc6-dev python3-
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 
-.PHONY: serve test tests environment environments lint format protos protos-check graphql bench bench-metrics differential image \
+.PHONY: serve demo test tests environment environments lint format protos protos-check graphql bench bench-metrics differential image \
 	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment registry-clients uv reference protos-environment protobuf-environments interpreter
 .DEFAULT_GOAL := serve
 
 serve: interpreter uv
 	@$(UV) sync --locked --quiet --no-dev --inexact --python "$(PYTHON)" $(EXTRAS)
 	@exec $(BIN)/mlmd-server serve $(ARGS)
+
+demo: environment
+	@$(BIN)/python examples/digits/demo.py $(ARGS)
 
 test: lint tests
 

@@ -2,7 +2,7 @@
 
 import datetime
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
@@ -13,9 +13,6 @@ from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE, Reference
 from mlmd_client.service import Service
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.values import properties_of
-
-if TYPE_CHECKING:
-    from mlmd_client.store import Store
 
 MLMD = "/ml_metadata.MetadataStoreService"
 PAGE = 100
@@ -303,10 +300,10 @@ def versions_table(service: Service, reference: Reference) -> Table:
             return table_of(rows, f"{type_name} {reference.name}")
 
 
-def run_target(store: "Store", given: Any) -> int | None:
+def run_target(service: Service, given: Any) -> int | None:
     """Return the execution that a run, its facts or its name `churn/train/7` means; None when it is none.
 
-    >>> run_target(store, "doc/setup/2") == store.runs("doc/setup")[0]["id"]
+    >>> run_target(store.service, "doc/setup/2") == store.runs("doc/setup")[0]["id"]
     True
     """
     from mlmd_client.run import Run
@@ -315,6 +312,6 @@ def run_target(store: "Store", given: Any) -> int | None:
         return given.id
     if isinstance(given, str) and given.count("/") >= 1 and given.rpartition("/")[2].isdecimal():
         options = pb.ListOperationOptions(filter_query=f"name = {literal(given)} AND type = 'mlmd.Run'")
-        found = store.service.read(f"{MLMD}/GetExecutions", mlmd.GetExecutionsRequest(options=options)).executions
+        found = service.read(f"{MLMD}/GetExecutions", mlmd.GetExecutionsRequest(options=options)).executions
         return found[0].id if found else None
     return None

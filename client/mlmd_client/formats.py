@@ -19,6 +19,8 @@ _READERS: dict[str, tuple[str, dict[str, Any]]] = {
     ".xlsx": ("read_excel", {}),
     ".pkl": ("read_pickle", {}),
 }
+INDEX_LEVELS = "index_levels"
+"""The property that says how many columns of a CSV file are the index of the table."""
 _PICKLED = (".pkl", ".pickle")
 _JOBLIB = ".joblib"
 
@@ -77,9 +79,9 @@ def _written_frame(frame: Any, folder: Path, stem: str, facts: dict[str, Any]) -
         frame.to_parquet(folder / f"{stem}.parquet")
         return folder / f"{stem}.parquet", facts
     except ImportError:
-        index = frame.index.name is not None or str(type(frame.index).__name__) != "RangeIndex"
-        frame.to_csv(folder / f"{stem}.csv", index=index)
-        return folder / f"{stem}.csv", facts
+        levels = frame.index.nlevels if type(frame.index).__name__ != "RangeIndex" else 0
+        frame.to_csv(folder / f"{stem}.csv", index=bool(levels))
+        return folder / f"{stem}.csv", facts | ({INDEX_LEVELS: levels} if levels else {})
 
 
 def _framework(package: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from mlmd_client.failures import refused
 
 LATEST = "latest"
 MODEL_TYPE, DATASET_TYPE, ARTIFACT_TYPE = "system.Model", "system.Dataset", "system.Artifact"
-_MODELS = "models:/"
+MODELS_SCHEME = "models:/"
 _TYPE = re.compile(r"((?:system|mlmd|kf)\.[^/]+)/(.+)", re.DOTALL)
 _SELECTED = re.compile(r"(.+?)(?:@([^@]+)|:(\d+|latest)|/(\d+))", re.DOTALL)
 
@@ -46,8 +46,8 @@ def parse_reference(text: str, type_name: str = "") -> Reference:
     if not isinstance(text, str) or not text.strip():
         raise refused(f"name: {text!r} names nothing; write name@alias, name@3 or name for the newest version.")
     rest = text
-    if rest.startswith(_MODELS):
-        rest, type_name = rest.removeprefix(_MODELS), type_name or MODEL_TYPE
+    if rest.startswith(MODELS_SCHEME):
+        rest, type_name = rest.removeprefix(MODELS_SCHEME), type_name or MODEL_TYPE
     typed = _TYPE.fullmatch(rest)
     if typed:
         if type_name and typed[1] != type_name:

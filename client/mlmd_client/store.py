@@ -5,11 +5,11 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
@@ -17,9 +17,8 @@ from mlmd_schemas.pb.v1 import server_pb2
 
 from mlmd_client.calls import CallError, Transport
 from mlmd_client.capture import captured
-from mlmd_client.comparison import Comparison, Owner
 from mlmd_client.delivery import deliver_left_behind, journal_folder
-from mlmd_client.failures import NOT_FOUND, NotFound, failure_of, refused
+from mlmd_client.failures import NOT_FOUND, NotFound, Refused, failure_of, refused
 from mlmd_client.files import cache_folder, fetched, send_files
 from mlmd_client.finding import (
     MLMD,
@@ -27,29 +26,32 @@ from mlmd_client.finding import (
     artifact_of,
     executions_by_id,
     facts_of,
-    find,
     list_runs,
     resolve,
     run_target,
     version_of,
     versions_table,
 )
-from mlmd_client.names import Reference, parse_reference
+from mlmd_client.models import Models, Watch, resolved_artifact, watched_models
+from mlmd_client.names import MODELS_SCHEME, Reference, parse_reference
 from mlmd_client.places import address_of, place_of, split_name, told_run
+from mlmd_client.questions import Questions
 from mlmd_client.run import PARAMETER_PREFIX, Run, RunSettings
 from mlmd_client.service import Service
 from mlmd_client.tables import Table
 from mlmd_client.transport import Tls, open_transport
 from mlmd_client.values import value_of
 from mlmd_client.versions import Version
-from mlmd_client.walks import Graph, Key, differences, walk, walk_options
+
+if TYPE_CHECKING:
+    from mlmd_client.metadata_store import MetadataStore
 
 LOG = logging.getLogger("mlmd")
 _SETTLE_SECONDS = 10.0
 _AGAIN_SECONDS = 0.5
 
 
-class Store:
+class Store(Questions):
     """A store: a server's, or one of this process with SQLite and the files in a folder.
 
     >>> st = Store()                                   # ./mlmd-data, or what MLMD_SERVER says
@@ -161,7 +163,7 @@ class Store:
         >>> store.runs("doc/setup").column("state")
         ['COMPLETE', 'COMPLETE']
         """
-        self._settle()
+        self.settle()
         return list_runs(self.service, name, state, limit)
 
     def run_facts(self, what: "int | str | Run") -> RunFacts:
@@ -170,8 +172,8 @@ class Store:
         >>> store.run_facts("doc/setup/1").params
         {'lr': 0.1}
         """
-        self._settle()
-        execution_id = what if isinstance(what, int) else run_target(self, what)
+        self.settle()
+        execution_id = what if isinstance(what, int) else run_target(self.service, what)
         found = executions_by_id(self.service, [execution_id]) if execution_id is not None else []
         if not found:
             raise NotFound(NOT_FOUND, f"run: there is no run {what!r}; store.runs('experiment') lists those there are.")
@@ -192,7 +194,12 @@ class Store:
         if isinstance(what, int):
             artifact = artifact_of(self.service, what)
             return Version(self, artifact, version_of(self.service, artifact))
-        self._settle()
+        self.settle()
+        if what.startswith(MODELS_SCHEME) and not type:
+            try:
+                return self.version(resolved_artifact(self, what))
+            except (NotFound, Refused):  # a name with versions, and not registered
+                pass
         found = resolve(self.service, parse_reference(what, type))
         return Version(self, artifact_of(self.service, found.artifact_id), found)
 
@@ -206,7 +213,7 @@ class Store:
         >>> store.versions("churn").column("ref")
         ['churn@2', 'churn@1']
         """
-        self._settle()
+        self.settle()
         reference = parse_reference(name, type)
         return versions_table(self.service, Reference(reference.name, reference.type_name))
 
@@ -249,83 +256,35 @@ class Store:
             self._types[name] = self.service.write(f"{MLMD}/PutArtifactType", request).type_id
         return self._types[name]
 
-    # --- questions ----------------------------------------------------------------------------------------------------
-
-    def find(self, kind: str, where: str = "", *, order: str = "", limit: int = 0) -> Table:
-        """Return what matches a filter, with its properties as columns.
-
-        `kind` is artifacts, datasets, models, files, executions, runs, contexts or experiments; `where` is MLMD's
-        filter language; `order` is id, created, updated or a property, with a `-` before it for the highest first.
-
-        >>> store.find("runs", "custom_properties.auc.double_value > 0.9", order="-auc", limit=1).column("auc")
-        [0.93]
-        """
-        self._settle()
-        return find(self.service, kind, where, order=order, limit=limit)
-
-    def lineage(self, what: "str | int | Version | Run | RunFacts", hops: int = 0, **options: Any) -> Graph:
-        """Return everything that something came from and that came from it.
-
-        `hops` bounds the walk (0 means 100); `options` are those of `mlmd.v1.LineageOptions`.
-
-        >>> "churn@2" in store.lineage("churn-train@1").names()
-        True
-        """
-        return self.provenance(what, hops, **options).joined(self.impact(what, hops, **options))
-
-    def provenance(self, what: "str | int | Version | Run | RunFacts", hops: int = 0, **options: Any) -> Graph:
-        """Return what something came from: its `data`, `code` and `parameters`, and the graph.
-
-        >>> [source.name for source in store.provenance("churn@1").data]
-        ['churn-train/1']
-        """
-        return walk(self.service, "provenance", self._node(what), walk_options(hops, options))
-
-    def impact(self, what: "str | int | Version | Run | RunFacts", hops: int = 0, **options: Any) -> Graph:
-        """Return what came from something: its `models`, those that serve first, and the graph.
-
-        >>> len(store.impact("churn-train@1").models)
-        2
-        """
-        return walk(self.service, "impact", self._node(what), walk_options(hops, options))
-
-    def compare(self, *what: "str | Version | Run | RunFacts") -> Comparison:
-        """Return runs and versions side by side; a version stands for the run that made it, too.
-
-        >>> store.compare("churn@1", "churn@2").best("auc")
-        'churn@2'
-        """
-        if not what:
-            raise refused("compare: name at least one run or version.")
-        return Comparison(self.service, [self._subject(one) for one in what])
-
-    def diff(self, before: "str | Version | Run | RunFacts", after: "str | Version | Run | RunFacts") -> Table:
-        """Return why two versions, or two runs, differ: inputs, parameters, code and figures, step by step.
-
-        >>> store.diff("churn@1", "churn@2").where(what="lr")[0]["churn@1"]
-        0.1
-        """
-        first, second = self._node(before), self._node(after)
-        if first[0] != second[0]:
-            raise refused("diff: one is a version and the other a run; give two versions or two runs.")
-        names = (self._subject(before)[0], self._subject(after)[0])
-        return differences(self.service, first, second, names)
-
-    def _node(self, what: Any) -> Key:
-        self._settle()
-        execution_id = run_target(self, what)
-        return ("artifact", self.version(what).id) if execution_id is None else ("execution", execution_id)
-
-    def _subject(self, what: Any) -> tuple[str, list[Owner]]:
-        self._settle()
-        execution_id = run_target(self, what)
-        if execution_id is not None:
-            return self.run_facts(execution_id).name, [("execution", execution_id)]
-        version = self.version(what)
-        made_by = version.run
-        return version.ref, [("artifact", version.id), *([("execution", made_by.id)] if made_by else [])]
-
     # --- the rest -----------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def models(self) -> Models:
+        """The model registry.
+
+        >>> store.models["churn"].register(store["churn@1"], author="ana").ref
+        'models:/churn/1'
+        """
+        return Models(self)
+
+    def watch(self, what: str, *, call: Callable[[dict[str, Any]], None], on: str = "") -> Watch:
+        """Call a function with every move of an alias of `models/churn` as it happens; `on` is one alias of them.
+
+        >>> watch = store.watch("models/churn", on="champion", call=print)
+        >>> watch.stop()
+        """
+        return Watch(self, watched_models(what), call, on)
+
+    @cached_property
+    def raw(self) -> "MetadataStore":
+        """The whole of MLMD underneath, call by call, as `ml_metadata` has it.
+
+        >>> store.raw.get_artifact_type("system.Model").name
+        'system.Model'
+        """
+        from mlmd_client.metadata_store import MetadataStore
+
+        return MetadataStore.over(self.service.transport)
 
     def url_of(self, kind: str, node_id: int) -> str:
         """Return an address of a node that can be passed on, `<store>/<kind>/<id>`.
@@ -364,8 +323,11 @@ class Store:
         if sent or left:
             LOG.info("sent %d calls that earlier processes left behind, %d are left", sent, left)
 
-    def _settle(self) -> None:
-        """Send what the runs of this process logged, so that answers know of it."""
+    def settle(self) -> None:
+        """Send what the runs of this process logged, so that answers know of it.
+
+        >>> store.settle()
+        """
         for run in list(self.runs_here):
             run.flush(_SETTLE_SECONDS)
 

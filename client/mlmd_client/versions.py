@@ -12,7 +12,7 @@ from mlmd_schemas.pb.v1 import collections_pb2
 
 from mlmd_client.display import version_html
 from mlmd_client.failures import NOT_FOUND, NotFound, refused
-from mlmd_client.formats import read_frame
+from mlmd_client.formats import INDEX_LEVELS, read_frame
 from mlmd_client.tables import moment
 from mlmd_client.values import properties_of
 
@@ -152,6 +152,9 @@ class Version:
         >>> store["churn-train@1"].df()["x"].tolist()
         [1, 2]
         """
+        levels = self.properties.get(INDEX_LEVELS, 0)
+        if levels and not path:
+            options = {"index_col": list(range(levels)) if levels > 1 else 0, **options}
         return read_frame(self._file(path), **options)
 
     def load(self) -> Any:

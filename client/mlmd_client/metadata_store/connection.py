@@ -4,7 +4,7 @@ import logging
 import random
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from google.protobuf.message import Message
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -62,6 +62,16 @@ class Connection:
             raise ValueError(
                 f"config: {type(config).__name__} is neither a ConnectionConfig nor a MetadataStoreClientConfig."
             )
+
+    @classmethod
+    def over(cls, transport: Transport) -> Self:
+        """Use a way to a store that is open already."""
+        made = cls.__new__(cls)
+        made._config = None
+        made._max_num_retries = _ATTEMPTS
+        made._grpc_timeout_sec = None
+        made._transport = transport
+        return made
 
     @property
     def pipeline_asset(self) -> None:

@@ -17,16 +17,13 @@ pytest.importorskip("networkx")
 
 MODULES = (
     "capture", "comparison", "delivery", "display", "drawing", "evaluations", "failures", "files", "finding", "formats",
-    "journal", "names", "places", "points", "progress_bar", "run", "run_artifacts", "run_metrics", "service", "store",
-    "tables", "values", "versions", "walks",
+    "journal", "models", "names", "places", "points", "progress_bar", "questions", "run", "run_artifacts",
+    "run_metrics", "service", "store", "tables", "values", "versions", "walks",
 )  # fmt: skip
 UNEXAMPLED = {
-    "display.graph_html",
-    "files.send_files",
-    "files.fetched",
-    "delivery.send",
-    "delivery.deliver_left_behind",
-}
+    "display.graph_html", "files.send_files", "files.fetched", "delivery.send", "delivery.deliver_left_behind",
+    "questions.Questions.settle", "questions.Questions.version", "questions.Questions.run_facts",
+}  # fmt: skip
 """Shown by the examples of what is built on them."""
 
 

@@ -100,6 +100,21 @@ def test_data_that_is_there_is_not_a_new_version_and_models_are(store: Store, tm
         first.df("c.csv")
 
 
+@pytest.mark.parametrize(
+    "frame",
+    [
+        pd.DataFrame({"x": [1, 2, 3]}),
+        pd.DataFrame({"x": [1.5, 2.5]}, index=[7, 3]),
+        pd.DataFrame({"x": ["a", "b"]}, index=pd.Index(["r", "s"], name="row")),
+        pd.DataFrame({"x": [1, 2]}, index=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["k", "n"])),
+    ],
+)
+def test_a_table_comes_back_as_it_was(local_store: Store, frame: pd.DataFrame) -> None:
+    with local_store.run("frames/one") as run:
+        run.log_dataset("table", frame)
+    pd.testing.assert_frame_equal(local_store["table"].df(), frame)
+
+
 def test_fetched_files_are_fetched_once_and_again_when_somebody_changed_them(local_store: Store) -> None:
     with local_store.run("cache/one") as run:
         run.log_artifact("text", "hello")

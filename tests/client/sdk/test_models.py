@@ -1,0 +1,62 @@
+"""The registry from Python: registered, gated, promoted, rolled back, resolved, watched."""
+
+import queue
+from typing import Any
+
+import pytest
+from mlmd_client import NotFound, Refused, Store, Taken
+
+
+def logged(store: Store, auc: float) -> Any:
+    with store.run("churn/train") as run:
+        run.metrics(auc=auc)
+        return run.log_model("churn-model", {"auc": auc})
+
+
+def test_a_model_is_registered_gated_promoted_and_rolled_back(store: Store) -> None:
+    first, second = logged(store, 0.90), logged(store, 0.95)
+    churn = store.models["churn"]
+    one = churn.register(first, author="ana", format="pickle")
+    assert (one.number, one.artifact.ref, one.lineage().names()[0]) == (1, "churn-model@1", "churn-model@1")
+    with pytest.raises(Taken):
+        churn.register(first)
+    churn.set_gates("auc >= 0.93", alias="champion")
+    assert one.check().column("passed") == [False]
+    with pytest.raises(Refused, match=r"auc >= 0\.93"):
+        one.promote("champion")
+    assert one.promote("champion", reason="the first one", override_gates=True).aliases == ["champion"]
+    two = churn.register(second)
+    assert two.check("files verified").column("rule") == ["auc >= 0.93", "files verified"]
+    two.promote("champion", reason="better", expected=1)
+    assert store.load("models:/churn@champion") == {"auc": 0.95}
+    assert churn["champion"].number == churn["latest"].number == churn[2].number == 2
+    assert churn.rollback("champion", reason="slow") == 1
+    assert store.load("models:/churn@champion") == {"auc": 0.90}
+    assert churn.moves("champion").column("reason") == ["slow", "better", "the first one"]
+    assert churn.versions().column("number") == [2, 1]
+    assert store.models.table().column("aliases") == [["champion=1"]]
+    with pytest.raises(NotFound):
+        churn["nobody"]
+
+
+def test_a_watcher_is_told_of_every_move(store: Store) -> None:
+    churn = store.models["churn"]
+    one, two = churn.register(logged(store, 0.90)), churn.register(logged(store, 0.95))
+    told: queue.Queue[dict[str, Any]] = queue.Queue()
+    watch = store.watch("models/churn", on="champion", call=told.put)
+    assert watch.ready.wait(60)
+    one.promote("champion")
+    one.promote("candidate")
+    two.promote("champion", reason="better")
+    moves = [told.get(timeout=60), told.get(timeout=60)]
+    assert [(move["model"], move["from"], move["to"]) for move in moves] == [("churn", 0, 1), ("churn", 1, 2)]
+    assert moves[1]["reason"] == "better"
+    watch.stop()
+    assert watch.failure is None
+
+
+def test_mlmd_underneath_is_the_same_store(store: Store) -> None:
+    model = logged(store, 0.9)
+    (artifact,) = store.raw.get_artifacts_by_id([model.id])
+    assert artifact.name == "churn-model/1"
+    assert {kind.name for kind in store.raw.get_execution_types()} == {"mlmd.Run"}
