@@ -119,6 +119,9 @@ class BlobStore(Protocol):
     def abort_parts(self, key: str, upload: str) -> None:
         """Give up the undertaking and its parts; nothing happens when it is not there."""
 
+    def tidy(self, prefix: str, before_ms: int) -> int:
+        """Give up what was begun under a prefix before a time and never became a blob; return how much that was."""
+
 
 def etag_of_md5s(md5s: Sequence[bytes], *, in_parts: bool) -> str:
     """Return the ETag that a store gives bytes with this MD5, or parts with these."""

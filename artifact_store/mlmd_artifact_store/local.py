@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ from mlmd_artifact_store.blob_store import CHUNK_BYTES, Blob, Part, Presigner, e
 from mlmd_artifact_store.local_files import copy_checked, explained, write_file
 from mlmd_artifact_store.paths import RESERVED, check_key
 
+_STALE_MS = 86_400_000
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -228,6 +230,21 @@ class LocalStore:
         """Delete the parts."""
         if upload and set(upload) <= _HEX:
             shutil.rmtree(self._own / "parts" / upload, ignore_errors=True)
+
+    def tidy(self, prefix: str, before_ms: int) -> int:
+        """Delete old parts, and files in the making to which nobody has written for a day."""
+        count = 0
+        with explained("", self.root):
+            for folder in (self._own / "parts").glob("*"):
+                key = folder / "key"
+                if key.is_file() and key.stat().st_mtime * 1000 < before_ms and key.read_text().startswith(prefix):
+                    shutil.rmtree(folder, ignore_errors=True)
+                    count += 1
+            for file in self._scratch.glob("*"):
+                if file.stat().st_mtime * 1000 < min(before_ms, time.time() * 1000 - _STALE_MS):
+                    file.unlink(missing_ok=True)
+                    count += 1
+        return count
 
     def _parts_folder(self, key: str, upload: str) -> Path:
         folder = self._own / "parts" / upload

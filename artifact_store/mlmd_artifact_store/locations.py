@@ -42,6 +42,11 @@ def encoded_segment(name: str) -> str:
     return f"{head}~{digest}"
 
 
+def tenant_prefix(tenant: str) -> str:
+    """Return the prefix of a tenant's keys, with a slash at its end."""
+    return f"{encoded_segment(tenant)}/"
+
+
 def artifact_prefix(tenant: str, type_name: str, name: str, artifact_id: int) -> str:
     """Return the prefix of an artifact's keys, with a slash at its end."""
     segments = (*map(encoded_segment, (tenant, type_name, name)), str(artifact_id))

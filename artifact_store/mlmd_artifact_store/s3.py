@@ -199,6 +199,13 @@ class S3Store:
         """Abort a multipart upload."""
         self._parts.abort(self._key(key), upload)
 
+    def tidy(self, prefix: str, before_ms: int) -> int:
+        """Abort old multipart uploads."""
+        found = list(self._parts.begun(f"{self.prefix}{prefix}", before_ms))
+        for key, upload in found:
+            self._parts.abort(key, upload)
+        return len(found)
+
 
 class _BeyondEnd(Exception):
     """The range begins after the last byte."""

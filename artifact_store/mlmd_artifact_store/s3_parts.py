@@ -1,6 +1,7 @@
 """Multipart uploads by requests of our own, because minio-py's are not public."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 
 from mlmd_schemas.errors import NotFound, Unavailable
 
@@ -68,6 +69,19 @@ class S3Parts:
             self.list(key, upload)  # some servers say "internal error" of an upload that is not there
             raise
         return tag(body, "ETag").strip('"')
+
+    def begun(self, prefix: str, before_ms: int) -> Iterator[tuple[str, str]]:
+        """Yield key and upload of what was begun before a time, over as many pages as there are."""
+        query = {"uploads": "", "prefix": prefix}
+        while True:
+            _, body = self._requests.send("", self._requests.signed("GET", "", query))
+            for piece in body.split(b"<Upload>")[1:]:
+                key, since = tag(piece, "Key"), tag(piece, "Initiated")
+                if key.startswith(prefix) and datetime.fromisoformat(since).timestamp() * 1000 < before_ms:
+                    yield key, tag(piece, "UploadId")
+            query |= {"key-marker": tag(body, "NextKeyMarker"), "upload-id-marker": tag(body, "NextUploadIdMarker")}
+            if tag(body, "IsTruncated") != "true" or not query["key-marker"]:
+                return
 
     def abort(self, key: str, upload: str) -> None:
         """Forget the upload and its parts."""

@@ -11,6 +11,7 @@ from mlmd_schemas.tables.own import UPLOAD
 
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.deletions import Deletion, noted_deletions
+from mlmd_artifact_store.locations import tenant_prefix
 from mlmd_artifact_store.removal import carry_out
 from mlmd_artifact_store.upload_rows import UploadState
 
@@ -42,7 +43,11 @@ def sweep(artifacts: Artifacts, grace_seconds: float, caller: Caller = LOCAL) ->
     """
     if grace_seconds > LONGEST_GRACE_SECONDS:
         raise InvalidArgument(f"grace_seconds: {grace_seconds:g} is more than {LONGEST_GRACE_SECONDS}.")
-    return Swept(sweep_uploads(artifacts, grace_seconds, caller), sweep_deletions(artifacts, caller))
+    swept = Swept(sweep_uploads(artifacts, grace_seconds, caller), sweep_deletions(artifacts, caller))
+    if not caller.is_gone:
+        # Whatever was begun before the grace belonged to an upload that has ended: a process died in between.
+        artifacts.blobs.tidy(tenant_prefix(artifacts.place.tenant), now_ms() - int(grace_seconds * 1000))
+    return swept
 
 
 def sweep_deletions(artifacts: Artifacts, caller: Caller = LOCAL) -> list[int]:

@@ -9,6 +9,7 @@ import os
 import random
 import socket
 import threading
+import time
 
 from mlmd_api.artifacts import TenantArtifacts
 from mlmd_artifact_store.requests import Requests
@@ -45,10 +46,12 @@ class Sweeper:
 
     def _watch(self) -> None:
         pause = min(self._every_seconds, _LONGEST_PAUSE_SECONDS)
+        due = dict.fromkeys(self._tenants, 0.0)
         while not self._stopped.wait(pause * random.uniform(0.5, 1.0)):
-            for tenant in self._tenants:
+            for tenant in [tenant for tenant, at in due.items() if at <= time.monotonic()]:
                 if not self._stopped.is_set():
                     self._sweep_quietly(tenant)
+                    due[tenant] = time.monotonic() + self._every_seconds
 
     def _sweep_quietly(self, tenant: str) -> None:
         """Sweep a tenant's store if it is time; what fails is logged and done the next time."""

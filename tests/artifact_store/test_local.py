@@ -3,6 +3,7 @@
 import io
 import os
 import resource
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +79,17 @@ def test_links_out_of_the_folder_are_not_followed_when_listing(store: LocalStore
     os.symlink(store.root, store.root / "a" / "loop")
     assert keys(store)[0] == "a/k"
     assert len(keys(store)) == 1
+
+
+def test_files_in_the_making_that_a_death_left_are_deleted_after_a_day(store: LocalStore) -> None:
+    put(store, "k", b"v")
+    scratch = store.root / ".mlmd" / "scratch"
+    for name, age_seconds in (("fresh", 60), ("left", 2 * 86400)):
+        (scratch / name).write_bytes(b"half")
+        then = time.time() - age_seconds
+        os.utime(scratch / name, (then, then))
+    assert store.tidy("", int(time.time() * 1000)) == 1
+    assert [path.name for path in scratch.iterdir()] == ["fresh"]
 
 
 def test_deleting_leaves_no_empty_folders(store: LocalStore) -> None:

@@ -13,12 +13,15 @@ import urllib3
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb.metadata_store_service_pb2_grpc import MetadataStoreServiceStub
+from mlmd_schemas.pb.v1 import admin_pb2 as admin_v1
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+from mlmd_schemas.pb.v1.admin_pb2_grpc import AdminStub
 from mlmd_schemas.pb.v1.artifacts_pb2_grpc import ArtifactStoreStub
 
 from tests.artifact_store.uploads import FIVE, upload_file
 from tests.conftest import StartServer
 from tests.services.ceph import S3Address
+from tests.services.disks import mounted
 from tests.services.server import NO_PROXY, PROGRAMS, Server
 
 CONTENTS = {"model/weights 100%.bin": random.Random(1).randbytes(2 * FIVE + 77), "é.json": b"{}", "empty": b""}
@@ -253,6 +256,81 @@ def test_urls_as_a_stream(server: Server, http: urllib3.PoolManager) -> None:
         with pytest.raises(grpc.RpcError) as refused:
             list(client.artifacts.StreamUploadUrls(v1.StreamUploadUrlsRequest(artifact_id=1, batch_size=wrong)))
         assert refused.value.code().name == code
+
+
+def test_care_over_the_wires(start_server: StartServer, tmp_path: Path, http: urllib3.PoolManager) -> None:
+    tokens = "".join(
+        f'[[token]]\ntoken = "{role}"\nsubject = "{role}"\nroles = ["{role}"]\n'
+        for role in ("reader", "writer", "admin")
+    )
+    (tmp_path / "tokens.toml").write_text(tokens)
+    options = ("--auth", f"tokens={tmp_path}/tokens.toml")
+    server = start_server(f"sqlite:///{tmp_path}/m.db", http=True, options=options)
+    client = Client(server, "writer")
+    begun = client.begin({"f": b"personal"})
+    assert {client.send(http, url, b"personal") for url in client.urls(begun.artifact_id)} == {200}
+    client.commit(begun.artifact_id)
+    admin = AdminStub(client.channel)
+
+    def role(name: str) -> list[tuple[str, str]]:
+        return [("authorization", f"Bearer {name}")]
+
+    pin = admin_v1.PinArtifactRequest(artifact_id=begun.artifact_id, reason="audit")
+    with pytest.raises(grpc.RpcError) as refused:
+        admin.PinArtifact(pin, metadata=role("reader"))
+    assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    admin.PinArtifact(pin, metadata=role("writer"))
+    (pinned,) = admin.ListPins(admin_v1.ListPinsRequest(), metadata=role("reader")).pins
+    assert (pinned.artifact_id, pinned.subject, pinned.reason) == (begun.artifact_id, "writer", "audit")
+    purge = admin_v1.PurgeRequest(kind=1, ids=[begun.artifact_id], include_bytes=True)
+    for call, request in (
+        (admin.Purge, purge),
+        (admin.CollectGarbage, admin_v1.CollectGarbageRequest()),
+        (admin.Sweep, admin_v1.SweepRequest()),
+        (admin.VerifyArtifacts, admin_v1.VerifyArtifactsRequest(artifact_ids=[1])),
+    ):
+        with pytest.raises(grpc.RpcError) as refused:
+            call(request, metadata=role("writer"))
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+
+    def ask(method: str, **fields: object) -> urllib3.BaseHTTPResponse:
+        headers = {"content-type": "application/json", **dict(role("admin"))}
+        url = f"{server.http_url}/mlmd.v1.Admin/{method}"
+        return http.request("POST", url, body=json.dumps(fields).encode(), headers=headers, retries=False)
+
+    asked = {"kind": "NODE_KIND_ARTIFACT", "ids": [str(begun.artifact_id)], "includeBytes": True}
+    looked = ask("Purge", **asked).json()
+    assert "pinned by 'writer'" in looked["obstacles"][0]
+    assert ask("Purge", **asked, digest=looked["digest"], reason="asked for").status == 400
+    ask("UnpinArtifact", artifactId=str(begun.artifact_id))
+    digest = ask("Purge", **asked).json()["digest"]
+    done = ask("Purge", **asked, digest=digest, reason="asked for").json()
+    assert (done["purged"], done["fileCount"], done["sizeBytes"]) == (True, "1", "8")
+    stones = ask("ListTombstones").json()["tombstones"]
+    assert [(stone["what"], stone["subject"], stone["reason"]) for stone in stones] == [
+        ("WHAT_FACTS", "admin", "asked for"), ("WHAT_BYTES", "admin", "asked for"),
+    ]  # fmt: skip
+    assert not list((server.folder / "mlmd-data" / "artifacts").glob("_/**/f"))
+
+
+def test_a_full_disk(sqlite_url: str, tmp_path: Path, start_server: StartServer, http: urllib3.PoolManager) -> None:
+    with mounted(tmp_path / "disk", "-t", "tmpfs", "-o", "size=3m", "tmpfs"):
+        server = start_server(sqlite_url, http=True, options=("--artifacts", str(tmp_path / "disk")))
+        client, first = uploaded(server, http, {"f": b"1" * 1_000_000})
+        begun = client.begin({"small": b"2" * 500_000, "large": b"3" * 2_500_000})
+        urls = {url.path: url for url in client.urls(begun.artifact_id)}
+        answer = http.request("PUT", urls["large"].request.url, body=b"3" * 2_500_000, retries=False)
+        assert (answer.status, "is full; make room" in answer.json()["message"]) == (429, True)
+        with pytest.raises(grpc.RpcError) as refused:
+            client.commit(begun.artifact_id)
+        assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+        assert client.send(http, urls["small"], b"2" * 500_000) == 200
+        assert http.request("GET", client.downloads(first)["f"].url).data == b"1" * 1_000_000
+        client.artifacts.AbortUpload(v1.AbortUploadRequest(artifact_id=begun.artifact_id))
+        left = [path for path in (tmp_path / "disk").rglob("*") if path.is_file() and ".mlmd/etags" not in str(path)]
+        assert [path.name for path in left] == ["f"]
+        assert uploaded(server, http, {"again": b"4" * 1_500_000})
+        server.stop()
 
 
 def test_what_http_refuses(local: Server, http: urllib3.PoolManager) -> None:

@@ -21,22 +21,10 @@ from tests.faults.target import Target, check_sentence
 from tests.faults.writes import WRITES, Ground
 from tests.metadata_store.calls import Calls, node
 from tests.migrations.databases import engine_of, load_old
+from tests.services.disks import mounted
 from tests.services.mariadb import MariaDB
 
 MEGABYTE = 1 << 20
-
-
-@contextlib.contextmanager
-def mounted(folder: Path, *options: str) -> Iterator[None]:
-    """Mount something on a folder; skips where that is not allowed."""
-    folder.mkdir(exist_ok=True)
-    done = subprocess.run(["mount", *options, str(folder)], capture_output=True, text=True)
-    if done.returncode:
-        pytest.skip(f"mounting is not allowed here: {done.stderr.strip()}")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 class TestPackets:

@@ -1,8 +1,10 @@
 """What every blob store does alike; a back end's tests inherit this class and give it a `store`."""
 
+import contextlib
 import hashlib
 import io
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO
@@ -294,6 +296,18 @@ class BlobStoreSuite:
         with pytest.raises(NotFound, match="upload"):
             store.complete_parts("k", upload, [part])
         assert keys(store) == []
+
+    def test_what_was_begun_long_ago_is_given_up(self, store: BlobStore) -> None:
+        begun = {key: store.begin_parts(key) for key in ("t/a/ü &<1>", "t/b", "u/c")}
+        for key, upload in begun.items():
+            store.put_part(key, upload, 1, io.BytesIO(b"abc"), 3, md5(b"abc"))
+        put(store, "t/kept", b"x")
+        assert store.tidy("t/", int(time.time() * 1000) - 3_600_000) == 0
+        assert store.tidy("t/", int(time.time() * 1000) + 3_600_000) == 2
+        for key, there in (("t/a/ü &<1>", False), ("t/b", False), ("u/c", True)):
+            with contextlib.nullcontext() if there else pytest.raises(NotFound):
+                assert len(store.parts(key, begun[key])) == 1
+        assert keys(store) == ["t/kept"]
 
     def test_many_writers_of_one_key_leave_one_whole_blob(self, store: BlobStore) -> None:
         contents = [bytes([number]) * 200_000 for number in range(8)]
