@@ -8,7 +8,7 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import Role
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_model_registry import alias_calls, deployment_calls, model_calls, webhooks
+from mlmd_model_registry import alias_calls, cards, deployment_calls, model_calls, webhooks
 
 REGISTRY_SERVICE = "mlmd.v1.ModelRegistry"
 
@@ -48,6 +48,7 @@ REGISTRY_METHODS: tuple[Rpc, ...] = (
     _reads("CheckModelGates", alias_calls.check),
     _writes("RecordDeployment", deployment_calls.record),
     _reads("ListDeployments", deployment_calls.list_all),
+    _reads("GetModelCard", cards.get_model_card),
     _writes("DeleteWebhook", webhooks.delete_webhook, Role.ADMIN),
     _rpc("ListWebhooks", Role.ADMIN, webhooks.list_webhooks, writes=False),
     _rpc("ListWebhookDeliveries", Role.ADMIN, webhooks.list_deliveries, writes=False),
