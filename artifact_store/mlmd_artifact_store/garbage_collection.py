@@ -15,14 +15,13 @@ from mlmd_metadata_store.pins import pins_of
 from mlmd_metadata_store.tombstones import checked_reason
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
-from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.own import UPLOAD_FILE
 from mlmd_schemas.tables.v10 import ARTIFACT, EVENT, EXECUTION
 
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.deletions import Deletion
 from mlmd_artifact_store.garbage import Keeping, look
-from mlmd_artifact_store.keep_rules import Rules, artifact_of_key
+from mlmd_artifact_store.keep_rules import UNFINISHED, Rules, artifact_of_key
 from mlmd_artifact_store.removal import Held, carry_out, held_bytes, remove_bytes, uploading
 
 BATCH = 200
@@ -34,7 +33,7 @@ _NODES = sa.select(ARTIFACT.c.id).where(ARTIFACT.c.id.in_(_IDS)).order_by(ARTIFA
 _RUNNING = (
     sa.select(EVENT.c.artifact_id)
     .join(EXECUTION, EXECUTION.c.id == EVENT.c.execution_id)
-    .where(EVENT.c.artifact_id.in_(_IDS), EXECUTION.c.last_known_state == pb.Execution.RUNNING)
+    .where(EVENT.c.artifact_id.in_(_IDS), EXECUTION.c.last_known_state.in_(UNFINISHED))
 )
 _COPIED = sa.select(UPLOAD_FILE.c.source_key).where(UPLOAD_FILE.c.source_key != "").distinct()
 

@@ -18,6 +18,8 @@ from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.tables.own import TOMBSTONE, UPLOAD, UPLOAD_FILE, VERSION
 from mlmd_schemas.tables.v10 import CONTEXT, EVENT, EXECUTION, Kind
 
+UNFINISHED = (int(pb.Execution.NEW), int(pb.Execution.RUNNING))
+"""States of executions that use what their events name: pods to come, deployments, training."""
 DEFAULT_NEWEST = 1
 DEFAULT_YOUNGER_SECONDS = 30 * 86400
 _LONGEST_SECONDS = 1000 * 366 * 86400
@@ -39,7 +41,7 @@ _VERSIONS = (
 _RUNNING = (
     sa.select(EVENT.c.artifact_id, EVENT.c.execution_id)
     .join(EXECUTION, EXECUTION.c.id == EVENT.c.execution_id)
-    .where(EXECUTION.c.last_known_state == pb.Execution.RUNNING)
+    .where(EXECUTION.c.last_known_state.in_(UNFINISHED))
 )
 _PENDING = sa.select(UPLOAD.c.artifact_id)
 _COPIED = sa.select(UPLOAD_FILE.c.source_key, UPLOAD_FILE.c.artifact_id).where(UPLOAD_FILE.c.source_key != "")
@@ -95,7 +97,9 @@ def _pinned(tx: Transaction) -> Iterator[Reason]:
 
 def _running(tx: Transaction) -> Iterator[Reason]:
     for artifact_id, execution_id in tx.rows(_RUNNING):
-        yield Reason(artifact_id, v1.KeptReason.RULE_RUNNING, f"the execution {execution_id} is running on it")
+        yield Reason(
+            artifact_id, v1.KeptReason.RULE_RUNNING, f"the execution {execution_id}, which has not ended, uses it"
+        )
 
 
 def _pending(tx: Transaction) -> Iterator[Reason]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlmd_schemas.tables.own import ALIAS, COLLECTION, VERSION
+from mlmd_schemas.tables.registry import MODEL_VERSION
 from mlmd_schemas.tables.v10 import CONTEXT
 
 from mlmd_metadata_store.transaction import Transaction
@@ -26,6 +27,13 @@ _LOCKED = (
     .order_by(COLLECTION.c.context_id)
     .with_for_update()
 )
+_MODELS_OF = sa.select(MODEL_VERSION.c.model_id).where(MODEL_VERSION.c.version_id.in_(_IDS)).distinct()
+_OF_CONTEXTS = (
+    sa.select(MODEL_VERSION.c.version_id, CONTEXT.c.name, ALIAS.c.alias)
+    .join(ALIAS, sa.and_(ALIAS.c.context_id == MODEL_VERSION.c.model_id, ALIAS.c.number == MODEL_VERSION.c.number))
+    .join(CONTEXT, CONTEXT.c.id == MODEL_VERSION.c.model_id)
+    .where(MODEL_VERSION.c.version_id.in_(_IDS))
+)
 
 
 def alias_targets(tx: Transaction) -> list[Target]:
@@ -42,6 +50,17 @@ def aliases_of(tx: Transaction, artifact_ids: Iterable[int], *, locked: bool = F
     if locked:
         tx.rows_in(_LOCKED, [row[0] for row in tx.rows_in(_COLLECTIONS_OF, ids)])
     return _decoded(tx, tx.rows_in(_TARGETS_OF, ids))
+
+
+def aliases_of_contexts(tx: Transaction, context_ids: Iterable[int], *, locked: bool = False) -> list[Target]:
+    """Return the aliases of contexts that are versions of registered models, in the artifact's place the context.
+
+    When `locked`, none of their models gets or moves an alias until the transaction ends.
+    """
+    ids = list(context_ids)
+    if locked:
+        tx.rows_in(_LOCKED, [row[0] for row in tx.rows_in(_MODELS_OF, ids)])
+    return _decoded(tx, tx.rows_in(_OF_CONTEXTS, ids))
 
 
 def _decoded(tx: Transaction, rows: Iterable[Any]) -> list[Target]:

@@ -14,7 +14,7 @@ from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.tables.own import COLLECTION
 from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
 
-from mlmd_metadata_store.alias_targets import aliases_of
+from mlmd_metadata_store.alias_targets import aliases_of, aliases_of_contexts
 from mlmd_metadata_store.node_erasure import property_count, strip_nodes
 from mlmd_metadata_store.node_pages import first_ids
 from mlmd_metadata_store.pins import pins_of
@@ -37,6 +37,7 @@ _NODES = {
     .order_by(tables.node.c.id)
     for kind, tables in NODE_TABLES.items()
 }
+_ALIASES = {Kind.ARTIFACT: aliases_of, Kind.CONTEXT: aliases_of_contexts}
 _LOCKED = {kind: statement.with_for_update() for kind, statement in _NODES.items()}
 _COLLECTIONS = sa.select(COLLECTION.c.context_id).where(COLLECTION.c.context_id.in_(_IDS))
 
@@ -74,15 +75,15 @@ def choose(tx: Transaction, request: v1.PurgeRequest, *, locked: bool = False) -
     if kind is None:
         raise InvalidArgument("kind: unspecified; say which kind of node.")
     ids = _ids(tx, kind, request)
-    aliases = aliases_of(tx, ids, locked=locked) if kind is Kind.ARTIFACT else []
+    aliases = _ALIASES[kind](tx, ids, locked=locked) if kind in _ALIASES else []
     found = tx.rows_in((_LOCKED if locked else _NODES)[kind], ids)
     if len(found) < len(ids):
         missing = min(set(ids) - {row[0] for row in found})
         raise NotFound(f"ids: there is no {kind.name.lower()} {missing}; nothing was purged.")
     rows = [(row[0], row[1], tx.text.decode(row[2] or ""), tx.text.decode(row[3] or ""), row[4]) for row in found]
     obstacles = [
-        f"The alias {alias!r} of {collection} points at artifact {artifact_id}; move or remove it first."
-        for artifact_id, collection, alias in aliases
+        f"The alias {alias!r} of {collection} points at {kind.name.lower()} {node_id}; move or remove it first."
+        for node_id, collection, alias in aliases
     ]
     if kind is Kind.ARTIFACT:
         obstacles += [f"Artifact {pin.artifact_id} is pinned by {pin.subject!r}; unpin it." for pin in pins_of(tx, ids)]

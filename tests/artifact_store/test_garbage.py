@@ -152,7 +152,7 @@ def test_what_is_kept_a_moment_later_stays(admin: Admin, requests: Requests) -> 
     assert chosen.garbage == [first, second, third, fourth]
     alias(requests, "m", "production", 1)
     admin("PinArtifact", artifact_id=second)
-    execution(requests, [third], [], pb.Execution.RUNNING)
+    execution(requests, [third], [], pb.Execution.NEW)
     deleted = [one.artifact_id for batch in collect(artifacts, chosen.garbage) for one in batch]
     assert deleted == [fourth]
     for artifact_id in (first, second, third):

@@ -14,6 +14,7 @@ from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
+from mlmd_schemas.tables.registry import MODEL_VERSION
 
 from tests.artifact_store.care import Admin, alias, execution, upload
 from tests.artifact_store.conformance.suite import keys
@@ -175,6 +176,21 @@ def test_what_forbids_it(admin: Admin, requests: Requests, call: Calls) -> None:
     (collection,) = call("GetContextsByArtifact", artifact_id=model).contexts
     with pytest.raises(FailedPrecondition, match="collection"):
         admin.purge(kind=CONTEXT, ids=[collection.id])
+
+
+def test_an_alias_forbids_it_for_a_registered_models_version_too(admin: Admin, requests: Requests, call: Calls) -> None:
+    model = upload(requests, collection="fraud")
+    (collection,) = call("GetContextsByArtifact", artifact_id=model).contexts
+    version = talkative(call, "Context", f"{collection.id}:one")
+    columns = ("version_id", "model_id", "number", "model_artifact_id", "subject", "create_ms")
+    row = (version, collection.id, 1, model, "", 0)
+    call.store.database.write(LOCAL, lambda tx: tx.insert(MODEL_VERSION, columns, [row]))
+    alias(requests, "fraud", "production", 1)
+    with pytest.raises(FailedPrecondition, match=f"'production' of system.Model/fraud points at context {version}"):
+        admin.purge(kind=CONTEXT, ids=[version])
+    move = {"type_name": "system.Model", "name": "fraud", "alias": "production", "number": 0}
+    call("MoveAlias", **move)
+    assert admin.purge(kind=CONTEXT, ids=[version]).purged
 
 
 def test_bytes_go_when_asked(admin: Admin, requests: Requests) -> None:
