@@ -41,6 +41,11 @@ def test_every_question(wire: str, served: Served, model: v1.LineageRef) -> None
     assert nodes(read(wire, asked, v1.GetImpactResponse).graph) == ["a1", "e1", "a2"]
     asked = say(wire, served.doors, f"{LINEAGE}FindPath", v1.FindPathRequest(first=source.node, second=model))
     assert nodes(read(wire, asked, v1.FindPathResponse).path) == ["a1", "e1", "a2"]
+    asked = say(wire, served.doors, f"{LINEAGE}DiffProvenance", v1.DiffProvenanceRequest(first=model, second=model))
+    assert read(wire, asked, v1.DiffProvenanceResponse).same_content
+    request = v1.ExportGraphRequest(node=model, format=v1.LINEAGE_FORMAT_SVG)
+    drawn = read(wire, say(wire, served.doors, f"{LINEAGE}ExportGraph", request), v1.ExportGraphResponse)
+    assert (drawn.media_type, drawn.content[:4]) == ("image/svg+xml", "<svg")
 
 
 def test_wrong_questions(wire: str, served: Served, model: v1.LineageRef) -> None:
