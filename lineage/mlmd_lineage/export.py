@@ -59,7 +59,9 @@ def export_graph(tx: Transaction, request: v1.ExportGraphRequest) -> v1.ExportGr
 
 def graph_around(tx: Transaction, request: v1.ExportGraphRequest) -> Graph:
     """Return the graph that a request asks for; raises as export_graph does."""
-    asked = v1.GetProvenanceRequest(node=request.node, options=request.options, page_size=request.max_nodes)
+    asked = v1.GetProvenanceRequest(
+        node=request.node, options=request.options, page_size=request.max_nodes, graph_only=True
+    )
     if request.format == v1.LINEAGE_FORMAT_SVG:
         asked.page_size = min(asked.page_size or drawing.MOST_NODES, drawing.MOST_NODES)
     if request.format == v1.LINEAGE_FORMAT_OPENLINEAGE:

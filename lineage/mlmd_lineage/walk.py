@@ -8,9 +8,9 @@ it. Events that were written after the first page do not count, so pages of a st
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Any, NamedTuple
 
+import sqlalchemy as sa
 from mlmd_metadata_store.event_reads import event_rows
 from mlmd_metadata_store.node_rows import READERS
 from mlmd_metadata_store.transaction import Transaction
@@ -37,6 +37,16 @@ class Place(NamedTuple):
 BEGINNING = Place(-1, 0)
 
 
+def _names(kind: Kind) -> sa.Select[Any]:
+    kept = ("id", "type_id", "name", "uri")
+    columns = [column if column.key in kept else sa.null() for column in READERS[kind].columns]
+    return sa.select(*columns).where(columns[0].in_(sa.bindparam("ids", expanding=True)))
+
+
+_NAMES = {kind: _names(kind) for kind in ENDS}
+"""READERS' statements by id without what names do not need."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """What a walk may see and how far it goes."""
@@ -50,10 +60,15 @@ class Bounds:
     until_ms: int = 0
     newest_event: int = 0
     """Events of higher ids are not there; 0: all are."""
-    with_times: bool = True
-    """Whether anybody asks for the times of events."""
+    names_alone: bool = False
+    """Rows hold ids, types, names and URIs, and nothing where their other columns are."""
     with_system_nodes: bool = False
     join_digests: bool = False
+
+    @property
+    def has_times(self) -> bool:
+        """Whether the times of events are read."""
+        return not self.names_alone or bool(self.since_ms or self.until_ms)
 
 
 @dataclass(slots=True)
@@ -78,6 +93,8 @@ class Walk:
     end: Place = BEGINNING
     """The last node of the page."""
     nodes: dict[Kind, dict[int, Found]] = field(default_factory=lambda: {kind: {} for kind in ENDS})
+    order: list[tuple[Ref, Found]] = field(default_factory=list)
+    """Every node, by hops, then id."""
     rows: dict[Kind, list[Any]] = field(default_factory=lambda: {kind: [] for kind in ENDS})
     """Events by the kind that they lead on from."""
     twins: list[tuple[int, int]] = field(default_factory=list)
@@ -132,7 +149,7 @@ class Walk:
         """Follow the events of these nodes; return the nodes at their other ends that are new."""
         found, bounds = self.nodes[kind], self.bounds
         leaving = [node_id for node_id in level if not found[node_id].cut]  # but for those that the walk ends at
-        rows = event_rows(tx, ENDS[kind], leaving, LEADING[self.direction][kind], times=bounds.with_times)
+        rows = event_rows(tx, ENDS[kind], leaving, LEADING[self.direction][kind], times=bounds.has_times)
         if bounds.newest_event:
             rows = [row for row in rows if row[EVENT_ID] <= bounds.newest_event]
         if bounds.since_ms or bounds.until_ms:
@@ -161,11 +178,13 @@ class Walk:
                 level.update(holders)
                 self.twins += [(holders[0], other) for other in holders[1:]]
         found = self.nodes[kind]
-        rows = {row[0]: row for row in tx.rows_in(READERS[kind].by_id, level)}
+        statement = _NAMES[kind] if self.bounds.names_alone else READERS[kind].by_id
+        rows = {row[0]: row for row in tx.rows_in(statement, level)}
         hidden = set() if self.bounds.with_system_nodes or not hop else system_nodes(tx, kind, rows.values())
         ended = self.endings[kind].among(tx, level) if hop else set()
         ordered = sorted(level)
-        found.update((node_id, Found(hop, rows.get(node_id), node_id in hidden)) for node_id in ordered)
+        found.update([(node_id, Found(hop, rows.get(node_id), node_id in hidden)) for node_id in ordered])
+        self.order += [(Ref(kind, node_id), found[node_id]) for node_id in ordered]
         for node_id in ended:
             found[node_id].cut = v1.LINEAGE_CUT_ENDING
         return ordered
@@ -210,12 +229,10 @@ class Walk:
 
     def page(self) -> list[tuple[Ref, Found]]:
         """Return the nodes that this page shows, in their order."""
-        given, new = self.given_ids(), self.new_ids()
-        shown = [
-            (found.hop, node_id, kind, found)
-            for kind, nodes in self.nodes.items()
-            for node_id, found in nodes.items()
-            if not found.hidden and node_id in given[kind] and node_id in new[kind]
+        if self.after == BEGINNING and not self.has_next:
+            return [one for one in self.order if not one[1].hidden]
+        return [
+            (ref, found)
+            for ref, found in self.order
+            if not found.hidden and self.is_given(found, ref.id) and self.is_new(found, ref.id)
         ]
-        shown.sort(key=itemgetter(0, 1))
-        return [(Ref(kind, node_id), found) for _, node_id, kind, found in shown]

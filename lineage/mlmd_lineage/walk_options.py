@@ -67,7 +67,6 @@ def bounds_of(options: v1.LineageOptions, page_size: int) -> Bounds:
         duration_ms=options.max_duration_ms,
         since_ms=options.since_ms,
         until_ms=options.until_ms,
-        with_times=options.detail != v1.LINEAGE_DETAIL_NAMES or bool(options.since_ms or options.until_ms),
         with_system_nodes=options.with_system_nodes,
         join_digests=options.join_digests,
     )
@@ -109,7 +108,8 @@ def read_request(request: Any, direction: Direction) -> Asked:
     """Return the page that a request asks for; raises InvalidArgument for anything that is wrong in it."""
     start = ref_of(request.node, "node")
     options: v1.LineageOptions = request.options
-    bounds = bounds_of(options, request.page_size)
+    names_alone = request.graph_only and options.detail == v1.LINEAGE_DETAIL_NAMES
+    bounds = replace(bounds_of(options, request.page_size), names_alone=names_alone)
     step = bounds.deepest
     digest = _digest(request, direction)
     after = BEGINNING

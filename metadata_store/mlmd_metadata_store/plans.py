@@ -83,7 +83,7 @@ class Plan:
 
 
 def _are_integers(members: Collection[Any]) -> bool:
-    return all(type(member) is int for member in members)
+    return set(map(type, members)) <= {int}
 
 
 class Plans:
