@@ -73,10 +73,10 @@ class _Shape:
 
 def read_paging(query: Mapping[str, str]) -> Paging:
     """Return the page that the parameters of a request ask for; raises InvalidArgument."""
-    size = query.get("pageSize")
-    if size is not None and not _NUMBER.fullmatch(size):
+    size = query.get("pageSize", "")
+    if size and not _NUMBER.fullmatch(size):
         raise InvalidArgument(f"pageSize: {size[:40]!r} is no number of 1 to 9 digits; leave it out for everything.")
-    order, direction = query.get("orderBy", "ID"), query.get("sortOrder", "ASC")
+    order, direction = query.get("orderBy") or "ID", query.get("sortOrder") or "ASC"
     if order not in _ORDERS:
         raise InvalidArgument(f"orderBy: {order[:40]!r} is none of {', '.join(_ORDERS)}.")
     if direction not in ("ASC", "DESC"):

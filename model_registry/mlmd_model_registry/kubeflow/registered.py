@@ -6,6 +6,7 @@ than one that `mlmd.v1.ModelRegistry` made.
 
 from typing import Any
 
+from mlmd_metadata_store.event_writes import store_events
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import parse_mask
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -15,7 +16,13 @@ from mlmd_model_registry.kubeflow.nodes import changed_node, new_node, shown_nam
 from mlmd_model_registry.kubeflow.shapes import MODEL_ARTIFACT, MODEL_VERSION, REGISTERED_MODEL, Entity
 from mlmd_model_registry.models import create_model, lock_model, model_by_id, replace_model
 from mlmd_model_registry.version_reads import version_by_id
-from mlmd_model_registry.versions import attach_artifact, change_artifact, create_version, replace_version
+from mlmd_model_registry.versions import (
+    attach_artifact,
+    change_artifact,
+    create_version,
+    replace_version,
+    require_number,
+)
 
 RULED: tuple[Entity, ...] = (REGISTERED_MODEL, MODEL_VERSION, MODEL_ARTIFACT)
 """The entities that the registry has rules of its own for; model artifacts only below a version."""
@@ -34,6 +41,14 @@ def make_ruled(tx: Transaction, body: Body, parent: int) -> int:
         return create_version(tx, model_by_id(tx, parent), body.name or "", node).id
     node.name = shown_name(body.entity, node.name)
     return attach_artifact(tx, version_by_id(tx, parent), node)
+
+
+def note_serving(tx: Transaction, execution_id: int, version_id: int) -> None:
+    """Let a new serve model read the artifact of its version, so that what an artifact leads to ends at what runs."""
+    version = require_number(tx, version_by_id(tx, version_id))
+    if version.artifact_id:
+        event = pb.Event(artifact_id=version.artifact_id, execution_id=execution_id, type=pb.Event.INPUT)
+        store_events(tx, [event])
 
 
 def change_ruled(tx: Transaction, body: Body, node: Any) -> None:

@@ -19,8 +19,9 @@ from mlmd_model_registry.kubeflow.history import note_metric
 from mlmd_model_registry.kubeflow.nodes import changed_node, entity_json, new_node
 from mlmd_model_registry.kubeflow.pages import Paging, Selection, node_page
 from mlmd_model_registry.kubeflow.reads import Entities, entity_of, find_node
-from mlmd_model_registry.kubeflow.registered import RULED, change_ruled, make_ruled
+from mlmd_model_registry.kubeflow.registered import RULED, change_ruled, make_ruled, note_serving
 from mlmd_model_registry.kubeflow.shapes import (
+    ARTIFACTS,
     EXPERIMENT_RUN,
     METRIC,
     MODEL_VERSION,
@@ -28,6 +29,7 @@ from mlmd_model_registry.kubeflow.shapes import (
     PARENTS,
     REFERENCES,
     REGISTERED_MODEL,
+    SERVE_MODEL,
     Entity,
 )
 from mlmd_model_registry.kubeflow.types import type_ids, written_type_id
@@ -94,7 +96,10 @@ def put_artifact(tx: Transaction, parents: Entities, request: Request) -> Answer
 def _stored_artifact(tx: Transaction, body: Body, parent: int) -> Any:
     entity = body.entity
     if body.node_id is not None:
-        return find_node(tx, (entity,), body.node_id)
+        stored = find_node(tx, ARTIFACTS, body.node_id)
+        if stored.type != entity.type_name:
+            raise InvalidArgument(f"artifactType: artifact {body.node_id} is no {entity.noun} and cannot become one.")
+        return stored
     if entity not in _IN_PLACE or not body.name:
         return None
     types = tuple(type_ids(tx, (entity,)).values())
@@ -127,6 +132,8 @@ def make(tx: Transaction, body: Body, parent: int) -> Any:
     (node_id,) = create_nodes(tx, entity.kind, [node])
     if parent:
         link(tx, entity.kind, node_id, parent)
+    if entity is SERVE_MODEL:
+        note_serving(tx, node_id, body.values["modelVersionId"])
     touch(tx)
     return stored_node(tx, entity, node_id)
 

@@ -179,6 +179,8 @@ def test_what_stays_as_it_was_made(api: Api) -> None:
     assert "artifactType" in api.error(
         400, "PATCH", f"/artifacts/{artifact['id']}", json={"artifactType": "model-artifact"}
     )
+    wrong = {"id": artifact["id"], "name": "a", "artifactType": "metric", "value": 1}
+    assert "artifactType" in api.error(400, "POST", f"{path}/artifacts", json=wrong)
     assert api.get(path) == version
 
 

@@ -19,9 +19,9 @@ class Wire:
     def __init__(self, url: str) -> None:
         self.url = url
 
-    def __call__(self, method: str, service: str = REGISTRY, **request: Any) -> Any:
+    def __call__(self, method: str, of: str = REGISTRY, /, **request: Any) -> Any:
         """Make a call that must succeed."""
-        response = httpx.post(f"{self.url}/{service}/{method}", json=request, timeout=30)
+        response = httpx.post(f"{self.url}/{of}/{method}", json=request, timeout=30)
         assert response.status_code == 200, response.text
         return response.json()
 
@@ -134,6 +134,25 @@ def test_what_kubeflows_api_wrote_reads_as_its_mapping_says(api: Api, wire: Wire
     (execution,) = wire.mlmd("GetExecutionsByContext", contextId=service["id"])["executions"]
     assert (execution["id"], execution["name"]) == (serve["id"], f"{service['id']}:x")
     assert execution["lastKnownState"] == "UNKNOWN"
+
+
+def test_what_is_served_is_a_deployment_and_ends_an_impact(api: Api, wire: Wire) -> None:
+    model, version, artifact = register(api, f"s3://bucket/{fresh()}")
+    environment = api.post("/serving_environments", name=fresh("ns"))
+    said = {"servingEnvironmentId": environment["id"], "registeredModelId": model["id"], "name": "s"}
+    service = api.post("/inference_services", **said)
+    serves = f"/inference_services/{service['id']}/serves"
+    serve = api.post(serves, modelVersionId=version["id"], lastKnownState="RUNNING")
+    (event,) = wire.mlmd("GetEventsByExecutionIDs", executionIds=[serve["id"]])["events"]
+    assert (event["artifactId"], event["type"]) == (artifact["id"], "INPUT")
+    (deployment,) = wire("ListDeployments", model=model["name"])["deployments"]
+    assert (deployment["environment"], deployment["service"]) == (environment["name"], "s")
+    assert deployment["state"] == "DEPLOYMENT_STATE_RUNNING"
+    place = {"environment": environment["name"], "service": "t", "model": model["name"], "version": "one"}
+    wire("RecordDeployment", **place, state="DEPLOYMENT_STATE_RUNNING")
+    ours = api.get("/inference_service", name="t", parentResourceId=environment["id"])
+    assert (ours["modelVersionId"], ours["desiredState"]) == (version["id"], "DEPLOYED")
+    assert [one["lastKnownState"] for one in api.items(f"/inference_services/{ours['id']}/serves")] == ["RUNNING"]
 
 
 def test_numbers_that_json_has_no_word_for(api: Api, wire: Wire) -> None:
