@@ -9,6 +9,7 @@
 #   make bench | differential | image        the benchmark; a long comparison with Google's core; the container image
 #   make soak                                the tests that kill servers, with a minute of writing before each
 #   make bench-metrics                       bulk ingest of metrics beside a bare executemany and MLflow
+#   make bench-registry                      resolving a model's alias beside a bare grpcio echo and MLflow
 #   make bench-lineage                       a walk of 2,000 nodes out of up to 10^6 edges beside one by hand
 #   make clean                               remove the environments and everything generated
 #
@@ -47,7 +48,7 @@ TEST_PACKAGES := mariadb-server libmariadb-dev pkg-config gcc libc6-dev python3-
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 
-.PHONY: serve demo test tests environment environments lint format protos protos-check graphql bench bench-metrics differential image \
+.PHONY: serve demo test tests environment environments lint format protos protos-check graphql bench bench-metrics bench-registry differential image \
 	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment registry-clients uv reference protos-environment protobuf-environments interpreter
 .DEFAULT_GOAL := serve
 
@@ -91,6 +92,9 @@ bench-metrics: environment mlflow-environment
 
 bench-lineage: environment
 	$(BIN)/python -m benchmarks.lineage $(ARGS)
+
+bench-registry: environment mlflow-environment
+	MLMD_MLFLOW_PYTHON=.envs/mlflow/bin/python $(BIN)/python -m benchmarks.registry $(ARGS)
 
 differential: environments
 	MLMD_DIFFERENTIAL=long $(BIN)/python -m pytest -n $(WORKERS) tests/differential $(ARGS)
