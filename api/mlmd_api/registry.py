@@ -26,6 +26,10 @@ class TenantRegistries:
         self._opened: dict[str, Registry] = {}
         self._lock = threading.Lock()
 
+    def opened(self, tenant: str) -> "Registry | None":
+        """Return the tenant's registry if somebody asked for it before; takes no time."""
+        return self._opened.get(tenant)
+
     def of(self, tenant: str) -> "Registry":
         """Return the tenant's registry; raises what opening its database raises."""
         found = self._opened.get(tenant)

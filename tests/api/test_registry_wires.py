@@ -9,7 +9,9 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, ClassVar
 from urllib.parse import quote
 
 import grpc
@@ -300,3 +302,64 @@ def test_workers_share_what_counts_no_longer(start_server: StartServer, sqlite_u
         ask(doors, "MoveModelAlias", **ground.champion, version=str(wanted))
         found = {ask(doors, "ResolveModel", uri=ground.uri).number for _ in range(6)}
         assert found == {wanted}, "every call is a connection of its own and may meet the other worker"
+
+
+TOKENS = """
+[[token]]
+token = "reader"
+subject = "rita"
+roles = ["reader"]
+[[token]]
+token = "writer"
+subject = "will"
+roles = ["writer"]
+[[token]]
+token = "admin"
+subject = "ada"
+roles = ["admin"]
+"""
+
+
+class _Hook(BaseHTTPRequestHandler):
+    heard: ClassVar[list[bytes]] = []
+
+    def do_POST(self) -> None:
+        self.heard.append(self.rfile.read(int(self.headers["content-length"])))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
+
+
+def test_roles_and_a_webhook_of_a_running_server(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "tokens.toml").write_text(TOKENS)
+    options = ("--auth", f"tokens={tmp_path}/tokens.toml", "--webhook-private-addresses", "true")
+    server = start_server(sqlite_url, http=True, options=options)
+
+    def doors(token: str) -> Doors:
+        return Doors(server.grpc_port, server.http_port, {"authorization": f"Bearer {token}"})
+
+    hook = ThreadingHTTPServer(("127.0.0.1", 0), _Hook)
+    threading.Thread(target=hook.serve_forever, daemon=True).start()
+    with contextlib.closing(hook.socket):
+        made = {"model": "fraud", "create_model": True, "uri": "s3://b/1"}
+        move = {"model": "fraud", "alias": "champion", "version": "1"}
+        webhook = {"url": f"http://127.0.0.1:{hook.server_address[1]}/"}
+        assert hear("grpc", doors("reader"), "CreateModelVersion", **made).code is Code.PERMISSION_DENIED
+        assert ask(doors("writer"), "CreateModelVersion", **made).version.subject == "will"
+        for method, fields in (("SetModelGates", {"model": "fraud"}), ("CreateWebhook", webhook), ("ListWebhooks", {})):
+            assert hear("grpc", doors("writer"), method, **fields).code is Code.PERMISSION_DENIED
+        ask(doors("admin"), "CreateWebhook", **webhook)
+        assert hear("grpc", doors("reader"), "MoveModelAlias", **move).code is Code.PERMISSION_DENIED
+        assert ask(doors("writer"), "MoveModelAlias", **move).move.subject == "will"
+        assert ask(doors("reader"), "ResolveModel", uri="models:/fraud@champion").number == 1
+        asked = f"{server.http_url}/registry/resolve?uri=models:/fraud@champion"
+        assert httpx.get(asked, trust_env=False).status_code == 401
+        assert httpx.get(asked, headers=doors("reader").metadata, trust_env=False).status_code == 200
+        until = time.monotonic() + 30
+        while not _Hook.heard and time.monotonic() < until:
+            time.sleep(0.05)
+        (body,) = _Hook.heard
+        assert json.loads(body)["move"]["subject"] == "will"
+        hook.shutdown()
