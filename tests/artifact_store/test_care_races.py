@@ -1,0 +1,98 @@
+"""What keeps an artifact and what deletes it, at the same moment: one of them wins, and neither half."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.garbage_collection import collect
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.requests import Requests
+from mlmd_artifact_store.sweeping import sweep
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.errors import FailedPrecondition, NotFound
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import admin_pb2 as v1
+
+from tests.artifact_store.care import Admin, alias, upload
+from tests.artifact_store.uploads import artifact, begin, send, upload_file
+
+ROUNDS = 12
+
+
+@pytest.fixture
+def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
+    """An empty artifact store, on SQLite and on MariaDB."""
+    store = Store.open(database_url)
+    yield Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
+    store.close()
+
+
+def both(*steps: Callable[[], object]) -> list[bool]:
+    """Take steps at the same moment; return which of them succeeded rather than being refused."""
+    gate = threading.Barrier(len(steps))
+
+    def take(step: Callable[[], object]) -> bool:
+        gate.wait()
+        try:
+            step()
+        except (FailedPrecondition, NotFound):
+            return False
+        return True
+
+    with ThreadPoolExecutor(len(steps)) as pool:
+        return list(pool.map(take, steps))
+
+
+@pytest.mark.parametrize("keeper", ["alias", "pin"])
+@pytest.mark.parametrize("deleter", ["gc", "purge"])
+def test_what_is_kept_is_not_deleted(requests: Requests, keeper: str, deleter: str) -> None:
+    admin, artifacts = Admin(requests), requests.artifacts
+    outcomes = set()
+    for number in range(1, ROUNDS + 1):
+        made = upload(requests, b"%d" % number, collection="m")
+
+        def keep(made: int = made, number: int = number) -> None:
+            if keeper == "pin":
+                admin("PinArtifact", artifact_id=made)
+            else:
+                alias(requests, "m", f"a{number}", number)
+
+        def delete(made: int = made) -> None:
+            if deleter == "gc":
+                list(collect(artifacts, [made]))
+            else:
+                admin.purge(kind=v1.NODE_KIND_ARTIFACT, ids=[made], include_bytes=True)
+
+        kept, deleted = both(keep, delete)
+        gone = artifact(artifacts.store, made).state == pb.Artifact.DELETED
+        assert kept != gone
+        if deleter == "purge":
+            assert deleted == gone
+        if kept:
+            assert b"".join(artifacts.read(made, "f")) == b"%d" % number
+        else:
+            with pytest.raises(NotFound):
+                artifacts.manifest(made)
+        outcomes.add(kept)
+    assert outcomes
+
+
+def test_an_upload_is_committed_or_swept(requests: Requests) -> None:
+    artifacts = requests.artifacts
+    for number in range(ROUNDS):
+        content = b"%d" % number
+        pending = artifacts.begin_upload(begin(artifacts.store, upload_file("f", content))).artifact_id
+        send(requests, pending, {"f": content})
+        committed, swept, _ = both(
+            lambda pending=pending: artifacts.commit_upload(pending),  # type: ignore[misc]
+            lambda: sweep(artifacts, -1),
+            lambda: sweep(artifacts, -1),
+        )
+        assert swept
+        state = artifact(artifacts.store, pending).state
+        assert state == (pb.Artifact.LIVE if committed else pb.Artifact.ABANDONED)
+        if committed:
+            assert b"".join(artifacts.read(pending, "f")) == content
