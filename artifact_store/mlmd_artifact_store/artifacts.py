@@ -222,7 +222,7 @@ class Artifacts:
         Bytes that were right make a declared digest a verified one.
         """
         manifest, file = self.file(artifact_id, path, caller)
-        reader, key = self.blob_of(manifest, path)
+        reader, key = self.blob_of(manifest, path) if file.sha256 else self._unchanged(manifest, file)
         chunks = reader.read(key)
         return self._checked(artifact_id, file, chunks, caller)
 
@@ -230,9 +230,19 @@ class Artifacts:
         self, artifact_id: int, path: str, start: int, length: int | None, caller: Caller = LOCAL
     ) -> Iterator[bytes]:
         """Yield a part of a file; what is not read whole cannot be held against its digest."""
-        manifest, _ = self.file(artifact_id, path, caller)
-        reader, key = self.blob_of(manifest, path)
+        manifest, file = self.file(artifact_id, path, caller)
+        reader, key = self._unchanged(manifest, file)
         return reader.read(key, start, length)
+
+    def _unchanged(self, manifest: Manifest, file: StoredFile) -> tuple[BlobReader, str]:
+        """Return reader and key of a file; raises DataLoss when others changed it since it was written down."""
+        reader, key = self.blob_of(manifest, file.path)
+        if manifest.is_external and manifest.is_recorded and file.etag and reader.stat(key).etag != file.etag:
+            raise DataLoss(
+                f"The file {file.path!r} of artifact {manifest.artifact_id} is no longer the one that was recorded at "
+                f"{manifest.root_uri}; whoever wrote it has replaced it."
+            )
+        return reader, key
 
     def _checked(self, artifact_id: int, file: StoredFile, chunks: Iterator[bytes], caller: Caller) -> Iterator[bytes]:
         digest, size_bytes, held = hashlib.sha256(), 0, b""

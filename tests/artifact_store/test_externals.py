@@ -153,6 +153,21 @@ def test_files_are_written_down_and_verified_later(elsewhere: Elsewhere) -> None
         elsewhere.whole(made, "model.bin")
 
 
+def test_files_that_others_replaced_are_not_passed_off(elsewhere: Elsewhere) -> None:
+    elsewhere.write("mlpipeline/r/f", b"before")
+    made = elsewhere.recorded("mlpipeline/r/")
+    elsewhere.artifacts.record_files(made)
+    assert elsewhere.whole(made, "f") == b"before"
+    elsewhere.write("mlpipeline/r/f", b"after!")
+    for read in (
+        lambda: elsewhere.whole(made, "f"),
+        lambda: b"".join(elsewhere.artifacts.read_range(made, "f", 0, 3)),
+    ):
+        with pytest.raises(DataLoss, match="replaced"):
+            read()
+    assert [found.verdict for found in verify(elsewhere.artifacts)] == [Verdict.CHANGED]
+
+
 def test_one_file_is_written_down(elsewhere: Elsewhere) -> None:
     elsewhere.write("mlpipeline/a/model.pkl", b"pickle")
     elsewhere.write("mlpipeline/a/model.pkl.json", b"{}")
