@@ -148,11 +148,12 @@ registry-clients: uv
 mlflow-environment: uv
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/mlflow $(UV) sync --locked --quiet --project environments/mlflow --python "$(PYTHON)" $(MYSQL)
 
-# The oldest and the newest protobuf that the client allows, on every Python of the machine.
+# The oldest and the newest protobuf that the client allows, on every Python of the machine; 3.14 cannot load 4.25.
 protobuf-environments: uv
 	@for python in $(PYTHONS); do \
 		path=$$(environments/interpreter $$python) || continue; \
 		for protobuf in 4 7; do \
+			if [ $$protobuf-$$python = 4-3.14 ]; then continue; fi; \
 			UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/protobuf$$protobuf-$$python \
 				$(UV) sync --locked --quiet --project environments/protobuf$$protobuf --python "$$path"; \
 		done; \

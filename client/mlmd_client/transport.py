@@ -12,7 +12,6 @@ the client stays light: `embedded` is called with the target, `connection_config
 """
 
 import re
-from importlib.metadata import entry_points
 from typing import Any
 
 from mlmd_client.calls import CallError, Metadata, Transport
@@ -60,6 +59,8 @@ def open_transport(target: str | None = None, *, token: str = "", tls: Tls | Non
 
 def call_entry_point(name: str, *arguments: Any) -> Transport:
     """Return what the server's entry point makes of the arguments; raises MissingExtra and what it raises."""
+    from importlib.metadata import entry_points  # slow to import, and servers need none
+
     found = entry_points(group=GROUP, name=name)
     if not found:
         raise MissingExtra("a store in this process needs the server's package; run: pip install 'mlmd-server[server]'")

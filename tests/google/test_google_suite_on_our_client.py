@@ -46,6 +46,7 @@ EVERYWHERE = [
     pytest.param(protobuf, python, id=f"protobuf{protobuf}-python{python}")
     for protobuf in ("4", "7")
     for python in ("3.11", "3.12", "3.13", "3.14")
+    if (protobuf, python) != ("4", "3.14")  # whose compiled part Python 3.14 does not load any more
 ]
 
 
