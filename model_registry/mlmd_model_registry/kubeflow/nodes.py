@@ -66,11 +66,16 @@ def changed_node(tx: Transaction, body: Body, node_id: int, type_id: int) -> tup
 
 
 def _set_rest(tx: Transaction, node: Any, body: Body) -> None:
-    if body.external_id is not None:
+    """Set the external id, of which an empty one is none, and the custom properties."""
+    if body.external_id:
         if len(tx.text.encode(body.external_id)) > LONGEST_NAME:
             raise InvalidArgument(f"externalId: {body.external_id[:40]!r}… is longer than {LONGEST_NAME} characters.")
         node.external_id = body.external_id
     for name, value in (body.custom or {}).items():
+        if len(tx.text.encode(name)) > LONGEST_NAME:
+            raise InvalidArgument(
+                f"customProperties: the name {name[:40]!r}… is longer than {LONGEST_NAME} characters."
+            )
         node.custom_properties[name].CopyFrom(value)
 
 

@@ -76,7 +76,9 @@ def _merged(tx: Transaction, body: Body, stored: pb.Context) -> pb.Context:
     for key in changed.properties:
         merged.properties[key].CopyFrom(changed.properties[key])
     if "external_id" in paths:
-        merged.external_id = changed.external_id
+        merged.ClearField("external_id")
+        if changed.HasField("external_id"):
+            merged.external_id = changed.external_id
     if "custom_properties" in paths:
         merged.custom_properties.clear()
         for key in changed.custom_properties:

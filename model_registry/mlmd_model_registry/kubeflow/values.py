@@ -236,7 +236,7 @@ def _read_struct(place: str, text: str) -> Struct:
     except DecodeError:
         struct.Clear()
     if not struct.fields:
-        raise InvalidArgument(f"{place}: the base64 holds no JSON object; send the JSON of an object in base64.")
+        raise InvalidArgument(f"{place}: the base64 holds no JSON object, or one that is nested too deeply to be kept.")
     return struct
 
 

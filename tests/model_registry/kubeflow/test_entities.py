@@ -242,6 +242,17 @@ def test_unicode_slashes_and_quotes_in_names(api: Api) -> None:
     assert api.get("/model_artifact", name=name, parentResourceId=version["id"]) == artifact
 
 
+@pytest.mark.parametrize("path", ["/registered_models", "/serving_environments"])
+def test_an_empty_external_id_is_none(api: Api, path: str) -> None:
+    one, two = (api.post(path, name=fresh(), externalId="") for _ in range(2))
+    assert "externalId" not in one
+    assert "externalId" not in two
+    named = api.patch(f"{path}/{one['id']}", externalId=fresh("external"))
+    assert named["externalId"]
+    assert "externalId" not in api.patch(f"{path}/{one['id']}", externalId="")
+    assert api.post(path, name=fresh(), externalId=named["externalId"])["externalId"] == named["externalId"]
+
+
 def test_long_names(api: Api) -> None:
     model = api.model()
     for length in (1, 250 - 4):
@@ -251,3 +262,7 @@ def test_long_names(api: Api) -> None:
     )
     assert "too long" in api.error(400, "POST", "/registered_models", json={"name": "m" * 256})
     assert "externalId" in api.error(400, "POST", "/registered_models", json={"name": fresh(), "externalId": "e" * 256})
+    custom = {"k" * 255: CUSTOM["flag"]}
+    assert api.model(customProperties=custom)["customProperties"] == custom
+    wrong = {"name": fresh(), "customProperties": {"k" * 256: CUSTOM["flag"]}}
+    assert "customProperties" in api.error(400, "POST", "/registered_models", json=wrong)
