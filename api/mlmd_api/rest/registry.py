@@ -77,12 +77,13 @@ class Resolving:
 
     async def _kept(self, question: v1.ResolveModelRequest, caller: Caller) -> "Kept":
         """Return the answer; one that is in the cache needs no thread of the pool."""
-        opened = self._tenants.opened(caller.tenant)
-        kept = opened.peek(question) if opened is not None else None
+        registry = self._tenants.opened(caller.tenant)
+        kept = registry.peek(question) if registry is not None else None
         if kept is not None:
             return kept
         loop = asyncio.get_running_loop()
-        registry = opened or await loop.run_in_executor(self._executor, self._tenants.of, caller.tenant)
+        if registry is None:
+            registry = await loop.run_in_executor(self._executor, self._tenants.of, caller.tenant)
         return await loop.run_in_executor(self._executor, registry.resolve_kept, question, caller)
 
 
