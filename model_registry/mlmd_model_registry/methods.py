@@ -9,6 +9,7 @@ from mlmd_schemas.caller import Role
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_model_registry import alias_calls, cards, deployment_calls, model_calls, webhooks
+from mlmd_model_registry.resolution import resolve
 
 REGISTRY_SERVICE = "mlmd.v1.ModelRegistry"
 
@@ -56,3 +57,6 @@ REGISTRY_METHODS: tuple[Rpc, ...] = (
 
 CREATE_WEBHOOK = _writes("CreateWebhook", webhooks.create_webhook, Role.ADMIN)
 """Not in the table above: where a webhook may lead is for the server's settings to say."""
+
+RESOLVE_MODEL = _reads("ResolveModel", lambda tx, request: resolve(tx, request).response)
+"""Resolving within a transaction, without signed requests; `Registry` answers the wires' call from its cache."""

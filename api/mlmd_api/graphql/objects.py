@@ -20,7 +20,7 @@ def made_object(name: str, fields: Mapping[str, Any], *interfaces: Any, descript
     return type(name, (graphene.ObjectType,), {**fields, "Meta": meta})
 
 
-def resolved(kind: Any, resolver: Resolver, description: str = "", **arguments: Any) -> Any:
+def resolved(kind: Any, resolver: Resolver, description: str = "", /, **arguments: Any) -> Any:
     """Return a field with its resolver."""
     return graphene.Field(kind, args=arguments, resolver=resolver, description=description or None)
 

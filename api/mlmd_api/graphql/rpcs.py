@@ -4,8 +4,11 @@ from google.protobuf.message import Message
 from mlmd_lineage.methods import LINEAGE_METHODS
 from mlmd_metadata_store.methods import METADATA_METHODS
 from mlmd_metadata_store.rpc import MLMD_SERVICE, Rpc
+from mlmd_model_registry.methods import REGISTRY_METHODS, RESOLVE_MODEL
 
-_BY_PATH: dict[str, Rpc] = {rpc.path: rpc for rpc in (*METADATA_METHODS, *LINEAGE_METHODS)}
+_BY_PATH: dict[str, Rpc] = {
+    rpc.path: rpc for rpc in (*METADATA_METHODS, *LINEAGE_METHODS, *REGISTRY_METHODS, RESOLVE_MODEL)
+}
 
 
 def rpc(name: str, service: str = MLMD_SERVICE) -> Rpc:

@@ -20,6 +20,7 @@ from mlmd_api.graphql.node_mutations import node_mutations
 from mlmd_api.graphql.node_objects import define_nodes
 from mlmd_api.graphql.node_queries import MOST_NAMED, node_queries
 from mlmd_api.graphql.objects import made_object, resolved
+from mlmd_api.graphql.registry_fields import registry_mutations, registry_queries
 from mlmd_api.graphql.session import Session
 from mlmd_api.graphql.type_objects import define_types
 
@@ -43,9 +44,16 @@ def schema() -> GraphQLSchema:
     collection_objects.define_collections()
     file_objects.define_files()
     metric_objects.define_metrics()
-    queries = (_node_fields(), node_queries(), collection_queries(), metric_queries(), lineage_queries())
+    queries = (
+        _node_fields(),
+        node_queries(),
+        collection_queries(),
+        metric_queries(),
+        lineage_queries(),
+        registry_queries(),
+    )
     query = made_object("Query", {name: field for fields in queries for name, field in fields.items()})
-    mutations = (node_mutations(), metric_mutations(), collection_mutations())
+    mutations = (node_mutations(), metric_mutations(), collection_mutations(), registry_mutations())
     mutation = made_object("Mutation", {name: field for fields in mutations for name, field in fields.items()})
     made = graphene.Schema(query=query, mutation=mutation, types=list(OBJECTS.values()))
     return made.graphql_schema  # type: ignore[no-any-return]

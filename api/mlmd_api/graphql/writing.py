@@ -38,7 +38,7 @@ def call(info: Any, name: str, request: Message, given: Mapping[str, Any], servi
     return session.write(f"/{service}/{name}", request, key)
 
 
-def written(kind: Any, resolver: Callable[..., Any], description: str, **arguments: Any) -> Any:
+def written(kind: Any, resolver: Callable[..., Any], description: str, /, **arguments: Any) -> Any:
     """Return a field of Mutation, which takes an idempotency key too."""
 
     async def resolve(root: Any, info: Any, **given: Any) -> Any:

@@ -19,6 +19,7 @@ from mlmd_artifact_store.requests import Requests
 from mlmd_lineage.methods import LINEAGE_METHODS
 from mlmd_metadata_store.methods import METADATA_METHODS
 from mlmd_metadata_store.store import Store
+from mlmd_model_registry.methods import REGISTRY_METHODS
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
@@ -65,7 +66,7 @@ def open_graph(tmp_path: Path) -> Iterator[Callable[..., Graph]]:
         artifacts = Artifacts(store, open_blobs(str(tmp_path / "blobs")))
         tenants = TenantArtifacts(lambda tenant: Requests(artifacts, "http://here"))
         methods = [
-            *store_methods((*METADATA_METHODS, *LINEAGE_METHODS), stores),
+            *store_methods((*METADATA_METHODS, *LINEAGE_METHODS, *REGISTRY_METHODS), stores),
             *artifact_methods(ARTIFACT_CALLS, tenants),
         ]
         return Graph(
