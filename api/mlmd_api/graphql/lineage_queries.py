@@ -16,7 +16,7 @@ from mlmd_api.graphql.entities import entity
 from mlmd_api.graphql.enums import enum_of
 from mlmd_api.graphql.event_objects import event_fields
 from mlmd_api.graphql.messages import object_of
-from mlmd_api.graphql.objects import made_object, many, resolved
+from mlmd_api.graphql.objects import camel, made_object, many, resolved
 from mlmd_api.graphql.rpcs import rpc
 
 MOST_NODES = 1_000
@@ -51,7 +51,9 @@ def _walk(name: str, request: type[Message], answer: str, description: str, **re
     def resolve(_root: Any, info: Any, **given: Any) -> Any:
         for size in ("page_size", "max_nodes"):
             if (given.get(size) or 0) > MOST_NODES:
-                raise InvalidArgument(f"{size}: {given[size]} is more than {MOST_NODES:,}; go on with the page token.")
+                raise InvalidArgument(
+                    f"{camel(size)}: {given[size]:,} is more than {MOST_NODES:,}; go on with the page token."
+                )
         return info.context.ask(method, message_of(request, given))
 
     kind = object_of(method.response.DESCRIPTOR, answer)

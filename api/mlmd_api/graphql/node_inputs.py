@@ -100,6 +100,7 @@ def fill_node(node: Any, kind: Kind, given: Mapping[str, Any], place: str) -> No
         node.id = database_id(given["id"], kind.name.capitalize(), f"{place}.id")
     if given.get("type_id") is not None:
         node.type_id = database_id(given["type_id"], f"{kind.name.capitalize()}Type", f"{place}.typeId")
+    _check_external_id(given, place)
     for field in ("name", "external_id", "uri"):
         if given.get(field) is not None:
             setattr(node, field, given[field])
@@ -113,6 +114,7 @@ def fill_node(node: Any, kind: Kind, given: Mapping[str, Any], place: str) -> No
 
 def fill_type(message: Any, given: Mapping[str, Any], place: str) -> None:
     """Put what was given into the message of a type; raises InvalidArgument naming what does not fit."""
+    _check_external_id(given, place)
     for field in ("name", "version", "description", "external_id"):
         if given.get(field) is not None:
             setattr(message, field, given[field])
@@ -144,6 +146,12 @@ def fill_event(event: pb.Event, given: Mapping[str, Any], place: str) -> None:
         if len(chosen) != 1:
             raise InvalidArgument(f"{place}.path[{number}]: has {len(chosen)} of index and key; set exactly one.")
         setattr(event.path.steps.add(), chosen[0], step[chosen[0]])
+
+
+def _check_external_id(given: Mapping[str, Any], place: str) -> None:
+    """Refuse an empty one: nothing can be found by it, and two of them are in each other's way."""
+    if given.get("external_id") == "":
+        raise InvalidArgument(f"{place}.externalId: is empty; leave it out.")
 
 
 def _number(member: Any) -> Any:

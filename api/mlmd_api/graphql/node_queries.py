@@ -15,7 +15,7 @@ from mlmd_api.graphql.entities import entity
 from mlmd_api.graphql.enums import enum_of
 from mlmd_api.graphql.global_ids import database_id
 from mlmd_api.graphql.node_objects import CONNECTIONS
-from mlmd_api.graphql.objects import many, resolved
+from mlmd_api.graphql.objects import camel, many, resolved
 from mlmd_api.graphql.rpcs import rpc
 from mlmd_api.graphql.session import Session
 
@@ -100,7 +100,8 @@ def chosen(given: dict[str, Any], ways: tuple[str, ...], wanted: str) -> str:
     """Return which of the ways to name something was taken; raises InvalidArgument unless it is exactly one."""
     taken = [way for way in ways if given.get(way) is not None]
     if len(taken) != 1:
-        raise InvalidArgument(f"{wanted}: {len(taken)} ways to say which; give one of {', '.join(ways)}.")
+        shown = ", ".join(camel(way) for way in ways)
+        raise InvalidArgument(f"{wanted}: {len(taken)} ways to say which; give one of {shown}.")
     return taken[0]
 
 

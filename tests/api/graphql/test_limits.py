@@ -1,0 +1,93 @@
+"""What is too much is refused before anything is read, with what to change."""
+
+from collections.abc import Callable
+
+import pytest
+from mlmd_api.graphql.engine import GraphqlSettings
+from mlmd_api.graphql.limits import GraphqlLimits
+
+from tests.api.graphql.conftest import Graph, populate
+from tests.metadata_store.calls import counted
+
+
+def nested(levels: int) -> str:
+    """Return a query that goes from artifact to execution and back, so many times."""
+    inner = "name"
+    for _ in range(levels):
+        inner = f"events(first: 1) {{ nodes {{ artifact {{ {inner} }} }} }}"
+        inner = f"events(first: 1) {{ nodes {{ execution {{ {inner} }} }} }}"
+    return f"{{ artifacts(first: 1) {{ nodes {{ {inner} }} }} }}"
+
+
+WIDE = """{ artifacts(first: 100) { nodes { events(first: 100) { nodes {
+  artifact { events(first: 100) { nodes { id } } } } } } } }"""
+CHAIN = " ".join(f"fragment f{n} on Artifact {{ ...f{n + 1} ...f{n + 1} }}" for n in range(20))
+REFUSED = {
+    "deep": (nested(5), "RESOURCE_EXHAUSTED", "depth: "),
+    "deeper than the parser goes": ("{ a " * 3000 + "}" * 3000, "INVALID_ARGUMENT", "nested too deeply"),
+    "wide": (WIDE, "RESOURCE_EXHAUSTED", "cost: "),
+    "aliases": (
+        "{ " + " ".join(f"a{n}: artifact(id: {n}) {{ id }}" for n in range(60)) + " }",
+        "RESOURCE_EXHAUSTED",
+        "artifact: is asked more than 50 times",
+    ),
+    "fragments of fragments": (
+        "{ artifact(id: 1) { ...f0 } } " + CHAIN + " fragment f20 on Artifact { id }",
+        "RESOURCE_EXHAUSTED",
+        "id: is asked more than 50 times",
+    ),
+    "tokens": ("{ artifact(id: 1) { " + "id " * 20_000 + "} }", "INVALID_ARGUMENT", "tokens"),
+    "characters": ('{ artifact(externalId: "' + "x" * 300_000 + '") { id } }', "RESOURCE_EXHAUSTED", "characters"),
+    "a page": ("{ artifacts(first: 101) { nodes { id } } }", "INVALID_ARGUMENT", "first: 101 is not 1 to 100"),
+    "points": (
+        "{ artifacts(first: 100) { nodes { series { sample(points: 100000) { values } } } } }",
+        "RESOURCE_EXHAUSTED",
+        "cost: ",
+    ),
+    "ids": (
+        '{ nodes(ids: ["QXJ0aWZhY3Q6MQ"' + ', "QXJ0aWZhY3Q6MQ"' * 100 + "]) { id } }",
+        "INVALID_ARGUMENT",
+        "ids: 101 of them",
+    ),
+    "introspection in circles": (
+        "{ __schema { types { fields { type { fields { type { fields { type { fields { name } } } } } } } } } }",
+        "INVALID_ARGUMENT",
+        "introspection",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_too_much_is_refused_without_a_statement(small: Graph, case: str) -> None:
+    query, code, part = REFUSED[case]
+    small.ask("{ artifactTypes { id } }")
+    with counted(small.store) as statements:
+        told = small.refusal(query)
+    assert told[0] == code
+    assert part in told[1]
+    assert not statements
+
+
+def test_what_is_just_allowed_is_answered(small: Graph) -> None:
+    populate(small.call, 3)
+    assert small.ask(nested(2))["artifacts"]["nodes"]
+    aliases = " ".join(f"a{n}: artifact(id: {n}) {{ id }}" for n in range(1, 51))
+    assert len(small.ask(f"{{ {aliases} }}")) == 50
+
+
+def test_an_operator_decides(open_graph: Callable[..., Graph], sqlite_url: str) -> None:
+    graph = open_graph(sqlite_url, GraphqlSettings(introspection=False, limits=GraphqlLimits(depth=3, cost=100)))
+    assert graph.ask("{ artifacts(first: 5) { nodes { id } } }")
+    assert graph.refusal("{ artifacts(first: 5) { nodes { type { id } } } }")[1].startswith("depth: ")
+    assert graph.refusal("{ artifacts(first: 100) { nodes { id } } }")[1].startswith("cost: ")
+    for query in ("{ __schema { types { name } } }", '{ __type(name: "Artifact") { name } }'):
+        assert graph.refusal(query)[0] == "INVALID_ARGUMENT"
+    assert graph.ask("{ artifacts(first: 1) { __typename } }") == {"artifacts": {"__typename": "ArtifactConnection"}}
+    assert "Did you mean" not in graph.refusal("{ artifactz { nodes { id } } }")[1]
+
+
+def test_variables_count_as_what_they_hold(small: Graph) -> None:
+    query = """query($n: Int = 100) { artifacts(first: $n) { nodes { events(first: $n) { nodes { artifact {
+      contexts(first: $n) { nodes { id } } } } } } } }"""
+    assert small.refusal(query)[1].startswith("cost: ")
+    assert small.ask(query, n=5) == {"artifacts": {"nodes": []}}
