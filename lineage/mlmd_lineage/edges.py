@@ -6,11 +6,15 @@ from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, NamedTuple
 
+from mlmd_schemas.errors import ResourceExhausted
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 from mlmd_schemas.tables.v10 import Kind
 
 from mlmd_lineage.ends import COLUMN, FAR, Direction, Ref
 from mlmd_lineage.walk import EVENT_ID, Found, Walk
+
+MOST_WAYS = 100_000
+"""Edges through hidden nodes on one page."""
 
 
 class Edge(NamedTuple):
@@ -53,8 +57,21 @@ def page_edges(walk: Walk) -> PageEdges:
                 found.events.append(row)
     found.events.sort(key=itemgetter(EVENT_ID))
     if through:
-        found.others += sorted(set(_through_hidden(walk, through)))
+        found.others += sorted(_few(_through_hidden(walk, through)))
     found.others += _same_content(walk)
+    return found
+
+
+def _few(edges: Iterable[Edge]) -> set[Edge]:
+    """Return distinct edges; raises ResourceExhausted when each of many inputs leads to each of many outputs."""
+    found: set[Edge] = set()
+    for edge in edges:
+        found.add(edge)
+        if len(found) > MOST_WAYS:
+            raise ResourceExhausted(
+                f"options.with_system_nodes: more than {MOST_WAYS:,} ways lead through nodes that are not shown; show "
+                "them, or ask for fewer nodes or hops."
+            )
     return found
 
 

@@ -24,7 +24,7 @@ DEFAULT_NODES = 1_000
 MOST_NODES = 10_000
 
 _KINDS = {"artifact_id": Kind.ARTIFACT, "execution_id": Kind.EXECUTION}
-_TOKEN = struct.Struct(">HqHq8s")
+_TOKEN = struct.Struct(">IqIq8s")
 """Hop and node id of the place, the deepest hop, the newest event, the digest of the request."""
 _NEWEST = sa.select(sa.func.max(EVENT.c.id))
 _NOT_OURS = "page_token: not one that this request gave; take the token of the page before, and ask the same again."
@@ -90,7 +90,7 @@ class Asked:
         walk, bounds = self.walk, self.walk.bounds
         if not (walk.has_next or walk.has_deeper):
             return "", ""
-        newest = bounds.newest_event or tx.rows(_NEWEST)[0][0]
+        newest = bounds.newest_event or tx.rows(_NEWEST)[0][0] or 1  # equal contents need no event
         deeper = bounds.deepest + self._step
         return (
             self._token(bounds.deepest, newest) if walk.has_next else "",
@@ -100,7 +100,7 @@ class Asked:
     _step: int = DEFAULT_HOPS
 
     def _token(self, deepest: int, newest: int) -> str:
-        raw = _TOKEN.pack(*self.walk.end, min(deepest, 0xFFFF), newest, self._digest)
+        raw = _TOKEN.pack(*self.walk.end, min(deepest, 0xFFFFFFFF), newest, self._digest)
         return base64.urlsafe_b64encode(raw).decode("ascii").rstrip("=")
 
 

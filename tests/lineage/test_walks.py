@@ -12,7 +12,7 @@ from mlmd_schemas.tables.own import MANIFEST
 from mlmd_schemas.tables.v10 import ARTIFACT, EVENT, EXECUTION
 
 from tests.lineage.graphs import chain, put_events, put_nodes
-from tests.lineage.questions import all_nodes, artifact, cuts, edges, execution, nodes, pages, plain
+from tests.lineage.questions import all_edges, all_nodes, artifact, cuts, edges, execution, nodes, pages, plain
 from tests.lineage.story import Story
 from tests.metadata_store.calls import Calls, counted
 
@@ -172,6 +172,32 @@ def test_what_orchestrators_write_for_themselves_is_left_out(call: Calls, story:
     assert (nodes(path.path), edges(path.path)) == (["a1", "a2", "e3", "a3"], ["a2>e3", "e3>a3", "a1~a2"])
     asked_for = call("GetImpact", node=artifact(log))
     assert nodes(asked_for.graph) == ["a4"], "what is asked for is always shown"
+
+
+def test_ways_through_a_hidden_node_are_bounded(call: Calls, story: Story) -> None:
+    type_id, dag = story.type_id("Artifact", "system.Dataset"), story.type_id("Execution", "system.DAGExecution")
+    step = story.type_id("Execution", "Step")
+    wide = 400
+    ids = call("PutArtifacts", artifacts=[{"type_id": type_id}] * (2 * wide + 1)).artifact_ids
+    gather, loop = call("PutExecutions", executions=[{"type_id": step}, {"type_id": dag}]).execution_ids
+    events = [(gather, ids[0], "INPUT")]
+    events += [(gather, one, "OUTPUT") for one in ids[1 : wide + 1]] + [
+        (loop, one, "INPUT") for one in ids[1 : wide + 1]
+    ]
+    put_events(call, events + [(loop, one, "OUTPUT") for one in ids[wide + 1 :]])
+    assert call.code("GetImpact", node=artifact(ids[0])) is Code.RESOURCE_EXHAUSTED
+    assert "with_system_nodes" in call.message("GetImpact", node=artifact(ids[0]))
+    shown = call("GetImpact", node=artifact(ids[0]), options={"with_system_nodes": True})
+    assert len(shown.graph.nodes) == 2 * wide + 3
+
+
+def test_equal_contents_without_any_event(call: Calls, story: Story) -> None:
+    copies = [story.artifact() for _ in range(3)]
+    for artifact_id in copies:
+        give_digest(call, artifact_id, b"c" * 32)
+    parts = pages(call, "GetImpact", node=artifact(copies[1]), options={"join_digests": True}, page_size=1)
+    assert all_nodes(parts) == ["a1", "a2", "a3"]
+    assert all_edges(parts) == ["a1=a2", "a1=a3"]
 
 
 def test_equal_contents_join_what_different_tools_recorded(call: Calls, story: Story) -> None:
