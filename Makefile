@@ -49,7 +49,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 
 .PHONY: serve demo test tests environment environments lint format protos protos-check graphql bench bench-metrics bench-registry differential image \
-	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment registry-clients uv reference protos-environment protobuf-environments interpreter
+	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment registry-clients kfp-environment uv reference protos-environment protobuf-environments interpreter
 .DEFAULT_GOAL := serve
 
 serve: interpreter uv
@@ -148,6 +148,10 @@ registry-clients: uv
 mlflow-environment: uv
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/mlflow $(UV) sync --locked --quiet --project environments/mlflow --python "$(PYTHON)" $(MYSQL)
 
+# Kubeflow Pipelines' SDK, which compiles examples/kubeflow.
+kfp-environment: uv
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/kfp $(UV) sync --locked --quiet --project environments/kfp --python "$(PYTHON)"
+
 # The oldest and the newest protobuf that the client allows, on every Python of the machine; 3.14 cannot load 4.25.
 protobuf-environments: uv
 	@for python in $(PYTHONS); do \
@@ -159,7 +163,7 @@ protobuf-environments: uv
 		done; \
 	done
 
-environments: environment reference deploy-environment registry-clients protobuf-environments
+environments: environment reference deploy-environment registry-clients kfp-environment protobuf-environments
 
 # --- what the tests want of the system --------------------------------------------------------------------------------
 

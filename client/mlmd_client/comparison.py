@@ -4,9 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlmd_metrics.confusion import ConfusionMatrix
-from mlmd_metrics.curve import RocCurve
-from mlmd_metrics.drawings import Line, matrix_svg, roc_svg, series_svg
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
 from mlmd_client.drawing import Drawing, Drawings
@@ -14,6 +11,8 @@ from mlmd_client.failures import NOT_FOUND, NotFound, refused
 from mlmd_client.tables import Table
 
 if TYPE_CHECKING:
+    from mlmd_metrics.confusion import ConfusionMatrix
+
     from mlmd_client.service import Service
 
 Owner = tuple[str, int]
@@ -109,6 +108,9 @@ class Comparison:
         >>> store.compare("churn@1", "churn@2").roc("test").svg[:4]
         '<svg'
         """
+        from mlmd_metrics.curve import RocCurve
+        from mlmd_metrics.drawings import roc_svg
+
         curves: dict[str, RocCurve] = {}
         for subject, evaluation in self._evaluations(name):
             for curve in evaluation.curves:
@@ -128,6 +130,8 @@ class Comparison:
         >>> len(store.compare("churn@1", "churn@2").confusion_matrix("test"))
         2
         """
+        from mlmd_metrics.drawings import matrix_svg
+
         drawn: dict[str, Drawing] = {}
         for subject, evaluation in self._evaluations(name):
             if evaluation.matrix.labels:
@@ -143,6 +147,8 @@ class Comparison:
         >>> store.compare("churn@1", "churn@2").series("train/loss").svg[:4]
         '<svg'
         """
+        from mlmd_metrics.drawings import Line, series_svg
+
         owners = self._owners()
         request = v1.ReadSeriesRequest(owners=[owner_message(owner) for owner in owners], names=[name], slice="")
         found = self._service.read("/mlmd.v1.Metrics/ReadSeries", request).series
@@ -174,12 +180,14 @@ class Comparison:
         return "".join(parts)
 
 
-def matrix_of(message: v1.MatrixCounts) -> ConfusionMatrix:
+def matrix_of(message: v1.MatrixCounts) -> "ConfusionMatrix":
     """Return the matrix that a message holds.
 
     >>> matrix_of(v1.MatrixCounts(labels=["a", "b"], counts=[1, 2, 3, 4])).counts
     ((1, 2), (3, 4))
     """
+    from mlmd_metrics.confusion import ConfusionMatrix
+
     cells = list(message.weighted_counts or message.counts)
     size = len(message.labels)
     return ConfusionMatrix(list(message.labels), [cells[row * size : (row + 1) * size] for row in range(size)])

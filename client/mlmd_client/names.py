@@ -48,6 +48,8 @@ def parse_reference(text: str, type_name: str = "") -> Reference:
     rest = text
     if rest.startswith(MODELS_SCHEME):
         rest, type_name = rest.removeprefix(MODELS_SCHEME), type_name or MODEL_TYPE
+    if not rest.strip():
+        raise refused(f"name: {text!r} names no model; write models:/name@alias or models:/name/3.")
     typed = _TYPE.fullmatch(rest)
     if typed:
         if type_name and typed[1] != type_name:

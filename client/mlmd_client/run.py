@@ -18,7 +18,6 @@ from mlmd_schemas.pb.v1 import runs_pb2 as v1
 
 from mlmd_client.calls import CallError
 from mlmd_client.delivery import FINISH_RUN, JOIN_RUN, START_RUN, Addressee, journal_folder
-from mlmd_client.display import run_html
 from mlmd_client.failures import UNAVAILABLE, Unreachable, failure_of, refused
 from mlmd_client.outbox import Outbox
 from mlmd_client.places import RUN_VARIABLE, Place
@@ -333,6 +332,8 @@ class Run(RunMetrics, RunArtifacts):
         return f"<Run {self.name}/{self.number or '?'} {self._state}>"
 
     def _repr_html_(self) -> str:
+        from mlmd_client.display import run_html
+
         return run_html(self)
 
 

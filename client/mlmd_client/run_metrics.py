@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
-from mlmd_client.evaluations import evaluation_inputs, matrix_input
 from mlmd_client.failures import refused
 from mlmd_client.points import checked_name, owners_of
 from mlmd_client.values import number_of
@@ -87,6 +86,8 @@ class RunMetrics:
         ...     run.confusion_matrix("more", counts=[[50, 2], [3, 45]], labels=["ham", "spam"])
         """
         _checked_key(name, slice)
+        from mlmd_client.evaluations import matrix_input
+
         made = matrix_input(name, slice, y_true, y_pred, labels, counts)
         self._put("LogConfusionMatrix", v1.LogConfusionMatrixRequest(key=made.key, matrix=made.matrix), of)
 
@@ -111,6 +112,8 @@ class RunMetrics:
         """
         _checked_key(name, slice)
         options: dict[str, Any] = {"labels": labels, "positive": positive, "slice_name": slice, "with_matrix": False}
+        from mlmd_client.evaluations import evaluation_inputs
+
         for made in evaluation_inputs(name, y_true, y_score, **options):
             for curve in made.curves:
                 self._put("LogCurve", v1.LogCurveRequest(key=made.key, curve=curve), of)
@@ -137,6 +140,8 @@ class RunMetrics:
         """
         _checked_key(name, "")
         options: dict[str, Any] = {"labels": labels, "positive": positive, "threshold": threshold, "slices": slices}
+        from mlmd_client.evaluations import evaluation_inputs
+
         made = evaluation_inputs(name, y_true, y_score, **options)
         self._put("LogEvaluation", v1.LogEvaluationRequest(evaluations=made), of)
 

@@ -16,10 +16,8 @@ from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import server_pb2
 
 from mlmd_client.calls import CallError, Transport
-from mlmd_client.capture import captured
 from mlmd_client.delivery import deliver_left_behind, journal_folder
 from mlmd_client.failures import NOT_FOUND, NotFound, Refused, failure_of, refused
-from mlmd_client.files import cache_folder, fetched, send_files
 from mlmd_client.finding import (
     MLMD,
     RunFacts,
@@ -32,7 +30,6 @@ from mlmd_client.finding import (
     version_of,
     versions_table,
 )
-from mlmd_client.models import Models, Watch, resolved_artifact, watched_models
 from mlmd_client.names import MODELS_SCHEME, Reference, parse_reference
 from mlmd_client.places import address_of, place_of, split_name, told_run
 from mlmd_client.questions import Questions
@@ -45,6 +42,7 @@ from mlmd_client.versions import Version
 
 if TYPE_CHECKING:
     from mlmd_client.metadata_store import MetadataStore
+    from mlmd_client.models import Models, Watch
 
 LOG = logging.getLogger("mlmd")
 _SETTLE_SECONDS = 10.0
@@ -132,6 +130,8 @@ class Store(Questions):
         >>> store.runs("churn/train")[0]["lr"]
         0.1
         """
+        from mlmd_client.capture import captured
+
         told_name, token = told_run(os.environ)
         if token and name in ("", told_name):
             experiment, step = split_name(told_name)
@@ -196,6 +196,8 @@ class Store(Questions):
             return Version(self, artifact, version_of(self.service, artifact))
         self.settle()
         if what.startswith(MODELS_SCHEME) and not type:
+            from mlmd_client.models import resolved_artifact
+
             try:
                 return self.version(resolved_artifact(self, what))
             except (NotFound, Refused):  # a name with versions, and not registered
@@ -232,6 +234,8 @@ class Store(Questions):
         >>> store.keep(kept, "doc-kept", store["churn-train@1"].path, reuse=False).ref
         'doc-kept@1'
         """
+        from mlmd_client.files import send_files
+
         made = pb.Artifact()
         made.CopyFrom(artifact)
         made.ClearField("type")
@@ -244,6 +248,8 @@ class Store(Questions):
         >>> store.fetch(store["churn-train@1"]).read_text()
         'x,y\\n1,a\\n2,b\\n'
         """
+        from mlmd_client.files import cache_folder, fetched
+
         target = folder or cache_folder() / self._uuid / str(version.id)
         return fetched(self.service.transport, version.id, version.ref, target, marked=folder is None)
 
@@ -259,20 +265,24 @@ class Store(Questions):
     # --- the rest -----------------------------------------------------------------------------------------------------
 
     @cached_property
-    def models(self) -> Models:
+    def models(self) -> "Models":
         """The model registry.
 
         >>> store.models["churn"].register(store["churn@1"], author="ana").ref
         'models:/churn/1'
         """
+        from mlmd_client.models import Models
+
         return Models(self)
 
-    def watch(self, what: str, *, call: Callable[[dict[str, Any]], None], on: str = "") -> Watch:
+    def watch(self, what: str, *, call: Callable[[dict[str, Any]], None], on: str = "") -> "Watch":
         """Call a function with every move of an alias of `models/churn` as it happens; `on` is one alias of them.
 
         >>> watch = store.watch("models/churn", on="champion", call=print)
         >>> watch.stop()
         """
+        from mlmd_client.models import Watch, watched_models
+
         return Watch(self, watched_models(what), call, on)
 
     @cached_property

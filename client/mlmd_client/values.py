@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from google.protobuf import json_format, struct_pb2
+from google.protobuf import struct_pb2
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from mlmd_client.failures import refused
@@ -142,13 +142,3 @@ def number_of(given: Any, field: str) -> float:
     except (TypeError, ValueError):
         kind = type(given).__name__
         raise refused(f"{field}: {str(given)[:40]!r} is a {kind} and no number; give float(...) of it.") from None
-
-
-def json_text(message: Any) -> str:
-    """Return a message as one line of JSON.
-
-    >>> json_text(pb.Artifact(id=7))
-    '{"id": "7"}'
-    """
-    text: str = json_format.MessageToJson(message, indent=None)
-    return text

@@ -10,7 +10,6 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2
 
-from mlmd_client.display import version_html
 from mlmd_client.failures import NOT_FOUND, NotFound, refused
 from mlmd_client.formats import INDEX_LEVELS, read_frame
 from mlmd_client.tables import moment
@@ -251,4 +250,6 @@ class Version:
         return str(self.path)
 
     def _repr_html_(self) -> str:
+        from mlmd_client.display import version_html
+
         return version_html(self)

@@ -1,0 +1,33 @@
+"""A Kubeflow pipeline whose steps log to an mlmd-server: data, two models, and the choice between them.
+
+    python examples/kubeflow/pipeline.py digits.yaml        # then upload it, or kfp run create -f digits.yaml
+
+Needs `pip install kfp`. The server is one that pods reach, `grpc://metadata-grpc-service:8080` where mlmd-server stands
+in the place of Kubeflow's own.
+"""
+
+import sys
+
+import steps
+from kfp import compiler, dsl
+
+BASE_IMAGE = "python:3.12-slim"
+PACKAGES = ["mlmd-server[pandas,sklearn]"]
+
+
+def component(function):
+    """Return a step as a component."""
+    return dsl.component(function, base_image=BASE_IMAGE, packages_to_install=PACKAGES)
+
+
+@dsl.pipeline(name="digits", description="Two models of the digits data; the better one becomes the champion.")
+def digits(server: str = "grpc://metadata-grpc-service:8080"):
+    """Prepare, train twice at the same time, choose."""
+    data = component(steps.prepare)(server=server)
+    few = component(steps.train)(server=server, data=data.output, neighbors=3)
+    many = component(steps.train)(server=server, data=data.output, neighbors=30)
+    component(steps.choose)(server=server, one=few.output, other=many.output)
+
+
+if __name__ == "__main__":
+    compiler.Compiler().compile(digits, package_path=sys.argv[1] if len(sys.argv) > 1 else "digits.yaml")

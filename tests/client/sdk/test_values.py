@@ -1,0 +1,140 @@
+"""What Python has as values becomes properties and comes back; names, captures, what is said of them."""
+
+import datetime
+import enum
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlmd_client import Refused
+from mlmd_client.capture import captured, git, hidden, without_credentials
+from mlmd_client.names import Reference, parse_reference
+from mlmd_client.values import number_of, plain_of, value_of
+
+TEXT = st.text(st.characters(codec="utf-8"))
+LEAVES = st.one_of(st.booleans(), st.integers(-(2**50), 2**50), st.floats(allow_nan=False, width=64), TEXT)
+NESTED = st.recursive(LEAVES, lambda inner: st.one_of(st.lists(inner), st.dictionaries(TEXT, inner)), max_leaves=12)
+
+
+class Colour(enum.Enum):
+    RED = "r"
+
+
+@given(st.one_of(LEAVES, st.integers(-(2**63), 2**63 - 1)))
+def test_plain_values_come_back_as_they_were(given: Any) -> None:
+    found = plain_of(value_of(given, "x"))
+    assert type(found) is type(given)
+    assert found == given
+
+
+@given(st.one_of(st.lists(NESTED), st.dictionaries(TEXT.filter(lambda key: key != "list"), NESTED, min_size=1)))
+def test_lists_and_dictionaries_come_back_with_equal_numbers(given: Any) -> None:
+    assert plain_of(value_of(given, "x")) == given
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (None, "None"),
+        (Path("a/b"), "a/b"),
+        (datetime.date(2026, 1, 2), "2026-01-02"),
+        (Colour.RED, "RED"),
+        (np.float32(0.5), 0.5),
+        (np.int64(7), 7),
+        (np.bool_(True), True),
+        (np.array([1, 2]), [1, 2]),
+        ((1, "a"), [1, "a"]),
+        ({"inner": Path("x")}, {"inner": "x"}),
+    ],
+)
+def test_what_is_no_plain_value_is_kept_as_its_nearest(given: Any, kept: Any) -> None:
+    assert plain_of(value_of(given, "x")) == kept
+
+
+def test_nan_and_infinities_are_numbers() -> None:
+    assert math.isnan(plain_of(value_of(math.nan, "x")))
+    assert plain_of(value_of([math.inf], "x")) == [math.inf]
+    assert math.isnan(number_of(np.array(np.nan), "x"))
+    assert number_of(True, "x") == 1.0
+
+
+@pytest.mark.parametrize("given", [object(), len, {1, object()}, 2**64, 1j])
+def test_what_no_property_holds_is_refused(given: Any) -> None:
+    if isinstance(given, set):
+        assert value_of(given, "x").WhichOneof("value") == "struct_value"  # as text inside of a list
+        return
+    with pytest.raises(Refused, match=r"^x: "):
+        value_of(given, "x")
+
+
+@given(st.from_regex(r"[A-Za-z][A-Za-z _.-]{0,20}[A-Za-z]", fullmatch=True), st.integers(1, 10**9))
+def test_every_way_to_write_a_version_means_the_same(name: str, number: int) -> None:
+    expected = Reference(name, number=number)
+    for text in (f"{name}@{number}", f"{name}:{number}", f"{name}/{number}"):
+        assert parse_reference(text) == expected
+    assert parse_reference(expected.text) == expected
+    assert parse_reference(name) == parse_reference(f"{name}@latest") == parse_reference(f"{name}:latest")
+    assert parse_reference(f"models:/{name}@best") == Reference(name, "system.Model", alias="best")
+
+
+@pytest.mark.parametrize("text", ["", "  ", "@", "@champion", "name@", "name@0", "name/0", "models:/"])
+def test_what_names_nothing_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match=r"^name: "):
+        parse_reference(text)
+
+
+def test_the_code_is_captured_with_its_changes_and_without_passwords(tmp_path: Path) -> None:
+    def run(*arguments: str) -> str:
+        identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    run("init", "-q", "-b", "trunk")
+    (tmp_path / "train.py").write_text("one\n")
+    run("add", ".")
+    run("commit", "-q", "-m", "one")
+    run("remote", "add", "origin", "https://bot:s3cret@example.org/code.git")
+    expected = {
+        "git_commit": run("rev-parse", "HEAD"),
+        "git_dirty": False,
+        "git_branch": "trunk",
+        "git_repository": "https://example.org/code.git",
+    }
+    assert git(str(tmp_path)) == expected
+    (tmp_path / "train.py").write_text("two\n")
+    assert git(str(tmp_path)) == expected | {"git_dirty": True}
+    assert without_credentials("git@example.org:team/code.git") == "git@example.org:team/code.git"
+
+
+def test_secrets_on_the_command_line_stay_there() -> None:
+    told = ["t.py", "--token", "abc", "--api_key=def", "-v", "--secret", "--lr", "0.1", "password=x"]
+    assert hidden(told) == ["t.py", "--token", "***", "--api_key=***", "-v", "--secret", "--lr", "0.1", "password=x"]
+
+
+def test_capturing_can_be_turned_off_or_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLMD_CAPTURE", "off")
+    assert captured() == {}
+    assert "host" in captured(["host"])
+    monkeypatch.setenv("MLMD_CAPTURE", "command, environment")
+    assert set(captured()) == {"command", "python_version", "platform", "environment"}
+    with pytest.raises(Refused, match="'gti'"):
+        captured(["gti"])
+
+
+HEAVY = ("numpy", "pandas", "sqlalchemy", "click", "rich", "sklearn", "networkx", "httpx", "starlette")
+
+
+def test_the_import_brings_grpc_and_protobuf_and_nothing_heavy() -> None:
+    program = (
+        "import sys, json; from mlmd_client import Store; "
+        f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == []
