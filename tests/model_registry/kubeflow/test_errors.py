@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.model_registry.kubeflow.rest import Api, fresh
+from tests.services.server import Server
 
 MODELS = "/registered_models"
 
@@ -259,3 +260,14 @@ def test_request_ids_and_deadlines(api: Api) -> None:
     assert api.ask("GET", MODELS, headers={"x-request-id": "mine"}).headers["x-request-id"] == "mine"
     assert api.ask("GET", MODELS, headers={"connect-timeout-ms": "0"}).status_code == 504
     api.error(400, "GET", MODELS, headers={"connect-timeout-ms": "soon"})
+
+
+def test_calls_are_measured_and_logged_by_operation(api: Api, served: Server) -> None:
+    api.error(422, "POST", MODELS, json={}, headers={"x-request-id": (mine := fresh("id"))})
+    page = httpx.get(f"{api.url}/metrics").text
+    labels = (
+        'code="INVALID_ARGUMENT",method="kubeflow.model_registry.v1alpha3/createRegisteredModel",wire="kubeflow-rest"'
+    )
+    assert f"mlmd_errors_total{{{labels}}}" in page
+    (line,) = [line for line in served.output().splitlines() if mine in line]
+    assert "kubeflow.model_registry.v1alpha3/createRegisteredModel INVALID_ARGUMENT" in line
