@@ -25,7 +25,7 @@ RUN python3 -m venv /opt/build \
 # Every dependency comes from uv.lock and is checked against its hash there.
 COPY pyproject.toml uv.lock ./
 RUN /opt/build/bin/uv export --quiet --frozen --no-dev --no-emit-project \
-        --extra server --extra mysql --extra s3 --output-file /tmp/requirements.txt \
+        --extra server --extra mysql --extra s3 --extra cli --output-file /tmp/requirements.txt \
     && /opt/build/bin/pip wheel --require-hashes --no-deps --no-build-isolation \
         --only-binary :all: --no-binary mysqlclient --wheel-dir /wheels -r /tmp/requirements.txt
 

@@ -11,6 +11,7 @@ from tests.deploy.parts import DEPLOY, Document, built, find, kustomize, program
 KUBERNETES = DEPLOY / "kubernetes"
 FOLDERS = ("base", "mysql", "minio", "overlays/complete", "overlays/sqlite")
 COMPONENTS = (
+    "overlays/kserve",
     "overlays/kubeflow-model-registry",
     "overlays/kubeflow-pipelines",
     "overlays/kubeflow-pipelines-without-envoy",
