@@ -11,6 +11,7 @@
 #   make bench-metrics                       bulk ingest of metrics beside a bare executemany and MLflow
 #   make bench-registry                      resolving a model's alias beside a bare grpcio echo and MLflow
 #   make bench-lineage                       a walk of 2,000 nodes out of up to 10^6 edges beside one by hand
+#   make bench-artifacts                     files up and down beside minio-py, aws s3 cp and plain copying
 #   make clean                               remove the environments and everything generated
 #
 # PYTHON=python3.12 chooses the interpreter (3.11 to 3.13).
@@ -48,8 +49,13 @@ TEST_PACKAGES := mariadb-server libmariadb-dev pkg-config gcc libc6-dev python3-
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 
+<<<<<<< HEAD
 .PHONY: serve demo test tests environment environments lint format protos protos-check graphql bench bench-metrics bench-registry differential image \
 	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment registry-clients kfp-environment uv reference protos-environment protobuf-environments interpreter
+=======
+.PHONY: bench-artifacts awscli-environment serve test tests environment environments lint format protos protos-check graphql bench bench-metrics differential image \
+	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment registry-clients uv reference protos-environment interpreter
+>>>>>>> 3f10cf9 (Measure files up and down beside minio-py, aws s3 cp and plain copying; copy large files into a folder in one pass; read in pieces that stay in the cache)
 .DEFAULT_GOAL := serve
 
 serve: interpreter uv
@@ -93,8 +99,13 @@ bench-metrics: environment mlflow-environment
 bench-lineage: environment
 	$(BIN)/python -m benchmarks.lineage $(ARGS)
 
+<<<<<<< HEAD
 bench-registry: environment mlflow-environment
 	MLMD_MLFLOW_PYTHON=.envs/mlflow/bin/python $(BIN)/python -m benchmarks.registry $(ARGS)
+=======
+bench-artifacts: environment awscli-environment
+	MLMD_AWS=.envs/awscli/bin/aws $(BIN)/python -m benchmarks.artifacts $(ARGS)
+>>>>>>> 3f10cf9 (Measure files up and down beside minio-py, aws s3 cp and plain copying; copy large files into a folder in one pass; read in pieces that stay in the cache)
 
 differential: environments
 	MLMD_DIFFERENTIAL=long $(BIN)/python -m pytest -n $(WORKERS) tests/differential $(ARGS)
@@ -148,6 +159,7 @@ registry-clients: uv
 mlflow-environment: uv
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/mlflow $(UV) sync --locked --quiet --project environments/mlflow --python "$(PYTHON)" $(MYSQL)
 
+<<<<<<< HEAD
 # Kubeflow Pipelines' SDK, which compiles examples/kubeflow.
 kfp-environment: uv
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/kfp $(UV) sync --locked --quiet --project environments/kfp --python "$(PYTHON)"
@@ -164,6 +176,13 @@ protobuf-environments: uv
 	done
 
 environments: environment reference deploy-environment registry-clients kfp-environment protobuf-environments
+=======
+# What the benchmark of artifacts compares with.
+awscli-environment: uv
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/awscli $(UV) sync --locked --quiet --project environments/awscli --python "$(PYTHON)"
+
+environments: environment reference deploy-environment registry-clients
+>>>>>>> 3f10cf9 (Measure files up and down beside minio-py, aws s3 cp and plain copying; copy large files into a folder in one pass; read in pieces that stay in the cache)
 
 # --- what the tests want of the system --------------------------------------------------------------------------------
 

@@ -95,15 +95,16 @@ class Artifacts:
     ) -> Blob | Part:
         """Take a file, or one part of it, from a stream; raises InvalidArgument when it is not as declared.
 
-        `md5` is needed for a part whose MD5 is not declared yet; what counts is the one that is declared at last.
+        `md5` is that of a part whose MD5 is not declared yet, needed in an object store; what counts is the one that is
+        declared at last.
         """
         upload, file = self.pending(artifact_id, path, caller)
         key = upload.key_prefix + path
         check_part(file, part_number)
         if not part_number:
             return self.blobs.put(key, source, file.size_bytes, file.md5s[0])
-        declared = md5 or (b"" if file.is_open else file.md5s[part_number - 1])
-        if not declared:
+        declared = md5 or (None if file.is_open else file.md5s[part_number - 1])
+        if declared is None and self.blobs.presigner is not None:
             raise InvalidArgument(f"md5: that of part {part_number} of {path[:80]!r} is not declared; send it along.")
         name = self.parts_name(upload, file, caller)
         size_bytes = file.span(part_number)[1]

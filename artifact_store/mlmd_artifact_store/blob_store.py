@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
-CHUNK_BYTES = 1 << 20
-"""How much is read at a time."""
+CHUNK_BYTES = 256 * 1024
+"""How much is read at a time: what the allocator keeps for the next one, and need not fetch anew from the kernel."""
 SMALLEST_PART_BYTES = 5 << 20
 """What S3 demands of every part but the last."""
 LARGEST_PART_BYTES = 5 << 30
@@ -107,7 +107,9 @@ class BlobStore(Protocol):
     def begin_parts(self, key: str, media_type: str = "") -> str:
         """Begin a blob made of parts and return the name of the undertaking."""
 
-    def put_part(self, key: str, upload: str, number: int, source: BinaryIO, size_bytes: int, md5: bytes) -> Part:
+    def put_part(
+        self, key: str, upload: str, number: int, source: BinaryIO, size_bytes: int, md5: bytes | None = None
+    ) -> Part:
         """Store a part, replacing one of that number; NotFound when the undertaking is not there."""
 
     def parts(self, key: str, upload: str) -> Sequence[Part]:

@@ -19,7 +19,7 @@ from typing import BinaryIO
 from mlmd_schemas.errors import DataLoss, InvalidArgument, NotFound
 
 from mlmd_artifact_store.blob_store import CHUNK_BYTES, Blob, Part, Presigner, etag_of_md5s, md5_hash
-from mlmd_artifact_store.local_files import copy_checked, explained, write_file
+from mlmd_artifact_store.local_files import copy_checked, explained, name_file, write_file
 from mlmd_artifact_store.paths import RESERVED, check_key
 
 _STALE_MS = 86_400_000
@@ -189,16 +189,25 @@ class LocalStore:
             (folder / "key").write_text(key)
         return upload
 
-    def put_part(self, key: str, upload: str, number: int, source: BinaryIO, size_bytes: int, md5: bytes) -> Part:
+    def put_part(
+        self, key: str, upload: str, number: int, source: BinaryIO, size_bytes: int, md5: bytes | None = None
+    ) -> Part:
         """Write a part as a file of its own, named by number, size and MD5."""
-        folder = self._parts_folder(key, upload)
-        name = f"{number:05}-{size_bytes}-{md5.hex()}"
+        folder, found = self._parts_folder(key, upload), b""
+
+        def fill(file: BinaryIO) -> None:
+            nonlocal found
+            found = copy_checked(source, file, size_bytes, md5)
+
         with explained(key, self.root):
-            write_file(folder / name, self._scratch, lambda file: _ignore(copy_checked(source, file, size_bytes, md5)))
+            arrived = folder / f"arrived-{secrets.token_hex(8)}"
+            write_file(arrived, self._scratch, fill)
+            name = _part_name(Part(number, found.hex(), size_bytes))
+            os.replace(arrived, folder / name)
             for older in folder.glob(f"{number:05}-*"):
                 if older.name != name:
                     older.unlink(missing_ok=True)
-        return Part(number, md5.hex(), size_bytes)
+        return Part(number, found.hex(), size_bytes)
 
     def parts(self, key: str, upload: str) -> Sequence[Part]:
         """Return the parts by the names of their files."""
@@ -217,11 +226,14 @@ class LocalStore:
 
         def fill(file: BinaryIO) -> None:
             for part in parts:
-                with (folder / f"{part.number:05}-{part.size_bytes}-{part.etag}").open("rb") as piece:
+                with (folder / _part_name(part)).open("rb") as piece:
                     shutil.copyfileobj(piece, file, CHUNK_BYTES)
 
         with explained(key, self.root):
-            state = write_file(self._path(key), self._scratch, fill)
+            if len(parts) == 1:  # it is the blob already
+                state = name_file(folder / _part_name(parts[0]), self._path(key))
+            else:
+                state = write_file(self._path(key), self._scratch, fill)
             blob = self._remember(key, state, etag)
         shutil.rmtree(folder, ignore_errors=True)
         return blob
@@ -258,5 +270,5 @@ class LocalStore:
         return self.root / check_key(key)
 
 
-def _ignore(_: object) -> None:
-    """Drop a value."""
+def _part_name(part: Part) -> str:
+    return f"{part.number:05}-{part.size_bytes}-{part.etag}"

@@ -62,14 +62,19 @@ def write_file(target: Path, scratch: Path, fill: Callable[[BinaryIO], None]) ->
             file.flush()
             _stamp(file)
             os.fsync(file.fileno())
-        made = _name(temporary, target)
-        for folder in (target.parent, *made):
-            _sync_folder(folder)
-        return target.stat()
+        return name_file(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def name_file(temporary: Path, target: Path) -> os.stat_result:
+    """Give a file that is on the disk its name, and see that the name is there too."""
+    made = _name(temporary, target)
+    for folder in (target.parent, *made):
+        _sync_folder(folder)
+    return target.stat()
 
 
 def _stamp(file: BinaryIO) -> None:

@@ -33,8 +33,8 @@ def prove_files(blobs: BlobStore, prefix: str, pages: Iterable[list[PendingFile]
     """
     there = Arrivals(blobs, prefix)
     others: list[StoredFile] = []
-    failures: list[NotProven] = []
-    count = 0
+    shown: list[str] = []
+    count = failed = 0
 
     def prove(file: PendingFile) -> StoredFile | NotProven | None:
         caller.check_deadline()
@@ -50,14 +50,14 @@ def prove_files(blobs: BlobStore, prefix: str, pages: Iterable[list[PendingFile]
             caller.check_deadline()
             for answer in pool.map(prove, [file for file in page if not there.as_declared(file)]):
                 if isinstance(answer, NotProven):
-                    failures.append(answer)
+                    failed += 1
+                    shown += [str(answer)] * (failed <= _SHOWN)
                 elif answer is not None:
                     others.append(answer)
-    if failures:
-        shown = "; ".join(str(failure) for failure in failures[:_SHOWN])
-        more = f"; and {len(failures) - _SHOWN} more" if len(failures) > _SHOWN else ""
+    if failed:
+        more = f"; and {failed - _SHOWN} more" if failed > _SHOWN else ""
         raise FailedPrecondition(
-            f"{len(failures)} of {count} files are not as declared: {shown}{more}. Send them again "
+            f"{failed} of {count} files are not as declared: {'; '.join(shown)}{more}. Send them again "
             "(ListUploadUrls with only_missing), then commit again."
         )
     return others

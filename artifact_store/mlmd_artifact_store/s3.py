@@ -182,7 +182,9 @@ class S3Store:
         """Begin a multipart upload."""
         return self._parts.begin(self._key(key), media_type)
 
-    def put_part(self, key: str, upload: str, number: int, source: BinaryIO, size_bytes: int, md5: bytes) -> Part:
+    def put_part(
+        self, key: str, upload: str, number: int, source: BinaryIO, size_bytes: int, md5: bytes | None = None
+    ) -> Part:
         """Send a part."""
         return self._parts.put(self._key(key), upload, number, Body(source, size_bytes, md5), md5)
 

@@ -37,7 +37,7 @@ class S3Parts:
             raise Unavailable("The object store began an upload and did not say its name; see that it is an S3 server.")
         return upload
 
-    def put(self, key: str, upload: str, number: int, body: Body, md5: bytes) -> Part:
+    def put(self, key: str, upload: str, number: int, body: Body, md5: bytes | None) -> Part:
         """Send one part; returns it as the store has it."""
         query = {"partNumber": str(number), "uploadId": upload}
         headers, _ = self._send("PUT", key, query, body, md5)

@@ -19,12 +19,12 @@ from mlmd_client.file_doors import door_of, own_headers
 from mlmd_client.http_connections import Connections
 from mlmd_client.progress import Meter
 from mlmd_client.sending import no_way
-from mlmd_client.signed_http import Patience, SignedHttp, Span
+from mlmd_client.signed_http import Bytes, Patience, SignedHttp, Span
 from mlmd_client.transfer_errors import NOT_FOUND, DamagedBytes, Stopped, TransferError
 
 PIECE_BYTES = 16 << 20
 """Files above this are fetched in pieces of this size."""
-_HASHED_AT_ONCE = 1 << 20
+_HASHED_AT_ONCE = 256 * 1024
 
 
 class Source:
@@ -57,7 +57,7 @@ class Source:
             break  # the path itself would come before all that begin with it
         raise TransferError(NOT_FOUND, f"path: artifact {artifact_id} has no file {path[:80]!r}.")
 
-    def fetch(self, artifact_id: int, url: v1.DownloadUrl, span: Span, sink: Callable[[bytes], None]) -> None:
+    def fetch(self, artifact_id: int, url: v1.DownloadUrl, span: Span, sink: Callable[[Bytes], None]) -> None:
         """Fetch a part of a file into `sink`, each byte once and in order."""
         path = url.file.path
         if url.request.url:
@@ -124,7 +124,7 @@ class Fetching:
         written.seek(0)
         written.truncate()
 
-        def sink(chunk: bytes) -> None:
+        def sink(chunk: Bytes) -> None:
             nonlocal size
             self._check()
             digest.update(chunk)
@@ -143,7 +143,7 @@ class Fetching:
         span = large.span(number)
         position = span.start
 
-        def sink(chunk: bytes) -> None:
+        def sink(chunk: Bytes) -> None:
             nonlocal position
             self._check()
             with disk_explained(self._target.root):
@@ -179,6 +179,7 @@ class _LargeFile:
         self._descriptor = os.open(self._temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         self._lock = threading.Lock()
         self._hashing = threading.Lock()
+        self._writing = threading.Lock()
         self._there: set[int] = set()
         self._hashed = 0
         self._completed = False
@@ -190,12 +191,13 @@ class _LargeFile:
         size = self._file.size_bytes
         return Span(number * PIECE_BYTES, min((number + 1) * PIECE_BYTES, size), size)
 
-    def write(self, chunk: bytes, position: int) -> None:
-        """Write bytes where they belong."""
+    def write(self, chunk: Bytes, position: int) -> None:
+        """Write bytes where they belong, one thread at a time: the kernel lets others wait for a file spinning."""
         view = memoryview(chunk)
-        while view:
-            size = os.pwrite(self._descriptor, view, position)
-            view, position = view[size:], position + size
+        with self._writing:
+            while view:
+                size = os.pwrite(self._descriptor, view, position)
+                view, position = view[size:], position + size
 
     def arrived(self, number: int) -> bool:
         """Note that a piece is there and hash what can be; returns whether that completed the file."""
@@ -221,11 +223,11 @@ class _LargeFile:
 
     def _hash(self, number: int) -> None:
         span = self.span(number)
-        position = span.start
+        position, buffer = span.start, memoryview(bytearray(_HASHED_AT_ONCE))
         while position < span.end:
-            chunk = os.pread(self._descriptor, min(_HASHED_AT_ONCE, span.end - position), position)
-            self._digest.update(chunk)
-            position += len(chunk)
+            size = os.preadv(self._descriptor, [buffer[: min(len(buffer), span.end - position)]], position)
+            self._digest.update(buffer[:size])
+            position += size
 
     def _complete(self) -> None:
         if self._file.sha256 and self._digest.digest() != self._file.sha256:

@@ -11,8 +11,12 @@ from mlmd_client.grpc_transport import GrpcTransport
 class FileDoor(Protocol):
     """What a transport has beside its calls when the store is in this very process."""
 
-    def put_file(self, artifact_id: int, path: str, part_number: int, source: BinaryIO, md5: bytes) -> None:
-        """Take a file, or one part of it; raises CallError."""
+    def put_file(self, artifact_id: int, path: str, part_number: int, source: BinaryIO, md5: bytes | None) -> str:
+        """Take a file, or one part of it, and return its ETag; raises CallError.
+
+        A part of a file whose digests are not told yet may come without its MD5, when the store is a folder: the ETag
+        is it, in hexadecimal.
+        """
 
     def read_file(self, artifact_id: int, path: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Yield bytes of a file, unverified; raises CallError."""

@@ -8,7 +8,9 @@ from pathlib import Path
 from mlmd_client.file_listing import Listing, LocalFile
 from mlmd_client.transfer_errors import ChangedFile, UnfitFiles
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 256 * 1024
+_HASHED_AT_ONCE = 256 * 1024
+"""Stays in the cache of a core between being read and being hashed."""
 
 
 def md5_hash() -> "hashlib._Hash":
@@ -49,6 +51,20 @@ class OpenFile:
             length -= len(chunk)
             yield chunk
 
+    def feed(self, take: Callable[[memoryview], object], start: int, length: int) -> None:
+        """Give a part of the file to `take` in pieces, in one buffer; raises ChangedFile when it became shorter."""
+        buffer = memoryview(bytearray(min(_HASHED_AT_ONCE, max(1, length))))
+        while length:
+            try:
+                size = os.preadv(self.descriptor, [buffer[: min(len(buffer), length)]], start)
+            except OSError as error:
+                raise UnfitFiles.saying(f"path: {self.file.path!r} cannot be read ({error.strerror}).") from error
+            if not size:
+                raise ChangedFile.saying(f"The file {self.file.path!r} became shorter during the upload; upload again.")
+            take(buffer[:size])
+            start += size
+            length -= size
+
     def close(self) -> None:
         """Close it."""
         os.close(self.descriptor)
@@ -66,9 +82,12 @@ def digests(listing: Listing, file: LocalFile) -> tuple[bytes, bytes]:
     """Return SHA-256 and MD5 of a file; raises ChangedFile when it changed meanwhile."""
     sha256, md5 = hashlib.sha256(), md5_hash()
     with OpenFile(listing, file) as opened:
-        for chunk in opened.chunks(0, file.size_bytes):
+
+        def take(chunk: memoryview) -> None:
             sha256.update(chunk)
             md5.update(chunk)
+
+        opened.feed(take, 0, file.size_bytes)
         opened.check()
     return sha256.digest(), md5.digest()
 
@@ -79,8 +98,7 @@ def part_md5s(opened: OpenFile, first: int, last: int, part_size: int) -> list[b
     for number in range(first, last):
         md5 = md5_hash()
         start = number * part_size
-        for chunk in opened.chunks(start, min(part_size, opened.file.size_bytes - start)):
-            md5.update(chunk)
+        opened.feed(md5.update, start, min(part_size, opened.file.size_bytes - start))
         found.append(md5.digest())
     opened.check()
     return found
@@ -89,9 +107,12 @@ def part_md5s(opened: OpenFile, first: int, last: int, part_size: int) -> list[b
 def sha256_of(opened: OpenFile, check: Callable[[], None]) -> bytes:
     """Return the SHA-256 of a whole file; raises ChangedFile when it changed meanwhile, and what `check` raises."""
     sha256 = hashlib.sha256()
-    for chunk in opened.chunks(0, opened.file.size_bytes):
-        sha256.update(chunk)
+
+    def take(chunk: memoryview) -> None:
         check()
+        sha256.update(chunk)
+
+    opened.feed(take, 0, opened.file.size_bytes)
     opened.check()
     return sha256.digest()
 

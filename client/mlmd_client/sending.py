@@ -27,6 +27,7 @@ from mlmd_client.transfer_errors import FAILED_PRECONDITION, Stopped, TransferEr
 
 DEFAULT_PART_BYTES = 16 << 20
 _MOST_PARTS = 10_000
+_LARGEST_PART_BYTES = 5 << 30
 _BATCH_FILES = 250
 _FIRST_BATCH_FILES = 50
 _BATCH_BYTES = 32 << 20
@@ -85,14 +86,16 @@ class Sending:
         self._artifact_id = 0
         self._resumed = False
         self._again = False
+        self._copies = False  # whether the store is a folder, and this process writes it
         self._lock = threading.Lock()
         self._large: dict[str, _Large] = {}
         self._sizes_before: frozenset[int] = frozenset()
 
-    def begin(self, artifact_id: int, *, resumed: bool) -> None:
-        """Say whose files they are, and whether some may have arrived already."""
+    def begin(self, artifact_id: int, uri: str, *, resumed: bool) -> None:
+        """Say whose files they are, where they go, and whether some may have arrived already."""
         self._again = self._artifact_id != 0
         self._artifact_id, self._resumed = artifact_id, resumed
+        self._copies = self._door is not None and uri.startswith("file:")
 
     def hashed(self) -> list[_Told]:
         """Return every file with its digests, before anything is sent."""
@@ -107,6 +110,7 @@ class Sending:
             else:
                 self._hash_and_send(crew)
             crew.finish()
+            self._tell_large()
 
     # --- files whose digests are all known
 
@@ -146,7 +150,6 @@ class Sending:
                         self._send_window(crew, found)
                     else:
                         self._send_batch(crew, found)
-                self._tell_large()
             except BaseException:
                 self._stop.set()
                 raise
@@ -172,6 +175,9 @@ class Sending:
         size = self._size_of_parts(file)
         parts = -(-file.size_bytes // size)
         self._large[file.path] = _Large(sha256_pool.submit(self._sha256, file), parts)
+        if self._copies:  # the MD5s are calculated as the bytes are copied
+            yield partial(_Window, file, 0, [b""] * parts)
+            return
         first, width = 0, 1
         while first < parts:
             last = min(first + width, parts)
@@ -209,6 +215,10 @@ class Sending:
         if not window.first:
             self._calls.declare(self._declaration([self._open(file)]))
         large.md5s += window.md5s
+        if self._copies:
+            for number in range(len(window.md5s)):
+                crew.submit(partial(self._copy, file, number))
+            return
         numbers = range(window.first + 1, window.first + 1 + len(window.md5s))
         parts = [v1.PartDigest(part_number=number, md5=md5) for number, md5 in zip(numbers, window.md5s, strict=True)]
         request = v1.SignPartsRequest(
@@ -261,6 +271,18 @@ class Sending:
             self._part_done(file.path)
         else:
             self._finished(file.path)
+
+    def _copy(self, file: LocalFile, number: int) -> None:
+        """Give a part of a large file, counted from 0, to the folder in this process."""
+        assert self._door is not None
+        size = self._size_of_parts(file)
+        start = number * size
+        with OpenFile(self.listing, file) as source:
+            body = Body(source, start, min(size, file.size_bytes - start), partial(self._moved, file.path))
+            etag = self._door.put_file(self._artifact_id, file.path, number + 1, cast(BinaryIO, _Span(body)), None)
+            source.check()
+        self._large[file.path].md5s[number] = bytes.fromhex(etag)
+        self._part_done(file.path)
 
     def _moved(self, path: str, size_bytes: int) -> None:
         self._check()
@@ -330,7 +352,12 @@ class Sending:
         )
 
     def _size_of_parts(self, file: LocalFile) -> int:
-        """Return the size of a file's parts: what was asked for, or more when there would be too many."""
+        """Return the size of a file's parts: what was asked for, or more when there would be too many.
+
+        A file that is only copied is one part, because nothing is gained by several.
+        """
+        if self._copies:
+            return min(file.size_bytes, _LARGEST_PART_BYTES)
         least = -(-file.size_bytes // _MOST_PARTS)
         return max(self._part_size, -(-least // (1 << 20)) << 20)
 

@@ -15,6 +15,7 @@ from mlmd_client.transfer_errors import TransferError
 
 Renew = Callable[[], v1.SignedRequest | None]
 """Signs a request anew; None when it need not be sent any more."""
+Bytes = bytes | memoryview
 _CUT = (http.client.HTTPException, OSError)
 
 
@@ -120,9 +121,11 @@ class SignedHttp:
         span: Span,
         path: str,
         renew: Renew,
-        sink: Callable[[bytes], None],
+        sink: Callable[[Bytes], None],
     ) -> None:
-        """Fetch a part of a file into `sink`, each byte once and in order; raises TransferError.
+        """Fetch a part of a file into `sink`, each byte once and in order, in a buffer that is used again.
+
+        Raises TransferError.
 
         A stream that breaks off is taken up where it did.
         """
@@ -160,7 +163,9 @@ class SignedHttp:
                 raise busy(answer, error, request.url, path, attempt)
             self.patience.wait(attempt, answer, self._stop)
 
-    def _chunks(self, request: v1.SignedRequest, span: Span, path: str, *, again: bool) -> Iterator[bytes | Answer]:
+    def _chunks(
+        self, request: v1.SignedRequest, span: Span, path: str, *, again: bool
+    ) -> Iterator[memoryview | Answer]:
         """Yield the bytes of an answer as they come; or the whole answer, when it is no success.
 
         Asked `again`, a whole file is asked for as a range: our server breaks off a whole file whose bytes are wrong,
@@ -182,9 +187,10 @@ class SignedHttp:
             if ranged and response.status != 206:
                 raise whole_instead(path, request.url)
             left = span.end - span.start
-            while left and (chunk := response.read(min(_CHUNK_BYTES, left))):
-                left -= len(chunk)
-                yield chunk
+            buffer = memoryview(bytearray(min(_CHUNK_BYTES, left)))
+            while left and (size := response.readinto(buffer[: min(len(buffer), left)])):
+                left -= size
+                yield buffer[:size]
             if left and response.length:
                 raise http.client.IncompleteRead(b"", response.length)
             ended = response.isclosed()
@@ -195,7 +201,7 @@ class SignedHttp:
 
 _MOST_RENEWALS = 1
 _MOST_DAMAGES = 2
-_CHUNK_BYTES = 1 << 20
+_CHUNK_BYTES = 256 * 1024
 _LONGEST_ERROR_BYTES = 64 * 1024
 
 

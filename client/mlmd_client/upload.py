@@ -96,7 +96,7 @@ class _Course:
 
     def run(self, begin: v1.BeginUploadRequest, reuse: bool) -> Uploaded:
         listing = self._sending.listing
-        artifact_id = self._left()
+        artifact_id, uri = self._left()
         told = None
         if not artifact_id:
             if reuse:
@@ -108,42 +108,42 @@ class _Course:
                 there = self._calls.commit(begun.artifact_id)  # it was, and the answer says what it became
                 self._sending.meter.end()
                 return Uploaded(begun.artifact_id, begun.uri, there.version_number, True, there.manifest)
-            artifact_id = begun.artifact_id
-            self._note.note(artifact_id, paths_digest(listing))
-            self._sending.begin(artifact_id, resumed=False)
+            artifact_id, uri = begun.artifact_id, begun.uri
+            self._note.note(artifact_id, paths_digest(listing), uri)
+            self._sending.begin(artifact_id, uri, resumed=False)
         else:
-            self._sending.begin(artifact_id, resumed=True)
+            self._sending.begin(artifact_id, uri, resumed=True)
         try:
             self._sending.run(told)
-            return self._commit(artifact_id)
+            return self._commit(artifact_id, uri)
         except CallError as error:
             if error.code == INVALID_ARGUMENT or not self._note.kept:
                 self._give_up(artifact_id)
             raise
 
-    def _left(self) -> int:
-        """Return the artifact of an upload that this machine left unfinished and can go on with; else 0."""
-        artifact_id, digest = self._note.found()
+    def _left(self) -> tuple[int, str]:
+        """Return artifact and uri of an upload that this machine left unfinished and can go on with; else 0."""
+        artifact_id, digest, uri = self._note.found()
         if not artifact_id:
-            return 0
+            return 0, ""
         try:
             self._calls.look(artifact_id)
         except CallError as error:
             if error.code in (NOT_FOUND, FAILED_PRECONDITION):
-                return 0
+                return 0, ""
             raise
         if digest != paths_digest(self._sending.listing):  # other files: what was told before would be waited for
             self._give_up(artifact_id)
-            return 0
-        return artifact_id
+            return 0, ""
+        return artifact_id, uri
 
-    def _commit(self, artifact_id: int) -> Uploaded:
+    def _commit(self, artifact_id: int, uri: str) -> Uploaded:
         try:
             done = self._calls.commit(artifact_id)
         except CallError as error:
             if error.code != FAILED_PRECONDITION:
                 raise
-            self._sending.begin(artifact_id, resumed=True)  # something was lost on the way: look once, and send it
+            self._sending.begin(artifact_id, uri, resumed=True)  # something was lost on the way: look once, and send it
             self._sending.run(None)
             done = self._calls.commit(artifact_id)
         self._note.forget()

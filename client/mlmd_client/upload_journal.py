@@ -60,23 +60,23 @@ class UploadNote:
         """Whether it is on disk, and what it says will be found again."""
         return self._file is not None
 
-    def found(self) -> tuple[int, str]:
-        """Return the artifact whose upload was begun and the digest of its paths; 0 when none is noted."""
+    def found(self) -> tuple[int, str, str]:
+        """Return the artifact whose upload was begun, the digest of its paths and its uri; 0 when none is noted."""
         if self._file is None:
-            return 0, ""
+            return 0, "", ""
         self._file.seek(0)
         try:
             said = json.loads(self._file.read())
-            return int(said["artifact_id"]), str(said["paths"])
+            return int(said["artifact_id"]), str(said["paths"]), str(said["uri"])
         except (ValueError, KeyError, TypeError):
-            return 0, ""
+            return 0, "", ""
 
-    def note(self, artifact_id: int, paths: str) -> None:
+    def note(self, artifact_id: int, paths: str, uri: str) -> None:
         """Note that an upload of these paths was begun."""
         if self._file is not None:
             self._file.seek(0)
             self._file.truncate()
-            self._file.write(json.dumps({"artifact_id": artifact_id, "paths": paths}))
+            self._file.write(json.dumps({"artifact_id": artifact_id, "paths": paths, "uri": uri}))
             self._file.flush()
 
     def forget(self) -> None:

@@ -134,11 +134,11 @@ class EmbeddedTransport:
         if stream.end.code is not Code.OK:
             raise CallError(int(stream.end.code), stream.end.message, stream.request_id)
 
-    def put_file(self, artifact_id: int, path: str, part_number: int, source: BinaryIO, md5: bytes) -> None:
+    def put_file(self, artifact_id: int, path: str, part_number: int, source: BinaryIO, md5: bytes | None) -> str:
         """Take a file of an upload, or one part of it; see `mlmd_client.file_doors.FileDoor`."""
         with _call_errors():
             artifacts = self.parts.artifacts.of(DEFAULT_TENANT).artifacts
-            artifacts.put_file(artifact_id, path, source, part_number, md5=md5)
+            return artifacts.put_file(artifact_id, path, source, part_number, md5=md5).etag
 
     def read_file(self, artifact_id: int, path: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Yield bytes of a file, unverified."""
