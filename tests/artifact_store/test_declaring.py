@@ -171,6 +171,9 @@ def test_what_cannot_be(store: Store, requests: Requests) -> None:
             sign_parts(requests, v1.SignPartsRequest(artifact_id=artifact_id, path=path, parts=[part]), LOCAL)
     with pytest.raises(NotFound):
         sign_parts(requests, v1.SignPartsRequest(artifact_id=artifact_id, path="none", parts=[v1.PartDigest()]), LOCAL)
+    if requests.artifacts.blobs.presigner is None:  # a folder calculates it
+        assert requests.artifacts.put_file(artifact_id, "big", io.BytesIO(PARTS[0]), 1).etag == md5(PARTS[0]).hex()
+        return
     with pytest.raises(InvalidArgument, match="send it along"):
         requests.artifacts.put_file(artifact_id, "big", io.BytesIO(PARTS[0]), 1)
 
