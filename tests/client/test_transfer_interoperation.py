@@ -43,7 +43,7 @@ def place(uri: str) -> tuple[str, str]:
 
 
 def test_boto_and_plain_http_read_what_we_uploaded(s3_store: Transport, boto: Any, tmp_path: Path) -> None:
-    uploaded = upload(s3_store, artifact(s3_store, "fraud"), write_files(tmp_path, CONTENTS), part_size=PART)
+    uploaded = upload(s3_store, artifact(s3_store, "fraud"), write_files(tmp_path / "source", CONTENTS), part_size=PART)
     bucket, prefix = place(uploaded.uri)
     listed = boto.list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]
     assert {found["Key"]: found["Size"] for found in listed} == {prefix + p: len(c) for p, c in CONTENTS.items()}
