@@ -49,13 +49,8 @@ TEST_PACKAGES := mariadb-server libmariadb-dev pkg-config gcc libc6-dev python3-
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 
-<<<<<<< HEAD
-.PHONY: serve demo test tests environment environments lint format protos protos-check graphql bench bench-metrics bench-registry differential image \
-	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment registry-clients kfp-environment uv reference protos-environment protobuf-environments interpreter
-=======
-.PHONY: bench-artifacts awscli-environment serve test tests environment environments lint format protos protos-check graphql bench bench-metrics differential image \
-	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment registry-clients uv reference protos-environment interpreter
->>>>>>> 3f10cf9 (Measure files up and down beside minio-py, aws s3 cp and plain copying; copy large files into a folder in one pass; read in pieces that stay in the cache)
+.PHONY: serve demo test tests environment environments lint format protos protos-check graphql bench bench-metrics bench-registry bench-artifacts differential image \
+	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment awscli-environment registry-clients kfp-environment uv reference protos-environment protobuf-environments interpreter
 .DEFAULT_GOAL := serve
 
 serve: interpreter uv
@@ -99,13 +94,8 @@ bench-metrics: environment mlflow-environment
 bench-lineage: environment
 	$(BIN)/python -m benchmarks.lineage $(ARGS)
 
-<<<<<<< HEAD
 bench-registry: environment mlflow-environment
 	MLMD_MLFLOW_PYTHON=.envs/mlflow/bin/python $(BIN)/python -m benchmarks.registry $(ARGS)
-=======
-bench-artifacts: environment awscli-environment
-	MLMD_AWS=.envs/awscli/bin/aws $(BIN)/python -m benchmarks.artifacts $(ARGS)
->>>>>>> 3f10cf9 (Measure files up and down beside minio-py, aws s3 cp and plain copying; copy large files into a folder in one pass; read in pieces that stay in the cache)
 
 differential: environments
 	MLMD_DIFFERENTIAL=long $(BIN)/python -m pytest -n $(WORKERS) tests/differential $(ARGS)
@@ -159,7 +149,6 @@ registry-clients: uv
 mlflow-environment: uv
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/mlflow $(UV) sync --locked --quiet --project environments/mlflow --python "$(PYTHON)" $(MYSQL)
 
-<<<<<<< HEAD
 # Kubeflow Pipelines' SDK, which compiles examples/kubeflow.
 kfp-environment: uv
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/kfp $(UV) sync --locked --quiet --project environments/kfp --python "$(PYTHON)"
@@ -176,13 +165,6 @@ protobuf-environments: uv
 	done
 
 environments: environment reference deploy-environment registry-clients kfp-environment protobuf-environments
-=======
-# What the benchmark of artifacts compares with.
-awscli-environment: uv
-	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/awscli $(UV) sync --locked --quiet --project environments/awscli --python "$(PYTHON)"
-
-environments: environment reference deploy-environment registry-clients
->>>>>>> 3f10cf9 (Measure files up and down beside minio-py, aws s3 cp and plain copying; copy large files into a folder in one pass; read in pieces that stay in the cache)
 
 # --- what the tests want of the system --------------------------------------------------------------------------------
 
