@@ -97,6 +97,9 @@ bench-lineage: environment
 bench-registry: environment mlflow-environment
 	MLMD_MLFLOW_PYTHON=.envs/mlflow/bin/python $(BIN)/python -m benchmarks.registry $(ARGS)
 
+bench-artifacts: environment awscli-environment
+	MLMD_AWS=.envs/awscli/bin/aws $(BIN)/python -m benchmarks.artifacts $(ARGS)
+
 differential: environments
 	MLMD_DIFFERENTIAL=long $(BIN)/python -m pytest -n $(WORKERS) tests/differential $(ARGS)
 
@@ -163,6 +166,10 @@ protobuf-environments: uv
 				$(UV) sync --locked --quiet --project environments/protobuf$$protobuf --python "$$path"; \
 		done; \
 	done
+
+# What the benchmark of artifacts compares with.
+awscli-environment: uv
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/awscli $(UV) sync --locked --quiet --project environments/awscli --python "$(PYTHON)"
 
 environments: environment reference deploy-environment registry-clients kfp-environment protobuf-environments
 
