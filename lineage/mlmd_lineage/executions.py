@@ -35,6 +35,7 @@ _BOOKKEEPING = frozenset({
     "cached_execution_id", "cache_fingerprint", "iteration_index", "iteration_count", "total_dag_tasks",
     "parameter_producer_task", "artifact_producer_task", "pipeline_name", "pipeline_root", "run_id", "component_id",
     "kfp_pod_name", "store_session_info", "argo_artifact", "checksum_md5", "state", "description", "host", "hostname",
+    "pid", "platform",
     "user", "python_version", "environment", "error", "error_message", "heartbeat_ms", "start_ms", "end_ms",
 })  # fmt: skip
 _CODE = frozenset(name for names in CODE_NAMES.values() for name in names) | frozenset(DIRTY_NAMES)

@@ -14,6 +14,7 @@ from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
+from mlmd_schemas.tables.registry import MODEL_VERSION
 from mlmd_schemas.tables.v10 import (
     ARTIFACT,
     ATTRIBUTION,
@@ -52,6 +53,11 @@ _NEWEST = (
 )
 
 
+_NUMBERS = sa.select(MODEL_VERSION.c.version_id, MODEL_VERSION.c.model_id, MODEL_VERSION.c.number).where(
+    MODEL_VERSION.c.version_id.in_(_IDS)
+)
+
+
 def _pointing(table: sa.Table, owner: str) -> sa.Select[Any]:
     prop = table.c
     return sa.select(prop[owner]).where(
@@ -71,6 +77,10 @@ class _Registry:
     """By artifact, the contexts of its versions."""
     models: dict[int, int] = field(default_factory=dict)
     """By version, its registered model."""
+    numbers: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """By version that this store's registry made, its model and its number there."""
+    aliases: dict[tuple[int, int], list[str]] = field(default_factory=dict)
+    """By model and number."""
     contexts: dict[int, pb.Context] = field(default_factory=dict)
     deployments: dict[int, list[v1.ModelDeployment]] = field(default_factory=lambda: defaultdict(list))
     """By version."""
@@ -82,17 +92,22 @@ def registrations_of(tx: Transaction, artifacts: Mapping[int, str]) -> dict[int,
     The number of statements does not depend on the number of artifacts.
     """
     found: dict[int, list[v1.ModelRegistration]] = defaultdict(list)
+    registry = _read_registry(tx, artifacts)
+    numbers = set(registry.numbers.values())
     for artifact_id, versions in versions_of(tx, artifacts).items():
         for version in versions:
+            aliases = [*version.aliases, *(["latest"] if version.is_latest else [])]
+            if (version.context_id, version.number) in numbers:
+                registry.aliases[version.context_id, version.number] = aliases
+                continue
             found[artifact_id].append(
                 v1.ModelRegistration(
                     model=version.name,
                     version=str(version.number),
-                    aliases=[*version.aliases, *(["latest"] if version.is_latest else [])],
+                    aliases=aliases,
                     context_id=version.context_id,
                 )
             )
-    registry = _read_registry(tx, artifacts)
     for artifact_id, contexts in registry.versions.items():
         found[artifact_id] += [_registration(registry, context_id) for context_id in sorted(contexts)]
     return found
@@ -104,6 +119,7 @@ def _registration(registry: _Registry, version_id: int) -> v1.ModelRegistration:
     return v1.ModelRegistration(
         model=clean(model.name) or _text(version, "model_name"),
         version=_own_name(version.name),
+        aliases=registry.aliases.get(registry.numbers.get(version_id, (0, 0)), ()),
         context_id=version_id,
         state=_text(version, "state"),
         deployments=registry.deployments[version_id],
@@ -126,6 +142,7 @@ def _read_registry(tx: Transaction, artifacts: Mapping[int, str]) -> _Registry:
     for version_id, context in registry.contexts.items():
         registry.models[version_id] = _integer(context, "registered_model_id")
     registry.models |= dict(tx.rows_in(_PARENTS, versions))
+    registry.numbers = {version: (model, number) for version, model, number in tx.rows_in(_NUMBERS, versions)}
     models = nodes_by_id(tx, Kind.CONTEXT, set(registry.models.values()))
     registry.contexts |= {context.id: context for context in models}
     _read_services(tx, registry, versions, types)

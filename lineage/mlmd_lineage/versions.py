@@ -5,15 +5,23 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.version_collections import COLLECTION_TYPE
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 from mlmd_schemas.tables.own import ALIAS, COLLECTION, VERSION
-from mlmd_schemas.tables.v10 import CONTEXT
+from mlmd_schemas.tables.v10 import CONTEXT, Kind
 
 from mlmd_lineage.plain_values import clean
 
 _IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
 _VERSIONS = (
-    sa.select(VERSION.c.artifact_id, VERSION.c.context_id, VERSION.c.number, COLLECTION.c.latest_number, CONTEXT.c.name)
+    sa.select(
+        VERSION.c.artifact_id,
+        VERSION.c.context_id,
+        VERSION.c.number,
+        COLLECTION.c.latest_number,
+        CONTEXT.c.type_id,
+        CONTEXT.c.name,
+    )
     .join(CONTEXT, CONTEXT.c.id == VERSION.c.context_id)
     .join(COLLECTION, COLLECTION.c.context_id == VERSION.c.context_id)
     .where(VERSION.c.artifact_id.in_(_IDS))
@@ -30,10 +38,12 @@ def versions_of(tx: Transaction, artifact_ids: Collection[int]) -> dict[int, lis
     for context_id, number, alias in tx.rows_in(_ALIASES, {row[1] for row in rows}):
         aliases[context_id, number].append(alias)
     found: dict[int, list[v1.LineageVersion]] = defaultdict(list)
-    for artifact_id, context_id, number, latest, context_name in sorted(rows):
-        type_name, slash, name = clean(tx.text.decode(context_name)).partition("/")
-        if not slash:  # not named as a collection is; the whole is its name
-            type_name, name = "", type_name
+    types = tx.types.get_many(tx, Kind.CONTEXT, {row[4] for row in rows})
+    for artifact_id, context_id, number, latest, type_id, context_name in sorted(rows):
+        name = clean(tx.text.decode(context_name))
+        type_name, facts = "", types.get(type_id)
+        if facts is not None and facts.name == COLLECTION_TYPE:  # a registered model has its name alone
+            type_name, _, name = name.partition("/")
         found[artifact_id].append(
             v1.LineageVersion(
                 context_id=context_id,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from mlmd_lineage.executions import code_of, parameters_of, step_of
 from mlmd_lineage.roles import is_data, is_derived, is_model
+from mlmd_model_registry.methods import REGISTRY_METHODS
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from tests.lineage.questions import artifact, nodes, plain, short
@@ -127,6 +128,28 @@ def test_models_come_first_with_their_names_and_who_serves_them(call: Calls, sto
         ("serving", "RUNNING", "", 0),
     ]
     assert [one.version for one in answer.models[1].registrations] == ["v1"]
+
+
+def test_versions_of_the_registry_have_their_aliases_and_deployments(call: Calls, story: Story) -> None:
+    data, model = story.artifact(), story.artifact("system.Model", uri="s3://models/1")
+    story.step({"data": data}, {"model": model})
+    rpcs = {rpc.name: rpc for rpc in REGISTRY_METHODS}
+
+    def registry(name: str, **fields: Any) -> Any:
+        rpc = rpcs[name]
+        return call.store.call(rpc, call.caller, rpc.request(**fields))
+
+    registry("CreateModelVersion", model="team/fraud", create_model=True, artifact_id=model)
+    registry("MoveModelAlias", model="team/fraud", alias="champion", version="1", reason="first")
+    registry("RecordDeployment", model="team/fraud", version="1", environment="prod", service="scoring", state=2)
+    answer = call("GetImpact", node=artifact(data))
+    (found,) = answer.models
+    (name,) = found.registrations
+    assert (name.model, name.version, list(name.aliases)) == ("team/fraud", "1", ["champion", "latest"])
+    assert {deployment.name for deployment in name.deployments} & {"scoring"}
+    versions = [version for node in answer.graph.nodes for version in node.versions]
+    assert [(version.type_name, version.name, version.number) for version in versions] == [("", "team/fraud", 1)]
+    assert "kf.ServeModel" in {node.type for node in answer.graph.nodes}
 
 
 def test_aliases_come_before_names_alone(call: Calls, story: Story) -> None:
