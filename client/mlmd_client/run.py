@@ -38,6 +38,18 @@ STATES = {
 }
 _CURRENT: contextvars.ContextVar["Run | None"] = contextvars.ContextVar("mlmd_run", default=None)
 
+_TOLD_HERE: dict[str, int] = {}
+"""Tokens that a process, by its id, put into its own environment for its children."""
+
+
+def is_told_by_parent(token: str) -> bool:
+    """Tell whether a token in the environment came from another process, and not from a run of this one.
+
+    >>> is_told_by_parent("4f0c9d2b7a6e4c18")
+    True
+    """
+    return _TOLD_HERE.get(token) != os.getpid()
+
 
 def current_run() -> "Run | None":
     """Return the run that this thread or task is in, None outside of any.
@@ -296,6 +308,7 @@ class Run(RunMetrics, RunArtifacts):
             self._told_before = told
             os.environ[RUN_VARIABLE] = self.environment[RUN_VARIABLE]
             self._told_environment = True
+            _TOLD_HERE[self._addressee.token] = os.getpid()
         return self
 
     def __exit__(

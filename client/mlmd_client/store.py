@@ -33,7 +33,7 @@ from mlmd_client.finding import (
 from mlmd_client.names import MODELS_SCHEME, Reference, parse_reference
 from mlmd_client.places import address_of, place_of, split_name, told_run
 from mlmd_client.questions import Questions
-from mlmd_client.run import PARAMETER_PREFIX, Run, RunSettings
+from mlmd_client.run import PARAMETER_PREFIX, Run, RunSettings, is_told_by_parent
 from mlmd_client.service import Service
 from mlmd_client.tables import Table
 from mlmd_client.transport import Tls, open_transport
@@ -133,7 +133,7 @@ class Store(Questions):
         from mlmd_client.capture import captured
 
         told_name, token = told_run(os.environ)
-        if token and name in ("", told_name):
+        if token and (not name or (name == told_name and is_told_by_parent(token))):
             experiment, step = split_name(told_name)
             return Run(self, RunSettings(experiment, step, token=token, is_joined=True, finish_seconds=finish_seconds))
         if not name:

@@ -35,19 +35,22 @@ def test_threads_log_into_one_run_and_lose_nothing(store: Store) -> None:
 
 
 def test_each_thread_and_task_is_in_its_own_run(local_store: Store) -> None:
-    seen: dict[str, Run | None] = {}
-    gate = threading.Barrier(2)
+    gate = threading.Barrier(3)
 
-    def work(name: str) -> None:
-        with local_store.run(f"many/{name}") as run:
-            gate.wait(30)
-            seen[name] = current_run()
-            assert seen[name] is run
+    def work(number: int) -> int:
+        with local_store.run("many/same") as run:
+            gate.wait(60)
+            assert current_run() is run
+            run.metrics(number=number)
+        return run.id
 
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(work, ("a", "b")))
-    assert seen["a"] is not seen["b"]
+    with ThreadPoolExecutor(3) as pool:
+        ids = list(pool.map(work, range(3)))
+    assert len(set(ids)) == 3, "runs of one step at the same time are runs of their own"
+    assert [local_store.run_facts(execution_id).metrics["number"] for execution_id in ids] == [0, 1, 2]
     assert current_run() is None
+    with local_store.run("many/same") as outer, local_store.run("many/same") as inner:
+        assert inner.id != outer.id
 
 
 def test_asyncio_tasks_have_runs_of_their_own(local_store: Store) -> None:
