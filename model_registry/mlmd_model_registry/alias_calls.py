@@ -4,7 +4,7 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import check_alias
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_model_registry.aliases import list_moves, move_model_alias, roll_back_alias
+from mlmd_model_registry.aliases import list_moves, locked_model, move_model_alias, roll_back_alias
 from mlmd_model_registry.gate_rules import parse_rule
 from mlmd_model_registry.gates import check_gates, gates_of, set_gates
 from mlmd_model_registry.models import Model, find_model
@@ -14,7 +14,7 @@ from mlmd_model_registry.version_reads import find_version
 def move(tx: Transaction, request: v1.MoveModelAliasRequest) -> v1.MoveModelAliasResponse:
     """Point an alias at a version, or remove it."""
     check_alias(request.alias)
-    model = find_model(tx, request.model)
+    model = locked_model(tx, request.model)
     version = find_version(tx, model, request.version) if request.version else None
     moved = move_model_alias(
         tx,
@@ -31,7 +31,7 @@ def move(tx: Transaction, request: v1.MoveModelAliasRequest) -> v1.MoveModelAlia
 def roll_back(tx: Transaction, request: v1.RollbackModelAliasRequest) -> v1.RollbackModelAliasResponse:
     """Point an alias at what it pointed at before."""
     expected = request.expected_number if request.HasField("expected_number") else None
-    model = find_model(tx, request.model)
+    model = locked_model(tx, request.model)
     moved = roll_back_alias(tx, model, request.alias, expected_number=expected, reason=request.reason)
     return v1.RollbackModelAliasResponse(move=moved)
 

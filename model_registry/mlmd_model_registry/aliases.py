@@ -23,8 +23,8 @@ from mlmd_schemas.tables.v10 import ARTIFACT
 
 from mlmd_model_registry.changes import touch
 from mlmd_model_registry.gates import Outcome, check_gates, require_passed
-from mlmd_model_registry.models import Model, lock_model, model_by_id, require_live
-from mlmd_model_registry.version_reads import Version, numbered_version, version_by_id
+from mlmd_model_registry.models import Model, find_model, find_model_id, lock_model, model_by_id, require_live
+from mlmd_model_registry.version_reads import Version, numbered_version
 from mlmd_model_registry.versions import GONE, require_number
 from mlmd_model_registry.webhooks import queue_move
 
@@ -79,6 +79,15 @@ _DAMAGED = (
 )
 
 
+def locked_model(tx: Transaction, name: str) -> Model:
+    """Return the model of this name, locked until the transaction ends; raises NotFound."""
+    model_id = find_model_id(tx, name)
+    if model_id is None:
+        return find_model(tx, name)  # which says that there is none
+    lock_model(tx, model_id)
+    return model_by_id(tx, model_id)
+
+
 def move_model_alias(
     tx: Transaction,
     model: Model,
@@ -91,17 +100,16 @@ def move_model_alias(
 ) -> v1.ModelAliasMove:
     """Point an alias at a version, or remove it when `version` is None; return the move as it is recorded.
 
-    Raises FailedPrecondition for an alias that points elsewhere than expected, an archived model or version, bytes that
-    are gone and gates that are not met; NotFound for an alias to remove that is not there; InvalidArgument for what
-    cannot be an alias, and for an override without a reason.
+    Model and version are read under the lock of the model (`locked_model`), so that what is judged is what is. Raises
+    FailedPrecondition for an alias that points elsewhere than expected, an archived model or version, bytes that are
+    gone and gates that are not met; NotFound for an alias to remove that is not there; InvalidArgument for what cannot
+    be an alias, and for an override without a reason.
     """
     if override and not reason.strip():
         raise InvalidArgument("reason: is empty; an override of gates needs one.")
-    lock_model(tx, model.id)
-    model = model_by_id(tx, model.id)
     number = 0
     if version is not None:
-        version = require_number(tx, version_by_id(tx, version.id))
+        version = require_number(tx, version)
         number = version.number
     row, before = check_move(tx, model.id, repr(model.name), alias, number, expected_number, reason)
     outcomes: list[Outcome] = []
@@ -122,12 +130,11 @@ def roll_back_alias(
 ) -> v1.ModelAliasMove:
     """Point an alias at what it pointed at before its last move that stands; return this move.
 
-    Gates are evaluated and noted, and never refuse: what is returned to was there before. Raises NotFound for an alias
-    that never was, FailedPrecondition when there is nothing before, or when that is archived or its bytes are gone.
+    The model is read under its lock (`locked_model`). Gates are evaluated and noted, and never refuse: what is returned
+    to was there before. Raises NotFound for an alias that never was, FailedPrecondition when there is nothing before,
+    or when that is archived or its bytes are gone.
     """
     check_alias(alias)
-    lock_model(tx, model.id)
-    model = model_by_id(tx, model.id)
     require_live(model)
     last = _last(tx, model.id, alias)
     if last is None:
