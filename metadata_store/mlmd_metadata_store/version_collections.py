@@ -299,16 +299,24 @@ def check_move(
         raise NotFound(f"number: {title} has no version {number}; its newest is {row.latest_number}.")
     if number and tx.rows(_DELETED, {"context": row.context_id, "wanted": number}):
         raise FailedPrecondition(f"number: version {number} of {title} was deleted; choose another.")
-    before = alias_number(tx, row.context_id, alias)
+    before = expected_before(tx, row.context_id, title, alias, expected_number)
+    if not number and not before:
+        raise NotFound(f"alias: {title} has no alias {alias!r} to remove.")
+    return row, before
+
+
+def expected_before(tx: Transaction, context_id: int, title: str, alias: str, expected_number: int | None) -> int:
+    """Return where an alias points, 0 for nowhere; raises FailedPrecondition when that is not what was expected."""
+    if (expected_number or 0) < 0:
+        raise InvalidArgument("expected_number: versions count from 1, and 0 means none; below 0 means nothing.")
+    before = alias_number(tx, context_id, alias)
     if expected_number is not None and before != expected_number:
         actual = f"points at version {before}" if before else "does not exist"
         raise FailedPrecondition(
             f"expected_number: the alias {alias!r} of {title} {actual}, not {expected_number}; read it again and "
             "decide again."
         )
-    if not number and not before:
-        raise NotFound(f"alias: {title} has no alias {alias!r} to remove.")
-    return row, before
+    return before
 
 
 def record_move(tx: Transaction, row: CollectionRow, alias: str, before: int, number: int, reason: str) -> v1.AliasMove:

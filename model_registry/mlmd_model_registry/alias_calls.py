@@ -14,14 +14,15 @@ from mlmd_model_registry.version_reads import find_version
 def move(tx: Transaction, request: v1.MoveModelAliasRequest) -> v1.MoveModelAliasResponse:
     """Point an alias at a version, or remove it."""
     check_alias(request.alias)
-    model = locked_model(tx, request.model)
+    expected = request.expected_number if request.HasField("expected_number") else None
+    model = locked_model(tx, request.model, request.alias, expected)
     version = find_version(tx, model, request.version) if request.version else None
     moved = move_model_alias(
         tx,
         model,
         request.alias,
         version,
-        expected_number=request.expected_number if request.HasField("expected_number") else None,
+        expected_number=expected,
         reason=request.reason,
         override=request.override_gates,
     )
@@ -31,7 +32,8 @@ def move(tx: Transaction, request: v1.MoveModelAliasRequest) -> v1.MoveModelAlia
 def roll_back(tx: Transaction, request: v1.RollbackModelAliasRequest) -> v1.RollbackModelAliasResponse:
     """Point an alias at what it pointed at before."""
     expected = request.expected_number if request.HasField("expected_number") else None
-    model = locked_model(tx, request.model)
+    check_alias(request.alias)
+    model = locked_model(tx, request.model, request.alias, expected)
     moved = roll_back_alias(tx, model, request.alias, expected_number=expected, reason=request.reason)
     return v1.RollbackModelAliasResponse(move=moved)
 

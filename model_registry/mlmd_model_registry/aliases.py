@@ -10,7 +10,13 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.version_collections import LATEST, check_alias, check_move, record_move
+from mlmd_metadata_store.version_collections import (
+    LATEST,
+    check_alias,
+    check_move,
+    expected_before,
+    record_move,
+)
 from mlmd_metadata_store.version_reads import alias_moves
 from mlmd_schemas.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -79,12 +85,18 @@ _DAMAGED = (
 )
 
 
-def locked_model(tx: Transaction, name: str) -> Model:
-    """Return the model of this name, locked until the transaction ends; raises NotFound."""
+def locked_model(tx: Transaction, name: str, alias: str, expected_number: int | None) -> Model:
+    """Return the model of this name, locked until the transaction ends; raises NotFound.
+
+    An alias that points elsewhere than expected is FailedPrecondition before the lock is waited for, and again as soon
+    as it is held: of many who move one alias at once all but one lose, and the losers must not keep the next one back.
+    """
     model_id = find_model_id(tx, name)
     if model_id is None:
         return find_model(tx, name)  # which says that there is none
+    expected_before(tx, model_id, repr(name), alias, expected_number)
     lock_model(tx, model_id)
+    expected_before(tx, model_id, repr(name), alias, expected_number)
     return model_by_id(tx, model_id)
 
 
