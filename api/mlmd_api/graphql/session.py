@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.message import Message
 from mlmd_schemas.caller import Caller
+from mlmd_schemas.errors import Unimplemented
 
 from mlmd_api.dispatch import check_role
 from mlmd_api.graphql.loading import Loading
@@ -50,7 +51,9 @@ class Session:
 
     def write(self, path: str, request: Message, idempotency_key: str | None = None) -> Any:
         """Call a method that writes, and forget what was read before it."""
-        method = self.methods[path]
+        method = self.methods.get(path)
+        if method is None:
+            raise Unimplemented(f"{path} is no method of this server; ask mlmd.v1.Server/GetInfo what it can do.")
         check_role(method, self.caller)
         caller = self.caller if idempotency_key is None else replace(self.caller, idempotency_key=idempotency_key)
         try:
