@@ -70,11 +70,15 @@ def write_file(target: Path, scratch: Path, fill: Callable[[BinaryIO], None]) ->
 
 
 def name_file(temporary: Path, target: Path) -> os.stat_result:
-    """Give a file that is on the disk its name, and see that the name is there too."""
+    """Give a file that is on the disk its name, and see that the name is there too; return the file's state.
+
+    That is looked up before: a moment later the name may be another writer's file already.
+    """
+    state = temporary.stat()
     made = _name(temporary, target)
     for folder in (target.parent, *made):
         _sync_folder(folder)
-    return target.stat()
+    return state
 
 
 def _stamp(file: BinaryIO) -> None:
