@@ -105,7 +105,7 @@ def test_calls_have_no_deadline_unless_one_is_given(stub: Callable[..., Stub]) -
     without, given = server.remaining_seconds
     assert without is None or without > 1e9
     assert given is not None
-    assert 10 < given <= 20
+    assert 10 < given < 22  # gRPC rounds what is left up
 
 
 def test_a_deadline_ends_a_call(stub: Callable[..., Stub]) -> None:
