@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlmd_metadata_store.addresses import parse_url
-from mlmd_schemas.tables import own, v10
+from mlmd_schemas.tables import imports, own, registry, v10
 
 from tests.services.sql_server import Address
 
-TABLES = tuple(sorted({*v10.METADATA.tables, *own.METADATA.tables}))
+OWN = {*own.METADATA.tables, *imports.METADATA.tables, *registry.METADATA.tables}
+TABLES = tuple(sorted({*v10.METADATA.tables, *OWN}))
 RECEIPTS = own.RECEIPT.name
 
 

@@ -18,7 +18,7 @@ from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code, StoreError
 
 from tests.faults.contents import RECEIPTS, Contents, contents
-from tests.faults.writes import WRITES, Ground
+from tests.faults.writes import UNMARKED, WRITES, Ground
 from tests.metadata_store.calls import Calls
 from tests.services.mysql_packets import packets
 from tests.services.proxy import Moment, Proxy
@@ -41,7 +41,8 @@ def is_no_farewell(statement: str) -> bool:
 
 
 def test_every_write_is_cut() -> None:
-    assert {label.partition(" ")[0] for label in WRITES} == {rpc.name for rpc in METADATA_METHODS if rpc.write}
+    names = {label.partition(" ")[0] for label in WRITES}
+    assert names | UNMARKED == {rpc.name for rpc in METADATA_METHODS if rpc.write}
 
 
 @dataclass

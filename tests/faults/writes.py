@@ -1,15 +1,21 @@
 """A request for every call that writes, each touching many tables and leaving its mark wherever text goes."""
 
 import itertools
+import json
 import math
+import re
+import secrets
 from collections.abc import Callable
 from typing import Any
 
 from google.protobuf.message import Message
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
+from mlmd_schemas.pb.v1 import archive_pb2 as archive
 from mlmd_schemas.pb.v1 import collections_pb2 as v1
 from mlmd_schemas.pb.v1 import metrics_pb2 as metrics
+from mlmd_schemas.pb.v1 import runs_pb2 as runs
+from mlmd_schemas.tables.v10 import TYPE
 
 from tests.metadata_store.calls import node
 
@@ -213,6 +219,46 @@ def _log_curve(ground: Ground, mark: str) -> Message:
     return metrics.LogCurveRequest(key=_metric_key(ground, mark), curve=_curve(mark))
 
 
+def _start_run(ground: Ground, mark: str) -> Message:
+    ground.call("StartRun", experiment="kept", step="train", token=secrets.token_hex(16))  # makes the types
+    execution = pb.Execution(custom_properties={"note": pb.Value(string_value=mark)})
+    return runs.StartRunRequest(
+        experiment=mark, step="train", token=secrets.token_hex(16), execution=execution.SerializeToString()
+    )
+
+
+def _finish_run(ground: Ground, mark: str) -> Message:
+    token = secrets.token_hex(16)
+    ground.call("StartRun", experiment="kept", step="train", token=token)
+    return runs.FinishRunRequest(token=token, state=runs.RUN_STATE_FAILED, reason=f"because of {mark}")
+
+
+_HEADER = archive.ArchiveHeader(format=1, schema_version=10, store_uuid="elsewhere")
+
+
+def _begin_import(ground: Ground, mark: str) -> Message:
+    return archive.BeginImportRequest(header={"format": 1, "schema_version": 10, "store_uuid": mark})
+
+
+def _types(mark: str) -> archive.ArchiveRows:
+    """Rows of three types that no store has."""
+    columns = [column.name for column in TYPE.columns]
+    ids = [1_000_000 + 10 * int(re.sub(r"\D", "", mark)) + place for place in range(3)]
+    lines = [json.dumps([number, f"{mark}{number}", None, 1, None, None, None, None]) for number in ids]
+    return archive.ArchiveRows(table="Type", columns=columns, lines="".join(f"{line}\n" for line in lines).encode())
+
+
+def _add_to_import(ground: Ground, mark: str) -> Message:
+    begun = ground.call("BeginImport", header=_HEADER)
+    return archive.AddToImportRequest(import_id=begun.import_id, number=1, rows=_types(mark))
+
+
+def _commit_import(ground: Ground, mark: str) -> Message:
+    begun = ground.call("BeginImport", header=_HEADER)
+    ground.call("AddToImport", import_id=begun.import_id, number=1, rows=_types(mark))
+    return archive.CommitImportRequest(import_id=begun.import_id, count=1)
+
+
 WRITES: dict[str, Callable[[Ground, str], Message]] = {
     "PutArtifactType": _put_type,
     "PutExecutionType": _put_execution_type,
@@ -234,5 +280,13 @@ WRITES: dict[str, Callable[[Ground, str], Message]] = {
     "LogEvaluation": _log_evaluation,
     "LogConfusionMatrix": _log_matrix,
     "LogCurve": _log_curve,
+    "StartRun": _start_run,
+    "FinishRun": _finish_run,
+    "BeginImport": _begin_import,
+    "AddToImport": _add_to_import,
+    "CommitImport": _commit_import,
 }
 """By the call's name, with a word after it where one call takes two courses."""
+
+UNMARKED = {"Heartbeat", "AbortImport"}
+"""Writes that leave no mark: one sets a time and the other deletes, each in one transaction like the others."""
