@@ -123,15 +123,19 @@ class LocalStore:
         return str(etag) if same else None
 
     def list(self, prefix: str = "", after: str = "") -> Iterator[Blob]:
-        """Walk the folder in the order of keys; symbolic links are not followed."""
+        """Walk the folder in the order of keys, past symbolic links and what is deleted meanwhile."""
         folder = prefix.rpartition("/")[0]
         if prefix:
             check_key(prefix.rstrip("/"))
         start = self.root / folder if folder else self.root
         for key, path in self._walk(start, f"{folder}/" if folder else ""):
             if key.startswith(prefix) and key.encode() > after.encode():
-                with explained(key, self.root):
-                    yield self._blob(key, path.stat())
+                try:
+                    with explained(key, self.root):
+                        blob = self._blob(key, path.stat())
+                except NotFound:
+                    continue
+                yield blob
 
     def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
         try:
@@ -245,15 +249,14 @@ class LocalStore:
 
     def tidy(self, prefix: str, before_ms: int) -> int:
         """Delete old parts, and files in the making to which nobody has written for a day."""
-        count = 0
+        count, stale_ms = 0, min(before_ms, time.time() * 1000 - _STALE_MS)
         with explained("", self.root):
             for folder in (self._own / "parts").glob("*"):
-                key = folder / "key"
-                if key.is_file() and key.stat().st_mtime * 1000 < before_ms and key.read_text().startswith(prefix):
+                if _is_older(folder / "key", before_ms, prefix):
                     shutil.rmtree(folder, ignore_errors=True)
                     count += 1
             for file in self._scratch.glob("*"):
-                if file.stat().st_mtime * 1000 < min(before_ms, time.time() * 1000 - _STALE_MS):
+                if _is_older(file, stale_ms):
                     file.unlink(missing_ok=True)
                     count += 1
         return count
@@ -268,6 +271,14 @@ class LocalStore:
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
+
+
+def _is_older(file: Path, before_ms: float, beginning: str = "") -> bool:
+    """Say whether a file was last written before a time, and begins so; one that is gone meanwhile was not."""
+    try:
+        return file.stat().st_mtime * 1000 < before_ms and (not beginning or file.read_text().startswith(beginning))
+    except FileNotFoundError:
+        return False
 
 
 def _part_name(part: Part) -> str:

@@ -5,6 +5,7 @@ import os
 import resource
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
@@ -90,6 +91,25 @@ def test_files_in_the_making_that_a_death_left_are_deleted_after_a_day(store: Lo
         os.utime(scratch / name, (then, then))
     assert store.tidy("", int(time.time() * 1000)) == 1
     assert [path.name for path in scratch.iterdir()] == ["fresh"]
+
+
+def test_what_is_deleted_while_it_is_listed_is_left_out(store: LocalStore) -> None:
+    for name in ("a", "b", "c"):
+        put(store, f"k/{name}", b"1")
+    listed = store.list("k/")
+    assert next(listed).key == "k/a"
+    store.delete(["k/b"])
+    assert [blob.key for blob in listed] == ["k/c"]
+
+
+def test_writers_and_tidying_do_not_meet(store: LocalStore) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        written = [pool.submit(put, store, f"k/{number}", b"1") for number in range(200)]
+        while not all(one.done() for one in written):
+            assert store.tidy("", int(time.time() * 1000)) == 0
+    for one in written:
+        one.result()
+    assert len(keys(store)) == len(written)
 
 
 def test_deleting_leaves_no_empty_folders(store: LocalStore) -> None:
