@@ -1,13 +1,11 @@
-"""`mlmd-server verify | gc | why | sweep`: the care of artifacts, whether servers are running or not.
+"""`mlmd-server verify | gc | why | sweep | purge`: the care of artifacts, whether servers are running or not.
 
 What was found goes to standard output, a line each (`--json`: a JSON object each); a summary goes to standard error.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.garbage import explain
@@ -22,31 +20,14 @@ from mlmd_schemas.errors import InvalidArgument, StoreError
 
 from mlmd_server.config import Config
 from mlmd_server.durations import duration_seconds
+from mlmd_server.findings import Output
+from mlmd_server.purging import purge_nodes
 from mlmd_server.serve import set_up_log
 from mlmd_server.wiring import tenant_artifacts, tenant_stores
 
 WRONG_USE = 2
 FAILED = 1
 """Exit status when something could not be done, or files are missing or changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """Where findings go."""
-
-    as_json: bool
-    tenant: str
-
-    def line(self, text: str, **fields: object) -> None:
-        """Print one finding."""
-        if self.as_json:
-            print(json.dumps({"tenant": self.tenant, **fields}, ensure_ascii=False), flush=True)
-        else:
-            print(f"{self.tenant}: {text}" if self.tenant else text, flush=True)
-
-    def summary(self, text: str) -> None:
-        """Print what it came to."""
-        print(f"mlmd-server: {f'tenant {self.tenant}: ' if self.tenant else ''}{text}", file=sys.stderr, flush=True)
 
 
 Work = Callable[[Requests, Caller, argparse.Namespace, Output], int]
@@ -77,9 +58,9 @@ def _tenants(names: list[str], chosen: str | None, command: str) -> list[str]:
         if chosen not in names:
             raise InvalidArgument(f"tenant: there is no tenant {chosen!r}; there are {', '.join(map(repr, names))}.")
         return [chosen]
-    if command == "why":
+    if command in ("why", "purge"):
         if "" not in names:
-            raise InvalidArgument("tenant: there is no default database; say whose artifact it is with --tenant.")
+            raise InvalidArgument("tenant: there is no default database; say whose nodes are meant with --tenant.")
         return [""]
     return names
 
@@ -155,4 +136,4 @@ def _sweep(requests: Requests, caller: Caller, arguments: argparse.Namespace, ou
     return 0
 
 
-COMMANDS: dict[str, Work] = {"verify": _verify, "gc": _gc, "why": _why, "sweep": _sweep}
+COMMANDS: dict[str, Work] = {"verify": _verify, "gc": _gc, "why": _why, "sweep": _sweep, "purge": purge_nodes}

@@ -1,8 +1,8 @@
-"""What `mlmd-server verify | gc | why | sweep` take on the command line; light, because every start reads it."""
+"""What `mlmd-server verify | gc | why | sweep | purge` take on the command line; light, as every start reads it."""
 
 import argparse
 
-CARE = ("verify", "gc", "why", "sweep")
+CARE = ("verify", "gc", "why", "sweep", "purge")
 """The commands."""
 
 
@@ -19,10 +19,21 @@ def add_care_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     for command in (gc, why):
         _add_rules(command)
     clean = commands.add_parser("sweep", help="give up unfinished uploads, finish deletions", allow_abbrev=False)
-    for command in (check, gc, why, clean):
+    purge = commands.add_parser("purge", help="take the facts of nodes away, and the bytes too", allow_abbrev=False)
+    _add_purge(purge)
+    for command in (check, gc, why, clean, purge):
         command.add_argument("--tenant", metavar="NAME", help="only this tenant; empty: the default database")
         command.add_argument("--json", action="store_true", help="one JSON object a line")
-    return [check, gc, why, clean]
+    return [check, gc, why, clean, purge]
+
+
+def _add_purge(command: argparse.ArgumentParser) -> None:
+    command.add_argument("kind", choices=("artifact", "execution", "context"), help="the kind of the nodes")
+    command.add_argument("ids", metavar="ID", type=int, nargs="*", help="their ids")
+    command.add_argument("--filter", metavar="QUERY", default="", help="those that match, instead of ids")
+    command.add_argument("--include-bytes", action="store_true", help="delete the files of artifacts too")
+    command.add_argument("--confirm", metavar="DIGEST", help="do it; the digest is told without this")
+    command.add_argument("--reason", metavar="TEXT", default="", help="why; stays in the tombstones")
 
 
 def _add_rules(command: argparse.ArgumentParser) -> None:
@@ -39,7 +50,7 @@ def _add_rules(command: argparse.ArgumentParser) -> None:
 OWN_ARGUMENTS = frozenset(
     {
         "not_since", "parallel", "dry_run", "reason", "artifact", "tenant", "json", "keep_newest", "keep_younger_than",
-        "without_origins",
+        "without_origins", "kind", "ids", "filter", "include_bytes", "confirm",
     }
 )  # fmt: skip
 """What the commands take that is no option of the server."""

@@ -1,4 +1,4 @@
-"""`mlmd-server verify | gc | why | sweep` as an operator runs them, and the sweep while the server serves."""
+"""`mlmd-server verify | gc | why | sweep | purge` as an operator runs them, and the sweep while the server serves."""
 
 import json
 import subprocess
@@ -93,9 +93,57 @@ def test_sweep(requests: Requests, run: Run) -> None:
     assert keys(requests.artifacts.blobs) == []
 
 
+def test_purge_does_what_it_told_when_that_is_confirmed(requests: Requests, run: Run) -> None:
+    gone, other = upload(requests, b"gone", name="patients"), upload(requests, b"other")
+    before = artifact(requests.artifacts.store, gone)
+    words = ("purge", "artifact", str(gone), "--include-bytes")
+    told = run(*words)
+    shown, confirm = told.stdout.splitlines()
+    assert shown == f"would purge artifact {gone}: 'patients' {before.uri!r}"
+    digest = confirm.removeprefix("digest ")
+    assert told.returncode == 0
+    assert f"--confirm {digest}" in told.stderr
+    assert "would purge 1 nodes with 0 properties; 1 files, 4 bytes" in told.stderr
+    assert artifact(requests.artifacts.store, gone) == before
+    for wrong, status, sentence in (
+        ((*words, "--confirm", digest), 2, "reason"),
+        ((*words, "--confirm", "99", "--reason", "r"), 2, "confirm: '99' is no digest"),
+        (("purge", "artifact", str(other), "--confirm", digest, "--reason", "r"), 1, "digest: it confirms other nodes"),
+        ((*words[:3], "--confirm", digest, "--reason", "r"), 1, "digest: it confirms other nodes"),
+    ):
+        refused = run(*wrong)
+        assert (refused.returncode, sentence in refused.stderr) == (status, True), refused.stderr
+    assert artifact(requests.artifacts.store, gone) == before
+    done = run(*words, "--confirm", digest, "--reason", "consent withdrawn", "--json")
+    (line,) = map(json.loads, done.stdout.splitlines())
+    assert (line["id"], line["name"], line["purged"], done.returncode) == (gone, "patients", True, 0)
+    assert not artifact(requests.artifacts.store, gone).name
+    assert b"".join(requests.artifacts.read(other, "f")) == b"other"
+    assert len(keys(requests.artifacts.blobs)) == 1
+    stones = Admin(requests)("ListTombstones").tombstones
+    assert {(one.id, one.subject, one.reason) for one in stones} == {(gone, "mlmd-server", "consent withdrawn")}
+
+
+def test_purge_tells_what_forbids_it_and_takes_every_kind(requests: Requests, run: Run) -> None:
+    pinned = upload(requests, b"pinned", name="pinned")
+    Admin(requests)("PinArtifact", artifact_id=pinned)
+    forbidden = run("purge", "artifact", "--filter", "name = 'pinned'", "--json")
+    node, end = map(json.loads, forbidden.stdout.splitlines())
+    assert (forbidden.returncode, node["purged"], len(end["obstacles"])) == (1, False, 1)
+    assert f"Artifact {pinned} is pinned by 'local'" in forbidden.stderr
+    made = execution(requests, [pinned], [])
+    told = run("purge", "execution", str(made), "--json").stdout.splitlines()
+    digest = json.loads(told[-1])["digest"]
+    done = run("purge", "execution", str(made), "--confirm", digest, "--reason", "r")
+    assert (done.returncode, done.stdout) == (0, f"purged execution {made}\n")
+
+
 def test_wrong_use_is_told_in_a_sentence(run: Run) -> None:
     for arguments, status, sentence in (
         (("why", "99"), 1, "there is no artifact 99"),
+        (("purge", "artifact", "99"), 1, "there is no artifact 99"),
+        (("purge", "artifact"), 2, "name nodes either by ids or by filter_query"),
+        (("purge", "context", "1", "--include-bytes"), 2, "only artifacts have bytes"),
         (("gc", "--keep-younger-than", "soon"), 2, "'soon' is no length of time"),
         (("gc", "--keep-newest", "-1"), 2, "keep-newest"),
         (("verify", "--parallel", "0"), 2, "parallel"),
