@@ -30,7 +30,7 @@ from mlmd_api.codec import BINARY, Codec
 from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
 from mlmd_api.methods import Method, StreamMethod
-from mlmd_api.status import describe
+from mlmd_api.status import describe, facts_of
 from mlmd_api.streaming import Answer, Stream
 
 REQUEST_ID_KEY = "x-request-id"
@@ -217,7 +217,7 @@ class Dispatcher:
 
     def _finish(self, call: Call, course: _Course, error: Exception) -> Answer:
         code, message = describe(error, course.request_id)
-        answer = Answer(code, message, b"", course.request_id)
+        answer = Answer(code, message, b"", course.request_id, facts_of(error))
         self._note(call, course, answer, error)
         return answer
 

@@ -15,6 +15,7 @@
 | UNKNOWN, INTERNAL, DATA_LOSS | 500 | as the code |
 """
 
+from collections.abc import Mapping
 from urllib.parse import quote
 
 from mlmd_schemas.errors import Code, StoreError
@@ -73,6 +74,11 @@ def describe(error: BaseException, request_id: str) -> tuple[Code, str]:
     if isinstance(error, StoreError):
         return error.code, shortened(error.message)
     return Code.INTERNAL, f"internal error (request id {request_id})"
+
+
+def facts_of(error: BaseException) -> Mapping[str, str]:
+    """Return what a program may want to know of an error, by keys of metadata."""
+    return error.facts if isinstance(error, StoreError) else {}
 
 
 def shortened(message: str) -> str:

@@ -1,20 +1,24 @@
 """What a wire says to a call: one answer, or a stream of messages and then an answer without a body."""
 
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from mlmd_schemas.errors import Code
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a wire says: a code, a sentence when it is not OK, the response's bytes when it is."""
+    """What a wire says: a code, a sentence when it is not OK, the response's bytes when it is.
+
+    `facts` go with an error as metadata of the call: trailers of gRPC, headers of HTTP.
+    """
 
     code: Code
     message: str
     body: bytes
     request_id: str
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 class Stream:

@@ -1,6 +1,6 @@
 """What every way to a store has in common: one call at a time, and one kind of failure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -14,21 +14,23 @@ class CallError(Exception):
     """A call that was not answered with OK.
 
     `code` is gRPC's number (3 is INVALID_ARGUMENT, 14 UNAVAILABLE), `message` the sentence of whoever refused, and
-    `request_id` what the server's log calls this call; empty when the call never reached it.
+    `request_id` what the server's log calls this call; empty when the call never reached it. `facts` are what the
+    server tells programs beside the sentence, such as `mlmd-alias-number`.
 
     >>> str(CallError(5, "There is no artifact 7.", "ab12"))
     'There is no artifact 7.'
     """
 
-    def __init__(self, code: int, message: str, request_id: str = "") -> None:
+    def __init__(self, code: int, message: str, request_id: str = "", facts: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.request_id = request_id
+        self.facts: Mapping[str, str] = dict(facts or {})
 
-    def __reduce__(self) -> tuple[type["CallError"], tuple[int, str, str]]:
+    def __reduce__(self) -> tuple[type["CallError"], tuple[int, str, str, Mapping[str, str]]]:
         """Travel between processes whole."""
-        return type(self), (self.code, self.message, self.request_id)
+        return type(self), (self.code, self.message, self.request_id, self.facts)
 
 
 class Transport(Protocol):

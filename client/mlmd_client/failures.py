@@ -71,7 +71,7 @@ def failure_of(error: CallError) -> CallError:
     'NotFound'
     """
     kind = _KINDS.get(error.code)
-    return error if kind is None else kind(error.code, error.message, error.request_id)
+    return error if kind is None else kind(error.code, error.message, error.request_id, error.facts)
 
 
 def refused(message: str) -> Refused:

@@ -149,4 +149,5 @@ def _call_error(error: Any, target: str) -> CallError:
     trailers = dict(error.trailing_metadata() or ())
     if error.code() is grpc.StatusCode.UNAVAILABLE and message.startswith(_UNREACHED):
         message = f"{message} (no server answers at {target}; is the address right, and does it run?)"
-    return CallError(int(error.code().value[0]), message, str(trailers.get("x-request-id", "")))
+    facts = {key: str(value) for key, value in trailers.items() if key.startswith("mlmd-")}
+    return CallError(int(error.code().value[0]), message, str(trailers.get("x-request-id", "")), facts)

@@ -2,7 +2,6 @@
 
 import hashlib
 import random
-from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,38 +36,51 @@ _EXPIRED = (
 _SWEEP = sa.delete(RECEIPT).where(RECEIPT.c.idempotency_key.in_(sa.bindparam("keys", expanding=True)))
 
 
-def with_receipt(rpc: Rpc, request: Message, key: str) -> Callable[[Transaction], Any]:
-    """Return the body of `rpc` for one request, answered at most once under `key`.
+class Receipt:
+    """One request of a write, answered at most once under its key.
 
-    The key, the request's digest and the response are stored in the transaction of the write. Raises AlreadyExists
-    when the key was used for another request, InvalidArgument for a key that cannot be kept.
+    Raises InvalidArgument for a key that cannot be kept.
     """
-    if not key or len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable():
-        raise InvalidArgument(
-            f"mlmd-idempotency-key: {key[:50]!r} is not 1 to {LONGEST_KEY} printable ASCII characters."
-        )
-    digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
 
-    def stored(tx: Transaction) -> Any:
-        for method, stored_digest, response in tx.rows(_BY_KEY, {"key": key}):
-            if method != rpc.path or bytes(stored_digest) != digest:
-                raise AlreadyExists(f"mlmd-idempotency-key: {key!r} was used for another request; use a fresh key.")
-            return rpc.response.FromString(bytes(response))
+    __slots__ = ("_digest", "_key", "_request", "_rpc")
+
+    def __init__(self, rpc: Rpc, request: Message, key: str) -> None:
+        if not key or len(key) > LONGEST_KEY or not key.isascii() or not key.isprintable():
+            raise InvalidArgument(
+                f"mlmd-idempotency-key: {key[:50]!r} is not 1 to {LONGEST_KEY} printable ASCII characters."
+            )
+        self._rpc = rpc
+        self._request = request
+        self._key = key
+        self._digest = hashlib.sha256(request.SerializeToString(deterministic=True)).digest()
+
+    def answer(self, tx: Transaction) -> Any:
+        """Return the stored response, None when there is none.
+
+        Raises AlreadyExists when the key was used for another request.
+        """
+        for method, digest, response in tx.rows(_BY_KEY, {"key": self._key}):
+            if method != self._rpc.path or bytes(digest) != self._digest:
+                raise AlreadyExists(
+                    f"mlmd-idempotency-key: {self._key!r} was used for another request; use a fresh key."
+                )
+            return self._rpc.response.FromString(bytes(response))
         return None
 
-    def body(tx: Transaction) -> Any:
-        answer = stored(tx)
+    def body(self, tx: Transaction) -> Any:
+        """Return the stored response, or answer the request and store key, digest and response beside what it wrote."""
+        answer = self.answer(tx)
         if answer is not None:
             return answer
         try:
-            answer = rpc.body(tx, request)
+            answer = self._rpc.body(tx, self._request)
         except (AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound):
             # An earlier sending of this very call, whose answer was lost, may have been committed since the first look;
             # what this transaction wrote has to go before its answer can be given.
-            if stored(tx) is None:
+            if self.answer(tx) is None:
                 raise
             raise Aborted("The same call was answered at this moment; try again.") from None
-        row = (key, rpc.path, digest, answer.SerializeToString(), now_ms())
+        row = (self._key, self._rpc.path, self._digest, answer.SerializeToString(), now_ms())
         try:
             tx.insert(RECEIPT, _COLUMNS, [row])
         except UniqueViolation as error:
@@ -76,8 +88,6 @@ def with_receipt(rpc: Rpc, request: Message, key: str) -> Callable[[Transaction]
         if random.randrange(SWEEP_EVERY) == 0:
             sweep(tx)
         return answer
-
-    return body
 
 
 def sweep(tx: Transaction) -> int:

@@ -18,7 +18,9 @@ class Rpc:
     """One unary method of one service.
 
     `body` takes the transaction and the request and returns the response; it raises StoreError only. A body with
-    `write` runs in a write transaction and may run more than once, so it must have no effect outside it.
+    `write` runs in a write transaction and may run more than once, so it must have no effect outside it. Before that
+    `glance`, where there is one, may refuse the call from a snapshot, so that a call which is bound to fail waits for
+    no other write and keeps none back; what it lets pass the body judges again.
     """
 
     service: str
@@ -28,6 +30,7 @@ class Rpc:
     role: Role
     write: bool
     body: Callable[[Transaction, Any], Any]
+    glance: Callable[[Transaction, Any], None] | None = None
 
     @property
     def path(self) -> str:

@@ -7,13 +7,13 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 from mlmd_migrations import SchemaError, open_schema
 from mlmd_schemas.caller import Caller
-from mlmd_schemas.errors import BY_CODE, Code, StoreError
+from mlmd_schemas.errors import BY_CODE, Code, FailedPrecondition, StoreError
 from sqlalchemy.exc import DBAPIError
 
 from mlmd_metadata_store.database import Database
 from mlmd_metadata_store.dialects import Dialect, make_dialect
 from mlmd_metadata_store.options import StoreOptions
-from mlmd_metadata_store.receipts import with_receipt
+from mlmd_metadata_store.receipts import Receipt
 from mlmd_metadata_store.rpc import Rpc, StreamRpc
 from mlmd_metadata_store.transaction import Transaction
 
@@ -67,10 +67,34 @@ class Store:
         """
         if not rpc.write:
             return self.database.read(caller, lambda tx: rpc.body(tx, request))
-        if caller.idempotency_key is None:
+        receipt = None if caller.idempotency_key is None else Receipt(rpc, request, caller.idempotency_key)
+        answer = self._glanced(rpc, caller, request, receipt)
+        if answer is not None:
+            return answer
+        if receipt is None:
             return self.database.write(caller, lambda tx: rpc.body(tx, request))
-        body = with_receipt(rpc, request, caller.idempotency_key)
-        return self.database.write(caller, body, repeatable=True)
+        return self.database.write(caller, receipt.body, repeatable=True)
+
+    def _glanced(self, rpc: Rpc, caller: Caller, request: Message, receipt: Receipt | None) -> Any:
+        """Raise what refuses a write at once; return the stored answer of one that is a repeat, None when it is to run.
+
+        A repeat finds what the call itself changed, so it is known by its receipt before it is refused.
+        """
+        glance = rpc.glance
+        if glance is None:
+            return None
+
+        def look(tx: Transaction) -> Any:
+            try:
+                glance(tx, request)
+            except FailedPrecondition:
+                answer = receipt.answer(tx) if receipt is not None else None
+                if answer is None:
+                    raise
+                return answer
+            return None
+
+        return self.database.read(caller, look)
 
     def read(self, caller: Caller, body: Callable[[Transaction], T]) -> T:
         """Run several reads on one snapshot; raises StoreError and what `body` raises.

@@ -27,6 +27,8 @@ from mlmd_metadata_store.type_writes import put_types
 COLLECTION_TYPE = "mlmd.Collection"
 LATEST = "latest"
 """The alias that is never stored: it is the newest version."""
+ALIAS_NUMBER = "mlmd-alias-number"
+"""The fact that tells where an alias points whose move was refused because it points elsewhere than expected."""
 LONGEST_ALIAS = 255
 LONGEST_REASON_BYTES = 65_535
 LONGEST_NUMBER = 19
@@ -127,8 +129,16 @@ def _find(tx: Transaction, whole_name: str) -> CollectionRow | None:
 
 def lock_collection(tx: Transaction, context_id: int) -> CollectionRow:
     """Return the counters of the collection of a context, locked until the transaction ends."""
-    (row,) = tx.rows(_COUNTERS, {"context": context_id})
-    return CollectionRow(*row)
+    row = find_locked(tx, context_id)
+    if row is None:
+        raise AssertionError(f"context {context_id} has no counters")
+    return row
+
+
+def find_locked(tx: Transaction, context_id: int) -> CollectionRow | None:
+    """Return the same where the context has counters, else None."""
+    rows = tx.rows(_COUNTERS, {"context": context_id})
+    return CollectionRow(*rows[0]) if rows else None
 
 
 def start_collection(tx: Transaction, context_id: int) -> None:
@@ -292,38 +302,48 @@ def check_move(
     check_alias(alias)
     if number < 0 or (expected_number or 0) < 0:
         raise InvalidArgument("number: versions count from 1, and 0 means none; a number below 0 means nothing.")
-    if len(reason.encode("utf-8")) > LONGEST_REASON_BYTES:
-        raise InvalidArgument(f"reason: longer than {LONGEST_REASON_BYTES} bytes; say it shorter.")
+    check_reason(reason)
     row = lock_collection(tx, context_id)
     if number > row.latest_number:
         raise NotFound(f"number: {title} has no version {number}; its newest is {row.latest_number}.")
     if number and tx.rows(_DELETED, {"context": row.context_id, "wanted": number}):
         raise FailedPrecondition(f"number: version {number} of {title} was deleted; choose another.")
-    before = expected_before(tx, row.context_id, title, alias, expected_number)
+    before = alias_number(tx, row.context_id, alias)
+    check_expected(title, alias, before, expected_number)
     if not number and not before:
         raise NotFound(f"alias: {title} has no alias {alias!r} to remove.")
     return row, before
 
 
-def expected_before(tx: Transaction, context_id: int, title: str, alias: str, expected_number: int | None) -> int:
-    """Return where an alias points, 0 for nowhere; raises FailedPrecondition when that is not what was expected."""
+def check_reason(reason: str) -> None:
+    """Raise InvalidArgument for a reason that is too long to be kept."""
+    if len(reason.encode("utf-8")) > LONGEST_REASON_BYTES:
+        raise InvalidArgument(f"reason: longer than {LONGEST_REASON_BYTES} bytes; say it shorter.")
+
+
+def check_expected(title: str, alias: str, before: int, expected_number: int | None) -> None:
+    """Raise FailedPrecondition when an alias points elsewhere (`before`, 0: nowhere) than was expected.
+
+    The error carries where it points as the fact `mlmd-alias-number`, to go on from without reading it again.
+    """
     if (expected_number or 0) < 0:
         raise InvalidArgument("expected_number: versions count from 1, and 0 means none; below 0 means nothing.")
-    before = alias_number(tx, context_id, alias)
     if expected_number is not None and before != expected_number:
         actual = f"points at version {before}" if before else "does not exist"
         raise FailedPrecondition(
             f"expected_number: the alias {alias!r} of {title} {actual}, not {expected_number}; read it again and "
-            "decide again."
+            "decide again.",
+            {ALIAS_NUMBER: str(before)},
         )
-    return before
 
 
 def record_move(tx: Transaction, row: CollectionRow, alias: str, before: int, number: int, reason: str) -> v1.AliasMove:
     """Point an alias of a locked collection from `before` to `number`, and note the move."""
-    tx.execute(_DROP_ALIAS, {"context": row.context_id, "name": alias})
     if number:
-        tx.insert(ALIAS, ("context_id", "alias", "number"), [(row.context_id, alias, number)])
+        pointing = (row.context_id, alias, number)
+        tx.upsert(ALIAS, ("context_id", "alias", "number"), [pointing], ("context_id", "alias"))
+    else:
+        tx.execute(_DROP_ALIAS, {"context": row.context_id, "name": alias})
     move = v1.AliasMove(
         sequence=row.move_sequence + 1,
         alias=alias,

@@ -106,7 +106,7 @@ class EmbeddedTransport:
         dispatcher = self.parts.dispatcher
         answer = dispatcher.answer(_call(path, request, timeout_seconds, metadata))
         if answer.code is not Code.OK:
-            raise CallError(int(answer.code), answer.message, answer.request_id)
+            raise CallError(int(answer.code), answer.message, answer.request_id, answer.facts)
         return response_type.FromString(answer.body)
 
     def stream(
@@ -132,7 +132,7 @@ class EmbeddedTransport:
         if call.deadline is not None and time.monotonic() > call.deadline:
             raise CallError(Code.DEADLINE_EXCEEDED, "The time of the stream is over.", stream.request_id)
         if stream.end.code is not Code.OK:
-            raise CallError(int(stream.end.code), stream.end.message, stream.request_id)
+            raise CallError(int(stream.end.code), stream.end.message, stream.request_id, stream.end.facts)
 
     def put_file(self, artifact_id: int, path: str, part_number: int, source: BinaryIO, md5: bytes | None) -> str:
         """Take a file of an upload, or one part of it; see `mlmd_client.file_doors.FileDoor`."""
@@ -232,7 +232,7 @@ def _call_errors() -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        raise CallError(int(error.code), error.message) from error
+        raise CallError(int(error.code), error.message, facts=error.facts) from error
 
 
 def _call(path: str, request: Message, timeout_seconds: float | None, metadata: Metadata) -> Call:

@@ -4,11 +4,18 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import check_alias
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_model_registry.aliases import list_moves, locked_model, move_model_alias, roll_back_alias
+from mlmd_model_registry.aliases import glance_at_alias, list_moves, locked_model, move_model_alias, roll_back_alias
 from mlmd_model_registry.gate_rules import parse_rule
 from mlmd_model_registry.gates import check_gates, gates_of, set_gates
 from mlmd_model_registry.models import Model, find_model
 from mlmd_model_registry.version_reads import find_version
+
+
+def glance(tx: Transaction, request: v1.MoveModelAliasRequest | v1.RollbackModelAliasRequest) -> None:
+    """Refuse a move or a rollback at once whose alias points elsewhere than its caller expects."""
+    check_alias(request.alias)
+    if request.HasField("expected_number"):
+        glance_at_alias(tx, request.model, request.alias, request.expected_number)
 
 
 def move(tx: Transaction, request: v1.MoveModelAliasRequest) -> v1.MoveModelAliasResponse:
@@ -22,7 +29,6 @@ def move(tx: Transaction, request: v1.MoveModelAliasRequest) -> v1.MoveModelAlia
         model,
         request.alias,
         version,
-        expected_number=expected,
         reason=request.reason,
         override=request.override_gates,
     )
@@ -34,7 +40,7 @@ def roll_back(tx: Transaction, request: v1.RollbackModelAliasRequest) -> v1.Roll
     expected = request.expected_number if request.HasField("expected_number") else None
     check_alias(request.alias)
     model = locked_model(tx, request.model, request.alias, expected)
-    moved = roll_back_alias(tx, model, request.alias, expected_number=expected, reason=request.reason)
+    moved = roll_back_alias(tx, model, request.alias, reason=request.reason)
     return v1.RollbackModelAliasResponse(move=moved)
 
 

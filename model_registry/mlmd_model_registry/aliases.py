@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import (
     LATEST,
+    CollectionRow,
     check_alias,
-    check_move,
-    expected_before,
+    check_expected,
+    check_reason,
     record_move,
 )
 from mlmd_metadata_store.version_reads import alias_moves
@@ -29,7 +30,7 @@ from mlmd_schemas.tables.v10 import ARTIFACT
 
 from mlmd_model_registry.changes import touch
 from mlmd_model_registry.gates import Outcome, check_gates, require_passed
-from mlmd_model_registry.models import Model, find_model, find_model_id, lock_model, model_by_id, require_live
+from mlmd_model_registry.models import Model, locked_by_name, model_by_id, pointed_number, require_live
 from mlmd_model_registry.version_reads import Version, numbered_version
 from mlmd_model_registry.versions import GONE, require_number
 from mlmd_model_registry.webhooks import queue_move
@@ -85,19 +86,25 @@ _DAMAGED = (
 )
 
 
-def locked_model(tx: Transaction, name: str, alias: str, expected_number: int | None) -> Model:
-    """Return the model of this name, locked until the transaction ends; raises NotFound.
+def glance_at_alias(tx: Transaction, name: str, alias: str, expected_number: int) -> None:
+    """Raise FailedPrecondition when an alias points elsewhere than expected; one statement.
 
-    An alias that points elsewhere than expected is FailedPrecondition before the lock is waited for, and again as soon
-    as it is held: of many who move one alias at once all but one lose, and the losers must not keep the next one back.
+    Of many who move one alias at once all but one lose, and the losers must not keep the next one back. A model that is
+    not there is for the move itself to tell.
     """
-    model_id = find_model_id(tx, name)
-    if model_id is None:
-        return find_model(tx, name)  # which says that there is none
-    expected_before(tx, model_id, repr(name), alias, expected_number)
-    lock_model(tx, model_id)
-    expected_before(tx, model_id, repr(name), alias, expected_number)
-    return model_by_id(tx, model_id)
+    before = pointed_number(tx, name, alias)
+    if before is not None:
+        check_expected(repr(name), alias, before, expected_number)
+
+
+def locked_model(tx: Transaction, name: str, alias: str, expected_number: int | None) -> Model:
+    """Return the model of this name, locked until the transaction ends.
+
+    Raises NotFound, and FailedPrecondition when the alias points elsewhere than expected.
+    """
+    model = locked_by_name(tx, name)
+    check_expected(repr(name), alias, model.aliases.get(alias, 0), expected_number)
+    return model
 
 
 def move_model_alias(
@@ -106,24 +113,26 @@ def move_model_alias(
     alias: str,
     version: Version | None,
     *,
-    expected_number: int | None = None,
     reason: str = "",
     override: bool = False,
 ) -> v1.ModelAliasMove:
     """Point an alias at a version, or remove it when `version` is None; return the move as it is recorded.
 
     Model and version are read under the lock of the model (`locked_model`), so that what is judged is what is. Raises
-    FailedPrecondition for an alias that points elsewhere than expected, an archived model or version, bytes that are
-    gone and gates that are not met; NotFound for an alias to remove that is not there; InvalidArgument for what cannot
-    be an alias, and for an override without a reason.
+    FailedPrecondition for an archived model or version, bytes that are gone and gates that are not met; NotFound for
+    an alias to remove that is not there; InvalidArgument for what cannot be an alias and for an override without a
+    reason.
     """
     if override and not reason.strip():
         raise InvalidArgument("reason: is empty; an override of gates needs one.")
-    number = 0
-    if version is not None:
+    check_alias(alias)
+    check_reason(reason)
+    if version is not None and not version.number:
         version = require_number(tx, version)
-        number = version.number
-    row, before = check_move(tx, model.id, repr(model.name), alias, number, expected_number, reason)
+        model = model_by_id(tx, model.id)  # its counters went on with that
+    number, before = version.number if version is not None else 0, model.aliases.get(alias, 0)
+    if not number and not before:
+        raise NotFound(f"alias: {model.name!r} has no alias {alias!r} to remove.")
     outcomes: list[Outcome] = []
     if version is not None:
         require_live(model)
@@ -132,14 +141,16 @@ def move_model_alias(
         if not override:
             require_passed(outcomes, alias)
     last = _last(tx, model.id, alias)
-    move = record_move(tx, row, alias, before, number, reason)
+    move = record_move(tx, _counters(model), alias, before, number, reason)
     overridden = override and any(not outcome.passed for outcome in outcomes)
     return _noted(tx, model, move, (move.sequence, last[2] if last else 0, 0), outcomes, overridden)
 
 
-def roll_back_alias(
-    tx: Transaction, model: Model, alias: str, *, expected_number: int | None = None, reason: str = ""
-) -> v1.ModelAliasMove:
+def _counters(model: Model) -> CollectionRow:
+    return CollectionRow(model.id, model.latest_number, model.move_sequence)
+
+
+def roll_back_alias(tx: Transaction, model: Model, alias: str, *, reason: str = "") -> v1.ModelAliasMove:
     """Point an alias at what it pointed at before its last move that stands; return this move.
 
     The model is read under its lock (`locked_model`). Gates are evaluated and noted, and never refuse: what is returned
@@ -147,6 +158,7 @@ def roll_back_alias(
     or when that is archived or its bytes are gone.
     """
     check_alias(alias)
+    check_reason(reason)
     require_live(model)
     last = _last(tx, model.id, alias)
     if last is None:
@@ -159,10 +171,9 @@ def roll_back_alias(
             "to no version."
         )
     version = numbered_version(tx, model, target[1])
-    row, before = check_move(tx, model.id, repr(model.name), alias, version.number, expected_number, reason)
     require_usable(tx, version)
     outcomes = check_gates(tx, model, alias, version)
-    move = record_move(tx, row, alias, before, version.number, reason)
+    move = record_move(tx, _counters(model), alias, model.aliases.get(alias, 0), version.number, reason)
     overridden = any(not outcome.passed for outcome in outcomes)
     return _noted(tx, model, move, (target[0], 0, standing[0]), outcomes, overridden)
 

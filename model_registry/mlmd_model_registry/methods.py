@@ -12,19 +12,24 @@ from mlmd_model_registry import alias_calls, cards, deployment_calls, model_call
 from mlmd_model_registry.resolution import resolve
 
 REGISTRY_SERVICE = "mlmd.v1.ModelRegistry"
+_Glance = Callable[[Transaction, Any], None] | None
 
 
-def _rpc(name: str, role: Role, body: Callable[[Transaction, Any], Any], *, writes: bool) -> Rpc:
+def _rpc(
+    name: str, role: Role, body: Callable[[Transaction, Any], Any], *, writes: bool, glance: _Glance = None
+) -> Rpc:
     request, response = getattr(v1, f"{name}Request"), getattr(v1, f"{name}Response")
-    return Rpc(REGISTRY_SERVICE, name, request, response, role, writes, body)
+    return Rpc(REGISTRY_SERVICE, name, request, response, role, writes, body, glance)
 
 
 def _reads(name: str, body: Callable[[Transaction, Any], Any]) -> Rpc:
     return _rpc(name, Role.READER, body, writes=False)
 
 
-def _writes(name: str, body: Callable[[Transaction, Any], Any], role: Role = Role.WRITER) -> Rpc:
-    return _rpc(name, role, body, writes=True)
+def _writes(
+    name: str, body: Callable[[Transaction, Any], Any], role: Role = Role.WRITER, glance: _Glance = None
+) -> Rpc:
+    return _rpc(name, role, body, writes=True, glance=glance)
 
 
 REGISTRY_METHODS: tuple[Rpc, ...] = (
@@ -41,8 +46,8 @@ REGISTRY_METHODS: tuple[Rpc, ...] = (
     _writes("ArchiveModelVersion", model_calls.archive_of),
     _writes("RestoreModelVersion", model_calls.restore_of),
     _writes("ApproveModelVersion", model_calls.approve_of),
-    _writes("MoveModelAlias", alias_calls.move),
-    _writes("RollbackModelAlias", alias_calls.roll_back),
+    _writes("MoveModelAlias", alias_calls.move, glance=alias_calls.glance),
+    _writes("RollbackModelAlias", alias_calls.roll_back, glance=alias_calls.glance),
     _reads("ListModelAliasMoves", alias_calls.list_alias_moves),
     _writes("SetModelGates", alias_calls.put_gates, Role.ADMIN),
     _reads("GetModelGates", alias_calls.get_gates),

@@ -14,7 +14,7 @@ from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
-from mlmd_metadata_store.version_collections import CollectionRow, lock_collection, start_collection
+from mlmd_metadata_store.version_collections import CollectionRow, find_locked, lock_collection, start_collection
 from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.own import ALIAS, COLLECTION
@@ -34,10 +34,19 @@ _IS_MODEL = sa.and_(
 _MODELS = sa.select(CONTEXT.c.id, CONTEXT.c.name).join(TYPE, _IS_MODEL)
 _BY_NAME = _MODELS.where(CONTEXT.c.name == sa.bindparam("name"))
 _BY_ID = _MODELS.where(CONTEXT.c.id.in_(_IDS))
-_COUNTERS = sa.select(COLLECTION.c.context_id, COLLECTION.c.latest_number, COLLECTION.c.move_sequence).where(
-    COLLECTION.c.context_id.in_(_IDS)
+_COUNTERS = (
+    sa.select(
+        COLLECTION.c.context_id, COLLECTION.c.latest_number, COLLECTION.c.move_sequence, ALIAS.c.alias, ALIAS.c.number
+    )
+    .outerjoin(ALIAS, ALIAS.c.context_id == COLLECTION.c.context_id)
+    .where(COLLECTION.c.context_id.in_(_IDS))
 )
-_ALIASES = sa.select(ALIAS.c.context_id, ALIAS.c.alias, ALIAS.c.number).where(ALIAS.c.context_id.in_(_IDS))
+_POINTS_AT = (
+    sa.select(CONTEXT.c.name, ALIAS.c.number)
+    .join(TYPE, _IS_MODEL)
+    .outerjoin(ALIAS, sa.and_(ALIAS.c.context_id == CONTEXT.c.id, ALIAS.c.alias == sa.bindparam("alias")))
+    .where(CONTEXT.c.name == sa.bindparam("name"))
+)
 _STATE = sa.and_(
     CONTEXT_PROPERTY.c.context_id == CONTEXT.c.id,
     CONTEXT_PROPERTY.c.name == "state",
@@ -137,7 +146,16 @@ def find_model(tx: Transaction, name: str) -> Model:
     found = find_model_id(tx, name)
     if found is None:
         raise NotFound(f"model: there is no registered model {name[:255]!r}; ListModels lists them.")
-    return model_by_id(tx, found)
+    return _models(tx, [found])[found]
+
+
+def locked_by_name(tx: Transaction, name: str) -> Model:
+    """Return the model of this name, locked until the transaction ends; raises NotFound."""
+    found = find_model_id(tx, name)
+    if found is None:
+        return find_model(tx, name)  # which says that there is none
+    lock_model(tx, found)
+    return _models(tx, [found])[found]
 
 
 def find_model_id(tx: Transaction, name: str) -> int | None:
@@ -146,6 +164,15 @@ def find_model_id(tx: Transaction, name: str) -> int | None:
     for model_id, stored in tx.rows(_BY_NAME, {"name": encoded}):
         if stored == encoded:  # a database that compares without case finds other spellings too
             return int(model_id)
+    return None
+
+
+def pointed_number(tx: Transaction, name: str, alias: str) -> int | None:
+    """Return where an alias of the model of this name points, 0 for nowhere; None when there is no such model."""
+    encoded = tx.text.encode(name)
+    for stored, number in tx.rows(_POINTS_AT, {"name": encoded, "alias": alias}):
+        if stored == encoded:
+            return number or 0
     return None
 
 
@@ -158,18 +185,23 @@ def model_by_id(tx: Transaction, model_id: int) -> Model:
 
 
 def models_by_id(tx: Transaction, ids: Sequence[int]) -> list[Model]:
-    """Return those of these ids that are registered models, in their order; five statements however many they are."""
-    there = [model_id for model_id, _ in tx.rows_in(_BY_ID, ids)]
-    contexts = {context.id: context for context in nodes_by_id(tx, Kind.CONTEXT, there)}
-    counters = {model_id: (latest, moves) for model_id, latest, moves in tx.rows_in(_COUNTERS, there)}
+    """Return those of these ids that are registered models, in their order; four statements however many they are."""
+    models = _models(tx, [model_id for model_id, _ in tx.rows_in(_BY_ID, ids)])
+    return [models[model_id] for model_id in ids if model_id in models]
+
+
+def _models(tx: Transaction, ids: Sequence[int]) -> dict[int, Model]:
+    """Return models, of which it is known that they are, by id."""
+    counters: dict[int, tuple[int, int]] = {}
     aliases: dict[int, dict[str, int]] = {}
-    for model_id, alias, number in tx.rows_in(_ALIASES, there):
-        aliases.setdefault(model_id, {})[alias] = number
-    return [
-        Model(contexts[model_id], *counters.get(model_id, (0, 0)), aliases.get(model_id, {}))
-        for model_id in ids
-        if model_id in contexts
-    ]
+    for model_id, latest, moves, alias, number in tx.rows_in(_COUNTERS, ids):
+        counters[model_id] = (latest, moves)
+        if alias is not None:
+            aliases.setdefault(model_id, {})[alias] = number
+    return {
+        context.id: Model(context, *counters.get(context.id, (0, 0)), aliases.get(context.id, {}))
+        for context in nodes_by_id(tx, Kind.CONTEXT, ids)
+    }
 
 
 def list_models(
@@ -235,7 +267,8 @@ def lock_model(tx: Transaction, model_id: int) -> CollectionRow:
     A model that another program wrote has none yet: it gets them, and its versions their numbers, in the order of
     their ids.
     """
-    if not tx.rows_in(_COUNTERS, [model_id]):
-        start_collection(tx, model_id)
-        number_strangers(tx, lock_collection(tx, model_id))
-    return lock_collection(tx, model_id)
+    row = find_locked(tx, model_id)
+    if row is not None:
+        return row
+    start_collection(tx, model_id)
+    return number_strangers(tx, lock_collection(tx, model_id))

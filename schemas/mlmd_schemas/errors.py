@@ -11,6 +11,7 @@ Every class carries gRPC's number, which is also MLMD's. The message is written 
 the value, the reason and the mend, and never carries a driver's text.
 """
 
+from collections.abc import Mapping
 from enum import IntEnum
 from typing import ClassVar
 
@@ -38,13 +39,17 @@ class Code(IntEnum):
 
 
 class StoreError(Exception):
-    """An error raised on purpose; `message` is shown to the caller as it is."""
+    """An error raised on purpose; `message` is shown to the caller as it is.
+
+    `facts` are what a program wants to know of it beside the sentence: keys of metadata (`mlmd-…`) with ASCII values.
+    """
 
     code: ClassVar[Code] = Code.UNKNOWN
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str, facts: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
         self.message = message
+        self.facts: Mapping[str, str] = facts or {}
 
 
 class Cancelled(StoreError):

@@ -135,6 +135,8 @@ def test_the_same_answers_and_errors_on_every_wire(ground: Ground) -> None:
         for method, fields, code, part in cases:
             heard = hear(wire, doors, method, **fields)
             assert (heard.code, part in heard.message) == (code, True), (wire, method, heard)
+        elsewhere = hear(wire, doors, "MoveModelAlias", **ground.champion, version="2", expected_number=7)
+        assert elsewhere.facts == {"mlmd-alias-number": "1"}, wire
         answer = ask(doors, "ResolveModel", wire, uri=ground.uri)
         assert (answer.model, answer.number, answer.artifact_id) == (ground.model, 1, mine.artifact_id)
 

@@ -37,6 +37,13 @@ class Outcome:
     message: str
     body: bytes
     request_id: str
+    facts: dict[str, str] = field(default_factory=dict)
+    """What an error tells programs: the metadata of the call whose keys begin with `mlmd-`."""
+
+
+def facts(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return what metadata, headers or trailers tell programs."""
+    return {key: value for key, value in metadata.items() if key.startswith("mlmd-")}
 
 
 @dataclass
@@ -85,7 +92,8 @@ def _grpc(doors: Doors, path: str, body: bytes, metadata: Mapping[str, str], tim
             answer, call = channel.unary_unary(path).with_call(body, timeout=timeout, metadata=tuple(metadata.items()))
         except grpc.RpcError as error:
             trailers = dict(error.trailing_metadata() or ())
-            return Outcome(Code(error.code().value[0]), error.details(), b"", trailers.get("x-request-id", ""))
+            request_id = trailers.get("x-request-id", "")
+            return Outcome(Code(error.code().value[0]), error.details(), b"", request_id, facts(trailers))
         return Outcome(Code.OK, "", answer, dict(call.trailing_metadata())["x-request-id"])
 
 
@@ -108,7 +116,7 @@ def _connect(
     if response.status_code != 200:
         error = response.json()
         code = _CONNECT.get(error["code"]) or Code[error["code"].upper()]
-        return Outcome(code, error["message"], b"", request_id)
+        return Outcome(code, error["message"], b"", request_id, facts(response.headers))
     assert response.headers["content-type"] == CONTENT_TYPES[wire]
     return Outcome(Code.OK, "", response.content, request_id)
 
@@ -148,7 +156,7 @@ def read_grpc_web(content: bytes) -> Outcome:
             data.append(piece)
     code = Code(int(trailers["grpc-status"]))
     assert len(data) == (1 if code is Code.OK else 0)
-    return Outcome(code, unquote(trailers.get("grpc-message", "")), b"".join(data), "")
+    return Outcome(code, unquote(trailers.get("grpc-message", "")), b"".join(data), "", facts(trailers))
 
 
 def read(wire: str, outcome: Outcome, kind: type[M]) -> M:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from google.protobuf.message import Message
 from mlmd_metadata_store.options import StoreOptions
-from mlmd_metadata_store.receipts import with_receipt
+from mlmd_metadata_store.receipts import Receipt
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code
@@ -214,7 +214,7 @@ def test_one_call_sent_twice_at_once_under_its_key(database_url: str, open_store
     before = contents(database_url)
     caller = replace(LOCAL, idempotency_key="twice")
     request = WRITES["PutArtifacts"](ground, "twice")
-    inner = with_receipt(RPCS["PutArtifacts"], request, "twice")
+    inner = Receipt(RPCS["PutArtifacts"], request, "twice").body
     written, goes_on = threading.Event(), threading.Event()
 
     def body(tx: Any) -> Any:

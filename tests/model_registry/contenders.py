@@ -16,6 +16,9 @@ from mlmd_schemas.pb.v1.registry_pb2_grpc import ModelRegistryStub
 from tests.services.server import NO_PROXY
 
 MODEL, ALIAS = "fraud", "champion"
+ALIAS_NUMBER = "mlmd-alias-number"
+_REST, _LONGEST_REST = 0.005, 0.5
+"""Who lost waits up to so many seconds, each time twice as long, before it goes on from the number that it was told."""
 _OPTIONS = [NO_PROXY, ("grpc.use_local_subchannel_pool", 1), ("grpc.max_reconnect_backoff_ms", 200)]
 _AGAIN = (Code.UNAVAILABLE, Code.ABORTED, Code.DEADLINE_EXCEEDED, Code.CANCELLED, Code.INTERNAL, Code.UNKNOWN)
 
@@ -64,31 +67,37 @@ class Contenders:
         chooser = random.Random(number)
         with grpc.insecure_channel(target, options=_OPTIONS) as channel:
             stub = ModelRegistryStub(channel)
+            pointed: int | None = None
+            lost = 0
             while not self._ended.is_set():
                 if chooser.random() < 0.02:
                     self._make(stub)
-                else:
-                    self._move(stub, chooser)
+                    continue
+                moved, pointed = self._move(stub, chooser, pointed)
+                lost = 0 if moved else lost + 1
+                self._ended.wait(chooser.uniform(0, min(_LONGEST_REST, _REST * 2**lost)) if lost else 0)
 
-    def _move(self, stub: ModelRegistryStub, chooser: random.Random) -> None:
-        model = _insist(stub.GetModel, v1.GetModelRequest(model=MODEL)).model
+    def _move(self, stub: ModelRegistryStub, chooser: random.Random, pointed: int | None) -> tuple[bool, int | None]:
+        """Move the alias from where it pointed; return whether it moved and where it points, None when not known."""
+        if pointed is None:
+            model = _insist(stub.GetModel, v1.GetModelRequest(model=MODEL)).model
+            pointed = dict(model.aliases).get(ALIAS, 0)
         request = v1.MoveModelAliasRequest(
-            model=MODEL,
-            alias=ALIAS,
-            version=str(chooser.randint(1, 4)),
-            expected_number=dict(model.aliases).get(ALIAS, 0),
+            model=MODEL, alias=ALIAS, version=str(chooser.randint(1, 4)), expected_number=pointed
         )
         try:
             move = _insist(stub.MoveModelAlias, request).move
         except grpc.RpcError as error:
+            told = dict(error.trailing_metadata() or ()).get(ALIAS_NUMBER)
             with self.tally.lock:
-                if code_of(error) is Code.FAILED_PRECONDITION:
+                if code_of(error) is Code.FAILED_PRECONDITION and told is not None:
                     self.tally.refused += 1
-                else:
-                    self.tally.odd.append(f"{error.code()}: {error.details()}")
-            return
+                    return False, int(told)
+                self.tally.odd.append(f"{error.code()}: {error.details()}")
+            return False, None
         with self.tally.lock:
             self.tally.moved.append(move)
+        return True, int(move.to_number)
 
     def _make(self, stub: ModelRegistryStub) -> None:
         request = v1.CreateModelVersionRequest(model=MODEL, uri=f"s3://b/{uuid.uuid4()}")

@@ -1,6 +1,7 @@
 """Aliases of models: compare-and-set, history, rollback, as of any past moment."""
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -8,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_model_registry.aliases import number_as_of
-from mlmd_model_registry.models import find_model
-from mlmd_schemas.caller import LOCAL
+from mlmd_model_registry.models import find_model, lock_model
+from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import Code, NotFound, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.own import ALIAS_MOVE, FILE
@@ -68,6 +69,38 @@ def test_a_move_from_elsewhere_than_expected_is_none(fraud: Registry) -> None:
 def test_what_is_no_alias(fraud: Registry, alias: str) -> None:
     for method in ("MoveModelAlias", "RollbackModelAlias"):
         assert fraud.code(method, model="fraud", alias=alias) is Code.INVALID_ARGUMENT
+
+
+def test_a_refusal_tells_programs_where_the_alias_points(fraud: Registry) -> None:
+    nowhere = fraud.error("MoveModelAlias", **CHAMPION, version="2", expected_number=3)
+    assert nowhere.facts == {"mlmd-alias-number": "0"}
+    move(fraud, "1")
+    for method, fields in (("MoveModelAlias", {"version": "2"}), ("RollbackModelAlias", {})):
+        refused = fraud.error(method, **CHAMPION, **fields, expected_number=3)
+        assert (refused.code, refused.facts) == (Code.FAILED_PRECONDITION, {"mlmd-alias-number": "1"})
+
+
+def test_a_move_that_is_bound_to_fail_waits_for_no_other_write(fraud: Registry) -> None:
+    move(fraud, "1")
+    impatient = Registry(fraud.store, Caller(deadline=time.monotonic() + 20))
+
+    def held(tx: Transaction) -> None:
+        lock_model(tx, find_model(tx, "fraud").id)
+        assert impatient.code("MoveModelAlias", **CHAMPION, version="2", expected_number=3) is Code.FAILED_PRECONDITION
+        assert impatient.code("RollbackModelAlias", **CHAMPION, expected_number=3) is Code.FAILED_PRECONDITION
+
+    fraud.store.database.write(LOCAL, held)
+    assert history(fraud) == [(1, 0, 1)]
+
+
+def test_a_repeat_under_its_key_hears_what_was_answered_though_the_alias_moved_on(fraud: Registry) -> None:
+    once = Registry(fraud.store, Caller(idempotency_key="once"))
+    moved = move(once, "1", expected_number=0)
+    assert move(once, "1", expected_number=0) == moved
+    move(fraud, "2")
+    assert move(once, "1", expected_number=0) == moved
+    assert once.code("MoveModelAlias", **CHAMPION, version="3", expected_number=0) is Code.ALREADY_EXISTS
+    assert history(fraud) == [(2, 1, 2), (1, 0, 1)]
 
 
 def test_unknown_models_versions_and_aliases(fraud: Registry) -> None:

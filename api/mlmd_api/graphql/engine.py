@@ -26,7 +26,7 @@ from mlmd_api.graphql.requests import GraphqlRequest
 from mlmd_api.graphql.schema import schema
 from mlmd_api.graphql.session import Session
 from mlmd_api.methods import Method
-from mlmd_api.status import describe
+from mlmd_api.status import describe, facts_of
 from mlmd_api.tenants import TenantStores
 
 if TYPE_CHECKING:
@@ -178,4 +178,6 @@ def _formatted(error: GraphQLError, code: Code, message: str, request_id: str) -
     if error.path is not None:
         said["path"] = error.path
     said["extensions"] = {"code": code.name, "requestId": request_id}
+    if facts := facts_of(_cause(error)):
+        said["extensions"]["facts"] = dict(facts)
     return said

@@ -50,7 +50,7 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         if not context.is_active():
             return b""  # the caller left while the call waited for a thread; nobody would hear the answer
         answer = self._dispatcher.answer(_call(path, body, context))
-        context.set_trailing_metadata(((REQUEST_ID_KEY, answer.request_id),))
+        context.set_trailing_metadata(((REQUEST_ID_KEY, answer.request_id), *answer.facts.items()))
         if answer.code is not Code.OK:
             context.abort(STATUS[answer.code], answer.message)
         return answer.body
@@ -63,7 +63,7 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
             yield from stream
         finally:
             stream.close()
-        context.set_trailing_metadata(((REQUEST_ID_KEY, stream.request_id),))
+        context.set_trailing_metadata(((REQUEST_ID_KEY, stream.request_id), *stream.end.facts.items()))
         if stream.end.code is not Code.OK:
             context.abort(STATUS[stream.end.code], stream.end.message)
 

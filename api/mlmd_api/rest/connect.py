@@ -6,6 +6,7 @@ flag 0x02 marks the last one, a JSON object that holds the error when there is o
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
 from mlmd_schemas.errors import Code, InvalidArgument
 
@@ -40,7 +41,7 @@ class ConnectProtocol:
 
     def reply(self, answer: Answer, headers: Mapping[str, str]) -> Reply:
         """Return the message with 200, or the error as JSON with its HTTP status."""
-        said = {REQUEST_ID_KEY: answer.request_id}
+        said = {REQUEST_ID_KEY: answer.request_id, **answer.facts}
         if answer.code is not Code.OK:
             said["content-type"] = "application/json"
             return Reply(HTTP_STATUS[answer.code], said, json.dumps(_error(answer), ensure_ascii=False).encode())
@@ -67,7 +68,9 @@ class ConnectStreams(ConnectProtocol):
 
     def ending(self, answer: Answer) -> bytes:
         """Return the envelope that ends the stream."""
-        end = {} if answer.code is Code.OK else {"error": _error(answer)}
+        end: dict[str, Any] = {} if answer.code is Code.OK else {"error": _error(answer)}
+        if answer.facts:
+            end["metadata"] = {key: [value] for key, value in answer.facts.items()}
         return frame(_END, json.dumps(end, ensure_ascii=False).encode())
 
 

@@ -74,6 +74,7 @@ def trailers(answer: Answer) -> bytes:
     lines = [f"grpc-status:{answer.code.value}"]
     if answer.message:
         lines.append(f"grpc-message:{quote(answer.message, safe=_UNQUOTED)}")
+    lines += [f"{key}:{value}" for key, value in answer.facts.items()]
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
 
 
