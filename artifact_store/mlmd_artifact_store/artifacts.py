@@ -102,7 +102,7 @@ class Artifacts:
         key = upload.key_prefix + path
         check_part(file, part_number)
         if not part_number:
-            return self.blobs.put(key, source, file.size_bytes, file.md5s[0])
+            return self.blobs.put(key, source, file.size_bytes, file.md5s[0] if file.md5s else None)
         declared = md5 or (None if file.is_open else file.md5s[part_number - 1])
         if declared is None and self.blobs.presigner is not None:
             raise InvalidArgument(f"md5: that of part {part_number} of {path[:80]!r} is not declared; send it along.")
@@ -194,6 +194,12 @@ class Artifacts:
             files = list(islice(files_at(*self.externals.place(manifest.root_uri), after, prefix), count))
         return manifest, files
 
+    def manifest_or_uri(self, artifact_id: int, caller: Caller = LOCAL) -> Manifest:
+        """Return an artifact's manifest, or what its uri says where none was recorded; raises NotFound."""
+        return self.store.database.read(
+            caller, lambda tx: find_manifest(tx, artifact_id) or unrecorded(tx, artifact_id, self.externals)
+        )
+
     def file(self, artifact_id: int, path: str, caller: Caller = LOCAL) -> tuple[Manifest, StoredFile]:
         """Return the manifest and one file; raises NotFound, FailedPrecondition when it may not be read."""
 
@@ -223,7 +229,7 @@ class Artifacts:
         Bytes that were right make a declared digest a verified one.
         """
         manifest, file = self.file(artifact_id, path, caller)
-        reader, key = self.blob_of(manifest, path) if file.sha256 else self._unchanged(manifest, file)
+        reader, key = self.blob_of(manifest, path) if file.sha256 else self.unchanged(manifest, file)
         chunks = reader.read(key)
         return self._checked(artifact_id, file, chunks, caller)
 
@@ -232,10 +238,10 @@ class Artifacts:
     ) -> Iterator[bytes]:
         """Yield a part of a file; what is not read whole cannot be held against its digest."""
         manifest, file = self.file(artifact_id, path, caller)
-        reader, key = self._unchanged(manifest, file)
+        reader, key = self.unchanged(manifest, file)
         return reader.read(key, start, length)
 
-    def _unchanged(self, manifest: Manifest, file: StoredFile) -> tuple[BlobReader, str]:
+    def unchanged(self, manifest: Manifest, file: StoredFile) -> tuple[BlobReader, str]:
         """Return reader and key of a file; raises DataLoss when others changed it since it was written down."""
         reader, key = self.blob_of(manifest, file.path)
         if manifest.is_external and manifest.is_recorded and file.etag and reader.stat(key).etag != file.etag:

@@ -8,8 +8,9 @@ number; a store that calculates it otherwise (encrypted buckets do) is read wher
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
 
 CHUNK_BYTES = 256 * 1024
 """How much is read at a time: what the allocator keeps for the next one, and need not fetch anew from the kernel."""
@@ -123,6 +124,45 @@ class BlobStore(Protocol):
 
     def tidy(self, prefix: str, before_ms: int) -> int:
         """Give up what was begun under a prefix before a time and never became a blob; return how much that was."""
+
+
+class Digests(NamedTuple):
+    """What a store found of bytes that it wrote itself. The MD5 is b"" for larger files, which have no need of it."""
+
+    sha256: bytes
+    md5: bytes
+
+
+class HandedFile(Protocol):
+    """A file of this machine that is handed over."""
+
+    @property
+    def path(self) -> str:
+        """Its path in the artifact."""
+
+    @property
+    def size_bytes(self) -> int:
+        """How large it is."""
+
+    def opened(self) -> AbstractContextManager[int]:
+        """Open it as a descriptor."""
+
+    def moved(self, size_bytes: int) -> None:
+        """Hear how many bytes went; what it raises ends the copying."""
+
+
+@runtime_checkable
+class Folder(Protocol):
+    """What a store can do whose blobs are files of this machine: take in and give out files without streams.
+
+    The ETag of a larger file that was taken in is its SHA-256 in hexadecimal.
+    """
+
+    def take_in(self, files: Sequence[tuple[str, HandedFile]]) -> list[Digests]:
+        """Store files under keys, all of them synced to disk before one gets its name."""
+
+    def give_out(self, key: str, target: HandedFile) -> Digests:
+        """Copy a blob into an empty file, and return what was written, which need not be what was stored once."""
 
 
 def etag_of_md5s(md5s: Sequence[bytes], *, in_parts: bool) -> str:

@@ -15,12 +15,18 @@ _MEDIA_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+(\s*;[ -~]
 
 
 def check_files(
-    files: Sequence[v1.UploadFile], *, external: bool = False, more: bool = False, later: bool = False
+    files: Sequence[v1.UploadFile],
+    *,
+    external: bool = False,
+    more: bool = False,
+    later: bool = False,
+    folder: bool = False,
 ) -> None:
     """Check declared files, each and together; raises InvalidArgument naming the file.
 
     Files that are sent need a SHA-256 and their MD5s; those of an `external` artifact need neither, and those in parts
-    may say them `later`. There may be none when `more` are to come.
+    may say them `later`; for a `folder` the SHA-256 of one that is sent whole is enough. There may be none when `more`
+    are to come.
     """
     if not files and not more:
         raise InvalidArgument("files: none; an artifact of bytes has at least one file.")
@@ -30,10 +36,10 @@ def check_files(
         )
     check_paths(file.path for file in files)
     for file in files:
-        _check_file(file, external, later)
+        _check_file(file, external, later, folder)
 
 
-def _check_file(file: v1.UploadFile, external: bool, later: bool) -> None:
+def _check_file(file: v1.UploadFile, external: bool, later: bool, folder: bool) -> None:
     shown = f"files[{file.path[:80]!r}]"
     if not 0 <= file.size_bytes <= _LARGEST_FILE_BYTES:
         raise InvalidArgument(f"{shown}.size_bytes: {file.size_bytes} is not 0 to {_LARGEST_FILE_BYTES}.")
@@ -46,7 +52,8 @@ def _check_file(file: v1.UploadFile, external: bool, later: bool) -> None:
         if file.md5s or file.part_size_bytes:
             raise InvalidArgument(f"{shown}: a file that is not sent has no md5s and no part_size_bytes.")
         return
-    _check_md5s(file, shown, is_open)
+    if not folder or file.md5s or file.part_size_bytes:
+        _check_md5s(file, shown, is_open)
 
 
 def _check_md5s(file: v1.UploadFile, shown: str, is_open: bool) -> None:

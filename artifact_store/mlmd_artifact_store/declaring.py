@@ -25,7 +25,7 @@ def declare_files(requests: Requests, request: v1.DeclareFilesRequest, caller: C
     Raises InvalidArgument for what cannot be, NotFound and FailedPrecondition when the upload is not under way.
     """
     _check_number("files", len(request.files))
-    check_files(request.files, later=True)
+    check_files(request.files, later=True, folder=requests.artifacts.blobs.presigner is None)
 
     def body(tx: Transaction) -> tuple[Upload, list[PendingFile], list[PendingFile]]:
         upload = under_way(tx, request.artifact_id, locked=True)

@@ -1,7 +1,8 @@
 """Blobs as files of a folder, each under its own key, readable by whoever reads files.
 
 The store's own files are under `.mlmd`: `scratch` (files in the making), `parts` (blobs in the making) and `etags`
-(what a blob's ETag was when its file had a certain size and time; whatever is missing there is calculated again).
+(what a blob's ETag was when its file had a certain size and time; whatever is missing there is calculated again, and
+nothing is noted of little files).
 """
 
 import hashlib
@@ -18,11 +19,22 @@ from typing import BinaryIO
 
 from mlmd_schemas.errors import DataLoss, InvalidArgument, NotFound
 
-from mlmd_artifact_store.blob_store import CHUNK_BYTES, Blob, Part, Presigner, etag_of_md5s, md5_hash
-from mlmd_artifact_store.local_files import copy_checked, explained, name_file, write_file
+from mlmd_artifact_store.blob_store import (
+    CHUNK_BYTES,
+    Blob,
+    Digests,
+    HandedFile,
+    Part,
+    Presigner,
+    etag_of_md5s,
+    md5_hash,
+)
+from mlmd_artifact_store.local_copies import LITTLE_BYTES, copied
+from mlmd_artifact_store.local_files import bring_in, copy_checked, explained, name_file, write_file
 from mlmd_artifact_store.paths import RESERVED, check_key
 
 _STALE_MS = 86_400_000
+_MD5_DIGITS = 32
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -62,6 +74,29 @@ class LocalStore:
         with explained(key, self.root):
             state = write_file(target, self._scratch, fill)
             return self._remember(key, state, found.hex())
+
+    def take_in(self, files: Sequence[tuple[str, HandedFile]]) -> list[Digests]:
+        """Copy files into the folder; see `bring_in`."""
+        for key, _ in files:
+            self._path(key)
+        arrived = bring_in(self.root, self._scratch, files)
+        with explained("", self.root):
+            for (key, _), (state, digests) in zip(files, arrived, strict=True):
+                self._remember(key, state, digests.md5.hex() or digests.sha256.hex())
+        return [digests for _, digests in arrived]
+
+    def give_out(self, key: str, target: HandedFile) -> Digests:
+        """Copy a file out of the folder."""
+        path = self._path(key)
+        with explained(key, self.root):
+            if path.is_dir():
+                raise NotFound(f"There is no blob {key!r} in the artifact folder.")
+            source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            with target.opened() as descriptor:
+                return copied(source, descriptor, os.fstat(source).st_size, target.moved)
+        finally:
+            os.close(source)
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Open the file now and read it as the iterator is consumed."""
@@ -107,6 +142,8 @@ class LocalStore:
         return self._own / "etags" / name[:2] / name[2:]
 
     def _remember(self, key: str, state: os.stat_result, etag: str) -> Blob:
+        if state.st_size <= LITTLE_BYTES and len(etag) == _MD5_DIGITS:
+            return Blob(key, state.st_size, etag, state.st_mtime_ns // 1_000_000)
         note = self._note(key)
         note.parent.mkdir(parents=True, exist_ok=True)
         partial_note = note.with_name(f"{note.name}.{secrets.token_hex(4)}")

@@ -5,7 +5,7 @@ import errno
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -19,7 +19,8 @@ from mlmd_schemas.errors import (
     Unavailable,
 )
 
-from mlmd_artifact_store.blob_store import CHUNK_BYTES, md5_hash
+from mlmd_artifact_store.blob_store import CHUNK_BYTES, Digests, HandedFile, md5_hash
+from mlmd_artifact_store.local_copies import copied
 
 _NAMING_ATTEMPTS = 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -60,13 +61,77 @@ def write_file(target: Path, scratch: Path, fill: Callable[[BinaryIO], None]) ->
         with temporary.open("xb") as file:
             fill(file)
             file.flush()
-            _stamp(file)
+            _stamp(file.fileno())
             os.fsync(file.fileno())
         return name_file(temporary, target)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def bring_in(
+    root: Path, scratch: Path, files: Sequence[tuple[str, HandedFile]]
+) -> list[tuple[os.stat_result, Digests]]:
+    """Copy files of this machine, sync them all, and then give each its name; what has none by then is gone.
+
+    Keys are checked already. Raises what the disk says, as ours, and what the files say.
+
+    The disk writes many of them at once that way.
+    """
+    with explained("", root):
+        scratch.mkdir(parents=True, exist_ok=True)
+    arriving: list[_Arriving] = []
+    try:
+        for key, file in files:
+            with explained(key, root):
+                arriving.append(_Arriving(root / key, scratch / secrets.token_hex(12)))
+                arriving[-1].fill(file)
+        with explained("", root):
+            for one in arriving:
+                os.fsync(one.descriptor)
+        folders: dict[Path, None] = {}
+        for one, (key, _) in zip(arriving, files, strict=True):
+            with explained(key, root):
+                folders |= dict.fromkeys((one.target.parent, *one.name()))
+        with explained("", root):
+            for folder in folders:
+                _sync_folder(folder)
+        return [(one.state, one.digests) for one in arriving]
+    finally:
+        for one in arriving:
+            one.close()
+
+
+class _Arriving:
+    """A file in the making."""
+
+    def __init__(self, target: Path, temporary: Path) -> None:
+        self.target = target
+        self.digests = Digests(b"", b"")
+        self._temporary = temporary
+        self._named = False
+        self.descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+
+    def fill(self, file: HandedFile) -> None:
+        """Copy the file."""
+        with file.opened() as source:
+            self.digests = copied(source, self.descriptor, file.size_bytes, file.moved)
+        _stamp(self.descriptor)
+        self.state = os.fstat(self.descriptor)
+
+    def name(self) -> list[Path]:
+        """Give it its name; return the folders that got a new entry by it, beside its own."""
+        made = _name(self._temporary, self.target)
+        self._named = True
+        return made
+
+    def close(self) -> None:
+        """Close it, and throw it away when it has no name."""
+        os.close(self.descriptor)
+        if not self._named:
+            with contextlib.suppress(OSError):
+                self._temporary.unlink()
 
 
 def name_file(temporary: Path, target: Path) -> os.stat_result:
@@ -81,14 +146,14 @@ def name_file(temporary: Path, target: Path) -> os.stat_result:
     return state
 
 
-def _stamp(file: BinaryIO) -> None:
+def _stamp(descriptor: int) -> None:
     """Give a file a time to the nanosecond.
 
     The kernel's own moves in ticks of milliseconds: two files that replaced each other within one, the second in the
     inode that the first gave back, could not be told apart by size, time and inode.
     """
     now = time.time_ns()
-    os.utime(file.fileno(), ns=(now, now))
+    os.utime(descriptor, ns=(now, now))
 
 
 def _name(temporary: Path, target: Path) -> list[Path]:

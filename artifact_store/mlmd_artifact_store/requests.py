@@ -23,7 +23,7 @@ DEFAULT_GRACE_SECONDS = 7 * 86400.0
 _AT_ONCE = 16
 _FEW = 16
 Piece = tuple[PendingFile, int, bytes]
-"""A file, the number of its part, 0 for the whole, and the MD5 of that."""
+"""A file, the number of its part, 0 for the whole, and the MD5 of that; b"" when a folder knows it by its SHA-256."""
 
 
 class Requests:
@@ -79,7 +79,7 @@ class Requests:
 
     def _missing_of(self, upload: Upload, pieces: list[Piece], caller: Caller) -> list[Piece]:
         file, key, blobs = pieces[0][0], upload.key_prefix + pieces[0][0].path, self.artifacts.blobs
-        if all(file.md5s[max(1, number) - 1 :][:1] == (md5,) for _, number, md5 in pieces):
+        if all((file.md5s or (b"",))[max(1, number) - 1 :][:1] == (md5,) for _, number, md5 in pieces):
             try:
                 blob = blobs.stat(key)
                 if (blob.size_bytes, blob.etag) == (file.size_bytes, file.etag):
@@ -112,7 +112,7 @@ class Requests:
         signer = self.artifacts.blobs.presigner
         if signer is None:
             url = self._own_url(upload.artifact_id, file.path, number)
-            return _message(SignedRequest("PUT", url, content_md5(md5)), expires=False)
+            return _message(SignedRequest("PUT", url, content_md5(md5) if md5 else {}), expires=False)
         if number:
             return _message(signer.put_part(key, name, number, md5, VALID_SECONDS))
         return _message(signer.put(key, md5, VALID_SECONDS))
@@ -157,7 +157,7 @@ def file_page(artifacts: Artifacts, request: v1.ListFilesRequest, caller: Caller
 def pieces_of(files: Iterable[PendingFile]) -> Iterator[Piece]:
     """Yield what is sent of files whose MD5s are declared."""
     for file in files:
-        for number, md5 in enumerate(file.md5s, 1):
+        for number, md5 in enumerate(file.md5s or [b""] * (not file.is_open), 1):
             yield file, number if file.in_parts else 0, md5
 
 

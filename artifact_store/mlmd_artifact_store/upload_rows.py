@@ -83,7 +83,7 @@ class Upload:
 class PendingFile:
     """A file of an upload. `md5s` has one MD5, or one for each part; `source_key` is where it is copied from.
 
-    A file in parts whose digests are not told yet has none.
+    A file in parts whose digests are not told yet has none, and neither has one that a folder knows by its SHA-256.
     """
 
     path: str
@@ -104,7 +104,7 @@ class PendingFile:
     @property
     def is_open(self) -> bool:
         """Whether its digests are not told yet."""
-        return not self.md5s
+        return not self.md5s and not self.sha256
 
     @property
     def count(self) -> int:
@@ -114,7 +114,7 @@ class PendingFile:
     @property
     def etag(self) -> str:
         """The ETag that the store gives these bytes; "" while that is not known."""
-        return etag_of_md5s(self.md5s, in_parts=self.in_parts) if self.md5s else ""
+        return etag_of_md5s(self.md5s, in_parts=self.in_parts) if self.md5s else self.sha256.hex()
 
     @property
     def expected_etag(self) -> str:

@@ -1,22 +1,43 @@
 """The ways by which bytes reach a store that cannot sign requests for others."""
 
-from collections.abc import Iterator
-from typing import BinaryIO, Protocol, runtime_checkable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from mlmd_client.calls import Transport
 from mlmd_client.grpc_transport import GrpcTransport
+
+
+@dataclass(frozen=True, slots=True)
+class HandedFile:
+    """A file of this machine that is handed to the store, or an empty one that the store fills.
+
+    `opened` gives its descriptor; `moved` hears how many bytes went, and what it raises ends the copying.
+    """
+
+    path: str
+    size_bytes: int
+    opened: Callable[[], AbstractContextManager[int]]
+    moved: Callable[[int], None]
+
+
+Digests = tuple[bytes, bytes]
+"""SHA-256 and MD5 of what was written; the MD5 is b"" for larger files, which have no need of it."""
 
 
 @runtime_checkable
 class FileDoor(Protocol):
     """What a transport has beside its calls when the store is in this very process."""
 
-    def put_file(self, artifact_id: int, path: str, part_number: int, source: BinaryIO, md5: bytes | None) -> str:
-        """Take a file, or one part of it, and return its ETag; raises CallError.
+    def take_in(self, artifact_id: int, files: Sequence[HandedFile]) -> Sequence[Digests]:
+        """Copy files of an upload into the folder that the store is, to be declared with the digests that come back.
 
-        A part of a file whose digests are not told yet may come without its MD5, when the store is a folder: the ETag
-        is it, in hexadecimal.
+        Raises CallError.
         """
+
+    def give_out(self, artifact_id: int, files: Sequence[HandedFile]) -> Sequence[Digests]:
+        """Copy files out of a folder into empty ones, and say what was written; raises CallError."""
 
     def read_file(self, artifact_id: int, path: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Yield bytes of a file, unverified; raises CallError."""

@@ -4,14 +4,11 @@ One thread calculates the MD5s and one the SHA-256s of large files, the caller's
 server, and the crew sends what the server signed.
 """
 
-import mimetypes
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from io import RawIOBase
-from typing import BinaryIO, cast
 
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
@@ -19,6 +16,7 @@ from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.bounded_work import Crew, ahead
 from mlmd_client.file_doors import FileDoor
 from mlmd_client.file_listing import Listing, LocalFile
+from mlmd_client.folder_upload import FolderSending, FolderUpload, Told, media_type
 from mlmd_client.hashing import OpenFile, digests, part_md5s, sha256_of
 from mlmd_client.http_connections import Body
 from mlmd_client.progress import Meter
@@ -27,7 +25,6 @@ from mlmd_client.transfer_errors import FAILED_PRECONDITION, Stopped, TransferEr
 
 DEFAULT_PART_BYTES = 16 << 20
 _MOST_PARTS = 10_000
-_LARGEST_PART_BYTES = 5 << 30
 _BATCH_FILES = 250
 _FIRST_BATCH_FILES = 50
 _BATCH_BYTES = 32 << 20
@@ -44,10 +41,6 @@ class _Window:
     file: LocalFile
     first: int
     md5s: list[bytes]
-
-
-_Told = tuple[LocalFile, v1.UploadFile]
-"""A file and what the server is told of it."""
 
 
 class _Large:
@@ -86,7 +79,7 @@ class Sending:
         self._artifact_id = 0
         self._resumed = False
         self._again = False
-        self._copies = False  # whether the store is a folder, and this process writes it
+        self._uri = ""
         self._lock = threading.Lock()
         self._large: dict[str, _Large] = {}
         self._sizes_before: frozenset[int] = frozenset()
@@ -95,15 +88,20 @@ class Sending:
         """Say whose files they are, where they go, and whether some may have arrived already."""
         self._again = self._artifact_id != 0
         self._artifact_id, self._resumed = artifact_id, resumed
-        self._copies = self._door is not None and uri.startswith("file:")
+        self._uri = uri
 
-    def hashed(self) -> list[_Told]:
+    def hashed(self) -> list[Told]:
         """Return every file with its digests, before anything is sent."""
         with ThreadPoolExecutor(2, thread_name_prefix="hash") as pool:
             return list(ahead(pool, (partial(self._told_whole, file) for file in self.listing.files), 2 * _AHEAD))
 
-    def run(self, told: Sequence[_Told] | None) -> None:
+    def run(self, told: Sequence[Told] | None) -> None:
         """Send everything; `told` are all files when they were hashed before. Raises the first failure."""
+        if self._door is not None and self._uri.startswith("file:"):
+            upload = FolderUpload(self._artifact_id, self._unchanged_from, self._resumed, self._again)
+            sending = FolderSending(self._calls, self._door, self.listing, self.meter, self._stop, upload)
+            sending.run(told, self._workers)
+            return
         with Crew(self._workers, _WAITING, self._stop, "send") as crew:
             if told is not None:
                 self._send_told(crew, told)
@@ -114,12 +112,12 @@ class Sending:
 
     # --- files whose digests are all known
 
-    def _send_told(self, crew: Crew, told: Sequence[_Told]) -> None:
+    def _send_told(self, crew: Crew, told: Sequence[Told]) -> None:
         """Send files that were all hashed before."""
         for start in range(0, len(told), _TOLD_AT_ONCE):
             self._send_batch(crew, told[start : start + _TOLD_AT_ONCE])
 
-    def _send_batch(self, crew: Crew, batch: Sequence[_Told]) -> None:
+    def _send_batch(self, crew: Crew, batch: Sequence[Told]) -> None:
         """Tell files of their digests and send those that are wanted."""
         urls: dict[str, list[v1.UploadUrl]] = {}
         for url in self._calls.declare(self._declaration([said for _, said in batch], only_missing=self._resumed)):
@@ -154,7 +152,7 @@ class Sending:
                 self._stop.set()
                 raise
 
-    def _works(self, sha256_pool: ThreadPoolExecutor) -> Iterator[Callable[[], _Window | list[_Told]]]:
+    def _works(self, sha256_pool: ThreadPoolExecutor) -> Iterator[Callable[[], _Window | list[Told]]]:
         """Yield the work of the hashing thread, in the order of paths."""
         batch: list[LocalFile] = []
         room, most = _BATCH_BYTES, _FIRST_BATCH_FILES
@@ -175,16 +173,13 @@ class Sending:
         size = self._size_of_parts(file)
         parts = -(-file.size_bytes // size)
         self._large[file.path] = _Large(sha256_pool.submit(self._sha256, file), parts)
-        if self._copies:  # the MD5s are calculated as the bytes are copied
-            yield partial(_Window, file, 0, [b""] * parts)
-            return
         first, width = 0, 1
         while first < parts:
             last = min(first + width, parts)
             yield partial(self._window, file, first, last, size)
             first, width = last, _WINDOW_PARTS
 
-    def _batch(self, files: list[LocalFile]) -> list[_Told]:
+    def _batch(self, files: list[LocalFile]) -> list[Told]:
         return [self._told_whole(file) for file in files]
 
     def _window(self, file: LocalFile, first: int, last: int, size: int) -> _Window:
@@ -196,7 +191,7 @@ class Sending:
         with OpenFile(self.listing, file) as opened:
             return sha256_of(opened, self._check)
 
-    def _told_whole(self, file: LocalFile) -> _Told:
+    def _told_whole(self, file: LocalFile) -> Told:
         self._check()
         told = v1.UploadFile(path=file.path, size_bytes=file.size_bytes, media_type=media_type(file.path))
         if file.size_bytes > self._part_size:
@@ -215,10 +210,6 @@ class Sending:
         if not window.first:
             self._calls.declare(self._declaration([self._open(file)]))
         large.md5s += window.md5s
-        if self._copies:
-            for number in range(len(window.md5s)):
-                crew.submit(partial(self._copy, file, number))
-            return
         numbers = range(window.first + 1, window.first + 1 + len(window.md5s))
         parts = [v1.PartDigest(part_number=number, md5=md5) for number, md5 in zip(numbers, window.md5s, strict=True)]
         request = v1.SignPartsRequest(
@@ -259,30 +250,13 @@ class Sending:
         moved = partial(self._moved, file.path)
         with OpenFile(self.listing, file) as source:
             body = Body(source, url.offset_bytes, url.size_bytes, moved)
-            if self._door is not None and not url.request.url:
-                stream = cast(BinaryIO, _Span(body))
-                self._door.put_file(self._artifact_id, file.path, url.part_number, stream, md5)
-                source.check()
-            elif url.request.url:
-                self._http.put(url.request, body, file.path, renew)
-            else:
+            if not url.request.url:
                 raise no_way(self._calls.transport.target)
+            self._http.put(url.request, body, file.path, renew)
         if url.part_number:
             self._part_done(file.path)
         else:
             self._finished(file.path)
-
-    def _copy(self, file: LocalFile, number: int) -> None:
-        """Give a part of a large file, counted from 0, to the folder in this process."""
-        assert self._door is not None
-        size = self._size_of_parts(file)
-        start = number * size
-        with OpenFile(self.listing, file) as source:
-            body = Body(source, start, min(size, file.size_bytes - start), partial(self._moved, file.path))
-            etag = self._door.put_file(self._artifact_id, file.path, number + 1, cast(BinaryIO, _Span(body)), None)
-            source.check()
-        self._large[file.path].md5s[number] = bytes.fromhex(etag)
-        self._part_done(file.path)
 
     def _moved(self, path: str, size_bytes: int) -> None:
         self._check()
@@ -352,36 +326,9 @@ class Sending:
         )
 
     def _size_of_parts(self, file: LocalFile) -> int:
-        """Return the size of a file's parts: what was asked for, or more when there would be too many.
-
-        A file that is only copied is one part, because nothing is gained by several.
-        """
-        if self._copies:
-            return min(file.size_bytes, _LARGEST_PART_BYTES)
+        """Return the size of a file's parts: what was asked for, or more when there would be too many."""
         least = -(-file.size_bytes // _MOST_PARTS)
         return max(self._part_size, -(-least // (1 << 20)) << 20)
-
-
-class _Span(RawIOBase):
-    """A part of a file as a stream."""
-
-    def __init__(self, body: Body) -> None:
-        self._body = body
-        self._position = 0
-
-    def read(self, size: int = -1) -> bytes:
-        """Return at most so many bytes, b"" at the end."""
-        left = self._body.size_bytes - self._position
-        wanted = left if size < 0 else min(size, left)
-        chunk = next(self._body.source.chunks(self._body.start + self._position, wanted), b"")
-        self._position += len(chunk)
-        self._body.moved(len(chunk))
-        return chunk
-
-
-def media_type(path: str) -> str:
-    """Return what a file's name says of its content, "" when nothing."""
-    return mimetypes.guess_type(path.rpartition("/")[2])[0] or ""
 
 
 def no_way(target: str) -> TransferError:

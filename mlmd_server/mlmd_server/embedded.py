@@ -11,11 +11,11 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 from urllib.parse import quote
 
 from google.protobuf.message import Message
@@ -26,7 +26,9 @@ from mlmd_api.journal import Journal
 from mlmd_api.status import CALLERS_FAULT
 from mlmd_api.streaming import Answer
 from mlmd_api.tenants import DEFAULT_TENANT
+from mlmd_artifact_store.handovers import give_out, take_in
 from mlmd_client.calls import CallError, Metadata
+from mlmd_client.file_doors import Digests, HandedFile
 from mlmd_metadata_store.addresses import parse_url
 from mlmd_schemas.errors import Code, InvalidArgument, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -134,11 +136,15 @@ class EmbeddedTransport:
         if stream.end.code is not Code.OK:
             raise CallError(int(stream.end.code), stream.end.message, stream.request_id, stream.end.facts)
 
-    def put_file(self, artifact_id: int, path: str, part_number: int, source: BinaryIO, md5: bytes | None) -> str:
-        """Take a file of an upload, or one part of it; see `mlmd_client.file_doors.FileDoor`."""
+    def take_in(self, artifact_id: int, files: Sequence[HandedFile]) -> Sequence[Digests]:
+        """Copy files of an upload into the folder of artifacts; see `mlmd_client.file_doors.FileDoor`."""
         with _call_errors():
-            artifacts = self.parts.artifacts.of(DEFAULT_TENANT).artifacts
-            return artifacts.put_file(artifact_id, path, source, part_number, md5=md5).etag
+            return take_in(self.parts.artifacts.of(DEFAULT_TENANT).artifacts, artifact_id, files)
+
+    def give_out(self, artifact_id: int, files: Sequence[HandedFile]) -> Sequence[Digests]:
+        """Copy files out of the folder of artifacts."""
+        with _call_errors():
+            return give_out(self.parts.artifacts.of(DEFAULT_TENANT).artifacts, artifact_id, files)
 
     def read_file(self, artifact_id: int, path: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Yield bytes of a file, unverified."""

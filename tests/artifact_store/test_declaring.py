@@ -202,3 +202,23 @@ def test_files_told_between_proof_and_commit_break_the_seal(store: Store, reques
     declared(requests, artifact_id, upload_file("a", b"2"))
     with pytest.raises(Aborted, match="told of other files"):
         store.database.write(LOCAL, lambda tx: commit(tx, sealed, []))
+
+
+def test_a_folder_knows_files_by_their_sha256(store: Store, requests: Requests) -> None:
+    artifact_id = begun(store, requests)
+    contents = {"a": b"first", "b": b"second"}
+    files = [upload_file(path, content, md5s=[]) for path, content in contents.items()]
+    if requests.artifacts.blobs.presigner is not None:
+        with pytest.raises(InvalidArgument, match=r"md5s: 1 of 16 bytes each are needed"):
+            declared(requests, artifact_id, *files)
+        return
+    assert [url.path for url in declared(requests, artifact_id, *files)] == ["a", "b"]
+    assert [url.path for url in upload_urls(requests, artifact_id)] == ["a", "b"]
+    for path, content in {"a": b"first", "b": b"other!"}.items():
+        requests.artifacts.put_file(artifact_id, path, io.BytesIO(content))
+    with pytest.raises(FailedPrecondition, match=r"1 of 2 files are not as declared: 'b' has other bytes"):
+        requests.artifacts.commit_upload(artifact_id)
+    requests.artifacts.put_file(artifact_id, "b", io.BytesIO(b"second"))
+    done = requests.artifacts.commit_upload(artifact_id)
+    assert done.manifest.file_count == 2
+    assert b"".join(requests.artifacts.read(artifact_id, "b")) == b"second"

@@ -1,0 +1,56 @@
+"""Files handed over within this machine: from their paths into the folder of artifacts, and from there to others."""
+
+from collections.abc import Sequence
+
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.caller import LOCAL, Caller
+from mlmd_schemas.errors import FailedPrecondition
+
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.blob_store import Digests, Folder, HandedFile
+from mlmd_artifact_store.commit import under_way
+from mlmd_artifact_store.externals import BlobReader
+from mlmd_artifact_store.paths import check_path
+from mlmd_artifact_store.upload_rows import Upload
+
+
+def take_in(
+    artifacts: Artifacts, artifact_id: int, files: Sequence[HandedFile], caller: Caller = LOCAL
+) -> list[Digests]:
+    """Copy files into the folder as files of an upload under way, and return what was written.
+
+    They count once they are declared with that. Raises FailedPrecondition when the store is no folder, or the upload
+    is not under way, and InvalidArgument for a path that cannot be.
+    """
+
+    def body(tx: Transaction) -> Upload:
+        return under_way(tx, artifact_id)
+
+    upload = artifacts.store.database.read(caller, body)
+    for file in files:
+        check_path(file.path)
+    return _folder(artifacts.blobs).take_in([(upload.key_prefix + file.path, file) for file in files])
+
+
+def give_out(
+    artifacts: Artifacts, artifact_id: int, files: Sequence[HandedFile], caller: Caller = LOCAL
+) -> list[Digests]:
+    """Copy files of an artifact into open, empty ones, and return what was written; nothing is verified.
+
+    Raises NotFound, and FailedPrecondition when the artifact's files are in no folder.
+    """
+    manifest = artifacts.manifest_or_uri(artifact_id, caller)
+    if not manifest.is_external:
+        folder = _folder(artifacts.blobs)
+        return [folder.give_out(manifest.key_prefix + file.path, file) for file in files]
+    found: list[Digests] = []
+    for file in files:
+        reader, key = artifacts.unchanged(*artifacts.file(artifact_id, file.path, caller))
+        found.append(_folder(reader).give_out(key, file))
+    return found
+
+
+def _folder(blobs: BlobReader) -> Folder:
+    if not isinstance(blobs, Folder):
+        raise FailedPrecondition("artifacts: these files are in no folder; send or fetch them by signed requests.")
+    return blobs

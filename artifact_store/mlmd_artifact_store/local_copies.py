@@ -1,0 +1,145 @@
+"""Bytes copied from file to file by the kernel, while a thread of its own calculates their digest.
+
+What is hashed is what was written: the copy is read behind the copying, from memory.
+"""
+
+import errno
+import hashlib
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from mlmd_schemas.errors import Cancelled, InvalidArgument
+
+from mlmd_artifact_store.blob_store import CHUNK_BYTES, Digests, md5_hash
+
+LITTLE_BYTES = 64 * 1024
+"""Up to this a file is read as fast as what could be noted of it; it has its MD5 too."""
+_ALONE_BYTES = 4 << 20
+"""Up to this a thread costs more than it saves."""
+_SLICE_BYTES = 4 << 20
+_NOT_SO = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF)
+
+Moved = Callable[[int], None]
+"""Hears how many bytes went; what it raises ends the copying."""
+
+
+def copied(source: int, target: int, size_bytes: int, moved: Moved) -> Digests:
+    """Copy a file into an empty one, both open, and return the digests of what is in it now.
+
+    Raises InvalidArgument when the file has fewer bytes.
+    """
+    if size_bytes <= LITTLE_BYTES:
+        return _at_once(source, target, size_bytes, moved)
+    if size_bytes <= _ALONE_BYTES:
+        return _piecewise(source, target, size_bytes, moved)
+    behind = _HashedBehind(target)
+    with ThreadPoolExecutor(1, thread_name_prefix="sha256") as pool:
+        digest = pool.submit(behind.digest, size_bytes)
+        try:
+            position = 0
+            while position < size_bytes:
+                size = _copy(source, target, position, min(_SLICE_BYTES, size_bytes - position))
+                if not size:
+                    raise _short(position, size_bytes)
+                position += size
+                behind.reach(position)
+                moved(size)
+        except BaseException:
+            behind.stop()
+            raise
+        return Digests(digest.result(), b"")
+
+
+def _at_once(source: int, target: int, size_bytes: int, moved: Moved) -> Digests:
+    content = os.pread(source, size_bytes, 0) if size_bytes else b""
+    while len(content) < size_bytes:
+        more = os.pread(source, size_bytes - len(content), len(content))
+        if not more:
+            raise _short(len(content), size_bytes)
+        content += more
+    _write(target, memoryview(content), 0)
+    moved(size_bytes)
+    md5 = md5_hash()
+    md5.update(content)
+    return Digests(hashlib.sha256(content).digest(), md5.digest())
+
+
+def _piecewise(source: int, target: int, size_bytes: int, moved: Moved) -> Digests:
+    digest, buffer, position = hashlib.sha256(), memoryview(bytearray(CHUNK_BYTES)), 0
+    while position < size_bytes:
+        size = os.preadv(source, [buffer[: min(CHUNK_BYTES, size_bytes - position)]], position)
+        if not size:
+            raise _short(position, size_bytes)
+        _write(target, buffer[:size], position)
+        digest.update(buffer[:size])
+        position += size
+        moved(size)
+    return Digests(digest.digest(), b"")
+
+
+def _copy(source: int, target: int, position: int, size_bytes: int) -> int:
+    """Copy a piece and return how much that was: in the kernel, shared rather than copied where file systems can."""
+    if hasattr(os, "copy_file_range"):
+        try:
+            return os.copy_file_range(source, target, size_bytes, position, position)
+        except OSError as error:  # two file systems, or one that cannot
+            if error.errno not in _NOT_SO:
+                raise
+    content = os.pread(source, min(size_bytes, CHUNK_BYTES), position)
+    _write(target, memoryview(content), position)
+    return len(content)
+
+
+def _write(target: int, content: memoryview, position: int) -> None:
+    while content:
+        size = os.pwrite(target, content, position)
+        content, position = content[size:], position + size
+
+
+def _short(size_bytes: int, declared: int) -> InvalidArgument:
+    return InvalidArgument(f"size_bytes: {size_bytes} bytes came where {declared} were declared.")
+
+
+class _HashedBehind:
+    """The digest of a file that grows."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._grown = threading.Condition()
+        self._end = 0
+        self._stopped = False
+
+    def reach(self, end: int) -> None:
+        """Say that the file is written up to there."""
+        with self._grown:
+            self._end = end
+            self._grown.notify()
+
+    def stop(self) -> None:
+        """Say that no more comes."""
+        with self._grown:
+            self._stopped = True
+            self._grown.notify()
+
+    def digest(self, size_bytes: int) -> bytes:
+        """Return the SHA-256 of the file, whose bytes come meanwhile."""
+        digest, buffer, position = hashlib.sha256(), memoryview(bytearray(CHUNK_BYTES)), 0
+        while position < size_bytes:
+            end = self._wait(position)
+            while position < end:
+                size = os.preadv(self._descriptor, [buffer[: min(CHUNK_BYTES, end - position)]], position)
+                if not size:
+                    raise _short(position, size_bytes)
+                digest.update(buffer[:size])
+                position += size
+        return digest.digest()
+
+    def _wait(self, position: int) -> int:
+        with self._grown:
+            while self._end <= position and not self._stopped:
+                self._grown.wait()
+            if self._stopped:
+                raise Cancelled("The copying was stopped.")
+            return self._end

@@ -1,0 +1,190 @@
+"""The way into a folder that this process writes itself: no requests, each byte read, hashed and written once.
+
+The folder calculates the SHA-256 of what it writes, so files are first copied and then declared with that. Files that
+an earlier artifact may have, or that may have arrived already, are hashed and declared first.
+"""
+
+import contextlib
+import mimetypes
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+
+from mlmd_client.artifact_calls import ArtifactCalls
+from mlmd_client.bounded_work import ahead
+from mlmd_client.file_doors import FileDoor, HandedFile
+from mlmd_client.file_listing import Listing, LocalFile
+from mlmd_client.hashing import OpenFile, digests, sha256_of
+from mlmd_client.progress import Meter
+from mlmd_client.transfer_errors import ChangedFile, Stopped
+
+_BATCH_FILES = 50
+_BATCH_BYTES = 32 << 20
+_DECLARED_AT_ONCE = 500
+_LITTLE_BYTES = 64 * 1024
+"""Up to this the folder knows files by their MD5 too."""
+
+Told = tuple[LocalFile, v1.UploadFile]
+"""A file and what the server is told of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderUpload:
+    """An upload under way. `resumed`: some of it may be there already; `again`: all of it was counted before."""
+
+    artifact_id: int
+    unchanged_from: int
+    resumed: bool
+    again: bool
+
+
+class FolderSending:
+    """Copies a listing into the folder as the files of an upload."""
+
+    def __init__(
+        self,
+        calls: ArtifactCalls,
+        door: FileDoor,
+        listing: Listing,
+        meter: Meter,
+        stop: threading.Event,
+        upload: FolderUpload,
+    ) -> None:
+        self._calls = calls
+        self._door = door
+        self._listing = listing
+        self._meter = meter
+        self._stop = stop
+        self._upload = upload
+
+    def run(self, told: Sequence[Told] | None, workers: int) -> None:
+        """Copy everything; `told` are all files when they were hashed before. Raises the first failure."""
+        done: list[v1.UploadFile] = []
+        with ThreadPoolExecutor(workers, thread_name_prefix="copy") as pool:
+            try:
+                for copied in ahead(pool, self._works(told), 2 * workers):
+                    done += copied
+                    if len(done) >= _DECLARED_AT_ONCE:
+                        self._declare(done)
+                        done = []
+            except BaseException:
+                self._stop.set()
+                raise
+        if done:
+            self._declare(done)
+
+    def _works(self, told: Sequence[Told] | None) -> Iterator[Callable[[], list[v1.UploadFile]]]:
+        if told is not None:
+            known = {file.path: said for file, said in told}
+            yield from (partial(self._asked, batch, known) for batch in _batches(self._listing.files))
+            return
+        asked: list[LocalFile] = []
+        fresh: list[LocalFile] = []
+        sizes = self._calls.sizes(self._upload.unchanged_from) if self._upload.unchanged_from else frozenset()
+        for file in self._listing.files:
+            (asked if self._upload.resumed or file.size_bytes in sizes else fresh).append(file)
+        yield from (partial(self._copied, batch) for batch in _batches(fresh))
+        yield from (partial(self._asked, batch, {}) for batch in _batches(asked))
+
+    def _copied(self, files: Sequence[LocalFile]) -> list[v1.UploadFile]:
+        """Copy files and return what there is to declare."""
+        self._check()
+        found = self._door.take_in(self._upload.artifact_id, [self._handed(file) for file in files])
+        for file in files:
+            self._finished(file)
+        return [_said(file, sha256, md5) for file, (sha256, md5) in zip(files, found, strict=True)]
+
+    def _asked(self, files: Sequence[LocalFile], known: dict[str, v1.UploadFile]) -> list[v1.UploadFile]:
+        """Declare files and copy those that are wanted; nothing is left to declare."""
+        told = [self._hashed(file, known.get(file.path)) for file in files]
+        urls = self._declare(told, unsigned=False, only_missing=self._upload.resumed)
+        paths = {url.path for url in urls}
+        wanted = [file for file in files if file.path in paths]
+        for file in files:
+            if file.path not in paths:
+                self._moved(file, file.size_bytes)
+                self._finished(file)
+        if wanted:
+            declared = {said.path: said.sha256 for said in told}
+            for said in self._copied(wanted):
+                if said.sha256 != declared[said.path]:
+                    raise ChangedFile.saying(f"The file {said.path!r} changed during the upload; upload again.")
+        return []
+
+    def _hashed(self, file: LocalFile, known: v1.UploadFile | None) -> v1.UploadFile:
+        self._check()
+        if file.size_bytes <= _LITTLE_BYTES:
+            return _said(file, known.sha256, known.md5s[0]) if known else _said(file, *digests(self._listing, file))
+        if known:
+            return _said(file, known.sha256, b"")
+        with OpenFile(self._listing, file) as opened:
+            return _said(file, sha256_of(opened, self._check), b"")
+
+    def _declare(
+        self, files: Sequence[v1.UploadFile], *, unsigned: bool = True, only_missing: bool = False
+    ) -> list[v1.UploadUrl]:
+        request = v1.DeclareFilesRequest(
+            artifact_id=self._upload.artifact_id,
+            files=files,
+            unchanged_from_artifact_id=self._upload.unchanged_from,
+            only_missing=only_missing,
+            unsigned=unsigned,
+        )
+        return self._calls.declare(request)
+
+    def _handed(self, file: LocalFile) -> HandedFile:
+        @contextlib.contextmanager
+        def opened() -> Iterator[int]:
+            with OpenFile(self._listing, file) as source:
+                try:
+                    yield source.descriptor
+                finally:
+                    source.check()
+
+        return HandedFile(file.path, file.size_bytes, opened, partial(self._moved, file))
+
+    def _moved(self, file: LocalFile, size_bytes: int) -> None:
+        self._check()
+        if not self._upload.again:
+            self._meter.moved(file.path, size_bytes)
+
+    def _finished(self, file: LocalFile) -> None:
+        if not self._upload.again:
+            self._meter.finished(file.path)
+
+    def _check(self) -> None:
+        """End the work of this thread when the transfer has stopped."""
+        if self._stop.is_set():
+            raise Stopped.saying("The transfer was stopped.")
+
+
+def _batches(files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
+    batch: list[LocalFile] = []
+    room = _BATCH_BYTES
+    for file in files:
+        batch.append(file)
+        room -= file.size_bytes
+        if room < 0 or len(batch) >= _BATCH_FILES:
+            yield batch
+            batch, room = [], _BATCH_BYTES
+    if batch:
+        yield batch
+
+
+def _said(file: LocalFile, sha256: bytes, md5: bytes) -> v1.UploadFile:
+    return v1.UploadFile(
+        path=file.path,
+        size_bytes=file.size_bytes,
+        media_type=media_type(file.path),
+        sha256=sha256,
+        md5s=[md5] if md5 else [],
+    )
+
+
+def media_type(path: str) -> str:
+    """Return what a file's name says of its content, "" when nothing."""
+    return mimetypes.guess_type(path.rpartition("/")[2])[0] or ""
