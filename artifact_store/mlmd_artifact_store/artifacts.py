@@ -34,6 +34,7 @@ from mlmd_artifact_store.manifests import (
     read_manifest,
 )
 from mlmd_artifact_store.proof import prove_files
+from mlmd_artifact_store.restoring import begin_restore, drop_restore, find_restore
 from mlmd_artifact_store.upload_rows import (
     PendingFile,
     Upload,
@@ -70,6 +71,23 @@ class Artifacts:
     def begin_upload(self, request: v1.BeginUploadRequest, caller: Caller = LOCAL) -> v1.BeginUploadResponse:
         """Begin an upload in a transaction of its own."""
         return self.store.database.write(caller, lambda tx: self.begin(tx, request))
+
+    def begin_restore(self, artifact_id: int, caller: Caller = LOCAL) -> v1.BeginRestoreResponse:
+        """Begin to send the files that a manifest says are elsewhere, or go on; see `begin_restore`.
+
+        One that was given up and not swept is swept first.
+        """
+        for _ in range(2):
+            found = self.store.database.write(
+                caller, lambda tx: begin_restore(tx, self.place, artifact_id), repeatable=True
+            )
+            if isinstance(found, str):
+                return v1.BeginRestoreResponse(present=True, uri=found)
+            upload, resumed = found
+            if upload.state is UploadState.PENDING:
+                return v1.BeginRestoreResponse(uri=upload.root_uri, resumed=resumed)
+            self.abort_upload(artifact_id, caller)
+        raise Aborted("The restore is being given up at this moment; try again.")
 
     def pending(self, artifact_id: int, path: str, caller: Caller = LOCAL) -> tuple[Upload, PendingFile]:
         """Return one file of an upload under way; raises NotFound, FailedPrecondition when it is not under way."""
@@ -286,6 +304,7 @@ def check_part(file: PendingFile, part_number: int) -> None:
 def _forget(tx: Transaction, upload: Upload) -> None:
     """Forget an upload whose bytes are deleted, but not that more of them may come."""
     drop_upload(tx, upload.artifact_id)
+    drop_restore(tx, upload.artifact_id)
     note_deletions(tx, [(upload.artifact_id, upload.key_prefix, late_until(now_ms()))])
 
 
@@ -298,5 +317,6 @@ def _abandon(tx: Transaction, artifact_id: int) -> tuple[Upload, list[tuple[str,
         return None
     if upload.state is UploadState.PENDING:
         set_state(tx, artifact_id, UploadState.ABORTED)
-        end_upload(tx, upload, pb.Artifact.ABANDONED)
+        if find_restore(tx, artifact_id) is None:  # else it stays what it was
+            end_upload(tx, upload, pb.Artifact.ABANDONED)
     return upload, parts_names(tx, artifact_id)

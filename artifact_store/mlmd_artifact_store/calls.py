@@ -104,6 +104,10 @@ def _abort(requests: Requests, caller: Caller, request: v1.AbortUploadRequest) -
     return v1.AbortUploadResponse()
 
 
+def _restore(requests: Requests, caller: Caller, request: v1.BeginRestoreRequest) -> Message:
+    return requests.artifacts.begin_restore(request.artifact_id, caller)
+
+
 def _manifest(requests: Requests, caller: Caller, request: v1.GetManifestRequest) -> Message:
     return v1.GetManifestResponse(manifest=requests.artifacts.manifest(request.artifact_id, caller).message())
 
@@ -160,6 +164,7 @@ ARTIFACT_CALLS: tuple[ArtifactCall, ...] = (
     _writes("ListUploadUrls", run=_upload_urls),
     _writes("CommitUpload", run=_commit),
     _writes("AbortUpload", run=_abort),
+    ArtifactCall("BeginRestore", Role.ADMIN, _restore),
     _writes("RecordExternal", run=_external),
     _writes("RecordFiles", run=_record_files),
     _reads("GetManifest", run=_manifest),

@@ -23,6 +23,7 @@ from mlmd_artifact_store.manifests import (
     take_over_files,
 )
 from mlmd_artifact_store.paths import PathOrder, check_paths
+from mlmd_artifact_store.restoring import check_whole, find_restore, take_place
 from mlmd_artifact_store.upload_rows import (
     Upload,
     UploadState,
@@ -84,6 +85,9 @@ def seal(tx: Transaction, artifact_id: int) -> Upload | None:
         raise FailedPrecondition(f"files: the digests of {len(untold)} are not told yet ({shown}); declare them again.")
     if not order.is_plain:
         check_paths(file.path for file in every_file(tx, artifact_id))
+    restore = find_restore(tx, artifact_id)
+    if restore is not None:
+        check_whole(restore, artifact_id, digest.digest(), every_file(tx, artifact_id))
     seal_upload(tx, artifact_id, digest.digest(), file_count, size_bytes)
     return under_way(tx, artifact_id)
 
@@ -114,13 +118,17 @@ def commit(tx: Transaction, sealed: Upload, others: list[StoredFile]) -> v1.Comm
         upload.digest,
         now_ms(),
     )
+    restore = find_restore(tx, artifact_id)
+    if restore is not None:
+        take_place(tx, restore, upload)
     try:
         take_over_files(tx, manifest, others)
     except UniqueViolation as error:
         raise Aborted("The same upload is being committed at this moment; try again.") from error
     if upload.collection:
         adopt_version(tx, _type_of(tx, artifact_id), upload.collection, artifact_id)
-    end_upload(tx, upload, pb.Artifact.LIVE)
+    if restore is None:
+        end_upload(tx, upload, pb.Artifact.LIVE)
     drop_upload(tx, artifact_id)
     return committed(tx, artifact_id)
 

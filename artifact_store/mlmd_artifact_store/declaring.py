@@ -13,6 +13,7 @@ from mlmd_artifact_store.begin import pending_of
 from mlmd_artifact_store.commit import under_way
 from mlmd_artifact_store.declarations import check_files
 from mlmd_artifact_store.requests import Requests, pieces_of
+from mlmd_artifact_store.restoring import as_recorded, find_restore
 from mlmd_artifact_store.upload_rows import PendingFile, Upload, put_files, seal_upload, some_files
 
 MOST_AT_ONCE = 1000
@@ -31,6 +32,8 @@ def declare_files(requests: Requests, request: v1.DeclareFilesRequest, caller: C
         upload = under_way(tx, request.artifact_id, locked=True)
         known = some_files(tx, request.artifact_id, (file.path for file in request.files))
         told = pending_of(tx, request.files, request.unchanged_from_artifact_id)
+        if find_restore(tx, request.artifact_id) is not None:
+            told = as_recorded(tx, request.artifact_id, told)
         files = [_continued(file, known) for file in told]
         changed = [file for file in files if known.get(file.path) != file]
         if changed:

@@ -18,6 +18,8 @@ from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.tables.own import TOMBSTONE, UPLOAD, UPLOAD_FILE, VERSION
 from mlmd_schemas.tables.v10 import CONTEXT, EVENT, EXECUTION, Kind
 
+from mlmd_artifact_store.locations import MARK
+
 UNFINISHED = (int(pb.Execution.NEW), int(pb.Execution.RUNNING))
 """States of executions that use what their events name: pods to come, deployments, training."""
 DEFAULT_NEWEST = 1
@@ -117,9 +119,10 @@ def _copied(tx: Transaction) -> Iterator[Reason]:
 
 
 def artifact_of_key(key: str) -> int:
-    """Return the artifact in the key of a blob, `<tenant>/<type>/<name>/<id>/<path>`; 0 when there is none."""
+    """Return the artifact in the key of a blob, `<tenant>/<type>/<name>/<id>[~mark]/<path>`; 0 when there is none."""
     segments = key.split("/", 4)
-    return int(segments[3]) if len(segments) == 5 and segments[3].isdecimal() else 0
+    digits = segments[3].partition(MARK)[0] if len(segments) == 5 else ""
+    return int(digits) if digits.isdecimal() else 0
 
 
 def _newest(tx: Transaction, count: int) -> Iterator[Reason]:

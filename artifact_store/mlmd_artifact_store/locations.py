@@ -6,6 +6,7 @@ URIs are read too, with the query strings that it writes on them.
 """
 
 import hashlib
+import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -15,6 +16,8 @@ from mlmd_schemas.errors import InvalidArgument
 LONGEST_SEGMENT = 80
 _DIGEST_DIGITS = 16
 UNNAMED = "_"
+MARK = "~"
+"""Between the id and the mark of a prefix that is not the plain one."""
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 _PATH_STYLE = ("s3ForcePathStyle", "forcePathStyle", "use_path_style", "pathstyle")
 _INSECURE = ("disableSSL", "disable_https")
@@ -51,6 +54,15 @@ def artifact_prefix(tenant: str, type_name: str, name: str, artifact_id: int) ->
     """Return the prefix of an artifact's keys, with a slash at its end."""
     segments = (*map(encoded_segment, (tenant, type_name, name)), str(artifact_id))
     return "/".join(segments) + "/"
+
+
+def restored_prefix(tenant: str, type_name: str, name: str, artifact_id: int) -> str:
+    """Return a prefix that nobody had before, for files that come back to an artifact: its id is followed by a mark.
+
+    The plain one may be another store's, because a copy of a database has the same ids.
+    """
+    plain = artifact_prefix(tenant, type_name, name, artifact_id)
+    return f"{plain[:-1]}{MARK}{secrets.token_hex(4)}/"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,11 @@ _FILES = (
 _FILE = sa.select(*(FILE.c[name] for name in FILE_COLUMNS)).where(
     FILE.c.artifact_id == _ARTIFACT, FILE.c.path == sa.bindparam("wanted")
 )
+_SOME = sa.select(*(FILE.c[name] for name in FILE_COLUMNS)).where(
+    FILE.c.artifact_id == _ARTIFACT, FILE.c.path.in_(sa.bindparam("paths", expanding=True))
+)
+_DROP_FILES = sa.delete(FILE).where(FILE.c.artifact_id == _ARTIFACT)
+_DROP = sa.delete(MANIFEST).where(MANIFEST.c.artifact_id == _ARTIFACT)
 _LIKE = sa.select(*(FILE.c[name] for name in FILE_COLUMNS)).where(
     FILE.c.artifact_id == _ARTIFACT, FILE.c.sha256.in_(sa.bindparam("digests", expanding=True))
 )
@@ -208,6 +213,19 @@ def files_like(tx: Transaction, artifact_id: int, digests: Iterable[bytes]) -> l
     for chunk in chunks(sorted(set(digests))):
         found += map(stored_file, tx.rows(_LIKE, {"artifact": artifact_id, "digests": chunk}))
     return found
+
+
+def some_stored_files(tx: Transaction, artifact_id: int, paths: Iterable[str]) -> dict[str, StoredFile]:
+    """Return those of the paths that an artifact's manifest has."""
+    given = [path.encode("utf-8", "surrogatepass") for path in paths]
+    found = map(stored_file, tx.rows_in(_SOME, given, "paths", artifact=artifact_id))
+    return {file.path: file for file in found}
+
+
+def drop_manifest(tx: Transaction, artifact_id: int) -> None:
+    """Forget a manifest and its files."""
+    tx.execute(_DROP_FILES, {"artifact": artifact_id})
+    tx.execute(_DROP, {"artifact": artifact_id})
 
 
 def read_file(tx: Transaction, artifact_id: int, path: str) -> StoredFile:

@@ -50,6 +50,10 @@ class ArtifactCalls:
         key = (("mlmd-idempotency-key", secrets.token_hex(16)),)
         return self.call("BeginUpload", request, v1.BeginUploadResponse, key)
 
+    def begin_restore(self, artifact_id: int) -> v1.BeginRestoreResponse:
+        """Begin to send the files of an artifact that is there already, or go on."""
+        return self.call("BeginRestore", v1.BeginRestoreRequest(artifact_id=artifact_id), v1.BeginRestoreResponse)
+
     def declare(self, request: v1.DeclareFilesRequest) -> list[v1.UploadUrl]:
         """Tell of files and return what sends them."""
         return list(self.call("DeclareFiles", request, v1.DeclareFilesResponse).urls)

@@ -25,6 +25,11 @@ class LocalFile:
     modified_ns: int
     inode: int
 
+    @property
+    def offset(self) -> int:
+        """Where it begins in what is on the disk."""
+        return 0
+
     def check(self, state: os.stat_result) -> None:
         """Raise ChangedFile when the file is no longer the one that was found."""
         if (state.st_size, state.st_mtime_ns, state.st_ino) != (self.size_bytes, self.modified_ns, self.inode):

@@ -42,7 +42,7 @@ class OpenFile:
         """Yield a part of the file; raises ChangedFile when it is shorter than it was."""
         while length:
             try:
-                chunk = os.pread(self.descriptor, min(CHUNK_BYTES, length), start)
+                chunk = os.pread(self.descriptor, min(CHUNK_BYTES, length), self.file.offset + start)
             except OSError as error:
                 raise UnfitFiles.saying(f"path: {self.file.path!r} cannot be read ({error.strerror}).") from error
             if not chunk:
@@ -56,7 +56,7 @@ class OpenFile:
         buffer = memoryview(bytearray(min(_HASHED_AT_ONCE, max(1, length))))
         while length:
             try:
-                size = os.preadv(self.descriptor, [buffer[: min(len(buffer), length)]], start)
+                size = os.preadv(self.descriptor, [buffer[: min(len(buffer), length)]], self.file.offset + start)
             except OSError as error:
                 raise UnfitFiles.saying(f"path: {self.file.path!r} cannot be read ({error.strerror}).") from error
             if not size:

@@ -168,7 +168,8 @@ def _stream(connection: http.client.HTTPConnection, body: Body) -> Iterator[int]
             yield len(chunk)
         return
     with open(os.dup(body.source.descriptor), "rb", buffering=0) as file:
-        position, end = body.start, body.start + body.size_bytes
+        position = body.source.file.offset + body.start
+        end = position + body.size_bytes
         while position < end:
             size = sock.sendfile(file, position, min(_SLICE_BYTES, end - position))
             if not size:

@@ -21,6 +21,6 @@ def same_content(tx: Transaction, artifact_ids: Collection[int]) -> list[list[in
     if not digests:
         return []
     holders: dict[bytes, list[int]] = defaultdict(list)
-    for artifact_id, digest in tx.rows_in(_HOLDERS, digests, name="digests"):  # type: ignore[arg-type]
+    for artifact_id, digest in tx.rows_in(_HOLDERS, digests, name="digests"):
         holders[bytes(digest)].append(artifact_id)
     return sorted(sorted(ids) for ids in holders.values() if len(ids) > 1)

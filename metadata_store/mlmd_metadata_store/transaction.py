@@ -104,11 +104,15 @@ class Transaction:
         return rows
 
     def rows_in(
-        self, statement: sa.Executable, ids: Iterable[int] | Iterable[str], name: str = "ids", **parameters: Any
+        self,
+        statement: sa.Executable,
+        ids: Iterable[int | str | bytes],
+        name: str = "ids",
+        **parameters: Any,
     ) -> list[Any]:
         """Return the rows of a SELECT whose expanding parameter `name` takes the distinct `ids`, chunk by chunk."""
         found: list[Any] = []
-        for chunk in chunks(sorted(set(ids))):  # type: ignore[type-var]
+        for chunk in chunks(sorted(set(ids))):
             found += self.rows(statement, {name: chunk, **parameters})
         return found
 

@@ -1,7 +1,8 @@
 """`mlmd export` and `import`: a store as one file.
 
 An archive is a ZIP file: `archive.json` (its header), then `rows/<number>-<table>.jsonl`, each with its columns in the
-first line and one row of that table in every other, in the order in which they have to be read.
+first line and one row of that table in every other, in the order in which they have to be read. With bytes there are
+`files/<artifact id>/<path>` as well, and `files.jsonl`, which has a line for each artifact whose files are there.
 """
 
 import json
@@ -15,6 +16,14 @@ from google.protobuf import json_format
 from mlmd_schemas.pb.v1 import archive_pb2 as v1
 
 from mlmd_client.calls import CallError
+from mlmd_client.command_line.archived_bytes import (
+    BYTES,
+    Held,
+    read_bytes,
+    restore_bytes,
+    tell_left_out,
+    write_bytes,
+)
 from mlmd_client.command_line.session import Session, command
 from mlmd_client.failures import failure_of, refused
 from mlmd_client.tables import Table
@@ -26,26 +35,33 @@ _LONGEST_SECONDS = 3600.0
 
 @click.command("export")
 @click.argument("path", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--with-bytes", is_flag=True, help="The files of artifacts too, each held against its SHA-256.")
 @click.option("--force", is_flag=True, help="Replace the file when it is there.")
 @command
-def export_archive(session: Session, path: Path, force: bool) -> None:
+def export_archive(session: Session, path: Path, with_bytes: bool, force: bool) -> None:
     """Write everything that the store knows, as of one moment, to the archive at PATH."""
     if path.exists() and not force:
         raise refused(f"{path}: is there already; --force replaces it.")
-    counts: dict[str, int] = {}
+    rows, held = dict[str, int](), Held()
     part = path.with_name(f"{path.name}.part")
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
             for number, message in enumerate(_exported(session)):
                 _add(archive, number, message)
                 if message.HasField("rows"):
-                    counts[message.rows.table] = counts.get(message.rows.table, 0) + message.rows.row_count
+                    rows[message.rows.table] = rows.get(message.rows.table, 0) + message.rows.row_count
+                    held.note(message.rows)
+            written = write_bytes(session, archive, held) if with_bytes else None
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-    answer = Table(["table", "rows"], [{"table": table, "rows": rows} for table, rows in counts.items()])
-    session.say(answer)
+    counts = [{"table": table, "rows": count} for table, count in rows.items()]
+    if written is not None:
+        counts.append({"table": BYTES, "rows": sum(one.files for one in written.carried)})
+    session.say(Table(["table", "rows"], counts))
     session.remark(f"wrote {path}, {path.stat().st_size} bytes")
+    if written is not None:
+        tell_left_out(session, held, written)
 
 
 def _exported(session: Session) -> Iterator[v1.ExportResponse]:
@@ -67,30 +83,41 @@ def _add(archive: zipfile.ZipFile, number: int, message: v1.ExportResponse) -> N
 @click.command("import")
 @click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="Tell what would be done, and do nothing.")
+@click.option("--without-bytes", is_flag=True, help="Leave the files of artifacts in the archive.")
 @command
-def import_archive(session: Session, path: Path, dry_run: bool) -> None:
-    """Take the archive at PATH into the store, all of it or nothing; what is there already stays as it is."""
-    service = session.store.service
+def import_archive(session: Session, path: Path, dry_run: bool, without_bytes: bool) -> None:
+    """Take the archive at PATH into the store; what is there already stays as it is.
+
+    The rows come in all or not at all. Files that the archive has follow, artifact by artifact; interrupted, the same
+    command goes on.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             header = _header(archive, path)
-            names = sorted(name for name in archive.namelist() if name.startswith("rows/"))
-            import_id = service.write(ARCHIVE + "BeginImport", v1.BeginImportRequest(header=header)).import_id
-            for number, name in enumerate(names, 1):
-                rows = _rows(archive.read(name), name)
-                add = v1.AddToImportRequest(import_id=import_id, number=number, rows=rows)
-                service.write(ARCHIVE + "AddToImport", add)
+            packed = None if without_bytes else read_bytes(path, archive)
+            answer = _rows_imported(session, archive, header, dry_run)
     except (zipfile.BadZipFile, EOFError) as error:
         raise refused(f"{path}: is no archive of a store, or damaged ({error}); export again.") from None
-    answer = _committed(session, import_id, len(names), dry_run)
     counts = [
         {"table": t.table, "rows": t.rows, "added": t.added, "present": t.present, "renumbered": t.renumbered}
         for t in answer.tables
         if t.rows
     ]
+    if packed is not None and packed.carried:
+        counts.append(restore_bytes(session, header.store_uuid, packed, dry_run=dry_run))
     session.say(Table(["table", "rows", "added", "present", "renumbered"], counts))
     if dry_run:
         session.remark("nothing was written: this was a dry run")
+
+
+def _rows_imported(session: Session, archive: zipfile.ZipFile, header: v1.ArchiveHeader, dry_run: bool) -> Any:
+    service = session.store.service
+    names = sorted(name for name in archive.namelist() if name.startswith("rows/"))
+    import_id = service.write(ARCHIVE + "BeginImport", v1.BeginImportRequest(header=header)).import_id
+    for number, name in enumerate(names, 1):
+        rows = _rows(archive.read(name), name)
+        service.write(ARCHIVE + "AddToImport", v1.AddToImportRequest(import_id=import_id, number=number, rows=rows))
+    return _committed(session, import_id, len(names), dry_run)
 
 
 def _header(archive: zipfile.ZipFile, path: Path) -> v1.ArchiveHeader:

@@ -1,4 +1,4 @@
-"""Tables of imports: archives on their way in, and which node an imported one became."""
+"""Tables of imports: archives on their way in, which node an imported one became, and files that follow."""
 
 from sqlalchemy import BigInteger, Column, LargeBinary, String, Table
 
@@ -22,6 +22,15 @@ IMPORT_PART = Table(
     Column("part", BigInteger, primary_key=True, autoincrement=False),
     Column("content", LargeBinary, nullable=False),  # serialized ArchiveRows, cut so that it fits a packet
 )
+
+RESTORE = Table(
+    "mlmd_restores",
+    METADATA,
+    Column("artifact_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("root_uri", String, nullable=False),  # where the files were
+    Column("digest", LargeBinary, nullable=False),  # of the whole, which what is sent has to have
+)
+"""What makes an upload under way a restore: its files are those of the manifest that is there already."""
 
 IMPORTED = Table(
     "mlmd_imported",

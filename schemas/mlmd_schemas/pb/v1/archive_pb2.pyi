@@ -106,3 +106,35 @@ class AbortImportRequest(_message.Message):
 class AbortImportResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class FindImportedRequest(_message.Message):
+    __slots__ = ("store_uuid", "artifact_ids", "execution_ids", "context_ids")
+    STORE_UUID_FIELD_NUMBER: _ClassVar[int]
+    ARTIFACT_IDS_FIELD_NUMBER: _ClassVar[int]
+    EXECUTION_IDS_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_IDS_FIELD_NUMBER: _ClassVar[int]
+    store_uuid: str
+    artifact_ids: _containers.RepeatedScalarFieldContainer[int]
+    execution_ids: _containers.RepeatedScalarFieldContainer[int]
+    context_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, store_uuid: _Optional[str] = ..., artifact_ids: _Optional[_Iterable[int]] = ..., execution_ids: _Optional[_Iterable[int]] = ..., context_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class ImportedNode(_message.Message):
+    __slots__ = ("origin_id", "id", "awaits_files")
+    ORIGIN_ID_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    AWAITS_FILES_FIELD_NUMBER: _ClassVar[int]
+    origin_id: int
+    id: int
+    awaits_files: bool
+    def __init__(self, origin_id: _Optional[int] = ..., id: _Optional[int] = ..., awaits_files: bool = ...) -> None: ...
+
+class FindImportedResponse(_message.Message):
+    __slots__ = ("artifacts", "executions", "contexts")
+    ARTIFACTS_FIELD_NUMBER: _ClassVar[int]
+    EXECUTIONS_FIELD_NUMBER: _ClassVar[int]
+    CONTEXTS_FIELD_NUMBER: _ClassVar[int]
+    artifacts: _containers.RepeatedCompositeFieldContainer[ImportedNode]
+    executions: _containers.RepeatedCompositeFieldContainer[ImportedNode]
+    contexts: _containers.RepeatedCompositeFieldContainer[ImportedNode]
+    def __init__(self, artifacts: _Optional[_Iterable[_Union[ImportedNode, _Mapping]]] = ..., executions: _Optional[_Iterable[_Union[ImportedNode, _Mapping]]] = ..., contexts: _Optional[_Iterable[_Union[ImportedNode, _Mapping]]] = ...) -> None: ...

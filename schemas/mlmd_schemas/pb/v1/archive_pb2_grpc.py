@@ -43,6 +43,11 @@ class ArchiveStub(object):
                 request_serializer=mlmd_dot_v1_dot_archive__pb2.AbortImportRequest.SerializeToString,
                 response_deserializer=mlmd_dot_v1_dot_archive__pb2.AbortImportResponse.FromString,
                 )
+        self.FindImported = channel.unary_unary(
+                '/mlmd.v1.Archive/FindImported',
+                request_serializer=mlmd_dot_v1_dot_archive__pb2.FindImportedRequest.SerializeToString,
+                response_deserializer=mlmd_dot_v1_dot_archive__pb2.FindImportedResponse.FromString,
+                )
 
 
 class ArchiveServicer(object):
@@ -87,6 +92,13 @@ class ArchiveServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindImported(self, request, context):
+        """Tells which nodes here are those of another store, up to 1,000 a call; those that never came are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ArchiveServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -114,6 +126,11 @@ def add_ArchiveServicer_to_server(servicer, server):
                     servicer.AbortImport,
                     request_deserializer=mlmd_dot_v1_dot_archive__pb2.AbortImportRequest.FromString,
                     response_serializer=mlmd_dot_v1_dot_archive__pb2.AbortImportResponse.SerializeToString,
+            ),
+            'FindImported': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindImported,
+                    request_deserializer=mlmd_dot_v1_dot_archive__pb2.FindImportedRequest.FromString,
+                    response_serializer=mlmd_dot_v1_dot_archive__pb2.FindImportedResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -211,5 +228,22 @@ class Archive(object):
         return grpc.experimental.unary_unary(request, target, '/mlmd.v1.Archive/AbortImport',
             mlmd_dot_v1_dot_archive__pb2.AbortImportRequest.SerializeToString,
             mlmd_dot_v1_dot_archive__pb2.AbortImportResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def FindImported(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/mlmd.v1.Archive/FindImported',
+            mlmd_dot_v1_dot_archive__pb2.FindImportedRequest.SerializeToString,
+            mlmd_dot_v1_dot_archive__pb2.FindImportedResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)

@@ -94,6 +94,22 @@ class BeginUploadRequest(_message.Message):
     digest: bytes
     def __init__(self, artifact: _Optional[bytes] = ..., files: _Optional[_Iterable[_Union[UploadFile, _Mapping]]] = ..., collection: _Optional[str] = ..., reuse: bool = ..., unchanged_from_artifact_id: _Optional[int] = ..., more_files: bool = ..., digest: _Optional[bytes] = ...) -> None: ...
 
+class BeginRestoreRequest(_message.Message):
+    __slots__ = ("artifact_id",)
+    ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]
+    artifact_id: int
+    def __init__(self, artifact_id: _Optional[int] = ...) -> None: ...
+
+class BeginRestoreResponse(_message.Message):
+    __slots__ = ("present", "uri", "resumed")
+    PRESENT_FIELD_NUMBER: _ClassVar[int]
+    URI_FIELD_NUMBER: _ClassVar[int]
+    RESUMED_FIELD_NUMBER: _ClassVar[int]
+    present: bool
+    uri: str
+    resumed: bool
+    def __init__(self, present: bool = ..., uri: _Optional[str] = ..., resumed: bool = ...) -> None: ...
+
 class BeginUploadResponse(_message.Message):
     __slots__ = ("artifact_id", "reused", "uri", "files_to_send")
     ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]

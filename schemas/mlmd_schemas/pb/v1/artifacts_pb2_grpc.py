@@ -50,6 +50,11 @@ class ArtifactStoreStub(object):
                 request_serializer=mlmd_dot_v1_dot_artifacts__pb2.AbortUploadRequest.SerializeToString,
                 response_deserializer=mlmd_dot_v1_dot_artifacts__pb2.AbortUploadResponse.FromString,
                 )
+        self.BeginRestore = channel.unary_unary(
+                '/mlmd.v1.ArtifactStore/BeginRestore',
+                request_serializer=mlmd_dot_v1_dot_artifacts__pb2.BeginRestoreRequest.SerializeToString,
+                response_deserializer=mlmd_dot_v1_dot_artifacts__pb2.BeginRestoreResponse.FromString,
+                )
         self.GetManifest = channel.unary_unary(
                 '/mlmd.v1.ArtifactStore/GetManifest',
                 request_serializer=mlmd_dot_v1_dot_artifacts__pb2.GetManifestRequest.SerializeToString,
@@ -135,6 +140,14 @@ class ArtifactStoreServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def BeginRestore(self, request, context):
+        """Begins to send the very files that an artifact's manifest says are elsewhere, as an import leaves it; goes on with what
+        was begun. DeclareFiles, CommitUpload and AbortUpload do the rest; until the commit the artifact stays as it is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetManifest(self, request, context):
         """Tells what is known of an artifact's bytes as a whole.
         """
@@ -214,6 +227,11 @@ def add_ArtifactStoreServicer_to_server(servicer, server):
                     servicer.AbortUpload,
                     request_deserializer=mlmd_dot_v1_dot_artifacts__pb2.AbortUploadRequest.FromString,
                     response_serializer=mlmd_dot_v1_dot_artifacts__pb2.AbortUploadResponse.SerializeToString,
+            ),
+            'BeginRestore': grpc.unary_unary_rpc_method_handler(
+                    servicer.BeginRestore,
+                    request_deserializer=mlmd_dot_v1_dot_artifacts__pb2.BeginRestoreRequest.FromString,
+                    response_serializer=mlmd_dot_v1_dot_artifacts__pb2.BeginRestoreResponse.SerializeToString,
             ),
             'GetManifest': grpc.unary_unary_rpc_method_handler(
                     servicer.GetManifest,
@@ -372,6 +390,23 @@ class ArtifactStore(object):
         return grpc.experimental.unary_unary(request, target, '/mlmd.v1.ArtifactStore/AbortUpload',
             mlmd_dot_v1_dot_artifacts__pb2.AbortUploadRequest.SerializeToString,
             mlmd_dot_v1_dot_artifacts__pb2.AbortUploadResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def BeginRestore(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/mlmd.v1.ArtifactStore/BeginRestore',
+            mlmd_dot_v1_dot_artifacts__pb2.BeginRestoreRequest.SerializeToString,
+            mlmd_dot_v1_dot_artifacts__pb2.BeginRestoreResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
 

@@ -1,0 +1,176 @@
+"""Files that come back to an artifact whose manifest is there: what is taken, what is refused, what stays untouched."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.calls import ARTIFACT_CALLS
+from mlmd_artifact_store.declaring import declare_files
+from mlmd_artifact_store.garbage_collection import collect, plan
+from mlmd_artifact_store.keep_rules import Rules, artifact_of_key
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.manifests import digest_of, list_files
+from mlmd_artifact_store.requests import Requests
+from mlmd_artifact_store.sweeping import sweep
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.caller import LOCAL, Role
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import admin_pb2
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+
+from tests.artifact_store.care import Admin
+from tests.artifact_store.conformance.suite import keys
+from tests.artifact_store.uploads import artifact, begin, send, type_id, upload_file
+from tests.metadata_store.calls import Calls
+
+CONTENTS = {"a.json": b"{}", "deep/b.bin": b"b" * 1000}
+URI = "s3://elsewhere/_/system.Model/m/3/"
+
+
+@pytest.fixture
+def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
+    """An empty artifact store, on SQLite and on MariaDB."""
+    store = Store.open(database_url)
+    yield Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
+    store.close()
+
+
+def recorded(requests: Requests, uri: str = URI, name: str = "m", **changed: bytes) -> int:
+    """Record files that are elsewhere, as an import does, and return their artifact."""
+    store = requests.artifacts.store
+    made = pb.Artifact(type_id=type_id(store), uri=uri, name=name).SerializeToString()
+    files = [
+        v1.UploadFile(
+            path=path,
+            size_bytes=len(content),
+            sha256=changed.get("sha256", hashlib.sha256(content).digest()),
+            media_type="application/x-said",
+        )
+        for path, content in CONTENTS.items()
+    ]
+    request = v1.RecordExternalRequest(artifact=made, files=files)
+    return store.database.write(LOCAL, lambda tx: requests.artifacts.record_external(tx, request)).manifest.artifact_id
+
+
+def declare(requests: Requests, artifact_id: int, *files: v1.UploadFile) -> None:
+    declare_files(requests, v1.DeclareFilesRequest(artifact_id=artifact_id, files=files), LOCAL)
+
+
+def restore(requests: Requests, artifact_id: int) -> v1.CommitUploadResponse:
+    requests.artifacts.begin_restore(artifact_id)
+    declare(requests, artifact_id, *(upload_file(path, content) for path, content in CONTENTS.items()))
+    send(requests, artifact_id, CONTENTS)
+    return requests.artifacts.commit_upload(artifact_id)
+
+
+def test_the_files_become_the_artifacts_own(requests: Requests) -> None:
+    artifact_id = recorded(requests)
+    store = requests.artifacts.store
+    copy = pb.Artifact(type_id=type_id(store), uri=URI)  # as a registered model has it
+    (model,) = Calls(store)("PutArtifacts", artifacts=[copy]).artifact_ids
+    begun = requests.artifacts.begin_restore(artifact_id)
+    assert (begun.present, begun.resumed) == (False, False)
+    assert requests.artifacts.begin_restore(artifact_id) == v1.BeginRestoreResponse(uri=begun.uri, resumed=True)
+    assert artifact(store, artifact_id).uri == URI
+    done = restore(requests, artifact_id)
+    digest = digest_of((path, len(body), hashlib.sha256(body).digest()) for path, body in CONTENTS.items())
+    assert (done.manifest.external, done.manifest.digest, done.manifest.root_uri) == (False, digest, begun.uri)
+    found = artifact(store, artifact_id)
+    assert (found.uri, found.state) == (begun.uri, pb.Artifact.LIVE)
+    files = store.database.read(LOCAL, lambda tx: list_files(tx, artifact_id, "", 10))
+    assert {file.media_type for file in files} == {"application/x-said"}
+    assert b"".join(requests.artifacts.read(artifact_id, "deep/b.bin")) == CONTENTS["deep/b.bin"]
+    assert requests.artifacts.begin_restore(artifact_id) == v1.BeginRestoreResponse(present=True, uri=begun.uri)
+    assert requests.artifacts.commit_upload(artifact_id) == done
+    assert artifact(store, model).uri == begun.uri
+
+
+def test_what_is_not_in_the_manifest_is_refused_by_name(requests: Requests) -> None:
+    artifact_id = recorded(requests)
+    requests.artifacts.begin_restore(artifact_id)
+    with pytest.raises(InvalidArgument, match=r"'a.json'.*is not what the manifest"):
+        declare(requests, artifact_id, upload_file("a.json", b"[]"))
+    with pytest.raises(InvalidArgument, match=r"'other'.*no such file"):
+        declare(requests, artifact_id, upload_file("other", b"x"))
+    declare(requests, artifact_id, upload_file("a.json", CONTENTS["a.json"]))
+    with pytest.raises(FailedPrecondition, match="not all that the manifest"):
+        requests.artifacts.commit_upload(artifact_id)
+    assert requests.artifacts.manifest(artifact_id).is_external
+    assert restore(requests, artifact_id).manifest.file_count == 2
+
+
+@pytest.mark.parametrize("way", ["abort", "sweep"])
+def test_a_restore_that_is_given_up_leaves_the_artifact_as_it_was(requests: Requests, way: str) -> None:
+    artifact_id = recorded(requests)
+    before = artifact(requests.artifacts.store, artifact_id), requests.artifacts.manifest(artifact_id)
+    requests.artifacts.begin_restore(artifact_id)
+    declare(requests, artifact_id, *(upload_file(path, content) for path, content in CONTENTS.items()))
+    send(requests, artifact_id, CONTENTS)
+    if way == "abort":
+        requests.artifacts.abort_upload(artifact_id)
+    else:
+        assert sweep(requests.artifacts, -1).abandoned == [artifact_id]
+    assert keys(requests.artifacts.blobs) == []
+    assert (artifact(requests.artifacts.store, artifact_id), requests.artifacts.manifest(artifact_id)) == before
+    uri = restore(requests, artifact_id).manifest.root_uri
+    sweep(requests.artifacts, -1)  # what was given up is deleted again until nothing can come, and nothing else
+    assert len(keys(requests.artifacts.blobs)) == 2
+    assert requests.artifacts.manifest(artifact_id).root_uri == uri
+
+
+def test_a_restore_that_died_while_it_was_given_up_begins_anew(requests: Requests) -> None:
+    artifact_id = recorded(requests)
+    requests.artifacts.begin_restore(artifact_id)
+    declare(requests, artifact_id, upload_file("a.json", CONTENTS["a.json"]))
+    send(requests, artifact_id, CONTENTS)
+    blobs, requests.artifacts.blobs = requests.artifacts.blobs, None  # type: ignore[assignment]
+    with pytest.raises(AttributeError):
+        requests.artifacts.abort_upload(artifact_id)
+    requests.artifacts.blobs = blobs
+    assert not requests.artifacts.begin_restore(artifact_id).resumed
+    assert restore(requests, artifact_id).manifest.file_count == 2
+
+
+def test_what_cannot_be_restored_is_said(requests: Requests) -> None:
+    with pytest.raises(NotFound):
+        requests.artifacts.begin_restore(77)
+    unknown = recorded(requests, sha256=b"", name="unknown")
+    with pytest.raises(FailedPrecondition, match="SHA-256s"):
+        requests.artifacts.begin_restore(unknown)
+    pending = requests.artifacts.begin_upload(begin(requests.artifacts.store, upload_file("a", b"a"))).artifact_id
+    with pytest.raises(NotFound, match="was not committed"):
+        requests.artifacts.begin_restore(pending)
+    purged, admin = recorded(requests, name="purged"), Admin(requests)
+    looked = admin("Purge", kind=admin_pb2.NODE_KIND_ARTIFACT, ids=[purged])
+    admin("Purge", kind=admin_pb2.NODE_KIND_ARTIFACT, ids=[purged], digest=looked.digest, reason="so")
+    with pytest.raises(FailedPrecondition, match="purged"):
+        requests.artifacts.begin_restore(purged)
+
+
+def test_while_files_come_back_nobody_purges_the_artifact_and_garbage_leaves_it(requests: Requests) -> None:
+    artifact_id, admin = recorded(requests), Admin(requests)
+    requests.artifacts.begin_restore(artifact_id)
+    looked = admin("Purge", kind=admin_pb2.NODE_KIND_ARTIFACT, ids=[artifact_id])
+    assert "has not ended" in looked.obstacles[0]
+    rules = Rules(newest=0, younger_than_seconds=0)
+    assert plan(requests.artifacts, rules).garbage == []
+    restore(requests, artifact_id)
+    assert plan(requests.artifacts, rules).garbage == [artifact_id]
+    ((held,),) = collect(requests.artifacts, [artifact_id])
+    assert held.artifact_id == artifact_id
+    assert keys(requests.artifacts.blobs) == []
+
+
+def test_files_lie_where_no_other_store_has_any(requests: Requests) -> None:
+    artifact_id = recorded(requests)
+    restore(requests, artifact_id)
+    (key,) = {key.rpartition("/deep")[0] for key in keys(requests.artifacts.blobs) if "deep" in key}
+    assert key.startswith(f"_/system.Model/m/{artifact_id}~")
+    assert artifact_of_key(f"{key}/x") == artifact_id
+
+
+def test_an_administrator_restores() -> None:
+    assert {call.role for call in ARTIFACT_CALLS if call.name == "BeginRestore"} == {Role.ADMIN}
