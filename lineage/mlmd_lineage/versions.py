@@ -4,8 +4,8 @@ from collections import defaultdict
 from collections.abc import Collection
 
 import sqlalchemy as sa
+from mlmd_metadata_store.kept_facts import COLLECTION_TYPE
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.version_collections import COLLECTION_TYPE
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 from mlmd_schemas.tables.own import ALIAS, COLLECTION, VERSION
 from mlmd_schemas.tables.v10 import CONTEXT, Kind

@@ -18,8 +18,8 @@ from mlmd_schemas.tables.own import EVALUATION, SERIES
 from mlmd_schemas.tables.v10 import EVENT, NODE_TABLES, TYPE, Kind
 
 from mlmd_metadata_store.archive_tables import OWNER_KIND, TYPES, Reference
+from mlmd_metadata_store.kept_facts import COLLECTION_TYPE, REGISTERED_MODEL
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.version_collections import COLLECTION_TYPE
 
 Row = dict[str, Any]
 """A row of an archive by column."""
@@ -31,7 +31,7 @@ _KNOWN = sa.select(IMPORTED.c.origin_id, IMPORTED.c.node_id, IMPORTED.c.is_share
     IMPORTED.c.origin_id.in_(_IDS),
 )
 _OWNED = re.compile(r"([0-9]{1,19}):(.*)", re.DOTALL)
-_COUNTED_TYPES = (COLLECTION_TYPE, "kf.RegisteredModel")
+_COUNTED_TYPES = (COLLECTION_TYPE, REGISTERED_MODEL)
 """Contexts whose versions are numbered: two of one name cannot be one."""
 _TYPE_NAMES = sa.select(TYPE.c.id, TYPE.c.name).where(TYPE.c.id.in_(_IDS))
 

@@ -8,7 +8,7 @@ from mlmd_metadata_store.link_writes import LINK_METHODS
 from mlmd_metadata_store.metric_methods import METRIC_METHODS
 from mlmd_metadata_store.node_lists import LIST_METHODS
 from mlmd_metadata_store.node_reads import NODE_READ_METHODS
-from mlmd_metadata_store.node_writes import NODE_WRITE_METHODS
+from mlmd_metadata_store.node_write_methods import NODE_WRITE_METHODS
 from mlmd_metadata_store.rpc import Rpc, StreamRpc
 from mlmd_metadata_store.run_methods import RUN_METHODS
 from mlmd_metadata_store.type_reads import TYPE_METHODS

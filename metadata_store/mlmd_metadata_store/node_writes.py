@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from google.protobuf.unknown_fields import UnknownFieldSet
 from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
-from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
 
 from mlmd_metadata_store.dialects import UniqueViolation
+from mlmd_metadata_store.kept_facts import check_kept
 from mlmd_metadata_store.node_rows import READERS, nodes_of_rows
 from mlmd_metadata_store.property_writes import (
     Property,
@@ -22,10 +22,9 @@ from mlmd_metadata_store.property_writes import (
     upsert_properties,
     validate_properties,
 )
-from mlmd_metadata_store.rpc import mlmd_write
 from mlmd_metadata_store.transaction import Transaction, now_ms
 from mlmd_metadata_store.type_cache import TypeFacts
-from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask, parse_mask
+from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
 
 _STATE = {Kind.ARTIFACT: "state", Kind.EXECUTION: "last_known_state"}
 _COLUMNS = {
@@ -109,6 +108,7 @@ def put_nodes(
     if len(set(updated)) < len(updated):
         raise NeedsOrder("The same node is updated twice.")
     plans = _plan_updates(tx, kind, nodes, targets, rules) if updated else []
+    check_kept(tx, kind, [(plan.stored, plan.row, plan.changed) for plan in plans if plan.rewrites])
     fresh = [node for node, target in zip(nodes, targets, strict=True) if target is None]
     created = iter(create_nodes(tx, kind, fresh) if fresh else ())
     _apply_updates(tx, kind, plans)
@@ -377,25 +377,3 @@ def _rewrite_rows(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:
         return
     tx.execute_in(_DELETE[kind], [plan.stored.id for plan in plans])
     tx.insert(NODE_TABLES[kind].node, ("id", *columns), [(plan.stored.id, *plan.row) for plan in plans])
-
-
-def _put_artifacts(tx: Transaction, request: service.PutArtifactsRequest) -> service.PutArtifactsResponse:
-    rules = Rules(parse_mask(request.update_mask.paths), request.options.abort_if_latest_updated_time_changed)
-    return service.PutArtifactsResponse(artifact_ids=put_nodes(tx, Kind.ARTIFACT, request.artifacts, rules))
-
-
-def _put_executions(tx: Transaction, request: service.PutExecutionsRequest) -> service.PutExecutionsResponse:
-    rules = Rules(parse_mask(request.update_mask.paths))
-    return service.PutExecutionsResponse(execution_ids=put_nodes(tx, Kind.EXECUTION, request.executions, rules))
-
-
-def _put_contexts(tx: Transaction, request: service.PutContextsRequest) -> service.PutContextsResponse:
-    rules = Rules(parse_mask(request.update_mask.paths))
-    return service.PutContextsResponse(context_ids=put_nodes(tx, Kind.CONTEXT, request.contexts, rules))
-
-
-NODE_WRITE_METHODS = (
-    mlmd_write("PutArtifacts", _put_artifacts),
-    mlmd_write("PutExecutions", _put_executions),
-    mlmd_write("PutContexts", _put_contexts),
-)

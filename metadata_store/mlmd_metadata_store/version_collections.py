@@ -17,6 +17,7 @@ from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, STORE, TOMBST
 from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, TYPE, Kind
 
 from mlmd_metadata_store.dialects import UniqueViolation
+from mlmd_metadata_store.kept_facts import COLLECTION_TYPE
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_writes import create_nodes
 from mlmd_metadata_store.transaction import Transaction, now_ms
@@ -24,7 +25,6 @@ from mlmd_metadata_store.type_plans import Evolution
 from mlmd_metadata_store.type_reads import find_type_id
 from mlmd_metadata_store.type_writes import put_types
 
-COLLECTION_TYPE = "mlmd.Collection"
 LATEST = "latest"
 """The alias that is never stored: it is the newest version."""
 ALIAS_NUMBER = "mlmd-alias-number"

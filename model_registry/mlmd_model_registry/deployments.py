@@ -234,7 +234,7 @@ def _deployment(
         id=service.id,
         environment=environments.get(int(owner), "") if owner.isdecimal() else "",
         service=owned_name(service.name),
-        model=text(version.context, "model_name"),
+        model=version.model_name,
         number=version.number,
         version=version.name,
         state=_FROM_KUBEFLOW.get(row[1], v1.DEPLOYMENT_STATE_PENDING),

@@ -3,23 +3,24 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mlmd_metadata_store.kept_facts import ARCHIVED as ARCHIVED
+from mlmd_metadata_store.kept_facts import MODEL_ARTIFACT as MODEL_ARTIFACT
+from mlmd_metadata_store.kept_facts import MODEL_VERSION as MODEL_VERSION
+from mlmd_metadata_store.kept_facts import REGISTERED_MODEL as REGISTERED_MODEL
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_plans import Evolution
 from mlmd_metadata_store.type_writes import put_types
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import Kind
 
-REGISTERED_MODEL = "kf.RegisteredModel"
-MODEL_VERSION = "kf.ModelVersion"
-MODEL_ARTIFACT = "kf.ModelArtifact"
 SERVING_ENVIRONMENT = "kf.ServingEnvironment"
 INFERENCE_SERVICE = "kf.InferenceService"
 SERVE_MODEL = "kf.ServeModel"
 PREFIX = "kf."
 """What the names of these types begin with, and those of no type of a run."""
 
-LIVE, ARCHIVED = "LIVE", "ARCHIVED"
-"""Values of the property `state`; absent means LIVE."""
+LIVE = "LIVE"
+"""The property `state` of what is in use, and what it means when it is absent."""
 
 _MODEL_TEXTS = (
     "description", "owner", "state", "readme", "maturity", "provider", "logo", "license", "license_link",

@@ -71,7 +71,7 @@ def version_message(version: Version) -> v1.ModelVersion:
     return v1.ModelVersion(
         id=version.id,
         model_id=version.model_id,
-        model=text(context, "model_name"),
+        model=version.model_name,
         number=version.number,
         name=version.name,
         description=text(context, "description"),

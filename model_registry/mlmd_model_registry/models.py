@@ -23,6 +23,7 @@ from mlmd_schemas.tables.v10 import CONTEXT, CONTEXT_PROPERTY, TYPE, Kind
 from mlmd_model_registry.changes import touch
 from mlmd_model_registry.kubeflow_types import ARCHIVED, LIVE, REGISTERED_MODEL, put_kubeflow_types
 from mlmd_model_registry.numbering import number_strangers
+from mlmd_model_registry.running import require_unserved_model
 
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 _IS_MODEL = sa.and_(
@@ -242,6 +243,8 @@ def _put(tx: Transaction, model_id: int, given: pb.Context, mask: UpdateMask, na
         context.name = name
     if "state" in context.properties:
         check_state(context)
+        if context.properties["state"].string_value == ARCHIVED and not model_by_id(tx, model_id).is_archived:
+            require_unserved_model(tx, model_id)
     put_kubeflow_types(tx, REGISTERED_MODEL)
     put_nodes(tx, Kind.CONTEXT, [context], Rules(mask))
     touch(tx)
@@ -249,7 +252,7 @@ def _put(tx: Transaction, model_id: int, given: pb.Context, mask: UpdateMask, na
 
 
 def set_model_state(tx: Transaction, model_id: int, state: str) -> Model:
-    """Archive or restore a model."""
+    """Archive or restore a model; raises FailedPrecondition when it would be archived while a service runs it."""
     given = pb.Context()
     given.properties["state"].string_value = state
     return change_model(tx, model_id, given, (frozenset({"state"}), frozenset()))

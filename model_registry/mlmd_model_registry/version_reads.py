@@ -29,6 +29,7 @@ _IS_VERSION = sa.and_(
     TYPE.c.version.is_(None),
 )
 _BY_NAME = sa.select(CONTEXT.c.id, CONTEXT.c.name).join(TYPE, _IS_VERSION).where(CONTEXT.c.name == sa.bindparam("name"))
+_OWNER = CONTEXT.alias("owner")
 _BY_NUMBER = sa.select(NUMBERED.c.version_id).where(
     NUMBERED.c.model_id == _MODEL, NUMBERED.c.number == sa.bindparam("wanted")
 )
@@ -40,7 +41,9 @@ _NUMBERS = sa.select(
     NUMBERED.c.model_artifact_id,
     NUMBERED.c.subject,
     NUMBERED.c.create_ms,
+    _OWNER.c.name,
 ).join(COUNTED, sa.and_(COUNTED.c.context_id == NUMBERED.c.model_id, COUNTED.c.number == NUMBERED.c.number))
+_NUMBERS = _NUMBERS.join(_OWNER, _OWNER.c.id == NUMBERED.c.model_id)
 _NUMBERS_BY_ID = _NUMBERS.where(NUMBERED.c.version_id.in_(_IDS))
 _ALIASES = (
     sa.select(NUMBERED.c.version_id, ALIAS.c.alias)
@@ -62,7 +65,9 @@ _PAGE = (
     sa.select(CONTEXT.c.id)
     .join(PARENT_CONTEXT, PARENT_CONTEXT.c.context_id == CONTEXT.c.id)
     .join(TYPE, _IS_VERSION)
+    .outerjoin(NUMBERED, NUMBERED.c.version_id == CONTEXT.c.id)
     .where(PARENT_CONTEXT.c.parent_context_id == _MODEL, CONTEXT.c.id < sa.bindparam("before"))
+    .where(sa.or_(NUMBERED.c.model_id == _MODEL, NUMBERED.c.model_id.is_(None)))
     .order_by(CONTEXT.c.id.desc())
     .limit(sa.bindparam("rows", type_=sa.BigInteger))
 )
@@ -94,6 +99,8 @@ class Version:
     create_ms: int = 0
     aliases: tuple[str, ...] = ()
     approvals: tuple[Approval, ...] = field(default=())
+    model_name: str = ""
+    """Its model's name, by the store's own tables where they know it."""
 
     @property
     def id(self) -> int:
@@ -119,7 +126,8 @@ def owned_name(stored: str) -> str:
 def versions_by_id(tx: Transaction, ids: Sequence[int]) -> list[Version]:
     """Return the versions of these ids, in their order; the statements do not grow with their number."""
     contexts = {context.id: context for context in nodes_by_id(tx, Kind.CONTEXT, ids)}
-    numbers = {row[0]: row[1:] for row in tx.rows_in(_NUMBERS_BY_ID, ids)}
+    decode = tx.text.decode
+    numbers = {row[0]: (*row[1:-1], decode(row[-1])) for row in tx.rows_in(_NUMBERS_BY_ID, ids)}
     aliases: dict[int, list[str]] = {}
     for version_id, alias in tx.rows_in(_ALIASES, ids):
         aliases.setdefault(version_id, []).append(alias)
@@ -134,7 +142,7 @@ def versions_by_id(tx: Transaction, ids: Sequence[int]) -> list[Version]:
         if context is None or context.type != MODEL_VERSION:
             continue
         known = numbers.get(version_id)
-        model_id, number, artifact_id, model_artifact_id, subject, create_ms = known or _unknown(context)
+        model_id, number, artifact_id, model_artifact_id, subject, create_ms, model_name = known or _unknown(context)
         found.append(
             Version(
                 context,
@@ -146,15 +154,18 @@ def versions_by_id(tx: Transaction, ids: Sequence[int]) -> list[Version]:
                 create_ms,
                 tuple(sorted(aliases.get(version_id, ()))),
                 tuple(approvals.get(version_id, ())),
+                model_name,
             )
         )
     return found
 
 
-def _unknown(context: pb.Context) -> tuple[int, int, int, int, str, int]:
+def _unknown(context: pb.Context) -> tuple[int, int, int, int, str, int, str]:
+    """Return what is to be believed of a version that another program made: the model that its name begins with."""
     owner = context.name.partition(":")[0]
     model_id = int(owner) if owner.isascii() and owner.isdecimal() else 0
-    return model_id, 0, 0, 0, "", context.create_time_since_epoch
+    named = context.properties["model_name"].string_value if "model_name" in context.properties else ""
+    return model_id, 0, 0, 0, "", context.create_time_since_epoch, named
 
 
 def version_by_id(tx: Transaction, version_id: int) -> Version:

@@ -31,6 +31,7 @@ from mlmd_model_registry.kubeflow_types import (
 )
 from mlmd_model_registry.models import LONGEST_NAME, Keys, Model, check_state, fits, lock_model, require_live
 from mlmd_model_registry.numbering import number_strangers
+from mlmd_model_registry.running import require_unserved_version
 from mlmd_model_registry.version_reads import Version, named_version_id, version_by_id
 
 _COLUMNS = ("version_id", "model_id", "number", "model_artifact_id", "subject", "create_ms")
@@ -249,7 +250,7 @@ def require_unaliased(version: Version, consequence: str) -> None:
 def change_version(tx: Transaction, version: Version, given: pb.Context, keys: Keys) -> Version:
     """Change some properties and some custom properties of a version; keys that `given` lacks are taken away.
 
-    Raises FailedPrecondition when it would be archived while an alias points at it.
+    Raises FailedPrecondition when it would be archived while an alias points at it or a service runs it.
     """
     return _put(tx, version, given, UpdateMask(False, frozenset(), MapMask(keys=keys[0]), MapMask(keys=keys[1])))
 
@@ -274,8 +275,10 @@ def _put(tx: Transaction, version: Version, given: pb.Context, mask: UpdateMask)
     context.ClearField("type")
     if "state" in context.properties:
         check_state(context)
-        if context.properties["state"].string_value == ARCHIVED:
-            require_unaliased(version_by_id(tx, version.id), "it cannot be archived")
+        stored = version_by_id(tx, version.id)
+        if context.properties["state"].string_value == ARCHIVED and not stored.is_archived:
+            require_unaliased(stored, "it cannot be archived")
+            require_unserved_version(tx, version.id)
     put_kubeflow_types(tx, MODEL_VERSION)
     put_nodes(tx, Kind.CONTEXT, [context], Rules(mask))
     touch(tx)
@@ -283,7 +286,7 @@ def _put(tx: Transaction, version: Version, given: pb.Context, mask: UpdateMask)
 
 
 def set_version_state(tx: Transaction, version: Version, state: str) -> Version:
-    """Archive or restore a version; raises FailedPrecondition when it would be archived while an alias points at it."""
+    """Archive or restore a version; raises FailedPrecondition as `change_version`."""
     given = pb.Context()
     given.properties["state"].string_value = state
     return change_version(tx, version, given, (frozenset({"state"}), frozenset()))

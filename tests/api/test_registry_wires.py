@@ -104,6 +104,8 @@ def test_the_same_answers_and_errors_on_every_wire(ground: Ground) -> None:
     put = say("grpc", doors, "/ml_metadata.MetadataStoreService/PutArtifacts", request)
     (gone_id,) = service.PutArtifactsResponse.FromString(put.body).artifact_ids
     ask(doors, "ArchiveModelVersion", model=ground.model, version="3")
+    running = {"environment": "prod", "service": "scorer", "state": v1.DEPLOYMENT_STATE_RUNNING}
+    ask(doors, "RecordDeployment", model=ground.model, version="2", **running)
     mine = ask(doors, "GetModelVersion", model=ground.model, version="1").version
     ask(doors, "SetModelGates", model=ground.model, alias="gated", rules=["auc >= 0.9"])
     model = ground.model
@@ -130,6 +132,9 @@ def test_the_same_answers_and_errors_on_every_wire(ground: Ground) -> None:
         ("ResolveModel", {"uri": "models:/unknown@x"}, Code.NOT_FOUND, "'unknown'"),
         ("ResolveModel", {"uri": "models:/a/b/c"}, Code.INVALID_ARGUMENT, "%2F"),
         ("RollbackModelAlias", ground.champion, Code.FAILED_PRECONDITION, "nothing"),
+        ("ArchiveModelVersion", {"model": model, "version": "1"}, Code.FAILED_PRECONDITION, "'champion'"),
+        ("ArchiveModelVersion", {"model": model, "version": "2"}, Code.FAILED_PRECONDITION, "'scorer'"),
+        ("ArchiveModel", {"model": model}, Code.FAILED_PRECONDITION, "'scorer'"),
     ]
     for wire in WIRES:
         for method, fields, code, part in cases:

@@ -54,6 +54,28 @@ def test_a_deployment_is_a_node_that_reads_the_model(fraud: Registry) -> None:
     assert (environment.type, environment.name) == ("kf.ServingEnvironment", "prod/eu")
 
 
+@pytest.mark.parametrize("state", [PENDING, RUNNING])
+def test_what_runs_is_not_archived(fraud: Registry, state: int) -> None:
+    archive: dict[str, Any] = {"model": "fraud", "version": "1"}
+    record(fraud, "1", state)
+    for method, fields in (("ArchiveModelVersion", archive), ("ArchiveModel", {"model": "fraud"})):
+        refused = fraud.error(method, **fields)
+        assert refused.code is Code.FAILED_PRECONDITION
+        assert "'scorer'" in refused.message, "the service is named"
+        assert "STOPPED" in refused.message, "and what mends it"
+    assert fraud("ArchiveModelVersion", model="fraud", version="2").version.state == v1.MODEL_STATE_ARCHIVED
+    fraud("RestoreModelVersion", model="fraud", version="2")
+    record(fraud, "2", RUNNING)
+    record(fraud, "1", STOPPED)
+    assert fraud("ArchiveModelVersion", **archive).version.state == v1.MODEL_STATE_ARCHIVED
+    record(fraud, "1", RUNNING, service="forgotten")
+    said = fraud("UpdateModelVersion", **archive, description="what runs though it is archived").version
+    assert said.state == v1.MODEL_STATE_ARCHIVED, "what is archived already stays so and can be described"
+    for service, version in (("scorer", "2"), ("forgotten", "1")):
+        record(fraud, version, STOPPED, service=service)
+    assert fraud("ArchiveModel", model="fraud").model.state == v1.MODEL_STATE_ARCHIVED
+
+
 def test_an_impact_ends_at_what_is_running(fraud: Registry) -> None:
     made = record(fraud, "1", RUNNING)
     version = fraud("GetModelVersion", model="fraud", version="1").version

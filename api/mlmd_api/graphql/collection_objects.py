@@ -8,8 +8,8 @@ from typing import Any
 import graphene
 from mlmd_metadata_store import version_links
 from mlmd_metadata_store.collection_methods import COLLECTIONS_SERVICE
+from mlmd_metadata_store.kept_facts import COLLECTION_TYPE
 from mlmd_metadata_store.keyset_tokens import token_after
-from mlmd_metadata_store.version_collections import COLLECTION_TYPE
 from mlmd_schemas.pb.v1 import collections_pb2 as v1
 
 from mlmd_api.graphql import entities

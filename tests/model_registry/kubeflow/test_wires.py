@@ -60,6 +60,14 @@ def test_a_model_of_kubeflows_has_a_number_an_alias_and_lineage(api: Api, wire: 
     sentence = api.error(400, "PATCH", f"/model_versions/{version['id']}", json={"state": "ARCHIVED"})
     assert "champion" in sentence
     assert "uri" in api.error(400, "PATCH", f"/artifacts/{artifact['id']}", json={"uri": "s3://elsewhere"})
+    said = {"uri": f"s3://bucket/{fresh()}", "artifactType": "model-artifact"}
+    api.post(f"/model_versions/{second['id']}/artifacts", name="two", **said)
+    running = {"model": model["name"], "version": "two", "environment": "prod", "service": fresh("scorer")}
+    wire("RecordDeployment", **running, state="DEPLOYMENT_STATE_RUNNING")
+    for path in (f"/model_versions/{second['id']}", f"/registered_models/{model['id']}"):
+        assert running["service"] in api.error(400, "PATCH", path, json={"state": "ARCHIVED"})
+        assert api.patch(path, description="what runs")["state"] == "LIVE"
+    wire("RecordDeployment", **running, state="DEPLOYMENT_STATE_STOPPED")
     assert api.patch(f"/model_versions/{second['id']}", state="ARCHIVED")["state"] == "ARCHIVED"
     listed = wire("ListModelVersions", model=model["name"], includeArchived=True)["versions"]
     assert [(one["number"], one["state"]) for one in listed] == [
