@@ -197,7 +197,7 @@ class ModelRegistryServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ArchiveModel(self, request, context):
-        """An archived model takes no new versions and no moves of aliases.
+        """An archived model takes no new versions and no moves of aliases; refused while a version of it is deployed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -237,7 +237,7 @@ class ModelRegistryServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def ArchiveModelVersion(self, request, context):
-        """Refused while an alias points at the version.
+        """Refused while an alias points at the version or it is deployed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
