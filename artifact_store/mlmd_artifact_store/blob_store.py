@@ -144,6 +144,10 @@ class HandedFile(Protocol):
     def size_bytes(self) -> int:
         """How large it is."""
 
+    @property
+    def start(self) -> int:
+        """Where it begins in what is opened."""
+
     def opened(self) -> AbstractContextManager[int]:
         """Open it as a descriptor."""
 

@@ -25,22 +25,22 @@ Moved = Callable[[int], None]
 """Hears how many bytes went; what it raises ends the copying."""
 
 
-def copied(source: int, target: int, size_bytes: int, moved: Moved) -> Digests:
-    """Copy a file into an empty one, both open, and return the digests of what is in it now.
+def copied(source: int, target: int, size_bytes: int, moved: Moved, start: int = 0) -> Digests:
+    """Copy a file, which begins at `start`, into an empty one, both open; return the digests of what is in it now.
 
     Raises InvalidArgument when the file has fewer bytes.
     """
     if size_bytes <= LITTLE_BYTES:
-        return _at_once(source, target, size_bytes, moved)
+        return _at_once(source, target, size_bytes, moved, start)
     if size_bytes <= _ALONE_BYTES:
-        return _piecewise(source, target, size_bytes, moved)
+        return _piecewise(source, target, size_bytes, moved, start)
     behind = _HashedBehind(target)
     with ThreadPoolExecutor(1, thread_name_prefix="sha256") as pool:
         digest = pool.submit(behind.digest, size_bytes)
         try:
             position = 0
             while position < size_bytes:
-                size = _copy(source, target, position, min(_SLICE_BYTES, size_bytes - position))
+                size = _copy(source, target, start, position, min(_SLICE_BYTES, size_bytes - position))
                 if not size:
                     raise _short(position, size_bytes)
                 position += size
@@ -52,10 +52,10 @@ def copied(source: int, target: int, size_bytes: int, moved: Moved) -> Digests:
         return Digests(digest.result(), b"")
 
 
-def _at_once(source: int, target: int, size_bytes: int, moved: Moved) -> Digests:
-    content = os.pread(source, size_bytes, 0) if size_bytes else b""
+def _at_once(source: int, target: int, size_bytes: int, moved: Moved, start: int) -> Digests:
+    content = os.pread(source, size_bytes, start) if size_bytes else b""
     while len(content) < size_bytes:
-        more = os.pread(source, size_bytes - len(content), len(content))
+        more = os.pread(source, size_bytes - len(content), start + len(content))
         if not more:
             raise _short(len(content), size_bytes)
         content += more
@@ -66,10 +66,10 @@ def _at_once(source: int, target: int, size_bytes: int, moved: Moved) -> Digests
     return Digests(hashlib.sha256(content).digest(), md5.digest())
 
 
-def _piecewise(source: int, target: int, size_bytes: int, moved: Moved) -> Digests:
+def _piecewise(source: int, target: int, size_bytes: int, moved: Moved, start: int) -> Digests:
     digest, buffer, position = hashlib.sha256(), memoryview(bytearray(CHUNK_BYTES)), 0
     while position < size_bytes:
-        size = os.preadv(source, [buffer[: min(CHUNK_BYTES, size_bytes - position)]], position)
+        size = os.preadv(source, [buffer[: min(CHUNK_BYTES, size_bytes - position)]], start + position)
         if not size:
             raise _short(position, size_bytes)
         _write(target, buffer[:size], position)
@@ -79,15 +79,15 @@ def _piecewise(source: int, target: int, size_bytes: int, moved: Moved) -> Diges
     return Digests(digest.digest(), b"")
 
 
-def _copy(source: int, target: int, position: int, size_bytes: int) -> int:
+def _copy(source: int, target: int, start: int, position: int, size_bytes: int) -> int:
     """Copy a piece and return how much that was: in the kernel, shared rather than copied where file systems can."""
     if hasattr(os, "copy_file_range"):
         try:
-            return os.copy_file_range(source, target, size_bytes, position, position)
+            return os.copy_file_range(source, target, size_bytes, start + position, position)
         except OSError as error:  # two file systems, or one that cannot
             if error.errno not in _NOT_SO:
                 raise
-    content = os.pread(source, min(size_bytes, CHUNK_BYTES), position)
+    content = os.pread(source, min(size_bytes, CHUNK_BYTES), start + position)
     _write(target, memoryview(content), position)
     return len(content)
 

@@ -116,7 +116,7 @@ class _Arriving:
     def fill(self, file: HandedFile) -> None:
         """Copy the file."""
         with file.opened() as source:
-            self.digests = copied(source, self.descriptor, file.size_bytes, file.moved)
+            self.digests = copied(source, self.descriptor, file.size_bytes, file.moved, file.start)
         _stamp(self.descriptor)
         self.state = os.fstat(self.descriptor)
 

@@ -20,6 +20,8 @@ class HandedFile:
     size_bytes: int
     opened: Callable[[], AbstractContextManager[int]]
     moved: Callable[[int], None]
+    start: int = 0
+    """Where it begins in what is opened: within an archive, not at the beginning."""
 
 
 Digests = tuple[bytes, bytes]

@@ -145,7 +145,7 @@ class FolderSending:
                 finally:
                     source.check()
 
-        return HandedFile(file.path, file.size_bytes, opened, partial(self._moved, file))
+        return HandedFile(file.path, file.size_bytes, opened, partial(self._moved, file), file.offset)
 
     def _moved(self, file: LocalFile, size_bytes: int) -> None:
         self._check()

@@ -10,10 +10,12 @@ from mlmd_schemas.tables.imports import IMPORTED
 from mlmd_schemas.tables.v10 import PARENT_TYPE, TYPE, TYPE_PROPERTY
 
 from mlmd_metadata_store.archive_export import store_uuid
-from mlmd_metadata_store.archive_ids import Ids, NodePlan, Row, imported_rows
+from mlmd_metadata_store.archive_ids import Ids, Row
 from mlmd_metadata_store.archive_lines import rows_of
+from mlmd_metadata_store.archive_nodes import NodePlan
+from mlmd_metadata_store.archive_origins import Origins
 from mlmd_metadata_store.archive_staging import drop_import, locked_origin, messages_of
-from mlmd_metadata_store.archive_tables import ARCHIVED, NODE_NAMES, ArchivedTable
+from mlmd_metadata_store.archive_tables import ARCHIVED, NODE_NAMES, ORIGINS, ArchivedTable
 from mlmd_metadata_store.archive_writes import (
     Collections,
     Count,
@@ -44,9 +46,9 @@ def commit_import(tx: Transaction, request: v1.CommitImportRequest) -> v1.Commit
     origin = locked_origin(tx, request.import_id, request.count)
     if request.dry_run:
         tx.execute(_BEGIN_TRIAL)
-    ids = Ids(origin, origin == store_uuid(tx))
+    own = store_uuid(tx)
     try:
-        counts = _Importing(tx, ids, request).run()
+        counts = _Importing(tx, Ids(origin, origin == own), Origins(own), request).run()
     except UniqueViolation as error:
         raise AlreadyExists(
             "The archive has a type with an external id that another type of this store has, or what it brings was "
@@ -56,7 +58,8 @@ def commit_import(tx: Transaction, request: v1.CommitImportRequest) -> v1.Commit
         tx.execute(_END_TRIAL)
     else:
         drop_import(tx, request.import_id)
-    return v1.CommitImportResponse(tables=[_told(archived, counts[archived.name]) for archived in ARCHIVED])
+    told = [_told(archived, counts[archived.name]) for archived in ARCHIVED if archived is not ORIGINS]
+    return v1.CommitImportResponse(tables=told)
 
 
 def _told(archived: ArchivedTable, count: Count) -> v1.ImportedTable:
@@ -72,8 +75,8 @@ def _told(archived: ArchivedTable, count: Count) -> v1.ImportedTable:
 class _Importing:
     """One import under way."""
 
-    def __init__(self, tx: Transaction, ids: Ids, request: v1.CommitImportRequest) -> None:
-        self._tx, self._ids, self._request = tx, ids, request
+    def __init__(self, tx: Transaction, ids: Ids, origins: Origins, request: v1.CommitImportRequest) -> None:
+        self._tx, self._ids, self._origins, self._request = tx, ids, origins, request
         self._counts = {archived.name: Count() for archived in ARCHIVED}
         self._numbers: dict[str, list[int]] = {archived.name: [] for archived in ARCHIVED}
         self._collections = Collections()
@@ -85,13 +88,16 @@ class _Importing:
         for archived in ARCHIVED:
             if archived.name in NODE_NAMES:
                 self._write_nodes(archived)
-            else:
-                for rows in self._batches(archived):
+                continue
+            for rows in self._batches(archived):
+                if archived is ORIGINS:
+                    self._origins.add(rows)
+                else:
                     self._write(archived, rows)
         self._collections.finish(self._tx)
-        if not self._ids.is_own:
-            columns = [column.name for column in IMPORTED.columns]
-            self._tx.insert_ignore(IMPORTED, columns, imported_rows(self._ids))
+        remembered = self._origins.remembered(self._ids)
+        if remembered:
+            self._tx.insert_ignore(IMPORTED, [column.name for column in IMPORTED.columns], remembered)
         return self._counts
 
     def _messages(self, first: int, last: int) -> Iterator[v1.ArchiveRows]:
@@ -128,7 +134,7 @@ class _Importing:
     def _write_nodes(self, archived: ArchivedTable) -> None:
         """Decide what every node is, then write the new ones."""
         count = self._counts[archived.name]
-        plan = NodePlan(self._tx, self._ids, NODE_NAMES[archived.name])
+        plan = NodePlan(self._tx, self._ids, NODE_NAMES[archived.name], self._origins)
         for rows in self._typed(archived):
             count.rows += len(rows)
             plan.add(rows)

@@ -1,13 +1,15 @@
 """What an archive holds: tables, the order they come in, and which columns refer to nodes and types.
 
-Left out are receipts, uploads and deletions under way, imports, webhooks, and what would tell a secret. A table comes
-after those that it refers to, so that whoever reads an archive from its start knows every id before it is used.
+Left out are receipts, what is under way (uploads, deletions, imports), webhooks, and what would tell a secret. A table
+comes after those that it refers to, so that whoever reads an archive from its start knows every id before it is used;
+but where nodes were before comes first.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
+from mlmd_schemas.tables.imports import IMPORTED
 from mlmd_schemas.tables.own import (
     ALIAS,
     ALIAS_MOVE,
@@ -61,7 +63,7 @@ class ArchivedTable:
 
     `page` is the integer column by which it is read page by page; rows of one value are never torn apart. `owner` is
     the column with the node whose own matter a row is. With `own_id` the column `id` is given anew by whoever takes the
-    rows.
+    rows. What `grows` is added to a node in the course of time, and so to one that comes home too.
     """
 
     table: sa.Table
@@ -69,6 +71,7 @@ class ArchivedTable:
     refers: Mapping[str, Reference] = field(default_factory=dict)
     owner: str = ""
     own_id: bool = False
+    grows: bool = False
 
     @property
     def name(self) -> str:
@@ -83,7 +86,11 @@ class ArchivedTable:
 
 _OWNER: dict[str, Reference] = {"node_id": OWNER_KIND}
 
+ORIGINS = ArchivedTable(IMPORTED, "node_id", _OWNER)
+"""Which nodes of other stores the nodes are; first, so that they are recognised as soon as they are read."""
+
 ARCHIVED: tuple[ArchivedTable, ...] = (
+    ORIGINS,
     ArchivedTable(TYPE, "id"),
     ArchivedTable(TYPE_PROPERTY, "type_id", {"type_id": TYPES}),
     ArchivedTable(PARENT_TYPE, "type_id", {"type_id": TYPES, "parent_type_id": TYPES}),
@@ -99,24 +106,26 @@ ARCHIVED: tuple[ArchivedTable, ...] = (
     ArchivedTable(ASSOCIATION, "id", {"context_id": Kind.CONTEXT, "execution_id": Kind.EXECUTION}, own_id=True),
     ArchivedTable(EVENT, "id", {"artifact_id": Kind.ARTIFACT, "execution_id": Kind.EXECUTION}, own_id=True),
     ArchivedTable(EVENT_PATH, "event_id", {"event_id": EVENT.name}),
-    ArchivedTable(COLLECTION, "context_id", {"context_id": Kind.CONTEXT}, "context_id"),
-    ArchivedTable(VERSION, "context_id", {"context_id": Kind.CONTEXT, "artifact_id": Kind.ARTIFACT}, "context_id"),
-    ArchivedTable(ALIAS, "context_id", {"context_id": Kind.CONTEXT}, "context_id"),
-    ArchivedTable(ALIAS_MOVE, "context_id", {"context_id": Kind.CONTEXT}, "context_id"),
+    ArchivedTable(COLLECTION, "context_id", {"context_id": Kind.CONTEXT}, "context_id", grows=True),
+    ArchivedTable(
+        VERSION, "context_id", {"context_id": Kind.CONTEXT, "artifact_id": Kind.ARTIFACT}, "context_id", grows=True
+    ),
+    ArchivedTable(ALIAS, "context_id", {"context_id": Kind.CONTEXT}, "context_id", grows=True),
+    ArchivedTable(ALIAS_MOVE, "context_id", {"context_id": Kind.CONTEXT}, "context_id", grows=True),
     ArchivedTable(
         MODEL_VERSION,
         "version_id",
         {"version_id": Kind.CONTEXT, "model_id": Kind.CONTEXT, "model_artifact_id": Kind.ARTIFACT},
         "version_id",
     ),
-    ArchivedTable(MOVE_OUTCOME, "context_id", {"context_id": Kind.CONTEXT}, "context_id"),
+    ArchivedTable(MOVE_OUTCOME, "context_id", {"context_id": Kind.CONTEXT}, "context_id", grows=True),
     ArchivedTable(GATE, "model_id", {"model_id": Kind.CONTEXT}, "model_id"),
-    ArchivedTable(APPROVAL, "version_id", {"version_id": Kind.CONTEXT}, "version_id"),
+    ArchivedTable(APPROVAL, "version_id", {"version_id": Kind.CONTEXT}, "version_id", grows=True),
     ArchivedTable(TOMBSTONE, "node_id", _OWNER, "node_id"),
     ArchivedTable(PIN, "artifact_id", {"artifact_id": Kind.ARTIFACT}, "artifact_id"),
-    ArchivedTable(SERIES, "id", _OWNER, "node_id", own_id=True),
+    ArchivedTable(SERIES, "id", _OWNER, "node_id", own_id=True, grows=True),
     ArchivedTable(SERIES_SEGMENT, "id", {"series_id": SERIES.name}, own_id=True),
-    ArchivedTable(EVALUATION, "id", _OWNER, "node_id", own_id=True),
+    ArchivedTable(EVALUATION, "id", _OWNER, "node_id", own_id=True, grows=True),
     ArchivedTable(EVALUATION_PART, "evaluation_id", {"evaluation_id": EVALUATION.name}),
     ArchivedTable(
         RUN,

@@ -14,7 +14,9 @@ from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, EXACT_VALUE, 
 from mlmd_schemas.tables.v10 import METADATA as V10
 from mlmd_schemas.tables.v10 import NODE_TABLES, PARENT_TYPE, TYPE, TYPE_PROPERTY, Kind
 
-from mlmd_metadata_store.archive_ids import Ids, NodePlan, Row, name_here
+from mlmd_metadata_store.archive_ids import Ids, Row, name_here
+from mlmd_metadata_store.archive_nodes import NodePlan
+from mlmd_metadata_store.archive_origins import is_deleted
 from mlmd_metadata_store.archive_tables import NODE_NAMES, ArchivedTable
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.values import stand_in
@@ -206,6 +208,10 @@ def _placed(ids: Ids, archived: ArchivedTable, row: Row) -> Row | None:
     """Return the row with its references translated; None when it is not this import's to write."""
     owner = archived.owner
     if owner and not ids.is_ours(archived.refers[owner], row[owner], row):
+        came_home = ids.is_home(archived.refers[owner], row[owner], row)
+        if not (archived.grows and came_home):
+            return None
+    if is_deleted(ids, archived, row):
         return None
     translated = dict(row)
     for column, reference in archived.refers.items():

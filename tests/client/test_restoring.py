@@ -14,8 +14,10 @@ from typing import Any
 
 import pytest
 from mlmd_client.command_line.commands import mlmd
+from mlmd_client.failures import NotFound
 from mlmd_client.store import Store
 from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import admin_pb2
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.client.command_line.conftest import Run, run_on
@@ -215,6 +217,23 @@ def test_an_archive_that_lacks_files_or_was_packed_again_is_refused(
     assert "has not all 4 files" in packed(zipfile.ZIP_STORED, "a.txt")
     assert "zip -0" in packed(zipfile.ZIP_DEFLATED, "none")
     assert bytes_row(run_on(after.address), "import", str(archive))["added"] == 5
+
+
+def test_bytes_that_were_deleted_here_are_not_brought_back(opened: Callable[..., Store], tmp_path: Path) -> None:
+    before, after = opened("embedded-folder"), opened("embedded-folder")
+    fill(before, tmp_path / "made")
+    run, archive = run_on(after.address), str(tmp_path / "all.mlmd")
+    run_on(before.address)("export", archive, "--with-bytes")
+    run("import", archive)
+    ask = admin_pb2.PurgeRequest(kind=admin_pb2.NODE_KIND_ARTIFACT, ids=[after["data"].id], include_bytes=True)
+    transport = after.service.transport
+    ask.digest = transport.unary("/mlmd.v1.Admin/Purge", ask, admin_pb2.PurgeResponse).digest
+    ask.reason = "consent withdrawn"
+    transport.unary("/mlmd.v1.Admin/Purge", ask, admin_pb2.PurgeResponse)
+    assert bytes_row(run, "import", archive)["added"] == 0
+    with pytest.raises(NotFound):
+        manifest(after, before["data"].id)
+    assert not manifest(after, after["model"].id).external
 
 
 def test_an_import_that_was_killed_goes_on_when_it_is_done_again(

@@ -39,6 +39,6 @@ IMPORTED = Table(
     Column("type_kind", BigInteger, primary_key=True, autoincrement=False),
     Column("origin_id", BigInteger, primary_key=True, autoincrement=False),
     Column("node_id", BigInteger, nullable=False),
-    Column("is_shared", BigInteger, nullable=False),  # 1: the node was here before the import and belongs to both
+    Column("is_shared", BigInteger, nullable=False),  # 1: it was here before under that name, 2: it came home
 )
 """Which node of this store a node of another one is."""
