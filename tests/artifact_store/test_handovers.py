@@ -29,6 +29,7 @@ class Handed:
     flags: int = os.O_RDONLY
     path: str = "f"
     went: list[int] = field(default_factory=list)
+    start: int = 0
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
@@ -56,6 +57,21 @@ def handed(folder: Path, size: int) -> tuple[Handed, bytes]:
     place = folder / f"{size}.bin"
     place.write_bytes(content)
     return Handed(place, size), content
+
+
+@pytest.mark.parametrize("by_kernel", [True, False])
+@pytest.mark.parametrize("size", [size for size in SIZES if size])
+def test_what_lies_within_a_larger_file_is_taken_from_there(
+    store: LocalStore, tmp_path: Path, size: int, by_kernel: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not by_kernel:
+        monkeypatch.delattr(os, "copy_file_range", raising=False)
+    file, content = handed(tmp_path, size)
+    file.place.write_bytes(b"before" + content + b"after")
+    file.start = len(b"before")
+    (found,) = store.take_in([("a/k", file)])
+    assert found.sha256 == hashlib.sha256(content).digest()
+    assert content_of(store, "a/k") == content
 
 
 @pytest.mark.parametrize("by_kernel", [True, False])
