@@ -4,11 +4,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_client.calls import CallError
-from mlmd_client.failures import UNAVAILABLE, failure_of, refused
+from mlmd_client.failures import INVALID_ARGUMENT, NOT_FOUND, UNAVAILABLE, NotFound, Refused, failure_of, refused
 from mlmd_client.service import response_type
 from mlmd_client.tables import Table, moment, table_of
 
@@ -198,8 +199,8 @@ class ModelVersion:
 
     @property
     def ref(self) -> str:
-        """What to ask for it by."""
-        return f"models:/{self.model}/{self.number}"
+        """What to ask for it by; a slash or an at sign in the model's name is percent-encoded."""
+        return f"models:/{quote(self.model, safe='')}/{self.number}"
 
     @property
     def artifact(self) -> "Version":
@@ -288,14 +289,24 @@ def _move_row(move: v1.ModelAliasMove) -> dict[str, Any]:
     }
 
 
-def resolved_artifact(store: "Store", uri: str) -> int:
-    """Return the artifact that a `models:/` URI of the registry means; raises NotFound.
+def registered_artifact(store: "Store", uri: str) -> int | None:
+    """Return the artifact that a `models:/` URI of the registry means, None when no model of that name is registered.
+
+    A registered model that has no such version or alias, or whose files are gone, is NotFound or Refused: nothing else
+    that has its name is given in its place.
 
     >>> made = store.models["doc-uri"].register(store["churn@1"])
-    >>> resolved_artifact(store, "models:/doc-uri/1") == store["churn@1"].id
+    >>> registered_artifact(store, "models:/doc-uri/1") == store["churn@1"].id
+    True
+    >>> registered_artifact(store, "models:/not-registered/1") is None
     True
     """
-    return int(store.service.read(f"{_REGISTRY}/ResolveModel", v1.ResolveModelRequest(uri=uri)).artifact_id)
+    try:
+        return int(store.service.read(f"{_REGISTRY}/ResolveModel", v1.ResolveModelRequest(uri=uri)).artifact_id)
+    except (NotFound, Refused) as error:
+        if error.code == INVALID_ARGUMENT or (error.code == NOT_FOUND and error.message.startswith("model:")):
+            return None
+        raise
 
 
 class Watch:

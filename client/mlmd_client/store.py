@@ -17,7 +17,7 @@ from mlmd_schemas.pb.v1 import server_pb2
 
 from mlmd_client.calls import CallError, Transport
 from mlmd_client.delivery import deliver_left_behind, journal_folder
-from mlmd_client.failures import NOT_FOUND, NotFound, Refused, failure_of, refused
+from mlmd_client.failures import NOT_FOUND, NotFound, failure_of, refused
 from mlmd_client.finding import (
     MLMD,
     RunFacts,
@@ -196,12 +196,11 @@ class Store(Questions):
             return Version(self, artifact, version_of(self.service, artifact))
         self.settle()
         if what.startswith(MODELS_SCHEME) and not type:
-            from mlmd_client.models import resolved_artifact
+            from mlmd_client.models import registered_artifact
 
-            try:
-                return self.version(resolved_artifact(self, what))
-            except (NotFound, Refused):  # a name with versions, and not registered
-                pass
+            registered = registered_artifact(self, what)
+            if registered is not None:
+                return self.version(registered)
         found = resolve(self.service, parse_reference(what, type))
         return Version(self, artifact_of(self.service, found.artifact_id), found)
 

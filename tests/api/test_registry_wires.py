@@ -103,6 +103,9 @@ def test_the_same_answers_and_errors_on_every_wire(ground: Ground) -> None:
     request = service.PutArtifactsRequest(artifacts=[gone])
     put = say("grpc", doors, "/ml_metadata.MetadataStoreService/PutArtifacts", request)
     (gone_id,) = service.PutArtifactsResponse.FromString(put.body).artifact_ids
+    lost = ask(doors, "CreateModelVersion", model=ground.model, uri="s3://b/lost", name="lost").version
+    gone = mlmd.Artifact(id=lost.artifact_id, uri="s3://b/lost", state=mlmd.Artifact.DELETED)
+    say("grpc", doors, "/ml_metadata.MetadataStoreService/PutArtifacts", service.PutArtifactsRequest(artifacts=[gone]))
     ask(doors, "ArchiveModelVersion", model=ground.model, version="3")
     running = {"environment": "prod", "service": "scorer", "state": v1.DEPLOYMENT_STATE_RUNNING}
     ask(doors, "RecordDeployment", model=ground.model, version="2", **running)
@@ -127,6 +130,14 @@ def test_the_same_answers_and_errors_on_every_wire(ground: Ground) -> None:
         ),
         ("MoveModelAlias", {**ground.champion, "alias": "latest", "version": "2"}, Code.INVALID_ARGUMENT, "'latest'"),
         ("CreateModelVersion", {"model": model, "artifact_id": gone_id}, Code.FAILED_PRECONDITION, "DELETED"),
+        ("MoveModelAlias", {**ground.champion, "version": "lost"}, Code.FAILED_PRECONDITION, "gone"),
+        (
+            "ResolveModel",
+            {"uri": f"models:/{quote(model, safe='')}/lost"},
+            Code.FAILED_PRECONDITION,
+            "gone",
+        ),
+        ("GetModelVersion", {"model": model, "version": "9"}, Code.NOT_FOUND, "'9'"),
         ("CreateModelVersion", {"model": model, "name": "a\nb", "uri": "s3://b/x"}, Code.INVALID_ARGUMENT, "name"),
         ("CreateModel", {"name": model}, Code.ALREADY_EXISTS, ground.model),
         ("ResolveModel", {"uri": "models:/unknown@x"}, Code.NOT_FOUND, "'unknown'"),

@@ -128,5 +128,7 @@ def _place(target: Path, layout: str, model: str, number: int) -> Path:
         return target
     if not number:
         raise refused(f"--layout: {layout} wants a folder named by a version's number, and this is no version.")
-    folder = target if layout == "tf-serving" else target / model.replace("/", "_")
-    return folder / str(number)
+    folder = model.replace("/", "_")
+    if folder in (".", ".."):
+        raise refused(f"--layout: {layout} wants a folder named {model!r}, which is none; use plain.")
+    return (target if layout == "tf-serving" else target / folder) / str(number)

@@ -1,6 +1,7 @@
 """The model registry in GraphQL: written, moved, resolved, with the nodes beside the ids."""
 
 import pytest
+from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from tests.api.graphql.conftest import Graph
 
@@ -54,3 +55,37 @@ def test_errors_carry_their_code(fraud: Graph) -> None:
     assert (refused[0], "version 1" in refused[1]) == ("FAILED_PRECONDITION", True)
     assert fraud.refusal('{ resolveModel(uri: "models:/nope@x") { number } }')[0] == "NOT_FOUND"
     assert fraud.refusal('{ resolveModel(uri: "nonsense") { number } }')[0] == "INVALID_ARGUMENT"
+
+
+def test_what_is_refused_elsewhere_is_refused_here(fraud: Graph) -> None:
+    error = fraud.answer(MOVE, {"version": "2", "expected": "7"})["errors"][0]
+    assert error["extensions"]["facts"] == {"mlmd-alias-number": "1"}
+    assert fraud.refusal('{ model(model: "unknown") { model { name } } }') == (
+        "NOT_FOUND",
+        "model: there is no registered model 'unknown'; ListModels lists them.",
+    )
+    version = """mutation { %s(model: "team/模型", version: "%s") { version { state } } }"""
+    assert fraud.ask(version % ("archiveModelVersion", "2"))["archiveModelVersion"]["version"]["state"]
+    for query, variables, part in (
+        (MOVE, {"version": "2"}, "archived"),
+        (version % ("archiveModelVersion", "1"), {}, "'champion'"),
+    ):
+        code, message = fraud.refusal(query, **variables)
+        assert (code, part in message) == ("FAILED_PRECONDITION", True), message
+    gates = """mutation {
+      setModelGates(model: "team/模型", alias: "champion", rules: ["auc >= 0.9"]) { gates { alias rules } } }"""
+    assert "errors" not in fraud.answer(gates)
+    assert "no metric 'auc'" in fraud.refusal(MOVE, version="1")[1]
+    again = """mutation($id: Int64) {
+      createModelVersion(model: "team/模型", artifactId: $id) { version { number } } }"""
+    kind = fraud.call("PutArtifactType", artifact_type=pb.ArtifactType(name="system.Model")).type_id
+    (own,) = fraud.call("PutArtifacts", artifacts=[pb.Artifact(type_id=kind, uri="s3://b/own")]).artifact_ids
+    assert fraud.ask(again, id=str(own))["createModelVersion"]["version"]["number"] == "3"
+    code, message = fraud.refusal(again, id=str(own))
+    assert (code, "version 3 of 'team/模型'" in message) == ("ALREADY_EXISTS", True)
+    served = """{ modelVersion(model: "team/模型", version: "1") { version { artifactId uri } } }"""
+    found = fraud.ask(served)["modelVersion"]["version"]
+    lost = pb.Artifact(id=int(found["artifactId"]), uri=found["uri"], state=pb.Artifact.DELETED)
+    fraud.call("PutArtifacts", artifacts=[lost])
+    code, message = fraud.refusal('{ resolveModel(uri: "models:/team%2F模型@champion") { number } }')
+    assert (code, "gone" in message) == ("FAILED_PRECONDITION", True)

@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+from mlmd_client.store import Store
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import registry_pb2 as v1
+
 from tests.client.command_line.conftest import Run
 
 
@@ -36,3 +40,42 @@ def test_what_is_not_there(run: Run) -> None:
         said = run("models", *arguments)
         assert (said.status, said.out) == (3, "")
         assert "nothing" in said.err
+
+
+def test_what_is_refused(run: Run, store: str, tmp_path: Path) -> None:
+    for number in (1, 2):
+        (tmp_path / "model.bin").write_bytes(bytes([number]))
+        run("put", "model.bin", "m", "--type", "model")
+        run("models", "register", "team/模型", f"m@{number}")
+    run("models", "promote", "team/模型", "champion", "1")
+    with Store(store) as opened:
+        opened.models["team/模型"].set_gates("auc >= 0.9", alias="candidate")
+        request = v1.ArchiveModelVersionRequest(model="team/模型", version="2")
+        opened.service.write("/mlmd.v1.ModelRegistry/ArchiveModelVersion", request)
+    for arguments, status, part in (
+        (("register", "team/模型", "m@1"), 6, "version 1 of 'team/模型'"),
+        (("promote", "team/模型", "champion", "2"), 6, "archived"),
+        (("promote", "team/模型", "candidate", "1"), 6, "no metric 'auc'"),
+        (("promote", "team/模型", "champion", "9"), 3, "'9'"),
+        (("check", "team/模型", "candidate", "1"), 7, ""),
+    ):
+        said = run("models", *arguments)
+        assert (said.status, part in said.err) == (status, True), (arguments, said)
+    got = run("get", "models:/team%2F模型@champion", "served", "--layout", "triton", "--json").json
+    assert (got["name"], (tmp_path / "served" / "team_模型" / "1" / "model.bin").read_bytes()) == ("team/模型", b"\x01")
+    with Store(store) as opened:
+        (artifact,) = opened.raw.get_artifacts_by_id([opened["m@1"].id])
+        artifact.state = pb.Artifact.DELETED
+        opened.raw.put_artifacts([artifact])
+    for arguments in (("get", "models:/team%2F模型@champion", "again"), ("models", "resolve", "models:/team%2F模型/1")):
+        said = run(*arguments)
+        assert (said.status, "gone" in said.err) == (6, True), said
+    assert not (tmp_path / "again").exists(), "nothing half-fetched is left"
+
+
+def test_no_model_is_fetched_outside_of_its_folder(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"m")
+    run("put", "model.bin", "m", "--type", "model")
+    run("models", "register", "..", "m@1")
+    said = run("get", "models:/../1", "served/here", "--layout", "triton")
+    assert (said.status, "'..'" in said.err, (tmp_path / "served").exists()) == (6, True, False)

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 from mlmd_client import NotFound, Refused, Store, Taken
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 
 def logged(store: Store, auc: float) -> Any:
@@ -60,3 +62,34 @@ def test_mlmd_underneath_is_the_same_store(store: Store) -> None:
     (artifact,) = store.raw.get_artifacts_by_id([model.id])
     assert artifact.name == "churn-model/1"
     assert {kind.name for kind in store.raw.get_execution_types()} == {"mlmd.Run"}
+
+
+def test_what_is_refused_says_why(store: Store) -> None:
+    team = store.models["team/模型"]
+    with pytest.raises(NotFound, match="'team/模型'"):
+        team.versions()
+    first, second = logged(store, 0.90), logged(store, 0.95)
+    one, two = team.register(first), team.register(second)
+    assert one.ref == "models:/team%2F%E6%A8%A1%E5%9E%8B/1"
+    assert store.load(one.ref) == {"auc": 0.90}
+    with pytest.raises(Taken, match="version 1 of 'team/模型'"):
+        team.register(first)
+    team.set_gates("f1 >= 0.9", alias="candidate")
+    with pytest.raises(Refused, match="no metric 'f1'"):
+        one.promote("candidate")
+    one.promote("champion")
+    assert store.load("models:/team%2F模型@champion") == {"auc": 0.90}
+    with pytest.raises(Refused, match="points at version 1") as lost:
+        two.promote("champion", expected=2)
+    assert lost.value.facts == {"mlmd-alias-number": "1"}, "where it points, to go on from"
+    archive = "/mlmd.v1.ModelRegistry/ArchiveModelVersion"
+    with pytest.raises(Refused, match="'champion'"):
+        store.service.write(archive, v1.ArchiveModelVersionRequest(model="team/模型", version="1"))
+    store.service.write(archive, v1.ArchiveModelVersionRequest(model="team/模型", version="2"))
+    with pytest.raises(Refused, match="archived"):
+        two.promote("champion")
+    (artifact,) = store.raw.get_artifacts_by_id([first.id])
+    artifact.state = pb.Artifact.DELETED
+    store.raw.put_artifacts([artifact])
+    with pytest.raises(Refused, match="gone"):
+        store.load("models:/team%2F模型@champion")
