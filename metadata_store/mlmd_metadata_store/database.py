@@ -17,6 +17,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from mlmd_metadata_store.dialects import ConnectionLost, Dialect, UndecodableText
 from mlmd_metadata_store.plans import Plans
+from mlmd_metadata_store.property_cache import NO_CACHE, PropertyCache
 from mlmd_metadata_store.sqlite_dialect import SqliteDialect
 from mlmd_metadata_store.text import TEXT_CODECS, TextCodec
 from mlmd_metadata_store.transaction import Transaction
@@ -29,6 +30,8 @@ _ONE = sa.select(sa.literal(1))
 TURN_SECONDS = 60.0
 """How long a write waits for the other writes of this process, and from when on it is not tried again."""
 READ_ATTEMPTS = 3
+_PROPERTIES = "mlmd_properties"
+"""Where a pooled connection keeps its cache; it goes with the connection."""
 BACKOFF_SECONDS = 0.005
 """The mean wait before a second attempt; it doubles with each attempt, up to a second."""
 
@@ -191,7 +194,7 @@ class Database:
 class _Session:
     """A driver's connection out of the pool, for one transaction."""
 
-    __slots__ = ("_dialect", "_open", "_pooled", "broken", "connection")
+    __slots__ = ("_dialect", "_open", "_pooled", "broken", "connection", "properties")
 
     def __init__(self, pooled: Any, dialect: Dialect) -> None:
         self._pooled = pooled
@@ -199,14 +202,23 @@ class _Session:
         self._open = False
         self.broken = False
         self.connection = pooled.dbapi_connection
+        self.properties = NO_CACHE
 
     def begin(self, patience_seconds: float | None, *, write: bool) -> None:
         """Begin; raises our error when the database does not let it."""
         try:
             self._dialect.begin(self.connection, patience_seconds, write=write)
+            self._open = True
+            if not write:
+                self._look_up_version()
         except self._dialect.driver_errors as error:
             raise self._dialect.translate(error) from error
-        self._open = True
+
+    def _look_up_version(self) -> None:
+        version = self._dialect.version(self.connection)
+        if version is not None:
+            cache: PropertyCache = self._pooled.info.setdefault(_PROPERTIES, PropertyCache())
+            self.properties = cache.at(version)
 
     def transaction(self, database: Database, caller: Caller, careful: bool = False) -> Transaction:
         """Return the transaction as bodies see it."""
@@ -219,6 +231,7 @@ class _Session:
             caller,
             careful=careful,
             watch=database.watch,
+            properties=self.properties,
         )
 
     def commit(self) -> None:

@@ -88,6 +88,13 @@ class Dialect(ABC):
     def begin(self, connection: Any, patience_seconds: float | None, *, write: bool) -> None:
         """Begin a transaction on a driver's connection; nobody waits for its locks longer than `patience_seconds`."""
 
+    def version(self, connection: Any) -> int | None:
+        """Return a number that tells this connection's snapshot from those that anybody else's commit made older.
+
+        None where the database has none; it is asked right after a reading transaction began.
+        """
+        return None
+
     def commit(self, connection: Any) -> None:
         """Commit the transaction of a driver's connection."""
         connection.commit()

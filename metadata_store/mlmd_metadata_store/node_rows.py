@@ -1,6 +1,6 @@
 """Node rows and their property rows, and the messages they are (mlmd-read contract, 0.1)."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,9 +92,10 @@ def nodes_of_rows(tx: Transaction, kind: Kind, rows: Sequence[Any], add: Callabl
     types = tx.types.get_many(tx, kind, {row[1] for row in rows})
     plain, decode = tx.text.plain, tx.text.decode
     make = add or MESSAGES[kind]
-    nodes: dict[int, Any] = {}
+    nodes: dict[int, Any] = {row[0]: make() for row in rows}
+    _read_properties(tx, kind, nodes)  # first, so that they can be kept by themselves
     for node_id, type_id, name, external_id, created, updated, uri, state in rows:
-        node = nodes[node_id] = make()
+        node = nodes[node_id]
         node.id = node_id
         node.type_id = type_id
         node.create_time_since_epoch = created
@@ -117,7 +118,6 @@ def nodes_of_rows(tx: Transaction, kind: Kind, rows: Sequence[Any], add: Callabl
             )
         if state is not None:
             set_state(kind, node, state)
-    _read_properties(tx, kind, nodes)
     return list(nodes.values())
 
 
@@ -160,16 +160,23 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-def _read_properties(tx: Transaction, kind: Kind, nodes: dict[int, Any]) -> None:
-    """Fill the property maps; these loops are most of what a read of many nodes costs, so they call little."""
+def _read_properties(tx: Transaction, kind: Kind, nodes: Mapping[int, Any]) -> None:
+    """Fill the property maps of messages that hold nothing yet."""
+    unknown = tx.properties.fill(kind, nodes)
+    if not unknown:
+        return
     if tx.dialect.typed_values:
-        _read_typed_properties(tx, kind, nodes)
+        _read_typed_properties(tx, kind, unknown)
     else:
-        _read_wide_properties(tx, kind, nodes)
+        _read_wide_properties(tx, kind, unknown)
+    tx.properties.keep(kind, unknown)
 
 
-def _read_typed_properties(tx: Transaction, kind: Kind, nodes: dict[int, Any]) -> None:
-    """Read narrow rows: SQLite's values know their types, and text is kept as it is there."""
+def _read_typed_properties(tx: Transaction, kind: Kind, nodes: Mapping[int, Any]) -> None:
+    """Read narrow rows: SQLite's values know their types, and text is kept as it is there.
+
+    This loop and that for wide rows are most of what a read of many nodes costs, so they call little.
+    """
     doubtful: list[tuple[int, int, str, str]] = []
     last_owner = last_custom = None
     values: Any = None
@@ -208,7 +215,7 @@ def _without_value(kind: Kind, owner: int, name: str) -> Internal:
     )
 
 
-def _read_wide_properties(tx: Transaction, kind: Kind, nodes: dict[int, Any]) -> None:
+def _read_wide_properties(tx: Transaction, kind: Kind, nodes: Mapping[int, Any]) -> None:
     """Read rows with every value column."""
     plain, decode = tx.text.plain, tx.text.decode
     doubtful: list[tuple[int, int, str, str]] = []
@@ -252,7 +259,7 @@ def _read_text(value: pb.Value, text: str) -> None:
 
 
 def _read_exactly(
-    tx: Transaction, kind: Kind, nodes: dict[int, Any], doubtful: Sequence[tuple[int, int, str, str]]
+    tx: Transaction, kind: Kind, nodes: Mapping[int, Any], doubtful: Sequence[tuple[int, int, str, str]]
 ) -> None:
     """Put the exact values where rows still equal their stand-ins."""
     found = tx.rows_in(READERS[kind].exact, {owner for owner, *_ in doubtful})

@@ -144,6 +144,10 @@ class SqliteDialect(Dialect):
         finally:
             connection.execute(f"PRAGMA busy_timeout = {int(self.options.lock_timeout_seconds * 1000)}")
 
+    def version(self, connection: Any) -> int | None:
+        """`data_version` takes the snapshot of a transaction that just began, and tells whose it is."""
+        return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
     def ids(self, cursor: Any, count: int) -> Sequence[int]:
         """AUTOINCREMENT under the write lock counts without gaps, so the last id tells the first."""
         last = cursor.execute("SELECT last_insert_rowid()").fetchone()[0] if count > 1 else cursor.lastrowid

@@ -9,6 +9,7 @@ from mlmd_schemas.caller import Caller
 
 from mlmd_metadata_store.dialects import Dialect
 from mlmd_metadata_store.plans import Plans
+from mlmd_metadata_store.property_cache import NO_CACHE, PropertyCache
 from mlmd_metadata_store.text import TextCodec
 from mlmd_metadata_store.type_cache import TypeCache
 
@@ -47,6 +48,7 @@ class Transaction:
         "careful",
         "dialect",
         "made_types",
+        "properties",
         "setwise",
         "text",
         "topics",
@@ -64,6 +66,7 @@ class Transaction:
         *,
         careful: bool = False,
         watch: Callable[[str], None] | None = None,
+        properties: PropertyCache = NO_CACHE,
     ) -> None:
         self._cursor = cursor
         self._plans = plans
@@ -73,6 +76,7 @@ class Transaction:
         self.types = types
         self.caller = caller
         self.careful = careful
+        self.properties = properties
         self.setwise = False
         self.made_types = False
         """This transaction wrote types, which others must not see before it commits."""

@@ -77,8 +77,9 @@ def node(
 
 @contextmanager
 def counted(store: Store) -> Iterator[list[str]]:
-    """Collect the statements that the store sends while the context is open."""
+    """Collect the statements that the store sends while the context is open, on connections that remember nothing."""
     statements: list[str] = []
+    store.database.reader.dispose()
     store.database.watch = statements.append
     try:
         yield statements
