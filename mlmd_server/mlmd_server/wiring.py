@@ -208,6 +208,7 @@ def _listen(config: Config, parts: Parts) -> None:
         )
         parts.grpc = GrpcServer(parts.dispatcher, settings)
     if listen.http_port:
+        from mlmd_api.rest.routes import Surfaces
         from mlmd_api.rest.server import HttpServer, HttpSettings
 
         http = HttpSettings(
@@ -221,16 +222,8 @@ def _listen(config: Config, parts: Parts) -> None:
             tls_certificate=listen.tls.certificate if listen.tls else None,
             client_ca=listen.tls.client_ca if listen.tls else None,
         )
-        parts.http = HttpServer(
-            parts.dispatcher,
-            http,
-            parts.stores.ping,
-            parts.measurements,
-            parts.artifacts,
-            _graphql(config, parts),
-            parts.kubeflow,
-            parts.registries,
-        )
+        surfaces = Surfaces(parts.artifacts, _graphql(config, parts), parts.kubeflow, parts.registries)
+        parts.http = HttpServer(parts.dispatcher, http, parts.stores.ping, parts.measurements, surfaces)
 
 
 def _graphql(config: Config, parts: Parts) -> "GraphqlEngine":

@@ -15,6 +15,7 @@ from mlmd_api.grpc.server import GrpcServer, GrpcSettings
 from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
 from mlmd_api.methods import Method, StreamMethod, by_path, store_methods
+from mlmd_api.rest.routes import Surfaces
 from mlmd_api.rest.server import HttpServer, HttpSettings
 from mlmd_api.server_info import ServerFacts, server_methods
 from mlmd_api.tenants import TenantStores
@@ -135,7 +136,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
         grpc = GrpcServer(dispatcher, grpc_settings)
         http_settings = HttpSettings(port=free_port(), threads=threads, streams=streams, cors_origins=("*",))
         graphql = GraphqlEngine(stores, dispatcher.methods)
-        http = HttpServer(dispatcher, http_settings, stores.ping, measurements, graphql=graphql)
+        http = HttpServer(dispatcher, http_settings, stores.ping, measurements, Surfaces(graphql=graphql))
         grpc.start()
         http.start()
         served = Served(Doors(grpc.port, http.port), odd, stores, measurements, dispatcher, grpc, http)

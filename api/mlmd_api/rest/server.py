@@ -8,32 +8,19 @@ import ssl
 import tempfile
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import uvicorn
 from mlmd_schemas.errors import InvalidArgument
 from starlette.applications import Starlette
-from starlette.routing import Route
 
-from mlmd_api.artifacts import TenantArtifacts
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.measurements import Measurements
-from mlmd_api.registry import TenantRegistries
-from mlmd_api.rest.calls import Calls
 from mlmd_api.rest.cors import Origins
-from mlmd_api.rest.files import Files
-from mlmd_api.rest.kubeflow_registry.endpoint import KubeflowRegistry
-from mlmd_api.rest.kubeflow_registry.probes import RegistryProbes
-from mlmd_api.rest.kubeflow_registry.routes import PREFIX
 from mlmd_api.rest.probes import Probes
-from mlmd_api.rest.registry import Resolving, Watching
-from mlmd_api.rest.streams import StreamPool
-
-if TYPE_CHECKING:
-    from mlmd_api.graphql.engine import GraphqlEngine
+from mlmd_api.rest.routes import CALLS_ALONE, Surfaces, routes
+from mlmd_api.rest.threads import Threads
 
 _LARGEST_HEADERS_BYTES = 128 * 1024
 _BACKLOG = 1024
@@ -63,67 +50,18 @@ class HttpServer:
         settings: HttpSettings,
         ping: Callable[[], None],
         measurements: Measurements,
-        artifacts: TenantArtifacts | None = None,
-        graphql: "GraphqlEngine | None" = None,
-        kubeflow: Dispatcher | None = None,
-        registries: TenantRegistries | None = None,
+        surfaces: Surfaces = CALLS_ALONE,
     ) -> None:
-        """Bind the port; raises InvalidArgument when that cannot be done.
-
-        With `artifacts` their files are served, with `graphql` GraphQL, with `kubeflow` Kubeflow's registry REST API,
-        with `registries` models are resolved with ETags and watched as server-sent events.
-        """
-        self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="http")
-        self._writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="http-write")
-        self.streams = StreamPool(settings.streams)
+        """Bind the port; raises InvalidArgument when that cannot be done."""
         self._dispatcher = dispatcher
-        self._probe_pool = ThreadPoolExecutor(2, thread_name_prefix="probe")
-        self._probes = Probes(ping, measurements, self._probe_pool)
+        self._threads = Threads(settings.threads, settings.streams)
+        self._probes = Probes(ping, measurements, self._threads.probes)
         origins = Origins(settings.cors_origins)
-        calls = Calls(dispatcher, self._pool, self._writers, self.streams, origins)
-        more_routes = []
-        self._movers = ThreadPoolExecutor(settings.streams, thread_name_prefix="file")
-        if artifacts is not None:
-            files = Files(dispatcher, artifacts, self._movers, origins)
-            path = "/artifacts/{artifact_id:int}/files/{path:path}"
-            more_routes.append(Route(path, files.answer, methods=["GET", "HEAD", "PUT", "OPTIONS"]))
-        if graphql is not None:
-            from mlmd_api.graphql.endpoint import PATH, GraphqlEndpoint
-
-            endpoint = GraphqlEndpoint(dispatcher, graphql, self._pool, self._writers, origins)
-            more_routes.append(Route(PATH, endpoint))
-        if kubeflow is not None:
-            registry = KubeflowRegistry(kubeflow, self._pool, self._writers, origins)
-            probes = RegistryProbes(ping, self._probe_pool)
-            more_routes += [
-                Route(
-                    f"{PREFIX}/{{path:path}}",
-                    registry.answer,
-                    methods=["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"],
-                ),
-                Route("/readyz/isDirty", probes.is_dirty),
-                Route("/readyz/health", probes.health),
-            ]
-        if registries is not None:
-            resolving = Resolving(dispatcher, registries, self._pool, origins)
-            watching = Watching(dispatcher, self.streams, origins)
-            more_routes += [
-                Route("/registry/resolve", resolving.answer, methods=["GET", "HEAD", "OPTIONS"]),
-                Route("/registry/watch", watching),
-            ]
-        app = Starlette(
-            routes=[
-                Route("/healthz", self._probes.healthz),
-                Route("/readyz", self._probes.readyz),
-                Route("/metrics", self._probes.metrics),
-                *more_routes,
-                Route("/{service}/{method}", calls),
-            ]
-        )
-        self._context = _tls_context(settings)
+        app = Starlette(routes=routes(dispatcher, surfaces, self._probes, ping, self._threads, origins))
+        context = _tls_context(settings)
         self._socket = listen(settings.host, settings.port, settings.shared_port)
         self.port: int = self._socket.getsockname()[1]
-        self._server = uvicorn.Server(_uvicorn_config(app, self._context))
+        self._server = uvicorn.Server(_uvicorn_config(app, context))
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     def start(self) -> None:
@@ -155,11 +93,7 @@ class HttpServer:
         self._thread.join(seconds)
         ended = not self._thread.is_alive()
         if ended:
-            self._pool.shutdown(wait=False)
-            self._writers.shutdown(wait=False)
-            self._movers.shutdown(wait=False)
-            self.streams.shutdown()
-            self._probe_pool.shutdown(wait=False)
+            self._threads.shutdown()
         return ended
 
 

@@ -1,0 +1,100 @@
+"""Which path of the HTTP listener is answered by what."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.routing import Route
+
+from mlmd_api.artifacts import TenantArtifacts
+from mlmd_api.dispatch import Dispatcher
+from mlmd_api.registry import TenantRegistries
+from mlmd_api.rest.calls import Calls
+from mlmd_api.rest.cors import Origins
+from mlmd_api.rest.files import Files
+from mlmd_api.rest.kubeflow_registry.endpoint import KubeflowRegistry
+from mlmd_api.rest.kubeflow_registry.probes import RegistryProbes
+from mlmd_api.rest.kubeflow_registry.routes import PREFIX
+from mlmd_api.rest.probes import Probes
+from mlmd_api.rest.registry import Resolving, Watching
+from mlmd_api.rest.threads import Threads
+
+if TYPE_CHECKING:
+    from mlmd_api.graphql.engine import GraphqlEngine
+
+_READING = ["GET", "HEAD", "OPTIONS"]
+
+
+@dataclass(frozen=True, slots=True)
+class Surfaces:
+    """What the listener answers beside calls and probes; what is None has no route."""
+
+    artifacts: TenantArtifacts | None = None
+    """The files of artifacts."""
+    graphql: "GraphqlEngine | None" = None
+    kubeflow: Dispatcher | None = None
+    """Kubeflow's registry REST API."""
+    registries: TenantRegistries | None = None
+    """Models resolved with ETags and watched as server-sent events."""
+
+
+CALLS_ALONE = Surfaces()
+
+
+def routes(
+    dispatcher: Dispatcher,
+    surfaces: Surfaces,
+    probes: Probes,
+    ping: Callable[[], None],
+    threads: Threads,
+    origins: Origins,
+) -> list[Route]:
+    """Return the routes of the listener; the one of calls takes any path of two parts and so comes last."""
+    return [
+        Route("/healthz", probes.healthz),
+        Route("/readyz", probes.readyz),
+        Route("/metrics", probes.metrics),
+        *_files(dispatcher, surfaces.artifacts, threads, origins),
+        *_graphql(dispatcher, surfaces.graphql, threads, origins),
+        *_kubeflow(surfaces.kubeflow, ping, threads, origins),
+        *_registry(dispatcher, surfaces.registries, threads, origins),
+        Route("/{service}/{method}", Calls(dispatcher, threads.reads, threads.writes, threads.streams, origins)),
+    ]
+
+
+def _files(
+    dispatcher: Dispatcher, artifacts: TenantArtifacts | None, threads: Threads, origins: Origins
+) -> Iterator[Route]:
+    if artifacts is not None:
+        files = Files(dispatcher, artifacts, threads.files, origins)
+        yield Route("/artifacts/{artifact_id:int}/files/{path:path}", files.answer, methods=[*_READING, "PUT"])
+
+
+def _graphql(
+    dispatcher: Dispatcher, graphql: "GraphqlEngine | None", threads: Threads, origins: Origins
+) -> Iterator[Route]:
+    if graphql is not None:
+        from mlmd_api.graphql.endpoint import PATH, GraphqlEndpoint
+
+        yield Route(PATH, GraphqlEndpoint(dispatcher, graphql, threads.reads, threads.writes, origins))
+
+
+def _kubeflow(
+    kubeflow: Dispatcher | None, ping: Callable[[], None], threads: Threads, origins: Origins
+) -> Iterator[Route]:
+    if kubeflow is not None:
+        registry = KubeflowRegistry(kubeflow, threads.reads, threads.writes, origins)
+        probes = RegistryProbes(ping, threads.probes)
+        methods = ["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
+        yield Route(f"{PREFIX}/{{path:path}}", registry.answer, methods=methods)
+        yield Route("/readyz/isDirty", probes.is_dirty)
+        yield Route("/readyz/health", probes.health)
+
+
+def _registry(
+    dispatcher: Dispatcher, registries: TenantRegistries | None, threads: Threads, origins: Origins
+) -> Iterator[Route]:
+    if registries is not None:
+        resolving = Resolving(dispatcher, registries, threads.reads, origins)
+        yield Route("/registry/resolve", resolving.answer, methods=_READING)
+        yield Route("/registry/watch", Watching(dispatcher, threads.streams, origins))
