@@ -25,8 +25,8 @@ def framed(message: bytes) -> bytes:
     return b"\0" + len(message).to_bytes(4, "big") + message
 
 
-def throughput(server: Server, url: str, arguments: argparse.Namespace) -> None:
-    """Print writes a second (one artifact with two properties) for each number of clients."""
+def throughput(server: Server, workers: int, arguments: argparse.Namespace) -> None:
+    """Print writes a second (one artifact with two properties) for each number of clients, and what is made of them."""
     if shutil.which("h2load") is None:
         print("writes a second: h2load is not installed (Debian: nghttp2-client)")
         return
@@ -38,14 +38,16 @@ def throughput(server: Server, url: str, arguments: argparse.Namespace) -> None:
         artifact.custom_properties["b"].string_value = "value"
         body = Path(folder) / "body"
         body.write_bytes(framed(service.PutArtifactsRequest(artifacts=[artifact]).SerializeToString()))
-        print(f"writes a second, {arguments.seconds:.0f} s each:", end="")
+        print(f"writes a second, --workers {workers}, {arguments.seconds:.0f} s each:", end="")
+        reached: list[float] = []
         for clients in CLIENTS:
             before = _count(stub)
             done, seconds = _load(server, body, clients, arguments.seconds)
             stored = _count(stub) - before
+            reached.append(stored / seconds)
             lost = "" if stored >= done else f" ({done - stored} FAILED)"
             print(f"   {clients} clients {stored / seconds:.0f}{lost}", end="", flush=True)
-        print()
+        print(f"   64 clients: {reached[-1] / reached[0]:.2f} times one, {reached[-1] / reached[1]:.2f} times 16")
 
 
 def _load(server: Server, body: Path, clients: int, seconds: float) -> tuple[int, float]:

@@ -123,7 +123,11 @@ def compare(database: str, arguments: argparse.Namespace) -> bool:
             statistics.median(sides["ours"].ask(scenario="empty_call", repeat=50)) for _ in range(arguments.rounds)
         ]
         print(f"an empty call over the same client and channel takes {statistics.median(empty) * 1000:.3f} ms")
-        throughput(server, config["url"], arguments)
+        throughput(server, 1, arguments)
+        cores = len(os.sched_getaffinity(0))
+        options = ("--log-level", "warning", "--workers", str(cores))
+        with Server(config["url"], folder / "workers", options=options) as many:
+            throughput(many, cores, arguments)
         return all(reached)
 
 
