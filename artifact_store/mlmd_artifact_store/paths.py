@@ -58,6 +58,8 @@ def _checked(text: str, field: str, longest: int) -> str:
 
 
 def _check_characters(text: str, shown: str) -> None:
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return
     for character in text:
         code = ord(character)
         if character == "\\":

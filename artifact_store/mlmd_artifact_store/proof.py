@@ -112,12 +112,24 @@ def _copied(blobs: BlobStore, key: str, file: PendingFile) -> Blob:
     if there is not None and (there.size_bytes, there.etag) == (file.size_bytes, file.source_etag):
         return there
     source = _found(blobs, file.source_key)
-    if source is None or (source.size_bytes, source.etag) != (file.size_bytes, file.source_etag):
+    if source is None or not _is_source(blobs, source, file):
         raise NotProven(f"{file.path!r} was to be copied from an earlier artifact whose file is gone")
     copy = blobs.copy(file.source_key, key)
     if copy.size_bytes != file.size_bytes:
         raise NotProven(f"{file.path!r} was not copied whole")
     return copy
+
+
+def _is_source(blobs: BlobStore, blob: Blob, file: PendingFile) -> bool:
+    """Whether a blob is what a file is copied from; read when its ETag is another, as in a folder that was restored."""
+    if blob.size_bytes != file.size_bytes:
+        return False
+    if blob.etag == file.source_etag:
+        return True
+    sha256 = hashlib.sha256()
+    for chunk in blobs.read(blob.key):
+        sha256.update(chunk)
+    return sha256.digest() == file.sha256
 
 
 def _completed(blobs: BlobStore, key: str, file: PendingFile) -> Blob | None:

@@ -15,7 +15,8 @@ from pathlib import Path
 from mlmd_client.bounded_work import Crew
 from mlmd_client.calls import Transport
 from mlmd_client.download_target import DownloadTarget
-from mlmd_client.fetching import Fetching, Source, damaged
+from mlmd_client.fetching import Fetching, Source
+from mlmd_client.folder_download import damaged
 from mlmd_client.progress import Meter, ProgressCallback
 from mlmd_client.signed_http import PATIENCE, Patience, Span
 from mlmd_client.transfer_errors import NOT_FOUND, TransferError
@@ -58,7 +59,7 @@ def download(
             for url in source.calls.download_urls(artifact_id, prefix):
                 meter.expect(1, url.file.size_bytes)
                 fetching.submit(crew, url)
-            crew.finish()
+            fetching.finish(crew)
         if prefix and not fetching.file_count:
             raise TransferError(NOT_FOUND, f"prefix: artifact {artifact_id} has no file that begins with {prefix!r}.")
         meter.end()

@@ -16,11 +16,12 @@ from mlmd_client.bounded_work import Crew
 from mlmd_client.calls import Transport
 from mlmd_client.download_target import DownloadTarget, disk_explained, is_same
 from mlmd_client.file_doors import door_of, own_headers
+from mlmd_client.folder_download import FolderFetching, damaged
 from mlmd_client.http_connections import Connections
 from mlmd_client.progress import Meter
 from mlmd_client.sending import no_way
 from mlmd_client.signed_http import Bytes, Patience, SignedHttp, Span
-from mlmd_client.transfer_errors import NOT_FOUND, DamagedBytes, Stopped, TransferError
+from mlmd_client.transfer_errors import NOT_FOUND, Stopped, TransferError
 
 PIECE_BYTES = 16 << 20
 """Files above this are fetched in pieces of this size."""
@@ -34,7 +35,7 @@ class Source:
         self.stop = threading.Event()
         self.calls = ArtifactCalls(transport, self.stop)
         self._connections = Connections()
-        self._door = door_of(transport)
+        self.door = door_of(transport)
         headers = own_headers(transport)
         own_address = self.calls.info().http_address if headers else ""
         self._http = SignedHttp(self._connections, self.stop, own_address, headers, patience)
@@ -62,8 +63,8 @@ class Source:
         path = url.file.path
         if url.request.url:
             self._http.get(url.request, span, path, lambda: self.url(artifact_id, path).request, sink)
-        elif self._door is not None:
-            for chunk in self._door.read_file(artifact_id, path, span.start, span.end - span.start):
+        elif self.door is not None:
+            for chunk in self.door.read_file(artifact_id, path, span.start, span.end - span.start):
                 sink(chunk)
         else:
             raise no_way(self.calls.transport.target)
@@ -79,12 +80,21 @@ class Fetching:
         self._meter = meter
         self._lock = threading.Lock()
         self._under_way: set[_LargeFile] = set()
-        self.file_count = self.size_bytes = self.files_reused = 0
+        self._folder = source.door and FolderFetching(source.door, artifact_id, target, meter, source.stop)
+        self._reused_count = self.file_count = self.size_bytes = 0
+
+    @property
+    def files_reused(self) -> int:
+        """How many of the files were there before."""
+        return self._reused_count + (self._folder.files_reused if self._folder else 0)
 
     def submit(self, crew: Crew, url: v1.DownloadUrl) -> None:
-        """Hand a file to the crew, a large one in pieces."""
+        """Hand a file to the crew, a large one in pieces; some wait for `finish`."""
         self.file_count += 1
         self.size_bytes += url.file.size_bytes
+        if self._folder and not url.request.url:
+            self._folder.submit(crew, url.file)
+            return
         if url.file.size_bytes <= PIECE_BYTES:
             crew.submit(partial(self._small, url))
             return
@@ -98,11 +108,17 @@ class Fetching:
         for number in range(large.pieces):
             crew.submit(partial(self._piece, url, large, number))
 
+    def finish(self, crew: Crew) -> None:
+        """Hand over what is left, and wait until all is there."""
+        if self._folder:
+            self._folder.flush(crew)
+        crew.finish()
+
     def _reused(self, place: Path, file: v1.File) -> bool:
         if not is_same(place, file.size_bytes, file.sha256):
             return False
         with self._lock:
-            self.files_reused += 1
+            self._reused_count += 1
         self._meter.moved(file.path, file.size_bytes)
         self._meter.finished(file.path)
         return True
@@ -243,11 +259,3 @@ class _LargeFile:
             self._descriptor = -1
         if not self._completed:
             self._temporary.unlink(missing_ok=True)
-
-
-def damaged(artifact_id: int, path: str) -> DamagedBytes:
-    """Return the error for bytes that are not those of the manifest."""
-    return DamagedBytes.saying(
-        f"The file {path!r} of artifact {artifact_id} has changed in the store, or was never what its manifest says; "
-        "restore it from a copy."
-    )

@@ -22,7 +22,9 @@ from mlmd_client.hashing import OpenFile, digests, sha256_of
 from mlmd_client.progress import Meter
 from mlmd_client.transfer_errors import ChangedFile, Stopped
 
-_BATCH_FILES = 50
+_BATCH_FILES = 32
+_MOST_THREADS = 8
+"""Each holds a batch of files open at most, and a process has a thousand."""
 _BATCH_BYTES = 32 << 20
 _DECLARED_AT_ONCE = 500
 _LITTLE_BYTES = 64 * 1024
@@ -64,7 +66,7 @@ class FolderSending:
     def run(self, told: Sequence[Told] | None, workers: int) -> None:
         """Copy everything; `told` are all files when they were hashed before. Raises the first failure."""
         done: list[v1.UploadFile] = []
-        with ThreadPoolExecutor(workers, thread_name_prefix="copy") as pool:
+        with ThreadPoolExecutor(min(workers, _MOST_THREADS), thread_name_prefix="copy") as pool:
             try:
                 for copied in ahead(pool, self._works(told), 2 * workers):
                     done += copied

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from mlmd_client.hashing import OpenFile
+from mlmd_client.http_replies import Reply, request_head
 
 PATIENCE_SECONDS = 60.0
 """How long a server may be silent."""
@@ -75,49 +77,47 @@ class Connections:
         body: Body,
     ) -> Answer:
         went = 0
-        connection.putrequest(method, target, skip_accept_encoding=True)
-        for name, value in {**headers, "Content-Length": str(body.size_bytes)}.items():
-            connection.putheader(name, value)
+        head = request_head(method, _host_of(connection), target, {**headers, "Content-Length": str(body.size_bytes)})
+        sock = _socket_of(connection)
         broken: OSError | None = None
         try:
             if body.size_bytes <= _SMALL_BYTES:
-                connection.endheaders(b"".join(body.source.chunks(body.start, body.size_bytes)))
+                content = b"".join(body.source.chunks(body.start, body.size_bytes))
+                sock.sendall(head + content)
                 went = body.size_bytes
                 body.moved(went)
             else:
-                connection.endheaders()
+                sock.sendall(head)
                 for size in _stream(connection, body):
                     went += size
                     body.moved(size)
         except OSError as error:  # the server may have refused what it had not yet read
             broken = error
         try:
-            answer = connection.getresponse()
-            content = answer.read(_LONGEST_ERROR_BYTES)
+            reply = Reply(sock)
+            content = reply.read(_LONGEST_ERROR_BYTES)
         except _CUT as error:
             body.moved(-went)
             raise (broken or error) from None
-        said = Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, content)
-        if said.status >= 300:
+        if reply.status >= 300:
             body.moved(-went)
-        if broken is not None or not answer.isclosed():
+        if broken is not None or not reply.is_read:
+            reply.close()
             self._drop(connection)
-        return said
+        return Answer(reply.status, reply.headers, content)
 
-    def fetch(self, url: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+    def fetch(self, url: str, headers: Mapping[str, str]) -> Reply:
         """Ask for something once and return the answer, to be read to its end before the thread asks again."""
         connection, target, kept = self._to(url)
         try:
-            connection.request("GET", target, headers=dict(headers))
-            return connection.getresponse()
+            return _asked(connection, target, headers)
         except _CUT:
             self._drop(connection)
             if not kept:
                 raise
         connection, target, _ = self._to(url)
         try:
-            connection.request("GET", target, headers=dict(headers))
-            return connection.getresponse()
+            return _asked(connection, target, headers)
         except _CUT:
             self._drop(connection)
             raise
@@ -157,6 +157,27 @@ class Connections:
     def _drop(self, connection: http.client.HTTPConnection) -> None:
         with contextlib.suppress(OSError):
             connection.close()
+
+
+def _host_of(connection: http.client.HTTPConnection) -> str:
+    """Return the Host header's value: without the port where it is the usual one, since signatures cover it."""
+    host = f"[{connection.host}]" if ":" in connection.host else connection.host
+    if not host.isascii():
+        host = host.encode("idna").decode("ascii")
+    return host if connection.port == connection.default_port else f"{host}:{connection.port}"
+
+
+def _socket_of(connection: http.client.HTTPConnection) -> socket.socket:
+    if connection.sock is None:
+        connection.connect()
+    sock: socket.socket = connection.sock
+    return sock
+
+
+def _asked(connection: http.client.HTTPConnection, target: str, headers: Mapping[str, str]) -> Reply:
+    sock = _socket_of(connection)
+    sock.sendall(request_head("GET", _host_of(connection), target, headers))
+    return Reply(sock)
 
 
 def _stream(connection: http.client.HTTPConnection, body: Body) -> Iterator[int]:

@@ -1,6 +1,6 @@
 """The sending of a listing: hashing, telling and sending of different files at the same time.
 
-One thread calculates the MD5s and one the SHA-256s of large files, the caller's thread tells what they found to the
+Two threads calculate the MD5s and one the SHA-256s of large files, the caller's thread tells what they found to the
 server, and the crew sends what the server signed.
 """
 
@@ -29,6 +29,7 @@ _BATCH_FILES = 250
 _FIRST_BATCH_FILES = 50
 _BATCH_BYTES = 32 << 20
 _WINDOW_PARTS = 4
+_MD5_THREADS = 2
 _AHEAD = 3
 _TOLD_AT_ONCE = 500
 _WAITING = 64
@@ -139,7 +140,7 @@ class Sending:
         if self._unchanged_from:
             self._sizes_before = self._calls.sizes(self._unchanged_from)
         with (
-            ThreadPoolExecutor(1, thread_name_prefix="md5") as md5_pool,
+            ThreadPoolExecutor(_MD5_THREADS, thread_name_prefix="md5") as md5_pool,
             ThreadPoolExecutor(1, thread_name_prefix="sha256") as sha256_pool,
         ):
             try:
@@ -298,9 +299,9 @@ class Sending:
 
     def _renewal(self, file: v1.UploadFile, url: v1.UploadUrl) -> Renew:
         """Return how a request for a file that is told is signed anew."""
-        request = self._declaration([file], only_missing=True)
 
         def renew() -> v1.SignedRequest | None:
+            request = self._declaration([file], only_missing=True)
             found = (again for again in self._calls.declare(request) if again.part_number == url.part_number)
             fresh = next(found, None)
             return None if fresh is None else fresh.request

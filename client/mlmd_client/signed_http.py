@@ -180,9 +180,8 @@ class SignedHttp:
         try:
             if response.status not in (200, 206):
                 content = response.read(_LONGEST_ERROR_BYTES)
-                ended = response.isclosed()
-                named = {name.lower(): value for name, value in response.getheaders()}
-                yield Answer(response.status, named, content)
+                ended = response.is_read
+                yield Answer(response.status, response.headers, content)
                 return
             if ranged and response.status != 206:
                 raise whole_instead(path, request.url)
@@ -191,11 +190,10 @@ class SignedHttp:
             while left and (size := response.readinto(buffer[: min(len(buffer), left)])):
                 left -= size
                 yield buffer[:size]
-            if left and response.length:
-                raise http.client.IncompleteRead(b"", response.length)
-            ended = response.isclosed()
+            ended = response.is_read
         finally:
             if not ended:
+                response.close()
                 self.connections.drop(request.url)
 
 

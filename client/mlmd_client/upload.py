@@ -27,7 +27,7 @@ from mlmd_client.signed_http import PATIENCE, Patience, SignedHttp
 from mlmd_client.transfer_errors import FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND
 from mlmd_client.upload_journal import UploadNote
 
-DEFAULT_WORKERS = 8
+DEFAULT_WORKERS = 16
 _SMALLEST_PART_BYTES = 5 << 20
 
 

@@ -1,0 +1,108 @@
+"""The way out of a folder that this process reads itself: files are copied as they are, and the copies verified."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+
+from mlmd_client.bounded_work import Crew
+from mlmd_client.download_target import DownloadTarget, disk_explained, is_same
+from mlmd_client.file_doors import FileDoor, HandedFile
+from mlmd_client.progress import Meter
+from mlmd_client.transfer_errors import DamagedBytes, Stopped
+
+_BATCH_FILES = 32
+_BATCH_BYTES = 16 << 20
+
+
+class FolderFetching:
+    """Copies files of one artifact, several small ones in one piece of work; `files_reused` were there before."""
+
+    def __init__(
+        self, door: FileDoor, artifact_id: int, target: DownloadTarget, meter: Meter, stop: threading.Event
+    ) -> None:
+        self._door = door
+        self._artifact_id = artifact_id
+        self._target = target
+        self._meter = meter
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._batch: list[v1.File] = []
+        self._room = _BATCH_BYTES
+        self.files_reused = 0
+
+    def submit(self, crew: Crew, file: v1.File) -> None:
+        """Take a file; it is copied with others, by `flush` at the latest."""
+        self._batch.append(file)
+        self._room -= file.size_bytes
+        if self._room <= 0 or len(self._batch) >= _BATCH_FILES:
+            self.flush(crew)
+
+    def flush(self, crew: Crew) -> None:
+        """Hand what was taken to the crew."""
+        if self._batch:
+            crew.submit(partial(self._copy, self._batch))
+            self._batch, self._room = [], _BATCH_BYTES
+
+    def _copy(self, files: list[v1.File]) -> None:
+        with disk_explained(self._target.root):
+            places = {file.path: self._target.place(file.path) for file in files}
+            wanted = [file for file in files if not self._is_there(places[file.path], file)]
+            temporaries = [self._target.temporary(places[file.path]) for file in wanted]
+            try:
+                self._copied(wanted, temporaries, [places[file.path] for file in wanted])
+            finally:
+                for temporary in temporaries:
+                    with contextlib.suppress(OSError):
+                        temporary.unlink()
+
+    def _is_there(self, place: Path, file: v1.File) -> bool:
+        if not is_same(place, file.size_bytes, file.sha256):
+            return False
+        with self._lock:
+            self.files_reused += 1
+        self._meter.moved(file.path, file.size_bytes)
+        self._meter.finished(file.path)
+        return True
+
+    def _copied(self, files: list[v1.File], temporaries: list[Path], places: list[Path]) -> None:
+        """Copy files and name those that are what they should be; raises DamagedBytes when one is not."""
+        handed = [self._handed(file, temporary) for file, temporary in zip(files, temporaries, strict=True)]
+        found = self._door.give_out(self._artifact_id, handed) if handed else []
+        bad: v1.File | None = None
+        for file, temporary, place, (sha256, _) in zip(files, temporaries, places, found, strict=True):
+            if sha256 == file.sha256 if file.sha256 else temporary.stat().st_size == file.size_bytes:
+                self._target.name(temporary, place)
+                self._meter.finished(file.path)
+            else:
+                bad = bad or file
+        if bad is not None:
+            raise damaged(self._artifact_id, bad.path)
+
+    def _handed(self, file: v1.File, temporary: Path) -> HandedFile:
+        @contextlib.contextmanager
+        def opened() -> Iterator[int]:
+            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            try:
+                yield descriptor
+            finally:
+                os.close(descriptor)
+
+        return HandedFile(file.path, file.size_bytes, opened, partial(self._moved, file.path))
+
+    def _moved(self, path: str, size_bytes: int) -> None:
+        if self._stop.is_set():
+            raise Stopped.saying("The transfer was stopped.")
+        self._meter.moved(path, size_bytes)
+
+
+def damaged(artifact_id: int, path: str) -> DamagedBytes:
+    """Return the error for bytes that are not those of the manifest."""
+    return DamagedBytes.saying(
+        f"The file {path!r} of artifact {artifact_id} has changed in the store, or was never what its manifest says; "
+        "restore it from a copy."
+    )
