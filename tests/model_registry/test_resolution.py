@@ -2,6 +2,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mlmd_model_registry.registry import announce_changes
 from mlmd_model_registry.resolution import digest_of
 from mlmd_model_registry.resolve_cache import ResolveCache
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import Code, StoreError
+from mlmd_schemas.errors import Code, NotFound, StoreError, Unavailable
 from mlmd_schemas.pb.v1 import artifacts_pb2
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_schemas.tables.own import FILE
@@ -166,7 +167,7 @@ def test_the_cache_is_never_stale_after_a_move(registry: Registry, resolve: Reso
     ended = threading.Event()
 
     def keep_it_warm() -> None:
-        while not ended.is_set():
+        while not ended.wait(0.002):  # a loop without rest would keep the moves from their turn
             resolve("models:/fraud@champion")
 
     threads = [threading.Thread(target=keep_it_warm) for _ in range(4)]
@@ -209,3 +210,67 @@ def test_what_another_server_changed_is_seen_after_a_while(registry: Registry) -
     time.sleep(0.06)
     assert cache.peek(key) is None
     assert cache.get(key, make).response.number == 2
+
+
+def test_one_thread_makes_what_many_ask_for() -> None:
+    cache = ResolveCache(fresh_seconds=60)
+    key = ("models:/fraud", "", False)
+    made: list[int] = []
+    asked, goes_on = threading.Event(), threading.Event()
+
+    def make() -> v1.ResolveModelResponse:
+        made.append(1)
+        asked.set()
+        assert goes_on.wait(30)
+        return v1.ResolveModelResponse(number=len(made))
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(cache.get, key, make)]
+        assert asked.wait(30)
+        answers += [pool.submit(cache.get, key, make) for _ in range(7)]
+        goes_on.set()
+        assert {answer.result(60).response.number for answer in answers} == {1}
+    assert len(made) == 1
+
+
+def test_an_answer_that_fails_is_made_by_each_who_asks() -> None:
+    cache = ResolveCache()
+
+    def make() -> v1.ResolveModelResponse:
+        raise NotFound("model: there is none.")
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = [pool.submit(cache.get, ("models:/none", "", False), make) for _ in range(16)]
+        assert {type(answer.exception(60)) for answer in answers} == {NotFound}
+
+
+def test_an_answer_is_made_anew_by_one_while_the_others_have_the_old_one() -> None:
+    cache = ResolveCache(fresh_seconds=20)
+    key = ("models:/fraud", "", False)
+    first = cache.get(key, lambda: v1.ResolveModelResponse(number=1))
+    assert cache.peek(key) is first
+    first.renewed_from = 0  # as if it were old
+    assert cache.peek(key) is None, "who asks now goes and makes it"
+
+    def make() -> v1.ResolveModelResponse:
+        assert cache.peek(key) is first
+        assert cache.get(key, lambda: v1.ResolveModelResponse(number=3)) is first
+        return v1.ResolveModelResponse(number=2)
+
+    assert cache.get(key, make).response.number == 2
+    assert cache.peek(key) is not first
+
+
+def test_a_database_that_is_away_for_a_moment_is_not_noticed_while_the_answer_counts() -> None:
+    cache = ResolveCache(fresh_seconds=20)
+    key = ("models:/fraud", "", False)
+    first = cache.get(key, lambda: v1.ResolveModelResponse(number=1))
+
+    def away() -> v1.ResolveModelResponse:
+        raise Unavailable("The database is away.")
+
+    first.renewed_from = 0
+    assert cache.get(key, away) is first
+    first.until = 0
+    with pytest.raises(Unavailable):
+        cache.get(key, away)
