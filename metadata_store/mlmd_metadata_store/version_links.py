@@ -26,6 +26,7 @@ _COLLECTIONS = (
     .join(TYPE, IS_COLLECTION)
     .where(COLLECTION.c.context_id.in_(_IDS))
 )
+_NAMES = sa.select(CONTEXT.c.id, CONTEXT.c.name).where(CONTEXT.c.id.in_(_IDS))
 _VERSION_COLUMNS = (VERSION.c.context_id, VERSION.c.number, VERSION.c.artifact_id, VERSION.c.create_ms)
 _OF_ARTIFACTS = sa.select(*_VERSION_COLUMNS).where(VERSION.c.artifact_id.in_(_IDS))
 _BY_KEY = sa.select(*_VERSION_COLUMNS).where(
@@ -98,12 +99,19 @@ def _by(tx: Transaction, rows: Iterable[Any], field: str) -> dict[int, list[v1.V
     return found
 
 
+def _models_of(tx: Transaction, context_ids: Collection[int]) -> dict[int, v1.Collection]:
+    """Return registered models as the collections that they are too: by their names alone, of no type."""
+    rows = tx.rows_in(_NAMES, context_ids)
+    return {context_id: v1.Collection(context_id=context_id, name=tx.text.decode(name)) for context_id, name in rows}
+
+
 def _versions(tx: Transaction, rows: Sequence[Any]) -> list[v1.Version]:
     """Return the messages of rows of _VERSION_COLUMNS, newest first within a collection."""
     contexts = {row[0] for row in rows}
     if not contexts:
         return []
     collections, aliases = collections_of(tx, contexts), aliases_of_collections(tx, contexts)
+    collections |= _models_of(tx, contexts - set(collections))
     versions = []
     for context_id, number, artifact_id, create_ms in sorted(rows, key=lambda row: (row[0], -row[1])):
         collection = collections.get(context_id, v1.Collection())

@@ -50,6 +50,14 @@ def test_aliases_move_and_are_resolved(fraud: Graph) -> None:
     assert fraud.ask(back)["rollbackModelAlias"]["move"] == {"toNumber": "1", "rollsBack": "2"}
 
 
+def test_an_artifact_tells_which_version_of_a_model_it_is(fraud: Graph) -> None:
+    asked = """{ modelVersion(model: "team/模型", version: "1") { version { artifact {
+      versions { typeName name number aliases collection { name } } } } } }"""
+    (version,) = fraud.ask(asked)["modelVersion"]["version"]["artifact"]["versions"]
+    assert (version["typeName"], version["name"], version["aliases"]) == ("", "team/模型", ["champion"])
+    assert version["collection"] is None, "a registered model is asked for by `model`"
+
+
 def test_errors_carry_their_code(fraud: Graph) -> None:
     refused = fraud.refusal(MOVE, version="2", expected="7")
     assert (refused[0], "version 1" in refused[1]) == ("FAILED_PRECONDITION", True)
