@@ -3,7 +3,6 @@
 import enum
 import logging
 import os
-import tempfile
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -112,6 +111,8 @@ def journal_folder(target: str) -> Path:
     try:
         root = Path(chosen) if chosen else Path.home() / ".local" / "state"
     except RuntimeError:  # nobody's home
+        import tempfile  # seldom needed, and slow to import
+
         root = Path(tempfile.gettempdir())
     if not os.environ.get("MLMD_JOURNAL"):
         root = root / "mlmd" / "journal"

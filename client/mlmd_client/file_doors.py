@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from mlmd_client.calls import Transport
-from mlmd_client.grpc_transport import GrpcTransport
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +51,4 @@ def door_of(transport: Transport) -> FileDoor | None:
 
 def own_headers(transport: Transport) -> dict[str, str]:
     """Return what the server wants to hear from its callers over HTTP."""
-    return dict(transport.headers) if isinstance(transport, GrpcTransport) else {}
+    return dict(getattr(transport, "headers", {}))

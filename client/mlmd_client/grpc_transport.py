@@ -4,13 +4,13 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
 from google.protobuf.message import Message
 
 from mlmd_client.calls import CallError, M, Metadata
+from mlmd_client.tls import Tls
 
 _CANCELLED = 1
 _UNREACHED = ("failed to connect", "DNS resolution failed", "Name resolution failure", "errors resolving")
@@ -24,15 +24,6 @@ _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
 """The server's limits on messages are the ones that count; a proxy for web pages is no way to a store."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """How TLS is spoken, as PEM. Without `ca` the authorities that gRPC brings along are trusted."""
-
-    ca: bytes | None = None
-    key: bytes | None = None
-    certificate: bytes | None = None
 
 
 class GrpcTransport:

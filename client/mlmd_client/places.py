@@ -1,7 +1,6 @@
 """Where a process stands: a rank of a distributed training, a child of a process with a run, or alone."""
 
 import os
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,6 +80,8 @@ def _key(environment: Mapping[str, str], size: int) -> str:
         if environment.get(names[0]):
             parts = [f"{name}={environment[name]}" for name in names if environment.get(name)]
             if environment.get("LOCAL_WORLD_SIZE") == str(size):  # one machine: ranks are children of one launcher
+                import socket  # seldom needed
+
                 parts.append(f"{socket.gethostname()}:{os.getppid()}")
             return " ".join(parts)[:255]
     return ""

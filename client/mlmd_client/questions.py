@@ -1,17 +1,20 @@
-"""What can be asked of a store: what is there, where it came from, what came of it, what is different."""
+"""What can be asked of a store: what is there, where it came from, what came of it, what is different.
+
+What answers is loaded when it is asked, so that whoever only logs does not wait for it.
+"""
 
 from typing import TYPE_CHECKING, Any
 
-from mlmd_client.comparison import Comparison, Owner
 from mlmd_client.failures import refused
 from mlmd_client.finding import RunFacts, find, run_target
 from mlmd_client.service import Service
 from mlmd_client.tables import Table
 from mlmd_client.versions import Version
-from mlmd_client.walks import Graph, Key, differences, walk, walk_options
 
 if TYPE_CHECKING:
+    from mlmd_client.comparison import Comparison, Owner
     from mlmd_client.run import Run
+    from mlmd_client.walks import Graph, Key
 
 
 class Questions:
@@ -47,7 +50,7 @@ class Questions:
         self.settle()
         return find(self.service, kind, where, order=order, limit=limit)
 
-    def lineage(self, what: "str | int | Version | Run | RunFacts", hops: int = 0, **options: Any) -> Graph:
+    def lineage(self, what: "str | int | Version | Run | RunFacts", hops: int = 0, **options: Any) -> "Graph":
         """Return everything that something came from and that came from it.
 
         `hops` bounds the walk (0 means 100); `options` are those of `mlmd.v1.LineageOptions`.
@@ -57,28 +60,34 @@ class Questions:
         """
         return self.provenance(what, hops, **options).joined(self.impact(what, hops, **options))
 
-    def provenance(self, what: "str | int | Version | Run | RunFacts", hops: int = 0, **options: Any) -> Graph:
+    def provenance(self, what: "str | int | Version | Run | RunFacts", hops: int = 0, **options: Any) -> "Graph":
         """Return what something came from: its `data`, `code` and `parameters`, and the graph.
 
         >>> [source.name for source in store.provenance("churn@1").data]
         ['churn-train/1']
         """
+        from mlmd_client.walks import walk, walk_options
+
         return walk(self.service, "provenance", self._node(what), walk_options(hops, options))
 
-    def impact(self, what: "str | int | Version | Run | RunFacts", hops: int = 0, **options: Any) -> Graph:
+    def impact(self, what: "str | int | Version | Run | RunFacts", hops: int = 0, **options: Any) -> "Graph":
         """Return what came from something: its `models`, those that serve first, and the graph.
 
         >>> len(store.impact("churn-train@1").models)
         2
         """
+        from mlmd_client.walks import walk, walk_options
+
         return walk(self.service, "impact", self._node(what), walk_options(hops, options))
 
-    def compare(self, *what: "str | Version | Run | RunFacts") -> Comparison:
+    def compare(self, *what: "str | Version | Run | RunFacts") -> "Comparison":
         """Return runs and versions side by side; a version stands for the run that made it, too.
 
         >>> store.compare("churn@1", "churn@2").best("auc")
         'churn@2'
         """
+        from mlmd_client.comparison import Comparison
+
         if not what:
             raise refused("compare: name at least one run or version.")
         return Comparison(self.service, [self._subject(one) for one in what])
@@ -89,18 +98,20 @@ class Questions:
         >>> store.diff("churn@1", "churn@2").where(what="lr")[0]["churn@1"]
         0.1
         """
+        from mlmd_client.walks import differences
+
         first, second = self._node(before), self._node(after)
         if first[0] != second[0]:
             raise refused("diff: one is a version and the other a run; give two versions or two runs.")
         names = (self._subject(before)[0], self._subject(after)[0])
         return differences(self.service, first, second, names)
 
-    def _node(self, what: Any) -> Key:
+    def _node(self, what: Any) -> "Key":
         self.settle()
         execution_id = run_target(self.service, what)
         return ("artifact", self.version(what).id) if execution_id is None else ("execution", execution_id)
 
-    def _subject(self, what: Any) -> tuple[str, list[Owner]]:
+    def _subject(self, what: Any) -> "tuple[str, list[Owner]]":
         self.settle()
         execution_id = run_target(self.service, what)
         if execution_id is not None:

@@ -1,6 +1,5 @@
 """A run: what is done between two moments, with what it read, made and measured."""
 
-import asyncio
 import atexit
 import contextvars
 import logging
@@ -323,12 +322,14 @@ class Run(RunMetrics, RunArtifacts):
                 os.environ[RUN_VARIABLE] = self._told_before
         if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
             self.finish()
-        elif isinstance(error, KeyboardInterrupt | asyncio.CancelledError):
+        elif isinstance(error, KeyboardInterrupt) or _is_cancelled(error):
             self.finish("CANCELED", _told(error))
         else:
             self.finish("FAILED", _told(error))
 
     async def __aenter__(self) -> Self:
+        import asyncio  # slow to import, and whoever is here has it
+
         await asyncio.to_thread(self.start)
         self._reset = _CURRENT.set(self)
         return self
@@ -339,6 +340,8 @@ class Run(RunMetrics, RunArtifacts):
         if self._reset is not None:
             _CURRENT.reset(self._reset)
             self._reset = None
+        import asyncio
+
         await asyncio.to_thread(self.__exit__, kind, error, trace)
 
     def __repr__(self) -> str:
@@ -356,3 +359,9 @@ def _as_joined(settings: RunSettings, token: str) -> RunSettings:
 
 def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Tell whether a task of asyncio was cancelled; where asyncio was not loaded, none was."""
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)

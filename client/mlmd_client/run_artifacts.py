@@ -1,6 +1,5 @@
 """What a run reads and makes: using is lineage."""
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,6 +118,8 @@ class RunArtifacts:
         if not self.is_writer:
             return None
         self.id  # noqa: B018 - raises Unreachable before anything is sent
+        import tempfile  # slow to import
+
         with tempfile.TemporaryDirectory(prefix="mlmd-") as folder:
             path, facts = _path_of(data, Path(folder), name)
             known = {key: value_of(value, key) for key, value in facts.items() if key not in values}

@@ -8,14 +8,18 @@
 | a folder's path; None is `./mlmd-data` | SQLite and the bytes of artifacts in that folder, in this process |
 
 What runs in this process belongs to the server and is found by the entry points of the group `mlmd.transports`, so that
-the client stays light: `embedded` is called with the target, `connection_config` with MLMD's ConnectionConfig.
+the client stays light: `embedded` is called with the target, `connection_config` with MLMD's ConnectionConfig. grpcio,
+half of the time that an import would take, is loaded when a server is asked for.
 """
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlmd_client.calls import CallError, Metadata, Transport
-from mlmd_client.grpc_transport import GrpcTransport, Tls
+from mlmd_client.tls import Tls
+
+if TYPE_CHECKING:
+    from mlmd_client.grpc_transport import GrpcTransport
 
 __all__ = [
     "CallError",
@@ -33,6 +37,14 @@ DEFAULT_PORT = 8080
 _INVALID_ARGUMENT = 3
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:/\[\]\s@]+)(:(?P<port>\d{1,5}))?")
 _EXTRAS = {"MySQLdb": "server,mysql", "minio": "server,s3"}
+
+
+def __getattr__(name: str) -> Any:
+    if name != "GrpcTransport":
+        raise AttributeError(f"module 'mlmd_client.transport' has no attribute {name!r}")
+    from mlmd_client.grpc_transport import GrpcTransport
+
+    return GrpcTransport
 
 
 class MissingExtra(ImportError):
@@ -53,6 +65,8 @@ def open_transport(target: str | None = None, *, token: str = "", tls: Tls | Non
         secure = target is not None and target.startswith("grpcs://")
         if tls is not None and not secure:
             raise _refusal(f"target: TLS was asked for and {target!r} is without; write grpcs://{address}.")
+        from mlmd_client.grpc_transport import GrpcTransport
+
         return GrpcTransport(address, token=token, tls=(tls or Tls()) if secure else None)
     return call_entry_point("embedded", target)
 

@@ -45,3 +45,32 @@ def test_an_import_brings_nothing_but_what_a_bare_install_has(module: str, tmp_p
     foreign = {name for name in tops if not name.startswith(("_", "mlmd_"))} - BARE - BROUGHT_BY_GRPC
     assert foreign == set()
     assert {name for name in tops if name.startswith("mlmd_")} <= OURS
+
+
+HEAVY = {"grpc", "asyncio", "ssl", "http", "socket", "sqlite3", "subprocess", "tempfile", "importlib.metadata"}
+"""What takes its time, and is needed when a store is opened, a file is sent or a graph is asked for, not before."""
+PB = {
+    "mlmd_schemas.pb.metadata_store_pb2",
+    "mlmd_schemas.pb.metadata_store_service_pb2",
+    "mlmd_schemas.pb.v1.collections_pb2",
+    "mlmd_schemas.pb.v1.metrics_pb2",
+    "mlmd_schemas.pb.v1.runs_pb2",
+    "mlmd_schemas.pb.v1.server_pb2",
+}
+MOST_OF_OURS = 30
+
+
+def test_what_logs_is_there_before_anything_heavy_is_loaded(tmp_path: Path) -> None:
+    """Counted rather than timed: whoever else uses the machine has no part in it."""
+    program = (
+        "import json, sys; sys.path[:0] = sys.argv[1:]; from mlmd_client import Run, Store, Version; "
+        "print(json.dumps(sorted(sys.modules)))"
+    )
+    folders = [str(ROOT / name) for name in ("client", "schemas", "metrics")]
+    done = subprocess.run(
+        [sys.executable, "-c", program, *folders], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    loaded = set(json.loads(done.stdout))
+    assert loaded & HEAVY == set()
+    assert {name for name in loaded if name.endswith("_pb2") and name.startswith("mlmd_")} <= PB
+    assert len([name for name in loaded if name.startswith("mlmd_client")]) <= MOST_OF_OURS
