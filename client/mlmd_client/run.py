@@ -102,6 +102,7 @@ class Run(RunMetrics, RunArtifacts):
         self._reset: contextvars.Token[Run | None] | None = None
         self._told_environment = False
         self._told_before: str | None = None
+        self._kept: dict[str, int] = {}
 
     # --- what it is ---------------------------------------------------------------------------------------------------
 
@@ -212,6 +213,10 @@ class Run(RunMetrics, RunArtifacts):
         answer = service.write(START_RUN, self._start_request(), new_key())
         self._addressee.learn(answer.run)
         self._addressee.token = answer.token
+
+    def _lives(self) -> bool:
+        run = self._store.service.read(JOIN_RUN, v1.JoinRunRequest(token=self._addressee.token)).run
+        return bool(run.state == v1.RUN_STATE_RUNNING)
 
     def _new_outbox(self) -> Outbox:
         beats = self.is_writer and not self._settings.is_joined and self._pid == os.getpid()

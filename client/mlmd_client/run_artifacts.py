@@ -34,6 +34,8 @@ class RunArtifacts:
     is_writer: bool
     _store: "Store"
     _addressee: "Addressee"
+    _kept: dict[str, int]
+    """How many versions of each name rank 0 keeps, as far as this rank knows."""
 
     @property
     def id(self) -> int:
@@ -41,6 +43,10 @@ class RunArtifacts:
         raise NotImplementedError
 
     def _outbox(self) -> "Outbox":
+        raise NotImplementedError
+
+    def _lives(self) -> bool:
+        """Whether the server takes the run for one that goes on."""
         raise NotImplementedError
 
     def use(self, what: "str | int | Version", *, type: str = "") -> Version:
@@ -62,11 +68,11 @@ class RunArtifacts:
         *,
         properties: Mapping[str, Any] | None = None,
         type: str = DATASET_TYPE,
-    ) -> Version | None:
+    ) -> Version:
         """Keep data that the run made as the next version of a name: file, folder, DataFrame or array.
 
-        Data that is there already, byte for byte, is not sent again: the version that has it is returned. On a rank
-        that does not write nothing is kept, and None returned. Raises Refused.
+        Data that is there already, byte for byte, is not sent again: the version that has it is returned. A rank that
+        does not write keeps nothing and gets the version of rank 0 (`AwaitedVersion`). Raises Refused.
 
         >>> with store.run("doc/dataset") as run:
         ...     run.log_dataset("doc-data", pandas.DataFrame({"x": [1, 2]}), properties={"split": "train"}).ref
@@ -81,10 +87,10 @@ class RunArtifacts:
         *,
         properties: Mapping[str, Any] | None = None,
         type: str = MODEL_TYPE,
-    ) -> Version | None:
+    ) -> Version:
         """Keep a model that the run made as the next version of a name: a file, a folder, or an object to pickle.
 
-        Raises Refused. On a rank that does not write nothing is kept, and None returned.
+        A rank that does not write keeps nothing and gets the version of rank 0 (`AwaitedVersion`). Raises Refused.
 
         >>> with store.run("doc/model") as run:
         ...     run.log_model("doc-model", {"weights": [1, 2]}).ref
@@ -99,7 +105,7 @@ class RunArtifacts:
         *,
         properties: Mapping[str, Any] | None = None,
         type: str = ARTIFACT_TYPE,
-    ) -> Version | None:
+    ) -> Version:
         """Keep anything else that the run made as the next version of a name. Raises Refused.
 
         >>> with store.run("doc/artifact") as run:
@@ -110,13 +116,13 @@ class RunArtifacts:
 
     def _log(
         self, name: str, data: Any, type_name: str, properties: Mapping[str, Any] | None, *, reuse: bool
-    ) -> Version | None:
+    ) -> Version:
         outbox = self._outbox()
         checked_name(name, "name")
         given = dict(properties or {})
         values = {key: value_of(value, f"properties[{key!r}]") for key, value in given.items()}
         if not self.is_writer:
-            return None
+            return self._awaited(name, reuse=reuse)
         self.id  # noqa: B018 - raises Unreachable before anything is sent
         import tempfile  # slow to import
 
@@ -127,6 +133,17 @@ class RunArtifacts:
             version = self._store.keep(artifact, name, path, reuse=reuse)
         self._record(outbox, version, pb.Event.OUTPUT)
         return version
+
+    def _awaited(self, name: str, *, reuse: bool) -> Version:
+        """Return what rank 0 keeps at the same place of the program, without waiting for it."""
+        from mlmd_client.awaited import AwaitedVersion, await_output
+
+        self._kept[name] = self._kept.get(name, 0) + 1
+
+        def find(number: int = self._kept[name]) -> Version:
+            return await_output(self._store, self.id, name, number, any_will_do=reuse, lives=self._lives)
+
+        return AwaitedVersion(self._store, name, find)
 
     def _record(self, outbox: "Outbox", version: Version, kind: "pb.Event.Type") -> None:
         path = pb.Event.Path(steps=[pb.Event.Path.Step(key=version.name)]) if version.name else None

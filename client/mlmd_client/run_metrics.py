@@ -147,11 +147,12 @@ class RunMetrics:
 
     def _put(self, method: str, request: Any, of: "Version | None") -> None:
         path = f"{_METRICS}/{method}"
+        if not self.is_writer:
+            return
         if of is not None:
             for owner in owners_of(path, request):
                 owner.artifact_id = of.id
-        if self.is_writer:
-            self._outbox().put(path, request)
+        self._outbox().put(path, request)
 
 
 def _checked_key(name: str, slice_name: str) -> None:

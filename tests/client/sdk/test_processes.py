@@ -8,8 +8,9 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import pandas
 import pytest
-from mlmd_client.failures import Refused
+from mlmd_client.failures import NotFound, Refused
 from mlmd_client.places import Place, place_of
 from mlmd_client.run import Run, current_run
 from mlmd_client.store import Store
@@ -170,6 +171,28 @@ def test_ranks_share_a_run_and_rank_0_writes(store: Store) -> None:
     assert (row["state"], row["rank0"]) == ("COMPLETE", 1.0)
     assert "rank1" not in row
     assert points(store, row["id"], "loss") == [(0, 0.0)]
+
+
+def test_other_ranks_get_what_rank_0_keeps_and_wait_only_when_they_look(store: Store) -> None:
+    other = store.run("many/kept", join="job-8", rank=1).start()
+    models = [other.log_model("m", {"w": number}) for number in range(2)]
+    data = [other.log_dataset("d", pandas.DataFrame({"x": [1]})) for _ in range(2)]
+    assert repr(models[1]) == "<Version of m, kept by rank 0>"
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(lambda one=one: one.ref) for one in (*models, data[1])]
+        writer = store.run("many/kept", join="job-8", rank=0).start()
+        assert not any(one.done() for one in asked)
+        kept = [writer.log_model("m", {"w": number}) for number in range(2)]
+        kept.append(writer.log_dataset("d", pandas.DataFrame({"x": [1]})))
+        kept.append(writer.log_dataset("d", pandas.DataFrame({"x": [1]})))
+        assert [one.result(60) for one in asked] == ["m@1", "m@2", "d@1"] == [one.ref for one in kept[:3]]
+    assert models[0].load() == {"w": 0}
+    late = other.log_model("never", {"w": 1})
+    writer.finish()
+    with pytest.raises(NotFound, match="kept nothing under the name 'never'"):
+        late.id  # noqa: B018
+    other.finish()
+    assert store.versions("m").column("number") == [2, 1]
 
 
 @pytest.mark.parametrize(
