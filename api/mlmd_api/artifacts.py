@@ -36,7 +36,16 @@ class TenantArtifacts:
 def artifact_methods(calls: "Iterable[ArtifactCall]", tenants: TenantArtifacts) -> list[Method]:
     """Return the methods of the artifact store."""
     return [
-        Method(call.service, call.name, call.request, call.response, call.role, partial(_run, tenants, call))
+        Method(
+            call.service,
+            call.name,
+            call.request,
+            call.response,
+            call.role,
+            partial(_run, tenants, call),
+            call.largest_bytes,
+            call.instead,
+        )
         for call in calls
     ]
 

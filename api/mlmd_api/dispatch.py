@@ -228,6 +228,11 @@ class Dispatcher:
         course.identity = self._identify(method, call.metadata)
         _check_role(method.name, method.role, course.identity)
         self._check_size(call)
+        if 0 < method.largest_bytes < len(call.body):
+            raise ResourceExhausted(
+                f"request: it has {len(call.body)} bytes, more than the {method.largest_bytes} of one {method.name}; "
+                f"{method.instead}."
+            )
         caller = _caller(call, course)
         caller.check_deadline()
         response = method.run(caller, call.codec.read(method.request, call.body))

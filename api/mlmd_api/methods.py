@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class Method:
     """One unary method of one service.
 
-    `role` is the least role that may call it; None means that nobody needs to say who they are.
+    `role` is the least role that may call it; None means that nobody needs to say who they are. A request of more than
+    `largest_bytes` (0: the server's own limit) is refused before it is read, with what to do `instead`.
     """
 
     service: str
@@ -27,6 +28,8 @@ class Method:
     response: type[Message]
     role: Role | None
     run: Callable[[Caller, Any], Message]
+    largest_bytes: int = 0
+    instead: str = ""
 
     @property
     def path(self) -> str:

@@ -33,6 +33,7 @@ from mlmd_artifact_store.manifests import (
     read_file,
     read_manifest,
 )
+from mlmd_artifact_store.ownership import Ownership
 from mlmd_artifact_store.proof import prove_files
 from mlmd_artifact_store.restoring import begin_restore, drop_restore, find_restore
 from mlmd_artifact_store.upload_rows import (
@@ -57,6 +58,7 @@ class Artifacts:
     def __init__(self, store: Store, blobs: BlobStore, tenant: str = "", externals: ExternalRoots = NO_ROOTS) -> None:
         self.store = store
         self.blobs = blobs
+        self.ownership = Ownership(blobs, tenant, store.store_uuid)
         self.externals = externals
         self.place = Place(tenant, blobs.uri)
 
@@ -70,6 +72,7 @@ class Artifacts:
 
     def begin_upload(self, request: v1.BeginUploadRequest, caller: Caller = LOCAL) -> v1.BeginUploadResponse:
         """Begin an upload in a transaction of its own."""
+        self.ownership.check()
         return self.store.database.write(caller, lambda tx: self.begin(tx, request))
 
     def begin_restore(self, artifact_id: int, caller: Caller = LOCAL) -> v1.BeginRestoreResponse:
@@ -116,6 +119,7 @@ class Artifacts:
         `md5` is that of a part whose MD5 is not declared yet, needed in an object store; what counts is the one that is
         declared at last.
         """
+        self.ownership.check()
         upload, file = self.pending(artifact_id, path, caller)
         key = upload.key_prefix + path
         check_part(file, part_number)
@@ -132,6 +136,7 @@ class Artifacts:
         """Return the store's name of a file's upload in parts, begun now if it was not."""
         if file.parts_name:
             return file.parts_name
+        self.ownership.check()
         key = upload.key_prefix + file.path
         name = self.blobs.begin_parts(key, file.media_type)
 
@@ -166,6 +171,7 @@ class Artifacts:
 
         Raises FailedPrecondition naming what lacks.
         """
+        self.ownership.check()
         upload = self.store.database.write(caller, lambda tx: seal(tx, artifact_id), repeatable=True)
         if upload is None:
             return self.store.database.read(caller, lambda tx: committed(tx, artifact_id))
@@ -184,6 +190,7 @@ class Artifacts:
 
         What requests that were signed before still store is deleted by later sweeps.
         """
+        self.ownership.check(fresh=True)
         found = self.store.database.write(caller, lambda tx: _abandon(tx, artifact_id), repeatable=True)
         if found is None:
             return

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 from mlmd_metadata_store.collection_methods import parse_artifact
 from mlmd_metadata_store.node_writes import create_nodes
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import CHUNK, Transaction, now_ms
 from mlmd_metadata_store.version_collections import collection_name
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -17,8 +17,15 @@ from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, Kind
 
 from mlmd_artifact_store.declarations import check_files
 from mlmd_artifact_store.locations import artifact_prefix
-from mlmd_artifact_store.manifests import Manifest, StoredFile, digest_of, files_like, read_manifest, write_manifest
-from mlmd_artifact_store.upload_rows import PendingFile, Upload, UploadState, insert_upload
+from mlmd_artifact_store.manifests import (
+    Manifest,
+    StoredFile,
+    digest_of_told,
+    files_like,
+    read_manifest,
+    write_manifest,
+)
+from mlmd_artifact_store.upload_rows import PendingFile, Upload, UploadState, insert_files, insert_upload
 
 _SET_URI = sa.update(ARTIFACT).where(ARTIFACT.c.id == sa.bindparam("artifact")).values(uri=sa.bindparam("new_uri"))
 _SAME = (
@@ -67,20 +74,21 @@ def begin_upload(tx: Transaction, place: Place, request: v1.BeginUploadRequest) 
         if artifact.HasField("name"):
             raise InvalidArgument("artifact.name: a version is named by its collection; leave it out.")
         collection_name(tx, type_name, request.collection)
-    digest = (
-        b"" if request.more_files else digest_of((file.path, file.size_bytes, file.sha256) for file in request.files)
-    )
+    digest = b"" if request.more_files else digest_of_told(request.files)
     wanted = digest or request.digest
     if request.reuse and (found := _same_content(tx, artifact, type_name, request.collection, wanted)):
         return found
-    files = pending_of(tx, request.files, request.unchanged_from_artifact_id)
     artifact.state = pb.Artifact.PENDING
     (artifact_id,) = create_nodes(tx, Kind.ARTIFACT, [artifact])
     prefix = artifact_prefix(place.tenant, type_name, request.collection or artifact.name, artifact_id)
     uri = place.uri(prefix)
     tx.execute(_SET_URI, {"artifact": artifact_id, "new_uri": tx.text.encode(uri)})
-    insert_upload(tx, _upload(tx, artifact_id, uri, prefix, request, digest), files)
-    to_send = sum(not file.source_key for file in files)
+    insert_upload(tx, _upload(tx, artifact_id, uri, prefix, request, digest))
+    to_send = 0
+    for start in range(0, len(request.files), CHUNK):  # the message is large enough; all rows at once would be larger
+        files = pending_of(tx, request.files[start : start + CHUNK], request.unchanged_from_artifact_id)
+        insert_files(tx, artifact_id, files)
+        to_send += sum(not file.source_key for file in files)
     return v1.BeginUploadResponse(artifact_id=artifact_id, uri=uri, files_to_send=to_send)
 
 
@@ -169,7 +177,7 @@ def record_external(tx: Transaction, request: v1.RecordExternalRequest) -> v1.Re
     root = _external_root(artifact.uri, request.files)
     artifact.state = pb.Artifact.LIVE
     (artifact_id,) = create_nodes(tx, Kind.ARTIFACT, [artifact])
-    digest = digest_of((file.path, file.size_bytes, file.sha256) for file in request.files)
+    digest = digest_of_told(request.files)
     files = [StoredFile(file.path, file.size_bytes, file.sha256, 0, "", file.media_type) for file in request.files]
     size_bytes = sum(file.size_bytes for file in files)
     manifest = Manifest(artifact_id, root, "", True, len(files), size_bytes, digest, now_ms())

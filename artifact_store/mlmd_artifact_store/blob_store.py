@@ -125,6 +125,12 @@ class BlobStore(Protocol):
     def tidy(self, prefix: str, before_ms: int) -> int:
         """Give up what was begun under a prefix before a time and never became a blob; return how much that was."""
 
+    def read_mark(self, name: str) -> bytes:
+        """Return a small note of the store's own, which is no blob; empty when there is none of that name."""
+
+    def make_mark(self, name: str, content: bytes, *, replace: bool = False) -> bytes:
+        """Leave a note unless there is one that is not to be replaced; return what is there now."""
+
 
 class Digests(NamedTuple):
     """What a store found of bytes that it wrote itself. The MD5 is b"" for larger files, which have no need of it."""

@@ -16,6 +16,8 @@ from mlmd_artifact_store.declaring import declare_files, sign_parts
 from mlmd_artifact_store.requests import Requests, file_page
 
 SERVICE = "mlmd.v1.ArtifactStore"
+LARGEST_BEGINNING_BYTES = 4 << 20
+"""What is read of files at once; some 35,000 of them, for which the server takes a dozen times their bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,10 @@ class ArtifactCall:
     service: str = SERVICE
     shapes: ModuleType = v1
     """The generated module that its request and its response are in."""
+    largest_bytes: int = 0
+    """What a request may have, where that is less than the server takes; 0: no such limit."""
+    instead: str = ""
+    """What whoever has more does instead."""
 
     @property
     def request(self) -> type[Message]:
@@ -76,6 +82,7 @@ def _in_transaction(
 
 
 def _begin(requests: Requests, caller: Caller, request: v1.BeginUploadRequest) -> Message:
+    requests.artifacts.ownership.check()
     return _in_transaction("BeginUpload", requests, requests.artifacts.begin, caller, request)
 
 
@@ -105,6 +112,7 @@ def _abort(requests: Requests, caller: Caller, request: v1.AbortUploadRequest) -
 
 
 def _restore(requests: Requests, caller: Caller, request: v1.BeginRestoreRequest) -> Message:
+    requests.artifacts.ownership.check()
     return requests.artifacts.begin_restore(request.artifact_id, caller)
 
 
@@ -158,7 +166,12 @@ _writes = partial(ArtifactCall, role=Role.WRITER)
 _reads = partial(ArtifactCall, role=Role.READER)
 
 ARTIFACT_CALLS: tuple[ArtifactCall, ...] = (
-    _writes("BeginUpload", run=_begin),
+    _writes(
+        "BeginUpload",
+        run=_begin,
+        largest_bytes=LARGEST_BEGINNING_BYTES,
+        instead="begin with more_files, and tell the files by DeclareFiles, up to 1,000 at a time",
+    ),
     _writes("DeclareFiles", run=_declare),
     _writes("SignParts", run=_sign_parts),
     _writes("ListUploadUrls", run=_upload_urls),

@@ -7,7 +7,7 @@ from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_artifact_store.blob_store import LARGEST_PART_BYTES, MOST_PARTS, SMALLEST_PART_BYTES, part_count
-from mlmd_artifact_store.paths import check_paths
+from mlmd_artifact_store.paths import are_in_order, check_paths
 
 MOST_FILES = 1_000_000
 _LARGEST_FILE_BYTES = 5 << 40
@@ -34,7 +34,8 @@ def check_files(
         raise InvalidArgument(
             f"files: {len(files)} are more than the {MOST_FILES} of one artifact; pack some together."
         )
-    check_paths(file.path for file in files)
+    if not are_in_order(file.path for file in files):
+        check_paths(file.path for file in files)
     for file in files:
         _check_file(file, external, later, folder)
 

@@ -27,6 +27,7 @@ def declare_files(requests: Requests, request: v1.DeclareFilesRequest, caller: C
     """
     _check_number("files", len(request.files))
     check_files(request.files, later=True, folder=requests.artifacts.blobs.presigner is None)
+    requests.artifacts.ownership.check()
 
     def body(tx: Transaction) -> tuple[Upload, list[PendingFile], list[PendingFile]]:
         upload = under_way(tx, request.artifact_id, locked=True)

@@ -72,6 +72,8 @@ def collect(artifacts: Artifacts, garbage: list[int], reason: str = "", caller: 
     blobs are deleted now or by the next sweep.
     """
     why = checked_reason(reason, needed=False) or REASON
+    if garbage:
+        artifacts.ownership.check(fresh=True)
     for start in range(0, len(garbage), BATCH):
         batch = garbage[start : start + BATCH]
         held, noted = artifacts.store.database.write(caller, _removal(batch, why))

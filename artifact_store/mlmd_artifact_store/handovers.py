@@ -26,6 +26,7 @@ def take_in(
     def body(tx: Transaction) -> Upload:
         return under_way(tx, artifact_id)
 
+    artifacts.ownership.check()
     upload = artifacts.store.database.read(caller, body)
     for file in files:
         check_path(file.path)

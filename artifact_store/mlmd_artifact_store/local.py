@@ -2,7 +2,7 @@
 
 The store's own files are under `.mlmd`: `scratch` (files in the making), `parts` (blobs in the making) and `etags`
 (what a blob's ETag was when its file had a certain size and time; whatever is missing there is calculated again, and
-nothing is noted of little files).
+nothing is noted of little files), and the marks that say whose the folder is.
 """
 
 import hashlib
@@ -31,6 +31,7 @@ from mlmd_artifact_store.blob_store import (
 )
 from mlmd_artifact_store.local_copies import LITTLE_BYTES, copied
 from mlmd_artifact_store.local_files import bring_in, copy_checked, explained, name_file, write_file
+from mlmd_artifact_store.local_marks import make_mark, read_mark
 from mlmd_artifact_store.paths import RESERVED, check_key
 
 _STALE_MS = 86_400_000
@@ -297,6 +298,14 @@ class LocalStore:
                     file.unlink(missing_ok=True)
                     count += 1
         return count
+
+    def read_mark(self, name: str) -> bytes:
+        """Read a file of the store's own."""
+        return read_mark(self._own / name, self.root)
+
+    def make_mark(self, name: str, content: bytes, *, replace: bool = False) -> bytes:
+        """Link a file of the store's own to its name, which one of several can."""
+        return make_mark(self._own / name, self._scratch, self.root, content, replace=replace)
 
     def _parts_folder(self, key: str, upload: str) -> Path:
         folder = self._own / "parts" / upload

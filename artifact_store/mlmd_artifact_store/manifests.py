@@ -147,6 +147,18 @@ def digest_of(files: Iterable[tuple[str, int, bytes]]) -> bytes:
     return whole.digest()
 
 
+def digest_of_told(files: Sequence[v1.UploadFile]) -> bytes:
+    """Return the digest of a whole as `digest_of` does; files that come by the bytes of their paths are not held."""
+    whole, before = ManifestDigest(), b""
+    for file in files:
+        path = file.path.encode()
+        if path < before:
+            return digest_of((file.path, file.size_bytes, file.sha256) for file in files)
+        whole.add(file.path, file.size_bytes, file.sha256)
+        before = path
+    return whole.digest()
+
+
 def find_manifest(tx: Transaction, artifact_id: int) -> Manifest | None:
     """Return an artifact's manifest, None when it has none."""
     for row in tx.rows(_MANIFEST, {"artifact": artifact_id}):

@@ -109,6 +109,21 @@ class PathOrder:
         self._above.append(path)
 
 
+def are_in_order(paths: Iterable[str]) -> bool:
+    """Check the paths of one artifact as `check_paths` does, in no memory, as long as they come by their bytes.
+
+    False says that they do not, or may differ in normalisation, and that nothing is known of them together yet.
+    """
+    order, before = PathOrder(), ""
+    for path in paths:
+        check_path(path)
+        if path.encode() <= before.encode():
+            return False
+        order.add(path)
+        before = path
+    return order.is_plain
+
+
 def _check_folders(seen: dict[str, str]) -> None:
     folders: set[str] = set()
     for folded in seen:

@@ -27,6 +27,8 @@ def purge(artifacts: Artifacts, request: v1.PurgeRequest, caller: Caller = LOCAL
     if not request.digest:
         checked_reason(request.reason, needed=False)
         return artifacts.store.database.read(caller, lambda tx: _looked_at(tx, request, locked=False)[2])
+    if request.include_bytes:
+        artifacts.ownership.check(fresh=True)
     noted: list[Deletion] = []
 
     def body(tx: Transaction, asked: v1.PurgeRequest) -> v1.PurgeResponse:

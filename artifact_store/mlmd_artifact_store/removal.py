@@ -102,6 +102,8 @@ def carry_out(artifacts: Artifacts, deletions: Sequence[Deletion], caller: Calle
             return error
         return None
 
+    if deletions:
+        artifacts.ownership.check(fresh=True)
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="delete") as pool:
         failures = list(pool.map(delete, deletions))
     now = now_ms()

@@ -113,6 +113,7 @@ class Requests:
         if signer is None:
             url = self._own_url(upload.artifact_id, file.path, number)
             return _message(SignedRequest("PUT", url, content_md5(md5) if md5 else {}), expires=False)
+        self.artifacts.ownership.check()
         if number:
             return _message(signer.put_part(key, name, number, md5, VALID_SECONDS))
         return _message(signer.put(key, md5, VALID_SECONDS))

@@ -21,8 +21,9 @@ from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 from mlmd_schemas.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound, StoreError, Unavailable
 
+from mlmd_artifact_store import s3_marks
 from mlmd_artifact_store.blob_store import CHUNK_BYTES, LARGEST_PART_BYTES, Blob, Part, content_md5, md5_hash
-from mlmd_artifact_store.paths import check_key
+from mlmd_artifact_store.paths import RESERVED, check_key
 from mlmd_artifact_store.s3_bodies import Body
 from mlmd_artifact_store.s3_errors import Refusal, Whereabouts
 from mlmd_artifact_store.s3_parts import S3Parts
@@ -156,7 +157,9 @@ class S3Store:
         start = f"{self.prefix}{after}" if after else None
         with self._where.explained(prefix):
             for found in self._minio.list_objects(self._bucket, f"{self.prefix}{prefix}", True, start):
-                yield _blob((found.object_name or "")[len(self.prefix) :], found)
+                key = (found.object_name or "")[len(self.prefix) :]
+                if not key.startswith(f"{RESERVED}/"):
+                    yield _blob(key, found)
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete in requests of a thousand keys."""
@@ -207,6 +210,20 @@ class S3Store:
         for key, upload in found:
             self._parts.abort(key, upload)
         return len(found)
+
+    def read_mark(self, name: str) -> bytes:
+        """Get an object of the store's own."""
+        return s3_marks.read_mark(lambda: self._marked(name))
+
+    def make_mark(self, name: str, content: bytes, *, replace: bool = False) -> bytes:
+        """Put an object of the store's own where there is none, which one of several can."""
+        key = f"{self.prefix}{RESERVED}/{name}"
+        return s3_marks.make_mark(self._requests, key, lambda: self._marked(name), content, replace=replace)
+
+    def _marked(self, name: str) -> bytes:
+        self._requests.keys()
+        key = f"{self.prefix}{RESERVED}/{name}"
+        return b"".join(self._chunks(name, key, self._get(name, key, 0, None, {}), 0, None))
 
 
 class _BeyondEnd(Exception):

@@ -10,12 +10,14 @@ from typing import Any
 import urllib3
 from minio.error import InvalidResponseError, S3Error, ServerError
 from mlmd_schemas.errors import (
+    Aborted,
     FailedPrecondition,
     InvalidArgument,
     NotFound,
     ResourceExhausted,
     StoreError,
     Unavailable,
+    Unimplemented,
 )
 
 MOST_SKEW_SECONDS = 300
@@ -27,6 +29,7 @@ _BUSY = (
 _FULL = ("XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientCapacity")
 _WRONG_BYTES = ("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "IncompleteBody", "EntityTooLarge")
 _WRONG_PARTS = ("InvalidPart", "InvalidPartOrder", "EntityTooSmall")
+_TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 _WRONG_REGION = ("AuthorizationHeaderMalformed", "PermanentRedirect", "InvalidRegion", "TemporaryRedirect")
 
 
@@ -61,6 +64,10 @@ class Whereabouts:
             )
         if code in _WRONG_PARTS:
             return InvalidArgument(f"parts: a part of {key!r} is missing, too small or other than said ({code}).")
+        if code in _TAKEN or refusal.status == 412:
+            return Aborted(f"The blob {key!r} was written by somebody else at this moment; try again.")
+        if code == "NotImplemented" or refusal.status == 501:
+            return Unimplemented(f"The object store at {self.endpoint} does not know what was asked of it ({code}).")
         if code in _FULL or refusal.status == 507:
             return ResourceExhausted(f"The object store at {self.endpoint} is full ({code}); make room there.")
         if code in _BUSY or refusal.status >= 500 or refusal.status == 429:

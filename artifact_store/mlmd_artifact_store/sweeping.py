@@ -45,6 +45,7 @@ def sweep(artifacts: Artifacts, grace_seconds: float, caller: Caller = LOCAL) ->
         raise InvalidArgument(f"grace_seconds: {grace_seconds:g} is more than {LONGEST_GRACE_SECONDS}.")
     swept = Swept(sweep_uploads(artifacts, grace_seconds, caller), sweep_deletions(artifacts, caller))
     if not caller.is_gone:
+        artifacts.ownership.check(fresh=True, claim=False)
         # Whatever was begun before the grace belonged to an upload that has ended: a process died in between.
         artifacts.blobs.tidy(tenant_prefix(artifacts.place.tenant), now_ms() - int(grace_seconds * 1000))
     return swept

@@ -139,11 +139,16 @@ def find_upload(tx: Transaction, artifact_id: int, *, locked: bool = False) -> U
     return None
 
 
-def insert_upload(tx: Transaction, upload: Upload, files: Sequence[PendingFile]) -> None:
-    """Insert an upload and its files."""
+def insert_upload(tx: Transaction, upload: Upload, files: Sequence[PendingFile] = ()) -> None:
+    """Insert an upload and its files; more of them by `insert_files`."""
     tx.insert(UPLOAD, _UPLOAD_COLUMNS, [tuple(getattr(upload, name) for name in _UPLOAD_COLUMNS)])
+    insert_files(tx, upload.artifact_id, files)
+
+
+def insert_files(tx: Transaction, artifact_id: int, files: Sequence[PendingFile]) -> None:
+    """Insert new files of an upload."""
     for chunk in chunks(files):
-        tx.insert(UPLOAD_FILE, ("artifact_id", *_FILE_COLUMNS), [_row(upload.artifact_id, file) for file in chunk])
+        tx.insert(UPLOAD_FILE, ("artifact_id", *_FILE_COLUMNS), [_row(artifact_id, file) for file in chunk])
 
 
 def put_files(tx: Transaction, artifact_id: int, files: Sequence[PendingFile]) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import threading
 from collections.abc import Iterator
@@ -12,8 +11,7 @@ from typing import BinaryIO
 
 from mlmd_client.hashing import sha256_of_path
 from mlmd_client.transfer_errors import RESOURCE_EXHAUSTED, TransferError, UnfitFiles
-
-_TEMPORARY = ".mlmd-"
+from mlmd_client.unfinished_files import begin_file, discard_abandoned
 
 
 @contextlib.contextmanager
@@ -61,20 +59,17 @@ class DownloadTarget:
                         f"target: {str(folder)!r} is a link or a file where a folder has to be; remove it, or choose "
                         "another target."
                     )
+            discard_abandoned(folder)
             self._made.add(key)
-
-    def temporary(self, place: Path) -> Path:
-        """Return the name of a file until it is complete, beside the one that it will have."""
-        return place.with_name(f"{_TEMPORARY}{secrets.token_hex(8)}")
 
     @contextlib.contextmanager
     def written(self, place: Path) -> Iterator[BinaryIO]:
         """Give a file to write, which gets its name when the block ends well, and is gone when it does not."""
-        temporary = self.temporary(place)
+        temporary, descriptor = begin_file(place.parent)
         try:
-            with temporary.open("xb+", buffering=0) as file:
+            with open(descriptor, "rb+", buffering=0) as file:
                 yield file
-            self.name(temporary, place)
+                self.name(temporary, place)
         except BaseException:
             with contextlib.suppress(OSError):
                 temporary.unlink()

@@ -22,6 +22,7 @@ from mlmd_client.progress import Meter
 from mlmd_client.sending import no_way
 from mlmd_client.signed_http import Bytes, Patience, SignedHttp, Span
 from mlmd_client.transfer_errors import NOT_FOUND, Stopped, TransferError
+from mlmd_client.unfinished_files import begin_file
 
 PIECE_BYTES = 16 << 20
 """Files above this are fetched in pieces of this size."""
@@ -191,8 +192,7 @@ class _LargeFile:
         self._file = file
         self._target = target
         self._place = place
-        self._temporary = target.temporary(place)
-        self._descriptor = os.open(self._temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        self._temporary, self._descriptor = begin_file(place.parent)
         self._lock = threading.Lock()
         self._hashing = threading.Lock()
         self._writing = threading.Lock()

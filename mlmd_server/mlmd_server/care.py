@@ -1,4 +1,4 @@
-"""`mlmd-server verify | gc | why | sweep | purge`: the care of artifacts, whether servers are running or not.
+"""`mlmd-server verify | gc | why | sweep | purge | claim`: the care of artifacts, whether servers are running or not.
 
 What was found goes to standard output, a line each (`--json`: a JSON object each); a summary goes to standard error.
 """
@@ -18,6 +18,7 @@ from mlmd_artifact_store.verification import Verdict, verify
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import InvalidArgument, StoreError
 
+from mlmd_server.claiming import claim
 from mlmd_server.config import Config
 from mlmd_server.durations import duration_seconds
 from mlmd_server.findings import Output
@@ -136,4 +137,11 @@ def _sweep(requests: Requests, caller: Caller, arguments: argparse.Namespace, ou
     return 0
 
 
-COMMANDS: dict[str, Work] = {"verify": _verify, "gc": _gc, "why": _why, "sweep": _sweep, "purge": purge_nodes}
+COMMANDS: dict[str, Work] = {
+    "verify": _verify,
+    "gc": _gc,
+    "why": _why,
+    "sweep": _sweep,
+    "purge": purge_nodes,
+    "claim": claim,
+}

@@ -1,8 +1,8 @@
-"""What `mlmd-server verify | gc | why | sweep | purge` take on the command line; light, as every start reads it."""
+"""What the commands of care take on the command line (`mlmd-server verify`, …); light, because every start reads it."""
 
 import argparse
 
-CARE = ("verify", "gc", "why", "sweep", "purge")
+CARE = ("verify", "gc", "why", "sweep", "purge", "claim")
 """The commands."""
 
 
@@ -21,10 +21,15 @@ def add_care_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     clean = commands.add_parser("sweep", help="give up unfinished uploads, finish deletions", allow_abbrev=False)
     purge = commands.add_parser("purge", help="take the facts of nodes away, and the bytes too", allow_abbrev=False)
     _add_purge(purge)
-    for command in (check, gc, why, clean, purge):
+    claim = commands.add_parser("claim", help="say whose the bytes are, or take them over", allow_abbrev=False)
+    claim.add_argument("--take-over", action="store_true", help="this database takes the place of the one before")
+    claim.add_argument(
+        "--new-identity", action="store_true", help="this database is a copy and becomes a store of its own"
+    )
+    for command in (check, gc, why, clean, purge, claim):
         command.add_argument("--tenant", metavar="NAME", help="only this tenant; empty: the default database")
         command.add_argument("--json", action="store_true", help="one JSON object a line")
-    return [check, gc, why, clean, purge]
+    return [check, gc, why, clean, purge, claim]
 
 
 def _add_purge(command: argparse.ArgumentParser) -> None:
@@ -51,6 +56,7 @@ OWN_ARGUMENTS = frozenset(
     {
         "not_since", "parallel", "dry_run", "reason", "artifact", "tenant", "json", "keep_newest", "keep_younger_than",
         "without_origins", "kind", "ids", "filter", "include_bytes", "confirm",
+        "take_over", "new_identity",
     }
 )  # fmt: skip
 """What the commands take that is no option of the server."""

@@ -133,6 +133,8 @@ def to_config(
         "http-port": environment.get("MLMD_HTTP_PORT", "0"),
         "database": source.url or f"sqlite:///{folder / 'metadata.db'}",
     }
+    if not source.url and not environment.get("MLMD_ARTIFACTS"):
+        ours["artifacts"] = str(folder / "artifacts")  # no other database will know what they were
     if values["grpc_channel_arguments"]:
         ours["grpc-channel-arguments"] = str(values["grpc_channel_arguments"])
     config = load_config(ours, environment, None)

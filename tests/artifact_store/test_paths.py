@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlmd_artifact_store.paths import LONGEST_PATH_BYTES, PathOrder, check_path, check_paths
+from mlmd_artifact_store.paths import LONGEST_PATH_BYTES, PathOrder, are_in_order, check_path, check_paths
 from mlmd_schemas.errors import InvalidArgument
 
 
@@ -91,3 +91,14 @@ def test_paths_in_order_are_checked_as_all_together(paths: list[str]) -> None:
         assert order.is_plain
 
     assert refused(in_order) == refused(lambda: check_paths(paths))
+    ordered = sorted(paths, key=str.encode)
+    assert refused(lambda: are_in_order(ordered)) == refused(lambda: check_paths(paths))
+
+
+def test_paths_that_come_out_of_order_are_left_to_the_other_check() -> None:
+    assert are_in_order(["a", "b/c", "ü"])
+    assert are_in_order([])
+    for paths in (["b", "a"], ["a", "a"], ["e\u0301"]):
+        assert not are_in_order(paths)
+    with pytest.raises(InvalidArgument, match="absolute"):
+        are_in_order(["a", "/b"])

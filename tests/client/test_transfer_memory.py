@@ -78,3 +78,31 @@ except Exception as refused:
     assert f"{many} of {many} files are not as declared" in done.stdout
     assert server.process is not None
     assert peak_mib(server.process.pid) < MOST_MIB
+
+
+def test_one_message_tells_few_files(sqlite_url: str, start_server: StartServer) -> None:
+    server = start_server(sqlite_url)
+    program = """
+import sys, threading
+from mlmd_client.artifact_calls import ArtifactCalls
+from mlmd_client.calls import CallError
+from mlmd_client.transport import open_transport
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+from tests.client.places import artifact
+store = open_transport(sys.argv[1])
+made = artifact(store).SerializeToString()
+for many in (100_000, 30_000):
+    paths = (f"a/folder/of/files/{number:07}.parquet" for number in range(many))
+    files = [v1.UploadFile(path=path, size_bytes=1, sha256=bytes(32), md5s=[bytes(16)]) for path in paths]
+    try:
+        print(ArtifactCalls(store, threading.Event()).begin(v1.BeginUploadRequest(artifact=made, files=files)))
+    except CallError as refused:
+        print(refused.code, refused)
+"""
+    command = [sys.executable, "-c", program, server.target]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("8 request: it has ")
+    assert "begin with more_files, and tell the files by DeclareFiles" in done.stdout
+    assert "files_to_send: 30000" in done.stdout
+    assert server.process is not None
+    assert peak_mib(server.process.pid) < MOST_MIB

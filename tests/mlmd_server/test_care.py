@@ -1,4 +1,4 @@
-"""`mlmd-server verify | gc | why | sweep | purge` as an operator runs them, and the sweep while the server serves."""
+"""The commands of care (`mlmd-server verify`, `gc`, …) as an operator runs them, and the sweep of a serving server."""
 
 import json
 import subprocess
@@ -136,6 +136,33 @@ def test_purge_tells_what_forbids_it_and_takes_every_kind(requests: Requests, ru
     digest = json.loads(told[-1])["digest"]
     done = run("purge", "execution", str(made), "--confirm", digest, "--reason", "r")
     assert (done.returncode, done.stdout) == (0, f"purged execution {made}\n")
+
+
+def test_claim_says_whose_the_bytes_are_and_takes_them_over(requests: Requests, run: Run, tmp_path: Path) -> None:
+    ours = run("claim", "--json")
+    assert json.loads(ours.stdout)["store_uuid"] == requests.artifacts.store.store_uuid
+    made = upload(requests, b"ours")
+    other = ("--database", f"sqlite:///{tmp_path / 'other.db'}")
+    for words in (("claim",), ("sweep", "--sweep-grace-seconds", "0")):
+        refused = run(*words, *other)
+        assert (refused.returncode, "keeps the bytes of another store" in refused.stderr) == (1, True), refused.stderr
+    taken = run("claim", "--take-over", *other)
+    assert (taken.returncode, "keeps the bytes of this store" in taken.stdout) == (0, True)
+    gc = run("gc", "--keep-younger-than", "0")
+    assert (gc.returncode, "claim --take-over" in gc.stderr) == (1, True)
+    assert b"".join(requests.artifacts.read(made, "f")) == b"ours"
+    run("claim", "--take-over")
+    assert "deleted artifact" in run("gc", "--keep-younger-than", "0").stdout
+
+
+def test_a_copy_becomes_a_store_of_its_own(requests: Requests, run: Run) -> None:
+    upload(requests, b"kept")
+    assert run("claim", "--new-identity", "--take-over").returncode == 2
+    before = requests.artifacts.store.store_uuid
+    assert before not in run("claim", "--new-identity").stdout
+    gc = run("gc", "--keep-younger-than", "0")
+    assert (gc.returncode, f"another store ({before}" in gc.stderr) == (1, True)
+    assert len(keys(requests.artifacts.blobs)) == 1
 
 
 def test_wrong_use_is_told_in_a_sentence(run: Run) -> None:

@@ -26,10 +26,15 @@ class Fault(Enum):
     SHORT = "half of the answer's body arrives, then the connection ends"
     INTERNAL = "500, and the store sees nothing of it"
     SLOW_DOWN = "503 SlowDown, and the store sees nothing of it"
+    UNKNOWN = "501 NotImplemented, and the store sees nothing of it"
     HELD = "the request waits until `release`"
 
 
-_ERRORS = {Fault.INTERNAL: (500, "InternalError"), Fault.SLOW_DOWN: (503, "SlowDown")}
+_ERRORS = {
+    Fault.INTERNAL: (500, "InternalError"),
+    Fault.SLOW_DOWN: (503, "SlowDown"),
+    Fault.UNKNOWN: (501, "NotImplemented"),
+}
 
 
 class FaultyHttp:

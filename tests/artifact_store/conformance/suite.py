@@ -322,6 +322,30 @@ class BlobStoreSuite:
         assert content_of(store, "folder/k") in contents
         assert store.stat("folder/k").etag == md5(content_of(store, "folder/k")).hex()
 
+    def test_a_mark_is_set_once_and_is_no_blob(self, store: BlobStore) -> None:
+        assert store.read_mark("owners/%2E") == b""
+        assert store.make_mark("owners/%2E", b"first") == b"first"
+        assert store.make_mark("owners/%2E", b"second") == b"first"
+        assert store.read_mark("owners/_") == b""
+        assert store.make_mark("owners/%2E", b"third", replace=True) == b"third"
+        assert store.read_mark("owners/%2E") == b"third"
+        store.tidy("", int(time.time() * 1000) + 3_600_000)
+        assert store.read_mark("owners/%2E") == b"third"
+        assert keys(store) == []
+
+    def test_of_many_who_set_a_mark_one_wins(self, store: BlobStore) -> None:
+        contents = [b"%d" % number for number in range(12)]
+        gate = threading.Barrier(12)
+
+        def mark(content: bytes) -> bytes:
+            gate.wait()
+            return store.make_mark("owners/_", content)
+
+        with ThreadPoolExecutor(12) as pool:
+            found = set(pool.map(mark, contents))
+        assert found == {store.read_mark("owners/_")}
+        assert found <= set(contents)
+
     def test_check(self, store: BlobStore) -> None:
         store.check()
         assert keys(store) == []
