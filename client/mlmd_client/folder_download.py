@@ -3,7 +3,6 @@
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from mlmd_client.download_target import DownloadTarget, disk_explained, is_same
 from mlmd_client.file_doors import FileDoor, HandedFile
 from mlmd_client.progress import Meter
 from mlmd_client.transfer_errors import DamagedBytes, Stopped
+from mlmd_client.unfinished_files import begin_file
 
 _BATCH_FILES = 32
 _BATCH_BYTES = 16 << 20
@@ -52,11 +52,14 @@ class FolderFetching:
         with disk_explained(self._target.root):
             places = {file.path: self._target.place(file.path) for file in files}
             wanted = [file for file in files if not self._is_there(places[file.path], file)]
-            temporaries = [self._target.temporary(places[file.path]) for file in wanted]
+            begun: list[tuple[Path, int]] = []
             try:
-                self._copied(wanted, temporaries, [places[file.path] for file in wanted])
+                for file in wanted:
+                    begun.append(begin_file(places[file.path].parent))
+                self._copied(wanted, begun, [places[file.path] for file in wanted])
             finally:
-                for temporary in temporaries:
+                for temporary, descriptor in begun:
+                    os.close(descriptor)
                     with contextlib.suppress(OSError):
                         temporary.unlink()
 
@@ -69,12 +72,12 @@ class FolderFetching:
         self._meter.finished(file.path)
         return True
 
-    def _copied(self, files: list[v1.File], temporaries: list[Path], places: list[Path]) -> None:
+    def _copied(self, files: list[v1.File], begun: list[tuple[Path, int]], places: list[Path]) -> None:
         """Copy files and name those that are what they should be; raises DamagedBytes when one is not."""
-        handed = [self._handed(file, temporary) for file, temporary in zip(files, temporaries, strict=True)]
+        handed = [self._handed(file, descriptor) for file, (_, descriptor) in zip(files, begun, strict=True)]
         found = self._door.give_out(self._artifact_id, handed) if handed else []
         bad: v1.File | None = None
-        for file, temporary, place, (sha256, _) in zip(files, temporaries, places, found, strict=True):
+        for file, (temporary, _), place, (sha256, _) in zip(files, begun, places, found, strict=True):
             if sha256 == file.sha256 if file.sha256 else temporary.stat().st_size == file.size_bytes:
                 self._target.name(temporary, place)
                 self._meter.finished(file.path)
@@ -83,16 +86,10 @@ class FolderFetching:
         if bad is not None:
             raise damaged(self._artifact_id, bad.path)
 
-    def _handed(self, file: v1.File, temporary: Path) -> HandedFile:
-        @contextlib.contextmanager
-        def opened() -> Iterator[int]:
-            descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-            try:
-                yield descriptor
-            finally:
-                os.close(descriptor)
-
-        return HandedFile(file.path, file.size_bytes, opened, partial(self._moved, file.path))
+    def _handed(self, file: v1.File, descriptor: int) -> HandedFile:
+        return HandedFile(
+            file.path, file.size_bytes, lambda: contextlib.nullcontext(descriptor), partial(self._moved, file.path)
+        )
 
     def _moved(self, path: str, size_bytes: int) -> None:
         if self._stop.is_set():
