@@ -42,7 +42,8 @@ from mlmd_client.versions import Version
 
 if TYPE_CHECKING:
     from mlmd_client.metadata_store import MetadataStore
-    from mlmd_client.models import Models, Watch
+    from mlmd_client.model_watch import Watch
+    from mlmd_client.models import Models
 
 LOG = logging.getLogger("mlmd")
 _SETTLE_SECONDS = 10.0
@@ -280,7 +281,7 @@ class Store(Questions):
         >>> watch = store.watch("models/churn", on="champion", call=print)
         >>> watch.stop()
         """
-        from mlmd_client.models import Watch, watched_models
+        from mlmd_client.model_watch import Watch, watched_models
 
         return Watch(self, watched_models(what), call, on)
 

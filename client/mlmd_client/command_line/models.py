@@ -243,16 +243,89 @@ def card(session: Session, model: str, version: str, html: bool) -> None:
 def deployments(session: Session, model: str, environment: str) -> None:
     """List what runs where."""
     request = v1.ListDeploymentsRequest(model=model, environment=environment)
-    rows = [
-        {
-            "environment": one.environment,
-            "service": one.service,
-            "model": one.model,
-            "number": one.number,
-            "state": v1.DeploymentState.Name(one.state).removeprefix("DEPLOYMENT_STATE_"),
-            "runtime": one.runtime,
-            "updated": moment(one.update_ms),
-        }
-        for one in _pages(session, "ListDeployments", request, "deployments")
-    ]
+    rows = [deployment_row(one) for one in _pages(session, "ListDeployments", request, "deployments")]
     session.say(Table(["environment", "service", "model", "number", "state", "runtime", "updated"], rows))
+
+
+def deployment_row(one: v1.Deployment) -> dict[str, Any]:
+    """Return a deployment as a row."""
+    return {
+        "environment": one.environment,
+        "service": one.service,
+        "model": one.model,
+        "number": one.number,
+        "state": v1.DeploymentState.Name(one.state).removeprefix("DEPLOYMENT_STATE_"),
+        "runtime": one.runtime,
+        "updated": moment(one.update_ms),
+    }
+
+
+@models.command()
+@click.argument("model")
+@click.argument("version")
+@click.argument("environment")
+@click.argument("service")
+@click.option(
+    "--state",
+    type=click.Choice(("pending", "running", "failed", "stopped")),
+    default="running",
+    show_default=True,
+    help="What became of it.",
+)
+@click.option("--runtime", default="", help="For instance kserve-onnx.")
+@command
+def deploy(
+    session: Session, model: str, version: str, environment: str, service: str, state: str, runtime: str
+) -> None:
+    """Record that SERVICE in ENVIRONMENT serves VERSION of MODEL."""
+    request = v1.RecordDeploymentRequest(
+        model=model,
+        version=version,
+        environment=environment,
+        service=service,
+        state=f"DEPLOYMENT_STATE_{state.upper()}",
+        runtime=runtime,
+    )
+    session.say(deployment_row(_write(session, "RecordDeployment", request).deployment))
+
+
+@models.command()
+@click.argument("model")
+@click.argument("version")
+@REASON
+@click.option("--withdraw", is_flag=True, help="Take the approval back.")
+@command
+def approve(session: Session, model: str, version: str, reason: str, withdraw: bool) -> None:
+    """Say that you approve of VERSION of MODEL; gates may ask for approvals."""
+    request = v1.ApproveModelVersionRequest(model=model, version=version, reason=reason, withdraw=withdraw)
+    approved = _write(session, "ApproveModelVersion", request).version
+    rows = [{"who": one.subject, "reason": one.reason, "when": moment(one.create_ms)} for one in approved.approvals]
+    session.say(Table(["who", "reason", "when"], rows))
+
+
+@models.command()
+@click.argument("model")
+@click.argument("version", required=False)
+@command
+def archive(session: Session, model: str, version: str | None) -> None:
+    """Take MODEL, or a VERSION of it, out of use; refused while an alias points at it or a service runs it."""
+    _change_state(session, "Archive", model, version)
+
+
+@models.command()
+@click.argument("model")
+@click.argument("version", required=False)
+@command
+def restore(session: Session, model: str, version: str | None) -> None:
+    """Take an archived MODEL, or a VERSION of it, back into use."""
+    _change_state(session, "Restore", model, version)
+
+
+def _change_state(session: Session, verb: str, model: str, version: str | None) -> None:
+    if version is None:
+        request = getattr(v1, f"{verb}ModelRequest")(model=model)
+        changed = _write(session, f"{verb}Model", request).model
+        session.say({"model": changed.name, "state": _state(changed.state)})
+    else:
+        request = getattr(v1, f"{verb}ModelVersionRequest")(model=model, version=version)
+        session.say(version_row(_write(session, f"{verb}ModelVersion", request).version))

@@ -35,6 +35,23 @@ def test_a_model_from_its_file_to_production_and_back(run: Run, tmp_path: Path) 
     assert run("models", "check", "fraud", "champion", "2").status == 0
 
 
+def test_what_is_deployed_approved_and_archived(run: Run) -> None:
+    for number in (1, 2):
+        run("models", "register", "fraud", f"s3://models/fraud/{number}")
+    deployed = run("models", "deploy", "fraud", "1", "prod", "scorer", "--runtime", "onnx", "--json").json
+    assert (deployed["service"], deployed["number"], deployed["state"]) == ("scorer", 1, "RUNNING")
+    refused = run("models", "archive", "fraud", "1")
+    assert (refused.status, "'scorer'" in refused.err) == (6, True)
+    run("models", "deploy", "fraud", "1", "prod", "scorer", "--state", "stopped")
+    assert [row["state"] for row in run("models", "deployments", "fraud", "--json").json] == ["STOPPED"]
+    assert run("models", "archive", "fraud", "1", "--json").json["state"] == "ARCHIVED"
+    assert run("models", "restore", "fraud", "1", "--json").json["state"] == "LIVE"
+    assert run("models", "archive", "fraud", "--json").json == {"model": "fraud", "state": "ARCHIVED"}
+    assert run("models", "restore", "fraud", "--json").json["state"] == "LIVE"
+    assert [row["reason"] for row in run("models", "approve", "fraud", "2", "-m", "good", "--json").json] == ["good"]
+    assert run("models", "approve", "fraud", "2", "--withdraw", "--json").json == []
+
+
 def test_what_is_not_there(run: Run) -> None:
     for arguments in (("ls", "nothing"), ("resolve", "models:/nothing@champion"), ("history", "nothing")):
         said = run("models", *arguments)

@@ -17,8 +17,8 @@ pytest.importorskip("networkx")
 
 MODULES = (
     "capture", "comparison", "delivery", "display", "drawing", "evaluations", "failures", "files", "finding", "formats",
-    "journal", "models", "names", "places", "points", "progress_bar", "questions", "run", "run_artifacts",
-    "run_metrics", "service", "store", "tables", "values", "versions", "walks",
+    "journal", "model_versions", "model_watch", "models", "names", "places", "points", "progress_bar", "questions",
+    "run", "run_artifacts", "run_metrics", "service", "store", "tables", "values", "versions", "walks",
 )  # fmt: skip
 UNEXAMPLED = {
     "display.graph_html", "files.send_files", "files.fetched", "delivery.send", "delivery.deliver_left_behind",

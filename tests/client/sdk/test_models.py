@@ -64,6 +64,33 @@ def test_mlmd_underneath_is_the_same_store(store: Store) -> None:
     assert {kind.name for kind in store.raw.get_execution_types()} == {"mlmd.Run"}
 
 
+def test_a_version_is_deployed_archived_and_described(store: Store) -> None:
+    fraud = store.models["team/fraud"]
+    one = fraud.register("s3://models/fraud/1", name="first", author="ana")
+    two = fraud.register(logged(store, 0.95))
+    assert (fraud["first"].number, fraud["latest"].number) == (1, 2)
+    with pytest.raises(NotFound, match="alias"):
+        fraud["nobody"]
+    one.deployed("prod", "scorer", runtime="onnx")
+    assert fraud.deployments().column("service") == ["scorer"]
+    with pytest.raises(Refused, match="'scorer'"):
+        one.archive()
+    with pytest.raises(Refused, match="state"):
+        one.deployed("prod", "scorer", "GONE")
+    two.deployed("prod", "scorer")
+    assert fraud.deployments().column("state") == ["RUNNING", "STOPPED"]
+    assert one.archive().archived
+    assert not one.restore().archived
+    two.promote("champion")
+    found = store.models.resolve("models:/team%2Ffraud@champion")
+    assert (found.number, dict(found.metrics)["auc"]) == (2, 0.95)
+    assert store.models.resolve("models:/team%2Ffraud@champion", as_of="2999-01-01T00:00:00+01:00").number == 2
+    with pytest.raises(NotFound):
+        store.models.resolve("models:/team%2Ffraud@champion", as_of="0")
+    assert "team/fraud" in two.card()
+    assert two.card(html=True).startswith("<!")
+
+
 def test_what_is_refused_says_why(store: Store) -> None:
     team = store.models["team/模型"]
     with pytest.raises(NotFound, match="'team/模型'"):

@@ -1,0 +1,171 @@
+"""One version of a registered model: checked, promoted, deployed, archived."""
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from mlmd_schemas.pb.v1 import registry_pb2 as v1
+
+from mlmd_client.failures import refused
+from mlmd_client.tables import Table
+
+if TYPE_CHECKING:
+    from mlmd_client.store import Store
+    from mlmd_client.versions import Version
+    from mlmd_client.walks import Graph
+
+_REGISTRY = "/mlmd.v1.ModelRegistry"
+
+
+class ModelVersion:
+    """A version of a registered model.
+
+    >>> version = store.models["doc-one"].register(store["churn@1"])
+    >>> version.ref, version.artifact.ref
+    ('models:/doc-one/1', 'churn@1')
+    """
+
+    def __init__(self, store: "Store", message: v1.ModelVersion) -> None:
+        self._store = store
+        self.message = message
+        """As the registry has it."""
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        return self.message.model
+
+    @property
+    def number(self) -> int:
+        """Its number, from 1."""
+        return self.message.number
+
+    @property
+    def aliases(self) -> list[str]:
+        """The aliases that pointed here when it was asked for."""
+        return list(self.message.aliases)
+
+    @property
+    def archived(self) -> bool:
+        """Whether it was out of use when it was asked for."""
+        return self.message.state == v1.MODEL_STATE_ARCHIVED
+
+    @property
+    def ref(self) -> str:
+        """What to ask for it by; a slash or an at sign in the model's name is percent-encoded."""
+        return f"models:/{quote(self.model, safe='')}/{self.number}"
+
+    @property
+    def artifact(self) -> "Version":
+        """The artifact that it is."""
+        return self._store.version(self.message.artifact_id)
+
+    def check(self, *rules: str, against: str = "champion") -> Table:
+        """Return what its gates, and these rules, find; `against` is the alias that it would take.
+
+        >>> checked = store.models["doc-check"].register(store["churn@1"]).check("auc >= 0.9")
+        >>> checked.column("passed")
+        [True]
+        """
+        request = v1.CheckModelGatesRequest(model=self.model, alias=against, version=str(self.number), rules=rules)
+        answer = self._store.service.read(f"{_REGISTRY}/CheckModelGates", request)
+        rows = [{"rule": one.rule, "passed": one.passed, "detail": one.detail} for one in answer.gates]
+        return Table(["rule", "passed", "detail"], rows)
+
+    def promote(
+        self, alias: str, reason: str = "", *, expected: int | None = None, override_gates: bool = False
+    ) -> "ModelVersion":
+        """Point an alias here, when its gates let it; with `expected` only if it points at that number now.
+
+        Raises Refused, which says the gate that was not met.
+
+        >>> store.models["doc-promote"].register(store["churn@1"]).promote("champion", reason="first").aliases
+        ['champion']
+        """
+        request = v1.MoveModelAliasRequest(
+            model=self.model,
+            alias=alias,
+            version=str(self.number),
+            reason=reason,
+            expected_number=expected,
+            override_gates=override_gates,
+        )
+        self._store.service.write(f"{_REGISTRY}/MoveModelAlias", request)
+        asked = v1.GetModelVersionRequest(model=self.model, version=str(self.number))
+        return ModelVersion(self._store, self._store.service.read(f"{_REGISTRY}/GetModelVersion", asked).version)
+
+    def approve(self, reason: str = "") -> None:
+        """Say that you approve of it; gates may ask for approvals.
+
+        >>> store.models["doc-approve"].register(store["churn@1"]).approve("looked at the curves")
+        """
+        request = v1.ApproveModelVersionRequest(model=self.model, version=str(self.number), reason=reason)
+        self._store.service.write(f"{_REGISTRY}/ApproveModelVersion", request)
+
+    def archive(self) -> "ModelVersion":
+        """Take it out of use; raises Refused while an alias points here or a service runs it.
+
+        >>> store.models["doc-archive"].register(store["churn@1"]).archive().archived
+        True
+        """
+        return self._stated("Archive", v1.ArchiveModelVersionRequest)
+
+    def restore(self) -> "ModelVersion":
+        """Take it back into use.
+
+        >>> store.models["doc-restore"].register(store["churn@1"]).archive().restore().archived
+        False
+        """
+        return self._stated("Restore", v1.RestoreModelVersionRequest)
+
+    def _stated(self, verb: str, request: Any) -> "ModelVersion":
+        asked = request(model=self.model, version=str(self.number))
+        return ModelVersion(self._store, self._store.service.write(f"{_REGISTRY}/{verb}ModelVersion", asked).version)
+
+    def deployed(self, environment: str, service: str, state: str = "RUNNING", *, runtime: str = "") -> "ModelVersion":
+        """Note that a service serves it: PENDING, RUNNING, FAILED or STOPPED. Raises Refused.
+
+        >>> made = store.models["doc-deployed"].register(store["churn@1"]).deployed("prod", "scorer", runtime="onnx")
+        >>> made.number
+        1
+        """
+        if f"DEPLOYMENT_STATE_{state}" not in v1.DeploymentState.keys()[1:]:
+            raise refused(f"state: {state!r} is none of PENDING, RUNNING, FAILED, STOPPED.")
+        request = v1.RecordDeploymentRequest(
+            model=self.model,
+            version=str(self.number),
+            environment=environment,
+            service=service,
+            runtime=runtime,
+            state=f"DEPLOYMENT_STATE_{state}",
+        )
+        self._store.service.write(f"{_REGISTRY}/RecordDeployment", request)
+        return self
+
+    def card(self, *, html: bool = False) -> str:
+        """Return its card, one page about it from the facts of the store, in Markdown or HTML.
+
+        >>> store.models["doc-card"].register(store["churn@1"]).card().startswith("# ")
+        True
+        """
+        form = v1.CARD_FORMAT_HTML if html else v1.CARD_FORMAT_MARKDOWN
+        request = v1.GetModelCardRequest(model=self.model, version=str(self.number), format=form)
+        return str(self._store.service.read(f"{_REGISTRY}/GetModelCard", request).card)
+
+    def load(self) -> Any:
+        """Return the object that was logged. Load only what you trust.
+
+        >>> store.models["doc-load"].register(store["churn@1"]).load()
+        {'weights': [1, 2]}
+        """
+        return self.artifact.load()
+
+    def lineage(self, hops: int = 0, **options: Any) -> "Graph":
+        """Return everything that it came from and that came from it.
+
+        >>> "churn@1" in store.models["doc-lineage"].register(store["churn@1"]).lineage().names()
+        True
+        """
+        return self.artifact.lineage(hops, **options)
+
+    def __repr__(self) -> str:
+        return f"<ModelVersion {self.ref}{' ' + ', '.join(self.aliases) if self.aliases else ''}>"

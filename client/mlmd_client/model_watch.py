@@ -1,0 +1,81 @@
+"""Being told of moves of aliases as they happen."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from mlmd_schemas.pb.v1 import registry_pb2 as v1
+
+from mlmd_client.calls import CallError
+from mlmd_client.failures import UNAVAILABLE, failure_of, refused
+from mlmd_client.models import move_row
+from mlmd_client.service import response_type
+
+if TYPE_CHECKING:
+    from mlmd_client.store import Store
+
+_PATH = "/mlmd.v1.ModelRegistry/WatchModels"
+_AGAIN_SECONDS = 1.0
+
+
+class Watch:
+    """Tells the moves of models' aliases as they happen, in a thread of its own, until `stop`; see `Store.watch`.
+
+    >>> watch = store.watch("models/doc-watched", call=print)
+    >>> watch.stop()
+    """
+
+    def __init__(self, store: "Store", models: list[str], call: Callable[[dict[str, Any]], None], alias: str) -> None:
+        self._store = store
+        self._request = v1.WatchModelsRequest(models=models)
+        self._call = call
+        self._alias = alias
+        self._stopped = threading.Event()
+        self._stream: Any = None
+        self.ready = threading.Event()
+        """Set once the server has said where the aliases point; moves from then on are told."""
+        self.failure: CallError | None = None
+        """Why it ended by itself; None while it runs."""
+        self._thread = threading.Thread(target=self._watch, name="mlmd-watch", daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._stream = self._store.service.transport.stream(_PATH, self._request, response_type(_PATH))
+                for answer in self._stream:
+                    self._tell(answer)
+                    if self._stopped.is_set():
+                        return
+            except CallError as error:
+                if self._stopped.is_set():
+                    return
+                if error.code != UNAVAILABLE:
+                    self.failure = failure_of(error)
+                    self.ready.set()
+                    return
+            time.sleep(_AGAIN_SECONDS)
+
+    def _tell(self, answer: Any) -> None:
+        for watched in answer.moves:
+            if self._alias in ("", watched.move.alias):
+                self._call({"model": watched.model, **move_row(watched.move)})
+        self._request.cursor = answer.cursor  # from here on after the connection was lost
+        self.ready.set()
+
+    def stop(self) -> None:
+        """End it; a call that is under way is finished."""
+        self._stopped.set()
+
+
+def watched_models(what: str) -> list[str]:
+    """Return the models that `models/churn`, or several with commas between, means; raises Refused.
+
+    >>> watched_models("models/churn,models/fraud")
+    ['churn', 'fraud']
+    """
+    names = [name.strip() for name in what.split(",")]
+    if not all(name.startswith("models/") and name != "models/" for name in names):
+        raise refused(f"watch: {what!r} names no models; write models/churn, or several with commas between.")
+    return [name.removeprefix("models/") for name in names]
