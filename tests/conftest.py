@@ -24,8 +24,11 @@ from tests.services import mysql as mysql_service
 from tests.services.ceph import S3Address
 from tests.services.mariadb import MariaDB
 from tests.services.missing import MYSQLCLIENT, missing, strict
+from tests.services.scratch import use_memory
 from tests.services.server import Server
 from tests.services.sql_server import Address
+
+use_memory()
 
 NUMBERS = itertools.count(1)
 
