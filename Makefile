@@ -7,7 +7,8 @@
 #   make protos | protos-check               regenerate schemas/mlmd_schemas/pb, or fail when that would change a byte
 #   make graphql                             write schemas/mlmd_schemas/graphql/schema.graphql from the code
 #   make bench | differential | image        the benchmark; a long comparison with Google's core; the container image
-#   make soak                                the tests that kill servers, with a minute of writing before each
+#   make soak                                the tests that kill servers, with a minute of writing before each, and an
+#                                            artifact of 100,000 files on a folder and on an object store
 #   make bench-metrics                       bulk ingest of metrics beside a bare executemany and MLflow
 #   make bench-registry                      resolving a model's alias beside a bare grpcio echo and MLflow
 #   make bench-lineage                       a walk of 2,000 nodes out of up to 10^6 edges beside one by hand
@@ -104,7 +105,8 @@ differential: environments
 	MLMD_DIFFERENTIAL=long $(BIN)/python -m pytest -n $(WORKERS) tests/differential $(ARGS)
 
 soak: environments
-	MLMD_SOAK=1 $(BIN)/python -m pytest tests/faults/test_servers.py tests/faults/test_alias_contention.py $(ARGS)
+	MLMD_SOAK=1 $(BIN)/python -m pytest tests/faults/test_servers.py tests/faults/test_alias_contention.py \
+		tests/client/test_many_files.py $(ARGS)
 
 image:
 	@engine=$$(command -v docker || command -v podman) || \

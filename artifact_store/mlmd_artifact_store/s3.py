@@ -240,7 +240,7 @@ def _pool(settings: S3Settings) -> urllib3.PoolManager:
         maxsize=_CONNECTIONS,
         timeout=urllib3.Timeout(connect=10, read=60),
         retries=urllib3.Retry(
-            total=3, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504], raise_on_status=False
+            total=3, backoff_factor=settings.busy_seconds, status_forcelist=[500, 502, 503, 504], raise_on_status=False
         ),
         cert_reqs="CERT_REQUIRED",
         ca_certs=settings.ca_file or None,

@@ -17,7 +17,8 @@ class S3Settings:
 
     `public_endpoint` is the address that URLs are signed for when clients see the store elsewhere than we do. Without
     `access_key` the credentials are looked for in the environment and AWS's files. `path_style` None: virtual hosts on
-    AWS, paths elsewhere. `ca_file` is a PEM file of authorities to trust instead of the system's.
+    AWS, paths elsewhere. `ca_file` is a PEM file of authorities to trust instead of the system's. A store that is busy
+    or breaks off is asked three times more, after waits that begin at twice `busy_seconds` and double.
     """
 
     bucket: str
@@ -29,6 +30,7 @@ class S3Settings:
     path_style: bool | None = None
     ca_file: str = ""
     public_endpoint: str = ""
+    busy_seconds: float = 0.2
 
     @property
     def uses_paths(self) -> bool:

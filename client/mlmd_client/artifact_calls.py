@@ -13,9 +13,10 @@ from mlmd_client.calls import CallError, Metadata, Transport
 from mlmd_client.transfer_errors import ABORTED, UNAVAILABLE
 
 M = TypeVar("M", bound=Message)
-_ATTEMPTS = 9
-_FIRST_SECONDS = 0.2
-_LONGEST_SECONDS = 8.0
+ATTEMPTS = 9
+FIRST_SECONDS = 0.2
+LONGEST_SECONDS = 8.0
+"""Half a minute or so, all waits together: what a server takes to be started anew."""
 
 
 class ArtifactCalls:
@@ -36,9 +37,9 @@ class ArtifactCalls:
             try:
                 return self.transport.unary(path, request, response, metadata=metadata)
             except CallError as error:
-                if error.code not in (UNAVAILABLE, ABORTED) or attempt >= _ATTEMPTS or self._stop.is_set():
+                if error.code not in (UNAVAILABLE, ABORTED) or attempt >= ATTEMPTS or self._stop.is_set():
                     raise
-            self._stop.wait(min(_LONGEST_SECONDS, _FIRST_SECONDS * 2 ** (attempt - 1)))
+            self._stop.wait(min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (attempt - 1)))
 
     def info(self) -> server_pb2.GetInfoResponse:
         """Return what the server is."""

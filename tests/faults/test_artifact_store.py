@@ -62,7 +62,8 @@ def proxy(s3: S3Address) -> Iterator[FaultyHttp]:
 
 def over(proxy: FaultyHttp, s3: S3Address, bucket: str) -> S3Store:
     """Return the bucket as it is reached through the proxy."""
-    return S3Store(S3Settings(bucket, proxy.url, "us-east-1", s3.access_key, s3.secret_key), "p/")
+    told = S3Settings(bucket, proxy.url, "us-east-1", s3.access_key, s3.secret_key, busy_seconds=0.01)
+    return S3Store(told, "p/")
 
 
 def stubbornly(step: Callable[[], object]) -> object:

@@ -9,7 +9,7 @@ It forwards to a port of 127.0.0.1 with the headers as they came, so that signat
 import contextlib
 import http.client
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -109,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         request = self.owner.seen(self.command, self.path, {k.lower(): v for k, v in self.headers.items()})
         fault = self.owner.fault(request)
-        with contextlib.suppress(OSError, http.client.HTTPException):
+        with self._cut_when_it_fails():
             if fault is None or fault.flipped or fault.damaged:
                 self._forward(fault or Fault())
             else:
@@ -117,6 +117,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(fault)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = _serve
+
+    @contextlib.contextmanager
+    def _cut_when_it_fails(self) -> Iterator[None]:
+        """End the connection when the server behind is away or the client left: nobody is to wait for an answer."""
+        try:
+            yield
+        except (OSError, http.client.HTTPException):
+            self.close_connection = True
 
     def _body(self, take: Callable[[bytes], None], *, flipped: bool = False) -> None:
         left = int(self.headers.get("content-length") or 0)

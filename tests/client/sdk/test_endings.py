@@ -39,8 +39,9 @@ def test_the_end_of_the_process_ends_a_run_that_was_only_started(
 
 
 def test_a_model_that_cannot_be_sent_leaves_no_version_and_no_event(
-    sqlite_url: str, start_server: StartServer, open_store: OpenStore, tmp_path: Path
+    sqlite_url: str, start_server: StartServer, open_store: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("mlmd_client.artifact_calls.LONGEST_SECONDS", 0.2)
     server = start_server(sqlite_url, http=True)
     store = open_store(f"grpc://{server.target}")
     with store.run("endings/gone", finish_seconds=60) as run:
