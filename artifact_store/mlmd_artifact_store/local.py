@@ -134,18 +134,22 @@ class LocalStore:
         if remembered is not None:
             return Blob(key, state.st_size, remembered, state.st_mtime_ns // 1_000_000)
         digest = md5_hash()
-        for chunk in self.read(key):
-            digest.update(chunk)
+        if state.st_size <= LITTLE_BYTES:
+            with open(f"{self.root}/{key}", "rb", buffering=0) as file:
+                digest.update(file.read())
+        else:
+            for chunk in self.read(key):
+                digest.update(chunk)
         return self._remember(key, state, digest.hexdigest())
 
-    def _note(self, key: str) -> Path:
+    def _note(self, key: str) -> str:
         name = hashlib.sha256(key.encode()).hexdigest()
-        return self._own / "etags" / name[:2] / name[2:]
+        return f"{self._own}/etags/{name[:2]}/{name[2:]}"
 
     def _remember(self, key: str, state: os.stat_result, etag: str) -> Blob:
         if state.st_size <= LITTLE_BYTES and len(etag) == _MD5_DIGITS:
             return Blob(key, state.st_size, etag, state.st_mtime_ns // 1_000_000)
-        note = self._note(key)
+        note = Path(self._note(key))
         note.parent.mkdir(parents=True, exist_ok=True)
         partial_note = note.with_name(f"{note.name}.{secrets.token_hex(4)}")
         partial_note.write_text(json.dumps([state.st_size, state.st_mtime_ns, state.st_ino, etag]))
@@ -154,7 +158,8 @@ class LocalStore:
 
     def _remembered(self, key: str, state: os.stat_result) -> str | None:
         try:
-            size, modified, inode, etag = json.loads(self._note(key).read_text())
+            with open(self._note(key), encoding="utf-8") as note:
+                size, modified, inode, etag = json.load(note)
         except (OSError, ValueError):
             return None
         same = (size, modified, inode) == (state.st_size, state.st_mtime_ns, state.st_ino)
@@ -170,12 +175,12 @@ class LocalStore:
             if key.startswith(prefix) and key.encode() > after.encode():
                 try:
                     with explained(key, self.root):
-                        blob = self._blob(key, path.stat())
+                        blob = self._blob(key, os.stat(path))
                 except NotFound:
                     continue
                 yield blob
 
-    def _walk(self, folder: Path, prefix: str) -> Iterator[tuple[str, Path]]:
+    def _walk(self, folder: str | Path, prefix: str) -> Iterator[tuple[str, str]]:
         try:
             entries = [entry for entry in os.scandir(folder) if prefix or entry.name != RESERVED]
         except (FileNotFoundError, NotADirectoryError):
@@ -190,9 +195,9 @@ class LocalStore:
             _, entry = heapq.heappop(queue)
             key = prefix + entry.name
             if entry.is_dir(follow_symlinks=False):
-                yield from self._walk(Path(entry.path), f"{key}/")
+                yield from self._walk(entry.path, f"{key}/")
             elif entry.is_file(follow_symlinks=False):
-                yield key, Path(entry.path)
+                yield key, entry.path
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete files and the folders that they leave empty."""
@@ -201,7 +206,7 @@ class LocalStore:
             with explained(key, self.root):
                 if path.is_file():
                     path.unlink(missing_ok=True)
-                self._note(key).unlink(missing_ok=True)
+                Path(self._note(key)).unlink(missing_ok=True)
             self._drop_empty(path.parent)
 
     def _drop_empty(self, folder: Path) -> None:

@@ -85,15 +85,15 @@ def bring_in(
     try:
         for key, file in files:
             with explained(key, root):
-                arriving.append(_Arriving(root / key, scratch / secrets.token_hex(12)))
+                arriving.append(_Arriving(f"{root}/{key}", f"{scratch}/{secrets.token_hex(12)}"))
                 arriving[-1].fill(file)
         with explained("", root):
             for one in arriving:
                 os.fsync(one.descriptor)
-        folders: dict[Path, None] = {}
+        folders: dict[str, None] = {}
         for one, (key, _) in zip(arriving, files, strict=True):
             with explained(key, root):
-                folders |= dict.fromkeys((one.target.parent, *one.name()))
+                folders |= dict.fromkeys(one.name())
         with explained("", root):
             for folder in folders:
                 _sync_folder(folder)
@@ -106,8 +106,8 @@ def bring_in(
 class _Arriving:
     """A file in the making."""
 
-    def __init__(self, target: Path, temporary: Path) -> None:
-        self.target = target
+    def __init__(self, target: str, temporary: str) -> None:
+        self._target = target
         self.digests = Digests(b"", b"")
         self._temporary = temporary
         self._named = False
@@ -120,18 +120,22 @@ class _Arriving:
         _stamp(self.descriptor)
         self.state = os.fstat(self.descriptor)
 
-    def name(self) -> list[Path]:
-        """Give it its name; return the folders that got a new entry by it, beside its own."""
-        made = _name(self._temporary, self.target)
+    def name(self) -> list[str]:
+        """Give it its name; return the folders that got a new entry by it."""
+        made: list[Path] = []
+        try:
+            os.replace(self._temporary, self._target)
+        except FileNotFoundError:  # its folder is not there yet
+            made = _name(Path(self._temporary), Path(self._target))
         self._named = True
-        return made
+        return [os.path.dirname(self._target), *map(str, made)]
 
     def close(self) -> None:
         """Close it, and throw it away when it has no name."""
         os.close(self.descriptor)
         if not self._named:
             with contextlib.suppress(OSError):
-                self._temporary.unlink()
+                os.unlink(self._temporary)
 
 
 def name_file(temporary: Path, target: Path) -> os.stat_result:
@@ -171,6 +175,8 @@ def _name(temporary: Path, target: Path) -> list[Path]:
 def make_folders(folder: Path) -> list[Path]:
     """Make a folder and those above it; return the folders that got a new entry."""
     changed: list[Path] = []
+    if folder.is_dir():
+        return changed
     for parent in (folder, *folder.parents):
         if parent.is_dir():
             break
@@ -179,7 +185,7 @@ def make_folders(folder: Path) -> list[Path]:
     return changed
 
 
-def _sync_folder(folder: Path) -> None:
+def _sync_folder(folder: str | Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

@@ -137,8 +137,8 @@ def test_all_are_on_the_disk_before_one_has_its_name(
         sync(descriptor)
 
     def named(source: Path, target: Path) -> None:
-        done.append("name")
         replace(source, target)
+        done.append("name")
 
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(os, "replace", named)
