@@ -23,7 +23,7 @@ def move(tx: Transaction, request: v1.MoveModelAliasRequest) -> v1.MoveModelAlia
     check_alias(request.alias)
     expected = request.expected_number if request.HasField("expected_number") else None
     model = locked_model(tx, request.model, request.alias, expected)
-    version = find_version(tx, model, request.version) if request.version else None
+    version = find_version(tx, model, request.version, whole=False) if request.version else None
     moved = move_model_alias(
         tx,
         model,

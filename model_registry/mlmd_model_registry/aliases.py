@@ -170,7 +170,7 @@ def roll_back_alias(tx: Transaction, model: Model, alias: str, *, reason: str = 
             f"alias: {alias!r} of {model.name!r} pointed at nothing before move {standing[0]}; to remove it, move it "
             "to no version."
         )
-    version = numbered_version(tx, model, target[1])
+    version = numbered_version(tx, model, target[1], whole=False)
     require_usable(tx, version)
     outcomes = check_gates(tx, model, alias, version)
     move = record_move(tx, _counters(model), alias, model.aliases.get(alias, 0), version.number, reason)

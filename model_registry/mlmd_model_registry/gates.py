@@ -26,7 +26,7 @@ from mlmd_model_registry.gate_rules import (
 )
 from mlmd_model_registry.models import Model
 from mlmd_model_registry.version_metrics import Runs, closest, runs_around, version_metrics
-from mlmd_model_registry.version_reads import Version, numbered_version
+from mlmd_model_registry.version_reads import Version, approvals_of, numbered_version
 
 MOST_RULES = 50
 """Rules of one alias."""
@@ -149,7 +149,7 @@ class _Examination:
         number = self._model.aliases.get(rule.alias)
         if number is None:
             return True, f"{rule.metric} is {_shown(found)}, and there is no {rule.alias!r} to compare with"
-        other = numbered_version(self._tx, self._model, number)
+        other = numbered_version(self._tx, self._model, number, whole=False)
         theirs = self._metrics_of(other)
         if rule.metric not in theirs:
             told = closest(rule.metric, list(theirs))
@@ -180,7 +180,8 @@ class _Examination:
         return not counts.get(False), f"{counts.get(True, 0)} of {total} files were read and found right"
 
     def _approved(self, rule: ApprovedBy) -> tuple[bool, str]:
-        others = [one.subject for one in self._version.approvals if one.subject != self._version.subject]
+        approvals = approvals_of(self._tx, [self._version.id]).get(self._version.id, ())
+        others = [one.subject for one in approvals if one.subject != self._version.subject]
         listed = f": {', '.join(others[:10])}" if others else ""
         return len(others) >= rule.count, f"{len(others)} other people approve{listed}"
 

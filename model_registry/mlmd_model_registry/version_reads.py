@@ -123,18 +123,19 @@ def owned_name(stored: str) -> str:
     return stored.partition(":")[2] or stored
 
 
-def versions_by_id(tx: Transaction, ids: Sequence[int]) -> list[Version]:
-    """Return the versions of these ids, in their order; the statements do not grow with their number."""
+def versions_by_id(tx: Transaction, ids: Sequence[int], *, whole: bool = True) -> list[Version]:
+    """Return the versions of these ids, in their order; the statements do not grow with their number.
+
+    Unless `whole` they come without aliases, approvals and kf.ModelArtifact: what a move is judged by needs none.
+    """
     contexts = {context.id: context for context in nodes_by_id(tx, Kind.CONTEXT, ids)}
     decode = tx.text.decode
     numbers = {row[0]: (*row[1:-1], decode(row[-1])) for row in tx.rows_in(_NUMBERS_BY_ID, ids)}
     aliases: dict[int, list[str]] = {}
-    for version_id, alias in tx.rows_in(_ALIASES, ids):
+    for version_id, alias in tx.rows_in(_ALIASES, ids) if whole else ():
         aliases.setdefault(version_id, []).append(alias)
-    approvals: dict[int, list[Approval]] = {}
-    for version_id, *approval in tx.rows_in(_APPROVALS, ids):
-        approvals.setdefault(version_id, []).append(Approval(*approval))
-    wanted = {row[3] for row in numbers.values() if row[3]}
+    approvals = approvals_of(tx, ids) if whole else {}
+    wanted = {row[3] for row in numbers.values() if row[3] and whole}
     artifacts = {node.id: node for node in nodes_by_id(tx, Kind.ARTIFACT, wanted)} if wanted else {}
     found = []
     for version_id in ids:
@@ -160,6 +161,14 @@ def versions_by_id(tx: Transaction, ids: Sequence[int]) -> list[Version]:
     return found
 
 
+def approvals_of(tx: Transaction, version_ids: Sequence[int]) -> dict[int, list[Approval]]:
+    """Return who approves of each of these versions, the first first."""
+    approvals: dict[int, list[Approval]] = {}
+    for version_id, *approval in tx.rows_in(_APPROVALS, version_ids):
+        approvals.setdefault(version_id, []).append(Approval(*approval))
+    return approvals
+
+
 def _unknown(context: pb.Context) -> tuple[int, int, int, int, str, int, str]:
     """Return what is to be believed of a version that another program made: the model that its name begins with."""
     owner = context.name.partition(":")[0]
@@ -168,9 +177,9 @@ def _unknown(context: pb.Context) -> tuple[int, int, int, int, str, int, str]:
     return model_id, 0, 0, 0, "", context.create_time_since_epoch, named
 
 
-def version_by_id(tx: Transaction, version_id: int) -> Version:
+def version_by_id(tx: Transaction, version_id: int, *, whole: bool = True) -> Version:
     """Return the version whose context has this id; raises NotFound."""
-    found = versions_by_id(tx, [version_id])
+    found = versions_by_id(tx, [version_id], whole=whole)
     if not found:
         raise NotFound(f"version: there is no model version with id {version_id}.")
     return found[0]
@@ -199,17 +208,17 @@ def named_version_id(tx: Transaction, model_id: int, name: str) -> int | None:
     return None
 
 
-def find_version(tx: Transaction, model: Model, version: str) -> Version:
+def find_version(tx: Transaction, model: Model, version: str, *, whole: bool = True) -> Version:
     """Return a version by its name, else by its number; raises InvalidArgument, NotFound."""
-    return version_by_id(tx, find_version_id(tx, model, version))
+    return version_by_id(tx, find_version_id(tx, model, version), whole=whole)
 
 
-def numbered_version(tx: Transaction, model: Model, number: int) -> Version:
+def numbered_version(tx: Transaction, model: Model, number: int, *, whole: bool = True) -> Version:
     """Return the version of this number; raises NotFound."""
     rows = tx.rows(_BY_NUMBER, {"model": model.id, "wanted": number})
     if not rows:
         raise NotFound(f"version: the model {model.name!r} has no version of number {number}.")
-    return version_by_id(tx, rows[0][0])
+    return version_by_id(tx, rows[0][0], whole=whole)
 
 
 def aliased_version(tx: Transaction, model: Model, alias: str) -> Version:
