@@ -1,0 +1,67 @@
+"""What a folder has to be to become an artifact: links with an end, files with bytes, names in UTF-8."""
+
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlmd_client.file_listing import list_files
+from mlmd_client.transfer_errors import UnfitFiles
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        os.chdir(path.parent)  # a socket's path has at most 108 characters
+        listener.bind(path.name)
+
+
+REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "a link to its own folder": (lambda path: path.symlink_to(path.parent), "is in, so that its files would have no"),
+    "a link to the folder above": (lambda path: path.symlink_to(path.parent.parent), "its files would have no end"),
+    "a link to itself": (lambda path: path.symlink_to(path), "leads to itself"),
+    "a link to nothing": (lambda path: path.symlink_to(path.parent / "absent"), "leads nowhere"),
+    "a pipe": (os.mkfifo, "which has no bytes to keep"),
+    "a socket": (_socket, "which has no bytes to keep"),
+    "a device": (lambda path: path.symlink_to("/dev/zero"), "which has no bytes to keep"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_is_refused_is_named_with_its_mend(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make, why = REFUSED[name]
+    source = tmp_path / "source"
+    (source / "deep").mkdir(parents=True)
+    (source / "good").write_bytes(b"good")
+    make(source / "deep" / "odd")
+    with pytest.raises(UnfitFiles, match=why) as refused:
+        list_files(source)
+    assert "deep/odd" in refused.value.message
+    assert "remove" in refused.value.message
+
+
+def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    with open(os.path.join(os.fsencode(tmp_path), b"caf\xe9"), "wb"):
+        pass
+    with pytest.raises(UnfitFiles, match="not UTF-8; rename the file"):
+        list_files(tmp_path)
+
+
+def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UnfitFiles, match="has no files"):
+        list_files(tmp_path)
+    with pytest.raises(UnfitFiles, match="cannot be read"):
+        list_files(tmp_path / "absent")
+
+
+def test_links_with_an_end_are_followed_as_often_as_they_are_there(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "f").write_bytes(b"far")
+    source.mkdir()
+    for name in ("one", "two"):
+        (source / name).symlink_to(tmp_path / "elsewhere")
+    listing = list_files(source)
+    assert [(file.path, file.size_bytes) for file in listing.files] == [("one/f", 3), ("two/f", 3)]
