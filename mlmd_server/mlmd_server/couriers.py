@@ -32,8 +32,12 @@ class Couriers:
 
     def _work(self) -> None:
         while not self._stopped.wait(EVERY_SECONDS * random.uniform(0.75, 1.25)):
-            for store in self._stores.opened():
-                if isinstance(store, Store):
-                    courier = Courier(store, private_too=self._private_too)
-                    while not self._stopped.is_set() and deliver_quietly(courier):
-                        pass
+            self.post_due()
+
+    def post_due(self) -> None:
+        """Post what is due now."""
+        for store in self._stores.opened():
+            if isinstance(store, Store):
+                courier = Courier(store, private_too=self._private_too)
+                while not self._stopped.is_set() and deliver_quietly(courier):
+                    pass

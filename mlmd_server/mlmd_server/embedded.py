@@ -35,6 +35,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from mlmd_server.config import Config
 from mlmd_server.google_config import Source, from_connection
+from mlmd_server.housekeeping import Housekeeping
 from mlmd_server.reaper import reap_opened
 from mlmd_server.settings import load_config
 from mlmd_server.wiring import Parts, assemble
@@ -43,7 +44,15 @@ M = TypeVar("M", bound=Message)
 DEFAULT_FOLDER = "mlmd-data"
 _LOG = logging.getLogger("mlmd.embedded")
 _NO_LIMIT_BYTES = 2**31 - 1
-_HONOURED = ("MLMD_ARTIFACTS", "MLMD_DATABASE_", "MLMD_ENABLE_UPGRADE", "MLMD_GOOGLE_TEXT", "MLMD_POOL_SIZE")
+_HONOURED = (
+    "MLMD_ARTIFACTS",
+    "MLMD_DATABASE_",
+    "MLMD_ENABLE_UPGRADE",
+    "MLMD_GOOGLE_TEXT",
+    "MLMD_POOL_SIZE",
+    "MLMD_SWEEP_",
+    "MLMD_WEBHOOK_",
+)
 
 
 class QuietJournal(Journal):
@@ -68,9 +77,13 @@ class QuietJournal(Journal):
 class EmbeddedTransport:
     """Calls of a store in this process; safe to use from many threads. See `mlmd_client.calls.Transport`."""
 
-    def __init__(self, config: Config, target: str, scratch: Path | None = None) -> None:
-        """Open the store; raises CallError. The folder `scratch` is thrown away when nobody has the transport."""
+    def __init__(self, config: Config, target: str, scratch: Path | None = None, *, keeps_house: bool = False) -> None:
+        """Open the store; raises CallError. The folder `scratch` is thrown away when nobody has the transport.
+
+        One that `keeps_house` does by a thread what servers do beside answering.
+        """
         self.target = target
+        self._keeps_house = keeps_house
         self._config = config
         self._scratch = scratch
         self._closed = False
@@ -79,10 +92,14 @@ class EmbeddedTransport:
     def _assemble(self) -> None:
         with _call_errors():
             self._parts = assemble(self._config, QuietJournal())
+        housekeeping: Housekeeping | None = None
         if not self._config.database.read_only:
             reap_opened(self._parts.stores)  # nobody else does it for a store that no server serves
+            if self._keeps_house:
+                housekeeping = Housekeeping(self._parts, self._config)
+                housekeeping.start()
         self._pid = os.getpid()
-        self._release = weakref.finalize(self, _release, self._parts, self._scratch, self._pid)
+        self._release = weakref.finalize(self, _release, self._parts, housekeeping, self._scratch, self._pid)
 
     @property
     def parts(self) -> Parts:
@@ -177,11 +194,11 @@ def open_embedded(target: str | None) -> EmbeddedTransport:
             folder = Path(shown.database or "").absolute().parent if shown.drivername == "sqlite" else None
             url = target if folder is None else _sqlite_url(Path(shown.database or ""))
             config = _config(url, folder or Path(DEFAULT_FOLDER))
-            return EmbeddedTransport(config, shown.render_as_string(hide_password=True))
+            return EmbeddedTransport(config, shown.render_as_string(hide_password=True), keeps_house=True)
         folder = Path(target or DEFAULT_FOLDER).expanduser()
         if folder.is_file():
             raise InvalidArgument(f"target: {target!r} is a file; name its folder, or write sqlite:///{target}.")
-        return EmbeddedTransport(_config(_sqlite_url(folder / "metadata.db"), folder), str(folder))
+        return EmbeddedTransport(_config(_sqlite_url(folder / "metadata.db"), folder), str(folder), keeps_house=True)
 
 
 def open_connection(
@@ -262,10 +279,12 @@ def _time_limit(seconds: float | None, act: Callable[[], None]) -> Iterator[None
         timer.cancel()
 
 
-def _release(parts: Parts, scratch: Path | None, owner: int) -> None:
+def _release(parts: Parts, housekeeping: Housekeeping | None, scratch: Path | None, owner: int) -> None:
     """Give back what a transport held, in the process that took it."""
     if os.getpid() != owner:
         return
+    if housekeeping is not None:
+        housekeeping.stop()
     parts.dispatcher.end_streams()
     parts.stores.close()
     if scratch is not None:

@@ -29,9 +29,9 @@ class Sweeper:
 
     def __init__(self, artifacts: TenantArtifacts, tenants: list[str], every_seconds: float) -> None:
         self._artifacts = artifacts
-        self._tenants = tenants
         self._every_seconds = every_seconds
         self._stopped = threading.Event()
+        self._due = dict.fromkeys(tenants, 0.0)
         self._thread = threading.Thread(target=self._watch, name="sweeper", daemon=True)
 
     def start(self) -> None:
@@ -46,12 +46,15 @@ class Sweeper:
 
     def _watch(self) -> None:
         pause = min(self._every_seconds, _LONGEST_PAUSE_SECONDS)
-        due = dict.fromkeys(self._tenants, 0.0)
         while not self._stopped.wait(pause * random.uniform(0.5, 1.0)):
-            for tenant in [tenant for tenant, at in due.items() if at <= time.monotonic()]:
-                if not self._stopped.is_set():
-                    self._sweep_quietly(tenant)
-                    due[tenant] = time.monotonic() + self._every_seconds
+            self.sweep_due()
+
+    def sweep_due(self) -> None:
+        """Sweep the stores whose time has come."""
+        for tenant in [tenant for tenant, at in self._due.items() if at <= time.monotonic()]:
+            if not self._stopped.is_set():
+                self._sweep_quietly(tenant)
+                self._due[tenant] = time.monotonic() + self._every_seconds
 
     def _sweep_quietly(self, tenant: str) -> None:
         """Sweep a tenant's store if it is time; what fails is logged and done the next time."""

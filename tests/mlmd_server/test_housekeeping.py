@@ -1,0 +1,118 @@
+"""What a store in this process does beside answering: it ends silent runs, posts to webhooks and sweeps, by itself."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import mlmd_server.housekeeping as housekeeping
+import pytest
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb import metadata_store_service_pb2 as service
+from mlmd_schemas.pb.v1 import artifacts_pb2, registry_pb2
+from mlmd_schemas.pb.v1 import runs_pb2 as runs
+from mlmd_server.embedded import EmbeddedTransport, open_connection, open_embedded
+
+from tests.model_registry.test_webhooks import Receiver
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A server that takes what is posted."""
+    server = Receiver()
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], EmbeddedTransport]]:
+    """A function that opens a store whose house is kept all the time."""
+    monkeypatch.setattr(housekeeping, "EVERY_SECONDS", 0.1)
+    stores: list[EmbeddedTransport] = []
+
+    def open_it() -> EmbeddedTransport:
+        stores.append(open_embedded(str(tmp_path / "store")))
+        return stores[-1]
+
+    yield open_it
+    for store in stores:
+        store.close()
+
+
+def keepers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "mlmd-housekeeping"]
+
+
+def test_a_run_that_falls_silent_is_ended_while_the_store_is_open(opened: Callable[[], EmbeddedTransport]) -> None:
+    store = opened()
+    request = runs.StartRunRequest(experiment="e", step="s", token=secrets.token_hex(16), timeout_ms=1000)
+    started = store.unary("/mlmd.v1.Runs/StartRun", request, runs.StartRunResponse).run
+    asked = runs.GetRunRequest(execution_id=started.execution_id)
+    while (run := store.unary("/mlmd.v1.Runs/GetRun", asked, runs.GetRunResponse).run).end_ms == 0:
+        time.sleep(0.05)
+    assert (run.state, run.lost) == (runs.RUN_STATE_FAILED, True)
+
+
+def test_an_upload_that_nobody_finished_is_swept(
+    opened: Callable[[], EmbeddedTransport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLMD_SWEEP_GRACE_SECONDS", "0")
+    monkeypatch.setenv("MLMD_SWEEP_EVERY_SECONDS", "1")
+    store = opened()
+    made = service.PutArtifactTypeRequest(artifact_type=pb.ArtifactType(name="Data"))
+    mlmd = "/ml_metadata.MetadataStoreService"
+    type_id = store.unary(f"{mlmd}/PutArtifactType", made, service.PutArtifactTypeResponse).type_id
+    begin = artifacts_pb2.BeginUploadRequest(artifact=pb.Artifact(type_id=type_id).SerializeToString(), more_files=True)
+    begun = store.unary("/mlmd.v1.ArtifactStore/BeginUpload", begin, artifacts_pb2.BeginUploadResponse)
+    asked = service.GetArtifactsByIDRequest(artifact_ids=[begun.artifact_id])
+
+    def state() -> int:
+        answer = store.unary(f"{mlmd}/GetArtifactsByID", asked, service.GetArtifactsByIDResponse)
+        return answer.artifacts[0].state
+
+    while state() == pb.Artifact.PENDING:
+        time.sleep(0.05)
+    assert state() == pb.Artifact.ABANDONED
+
+
+def test_a_program_that_ends_at_once_still_posts_what_it_moved(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLMD_WEBHOOK_PRIVATE_ADDRESSES", "true")
+    store = open_embedded(str(tmp_path / "store"))
+    registry = "/mlmd.v1.ModelRegistry"
+    version = registry_pb2.CreateModelVersionRequest(model="fraud", uri="s3://b/m", create_model=True)
+    store.unary(f"{registry}/CreateModelVersion", version, registry_pb2.CreateModelVersionResponse)
+    hook = registry_pb2.CreateWebhookRequest(url=receiver.url, secret="s" * 16)
+    store.unary(f"{registry}/CreateWebhook", hook, registry_pb2.CreateWebhookResponse)
+    move = registry_pb2.MoveModelAliasRequest(model="fraud", alias="champion", version="1", reason="so")
+    store.unary(f"{registry}/MoveModelAlias", move, registry_pb2.MoveModelAliasResponse)
+    store.close()
+    assert len(receiver.heard) == 1
+
+
+def test_one_thread_keeps_the_house_and_ends_with_the_store(opened: Callable[[], EmbeddedTransport]) -> None:
+    before = len(keepers())
+    store = opened()
+    assert len(keepers()) == before + 1
+    store.close()
+    assert len(keepers()) == before
+
+
+def test_a_store_that_nobody_has_any_more_is_left(tmp_path: Path) -> None:
+    before = len(keepers())
+    open_embedded(str(tmp_path / "store"))
+    assert len(keepers()) == before, "nothing holds the transport, so it was released"
+
+
+def test_a_drop_in_store_has_no_thread(tmp_path: Path) -> None:
+    before = len(keepers())
+    config = pb.ConnectionConfig(sqlite=pb.SqliteMetadataSourceConfig(filename_uri=str(tmp_path / "m.db")))
+    store = open_connection(config)
+    assert len(keepers()) == before
+    store.close()
