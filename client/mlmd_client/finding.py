@@ -110,8 +110,11 @@ def literal(text: str) -> str:
 class RunFacts:
     """A run as the store knows it.
 
-    >>> store.run_facts("doc/setup/1").metrics["auc"]
-    0.91
+    >>> facts = store.run_facts("doc/setup/1")
+    >>> facts.name, facts.state, facts.reason, facts.params, facts.metrics["auc"]
+    ('doc/setup/1', 'COMPLETE', '', {'lr': 0.1}, 0.91)
+    >>> facts.id > 0, facts.started <= facts.ended, facts.properties["step"]
+    (True, True, 'setup')
     """
 
     id: int

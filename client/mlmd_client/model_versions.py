@@ -22,6 +22,8 @@ class ModelVersion:
     >>> version = store.models["doc-one"].register(store["churn@1"])
     >>> version.ref, version.artifact.ref
     ('models:/doc-one/1', 'churn@1')
+    >>> version.model, version.number, version.aliases, version.archived, version.message.model
+    ('doc-one', 1, [], False, 'doc-one')
     """
 
     def __init__(self, store: "Store", message: v1.ModelVersion) -> None:

@@ -65,7 +65,10 @@ class Watch:
         self.ready.set()
 
     def stop(self) -> None:
-        """End it; a call that is under way is finished."""
+        """End it; a call that is under way is finished.
+
+        >>> store.watch("models/churn", call=print).stop()
+        """
         self._stopped.set()
 
 

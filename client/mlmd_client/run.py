@@ -89,6 +89,10 @@ class Run(RunMetrics, RunArtifacts):
     ...     run.metrics(auc=0.91)
     >>> run.name, run.state
     ('churn/train', 'COMPLETE')
+    >>> other = store.run("churn/train").start()
+    >>> other.number - run.number, other.id > run.id, other.is_writer, other.store is store
+    (1, True, True, True)
+    >>> other.finish()
     """
 
     def __init__(self, store: "Store", settings: RunSettings) -> None:

@@ -99,7 +99,11 @@ class Store(Questions):
 
     @property
     def target(self) -> str:
-        """Where it is, as a person would write it."""
+        """Where it is, as a person would write it.
+
+        >>> Store.over(store.service.transport, "here").target == store.target
+        True
+        """
         return self.service.target
 
     # --- runs ---------------------------------------------------------------------------------------------------------

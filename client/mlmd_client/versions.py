@@ -29,8 +29,10 @@ class Version:
     """A version of a name, or an artifact that is none; made by `Run.use`, `Run.log_*` and `store["name@3"]`.
 
     >>> churn = store["churn@latest"]
-    >>> churn.name, churn.number, churn.type
-    ('churn', 2, 'system.Model')
+    >>> churn.name, churn.number, churn.ref, churn.type, churn.state, churn.aliases
+    ('churn', 2, 'churn@2', 'system.Model', 'LIVE', ['champion'])
+    >>> churn.id == churn.message.id, churn.uri == churn.message.uri, churn.created.tzname()
+    (True, True, 'UTC')
     """
 
     def __init__(self, store: "Store", artifact: pb.Artifact, version: collections_pb2.Version | None = None) -> None:

@@ -3,6 +3,7 @@
 import doctest
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -16,13 +17,14 @@ pandas = pytest.importorskip("pandas")
 pytest.importorskip("networkx")
 
 MODULES = (
-    "capture", "comparison", "delivery", "display", "drawing", "evaluations", "failures", "files", "finding", "formats",
-    "journal", "model_versions", "model_watch", "models", "names", "places", "points", "progress_bar", "questions",
-    "run", "run_artifacts", "run_metrics", "service", "store", "tables", "values", "versions", "walks",
+    "awaited", "capture", "comparison", "delivery", "display", "drawing", "evaluations", "failures", "files", "finding",
+    "formats", "journal", "model_versions", "model_watch", "models", "names", "places", "points", "progress_bar",
+    "questions", "run", "run_artifacts", "run_metrics", "service", "store", "tables", "values", "versions", "walks",
 )  # fmt: skip
 UNEXAMPLED = {
     "display.graph_html", "files.send_files", "files.fetched", "delivery.send", "delivery.deliver_left_behind",
     "questions.Questions.settle", "questions.Questions.version", "questions.Questions.run_facts",
+    "awaited.await_output",
 }  # fmt: skip
 """Shown by the examples of what is built on them."""
 
@@ -104,3 +106,50 @@ def test_what_people_call_has_an_example() -> None:
             if inspect.isfunction(thing) or inspect.isclass(thing):
                 missing.append(full)
     assert not missing
+
+
+def reached() -> dict[str, type]:
+    """Return the classes that people get from `mlmd_client`: those it names, and whatever their methods return."""
+    known = {thing.__name__: thing for name in MODULES for _, thing in names_of(name) if inspect.isclass(thing)}
+    found: dict[str, type] = {}
+    waiting = [thing for name in mlmd_client.__all__ if inspect.isclass(thing := getattr(mlmd_client, name))]
+    while waiting:
+        thing = waiting.pop()
+        found[thing.__name__] = thing
+        waiting += [one for one in known.values() if thing in one.__bases__ and one.__name__ not in found]
+        for member in [body for _, body in members(thing)] + [getattr(thing, "__getitem__", None)]:
+            function = getattr(member, "fget", None) or getattr(member, "func", None) or member
+            told = str(inspect.signature(function).return_annotation) if callable(function) else ""
+            named = {known[word] for word in re.findall(r"\w+", told) if word in known}
+            waiting += [one for one in named if one.__name__ not in found]
+    return found
+
+
+def members(thing: type) -> Iterator[tuple[str, Any]]:
+    """Yield the public methods and properties of a class, those of ours that it inherits included."""
+    for name in dir(thing):
+        member = inspect.getattr_static(thing, name)
+        ours = any(name in vars(base) for base in thing.__mro__ if base.__module__.startswith("mlmd_client"))
+        if not name.startswith("_") and ours and (callable(member) or hasattr(member, "__get__")):
+            yield name, member
+
+
+def test_everything_that_people_get_has_an_example() -> None:
+    """In its own docstring, or used in that of the class."""
+    classes = reached()
+    assert {"Store", "Run", "Version", "AwaitedVersion", "Graph", "Comparison", "Table", "Models", "Watch"} <= set(
+        classes
+    )
+    missing = []
+    for thing in classes.values():
+        bases = [base for base in thing.__mro__ if base.__module__.startswith("mlmd_client")]
+        examples = "".join(line for base in bases for line in _examples(base.__doc__))
+        for name, _ in members(thing):
+            own = [line for base in bases for line in _examples(getattr(vars(base).get(name), "__doc__", ""))]
+            if not own and not re.search(rf"\.{name}\b", examples):
+                missing.append(f"{thing.__name__}.{name}")
+    assert missing == []
+
+
+def _examples(text: str | None) -> list[str]:
+    return [line for line in (text or "").splitlines() if line.lstrip().startswith((">>>", "..."))]
