@@ -71,8 +71,8 @@ def fill(store: Store, folder: Path) -> None:
         place = write_files(folder / name, files)
         store.keep(pb.Artifact(type="system.Artifact"), name, place, reuse=False)
     external = pb.Artifact(type_id=store._type_id("system.Artifact"), uri="s3://far/away/")
-    files = [v1.UploadFile(path="x", size_bytes=3, sha256=hashlib.sha256(b"far").digest())]
-    request = v1.RecordExternalRequest(artifact=external.SerializeToString(), files=files)
+    told = [v1.UploadFile(path="x", size_bytes=3, sha256=hashlib.sha256(b"far").digest())]
+    request = v1.RecordExternalRequest(artifact=external.SerializeToString(), files=told)
     store.service.write("/mlmd.v1.ArtifactStore/RecordExternal", request)
 
 
@@ -92,7 +92,8 @@ def bytes_row(run: Run, *arguments: str) -> dict[str, Any]:
     """Run a command and return what it says of bytes."""
     said = run(*arguments, "--json")
     assert said.status == 0, said.err
-    return {row["table"]: row for row in said.json}["bytes"]
+    found: dict[str, Any] = next(row for row in said.json if row["table"] == "bytes")
+    return found
 
 
 @pytest.mark.parametrize(("source", "target", "database"), WAYS)

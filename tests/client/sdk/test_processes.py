@@ -179,7 +179,7 @@ def test_other_ranks_get_what_rank_0_keeps_and_wait_only_when_they_look(store: S
     data = [other.log_dataset("d", pandas.DataFrame({"x": [1]})) for _ in range(2)]
     assert repr(models[1]) == "<Version of m, kept by rank 0>"
     with ThreadPoolExecutor(3) as pool:
-        asked = [pool.submit(lambda one=one: one.ref) for one in (*models, data[1])]
+        asked = [pool.submit(getattr, one, "ref") for one in (*models, data[1])]
         writer = store.run("many/kept", join="job-8", rank=0).start()
         assert not any(one.done() for one in asked)
         kept = [writer.log_model("m", {"w": number}) for number in range(2)]
