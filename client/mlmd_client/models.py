@@ -8,6 +8,7 @@ from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_client.failures import INVALID_ARGUMENT, NOT_FOUND, NotFound, Refused
 from mlmd_client.model_versions import ModelVersion
 from mlmd_client.tables import Table, moment, table_of
+from mlmd_client.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from mlmd_client.store import Store
@@ -51,6 +52,15 @@ class Models:
                 }
             )
         return table_of(rows)
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Where the moves of aliases are posted.
+
+        >>> store.models.webhooks.table().columns
+        []
+        """
+        return Webhooks(self._store)
 
     def resolve(self, uri: str, as_of: str = "") -> v1.ResolveModelResponse:
         """Return everything that a deployer needs of `models:/churn@champion`: bytes, files with digests, metrics.
@@ -215,6 +225,18 @@ class Model:
         """
         request = v1.SetModelGatesRequest(model=self.name, alias=alias, rules=rules)
         self._store.service.write(f"{_REGISTRY}/SetModelGates", request)
+
+    def gates(self) -> Table:
+        """Return the rules that versions must meet, by alias; "" stands for every alias.
+
+        >>> made = store.models["doc-rules"].register(store["churn@1"])
+        >>> store.models["doc-rules"].set_gates("auc >= 0.9", "files verified", alias="champion")
+        >>> store.models["doc-rules"].gates().column("rule")
+        ['auc >= 0.9', 'files verified']
+        """
+        request = v1.GetModelGatesRequest(model=self.name)
+        found = self._store.service.read(f"{_REGISTRY}/GetModelGates", request).gates
+        return table_of([{"alias": one.alias, "rule": rule} for one in found for rule in one.rules])
 
     def __repr__(self) -> str:
         return f"<Model {self.name}>"

@@ -7,6 +7,7 @@ from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_client.command_line.session import Session, command
 from mlmd_client.command_line.subjects import subject_of
+from mlmd_client.command_line.webhooks import webhooks
 from mlmd_client.failures import refused
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.versions import Version
@@ -225,6 +226,23 @@ def check(session: Session, model: str, alias: str, version: str) -> None:
 
 @models.command()
 @click.argument("model")
+@click.option("--alias", default="", help="Of this alias; without one: of every alias.")
+@click.option(
+    "--set", "rules", multiple=True, metavar="RULE", help='For instance "auc >= 0.91"; replaces what was set.'
+)
+@click.option("--clear", is_flag=True, help="Let no gate be set.")
+@command
+def gates(session: Session, model: str, alias: str, rules: tuple[str, ...], clear: bool) -> None:
+    """List, or set, what a version of MODEL must show before an alias may point at it."""
+    if clear and rules:
+        raise refused("--clear: with --set there is nothing to clear; leave one of them out.")
+    if clear or rules:
+        session.store.models[model].set_gates(*rules, alias=alias)
+    session.say(Table(["alias", "rule"], list(session.store.models[model].gates())))
+
+
+@models.command()
+@click.argument("model")
 @click.argument("version")
 @click.option("--html", is_flag=True, help="HTML instead of Markdown.")
 @command
@@ -329,3 +347,6 @@ def _change_state(session: Session, verb: str, model: str, version: str | None) 
     else:
         request = getattr(v1, f"{verb}ModelVersionRequest")(model=model, version=version)
         session.say(version_row(_write(session, f"{verb}ModelVersion", request).version))
+
+
+models.add_command(webhooks)

@@ -52,6 +52,38 @@ def test_what_is_deployed_approved_and_archived(run: Run) -> None:
     assert run("models", "approve", "fraud", "2", "--withdraw", "--json").json == []
 
 
+def test_gates_are_set_listed_and_cleared(run: Run) -> None:
+    run("models", "register", "fraud", "s3://models/fraud/1")
+    assert run("models", "gates", "fraud", "--json").json == []
+    rules = ("--set", "auc >= 0.9", "--set", "files verified")
+    listed = run("models", "gates", "fraud", "--alias", "champion", *rules, "--json").json
+    assert listed == [{"alias": "champion", "rule": "auc >= 0.9"}, {"alias": "champion", "rule": "files verified"}]
+    refused = run("models", "promote", "fraud", "champion", "1")
+    assert (refused.status, "'auc'" in refused.err) == (6, True)
+    for arguments in (("--set", "auc !! 1"), ("--clear", "--set", "auc > 1")):
+        assert run("models", "gates", "fraud", "--alias", "champion", *arguments).status != 0
+    assert run("models", "gates", "fraud", "--json").json == listed, "what is wrong changes nothing"
+    assert run("models", "gates", "fraud", "--alias", "champion", "--clear", "--json").json == []
+    assert run("models", "promote", "fraud", "champion", "1").status == 0
+
+
+def test_webhooks_are_added_listed_and_removed(run: Run) -> None:
+    run("models", "register", "fraud", "s3://models/fraud/1")
+    url = "https://hooks.example.com/mlmd"
+    made = run("models", "webhooks", "add", url, "--model", "fraud", "--json").json
+    assert (made["url"], made["model"], len(made["secret"]) >= 32) == (url, "fraud", True)
+    run("models", "promote", "fraud", "champion", "1")
+    (listed,) = run("models", "webhooks", "ls", "--json").json
+    assert listed == {key: made[key] for key in listed}, "and the secret no more"
+    (delivery,) = run("models", "webhooks", "deliveries", str(made["id"]), "--json").json
+    assert (delivery["model"], delivery["sequence"], delivery["status"]) == ("fraud", 1, None)
+    assert run("models", "webhooks", "rm", str(made["id"]), "--json").json == {"removed": made["id"]}
+    assert run("models", "webhooks", "ls", "--json").json == []
+    assert run("models", "webhooks", "rm", str(made["id"])).status == 3
+    private = run("models", "webhooks", "add", "http://127.0.0.1/")
+    assert (private.status, "--webhook-private-addresses" in private.err) == (6, True), private
+
+
 def test_what_is_not_there(run: Run) -> None:
     for arguments in (("ls", "nothing"), ("resolve", "models:/nothing@champion"), ("history", "nothing")):
         said = run("models", *arguments)

@@ -1,0 +1,110 @@
+"""Webhooks: addresses to which the store posts every move of an alias, signed."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from mlmd_schemas.pb.v1 import registry_pb2 as v1
+
+from mlmd_client.tables import Table, moment, table_of
+
+if TYPE_CHECKING:
+    from mlmd_client.store import Store
+
+_REGISTRY = "/mlmd.v1.ModelRegistry"
+_PAGE = 100
+
+
+class Webhooks:
+    """The webhooks of a store; an administrator's.
+
+    >>> made = store.models.webhooks.add("https://hooks.example.com/mlmd", model="churn")
+    >>> store.models.webhooks.table().column("url")
+    ['https://hooks.example.com/mlmd']
+    >>> store.models.webhooks.remove(made.webhook.id)
+    """
+
+    def __init__(self, store: "Store") -> None:
+        self._store = store
+
+    def add(self, url: str, *, model: str = "", secret: str = "") -> v1.CreateWebhookResponse:
+        """Post every move of the aliases of a model, without one of all models, to a URL.
+
+        The answer has the secret of the signatures, which is told this once; without one of yours the store makes it.
+        Raises Refused for an address that may not be posted to.
+
+        >>> made = store.models.webhooks.add("https://hooks.example.com/doc-add", secret="0123456789abcdef")
+        >>> made.secret
+        '0123456789abcdef'
+        >>> store.models.webhooks.remove(made.webhook.id)
+        """
+        request = v1.CreateWebhookRequest(url=url, model=model, secret=secret)
+        made: v1.CreateWebhookResponse = self._store.service.write(f"{_REGISTRY}/CreateWebhook", request)
+        return made
+
+    def table(self) -> Table:
+        """Return the webhooks.
+
+        >>> len(store.models.webhooks.table())
+        0
+        """
+        return table_of([webhook_row(one) for one in self._pages("ListWebhooks", v1.ListWebhooksRequest(), "webhooks")])
+
+    def remove(self, webhook_id: int) -> None:
+        """Post nothing more there; raises NotFound.
+
+        >>> made = store.models.webhooks.add("https://hooks.example.com/doc-remove")
+        >>> store.models.webhooks.remove(made.webhook.id)
+        """
+        self._store.service.write(f"{_REGISTRY}/DeleteWebhook", v1.DeleteWebhookRequest(id=webhook_id))
+
+    def deliveries(self, webhook_id: int) -> Table:
+        """Return what was posted and what came of it, newest first.
+
+        >>> made = store.models.webhooks.add("https://hooks.example.com/doc-log", model="doc-unmoved")
+        >>> len(store.models.webhooks.deliveries(made.webhook.id))
+        0
+        >>> store.models.webhooks.remove(made.webhook.id)
+        """
+        request = v1.ListWebhookDeliveriesRequest(webhook_id=webhook_id)
+        return table_of([delivery_row(one) for one in self._pages("ListWebhookDeliveries", request, "deliveries")])
+
+    def _pages(self, method: str, request: Any, field: str) -> Iterator[Any]:
+        request.page_size = _PAGE
+        while True:
+            page = self._store.service.read(f"{_REGISTRY}/{method}", request)
+            yield from getattr(page, field)
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                return
+
+
+def webhook_row(webhook: v1.Webhook) -> dict[str, Any]:
+    """Return a webhook as a row.
+
+    >>> webhook_row(v1.Webhook(id=1, url="https://hooks.example.com/"))["model"] is None
+    True
+    """
+    return {
+        "id": webhook.id,
+        "model": webhook.model or None,
+        "url": webhook.url,
+        "who": webhook.subject,
+        "created": moment(webhook.create_ms),
+    }
+
+
+def delivery_row(delivery: v1.WebhookDelivery) -> dict[str, Any]:
+    """Return a delivery as a row.
+
+    >>> delivery_row(v1.WebhookDelivery(state=v1.DELIVERY_STATE_FAILED))["state"]
+    'FAILED'
+    """
+    return {
+        "model": delivery.model,
+        "sequence": delivery.sequence,
+        "state": v1.DeliveryState.Name(delivery.state).removeprefix("DELIVERY_STATE_"),
+        "attempts": delivery.attempts,
+        "status": delivery.last_status or None,
+        "problem": delivery.problem,
+        "due": moment(delivery.due_ms),
+    }
