@@ -87,6 +87,6 @@ class Ownership:
         return FailedPrecondition(
             f"artifacts: {self._blobs.uri()} keeps the bytes of another store ({owner.store_uuid}, since {since}; this "
             f"one is {self._store_uuid}), and two databases on one root would delete each other's. Give this one a "
-            "root of its own with --artifacts (a tenant: bucket_prefix). If it takes the other's place, run "
-            "`mlmd-server claim --take-over` once, when the other is served no more."
+            "root of its own with --artifacts or MLMD_ARTIFACTS (a tenant: bucket_prefix). If it takes the other's "
+            "place, run `mlmd-server claim --take-over` once, when the other is served no more."
         )

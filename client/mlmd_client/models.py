@@ -1,21 +1,19 @@
 """The model registry: which version is production, who put it there, and what it must show first."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_client.failures import INVALID_ARGUMENT, NOT_FOUND, NotFound, Refused
 from mlmd_client.model_versions import ModelVersion
+from mlmd_client.registry_pages import REGISTRY, listed
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from mlmd_client.store import Store
     from mlmd_client.versions import Version
-
-_REGISTRY = "/mlmd.v1.ModelRegistry"
-_PAGE = 100
 
 
 class Models:
@@ -39,9 +37,9 @@ class Models:
         >>> "model" in store.models.table().columns or not len(store.models.table())
         True
         """
-        request = v1.ListModelsRequest(page_size=_PAGE)
+        request = v1.ListModelsRequest()
         rows = []
-        for model in _listed(self._store, "ListModels", request, "models"):
+        for model in listed(self._store, "ListModels", request, "models"):
             rows.append(
                 {
                     "model": model.name,
@@ -74,7 +72,7 @@ class Models:
         """
         self._store.settle()
         request = v1.ResolveModelRequest(uri=uri, as_of=as_of)
-        found: v1.ResolveModelResponse = self._store.service.read(f"{_REGISTRY}/ResolveModel", request)
+        found: v1.ResolveModelResponse = self._store.service.read(f"{REGISTRY}/ResolveModel", request)
         return found
 
     def _repr_html_(self) -> str:
@@ -124,7 +122,7 @@ class Model:
         if format:
             request.format.name = format
         self._store.settle()
-        made = self._store.service.write(f"{_REGISTRY}/CreateModelVersion", request).version
+        made = self._store.service.write(f"{REGISTRY}/CreateModelVersion", request).version
         return ModelVersion(self._store, made)
 
     def __getitem__(self, selector: int | str) -> "ModelVersion":
@@ -147,7 +145,7 @@ class Model:
 
     def _version(self, **selector: str) -> "ModelVersion":
         request = v1.GetModelVersionRequest(model=self.name, **selector)
-        found = self._store.service.read(f"{_REGISTRY}/GetModelVersion", request).version
+        found = self._store.service.read(f"{REGISTRY}/GetModelVersion", request).version
         return ModelVersion(self._store, found)
 
     def versions(self) -> Table:
@@ -157,7 +155,7 @@ class Model:
         >>> store.models["doc-versions"].versions().column("version")
         ['1']
         """
-        request = v1.ListModelVersionsRequest(model=self.name, page_size=_PAGE)
+        request = v1.ListModelVersionsRequest(model=self.name)
         return table_of(
             [
                 {
@@ -169,7 +167,7 @@ class Model:
                     "artifact": one.artifact_id,
                     "uri": one.uri,
                 }
-                for one in _listed(self._store, "ListModelVersions", request, "versions")
+                for one in listed(self._store, "ListModelVersions", request, "versions")
             ]
         )
 
@@ -180,8 +178,8 @@ class Model:
         >>> store.models["doc-moves"].moves("champion").column("reason")
         ['first']
         """
-        request = v1.ListModelAliasMovesRequest(model=self.name, alias=alias, page_size=_PAGE)
-        return table_of([move_row(move) for move in _listed(self._store, "ListModelAliasMoves", request, "moves")])
+        request = v1.ListModelAliasMovesRequest(model=self.name, alias=alias)
+        return table_of([move_row(move) for move in listed(self._store, "ListModelAliasMoves", request, "moves")])
 
     def deployments(self) -> Table:
         """Return what runs where, newest first.
@@ -190,7 +188,7 @@ class Model:
         >>> store.models["doc-runs"].deployments().column("state")
         ['RUNNING']
         """
-        request = v1.ListDeploymentsRequest(model=self.name, page_size=_PAGE)
+        request = v1.ListDeploymentsRequest(model=self.name)
         return table_of(
             [
                 {
@@ -201,7 +199,7 @@ class Model:
                     "runtime": one.runtime,
                     "updated": moment(one.update_ms),
                 }
-                for one in _listed(self._store, "ListDeployments", request, "deployments")
+                for one in listed(self._store, "ListDeployments", request, "deployments")
             ]
         )
 
@@ -215,7 +213,7 @@ class Model:
         1
         """
         request = v1.RollbackModelAliasRequest(model=self.name, alias=alias, reason=reason)
-        return int(self._store.service.write(f"{_REGISTRY}/RollbackModelAlias", request).move.to_number)
+        return int(self._store.service.write(f"{REGISTRY}/RollbackModelAlias", request).move.to_number)
 
     def set_gates(self, *rules: str, alias: str = "") -> None:
         """Say what a version must show before an alias (without one: any) may point at it; no rules, no gates.
@@ -224,7 +222,7 @@ class Model:
         >>> store.models["doc-gates"].set_gates("auc >= 0.9", alias="champion")
         """
         request = v1.SetModelGatesRequest(model=self.name, alias=alias, rules=rules)
-        self._store.service.write(f"{_REGISTRY}/SetModelGates", request)
+        self._store.service.write(f"{REGISTRY}/SetModelGates", request)
 
     def gates(self) -> Table:
         """Return the rules that versions must meet, by alias; "" stands for every alias.
@@ -235,20 +233,11 @@ class Model:
         ['auc >= 0.9', 'files verified']
         """
         request = v1.GetModelGatesRequest(model=self.name)
-        found = self._store.service.read(f"{_REGISTRY}/GetModelGates", request).gates
+        found = self._store.service.read(f"{REGISTRY}/GetModelGates", request).gates
         return table_of([{"alias": one.alias, "rule": rule} for one in found for rule in one.rules])
 
     def __repr__(self) -> str:
         return f"<Model {self.name}>"
-
-
-def _listed(store: "Store", method: str, request: Any, field: str) -> Iterator[Any]:
-    while True:
-        page = store.service.read(f"{_REGISTRY}/{method}", request)
-        yield from getattr(page, field)
-        request.page_token = page.next_page_token
-        if not page.next_page_token:
-            return
 
 
 def move_row(move: v1.ModelAliasMove) -> dict[str, Any]:
@@ -281,7 +270,7 @@ def registered_artifact(store: "Store", uri: str) -> int | None:
     True
     """
     try:
-        return int(store.service.read(f"{_REGISTRY}/ResolveModel", v1.ResolveModelRequest(uri=uri)).artifact_id)
+        return int(store.service.read(f"{REGISTRY}/ResolveModel", v1.ResolveModelRequest(uri=uri)).artifact_id)
     except (NotFound, Refused) as error:
         if error.code == INVALID_ARGUMENT or (error.code == NOT_FOUND and error.message.startswith("model:")):
             return None

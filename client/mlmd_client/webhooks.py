@@ -1,17 +1,14 @@
 """Webhooks: addresses to which the store posts every move of an alias, signed."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
+from mlmd_client.registry_pages import REGISTRY, listed
 from mlmd_client.tables import Table, moment, table_of
 
 if TYPE_CHECKING:
     from mlmd_client.store import Store
-
-_REGISTRY = "/mlmd.v1.ModelRegistry"
-_PAGE = 100
 
 
 class Webhooks:
@@ -38,7 +35,7 @@ class Webhooks:
         >>> store.models.webhooks.remove(made.webhook.id)
         """
         request = v1.CreateWebhookRequest(url=url, model=model, secret=secret)
-        made: v1.CreateWebhookResponse = self._store.service.write(f"{_REGISTRY}/CreateWebhook", request)
+        made: v1.CreateWebhookResponse = self._store.service.write(f"{REGISTRY}/CreateWebhook", request)
         return made
 
     def table(self) -> Table:
@@ -47,7 +44,9 @@ class Webhooks:
         >>> len(store.models.webhooks.table())
         0
         """
-        return table_of([webhook_row(one) for one in self._pages("ListWebhooks", v1.ListWebhooksRequest(), "webhooks")])
+        return table_of(
+            [webhook_row(one) for one in listed(self._store, "ListWebhooks", v1.ListWebhooksRequest(), "webhooks")]
+        )
 
     def remove(self, webhook_id: int) -> None:
         """Post nothing more there; raises NotFound.
@@ -55,7 +54,7 @@ class Webhooks:
         >>> made = store.models.webhooks.add("https://hooks.example.com/doc-remove")
         >>> store.models.webhooks.remove(made.webhook.id)
         """
-        self._store.service.write(f"{_REGISTRY}/DeleteWebhook", v1.DeleteWebhookRequest(id=webhook_id))
+        self._store.service.write(f"{REGISTRY}/DeleteWebhook", v1.DeleteWebhookRequest(id=webhook_id))
 
     def deliveries(self, webhook_id: int) -> Table:
         """Return what was posted and what came of it, newest first.
@@ -66,16 +65,9 @@ class Webhooks:
         >>> store.models.webhooks.remove(made.webhook.id)
         """
         request = v1.ListWebhookDeliveriesRequest(webhook_id=webhook_id)
-        return table_of([delivery_row(one) for one in self._pages("ListWebhookDeliveries", request, "deliveries")])
-
-    def _pages(self, method: str, request: Any, field: str) -> Iterator[Any]:
-        request.page_size = _PAGE
-        while True:
-            page = self._store.service.read(f"{_REGISTRY}/{method}", request)
-            yield from getattr(page, field)
-            request.page_token = page.next_page_token
-            if not page.next_page_token:
-                return
+        return table_of(
+            [delivery_row(one) for one in listed(self._store, "ListWebhookDeliveries", request, "deliveries")]
+        )
 
 
 def webhook_row(webhook: v1.Webhook) -> dict[str, Any]:

@@ -24,11 +24,13 @@ OpenStore = Callable[[str], Store]
 
 
 @pytest.fixture
-def open_store() -> Iterator[OpenStore]:
+def open_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenStore]:
     """A function that opens a store by its target; everything is closed at the end."""
     opened: list[Store] = []
 
     def open_it(target: str) -> Store:
+        if target.startswith("mysql:"):  # whose bytes would be in ./mlmd-data
+            monkeypatch.setenv("MLMD_ARTIFACTS", str(tmp_path / "bytes"))
         opened.append(Store(target))
         return opened[-1]
 
