@@ -5,7 +5,7 @@ from typing import Any
 
 from mlmd_metrics.confusion import ConfusionMatrix, sorted_labels
 from mlmd_metrics.cutoffs import Cutoffs
-from mlmd_metrics.errors import MetricsError
+from mlmd_metrics.errors import MetricsError, NotANumber
 from mlmd_metrics.evaluation import evaluate, evaluate_slices
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
@@ -46,7 +46,7 @@ def matrix_input(
     labels: Sequence[Hashable] | None,
     counts: Sequence[Sequence[float]] | None,
 ) -> v1.EvaluationInput:
-    """Return the evaluation that a matrix is, counted here or given as counts; raises Refused.
+    """Return the evaluation that a matrix is, counted here or given as counts; raises Refused, NotANumber.
 
     >>> list(matrix_input("test", "", [0, 1, 1], [0, 1, 0], ["ham", "spam"], None).matrix.labels)
     ['ham', 'spam']
@@ -85,6 +85,8 @@ def _listed(values: Any) -> list[Any]:
 def _checked(name: str, function: Any, *arguments: Any, **named: Any) -> Any:
     try:
         return function(*arguments, **named)
+    except NotANumber:
+        raise
     except MetricsError as error:
         raise refused(f"evaluation {name!r}: {error.message}.") from error
 
@@ -100,7 +102,7 @@ def evaluation_inputs(
     slice_name: str = "",
     **options: Any,
 ) -> list[v1.EvaluationInput]:
-    """Return the evaluation of labels and scores, and one for each slice; raises Refused.
+    """Return the evaluation of labels and scores, and one for each slice; raises Refused, NotANumber.
 
     >>> found = evaluation_inputs("test", [0, 1], [0.1, 0.9], labels=[0, 1], slices=["DE", "FR"])
     >>> [one.key.slice for one in found]

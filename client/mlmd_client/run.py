@@ -250,8 +250,11 @@ class Run(RunMetrics, RunArtifacts):
         self._opened = self._new_outbox()
         processes = sys.modules.get("multiprocessing.util")
         if processes is not None:  # such a child ends without the functions of atexit
-            processes.Finalize(None, self._opened.close, args=(self._settings.finish_seconds,), exitpriority=10)
+            processes.Finalize(None, self._end_of_fork, args=(self._opened,), exitpriority=10)
         return self._opened
+
+    def _end_of_fork(self, outbox: Outbox) -> None:
+        self._say_what_remains(outbox, outbox.close(self._settings.finish_seconds))
 
     def flush(self, seconds: float = 20.0) -> int:
         """Send what was logged, for at most so long; return how many calls are left, which go on being sent.

@@ -1,10 +1,11 @@
 """What a run logs of its numbers: series, scalars, matrices, curves."""
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
+from mlmd_client.delivery import LOG
 from mlmd_client.failures import refused
 from mlmd_client.points import checked_name, owners_of
 from mlmd_client.values import number_of
@@ -13,12 +14,16 @@ if TYPE_CHECKING:
     from mlmd_client.outbox import Outbox
     from mlmd_client.versions import Version
 
+T = TypeVar("T")
 _METRICS = "/mlmd.v1.Metrics"
 _WIDEST_STEP = 2**63
 
 
 class RunMetrics:
     """The part of a run that logs numbers. Nothing here waits for the network, and NaN and infinities are welcome.
+
+    Only of scores and counts with a NaN, which have no order and no sum, nothing can be kept; a warning says so, and
+    the training goes on.
 
     What is logged is kept in memory for up to a second, then in a journal on the disk until the server has it. On a
     rank that does not write (see `Run.is_writer`) everything is checked and nothing is kept.
@@ -88,8 +93,9 @@ class RunMetrics:
         _checked_key(name, slice)
         from mlmd_client.evaluations import matrix_input
 
-        made = matrix_input(name, slice, y_true, y_pred, labels, counts)
-        self._put("LogConfusionMatrix", v1.LogConfusionMatrixRequest(key=made.key, matrix=made.matrix), of)
+        made = _unless_nan(name, matrix_input, name, slice, y_true, y_pred, labels, counts)
+        if made is not None:
+            self._put("LogConfusionMatrix", v1.LogConfusionMatrixRequest(key=made.key, matrix=made.matrix), of)
 
     def roc(
         self,
@@ -114,7 +120,7 @@ class RunMetrics:
         options: dict[str, Any] = {"labels": labels, "positive": positive, "slice_name": slice, "with_matrix": False}
         from mlmd_client.evaluations import evaluation_inputs
 
-        for made in evaluation_inputs(name, y_true, y_score, **options):
+        for made in _unless_nan(name, evaluation_inputs, name, y_true, y_score, **options) or ():
             for curve in made.curves:
                 self._put("LogCurve", v1.LogCurveRequest(key=made.key, curve=curve), of)
 
@@ -142,8 +148,9 @@ class RunMetrics:
         options: dict[str, Any] = {"labels": labels, "positive": positive, "threshold": threshold, "slices": slices}
         from mlmd_client.evaluations import evaluation_inputs
 
-        made = evaluation_inputs(name, y_true, y_score, **options)
-        self._put("LogEvaluation", v1.LogEvaluationRequest(evaluations=made), of)
+        made = _unless_nan(name, evaluation_inputs, name, y_true, y_score, **options)
+        if made is not None:
+            self._put("LogEvaluation", v1.LogEvaluationRequest(evaluations=made), of)
 
     def _put(self, method: str, request: Any, of: "Version | None") -> None:
         path = f"{_METRICS}/{method}"
@@ -153,6 +160,17 @@ class RunMetrics:
             for owner in owners_of(path, request):
                 owner.artifact_id = of.id
         self._outbox().put(path, request)
+
+
+def _unless_nan(name: str, make: Callable[..., T], *arguments: Any, **options: Any) -> T | None:
+    """Make an evaluation; of one with a NaN there is none, and a warning."""
+    from mlmd_metrics.errors import NotANumber
+
+    try:
+        return make(*arguments, **options)
+    except NotANumber as error:
+        LOG.warning("evaluation %r: %s. Nothing of it is kept.", name, error.message)
+        return None
 
 
 def _checked_key(name: str, slice_name: str) -> None:

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 class Webhooks:
     """The webhooks of a store; an administrator's.
 
-    >>> made = store.models.webhooks.add("https://hooks.example.com/mlmd", model="churn")
+    >>> version = store.models["doc-hooks"].register(store["churn@1"])
+    >>> made = store.models.webhooks.add("https://hooks.example.com/mlmd", model="doc-hooks")
     >>> store.models.webhooks.table().column("url")
     ['https://hooks.example.com/mlmd']
     >>> store.models.webhooks.remove(made.webhook.id)
@@ -59,7 +60,7 @@ class Webhooks:
     def deliveries(self, webhook_id: int) -> Table:
         """Return what was posted and what came of it, newest first.
 
-        >>> made = store.models.webhooks.add("https://hooks.example.com/doc-log", model="doc-unmoved")
+        >>> made = store.models.webhooks.add("https://hooks.example.com/doc-log")
         >>> len(store.models.webhooks.deliveries(made.webhook.id))
         0
         >>> store.models.webhooks.remove(made.webhook.id)

@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mlmd_metrics.errors import MetricsError
+from mlmd_metrics.errors import MetricsError, NotANumber
 
 
 def doubles(values: Iterable[float], field: str) -> "array[float]":
@@ -81,9 +81,9 @@ def same_length(field: str, column: Sequence[object], other_field: str, other: S
 
 
 def no_nan(column: Sequence[float], field: str) -> None:
-    """Raise MetricsError naming the first NaN of the column, which has no place in an order."""
+    """Raise NotANumber naming the first NaN of the column, which has no place in an order."""
     if not math.isnan(sum(column)):
         return
     for index, value in enumerate(column):  # infinities of both signs add up to NaN as well
         if math.isnan(value):
-            raise MetricsError(f"{field}[{index}] is NaN, which cannot be ordered; drop that row or give it a number")
+            raise NotANumber(f"{field}[{index}] is NaN, which cannot be ordered; drop that row or give it a number")

@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Literal, SupportsFloat
 
 from mlmd_metrics.class_figures import Average, ClassFigures, averaged, class_figures
-from mlmd_metrics.errors import MetricsError
+from mlmd_metrics.errors import MetricsError, NotANumber
 
 Count = int | float
 Rows = tuple[tuple[Count, ...], ...]
@@ -224,7 +224,8 @@ def _count(cell: SupportsFloat, row: int, column: int) -> Count:
     else:
         number = _real(cell, field)
     if isinstance(number, float) and not math.isfinite(number):
-        raise MetricsError(f"{field} is {number}, which is no count; give a finite number of rows")
+        refusal = NotANumber if math.isnan(number) else MetricsError
+        raise refusal(f"{field} is {number}, which is no count; give a finite number of rows")
     if number < 0:
         raise MetricsError(
             f"{field} is {number}, which is negative; a count is 0 or more (a difference has its own type)"

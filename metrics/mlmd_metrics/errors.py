@@ -10,3 +10,7 @@ class MetricsError(ValueError):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+
+class NotANumber(MetricsError):
+    """A NaN where there is no right answer with one. It happens to trainings, where other errors are a program's."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlmd_metrics.confusion import ConfusionMatrix, unknown_label
 from mlmd_metrics.cutoffs import Cutoffs
-from mlmd_metrics.errors import MetricsError
+from mlmd_metrics.errors import MetricsError, NotANumber
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,7 +114,7 @@ def _scores(np: Any, y_score: "ArrayLike") -> "NDArray[np.float64]":
     missing = np.argwhere(np.isnan(scores))
     if len(missing):
         place = "][".join(str(index) for index in missing[0])
-        raise MetricsError(f"y_score[{place}] is NaN, which cannot be ordered; drop that row or give it a score")
+        raise NotANumber(f"y_score[{place}] is NaN, which cannot be ordered; drop that row or give it a score")
     return scores
 
 
@@ -123,7 +123,7 @@ def _encoded(np: Any, y_true: "ArrayLike", labels: Sequence[Hashable] | None) ->
     if truths.ndim != 1 or truths.size == 0:
         raise MetricsError(f"y_true has the shape {truths.shape}; give one label a row, at least one")
     if truths.dtype.kind == "f" and np.isnan(truths).any():
-        raise MetricsError(f"y_true[{int(np.isnan(truths).argmax())}] is NaN, which is no label; drop that row")
+        raise NotANumber(f"y_true[{int(np.isnan(truths).argmax())}] is NaN, which is no label; drop that row")
     try:
         values, codes = np.unique(truths, return_inverse=True)
     except TypeError:

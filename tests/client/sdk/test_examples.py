@@ -17,9 +17,10 @@ pandas = pytest.importorskip("pandas")
 pytest.importorskip("networkx")
 
 MODULES = (
-    "awaited", "capture", "comparison", "delivery", "display", "drawing", "evaluations", "failures", "files", "finding",
-    "formats", "journal", "model_versions", "model_watch", "models", "names", "places", "points", "progress_bar",
-    "questions", "run", "run_artifacts", "run_metrics", "service", "store", "tables", "values", "versions", "walks",
+    "awaited", "capture", "comparison", "delivery", "display", "drawing", "evaluations", "failures", "files",
+    "finding", "formats", "journal", "model_versions", "model_watch", "models", "names", "places", "points",
+    "progress_bar", "questions", "registry_pages", "run", "run_artifacts", "run_metrics", "service", "store",
+    "tables", "values", "versions", "walks", "webhooks",
 )  # fmt: skip
 UNEXAMPLED = {
     "display.graph_html", "files.send_files", "files.fetched", "delivery.send", "delivery.deliver_left_behind",

@@ -1,5 +1,6 @@
 """The store as people use it: versions by name, what runs read and made, and what can be asked about it."""
 
+import math
 import os
 import time
 from pathlib import Path
@@ -10,12 +11,13 @@ import pytest
 from mlmd_client import Denied, NotFound, Refused, Store, Taken, Unreachable
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
-from mlmd_schemas.pb.v1 import collections_pb2
+from mlmd_schemas.pb.v1 import collections_pb2, metrics_pb2
 
 from tests.client.sdk.conftest import OpenStore
 from tests.conftest import StartServer
 
 MLMD = "/ml_metadata.MetadataStoreService"
+METRICS = "/mlmd.v1.Metrics"
 
 
 def nodes(store: Store) -> tuple[int, int, int]:
@@ -301,3 +303,38 @@ def test_notebooks_show_tables_drawings_and_graphs_without_scripts(local_store: 
     ]
     assert all("<script" not in one and "<b>m" not in one for one in shown)
     assert all("<svg" in one for one in shown[3:])
+
+
+def test_nan_never_ends_a_training(store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    nan, truth = float("nan"), ["ham", "spam", "ham", "spam"]
+    with store.run("nan/train") as run:
+        run.metric("train/loss", nan, step=1)
+        run.metrics(auc=nan)
+        run.roc("roc", truth, [0.1, nan, 0.4, 0.35])
+        run.evaluate("all", np.array(truth), np.array([0.1, 0.9, nan, 0.35]), slices=["DE", "DE", "FR", "FR"])
+        run.confusion_matrix("counts", counts=[[1, nan], [0, 1]], labels=["ham", "spam"])
+        run.evaluate("sound", truth, [0.1, 0.9, 0.4, 0.35])
+    facts = store.run_facts(run)
+    assert (facts.state, math.isnan(facts.metrics["auc"])) == ("COMPLETE", True)
+    owner = metrics_pb2.MetricOwner(execution_id=run.id)
+    key = metrics_pb2.MetricKey(owner=owner, name="train/loss")
+    series = store.service.read(f"{METRICS}/ListSeriesPoints", metrics_pb2.ListSeriesPointsRequest(key=key))
+    assert (list(series.steps), [math.isnan(value) for value in series.values]) == ([1], [True])
+    found = store.service.read(f"{METRICS}/GetEvaluations", metrics_pb2.GetEvaluationsRequest(owners=[owner]))
+    assert [one.key.name for one in found.evaluations] == ["sound"]
+    for name in ("roc", "all", "counts"):
+        assert any(f"evaluation {name!r}" in message and "nan" in message.lower() for message in caplog.messages)
+    with store.run("nan/wrong") as run, pytest.raises(Refused, match="each row needs one"):
+        run.roc("short", truth, [0.1])
+
+
+def test_what_is_captured_is_in_the_run_and_nothing_when_it_is_turned_off(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLMD_CAPTURE")
+    with store.run("capture/on") as on, store.run("capture/off", capture=False) as off:
+        pass
+    stored = {run.id: run for run in store.raw.get_executions_by_id([on.id, off.id])}
+    captured = set(stored[on.id].custom_properties) - set(stored[off.id].custom_properties)
+    assert captured >= {"host", "pid", "python_version", "environment"}
+    assert stored[on.id].custom_properties["pid"].string_value == str(os.getpid())
