@@ -1,5 +1,6 @@
 """Keep rules, what they keep and why, and that gc deletes what its dry run said and nothing else."""
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from tests.artifact_store.uploads import artifact, begin, type_id, upload_file
 from tests.metadata_store.calls import Calls, counted
 
 Rule = v1.KeptReason
+
+NUMBERS = itertools.count()
 
 
 @pytest.fixture
@@ -198,7 +201,7 @@ def test_gc_is_what_its_dry_run_said(
     chosen: tuple[int, list[tuple[int, int]], set[int], set[int], int], admin: Admin, requests: Requests
 ) -> None:
     count, edges, pinned, aliased, newest = chosen
-    collection = f"c{len(keys(requests.artifacts.blobs))}-{id(chosen)}"
+    collection = f"c{next(NUMBERS)}"
     made = [upload(requests, b"%d" % number, collection=collection) for number in range(count)]
     for source, target in edges:
         execution(requests, [made[source]], [made[target]])
