@@ -6,14 +6,13 @@ from urllib.parse import quote
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_client.failures import refused
+from mlmd_client.registry_pages import REGISTRY
 from mlmd_client.tables import Table
 
 if TYPE_CHECKING:
     from mlmd_client.store import Store
     from mlmd_client.versions import Version
     from mlmd_client.walks import Graph
-
-_REGISTRY = "/mlmd.v1.ModelRegistry"
 
 
 class ModelVersion:
@@ -69,7 +68,7 @@ class ModelVersion:
         [True]
         """
         request = v1.CheckModelGatesRequest(model=self.model, alias=against, version=str(self.number), rules=rules)
-        answer = self._store.service.read(f"{_REGISTRY}/CheckModelGates", request)
+        answer = self._store.service.read(f"{REGISTRY}/CheckModelGates", request)
         rows = [{"rule": one.rule, "passed": one.passed, "detail": one.detail} for one in answer.gates]
         return Table(["rule", "passed", "detail"], rows)
 
@@ -91,9 +90,9 @@ class ModelVersion:
             expected_number=expected,
             override_gates=override_gates,
         )
-        self._store.service.write(f"{_REGISTRY}/MoveModelAlias", request)
+        self._store.service.write(f"{REGISTRY}/MoveModelAlias", request)
         asked = v1.GetModelVersionRequest(model=self.model, version=str(self.number))
-        return ModelVersion(self._store, self._store.service.read(f"{_REGISTRY}/GetModelVersion", asked).version)
+        return ModelVersion(self._store, self._store.service.read(f"{REGISTRY}/GetModelVersion", asked).version)
 
     def approve(self, reason: str = "") -> None:
         """Say that you approve of it; gates may ask for approvals.
@@ -101,7 +100,7 @@ class ModelVersion:
         >>> store.models["doc-approve"].register(store["churn@1"]).approve("looked at the curves")
         """
         request = v1.ApproveModelVersionRequest(model=self.model, version=str(self.number), reason=reason)
-        self._store.service.write(f"{_REGISTRY}/ApproveModelVersion", request)
+        self._store.service.write(f"{REGISTRY}/ApproveModelVersion", request)
 
     def archive(self) -> "ModelVersion":
         """Take it out of use; raises Refused while an alias points here or a service runs it.
@@ -121,7 +120,7 @@ class ModelVersion:
 
     def _stated(self, verb: str, request: Any) -> "ModelVersion":
         asked = request(model=self.model, version=str(self.number))
-        return ModelVersion(self._store, self._store.service.write(f"{_REGISTRY}/{verb}ModelVersion", asked).version)
+        return ModelVersion(self._store, self._store.service.write(f"{REGISTRY}/{verb}ModelVersion", asked).version)
 
     def deployed(self, environment: str, service: str, state: str = "RUNNING", *, runtime: str = "") -> "ModelVersion":
         """Note that a service serves it: PENDING, RUNNING, FAILED or STOPPED. Raises Refused.
@@ -140,7 +139,7 @@ class ModelVersion:
             runtime=runtime,
             state=f"DEPLOYMENT_STATE_{state}",
         )
-        self._store.service.write(f"{_REGISTRY}/RecordDeployment", request)
+        self._store.service.write(f"{REGISTRY}/RecordDeployment", request)
         return self
 
     def card(self, *, html: bool = False) -> str:
@@ -151,7 +150,7 @@ class ModelVersion:
         """
         form = v1.CARD_FORMAT_HTML if html else v1.CARD_FORMAT_MARKDOWN
         request = v1.GetModelCardRequest(model=self.model, version=str(self.number), format=form)
-        return str(self._store.service.read(f"{_REGISTRY}/GetModelCard", request).card)
+        return str(self._store.service.read(f"{REGISTRY}/GetModelCard", request).card)
 
     def load(self) -> Any:
         """Return the object that was logged. Load only what you trust.

@@ -10,12 +10,13 @@ from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_client.calls import CallError
 from mlmd_client.failures import UNAVAILABLE, failure_of, refused
 from mlmd_client.models import move_row
+from mlmd_client.registry_pages import REGISTRY
 from mlmd_client.service import response_type
 
 if TYPE_CHECKING:
     from mlmd_client.store import Store
 
-_PATH = "/mlmd.v1.ModelRegistry/WatchModels"
+_PATH = f"{REGISTRY}/WatchModels"
 _AGAIN_SECONDS = 1.0
 
 

@@ -2,7 +2,7 @@
 
 Only a database that says on which version a snapshot stands can have it (SQLite's `PRAGMA data_version`, which every
 commit of anybody else changes); so what is kept here is never stale, and the first commit throws it away. A page that
-is asked for again and again, as those do who watch a run, costs a tenth of what it cost first.
+is asked for again and again, as those do who watch a run, costs a quarter of what it cost first.
 """
 
 from collections.abc import Mapping
@@ -51,12 +51,13 @@ class PropertyCache:
         for node_id, node in nodes.items():
             properties = node.SerializeToString()
             size = len(properties) + _OVERHEAD_BYTES
+            if size > _MOST_BYTES // 4:
+                continue
             if self._size + size > _MOST_BYTES:
                 self._kept.clear()
                 self._size = 0
-            if size <= _MOST_BYTES // 4:
-                self._kept[kind, node_id] = properties
-                self._size += size
+            self._kept[kind, node_id] = properties
+            self._size += size
 
 
 class _NoCache(PropertyCache):

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.property_cache import PropertyCache
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.errors import NotFound
@@ -77,11 +78,11 @@ def test_what_others_write_is_seen_at_once(call: Calls, path: Path) -> None:
 def test_a_snapshot_goes_on_as_it_began(call: Calls, path: Path) -> None:
     (made,) = artifacts(call, 1)
     with call.store.database.snapshot(call.caller) as tx, sqlite3.connect(path) as other:
-        before = tx.properties
+        (before,) = nodes_by_id(tx, Kind.ARTIFACT, [made])
         other.execute(SETTLE, (7, made))
         other.commit()
         assert read(call, [made])[0].custom_properties["n"].int_value == 7, "another connection"
-        assert tx.properties is before
+        assert nodes_by_id(tx, Kind.ARTIFACT, [made]) == [before]
     assert read(call, [made])[0].custom_properties["n"].int_value == 7
 
 

@@ -9,12 +9,11 @@ from mlmd_client.command_line.session import Session, command
 from mlmd_client.command_line.subjects import subject_of
 from mlmd_client.command_line.webhooks import webhooks
 from mlmd_client.failures import refused
+from mlmd_client.registry_pages import REGISTRY, listed
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.versions import Version
 
-REGISTRY = "/mlmd.v1.ModelRegistry/"
 REASON = click.option("-m", "--reason", default="", metavar="TEXT", help="Why; kept with the move.")
-_PAGE = 100
 
 
 @click.group()
@@ -23,22 +22,15 @@ def models() -> None:
 
 
 def _read(session: Session, method: str, request: Any) -> Any:
-    return session.store.service.read(REGISTRY + method, request)
+    return session.store.service.read(f"{REGISTRY}/{method}", request)
 
 
 def _write(session: Session, method: str, request: Any) -> Any:
-    return session.store.service.write(REGISTRY + method, request)
+    return session.store.service.write(f"{REGISTRY}/{method}", request)
 
 
 def _pages(session: Session, method: str, request: Any, field: str) -> list[Any]:
-    request.page_size = _PAGE
-    found: list[Any] = []
-    while True:
-        answer = _read(session, method, request)
-        found += getattr(answer, field)
-        request.page_token = answer.next_page_token
-        if not answer.next_page_token:
-            return found
+    return list(listed(session.store, method, request, field))
 
 
 def _state(state: Any) -> str:
