@@ -171,7 +171,7 @@ class Proxy:
             due = None if statement is None else self._due(statement)
             if due is not None and due.moment is Moment.BEFORE:
                 return self._done(due)
-            connection.swallow = due  # before the server can answer
+            connection.swallow = due or connection.swallow  # before the server can answer; what follows changes nothing
             allowed, limited = self._allowed("server", sent, piece)
             self.bytes_to_server += len(allowed)
             self._send(connection.server, allowed)
