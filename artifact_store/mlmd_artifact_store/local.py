@@ -223,8 +223,9 @@ class LocalStore:
         etag = self.stat(source).etag
         with explained(source, self.root), origin.open("rb") as file:
             copied = partial(shutil.copyfileobj, file, length=CHUNK_BYTES)
-            state = write_file(self._path(target), self._scratch, copied)
-        return self._remember(target, state, etag)
+            noted = partial(self._remember, target, etag=etag)
+            state = write_file(self._path(target), self._scratch, copied, noted)
+        return Blob(target, state.st_size, etag, state.st_mtime_ns // 1_000_000)
 
     def begin_parts(self, key: str, media_type: str = "") -> str:
         """Make a folder for the parts."""
@@ -258,7 +259,9 @@ class LocalStore:
 
     def parts(self, key: str, upload: str) -> Sequence[Part]:
         """Return the parts by the names of their files."""
-        names = sorted(path.name for path in self._parts_folder(key, upload).glob("?????-*"))
+        folder = self._parts_folder(key, upload)
+        names = sorted(path.name for path in folder.glob("?????-*"))
+        self._parts_folder(key, upload)  # or another deletes them by now, and these are not all that there were
         pieces = [name.split("-") for name in names]
         return [Part(int(number), etag, int(size)) for number, size, etag in pieces]
 
@@ -276,27 +279,28 @@ class LocalStore:
                 with (folder / _part_name(part)).open("rb") as piece:
                     shutil.copyfileobj(piece, file, CHUNK_BYTES)
 
+        noted = partial(self._remember, key, etag=etag)
         with explained(key, self.root):
             if len(parts) == 1:  # it is the blob already
-                state = name_file(folder / _part_name(parts[0]), self._path(key))
+                state = name_file(folder / _part_name(parts[0]), self._path(key), noted)
             else:
-                state = write_file(self._path(key), self._scratch, fill)
-            blob = self._remember(key, state, etag)
-        shutil.rmtree(folder, ignore_errors=True)
-        return blob
+                state = write_file(self._path(key), self._scratch, fill, noted)
+        _drop_parts(folder)
+        return Blob(key, state.st_size, etag, state.st_mtime_ns // 1_000_000)
 
     def abort_parts(self, key: str, upload: str) -> None:
         """Delete the parts."""
         if upload and set(upload) <= _HEX:
-            shutil.rmtree(self._own / "parts" / upload, ignore_errors=True)
+            _drop_parts(self._own / "parts" / upload)
 
     def tidy(self, prefix: str, before_ms: int) -> int:
         """Delete old parts, and files in the making to which nobody has written for a day."""
         count, stale_ms = 0, min(before_ms, time.time() * 1000 - _STALE_MS)
         with explained("", self.root):
             for folder in (self._own / "parts").glob("*"):
-                if _is_older(folder / "key", before_ms, prefix):
-                    shutil.rmtree(folder, ignore_errors=True)
+                nameless = not (folder / "key").exists() and _is_older(folder, stale_ms)
+                if nameless or _is_older(folder / "key", before_ms, prefix):
+                    _drop_parts(folder)
                     count += 1
             for file in self._scratch.glob("*"):
                 if _is_older(file, stale_ms):
@@ -314,9 +318,13 @@ class LocalStore:
 
     def _parts_folder(self, key: str, upload: str) -> Path:
         folder = self._own / "parts" / upload
-        if not upload or not set(upload) <= _HEX or not (folder / "key").is_file():
+        try:
+            made = (folder / "key").read_text() if upload and set(upload) <= _HEX else None
+        except FileNotFoundError:
+            made = None
+        if made is None:
             raise NotFound(f"upload: nothing is being made of parts for {key!r} under that name; begin again.")
-        if (folder / "key").read_text() != key:
+        if made != key:
             raise NotFound(f"upload: that upload makes another blob than {key!r}.")
         return folder
 
@@ -330,6 +338,12 @@ def _is_older(file: Path, before_ms: float, beginning: str = "") -> bool:
         return file.stat().st_mtime * 1000 < before_ms and (not beginning or file.read_text().startswith(beginning))
     except FileNotFoundError:
         return False
+
+
+def _drop_parts(folder: Path) -> None:
+    """Delete parts; the file that says whose they are goes first, so that nobody takes those left for all."""
+    (folder / "key").unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _part_name(part: Part) -> str:

@@ -53,8 +53,16 @@ def _translated(error: OSError, key: str, root: Path) -> StoreError:
     return Unavailable(f"The artifact folder {str(root)!r} cannot be read or written; check its disk.")
 
 
-def write_file(target: Path, scratch: Path, fill: Callable[[BinaryIO], None]) -> os.stat_result:
-    """Let `fill` write a file, sync it and give it its name; nothing is left when that fails."""
+def write_file(
+    target: Path,
+    scratch: Path,
+    fill: Callable[[BinaryIO], None],
+    note: Callable[[os.stat_result], object] | None = None,
+) -> os.stat_result:
+    """Let `fill` write a file, sync it and give it its name; nothing is left when that fails.
+
+    `note` is called just before the file has its name: whoever finds it finds what was noted of it too.
+    """
     scratch.mkdir(parents=True, exist_ok=True)
     temporary = scratch / secrets.token_hex(12)
     try:
@@ -63,7 +71,7 @@ def write_file(target: Path, scratch: Path, fill: Callable[[BinaryIO], None]) ->
             file.flush()
             _stamp(file.fileno())
             os.fsync(file.fileno())
-        return name_file(temporary, target)
+        return name_file(temporary, target, note)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink()
@@ -138,12 +146,14 @@ class _Arriving:
                 os.unlink(self._temporary)
 
 
-def name_file(temporary: Path, target: Path) -> os.stat_result:
+def name_file(temporary: Path, target: Path, note: Callable[[os.stat_result], object] | None = None) -> os.stat_result:
     """Give a file that is on the disk its name, and see that the name is there too; return the file's state.
 
     That is looked up before: a moment later the name may be another writer's file already.
     """
     state = temporary.stat()
+    if note is not None:
+        note(state)
     made = _name(temporary, target)
     for folder in (target.parent, *made):
         _sync_folder(folder)

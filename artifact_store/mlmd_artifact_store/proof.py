@@ -89,7 +89,7 @@ def _prove(blobs: BlobStore, key: str, file: PendingFile) -> StoredFile:
     if file.source_key:
         return _stored(file, _copied(blobs, key, file))
     blob = _found(blobs, key)
-    if file.in_parts and (blob is None or (blob.size_bytes, blob.etag) != (file.size_bytes, file.etag)):
+    if file.in_parts and not _is_whole(blob, file):
         blob = _completed(blobs, key, file) or blob
     if blob is None:
         raise NotProven(f"{file.path!r} has not arrived")
@@ -98,6 +98,11 @@ def _prove(blobs: BlobStore, key: str, file: PendingFile) -> StoredFile:
     if blob.etag == file.etag:
         return _stored(file, blob)
     return _read(blobs, key, file, blob)
+
+
+def _is_whole(blob: Blob | None, file: PendingFile) -> bool:
+    """Whether a file sent in parts has become one blob with the declared size and ETag."""
+    return blob is not None and (blob.size_bytes, blob.etag) == (file.size_bytes, file.etag)
 
 
 def _found(blobs: BlobStore, key: str) -> Blob | None:
@@ -143,6 +148,9 @@ def _completed(blobs: BlobStore, key: str, file: PendingFile) -> Blob | None:
     if missing and all(part.number in there for part in file.parts()) and _sizes_fit(there, file):
         missing = []  # a store with other ETags; the whole is read below
     if missing:
+        whole = _found(blobs, key)
+        if _is_whole(whole, file):  # completed while the parts were counted
+            return whole
         numbers = ", ".join(map(str, missing[:_SHOWN])) + (" …" if len(missing) > _SHOWN else "")
         raise NotProven(f"{file.path!r} lacks {len(missing)} of {len(file.md5s)} parts ({numbers})")
     try:
@@ -150,6 +158,9 @@ def _completed(blobs: BlobStore, key: str, file: PendingFile) -> Blob | None:
     except NotFound:
         return _found(blobs, key)
     except InvalidArgument as error:
+        whole = _found(blobs, key)
+        if _is_whole(whole, file):
+            return whole
         raise NotProven(f"{file.path!r} cannot be made of its parts: {error.message}") from error
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
+from mlmd_artifact_store.blob_store import Part, etag_of_md5s
 from mlmd_artifact_store.local import LocalStore
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
 
@@ -110,6 +111,35 @@ def test_writers_and_tidying_do_not_meet(store: LocalStore) -> None:
     for one in written:
         one.result()
     assert len(keys(store)) == len(written)
+
+
+def test_parts_whose_upload_has_lost_its_name_are_deleted_after_a_day(store: LocalStore) -> None:
+    folders = {name: store.root / ".mlmd" / "parts" / store.begin_parts(name) for name in ("fresh", "left", "begun")}
+    for name, age_seconds in (("fresh", 60), ("left", 2 * 86400)):
+        (folders[name] / "key").unlink()
+        then = time.time() - age_seconds
+        os.utime(folders[name], (then, then))
+    assert store.tidy("", int(time.time() * 1000) - 3_600_000) == 1
+    assert [name for name, folder in folders.items() if folder.is_dir()] == ["fresh", "begun"]
+
+
+def test_several_who_make_a_blob_of_its_parts_never_see_half_of_them(store: LocalStore) -> None:
+    pieces = [bytes([number]) * 100 for number in range(40)]
+    for number in range(25):
+        key = f"k/{number}"
+        upload = store.begin_parts(key)
+        parts = [store.put_part(key, upload, n, io.BytesIO(piece), 100) for n, piece in enumerate(pieces, 1)]
+
+        def make(key: str = key, upload: str = upload, parts: list[Part] = parts) -> str:
+            try:
+                return store.complete_parts(key, upload, parts).etag
+            except NotFound:  # then it was made
+                return store.stat(key).etag
+
+        with ThreadPoolExecutor(4) as pool:
+            etags = [one.result() for one in [pool.submit(make) for _ in range(4)]]
+        assert set(etags) == {etag_of_md5s([md5(piece) for piece in pieces], in_parts=True)}
+        assert content_of(store, key) == b"".join(pieces)
 
 
 def test_deleting_leaves_no_empty_folders(store: LocalStore) -> None:
