@@ -11,6 +11,7 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import parse_mask
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
+from mlmd_model_registry.aliases import require_bytes
 from mlmd_model_registry.kubeflow.bodies import Body
 from mlmd_model_registry.kubeflow.nodes import changed_node, new_node, shown_name
 from mlmd_model_registry.kubeflow.shapes import MODEL_ARTIFACT, MODEL_VERSION, REGISTERED_MODEL, Entity
@@ -49,6 +50,16 @@ def note_serving(tx: Transaction, execution_id: int, version_id: int) -> None:
     if version.artifact_id:
         event = pb.Event(artifact_id=version.artifact_id, execution_id=execution_id, type=pb.Event.INPUT)
         store_events(tx, [event])
+
+
+def require_served_bytes(tx: Transaction, version_id: int) -> None:
+    """Raise FailedPrecondition or DataLoss for a version that is to be served and whose files are gone or damaged.
+
+    One that has no artifact yet passes, as it does in Kubeflow's server: it may get one before it runs.
+    """
+    version = version_by_id(tx, version_id)
+    if version.artifact_id:
+        require_bytes(tx, version)
 
 
 def change_ruled(tx: Transaction, body: Body, node: Any) -> None:

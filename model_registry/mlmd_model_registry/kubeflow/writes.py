@@ -19,10 +19,11 @@ from mlmd_model_registry.kubeflow.history import note_metric
 from mlmd_model_registry.kubeflow.nodes import changed_node, entity_json, new_node
 from mlmd_model_registry.kubeflow.pages import Paging, Selection, node_page
 from mlmd_model_registry.kubeflow.reads import Entities, entity_of, find_node
-from mlmd_model_registry.kubeflow.registered import RULED, change_ruled, make_ruled, note_serving
+from mlmd_model_registry.kubeflow.registered import RULED, change_ruled, make_ruled, note_serving, require_served_bytes
 from mlmd_model_registry.kubeflow.shapes import (
     ARTIFACTS,
     EXPERIMENT_RUN,
+    INFERENCE_SERVICE,
     METRIC,
     MODEL_VERSION,
     PARAMETER,
@@ -36,6 +37,9 @@ from mlmd_model_registry.kubeflow.types import type_ids, written_type_id
 
 _IN_PLACE = (METRIC, PARAMETER)
 """What a second write under one name changes, where others are told that the name is taken."""
+_SERVED = {INFERENCE_SERVICE: ("desiredState", "DEPLOYED"), SERVE_MODEL: ("lastKnownState", "UNKNOWN")}
+"""The field that says whether a version is to be served, and what it is when it is not said."""
+_SERVING = ("DEPLOYED", "NEW", "RUNNING", "UNKNOWN")
 _CREATED_ARTIFACTS = ("model-artifact", "doc-artifact")
 """What is answered with 201 when it is new; the other artifacts are with 200, as in Kubeflow's server."""
 
@@ -199,3 +203,5 @@ def _check_references(tx: Transaction, body: Body) -> None:
             own = node.properties["registered_model_id"].int_value
             if own and own != model:
                 raise InvalidArgument(f"modelVersionId: version {value} is one of model {own}, not of {model}.")
+    if "modelVersionId" in body.values and body.values.get(*_SERVED.get(body.entity, ("", ""))) in _SERVING:
+        require_served_bytes(tx, body.values["modelVersionId"])

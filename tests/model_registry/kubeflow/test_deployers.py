@@ -104,3 +104,33 @@ def test_a_service_names_what_is_there(api: Api) -> None:
     empty = api.post("/registered_models", name=fresh())
     unserved = api.post("/inference_services", **{**said, "registeredModelId": empty["id"]})
     assert "no version yet" in api.error(404, "GET", f"/inference_services/{unserved['id']}/version")
+
+
+def test_no_service_is_to_run_a_version_whose_files_are_gone(api: Api, v1: Api) -> None:
+    model, version = register(api, fresh(), "1", f"s3://bucket/{fresh()}")
+    environment = api.post("/serving_environments", name=fresh())
+    said = {"registeredModelId": model["id"], "servingEnvironmentId": environment["id"]}
+    running = api.post("/inference_services", **said, modelVersionId=version["id"])
+    (artifact,) = api.items(f"/model_versions/{version['id']}/artifacts")
+    lose_files(api, model["name"])
+    for asked in (api, v1):
+        sentence = asked.error(400, "POST", "/inference_services", json={**said, "modelVersionId": version["id"]})
+        assert "files of version 1 are gone" in sentence
+        assert "DELETED" in sentence
+        path = f"/inference_services/{running['id']}"
+        wanted = {"modelVersionId": version["id"], "desiredState": "DEPLOYED"}
+        assert "gone" in asked.error(400, "PATCH", path, json=wanted)
+        served = {"modelVersionId": version["id"], "lastKnownState": "RUNNING"}
+        assert "gone" in asked.error(400, "POST", f"{path}/serves", json=served)
+        assert asked.get(f"/artifacts/{artifact['id']}")["uri"] == artifact["uri"]
+    stopped = {"modelVersionId": version["id"], "desiredState": "UNDEPLOYED"}
+    assert api.patch(f"/inference_services/{running['id']}", **stopped)["desiredState"] == "UNDEPLOYED"
+
+
+def lose_files(api: Api, model: str) -> None:
+    """Note that the files of the model's first version are deleted, as a garbage collector of somebody's own would."""
+    version = api.http.post(f"{api.url}/mlmd.v1.ModelRegistry/GetModelVersion", json={"model": model, "version": "1"})
+    found = version.json()["version"]
+    row = {"id": found["artifactId"], "uri": found["uri"], "state": "DELETED"}
+    put = api.http.post(f"{api.url}/ml_metadata.MetadataStoreService/PutArtifacts", json={"artifacts": [row]})
+    assert put.status_code == 200, put.text
