@@ -11,6 +11,7 @@ from mlmd_schemas.errors import PermissionDenied
 if TYPE_CHECKING:
     from mlmd_metadata_store.rpc import Rpc, StreamRpc
     from mlmd_metadata_store.transaction import Transaction
+    from mlmd_migrations import Condition
 
 T = TypeVar("T")
 DEFAULT_TENANT = ""
@@ -36,6 +37,9 @@ class StoreLike(Protocol):
 
     def ping(self) -> None:
         """Make one round trip to the database; raises Unavailable."""
+
+    def condition(self) -> "Condition":
+        """Compare the shape of the database with what is expected; raises StoreError."""
 
     def close(self) -> None:
         """Give the connections back."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from google.protobuf.message import Message
-from mlmd_migrations import SchemaError, open_schema
+from mlmd_migrations import Condition, SchemaError, condition_of, open_schema
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import BY_CODE, Code, FailedPrecondition, StoreError
 from sqlalchemy.exc import DBAPIError
@@ -51,9 +51,7 @@ class Store:
                 google_text=options.google_text,
             )
         except SchemaError as error:
-            if error.detail:
-                LOG.error("opening the database: %s", error.detail)
-            raise BY_CODE[Code(error.code)](error.message) from error
+            raise _told(error, "opening the database") from error
         except DBAPIError as error:
             raise dialect.translate(error) from error
         finally:
@@ -120,6 +118,13 @@ class Store:
         except DBAPIError as error:
             raise self.database.dialect.translate(error) from error
 
+    def condition(self) -> Condition:
+        """Compare the shape of the database with what this code expects; raises StoreError."""
+        try:
+            return condition_of(self.database.reader)
+        except SchemaError as error:
+            raise _told(error, "looking at the database's shape") from error
+
     def pool_use(self) -> dict[str, tuple[int, int]]:
         """Return connections in use and the size, for each pool."""
         pools = {"read": self.database.reader.pool, "write": self.database.writer.pool}
@@ -128,3 +133,10 @@ class Store:
     def close(self) -> None:
         """Close every connection."""
         self.database.close()
+
+
+def _told(error: SchemaError, doing: str) -> StoreError:
+    """Return our error for one of the schema's; the database's own words go to the log."""
+    if error.detail:
+        LOG.error("%s: %s", doing, error.detail)
+    return BY_CODE[Code(error.code)](error.message)

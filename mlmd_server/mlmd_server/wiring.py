@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from mlmd_api.artifacts import TenantArtifacts, artifact_methods, artifact_streams
 from mlmd_api.callers import Authenticator, Everybody, TokenFile
+from mlmd_api.diagnosis import diagnosis_methods
 from mlmd_api.dispatch import Dispatcher, Limits
 from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
@@ -155,6 +156,7 @@ def assemble(config: Config, journal: Journal | None = None) -> Parts:
         *artifact_methods((*ARTIFACT_CALLS, *CARE_CALLS), artifacts),
         *registry_methods(registries),
         *server_methods(_facts(config), stores),
+        *diagnosis_methods(stores, artifacts),
     ]
     streams = [
         *store_streams(METADATA_STREAMS, stores),

@@ -78,11 +78,12 @@ def version_facts(session: Session, version: Version) -> dict[str, Any]:
         "made_by": made_by.name if made_by else None,
         "properties": dict(version.properties),
     }
-    files = _files(session, version.id)
+    files = files_of(session, version.id)
     return facts | ({"files": files} if files else {})
 
 
-def _files(session: Session, artifact_id: int) -> list[dict[str, Any]]:
+def files_of(session: Session, artifact_id: int) -> list[dict[str, Any]]:
+    """Return an artifact's files as rows, none where it has no manifest."""
     request = artifacts_pb2.ListFilesRequest(artifact_id=artifact_id)
     files: list[dict[str, Any]] = []
     try:

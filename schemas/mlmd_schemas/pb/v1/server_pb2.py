@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14mlmd/v1/server.proto\x12\x07mlmd.v1\"\x10\n\x0eGetInfoRequest\"\x7f\n\x0fGetInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12\x14\n\x0chttp_address\x18\x03 \x01(\t\x12\x1f\n\x06limits\x18\x04 \x01(\x0b\x32\x0f.mlmd.v1.Limits\x12\x12\n\nstore_uuid\x18\x05 \x01(\t\"L\n\x06Limits\x12\x19\n\x11max_message_bytes\x18\x01 \x01(\x03\x12\x15\n\rmax_page_size\x18\x02 \x01(\x05\x12\x10\n\x08max_hops\x18\x03 \x01(\x05\x32\x46\n\x06Server\x12<\n\x07GetInfo\x12\x17.mlmd.v1.GetInfoRequest\x1a\x18.mlmd.v1.GetInfoResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14mlmd/v1/server.proto\x12\x07mlmd.v1\"\x10\n\x0eGetInfoRequest\"\x7f\n\x0fGetInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x10\n\x08\x66\x65\x61tures\x18\x02 \x03(\t\x12\x14\n\x0chttp_address\x18\x03 \x01(\t\x12\x1f\n\x06limits\x18\x04 \x01(\x0b\x32\x0f.mlmd.v1.Limits\x12\x12\n\nstore_uuid\x18\x05 \x01(\t\"L\n\x06Limits\x12\x19\n\x11max_message_bytes\x18\x01 \x01(\x03\x12\x15\n\rmax_page_size\x18\x02 \x01(\x05\x12\x10\n\x08max_hops\x18\x03 \x01(\x05\"\x11\n\x0f\x44iagnoseRequest\"k\n\x10\x44iagnoseResponse\x12\x16\n\x0eserver_time_ms\x18\x01 \x01(\x03\x12&\n\x08\x66indings\x18\x02 \x03(\x0b\x32\x14.mlmd.v1.PartFinding\x12\x17\n\x0f\x62ytes_over_http\x18\x03 \x01(\x08\"D\n\x0bPartFinding\x12\x0c\n\x04part\x18\x01 \x01(\t\x12\n\n\x02ok\x18\x02 \x01(\x08\x12\r\n\x05\x66ound\x18\x03 \x01(\t\x12\x0c\n\x04mend\x18\x04 \x01(\t2\x87\x01\n\x06Server\x12<\n\x07GetInfo\x12\x17.mlmd.v1.GetInfoRequest\x1a\x18.mlmd.v1.GetInfoResponse\x12?\n\x08\x44iagnose\x12\x18.mlmd.v1.DiagnoseRequest\x1a\x19.mlmd.v1.DiagnoseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -27,6 +27,12 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['_GETINFORESPONSE']._serialized_end=178
   _globals['_LIMITS']._serialized_start=180
   _globals['_LIMITS']._serialized_end=256
-  _globals['_SERVER']._serialized_start=258
-  _globals['_SERVER']._serialized_end=328
+  _globals['_DIAGNOSEREQUEST']._serialized_start=258
+  _globals['_DIAGNOSEREQUEST']._serialized_end=275
+  _globals['_DIAGNOSERESPONSE']._serialized_start=277
+  _globals['_DIAGNOSERESPONSE']._serialized_end=384
+  _globals['_PARTFINDING']._serialized_start=386
+  _globals['_PARTFINDING']._serialized_end=454
+  _globals['_SERVER']._serialized_start=457
+  _globals['_SERVER']._serialized_end=592
 # @@protoc_insertion_point(module_scope)

@@ -32,3 +32,29 @@ class Limits(_message.Message):
     max_page_size: int
     max_hops: int
     def __init__(self, max_message_bytes: _Optional[int] = ..., max_page_size: _Optional[int] = ..., max_hops: _Optional[int] = ...) -> None: ...
+
+class DiagnoseRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DiagnoseResponse(_message.Message):
+    __slots__ = ("server_time_ms", "findings", "bytes_over_http")
+    SERVER_TIME_MS_FIELD_NUMBER: _ClassVar[int]
+    FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    BYTES_OVER_HTTP_FIELD_NUMBER: _ClassVar[int]
+    server_time_ms: int
+    findings: _containers.RepeatedCompositeFieldContainer[PartFinding]
+    bytes_over_http: bool
+    def __init__(self, server_time_ms: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[PartFinding, _Mapping]]] = ..., bytes_over_http: bool = ...) -> None: ...
+
+class PartFinding(_message.Message):
+    __slots__ = ("part", "ok", "found", "mend")
+    PART_FIELD_NUMBER: _ClassVar[int]
+    OK_FIELD_NUMBER: _ClassVar[int]
+    FOUND_FIELD_NUMBER: _ClassVar[int]
+    MEND_FIELD_NUMBER: _ClassVar[int]
+    part: str
+    ok: bool
+    found: str
+    mend: str
+    def __init__(self, part: _Optional[str] = ..., ok: bool = ..., found: _Optional[str] = ..., mend: _Optional[str] = ...) -> None: ...

@@ -6,7 +6,7 @@ from mlmd_schemas.pb.v1 import server_pb2 as mlmd_dot_v1_dot_server__pb2
 
 
 class ServerStub(object):
-    """What this server is and where its other doors are. Needs no authentication.
+    """What this server is and how it fares.
     """
 
     def __init__(self, channel):
@@ -20,14 +20,28 @@ class ServerStub(object):
                 request_serializer=mlmd_dot_v1_dot_server__pb2.GetInfoRequest.SerializeToString,
                 response_deserializer=mlmd_dot_v1_dot_server__pb2.GetInfoResponse.FromString,
                 )
+        self.Diagnose = channel.unary_unary(
+                '/mlmd.v1.Server/Diagnose',
+                request_serializer=mlmd_dot_v1_dot_server__pb2.DiagnoseRequest.SerializeToString,
+                response_deserializer=mlmd_dot_v1_dot_server__pb2.DiagnoseResponse.FromString,
+                )
 
 
 class ServerServicer(object):
-    """What this server is and where its other doors are. Needs no authentication.
+    """What this server is and how it fares.
     """
 
     def GetInfo(self, request, context):
-        """Missing associated documentation comment in .proto file."""
+        """What it is and where its other doors are. Needs no authentication.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Diagnose(self, request, context):
+        """Look at the parts behind the server as the caller uses them. A caller who may write has a small object of the
+        server's written, read back and deleted where the bytes are kept; for others that place is read alone.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -40,6 +54,11 @@ def add_ServerServicer_to_server(servicer, server):
                     request_deserializer=mlmd_dot_v1_dot_server__pb2.GetInfoRequest.FromString,
                     response_serializer=mlmd_dot_v1_dot_server__pb2.GetInfoResponse.SerializeToString,
             ),
+            'Diagnose': grpc.unary_unary_rpc_method_handler(
+                    servicer.Diagnose,
+                    request_deserializer=mlmd_dot_v1_dot_server__pb2.DiagnoseRequest.FromString,
+                    response_serializer=mlmd_dot_v1_dot_server__pb2.DiagnoseResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'mlmd.v1.Server', rpc_method_handlers)
@@ -48,7 +67,7 @@ def add_ServerServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class Server(object):
-    """What this server is and where its other doors are. Needs no authentication.
+    """What this server is and how it fares.
     """
 
     @staticmethod
@@ -65,5 +84,22 @@ class Server(object):
         return grpc.experimental.unary_unary(request, target, '/mlmd.v1.Server/GetInfo',
             mlmd_dot_v1_dot_server__pb2.GetInfoRequest.SerializeToString,
             mlmd_dot_v1_dot_server__pb2.GetInfoResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def Diagnose(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/mlmd.v1.Server/Diagnose',
+            mlmd_dot_v1_dot_server__pb2.DiagnoseRequest.SerializeToString,
+            mlmd_dot_v1_dot_server__pb2.DiagnoseResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
