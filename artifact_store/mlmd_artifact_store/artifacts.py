@@ -33,6 +33,7 @@ from mlmd_artifact_store.manifests import (
     read_file,
     read_manifest,
 )
+from mlmd_artifact_store.outputs import note_output
 from mlmd_artifact_store.ownership import Ownership
 from mlmd_artifact_store.proof import prove_files
 from mlmd_artifact_store.restoring import begin_restore, drop_restore, find_restore
@@ -166,17 +167,24 @@ class Artifacts:
 
         self.store.database.write(caller, body, repeatable=True)
 
-    def commit_upload(self, artifact_id: int, caller: Caller = LOCAL) -> v1.CommitUploadResponse:
-        """Prove every file and make the artifact LIVE with its manifest.
+    def commit_upload(
+        self, artifact_id: int, caller: Caller = LOCAL, made_by: v1.MadeBy | None = None
+    ) -> v1.CommitUploadResponse:
+        """Prove every file and make the artifact LIVE with its manifest, an output of what it was `made_by`.
 
-        Raises FailedPrecondition naming what lacks.
+        Raises FailedPrecondition naming what lacks, InvalidArgument for a maker that is not there.
         """
         self.ownership.check()
         upload = self.store.database.write(caller, lambda tx: seal(tx, artifact_id), repeatable=True)
         if upload is None:
-            return self.store.database.read(caller, lambda tx: committed(tx, artifact_id))
+            return self._committed(artifact_id, caller, made_by)
         others = prove_files(self.blobs, upload.key_prefix, self._pages(artifact_id, caller), caller)
-        return self.store.database.write(caller, lambda tx: commit(tx, upload, others), repeatable=True)
+        return self.store.database.write(caller, lambda tx: commit(tx, upload, others, made_by), repeatable=True)
+
+    def _committed(self, artifact_id: int, caller: Caller, made_by: v1.MadeBy | None) -> v1.CommitUploadResponse:
+        if made_by is not None:
+            self.store.database.write(caller, lambda tx: note_output(tx, artifact_id, made_by), repeatable=True)
+        return self.store.database.read(caller, lambda tx: committed(tx, artifact_id))
 
     def _pages(self, artifact_id: int, caller: Caller) -> Iterator[list[PendingFile]]:
         """Yield the files of an upload by path, each page read on its own."""

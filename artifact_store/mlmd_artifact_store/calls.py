@@ -13,6 +13,7 @@ from mlmd_schemas.caller import Caller, Role
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_artifact_store.declaring import declare_files, sign_parts
+from mlmd_artifact_store.outputs import made_by_of
 from mlmd_artifact_store.requests import Requests, file_page
 
 SERVICE = "mlmd.v1.ArtifactStore"
@@ -103,7 +104,7 @@ def _upload_urls(requests: Requests, caller: Caller, request: v1.ListUploadUrlsR
 
 
 def _commit(requests: Requests, caller: Caller, request: v1.CommitUploadRequest) -> Message:
-    return requests.artifacts.commit_upload(request.artifact_id, caller)
+    return requests.artifacts.commit_upload(request.artifact_id, caller, made_by_of(request))
 
 
 def _abort(requests: Requests, caller: Caller, request: v1.AbortUploadRequest) -> Message:

@@ -22,6 +22,7 @@ from mlmd_artifact_store.manifests import (
     read_manifest,
     take_over_files,
 )
+from mlmd_artifact_store.outputs import note_output
 from mlmd_artifact_store.paths import PathOrder, check_paths
 from mlmd_artifact_store.restoring import check_whole, find_restore, take_place
 from mlmd_artifact_store.upload_rows import (
@@ -100,10 +101,15 @@ def committed(tx: Transaction, artifact_id: int) -> v1.CommitUploadResponse:
     )
 
 
-def commit(tx: Transaction, sealed: Upload, others: list[StoredFile]) -> v1.CommitUploadResponse:
+def commit(
+    tx: Transaction, sealed: Upload, others: list[StoredFile], made_by: v1.MadeBy | None = None
+) -> v1.CommitUploadResponse:
     """Make a proven upload's files those of its artifact; `others` are those that are not quite as declared."""
     artifact_id = sealed.artifact_id
-    if find_upload(tx, artifact_id, locked=True) is None and find_manifest(tx, artifact_id) is not None:
+    is_over = find_upload(tx, artifact_id, locked=True) is None and find_manifest(tx, artifact_id) is not None
+    if made_by is not None:
+        note_output(tx, artifact_id, made_by)
+    if is_over:
         return committed(tx, artifact_id)  # somebody else was faster
     upload = under_way(tx, artifact_id)
     if upload.digest != sealed.digest:

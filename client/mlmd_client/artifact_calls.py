@@ -88,9 +88,10 @@ class ArtifactCalls:
         request = v1.ListUploadUrlsRequest(artifact_id=artifact_id, page_size=1)
         self.call("ListUploadUrls", request, v1.ListUploadUrlsResponse)
 
-    def commit(self, artifact_id: int) -> v1.CommitUploadResponse:
-        """Commit an upload."""
-        return self.call("CommitUpload", v1.CommitUploadRequest(artifact_id=artifact_id), v1.CommitUploadResponse)
+    def commit(self, artifact_id: int, made_by: v1.MadeBy | None = None) -> v1.CommitUploadResponse:
+        """Commit an upload, as an output of what it was made by."""
+        request = v1.CommitUploadRequest(artifact_id=artifact_id, made_by=made_by)
+        return self.call("CommitUpload", request, v1.CommitUploadResponse)
 
     def abort(self, artifact_id: int) -> None:
         """Give an upload up."""

@@ -12,7 +12,7 @@ from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import metrics_pb2, runs_pb2
 
 from mlmd_client.calls import CallError
-from mlmd_client.failures import ALREADY_EXISTS, NOT_FOUND
+from mlmd_client.failures import ALREADY_EXISTS, NOT_FOUND, UNAVAILABLE
 from mlmd_client.journal import SUFFIX, Journal, Record, left_behind
 from mlmd_client.points import owners_of
 from mlmd_client.service import Service
@@ -20,12 +20,10 @@ from mlmd_client.service import Service
 LOG = logging.getLogger("mlmd")
 START_RUN, JOIN_RUN, FINISH_RUN = (f"/mlmd.v1.Runs/{name}" for name in ("StartRun", "JoinRun", "FinishRun"))
 PUT_EVENTS = "/ml_metadata.MetadataStoreService/PutEvents"
-PUT_MEMBERS = "/ml_metadata.MetadataStoreService/PutAttributionsAndAssociations"
 REQUESTS: dict[str, type[Message]] = {
     START_RUN: runs_pb2.StartRunRequest,
     FINISH_RUN: runs_pb2.FinishRunRequest,
     PUT_EVENTS: mlmd.PutEventsRequest,
-    PUT_MEMBERS: mlmd.PutAttributionsAndAssociationsRequest,
     "/mlmd.v1.Metrics/LogSeries": metrics_pb2.LogSeriesRequest,
     "/mlmd.v1.Metrics/LogScalars": metrics_pb2.LogScalarsRequest,
     "/mlmd.v1.Metrics/LogEvaluation": metrics_pb2.LogEvaluationRequest,
@@ -62,18 +60,25 @@ class Addressee:
     execution_id: int = 0
     context_id: int = 0
     number: int = 0
+    is_joined: bool = False
+    """Whether another process starts the run, so that the server may yet hear of it."""
 
     def learn(self, run: runs_pb2.Run) -> None:
         """Take over what the server says of the run."""
-        self.execution_id, self.context_id, self.number = run.execution_id, run.context_id, run.number
+        self.context_id, self.number, self.execution_id = (
+            run.context_id,
+            run.number,
+            run.execution_id,
+        )  # known by its id
 
 
 def send(service: Service, addressee: Addressee, record: Record) -> tuple[Outcome, str]:
     """Make the call of a record; return what became of it and, unless it was sent, why."""
+    if record.path not in REQUESTS:
+        return Outcome.NEVER, f"{record.path} is no call that this version of the client knows"
     try:
         if record.path != START_RUN and record.path != FINISH_RUN and not addressee.execution_id:
-            request = runs_pb2.JoinRunRequest(token=addressee.token)
-            addressee.learn(service.once(JOIN_RUN, request, timeout_seconds=SEND_SECONDS).run)
+            _join(service, addressee)
         answer = service.once(record.path, _addressed(record, addressee), key=record.key, timeout_seconds=SEND_SECONDS)
     except CallError as error:
         if record.path == PUT_EVENTS and error.code == ALREADY_EXISTS:
@@ -83,6 +88,16 @@ def send(service: Service, addressee: Addressee, record: Record) -> tuple[Outcom
         addressee.learn(answer.run)
         addressee.token = answer.token
     return Outcome.SENT, ""
+
+
+def _join(service: Service, addressee: Addressee) -> None:
+    try:
+        request = runs_pb2.JoinRunRequest(token=addressee.token)
+        addressee.learn(service.once(JOIN_RUN, request, timeout_seconds=SEND_SECONDS).run)
+    except CallError as error:
+        if addressee.is_joined and error.code == NOT_FOUND:
+            raise CallError(UNAVAILABLE, f"{error.message} Whoever starts it has not been heard yet.") from None
+        raise
 
 
 def _addressed(record: Record, addressee: Addressee) -> Message:
@@ -136,7 +151,8 @@ def deliver_left_behind(service: Service, folder: Path) -> tuple[int, int]:
 
 
 def _deliver(service: Service, journal: Journal) -> tuple[int, int]:
-    addressee = Addressee(str(journal.facts.get("token", "")), int(journal.facts.get("execution_id", 0)))
+    token, execution_id = str(journal.facts.get("token", "")), int(journal.facts.get("execution_id", 0))
+    addressee = Addressee(token, execution_id, is_joined=bool(journal.facts.get("joined")))
     places = [place for place, _ in journal.records()]
     refused = 0
     for count, place in enumerate(places):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.calls import CallError, Transport
 from mlmd_client.download import download
@@ -17,7 +18,15 @@ from mlmd_client.upload import upload
 _MARK = ".whole.json"
 
 
-def send_files(transport: Transport, artifact: pb.Artifact, name: str, path: Path, *, reuse: bool) -> int:
+def send_files(
+    transport: Transport,
+    artifact: pb.Artifact,
+    name: str,
+    path: Path,
+    *,
+    reuse: bool,
+    made_by: v1.MadeBy | None = None,
+) -> int:
     """Upload a file or folder as the next version of a name, with a bar for who looks; return the artifact's id.
 
     Raises Refused for files that cannot be kept, Taken for a name that is somebody else's, Unreachable. What fails
@@ -25,7 +34,9 @@ def send_files(transport: Transport, artifact: pb.Artifact, name: str, path: Pat
     """
     bar = ProgressBar(name)
     try:
-        return upload(transport, artifact, path, collection=name, reuse=reuse, progress=bar).artifact_id
+        return upload(
+            transport, artifact, path, collection=name, reuse=reuse, made_by=made_by, progress=bar
+        ).artifact_id
     except CallError as error:
         raise failure_of(error) from error
     finally:

@@ -1,17 +1,20 @@
 """What a run has to say and has not said yet: written to a journal, sent in the background, in order and once.
 
 Two threads: one writes what was logged to the journal, every second or sooner; the other sends what is in the journal
-and says that the run lives. So nothing that is logged waits for the network, and a process that is killed loses what it
-logged in its last second, not more.
+and says that the run lives. So nothing that is logged waits for the network, and a process that is killed loses the
+numbers of its last second, not more: what the run reads is on the disk before the call returns. Ctrl-C breaks off the
+main thread anywhere, and never finds a call between memory and journal, because a thread of ours takes it there.
 """
 
 import random
 import secrets
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.message import Message
 from mlmd_schemas.pb.v1 import runs_pb2
@@ -19,13 +22,15 @@ from mlmd_schemas.pb.v1 import runs_pb2
 from mlmd_client.calls import CallError
 from mlmd_client.delivery import LOG, Addressee, Outcome, send
 from mlmd_client.journal import Journal, Record
-from mlmd_client.points import MANY, Call, Points
+from mlmd_client.points import MANY, Points, over
 from mlmd_client.service import Service
 
 FLUSH_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 15.0
 _HEARTBEAT = "/mlmd.v1.Runs/Heartbeat"
 _HEARTBEAT_SECONDS = 10.0
+_DISK_SECONDS = 10.0
+"""How long a caller waits at most for the disk, or instead of it for the server."""
 
 
 class Outbox:
@@ -43,20 +48,21 @@ class Outbox:
         """Why the last call was not answered; empty while all is well."""
         self._service = service
         self._folder = folder
-        self._facts = {"target": service.target, "token": addressee.token, **facts}
+        self._facts: dict[str, Any] = {"target": service.target, "joined": addressee.is_joined, **facts}
         self._journal: Journal | None = None
         self._journal_failed = False
         self._path: Path | None = None
         self._name = secrets.token_hex(8)
         self._sequence = 0
-        self._fresh: deque[Call] = deque()
+        self._fresh: deque[Record] = deque()
+        self._asked = self._taken = 0  # how often somebody waited for what was noted to be written, and got it
         self._queue: deque[int | Record] = deque()
         self._state = threading.Condition()
-        self._collecting = threading.Lock()
         self._filing = threading.Lock()  # around the journal and what of the queue is in it
         self._written = threading.Event()
         self._more = threading.Event()
-        self._closing = False
+        self._closed = False  # to those who log
+        self._closing = False  # for the threads
         self._heartbeat_seconds = heartbeat_seconds
         self._next_heartbeat = time.monotonic() + heartbeat_seconds
         self._threads = [
@@ -76,33 +82,47 @@ class Outbox:
         if self.points.add(name, slice_name, value, step) >= MANY:
             self._written.set()
 
-    def put(self, path: str, request: Message) -> None:
-        """Note a call; metrics that were noted before it are sent before it."""
+    def put(self, path: str, request: Message, *, on_disk: bool = False) -> None:
+        """Note a call; metrics that were noted before it are sent before it. Raises Refused when this was closed.
+
+        With `on_disk` it is in the journal when this returns; where there is no journal, it was sent, or tried to.
+        """
         with self._state:
-            self._fresh.extend(self.points.drain())
-            self._fresh.append((path, request))
+            if self._closed:
+                raise over()
+            self._take_points()
+            self._fresh.append(self._record(path, request))
+        if on_disk:
+            self._have_written()
+            if self._journal_failed:
+                self.flush(_DISK_SECONDS)
 
     def flush(self, seconds: float) -> int:
         """Send everything that was noted, for at most so long; return how many calls are left."""
-        self._collect()
+        self._have_written()
         until = time.monotonic() + seconds
         with self._state:
             while self._queue and time.monotonic() < until:
                 self._more.set()
                 self._state.wait(min(0.25, max(0.0, until - time.monotonic())))
-            return len(self._queue)
+            return self._left()
 
     def close(self, seconds: float) -> int:
-        """Flush and end the threads; return how many calls are left, which stay in the journal."""
-        left = self.flush(seconds)
+        """Take nothing more, flush and end the threads; return how many calls are left, which stay in the journal.
+
+        Closing again, when the first time was broken off, goes on with it.
+        """
+        self.points.close()
+        with self._state:
+            self._closed = True
+        self.flush(seconds)
         self._closing = True
         self._written.set()
         self._more.set()
         for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, min(seconds, 5.0)))
+            thread.join(max(0.0, min(seconds, 5.0)))
         with self._filing:
-            left = len(self._queue)
+            left = self._left()
             if self._journal is not None:
                 if left:
                     self._journal.close()
@@ -110,6 +130,14 @@ class Outbox:
                     self._journal.discard()
                 self._journal = None
         return left
+
+    def _left(self) -> int:
+        return len(self._fresh) + len(self._queue)
+
+    @property
+    def in_memory(self) -> int:
+        """How many of the calls that are left are not on the disk."""
+        return len(self._fresh) + sum(isinstance(one, Record) for one in self._queue)
 
     # --- to the journal -----------------------------------------------------------------------------------------------
 
@@ -119,23 +147,37 @@ class Outbox:
             self._written.clear()
             self._collect()
 
+    def _have_written(self) -> None:
+        """Wait until what was noted so far is in the journal."""
+        with self._state:
+            self._asked += 1
+            ticket = self._asked
+            self._written.set()
+            self._state.wait_for(lambda: self._taken >= ticket or self._closing, _DISK_SECONDS)
+
     def _collect(self) -> None:
         """Move what was noted into the journal and the queue."""
-        with self._collecting:
-            with self._state:
-                self._fresh.extend(self.points.drain())
-                calls = list(self._fresh)
-                self._fresh.clear()
-            if not calls:
-                return
-            records = [Record(path, self._key(), request.SerializeToString()) for path, request in calls]
+        with self._state:
+            asked = self._asked
+            self._take_points()
+            records = list(self._fresh)
+        if records:
             with self._filing:
                 self._queue.extend(self._filed(records))
+        with self._state:
+            for _ in records:
+                self._fresh.popleft()
+            self._taken = asked
+            self._state.notify_all()
+        if records:
             self._more.set()
 
-    def _key(self) -> str:
+    def _take_points(self) -> None:
+        self._fresh.extend(self._record(path, request) for path, request in self.points.drain())
+
+    def _record(self, path: str, request: Message) -> Record:
         self._sequence += 1
-        return f"{self._name}-{self._sequence}"
+        return Record(path, f"{self._name}-{self._sequence}", request.SerializeToString())
 
     def _filed(self, records: list[Record]) -> Sequence[int | Record]:
         """Write records to the journal and return their places; the records themselves when that cannot be done."""
@@ -170,17 +212,21 @@ class Outbox:
 
     def _send_next(self, pause: float) -> float:
         """Send the oldest call; return how long to wait after a failure, 0 when there was none."""
-        record = self._oldest()
-        if record is None:
-            return 0.0
-        outcome, reason = send(self._service, self.addressee, record)
+        try:
+            record = self._oldest()
+        except (OSError, ValueError) as error:  # the disk
+            outcome, reason = Outcome.LATER, f"the journal {self._path} cannot be read: {error}"
+        else:
+            if record is None:
+                return 0.0
+            outcome, reason = send(self._service, self.addressee, record)
         if outcome is Outcome.LATER:
             if not self.trouble:
                 LOG.warning("%s does not answer (%s); going on, and sending later", self._service.target, reason)
             self.trouble = reason
             return min(LONGEST_PAUSE_SECONDS, max(0.2, pause * 2))
         self.trouble = ""
-        if outcome is Outcome.NEVER:
+        if outcome is Outcome.NEVER and record is not None:
             self.refusals.append(f"{record.path.rpartition('/')[2]}: {reason}")
             LOG.warning("%s was refused for good: %s", record.path, reason)
         with self._filing:
@@ -210,3 +256,23 @@ class Outbox:
             self._service.once(_HEARTBEAT, request, timeout_seconds=_HEARTBEAT_SECONDS)
         except CallError as error:
             self.trouble = error.message
+
+
+def say_what_remains(outbox: Outbox, left: int, run_name: str, target: str) -> None:
+    """Say on standard error, as loudly as can be, what was refused and what of a run was not sent."""
+    lines = [f"refused for good: {refusal}" for refusal in outbox.refusals[:5]]
+    if left:
+        lost = outbox.in_memory
+        said = [
+            f"{left} calls of the run {run_name} could not be sent to {target} ({outbox.trouble or 'too little time'})"
+        ]
+        if left > lost:
+            said.append(
+                f"{left - lost} are in {outbox.journal_path}, "
+                "and whoever opens this store next sends them, or store.sync()"
+            )
+        if lost:
+            said.append(f"{lost} ARE LOST: no journal could be written")
+        lines.append("; ".join(said) + ".")
+    for line in lines:
+        sys.stderr.write(f"mlmd: {line}\n")

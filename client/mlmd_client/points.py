@@ -9,7 +9,7 @@ from typing import Any
 from google.protobuf.message import Message
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
-from mlmd_client.failures import refused
+from mlmd_client.failures import Refused, refused
 
 LOG_SERIES, LOG_SCALARS = "/mlmd.v1.Metrics/LogSeries", "/mlmd.v1.Metrics/LogScalars"
 LONGEST_NAME = 255
@@ -80,11 +80,17 @@ class Points:
         self._series: dict[Key, _Columns] = {}
         self._scalars: dict[str, float] = {}
         self._count = 0
+        self._closed = False
 
     def add(self, name: str, slice_name: str, value: float, step: int | None) -> int:
-        """Note a point; without a step it gets the one after the highest. Returns how many wait."""
+        """Note a point; without a step it gets the one after the highest. Returns how many wait.
+
+        Raises Refused when nobody will send it any more.
+        """
         now = time.time_ns() // 1_000_000
         with self._lock:
+            if self._closed:
+                raise over()
             columns = self._series.get((name, slice_name))
             if columns is None:
                 columns = self._series[name, slice_name] = _Columns()
@@ -93,9 +99,16 @@ class Points:
             return self._count
 
     def set(self, scalars: dict[str, float]) -> None:
-        """Note scalars; the last of a name counts."""
+        """Note scalars; the last of a name counts. Raises Refused when nobody will send them any more."""
         with self._lock:
+            if self._closed:
+                raise over()
             self._scalars |= scalars
+
+    def close(self) -> None:
+        """Take nothing more; what waits can still be drained."""
+        with self._lock:
+            self._closed = True
 
     def drain(self) -> Iterator[Call]:
         """Yield what waits as requests without owner, and forget it."""
@@ -118,6 +131,15 @@ class Points:
             yield LOG_SERIES, request
         if scalars:
             yield LOG_SCALARS, v1.LogScalarsRequest(scalars=scalars)
+
+
+def over() -> Refused:
+    """Return what is said to a thread that logs while another one ends the run.
+
+    >>> over().code
+    3
+    """
+    return refused("run: it has ended meanwhile, and takes nothing; log inside `with store.run(...)`.")
 
 
 def owners_of(path: str, request: Any) -> list[v1.MetricOwner]:

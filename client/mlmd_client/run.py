@@ -17,12 +17,13 @@ from mlmd_schemas.pb.v1 import runs_pb2 as v1
 
 from mlmd_client.calls import CallError
 from mlmd_client.delivery import FINISH_RUN, JOIN_RUN, START_RUN, Addressee, journal_folder
-from mlmd_client.failures import UNAVAILABLE, Unreachable, failure_of, refused
-from mlmd_client.outbox import Outbox
+from mlmd_client.failures import DEADLINE_EXCEEDED, UNAVAILABLE, Unreachable, failure_of, refused
+from mlmd_client.outbox import Outbox, say_what_remains
 from mlmd_client.places import RUN_VARIABLE, Place
 from mlmd_client.run_artifacts import RunArtifacts
 from mlmd_client.run_metrics import RunMetrics
 from mlmd_client.service import new_key
+from mlmd_client.session_errors import Spell, claim, told
 
 if TYPE_CHECKING:
     from mlmd_client.store import Store
@@ -35,6 +36,9 @@ STATES = {
     "FAILED": v1.RUN_STATE_FAILED,
     "CANCELED": v1.RUN_STATE_CANCELED,
 }
+_START_SECONDS = 10.0
+"""How long the beginning of a run waits for a server that does not answer."""
+_ID_SECONDS = 5.0
 _CURRENT: contextvars.ContextVar["Run | None"] = contextvars.ContextVar("mlmd_run", default=None)
 
 _TOLD_HERE: dict[str, int] = {}
@@ -98,7 +102,7 @@ class Run(RunMetrics, RunArtifacts):
     def __init__(self, store: "Store", settings: RunSettings) -> None:
         self._store = store
         self._settings = settings
-        self._addressee = Addressee(settings.token)
+        self._addressee = Addressee(settings.token, is_joined=settings.is_joined)
         self._opened: Outbox | None = None
         self._pid = os.getpid()
         self._lock = threading.RLock()
@@ -107,6 +111,7 @@ class Run(RunMetrics, RunArtifacts):
         self._told_environment = False
         self._told_before: str | None = None
         self._kept: dict[str, int] = {}
+        self._spell = Spell.none()
 
     # --- what it is ---------------------------------------------------------------------------------------------------
 
@@ -119,8 +124,8 @@ class Run(RunMetrics, RunArtifacts):
     @property
     def id(self) -> int:
         """The id of its execution; raises Unreachable while the server has not heard of the run yet."""
-        if not self._addressee.execution_id and self._opened is not None:
-            self._opened.flush(5.0)
+        if not self._addressee.execution_id and self._state == "RUNNING":
+            self._learn_id()
         if not self._addressee.execution_id:
             raise Unreachable(
                 UNAVAILABLE, f"run {self.name}: has no id yet, because {self._store.target} does not answer; try later."
@@ -172,7 +177,8 @@ class Run(RunMetrics, RunArtifacts):
     def start(self) -> Self:
         """Start it, for those who cannot use `with`; the end of the process ends it, unless `finish` does.
 
-        When nobody answers it starts all the same: what is logged goes to the journal, and to the server later.
+        When nobody answers, for some ten seconds, it starts all the same: what is logged goes to the journal, and to
+        the server later. That is said by a warning.
         """
         with self._lock:
             if self._state != "NEW":
@@ -181,14 +187,15 @@ class Run(RunMetrics, RunArtifacts):
             try:
                 self._begin()
             except CallError as error:
-                if error.code != UNAVAILABLE or self._settings.is_joined:
+                if error.code not in (UNAVAILABLE, DEADLINE_EXCEEDED):
                     raise failure_of(error) from None
                 LOG.warning("%s does not answer (%s); the run goes into a journal", self._store.target, error.message)
-                first = self._start_request()
-            self._state = "RUNNING"
+                first = None if self._settings.is_joined else self._start_request()
             self._opened = self._new_outbox()
+            self._state = "RUNNING"
             if first is not None:
-                self._opened.put(START_RUN, first)
+                self._opened.put(START_RUN, first, on_disk=True)
+        self._spell = Spell.begin()
         self._store.runs_here.add(self)
         atexit.register(self._at_exit)
         return self
@@ -209,14 +216,24 @@ class Run(RunMetrics, RunArtifacts):
     def _begin(self) -> None:
         service = self._store.service
         if self._settings.is_joined:
-            run = service.read(JOIN_RUN, v1.JoinRunRequest(token=self._settings.token)).run
+            request = v1.JoinRunRequest(token=self._settings.token)
+            run = service.read(JOIN_RUN, request, within_seconds=_START_SECONDS).run
             if run.state != v1.RUN_STATE_RUNNING and not run.lost:
                 raise refused(f"run {self.name}: has ended, and cannot be joined any more; start one of your own.")
             self._addressee.learn(run)
             return
-        answer = service.write(START_RUN, self._start_request(), new_key())
+        answer = service.write(START_RUN, self._start_request(), new_key(), within_seconds=_START_SECONDS)
         self._addressee.learn(answer.run)
         self._addressee.token = answer.token
+
+    def _learn_id(self) -> None:
+        self._outbox().flush(_ID_SECONDS)
+        if not self._addressee.execution_id:  # nothing was waiting: this process joined the run while nobody answered
+            request = v1.JoinRunRequest(token=self._addressee.token)
+            try:
+                self._addressee.learn(self._store.service.once(JOIN_RUN, request, timeout_seconds=_ID_SECONDS).run)
+            except CallError as error:
+                LOG.debug("the run %s has no id yet: %s", self.name, error.message)
 
     def _lives(self) -> bool:
         run = self._store.service.read(JOIN_RUN, v1.JoinRunRequest(token=self._addressee.token)).run
@@ -245,16 +262,13 @@ class Run(RunMetrics, RunArtifacts):
         # Threads, locks and what the parent had not sent yet are the parent's; the child has nothing of it but names.
         self._lock = threading.RLock()
         self._pid = os.getpid()
-        self._addressee = Addressee(self._addressee.token)
+        self._addressee = replace(self._addressee, is_joined=True)
         self._settings = _as_joined(self._settings, self._addressee.token)
         self._opened = self._new_outbox()
         processes = sys.modules.get("multiprocessing.util")
         if processes is not None:  # such a child ends without the functions of atexit
-            processes.Finalize(None, self._end_of_fork, args=(self._opened,), exitpriority=10)
+            processes.Finalize(None, self._close, args=(self._opened,), exitpriority=10)
         return self._opened
-
-    def _end_of_fork(self, outbox: Outbox) -> None:
-        self._say_what_remains(outbox, outbox.close(self._settings.finish_seconds))
 
     def flush(self, seconds: float = 20.0) -> int:
         """Send what was logged, for at most so long; return how many calls are left, which go on being sent.
@@ -278,45 +292,48 @@ class Run(RunMetrics, RunArtifacts):
             if self._state != "RUNNING":
                 return
             outbox = self._outbox()
-            if self.is_writer and not self._settings.is_joined:
-                request = v1.FinishRunRequest(token=self._addressee.token, state=STATES[state], reason=reason[:10_000])
-                outbox.put(FINISH_RUN, request)
-            left = outbox.close(self._settings.finish_seconds)
-            self._state = state
-        self._store.runs_here.discard(self)
-        atexit.unregister(self._at_exit)
-        self._say_what_remains(outbox, left)
+            request = v1.FinishRunRequest(token=self._addressee.token, state=STATES[state], reason=reason[:10_000])
+            try:
+                if self.is_writer and not self._settings.is_joined:
+                    outbox.put(FINISH_RUN, request)
+                self._close(outbox)
+            finally:
+                self._state = state
+                self._store.runs_here.discard(self)
+                atexit.unregister(self._at_exit)
+                self._spell.end()
 
-    def _say_what_remains(self, outbox: Outbox, left: int) -> None:
-        path = outbox.journal_path
-        lines = [f"refused for good: {refusal}" for refusal in outbox.refusals[:5]]
-        if left:
-            where = f"they are in {path}" if path else "THEY ARE LOST: no journal could be written"
-            lines.append(
-                f"{left} calls of the run {self.name} could not be sent to {self._store.target} ({outbox.trouble}); "
-                f"{where}, and whoever opens this store next sends them, or store.sync()."
-            )
-        for line in lines:
-            sys.stderr.write(f"mlmd: {line}\n")
+    def _close(self, outbox: Outbox) -> None:
+        """Send what is still to be sent, for as long as was said or until Ctrl-C, and say what is left."""
+        try:
+            left = outbox.close(self._settings.finish_seconds)
+        except BaseException:
+            say_what_remains(outbox, outbox.close(0.0), self.name, self._store.target)
+            raise
+        say_what_remains(outbox, left, self.name, self._store.target)
 
     def _at_exit(self) -> None:
         if self._pid != os.getpid() or self._state != "RUNNING":
             return
-        error = getattr(sys, "last_value", None)
-        if error is not None:
-            self.finish("FAILED", _told(error))
+        reason = self._spell.met()
+        if reason:
+            self.finish("FAILED", reason)
         else:
             self.finish()
 
     # --- with ---------------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
-        self.start()
+        try:
+            self.start()
+        except KeyboardInterrupt as error:
+            self.finish("CANCELED", told(error))
+            raise
         outer = _CURRENT.get()
         self._reset = _CURRENT.set(self)
-        told = os.environ.get(RUN_VARIABLE)
-        if told is None or (outer is not None and told == outer.environment[RUN_VARIABLE]):
-            self._told_before = told
+        before = os.environ.get(RUN_VARIABLE)
+        if before is None or (outer is not None and before == outer.environment[RUN_VARIABLE]):
+            self._told_before = before
             os.environ[RUN_VARIABLE] = self.environment[RUN_VARIABLE]
             self._told_environment = True
             _TOLD_HERE[self._addressee.token] = os.getpid()
@@ -332,19 +349,32 @@ class Run(RunMetrics, RunArtifacts):
                 del os.environ[RUN_VARIABLE]
             else:
                 os.environ[RUN_VARIABLE] = self._told_before
+        if error is not None:
+            claim(error)
         if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
             self.finish()
         elif isinstance(error, KeyboardInterrupt) or _is_cancelled(error):
-            self.finish("CANCELED", _told(error))
+            self.finish("CANCELED", told(error))
         else:
-            self.finish("FAILED", _told(error))
+            self.finish("FAILED", told(error))
 
     async def __aenter__(self) -> Self:
         import asyncio  # slow to import, and whoever is here has it
 
-        await asyncio.to_thread(self.start)
+        gone = threading.Event()
+        try:
+            await asyncio.to_thread(self._start_unless, gone)
+        except asyncio.CancelledError as error:
+            gone.set()  # the thread goes on, and ends the run if that was not begun yet
+            asyncio.get_running_loop().run_in_executor(None, self.finish, "CANCELED", told(error))
+            raise
         self._reset = _CURRENT.set(self)
         return self
+
+    def _start_unless(self, gone: threading.Event) -> None:
+        self.start()
+        if gone.is_set():
+            self.finish("CANCELED", "CancelledError")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -367,10 +397,6 @@ class Run(RunMetrics, RunArtifacts):
 
 def _as_joined(settings: RunSettings, token: str) -> RunSettings:
     return replace(settings, token=token, is_joined=True)
-
-
-def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _is_cancelled(error: BaseException) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 
-from mlmd_client.delivery import PUT_EVENTS, PUT_MEMBERS
+from mlmd_client.delivery import PUT_EVENTS
 from mlmd_client.failures import refused
 from mlmd_client.formats import write_object
 from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE
@@ -58,7 +58,10 @@ class RunArtifacts:
         """
         outbox = self._outbox()
         version = self._store.version(what, type=type)
-        self._record(outbox, version, pb.Event.INPUT)
+        event = pb.Event(artifact_id=version.id, type=pb.Event.INPUT)
+        if version.name:
+            event.path.steps.add(key=version.name)
+        outbox.put(PUT_EVENTS, mlmd.PutEventsRequest(events=[event]), on_disk=True)
         return version
 
     def log_dataset(
@@ -117,7 +120,7 @@ class RunArtifacts:
     def _log(
         self, name: str, data: Any, type_name: str, properties: Mapping[str, Any] | None, *, reuse: bool
     ) -> Version:
-        outbox = self._outbox()
+        self._outbox()  # raises Refused when the run takes nothing
         checked_name(name, "name")
         given = dict(properties or {})
         values = {key: value_of(value, f"properties[{key!r}]") for key, value in given.items()}
@@ -126,13 +129,14 @@ class RunArtifacts:
         self.id  # noqa: B018 - raises Unreachable before anything is sent
         import tempfile  # slow to import
 
+        from mlmd_schemas.pb.v1.artifacts_pb2 import MadeBy
+
         with tempfile.TemporaryDirectory(prefix="mlmd-") as folder:
             path, facts = _path_of(data, Path(folder), name)
             known = {key: value_of(value, key) for key, value in facts.items() if key not in values}
             artifact = pb.Artifact(type=type_name, custom_properties={**known, **values})
-            version = self._store.keep(artifact, name, path, reuse=reuse)
-        self._record(outbox, version, pb.Event.OUTPUT)
-        return version
+            made_by = MadeBy(execution_id=self.id, context_id=self._addressee.context_id, path_key=name)
+            return self._store.keep(artifact, name, path, reuse=reuse, made_by=made_by)
 
     def _awaited(self, name: str, *, reuse: bool) -> Version:
         """Return what rank 0 keeps at the same place of the program, without waiting for it."""
@@ -144,14 +148,6 @@ class RunArtifacts:
             return await_output(self._store, self.id, name, number, any_will_do=reuse, lives=self._lives)
 
         return AwaitedVersion(self._store, name, find)
-
-    def _record(self, outbox: "Outbox", version: Version, kind: "pb.Event.Type") -> None:
-        path = pb.Event.Path(steps=[pb.Event.Path.Step(key=version.name)]) if version.name else None
-        event = pb.Event(artifact_id=version.id, type=kind, path=path)
-        outbox.put(PUT_EVENTS, mlmd.PutEventsRequest(events=[event]))
-        if kind == pb.Event.OUTPUT and self._addressee.context_id:
-            member = pb.Attribution(context_id=self._addressee.context_id, artifact_id=version.id)
-            outbox.put(PUT_MEMBERS, mlmd.PutAttributionsAndAssociationsRequest(attributions=[member]))
 
 
 def _path_of(data: Any, folder: Path, name: str) -> tuple[Path, dict[str, Any]]:

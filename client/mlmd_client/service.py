@@ -67,13 +67,16 @@ class Service:
         """Where the store is, without secrets."""
         return self.transport.target
 
-    def read(self, path: str, request: Message) -> Any:
-        """Make a call that changes nothing; raises the classes of `mlmd_client.failures`."""
-        return self._patiently(path, request, ())
+    def read(self, path: str, request: Message, *, within_seconds: float | None = None) -> Any:
+        """Make a call that changes nothing; raises the classes of `mlmd_client.failures`.
 
-    def write(self, path: str, request: Message, key: str = "") -> Any:
+        With `within_seconds` it takes no longer, all attempts together.
+        """
+        return self._patiently(path, request, (), within_seconds)
+
+    def write(self, path: str, request: Message, key: str = "", *, within_seconds: float | None = None) -> Any:
         """Make a call that changes something, once however often it is sent; `key` repeats an earlier one."""
-        return self._patiently(path, request, ((IDEMPOTENCY_KEY, key or new_key()),))
+        return self._patiently(path, request, ((IDEMPOTENCY_KEY, key or new_key()),), within_seconds)
 
     def once(self, path: str, request: Message, *, key: str = "", timeout_seconds: float | None = None) -> Any:
         """Make a call without trying again; raises the bare CallError."""
@@ -81,14 +84,19 @@ class Service:
         timeout = timeout_seconds or self._timeout_seconds
         return self.transport.unary(path, request, response_type(path), timeout_seconds=timeout, metadata=metadata)
 
-    def _patiently(self, path: str, request: Message, metadata: tuple[tuple[str, str], ...]) -> Any:
+    def _patiently(
+        self, path: str, request: Message, metadata: tuple[tuple[str, str], ...], within_seconds: float | None
+    ) -> Any:
+        until = None if within_seconds is None else time.monotonic() + within_seconds
         for wait_seconds in (*_PATIENCE_SECONDS, None):
+            left = self._timeout_seconds if until is None else min(self._timeout_seconds, until - time.monotonic())
             try:
                 return self.transport.unary(
-                    path, request, response_type(path), timeout_seconds=self._timeout_seconds, metadata=metadata
+                    path, request, response_type(path), timeout_seconds=max(left, 0.001), metadata=metadata
                 )
             except CallError as error:
-                if wait_seconds is None or error.code not in (UNAVAILABLE, ABORTED):
+                is_over = until is not None and time.monotonic() >= until
+                if wait_seconds is None or is_over or error.code not in (UNAVAILABLE, ABORTED):
                     raise failure_of(error) from None
             time.sleep(wait_seconds * random.uniform(0.5, 1.5))
         raise AssertionError("the last attempt returns or raises")

@@ -41,6 +41,8 @@ from mlmd_client.values import value_of
 from mlmd_client.versions import Version
 
 if TYPE_CHECKING:
+    from mlmd_schemas.pb.v1.artifacts_pb2 import MadeBy
+
     from mlmd_client.metadata_store import MetadataStore
     from mlmd_client.model_watch import Watch
     from mlmd_client.models import Models
@@ -231,8 +233,12 @@ class Store(Questions):
         """
         return self.version(what, type=type).load()
 
-    def keep(self, artifact: pb.Artifact, name: str, path: Path, *, reuse: bool) -> Version:
-        """Keep the files at a path as the next version of a name, outside of any run; `artifact` has the type's name.
+    def keep(
+        self, artifact: pb.Artifact, name: str, path: Path, *, reuse: bool, made_by: "MadeBy | None" = None
+    ) -> Version:
+        """Keep the files at a path as the next version of a name; `artifact` has the type's name.
+
+        Without `made_by` it is the output of no run.
 
         >>> kept = pb.Artifact(type="system.Artifact")
         >>> store.keep(kept, "doc-kept", store["churn-train@1"].path, reuse=False).ref
@@ -244,7 +250,7 @@ class Store(Questions):
         made.CopyFrom(artifact)
         made.ClearField("type")
         made.type_id = self._type_id(artifact.type)
-        return self.version(send_files(self.service.transport, made, name, path, reuse=reuse))
+        return self.version(send_files(self.service.transport, made, name, path, reuse=reuse, made_by=made_by))
 
     def fetch(self, version: Version, folder: Path | None = None) -> Path:
         """Return where the files of a version are, fetched into a folder or into the cache (`MLMD_CACHE`).

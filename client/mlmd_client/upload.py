@@ -50,6 +50,7 @@ def upload(
     collection: str | None = None,
     reuse: bool = False,
     unchanged_from: int = 0,
+    made_by: v1.MadeBy | None = None,
     progress: ProgressCallback | None = None,
     workers: int = DEFAULT_WORKERS,
     part_size: int = DEFAULT_PART_BYTES,
@@ -59,7 +60,9 @@ def upload(
 
     With `reuse` a LIVE artifact of the same type and name (or collection) and the same content is returned instead, if
     there is one; every file is hashed before. Files that the artifact `unchanged_from` has with the same content are
-    copied inside the store. `workers` threads send; files above `part_size` bytes are sent in parts of that size.
+    copied inside the store. `made_by` names the execution whose output it is: recorded with the commit, so that there
+    is never the one without the other. `workers` threads send; files above `part_size` bytes are sent in parts of that
+    size.
 
     Raises UnfitFiles for what cannot be uploaded, ChangedFile, CallError. What was sent before a failure of the network
     is found again by the same call; after any other failure the upload is given up.
@@ -81,7 +84,7 @@ def upload(
     try:
         with UploadNote(info.store_uuid, location, begin.collection, begin.artifact) as note:
             sending = Sending(calls, http, door_of(transport), listing, meter, stop, workers, part_size, unchanged_from)
-            return _Course(calls, sending, note).run(begin, reuse)
+            return _Course(calls, sending, note, made_by).run(begin, reuse)
     finally:
         connections.close()
 
@@ -89,10 +92,11 @@ def upload(
 class _Course:
     """One upload from its beginning, or from where it was left, to its commit."""
 
-    def __init__(self, calls: ArtifactCalls, sending: Sending, note: UploadNote) -> None:
+    def __init__(self, calls: ArtifactCalls, sending: Sending, note: UploadNote, made_by: v1.MadeBy | None) -> None:
         self._calls = calls
         self._sending = sending
         self._note = note
+        self._made_by = made_by
 
     def run(self, begin: v1.BeginUploadRequest, reuse: bool) -> Uploaded:
         listing = self._sending.listing
@@ -105,7 +109,7 @@ class _Course:
                 begin.reuse = True
             begun = self._calls.begin(begin)
             if begun.reused:
-                there = self._calls.commit(begun.artifact_id)  # it was, and the answer says what it became
+                there = self._calls.commit(begun.artifact_id, self._made_by)  # it was; the answer says what it became
                 self._sending.meter.end()
                 return Uploaded(begun.artifact_id, begun.uri, there.version_number, True, there.manifest)
             artifact_id, uri = begun.artifact_id, begun.uri
@@ -139,13 +143,13 @@ class _Course:
 
     def _commit(self, artifact_id: int, uri: str) -> Uploaded:
         try:
-            done = self._calls.commit(artifact_id)
+            done = self._calls.commit(artifact_id, self._made_by)
         except CallError as error:
             if error.code != FAILED_PRECONDITION:
                 raise
             self._sending.begin(artifact_id, uri, resumed=True)  # something was lost on the way: look once, and send it
             self._sending.run(None)
-            done = self._calls.commit(artifact_id)
+            done = self._calls.commit(artifact_id, self._made_by)
         self._note.forget()
         self._sending.meter.end()
         return Uploaded(artifact_id, done.manifest.root_uri, done.version_number, False, done.manifest)

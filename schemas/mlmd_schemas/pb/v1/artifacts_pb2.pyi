@@ -219,10 +219,22 @@ class ListUploadUrlsResponse(_message.Message):
     def __init__(self, urls: _Optional[_Iterable[_Union[UploadUrl, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class CommitUploadRequest(_message.Message):
-    __slots__ = ("artifact_id",)
+    __slots__ = ("artifact_id", "made_by")
     ARTIFACT_ID_FIELD_NUMBER: _ClassVar[int]
+    MADE_BY_FIELD_NUMBER: _ClassVar[int]
     artifact_id: int
-    def __init__(self, artifact_id: _Optional[int] = ...) -> None: ...
+    made_by: MadeBy
+    def __init__(self, artifact_id: _Optional[int] = ..., made_by: _Optional[_Union[MadeBy, _Mapping]] = ...) -> None: ...
+
+class MadeBy(_message.Message):
+    __slots__ = ("execution_id", "context_id", "path_key")
+    EXECUTION_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTEXT_ID_FIELD_NUMBER: _ClassVar[int]
+    PATH_KEY_FIELD_NUMBER: _ClassVar[int]
+    execution_id: int
+    context_id: int
+    path_key: str
+    def __init__(self, execution_id: _Optional[int] = ..., context_id: _Optional[int] = ..., path_key: _Optional[str] = ...) -> None: ...
 
 class CommitUploadResponse(_message.Message):
     __slots__ = ("manifest", "version_number")
