@@ -1,5 +1,7 @@
 """How runs end that nobody ended, and what a server that goes away in the middle leaves behind."""
 
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,7 @@ import pytest
 from mlmd_client import Store, Unreachable
 
 from tests.client.sdk.conftest import OpenStore
+from tests.client.sdk.test_away import points
 from tests.client.sdk.test_store import nodes
 from tests.conftest import StartServer
 
@@ -36,6 +39,65 @@ def test_the_end_of_the_process_ends_a_run_that_was_only_started(
     subprocess.run([sys.executable, "-c", program, sqlite_url], capture_output=True, check=False)
     (row,) = open_store(sqlite_url).runs("endings/one")
     assert (row["state"], row["reason"]) == (state, reason)
+
+
+AWAY = """
+import sys
+from mlmd_client import Store
+from mlmd_client.outbox import Outbox
+
+run = Store(sys.argv[1]).run("endings/away", finish_seconds={seconds}).start()
+run.metric("loss", 1.0)
+print(run.id, flush=True)
+sys.stdin.readline()
+run.metric("loss", 2.0)
+flush = Outbox.flush
+Outbox.flush = lambda self, seconds: (print("ending", flush=True), flush(self, seconds))[1]
+{rest}
+"""
+
+
+@pytest.mark.parametrize("how", ["returns", "raises", "is interrupted", "has no journal"])
+def test_what_a_process_could_not_send_is_said_at_its_end(
+    how: str,
+    sqlite_url: str,
+    start_server: StartServer,
+    open_store: OpenStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if how == "has no journal":
+        (tmp_path / "file").write_text("no folder")
+        monkeypatch.setenv("MLMD_JOURNAL", str(tmp_path / "file"))
+    server = start_server(sqlite_url)
+    rest = "raise ValueError('boom')" if how == "raises" else ""
+    program = AWAY.format(rest=rest, seconds=600 if how == "is interrupted" else 0.5)
+    command = [sys.executable, "-c", program, f"grpc://{server.target}"]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as child:
+        assert child.stdout is not None
+        execution_id = int(child.stdout.readline())
+        server.kill()
+        assert child.stdin is not None
+        child.stdin.write("go on\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == "ending\n"
+        if how == "is interrupted":
+            child.send_signal(signal.SIGINT)
+        said = child.communicate()[1]
+    (line,) = [line for line in said.splitlines() if line.startswith("mlmd: ")]
+    assert f"calls of the run endings/away could not be sent to {server.target} (" in line
+    server.start()
+    store = open_store(f"grpc://{server.target}")
+    if how == "has no journal":
+        assert "ARE LOST: no journal could be written" in line
+        return
+    assert "2 are in" in line, "the number, and the end of the run"
+    assert re.search(rf"2 are in {tmp_path}/journal/\S+\.journal, and whoever opens this store next", line)
+    assert store.sync() == 0
+    facts = store.run_facts(execution_id)
+    assert (facts.state, facts.reason) == (("FAILED", "ValueError: boom") if how == "raises" else ("COMPLETE", ""))
+    assert [value for _, value in points(store, execution_id, "loss")] == [1.0, 2.0]
 
 
 def test_a_model_that_cannot_be_sent_leaves_no_version_and_no_event(

@@ -19,7 +19,8 @@ pytest.importorskip("networkx")
 MODULES = (
     "awaited", "capture", "comparison", "delivery", "display", "drawing", "evaluations", "failures", "files",
     "finding", "formats", "journal", "model_versions", "model_watch", "models", "names", "places", "points",
-    "progress_bar", "questions", "registry_pages", "run", "run_artifacts", "run_metrics", "service", "store",
+    "progress_bar", "questions", "registry_pages", "run", "run_artifacts", "run_metrics", "service", "session_errors",
+    "store",
     "tables", "values", "versions", "walks", "webhooks",
 )  # fmt: skip
 UNEXAMPLED = {
