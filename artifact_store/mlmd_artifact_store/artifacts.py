@@ -28,7 +28,6 @@ from mlmd_artifact_store.manifests import (
     StoredFile,
     find_manifest,
     list_files,
-    mark_verified,
     page_size,
     read_file,
     read_manifest,
@@ -49,6 +48,7 @@ from mlmd_artifact_store.upload_rows import (
     pending_file,
     set_state,
 )
+from mlmd_artifact_store.verified_marks import VerifiedMarks
 
 NO_ROOTS = ExternalRoots()
 
@@ -62,6 +62,7 @@ class Artifacts:
         self.ownership = Ownership(blobs, tenant, store.store_uuid)
         self.externals = externals
         self.place = Place(tenant, blobs.uri)
+        self._marks = VerifiedMarks(store.database)
 
     def begin(self, tx: Transaction, request: v1.BeginUploadRequest) -> v1.BeginUploadResponse:
         """Begin an upload, in the caller's transaction; see `begin_upload`."""
@@ -298,7 +299,7 @@ class Artifacts:
                 f"manifest says ({size_bytes} of {file.size_bytes} bytes); restore it from a copy."
             )
         if file.sha256 and file.verified_ms <= 0:
-            self.store.database.write(caller, lambda tx: mark_verified(tx, artifact_id, [file.path]), repeatable=True)
+            self._marks.note(artifact_id, file.path, caller)
         if held:
             yield held
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from mlmd_schemas.errors import InvalidArgument, StoreError
 
 from mlmd_server.config import Config, ListenConfig
+from mlmd_server.memory import bound_memory
 
 FAILED = 1
 _MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -20,6 +21,7 @@ def serve(config: Config) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status, with a sentence on standard error when it is not 0."""
     set_up_log(config)
     warn_of_open_doors(config)
+    bound_memory()
     try:
         check_ports(config.listen)
         return _serve_alone(config) if config.workers == 1 else _serve_with_workers(config)

@@ -1,0 +1,70 @@
+"""Files that were read whole and are as declared, noted many in one transaction.
+
+Thousands of small files are downloaded at the same time, and a transaction for each would wait for the disk as often.
+Whoever comes while others are being noted waits, and one of those who wait notes them all.
+"""
+
+import threading
+from dataclasses import dataclass
+
+from mlmd_metadata_store.database import Database
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.caller import LOCAL, Caller
+
+from mlmd_artifact_store.manifests import mark_verified
+
+_LOOK_SECONDS = 1.0
+
+
+@dataclass(slots=True, eq=False)
+class _Mark:
+    artifact_id: int
+    path: str
+    written: bool = False
+    error: BaseException | None = None
+
+
+class VerifiedMarks:
+    """The files that are to be noted as verified; safe to use from many threads."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._changed = threading.Condition()
+        self._waiting: list[_Mark] = []
+        self._is_writing = False
+
+    def note(self, artifact_id: int, path: str, caller: Caller) -> None:
+        """Note that a file has the bytes that were declared; raises what the write does, and DeadlineExceeded."""
+        mark = _Mark(artifact_id, path)
+        with self._changed:
+            self._waiting.append(mark)
+            while self._is_writing and not mark.written:
+                self._changed.wait(_LOOK_SECONDS)
+                caller.check_deadline()
+            batch = [] if mark.written else self._waiting
+            if batch:
+                self._waiting, self._is_writing = [], True
+        if batch:
+            self._write(batch)
+        if mark.error is not None:
+            raise mark.error
+
+    def _write(self, batch: list[_Mark]) -> None:
+        paths: dict[int, list[str]] = {}
+        for mark in batch:
+            paths.setdefault(mark.artifact_id, []).append(mark.path)
+
+        def body(tx: Transaction) -> None:
+            for artifact_id, those in sorted(paths.items()):
+                mark_verified(tx, artifact_id, those)
+
+        error: BaseException | None = None
+        try:
+            self._database.write(LOCAL, body, repeatable=True)
+        except BaseException as raised:  # noqa: BLE001 - it is raised in each of those who wait
+            error = raised
+        with self._changed:
+            for mark in batch:
+                mark.written, mark.error = True, error
+            self._is_writing = False
+            self._changed.notify_all()

@@ -1,0 +1,100 @@
+"""What was read whole is noted, that of many readers at once in few transactions."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.requests import Requests
+from mlmd_artifact_store.verified_marks import VerifiedMarks
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.caller import LOCAL, Caller
+from mlmd_schemas.errors import DeadlineExceeded, StoreError
+
+from tests.artifact_store.uploads import begin, send, upload_file
+
+MANY = 24
+
+
+def uploaded(store: Store, folder: Path) -> tuple[Artifacts, int]:
+    """Return an artifact of many files, none of them verified."""
+    requests = Requests(Artifacts(store, LocalStore(folder)))
+    contents = {f"{number:02}": b"%d" % number for number in range(MANY)}
+    files = [upload_file(path, content) for path, content in contents.items()]
+    artifact_id = requests.artifacts.begin_upload(begin(store, *files)).artifact_id
+    send(requests, artifact_id, contents)
+    requests.artifacts.commit_upload(artifact_id)
+    return requests.artifacts, artifact_id
+
+
+def test_many_readers_are_noted_in_few_transactions(database_url: str, tmp_path: Path) -> None:
+    with closing(Store.open(database_url)) as store:
+        artifacts, artifact_id = uploaded(store, tmp_path)
+        statements: list[str] = []
+        store.database.watch = statements.append
+        together = threading.Barrier(MANY)
+
+        def read(number: int) -> bytes:
+            chunks = artifacts.read(artifact_id, f"{number:02}")
+            together.wait(60)
+            return b"".join(chunks)
+
+        with ThreadPoolExecutor(MANY) as pool:
+            assert list(pool.map(read, range(MANY))) == [b"%d" % number for number in range(MANY)]
+        assert all(file.verified_ms > 0 for file in artifacts.files(artifact_id)[1])
+        assert sum("UPDATE" in statement for statement in statements) < MANY
+
+
+def test_a_failure_is_told_to_all_who_waited(database_url: str, tmp_path: Path) -> None:
+    with closing(Store.open(database_url)) as store:
+        artifacts, artifact_id = uploaded(store, tmp_path)
+        marks, together, told = VerifiedMarks(store.database), threading.Barrier(MANY), list[object]()
+        ill = threading.Event()
+        ill.set()
+
+        def watch(statement: str) -> None:
+            if ill.is_set() and statement.startswith("UPDATE"):
+                raise StoreError("the disk is full")
+
+        store.database.watch = watch
+
+        def note(number: int) -> None:
+            together.wait(60)
+            try:
+                marks.note(artifact_id, f"{number:02}", LOCAL)
+            except StoreError as error:
+                told.append(error.message)
+
+        with ThreadPoolExecutor(MANY) as pool:
+            list(pool.map(note, range(MANY)))
+        assert told == ["the disk is full"] * MANY
+        assert not any(file.verified_ms for file in artifacts.files(artifact_id)[1])
+        ill.clear()
+        marks.note(artifact_id, "00", LOCAL)
+        assert [file.path for file in artifacts.files(artifact_id)[1] if file.verified_ms] == ["00"]
+
+
+def test_nobody_waits_beyond_their_time(sqlite_url: str, tmp_path: Path) -> None:
+    with closing(Store.open(sqlite_url)) as store:
+        artifacts, artifact_id = uploaded(store, tmp_path)
+        marks, writing, go_on = VerifiedMarks(store.database), threading.Event(), threading.Event()
+
+        def watch(statement: str) -> None:
+            if statement.startswith("UPDATE"):
+                writing.set()
+                go_on.wait(60)
+
+        store.database.watch = watch
+        first = threading.Thread(target=marks.note, args=(artifact_id, "00", LOCAL))
+        first.start()
+        assert writing.wait(60)
+        with pytest.raises(DeadlineExceeded):
+            marks.note(artifact_id, "01", Caller(deadline=time.monotonic() + 0.1))
+        go_on.set()
+        first.join()
+        marks.note(artifact_id, "02", LOCAL)
+        assert [file.path for file in artifacts.files(artifact_id)[1] if file.verified_ms] == ["00", "01", "02"]
