@@ -1,11 +1,11 @@
 """Finds strings of a request that are not UTF-8.
 
 proto2 leaves the check to the application: protobuf's C core hands out `bytes` for such a field. proto3 refuses the
-message, and names the type but not the field. Most requests are cleared by one look at the raw bytes; the rest are
-rendered as text in C, where a byte that is no UTF-8 shows as an octal escape, and walked only when there is one.
+message, and names the type but not the field. Small requests are cleared by one look at the raw bytes. The lengths and
+numbers of larger ones are bytes that are no UTF-8 either, so those are read once more by protobuf itself, as a message
+of proto3 that has their strings and nothing else (`string_shadows.py`), and walked only when that refuses them.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -14,7 +14,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from mlmd_schemas.errors import InvalidArgument
 
-_ESCAPE = re.compile(r"\\[23][0-7]{2}")
+from mlmd_api.string_shadows import are_strings_utf8
+
 _DEEPEST = 100
 """Messages inside each other that protobuf reads; what is deeper is refused for that."""
 _VARINT, _FIXED64, _LENGTH_DELIMITED, _GROUP, _GROUP_END, _FIXED32 = range(6)
@@ -22,7 +23,7 @@ _VARINT, _FIXED64, _LENGTH_DELIMITED, _GROUP, _GROUP_END, _FIXED32 = range(6)
 
 def check_utf8(message: Message, body: bytes) -> None:
     """Raise InvalidArgument naming the first string of `message`, parsed from `body`, that is not UTF-8."""
-    if not body.isascii() and not is_utf8(body) and _ESCAPE.search(str(message)):
+    if not body.isascii() and not is_utf8(body) and not are_strings_utf8(message.DESCRIPTOR, body):
         refuse_broken_strings(message.DESCRIPTOR, body)
 
 
