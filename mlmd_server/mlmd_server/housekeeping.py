@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mlmd_server.couriers import Couriers
 from mlmd_server.reaper import reap_opened
+from mlmd_server.rests import Rests
 from mlmd_server.sweeper import Sweeper
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Housekeeping:
         self._sweeper = Sweeper(parts.artifacts, parts.stores.names, config.artifacts.sweep_every_seconds)
         self._every_seconds = EVERY_SECONDS
         self._stopped = threading.Event()
+        self._rests = Rests()
         self._thread = threading.Thread(target=self._work, name="mlmd-housekeeping", daemon=True)
 
     def start(self) -> None:
@@ -46,9 +48,12 @@ class Housekeeping:
     def _work(self) -> None:
         pause = min(FIRST_SECONDS, self._every_seconds)
         while not self._stopped.wait(pause):
-            reap_opened(self._stores)
-            self._couriers.post_due()
+            with self._rests.work():
+                reap_opened(self._stores)
+            with self._rests.work():
+                self._couriers.post_due()
             if self._sweeps:
-                self._sweeper.sweep_due()
+                with self._rests.work():
+                    self._sweeper.sweep_due()
             pause = self._every_seconds * random.uniform(0.75, 1.25)
         self._couriers.post_due()

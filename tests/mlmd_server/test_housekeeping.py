@@ -1,5 +1,6 @@
 """What a store in this process does beside answering: it ends silent runs, posts to webhooks and sweeps, by itself."""
 
+import os
 import secrets
 import threading
 import time
@@ -7,12 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import mlmd_server.housekeeping as housekeeping
+import mlmd_server.rests as rests
 import pytest
+from mlmd_api.tenants import TenantStores
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb.v1 import artifacts_pb2, registry_pb2
 from mlmd_schemas.pb.v1 import runs_pb2 as runs
 from mlmd_server.embedded import EmbeddedTransport, open_connection, open_embedded
+from mlmd_server.reaper import reap_opened
 
 from tests.model_registry.test_webhooks import Receiver
 
@@ -116,3 +120,55 @@ def test_a_drop_in_store_has_no_thread(tmp_path: Path) -> None:
     store = open_connection(config)
     assert len(keepers()) == before
     store.close()
+
+
+def test_a_fork_waits_until_the_house_is_at_rest(
+    opened: Callable[[], EmbeddedTransport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    working = threading.Event()
+
+    def at_length(stores: TenantStores) -> None:
+        working.set()
+        time.sleep(0.3)
+        reap_opened(stores)
+        working.clear()
+
+    store = opened()
+    monkeypatch.setattr(housekeeping, "reap_opened", at_length)
+    for _ in range(3):
+        assert working.wait(10)
+        child = os.fork()
+        if child == 0:
+            rested = not working.is_set()
+            get_artifacts(store)
+            os._exit(0 if rested else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def get_artifacts(store: EmbeddedTransport) -> None:
+    store.unary(
+        "/ml_metadata.MetadataStoreService/GetArtifacts", service.GetArtifactsRequest(), service.GetArtifactsResponse
+    )
+
+
+def test_a_fork_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rests, "LONGEST_WAIT_SECONDS", 0.1)
+    busy, begun, done = rests.Rests(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        with busy.work():
+            begun.set()
+            done.wait(60)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    assert begun.wait(10)
+    child = os.fork()
+    if child == 0:
+        with busy.work():  # which nobody does here
+            os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    done.set()
+    worker.join()
+    with busy.work():
+        pass
