@@ -318,9 +318,14 @@ def check_part(file: PendingFile, part_number: int) -> None:
 
 
 def _forget(tx: Transaction, upload: Upload) -> None:
-    """Forget an upload whose bytes are deleted, but not that more of them may come."""
-    drop_upload(tx, upload.artifact_id)
-    drop_restore(tx, upload.artifact_id)
+    """Forget an upload whose bytes are deleted, but not that more of them may come.
+
+    The artifact may have another one by now: somebody else forgot this one, and a restore began anew.
+    """
+    found = find_upload(tx, upload.artifact_id, locked=True)
+    if found is not None and found.key_prefix == upload.key_prefix:
+        drop_upload(tx, upload.artifact_id)
+        drop_restore(tx, upload.artifact_id)
     note_deletions(tx, [(upload.artifact_id, upload.key_prefix, late_until(now_ms()))])
 
 

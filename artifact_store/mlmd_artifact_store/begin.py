@@ -28,6 +28,8 @@ from mlmd_artifact_store.manifests import (
 from mlmd_artifact_store.upload_rows import PendingFile, Upload, UploadState, insert_files, insert_upload
 
 _SET_URI = sa.update(ARTIFACT).where(ARTIFACT.c.id == sa.bindparam("artifact")).values(uri=sa.bindparam("new_uri"))
+_UNSAID = pb.Artifact.UNKNOWN
+"""The state after a call of MLMD that said none; as long as there is a manifest, the bytes are there."""
 _SAME = (
     sa.select(MANIFEST.c.artifact_id, MANIFEST.c.root_uri)
     .join(ARTIFACT, ARTIFACT.c.id == MANIFEST.c.artifact_id)
@@ -35,7 +37,7 @@ _SAME = (
         MANIFEST.c.digest == sa.bindparam("digest"),
         MANIFEST.c.is_external == 0,
         ARTIFACT.c.type_id == sa.bindparam("type"),
-        ARTIFACT.c.state == pb.Artifact.LIVE,
+        sa.func.coalesce(ARTIFACT.c.state, _UNSAID).in_((_UNSAID, pb.Artifact.LIVE)),
     )
     .order_by(MANIFEST.c.artifact_id.desc())
     .limit(1)

@@ -113,7 +113,7 @@ def carry_out(artifacts: Artifacts, deletions: Sequence[Deletion], caller: Calle
         if failure is None and deletion[2] <= now
     ]
     if done:
-        artifacts.store.database.write(caller, lambda tx: forget_deletions(tx, done), repeatable=True)
+        artifacts.store.database.write(caller, lambda tx: forget_deletions(tx, done, now), repeatable=True)
     for failure in failures:
         if failure is not None:
             raise failure

@@ -8,6 +8,7 @@ shows.
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_artifact_store.manifests import find_manifest
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
@@ -140,8 +141,13 @@ def run_artifact(tx: Transaction, artifact_id: int) -> pb.Artifact:
         raise InvalidArgument(
             f"artifact_id: artifact {artifact_id} is a {artifact.type} of the registry; name the run's own artifact."
         )
-    if not artifact.uri:
-        raise FailedPrecondition(f"artifact_id: artifact {artifact_id} has no uri, so nobody could fetch the model.")
+    if not artifact.uri:  # never said, or wiped by a call of MLMD, which detaches no bytes
+        manifest = find_manifest(tx, artifact_id)
+        if manifest is None:
+            raise FailedPrecondition(
+                f"artifact_id: artifact {artifact_id} has no uri, so nobody could fetch the model."
+            )
+        artifact.uri = manifest.root_uri
     if artifact.state in GONE:
         state = pb.Artifact.State.Name(artifact.state)
         raise FailedPrecondition(f"artifact_id: artifact {artifact_id} is {state}; its bytes cannot be counted on.")

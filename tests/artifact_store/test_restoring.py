@@ -1,11 +1,13 @@
 """Files that come back to an artifact whose manifest is there: what is taken, what is refused, what stays untouched."""
 
 import hashlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.blob_store import Blob
 from mlmd_artifact_store.calls import ARTIFACT_CALLS
 from mlmd_artifact_store.declaring import declare_files
 from mlmd_artifact_store.garbage_collection import collect, plan
@@ -174,3 +176,62 @@ def test_files_lie_where_no_other_store_has_any(requests: Requests) -> None:
 
 def test_an_administrator_restores() -> None:
     assert {call.role for call in ARTIFACT_CALLS if call.name == "BeginRestore"} == {Role.ADMIN}
+
+
+def test_late_bytes_of_every_restore_that_was_given_up_go(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact_id, prefixes = recorded(requests), list[str]()
+    artifacts = requests.artifacts
+    for _ in range(3):
+        artifacts.begin_restore(artifact_id)
+        declare(requests, artifact_id, upload_file("a.json", CONTENTS["a.json"]))
+        upload, _ = artifacts.pending(artifact_id, "a.json")
+        prefixes.append(upload.key_prefix)
+        artifacts.abort_upload(artifact_id)
+    uri = restore(requests, artifact_id).manifest.root_uri
+    for prefix in prefixes:  # requests that were signed for them still store their bytes
+        artifacts.blobs.put(f"{prefix}a.json", io.BytesIO(b"late"), 4)
+    assert sweep(artifacts, -1).deleted == []
+    assert len(keys(artifacts.blobs)) == 2
+    for prefix in prefixes:
+        artifacts.blobs.put(f"{prefix}a.json", io.BytesIO(b"late"), 4)
+    monkeypatch.setattr("mlmd_artifact_store.removal.now_ms", lambda: 10**13)
+    assert sweep(artifacts, -1).deleted == [artifact_id]
+    assert len(keys(artifacts.blobs)) == 2
+    assert artifacts.manifest(artifact_id).root_uri == uri
+    assert sweep(artifacts, -1).deleted == []
+
+
+def test_garbage_that_was_restored_leaves_nothing_of_the_restore_before(
+    requests: Requests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact_id, artifacts = recorded(requests), requests.artifacts
+    artifacts.begin_restore(artifact_id)
+    declare(requests, artifact_id, upload_file("a.json", CONTENTS["a.json"]))
+    upload, _ = artifacts.pending(artifact_id, "a.json")
+    artifacts.abort_upload(artifact_id)
+    restore(requests, artifact_id)
+    list(collect(artifacts, [artifact_id]))
+    artifacts.blobs.put(f"{upload.key_prefix}a.json", io.BytesIO(b"late"), 4)
+    monkeypatch.setattr("mlmd_artifact_store.removal.now_ms", lambda: 10**13)
+    sweep(artifacts, -1)
+    assert keys(artifacts.blobs) == []
+
+
+def test_giving_up_twice_at_once_leaves_the_restore_that_began_in_between(requests: Requests) -> None:
+    artifact_id, artifacts = recorded(requests), requests.artifacts
+    artifacts.begin_restore(artifact_id)
+
+    class Slow(LocalStore):
+        """A folder that takes so long to list that somebody else is through, and begins anew."""
+
+        def list(self, prefix: str = "", after: str = "") -> Iterator[Blob]:
+            artifacts.abort_upload(artifact_id)
+            artifacts.begin_restore(artifact_id)
+            return super().list(prefix, after)
+
+    blobs = artifacts.blobs
+    assert isinstance(blobs, LocalStore)
+    slow = Artifacts(artifacts.store, Slow(blobs.root))
+    slow.abort_upload(artifact_id)
+    assert artifacts.begin_restore(artifact_id).resumed
+    assert restore(requests, artifact_id).manifest.file_count == 2

@@ -95,6 +95,28 @@ def test_everything_in_one_answer(registry: Registry, resolve: Resolver) -> None
     assert resolve("model-registry://fraud/1") == resolve("models:/fraud") == answer
 
 
+def test_a_version_whose_artifact_mlmd_wiped_is_resolved_and_made(registry: Registry, resolve: Resolver) -> None:
+    from mlmd_schemas.pb import metadata_store_service_pb2 as service
+
+    first = uploaded(registry, resolve, {"weights.bin": b"w" * 10})
+    registry.version(artifact_id=first)
+    before = resolve("models:/fraud/1")
+    second = uploaded(registry, resolve, {"weights.bin": b"v" * 10})
+    kind = registry("PutExecutionType", execution_type={"name": "Train"}).type_id
+    pairs = [
+        service.PutExecutionRequest.ArtifactAndEvent(artifact={"id": made}, event={"type": "INPUT"})
+        for made in (first, second)
+    ]
+    registry("PutExecution", execution={"type_id": kind}, artifact_event_pairs=pairs)
+    assert {node.uri for node in registry("GetArtifactsByID", artifact_ids=[first, second]).artifacts} == {""}
+    after = resolve("models:/fraud/1")
+    assert (after.uri, after.root_uri, after.files) == (before.uri, before.root_uri, before.files)
+    made = registry.version(artifact_id=second)
+    answer = resolve("models:/fraud/2")
+    assert answer.uri == made.uri == answer.root_uri == resolve.artifacts.manifest(second).root_uri
+    assert answer.artifact_id == second
+
+
 def test_the_digest_changes_with_what_is_said(registry: Registry, resolve: Resolver) -> None:
     registry.version()
     before = resolve("models:/fraud/1").digest
