@@ -29,6 +29,8 @@ run.metric("loss", 1.0)
     [
         ("", "COMPLETE", ""),
         ("raise ValueError('boom')", "FAILED", "ValueError: boom"),
+        ("other = run.store.run('endings/two').start()\nraise ValueError('boom')", "FAILED", "ValueError: boom"),
+        ("try: raise ValueError('boom')\nexcept ValueError: pass", "COMPLETE", ""),
         ("run.finish('CANCELED', 'enough')", "CANCELED", "enough"),
     ],
 )
