@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_client.failures import INVALID_ARGUMENT, NOT_FOUND, NotFound, Refused
+from mlmd_client.failures import INVALID_ARGUMENT, NotFound, Refused
 from mlmd_client.model_versions import ModelVersion
 from mlmd_client.registry_pages import REGISTRY, listed
 from mlmd_client.tables import Table, moment, table_of
@@ -189,19 +189,7 @@ class Model:
         ['RUNNING']
         """
         request = v1.ListDeploymentsRequest(model=self.name)
-        return table_of(
-            [
-                {
-                    "environment": one.environment,
-                    "service": one.service,
-                    "number": one.number,
-                    "state": v1.DeploymentState.Name(one.state).removeprefix("DEPLOYMENT_STATE_"),
-                    "runtime": one.runtime,
-                    "updated": moment(one.update_ms),
-                }
-                for one in listed(self._store, "ListDeployments", request, "deployments")
-            ]
-        )
+        return table_of([deployment_row(one) for one in listed(self._store, "ListDeployments", request, "deployments")])
 
     def rollback(self, alias: str, reason: str = "") -> int:
         """Point an alias at what it pointed at before its last move; return that number.
@@ -257,6 +245,23 @@ def move_row(move: v1.ModelAliasMove) -> dict[str, Any]:
     }
 
 
+def deployment_row(deployment: v1.Deployment) -> dict[str, Any]:
+    """Return what runs where as a row.
+
+    >>> deployment_row(v1.Deployment(model="churn", number=2, state="DEPLOYMENT_STATE_RUNNING"))["state"]
+    'RUNNING'
+    """
+    return {
+        "environment": deployment.environment,
+        "service": deployment.service,
+        "model": deployment.model,
+        "number": deployment.number,
+        "state": v1.DeploymentState.Name(deployment.state).removeprefix("DEPLOYMENT_STATE_"),
+        "runtime": deployment.runtime,
+        "updated": moment(deployment.update_ms),
+    }
+
+
 def registered_artifact(store: "Store", uri: str) -> int | None:
     """Return the artifact that a `models:/` URI of the registry means, None when no model of that name is registered.
 
@@ -272,6 +277,6 @@ def registered_artifact(store: "Store", uri: str) -> int | None:
     try:
         return int(store.service.read(f"{REGISTRY}/ResolveModel", v1.ResolveModelRequest(uri=uri)).artifact_id)
     except (NotFound, Refused) as error:
-        if error.code == INVALID_ARGUMENT or (error.code == NOT_FOUND and error.message.startswith("model:")):
+        if error.code == INVALID_ARGUMENT or error.facts.get("mlmd-missing") == "model":
             return None
         raise

@@ -25,6 +25,9 @@ from mlmd_model_registry.kubeflow_types import ARCHIVED, LIVE, REGISTERED_MODEL,
 from mlmd_model_registry.numbering import number_strangers
 from mlmd_model_registry.running import require_unserved_model
 
+MISSING = "mlmd-missing"
+"""The fact of an error that says what is not there: `model`, `version` or `alias`."""
+NO_MODEL = {MISSING: "model"}
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 _IS_MODEL = sa.and_(
     TYPE.c.id == CONTEXT.c.type_id,
@@ -146,7 +149,7 @@ def find_model(tx: Transaction, name: str) -> Model:
     """Return the model of this name; raises NotFound."""
     found = find_model_id(tx, name)
     if found is None:
-        raise NotFound(f"model: there is no registered model {name[:255]!r}; ListModels lists them.")
+        raise NotFound(f"model: there is no registered model {name[:255]!r}; ListModels lists them.", NO_MODEL)
     return _models(tx, [found])[found]
 
 
@@ -181,7 +184,7 @@ def model_by_id(tx: Transaction, model_id: int) -> Model:
     """Return the model of this id; raises NotFound."""
     found = models_by_id(tx, [model_id])
     if not found:
-        raise NotFound(f"model: there is no registered model with id {model_id}.")
+        raise NotFound(f"model: there is no registered model with id {model_id}.", NO_MODEL)
     return found[0]
 
 

@@ -18,8 +18,9 @@ from mlmd_schemas.tables.registry import MODEL_VERSION as NUMBERED
 from mlmd_schemas.tables.v10 import CONTEXT, CONTEXT_PROPERTY, PARENT_CONTEXT, TYPE, Kind
 
 from mlmd_model_registry.kubeflow_types import ARCHIVED, MODEL_VERSION
-from mlmd_model_registry.models import IS_LIVE, Model
+from mlmd_model_registry.models import IS_LIVE, MISSING, Model
 
+NO_VERSION, NO_ALIAS = {MISSING: "version"}, {MISSING: "alias"}
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 _MODEL: sa.BindParameter[Any] = sa.bindparam("model")
 _IS_VERSION = sa.and_(
@@ -181,7 +182,7 @@ def version_by_id(tx: Transaction, version_id: int, *, whole: bool = True) -> Ve
     """Return the version whose context has this id; raises NotFound."""
     found = versions_by_id(tx, [version_id], whole=whole)
     if not found:
-        raise NotFound(f"version: there is no model version with id {version_id}.")
+        raise NotFound(f"version: there is no model version with id {version_id}.", NO_VERSION)
     return found[0]
 
 
@@ -195,7 +196,7 @@ def find_version_id(tx: Transaction, model: Model, version: str) -> int:
         found = int(rows[0][0]) if rows else None
     if found is None:
         newest = f"its newest is number {model.latest_number}" if model.latest_number else "it has none yet"
-        raise NotFound(f"version: the model {model.name!r} has no version {version[:255]!r}; {newest}.")
+        raise NotFound(f"version: the model {model.name!r} has no version {version[:255]!r}; {newest}.", NO_VERSION)
     return found
 
 
@@ -217,7 +218,7 @@ def numbered_version(tx: Transaction, model: Model, number: int, *, whole: bool 
     """Return the version of this number; raises NotFound."""
     rows = tx.rows(_BY_NUMBER, {"model": model.id, "wanted": number})
     if not rows:
-        raise NotFound(f"version: the model {model.name!r} has no version of number {number}.")
+        raise NotFound(f"version: the model {model.name!r} has no version of number {number}.", NO_VERSION)
     return version_by_id(tx, rows[0][0], whole=whole)
 
 
@@ -226,13 +227,13 @@ def aliased_version(tx: Transaction, model: Model, alias: str) -> Version:
     if alias == LATEST:
         rows = tx.rows(_LIVE_PAGE, {"model": model.id, "before": _ENDLESS, "rows": 1})
         if not rows:
-            raise NotFound(f"alias: the model {model.name!r} has no version that is not archived.")
+            raise NotFound(f"alias: the model {model.name!r} has no version that is not archived.", NO_ALIAS)
         return version_by_id(tx, rows[0][0])
     check_alias(alias)
     number = model.aliases.get(alias)
     if number is None:
         known = ", ".join(map(repr, sorted(model.aliases)[:10])) or "none"
-        raise NotFound(f"alias: the model {model.name!r} has no alias {alias!r}; it has {known}.")
+        raise NotFound(f"alias: the model {model.name!r} has no alias {alias!r}; it has {known}.", NO_ALIAS)
     return numbered_version(tx, model, number)
 
 

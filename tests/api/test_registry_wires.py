@@ -147,12 +147,17 @@ def test_the_same_answers_and_errors_on_every_wire(ground: Ground) -> None:
         ("ArchiveModelVersion", {"model": model, "version": "2"}, Code.FAILED_PRECONDITION, "'scorer'"),
         ("ArchiveModel", {"model": model}, Code.FAILED_PRECONDITION, "'scorer'"),
     ]
+    named = f"models:/{quote(model, safe='')}"
+    absent = {"models:/unknown/1": "model", f"{named}/9": "version", f"{named}@nobody": "alias"}
     for wire in WIRES:
         for method, fields, code, part in cases:
             heard = hear(wire, doors, method, **fields)
             assert (heard.code, part in heard.message) == (code, True), (wire, method, heard)
         elsewhere = hear(wire, doors, "MoveModelAlias", **ground.champion, version="2", expected_number=7)
         assert elsewhere.facts == {"mlmd-alias-number": "1"}, wire
+        for uri, missing in absent.items():
+            heard = hear(wire, doors, "ResolveModel", uri=uri)
+            assert (heard.code, heard.facts) == (Code.NOT_FOUND, {"mlmd-missing": missing}), (wire, uri)
         answer = ask(doors, "ResolveModel", wire, uri=ground.uri)
         assert (answer.model, answer.number, answer.artifact_id) == (ground.model, 1, mine.artifact_id)
 

@@ -10,7 +10,7 @@ REQUEST_HEADERS = (
     "content-md5,range,if-range,if-match,if-none-match,if-modified-since,if-unmodified-since"
 )
 RESPONSE_HEADERS = (
-    "custom-header-1,grpc-status,grpc-message,x-request-id,mlmd-alias-number,"
+    "custom-header-1,grpc-status,grpc-message,x-request-id,mlmd-alias-number,mlmd-missing,"
     "etag,last-modified,accept-ranges,content-range,content-length"
 )
 MAX_AGE_SECONDS = 1728000

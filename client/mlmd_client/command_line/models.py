@@ -9,6 +9,7 @@ from mlmd_client.command_line.session import Session, command
 from mlmd_client.command_line.subjects import subject_of
 from mlmd_client.command_line.webhooks import webhooks
 from mlmd_client.failures import refused
+from mlmd_client.models import deployment_row
 from mlmd_client.registry_pages import REGISTRY, listed
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.versions import Version
@@ -255,19 +256,6 @@ def deployments(session: Session, model: str, environment: str) -> None:
     request = v1.ListDeploymentsRequest(model=model, environment=environment)
     rows = [deployment_row(one) for one in _pages(session, "ListDeployments", request, "deployments")]
     session.say(Table(["environment", "service", "model", "number", "state", "runtime", "updated"], rows))
-
-
-def deployment_row(one: v1.Deployment) -> dict[str, Any]:
-    """Return a deployment as a row."""
-    return {
-        "environment": one.environment,
-        "service": one.service,
-        "model": one.model,
-        "number": one.number,
-        "state": v1.DeploymentState.Name(one.state).removeprefix("DEPLOYMENT_STATE_"),
-        "runtime": one.runtime,
-        "updated": moment(one.update_ms),
-    }
 
 
 @models.command()

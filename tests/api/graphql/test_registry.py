@@ -68,6 +68,8 @@ def test_errors_carry_their_code(fraud: Graph) -> None:
 def test_what_is_refused_elsewhere_is_refused_here(fraud: Graph) -> None:
     error = fraud.answer(MOVE, {"version": "2", "expected": "7"})["errors"][0]
     assert error["extensions"]["facts"] == {"mlmd-alias-number": "1"}
+    error = fraud.answer('{ resolveModel(uri: "models:/nope@x") { number } }')["errors"][0]
+    assert error["extensions"]["facts"] == {"mlmd-missing": "model"}
     assert fraud.refusal('{ model(model: "unknown") { model { name } } }') == (
         "NOT_FOUND",
         "model: there is no registered model 'unknown'; ListModels lists them.",

@@ -109,6 +109,13 @@ def test_what_is_refused_says_why(store: Store) -> None:
     with pytest.raises(Refused, match="points at version 1") as lost:
         two.promote("champion", expected=2)
     assert lost.value.facts == {"mlmd-alias-number": "1"}, "where it points, to go on from"
+    for uri, missing in {"unknown/1": "model", "team%2F模型/9": "version", "team%2F模型@nobody": "alias"}.items():
+        with pytest.raises(NotFound) as absent:
+            store.models.resolve(f"models:/{uri}")
+        assert absent.value.facts == {"mlmd-missing": missing}
+    with store.run("plain/run") as run:
+        plain = run.log_model("plain", {"auc": 0.5})
+    assert store.version("models:/plain/1").id == plain.id, "no model of the registry"
     archive = "/mlmd.v1.ModelRegistry/ArchiveModelVersion"
     with pytest.raises(Refused, match="'champion'"):
         store.service.write(archive, v1.ArchiveModelVersionRequest(model="team/模型", version="1"))
