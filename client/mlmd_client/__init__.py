@@ -16,13 +16,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlmd_client.calls import CallError
     from mlmd_client.failures import Denied, NotFound, Refused, Taken, Unreachable
     from mlmd_client.run import Run, current_run
     from mlmd_client.store import Store
+    from mlmd_client.transfer_errors import ChangedFile, DamagedBytes
+    from mlmd_client.transport import MissingExtra
     from mlmd_client.versions import Version
 
 _PLACES = {
+    "CallError": "calls",
+    "ChangedFile": "transfer_errors",
+    "DamagedBytes": "transfer_errors",
     "Denied": "failures",
+    "MissingExtra": "transport",
     "NotFound": "failures",
     "Refused": "failures",
     "Run": "run",
@@ -33,7 +40,21 @@ _PLACES = {
     "current_run": "run",
 }
 
-__all__ = ["Denied", "NotFound", "Refused", "Run", "Store", "Taken", "Unreachable", "Version", "current_run"]
+__all__ = [
+    "CallError",
+    "ChangedFile",
+    "DamagedBytes",
+    "Denied",
+    "MissingExtra",
+    "NotFound",
+    "Refused",
+    "Run",
+    "Store",
+    "Taken",
+    "Unreachable",
+    "Version",
+    "current_run",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ All of them are CallErrors, and each is also the built-in exception that comes n
 """
 
 from mlmd_client.calls import CallError
+from mlmd_client.transfer_errors import DATA_LOSS, DamagedBytes, TransferError
 
 INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED = 3, 4, 5, 6, 7
 FAILED_PRECONDITION, UNAVAILABLE, UNAUTHENTICATED = 9, 14, 16
@@ -61,6 +62,7 @@ _KINDS: dict[int, type[CallError]] = {
     UNAUTHENTICATED: Denied,
     UNAVAILABLE: Unreachable,
     DEADLINE_EXCEEDED: Unreachable,
+    DATA_LOSS: DamagedBytes,
 }
 
 
@@ -70,7 +72,7 @@ def failure_of(error: CallError) -> CallError:
     >>> type(failure_of(CallError(5, "There is no artifact 7."))).__name__
     'NotFound'
     """
-    kind = _KINDS.get(error.code)
+    kind = _KINDS.get(error.code, CallError if type(error) is TransferError else None)
     return error if kind is None else kind(error.code, error.message, error.request_id, error.facts)
 
 

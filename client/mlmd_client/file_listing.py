@@ -78,12 +78,16 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Itera
     """Yield the files of a folder; `above` are the folders that lead to it."""
     try:
         entries = list(os.scandir(folder))
+    except FileNotFoundError as error:
+        raise ChangedFile.gone(prefix.removesuffix("/") or folder) from error
     except OSError as error:
         raise UnfitFiles.saying(f"path: the folder {folder!r} cannot be read ({error.strerror}).") from error
     for entry in entries:
         try:
             state = entry.stat()
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and not os.path.lexists(entry.path):
+                raise ChangedFile.gone(prefix + entry.name) from error
             what = "is a link that leads nowhere" if entry.is_symlink() else f"cannot be read ({error.strerror})"
             if entry.is_symlink() and error.errno not in (2, 20):
                 what = "is a link that leads to itself"

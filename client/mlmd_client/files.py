@@ -26,17 +26,17 @@ def send_files(
     *,
     reuse: bool,
     made_by: v1.MadeBy | None = None,
+    resumable: bool = True,
 ) -> int:
     """Upload a file or folder as the next version of a name, with a bar for who looks; return the artifact's id.
 
-    Raises Refused for files that cannot be kept, Taken for a name that is somebody else's, Unreachable. What fails
-    leaves no version and no artifact that is LIVE.
+    Raises Refused for files that cannot be kept, ChangedFile for one that changed or vanished, Taken for a name that is
+    somebody else's, Unreachable. What fails leaves no version and no artifact that is LIVE.
     """
     bar = ProgressBar(name)
+    options: dict[str, Any] = {"reuse": reuse, "made_by": made_by, "resumable": resumable, "progress": bar}
     try:
-        return upload(
-            transport, artifact, path, collection=name, reuse=reuse, made_by=made_by, progress=bar
-        ).artifact_id
+        return upload(transport, artifact, path, collection=name, **options).artifact_id
     except CallError as error:
         raise failure_of(error) from error
     finally:

@@ -26,8 +26,12 @@ class OpenFile:
         self.file = file
         try:
             self.descriptor = os.open(listing.location(file), os.O_RDONLY | os.O_CLOEXEC)
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise ChangedFile.gone(file.path) from error
         except OSError as error:
-            raise UnfitFiles.saying(f"path: {file.path!r} cannot be read ({error.strerror}).") from error
+            raise UnfitFiles.saying(
+                f"path: {file.path!r} cannot be read ({error.strerror}); make it readable or leave it out."
+            ) from error
         try:
             self.check()
         except BaseException:

@@ -124,3 +124,26 @@ def address_of(target: str | None) -> str:
         return target
     host, colon, port = target.rpartition(":")
     return f"grpc://{target}" if colon and host and port.isdecimal() else str(Path(target).expanduser().absolute())
+
+
+_TOLD_HERE: dict[str, int] = {}
+"""Tokens that a process, by its id, put into its own environment for its children."""
+
+
+def is_told_by_parent(token: str) -> bool:
+    """Tell whether a token in the environment came from another process, and not from a run of this one.
+
+    >>> is_told_by_parent("4f0c9d2b7a6e4c18")
+    True
+    """
+    return _TOLD_HERE.get(token) != os.getpid()
+
+
+def tell_children(token: str) -> None:
+    """Note that this process told its children of a run by its own environment.
+
+    >>> tell_children("8c1d4e5f6a7b0d29")
+    >>> is_told_by_parent("8c1d4e5f6a7b0d29")
+    False
+    """
+    _TOLD_HERE[token] = os.getpid()

@@ -19,7 +19,7 @@ from mlmd_client.calls import CallError
 from mlmd_client.delivery import FINISH_RUN, JOIN_RUN, START_RUN, Addressee, journal_folder
 from mlmd_client.failures import DEADLINE_EXCEEDED, UNAVAILABLE, Unreachable, failure_of, refused
 from mlmd_client.outbox import Outbox, say_what_remains
-from mlmd_client.places import RUN_VARIABLE, Place
+from mlmd_client.places import RUN_VARIABLE, Place, tell_children
 from mlmd_client.run_artifacts import RunArtifacts
 from mlmd_client.run_metrics import RunMetrics
 from mlmd_client.service import new_key
@@ -40,18 +40,6 @@ _START_SECONDS = 10.0
 """How long the beginning of a run waits for a server that does not answer."""
 _ID_SECONDS = 5.0
 _CURRENT: contextvars.ContextVar["Run | None"] = contextvars.ContextVar("mlmd_run", default=None)
-
-_TOLD_HERE: dict[str, int] = {}
-"""Tokens that a process, by its id, put into its own environment for its children."""
-
-
-def is_told_by_parent(token: str) -> bool:
-    """Tell whether a token in the environment came from another process, and not from a run of this one.
-
-    >>> is_told_by_parent("4f0c9d2b7a6e4c18")
-    True
-    """
-    return _TOLD_HERE.get(token) != os.getpid()
 
 
 def current_run() -> "Run | None":
@@ -336,7 +324,7 @@ class Run(RunMetrics, RunArtifacts):
             self._told_before = before
             os.environ[RUN_VARIABLE] = self.environment[RUN_VARIABLE]
             self._told_environment = True
-            _TOLD_HERE[self._addressee.token] = os.getpid()
+            tell_children(self._addressee.token)
         return self
 
     def __exit__(

@@ -136,7 +136,8 @@ class RunArtifacts:
             known = {key: value_of(value, key) for key, value in facts.items() if key not in values}
             artifact = pb.Artifact(type=type_name, custom_properties={**known, **values})
             made_by = MadeBy(execution_id=self.id, context_id=self._addressee.context_id, path_key=name)
-            return self._store.keep(artifact, name, path, reuse=reuse, made_by=made_by)
+            lasts = not path.is_relative_to(folder)  # what we wrote ourselves is never at the same place again
+            return self._store.keep(artifact, name, path, reuse=reuse, made_by=made_by, resumable=lasts)
 
     def _awaited(self, name: str, *, reuse: bool) -> Version:
         """Return what rank 0 keeps at the same place of the program, without waiting for it."""

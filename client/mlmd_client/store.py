@@ -31,9 +31,9 @@ from mlmd_client.finding import (
     versions_table,
 )
 from mlmd_client.names import MODELS_SCHEME, Reference, parse_reference
-from mlmd_client.places import address_of, place_of, split_name, told_run
+from mlmd_client.places import address_of, is_told_by_parent, place_of, split_name, told_run
 from mlmd_client.questions import Questions
-from mlmd_client.run import PARAMETER_PREFIX, Run, RunSettings, is_told_by_parent
+from mlmd_client.run import PARAMETER_PREFIX, Run, RunSettings
 from mlmd_client.service import Service
 from mlmd_client.tables import Table
 from mlmd_client.transport import Tls, open_transport
@@ -234,11 +234,18 @@ class Store(Questions):
         return self.version(what, type=type).load()
 
     def keep(
-        self, artifact: pb.Artifact, name: str, path: Path, *, reuse: bool, made_by: "MadeBy | None" = None
+        self,
+        artifact: pb.Artifact,
+        name: str,
+        path: Path,
+        *,
+        reuse: bool,
+        made_by: "MadeBy | None" = None,
+        resumable: bool = True,
     ) -> Version:
         """Keep the files at a path as the next version of a name; `artifact` has the type's name.
 
-        Without `made_by` it is the output of no run.
+        Without `made_by` it is the output of no run. Broken off, the same call goes on with it, if it is `resumable`.
 
         >>> kept = pb.Artifact(type="system.Artifact")
         >>> store.keep(kept, "doc-kept", store["churn-train@1"].path, reuse=False).ref
@@ -250,7 +257,8 @@ class Store(Questions):
         made.CopyFrom(artifact)
         made.ClearField("type")
         made.type_id = self._type_id(artifact.type)
-        return self.version(send_files(self.service.transport, made, name, path, reuse=reuse, made_by=made_by))
+        options: dict[str, Any] = {"reuse": reuse, "made_by": made_by, "resumable": resumable}
+        return self.version(send_files(self.service.transport, made, name, path, **options))
 
     def fetch(self, version: Version, folder: Path | None = None) -> Path:
         """Return where the files of a version are, fetched into a folder or into the cache (`MLMD_CACHE`).

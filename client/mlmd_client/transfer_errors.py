@@ -15,7 +15,11 @@ DATA_LOSS = 15
 
 
 class TransferError(CallError):
-    """Bytes could not be moved; `code` and `message` are as in every CallError."""
+    """Bytes could not be moved; `code` and `message` are as in every CallError.
+
+    >>> TransferError.saying("The store is full.").code
+    14
+    """
 
     number: ClassVar[int] = UNAVAILABLE
 
@@ -26,24 +30,57 @@ class TransferError(CallError):
 
 
 class UnfitFiles(TransferError):
-    """What was to be moved cannot be: a loop of links, a socket, a name that is no text, a place that is taken."""
+    """What was to be moved cannot be: a loop of links, a socket, a name that is no text, a place that is taken.
+
+    >>> UnfitFiles.saying("path: 'events' is a pipe, which has no bytes to keep.").code
+    3
+    """
 
     number = INVALID_ARGUMENT
 
 
 class ChangedFile(TransferError):
-    """A file changed while it was uploaded."""
+    """A file was written to, replaced or deleted while it was uploaded; nothing became LIVE.
+
+    >>> try:
+    ...     raise ChangedFile.gone("part-7.csv")
+    ... except ChangedFile as error:
+    ...     print(error, error.is_gone)
+    The file 'part-7.csv' was deleted or renamed during the upload; upload again when nobody changes the folder. True
+    """
 
     number = ABORTED
+    is_gone: bool = False
+    """Whether it is there no more, so that this upload can never be finished."""
+
+    @classmethod
+    def gone(cls, path: str) -> Self:
+        """Return the error for a file that was there when the folder was listed."""
+        made = cls.saying(
+            f"The file {path!r} was deleted or renamed during the upload; upload again when nobody changes the folder."
+        )
+        made.is_gone = True
+        return made
 
 
 class DamagedBytes(TransferError):
-    """What was fetched is not what the manifest says."""
+    """What was fetched is not what the manifest says: the store's copy was changed or has rotted.
+
+    >>> try:
+    ...     raise DamagedBytes.saying("The file 'model.pkl' of artifact 7 is damaged in the store.")
+    ... except DamagedBytes as error:
+    ...     print(error.code)
+    15
+    """
 
     number = DATA_LOSS
 
 
 class Stopped(TransferError):
-    """A transfer ended because something else in it failed."""
+    """A transfer ended because something else in it failed, which is what is raised.
+
+    >>> Stopped.saying("The transfer was stopped.").code
+    1
+    """
 
     number = CANCELLED

@@ -48,7 +48,14 @@ def __getattr__(name: str) -> Any:
 
 
 class MissingExtra(ImportError):
-    """Something that this target needs is not installed; the message is the line that mends it."""
+    """Something that this target needs is not installed; the message is the line that mends it.
+
+    >>> try:
+    ...     raise MissingExtra("a store in this process needs the server; run: pip install 'mlmd-server[server]'")
+    ... except ImportError as error:
+    ...     print(str(error).partition("run: ")[2])
+    pip install 'mlmd-server[server]'
+    """
 
 
 def open_transport(target: str | None = None, *, token: str = "", tls: Tls | None = None) -> Transport:

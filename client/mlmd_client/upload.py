@@ -24,7 +24,7 @@ from mlmd_client.http_connections import Connections
 from mlmd_client.progress import Meter, ProgressCallback
 from mlmd_client.sending import DEFAULT_PART_BYTES, Sending
 from mlmd_client.signed_http import PATIENCE, Patience, SignedHttp
-from mlmd_client.transfer_errors import FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND
+from mlmd_client.transfer_errors import FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, ChangedFile
 from mlmd_client.upload_journal import UploadNote
 
 DEFAULT_WORKERS = 16
@@ -51,6 +51,7 @@ def upload(
     reuse: bool = False,
     unchanged_from: int = 0,
     made_by: v1.MadeBy | None = None,
+    resumable: bool = True,
     progress: ProgressCallback | None = None,
     workers: int = DEFAULT_WORKERS,
     part_size: int = DEFAULT_PART_BYTES,
@@ -64,8 +65,9 @@ def upload(
     is never the one without the other. `workers` threads send; files above `part_size` bytes are sent in parts of that
     size.
 
-    Raises UnfitFiles for what cannot be uploaded, ChangedFile, CallError. What was sent before a failure of the network
-    is found again by the same call; after any other failure the upload is given up.
+    Raises UnfitFiles for what cannot be uploaded, ChangedFile, CallError. What was sent before a failure of the
+    network, or before Ctrl-C, is found again by the same call, unless it is not `resumable` because the path will never
+    be the same again. After what sending again does not mend the upload is given up.
     """
     if part_size < _SMALLEST_PART_BYTES or workers < 1:
         raise ValueError(f"part_size has to be at least {_SMALLEST_PART_BYTES} bytes, and workers at least 1.")
@@ -82,7 +84,7 @@ def upload(
     )
     location = listing.root if len(listing.files) != 1 else Path(listing.location(listing.files[0]))
     try:
-        with UploadNote(info.store_uuid, location, begin.collection, begin.artifact) as note:
+        with UploadNote(info.store_uuid, location, begin.collection, begin.artifact, kept=resumable) as note:
             sending = Sending(calls, http, door_of(transport), listing, meter, stop, workers, part_size, unchanged_from)
             return _Course(calls, sending, note, made_by).run(begin, reuse)
     finally:
@@ -120,8 +122,8 @@ class _Course:
         try:
             self._sending.run(told)
             return self._commit(artifact_id, uri)
-        except CallError as error:
-            if error.code == INVALID_ARGUMENT or not self._note.kept:
+        except BaseException as error:  # Ctrl-C too
+            if not self._note.kept or _is_hopeless(error):
                 self._give_up(artifact_id)
             raise
 
@@ -160,6 +162,13 @@ class _Course:
         except CallError:  # the server's sweeper does it later; what is raised is why
             return
         self._note.forget()
+
+
+def _is_hopeless(error: BaseException) -> bool:
+    """Tell whether the same call can never finish what was begun."""
+    if isinstance(error, ChangedFile):
+        return error.is_gone
+    return isinstance(error, CallError) and error.code == INVALID_ARGUMENT
 
 
 def manifest_digest(files: Iterable[v1.UploadFile]) -> bytes:

@@ -24,16 +24,19 @@ def journal_folder() -> Path:
 class UploadNote:
     """The note of one upload. Entered, it is locked; when another process has it, or none can be kept, it is blank."""
 
-    def __init__(self, store_uuid: str, location: Path, collection: str, artifact: bytes) -> None:
-        """Name the note by the store, the files' place, and the artifact that they become."""
+    def __init__(self, store_uuid: str, location: Path, collection: str, artifact: bytes, *, kept: bool = True) -> None:
+        """Name the note by the store, the files' place, and the artifact that they become; it may be not `kept`."""
         name = hashlib.sha256(
             "\0".join((store_uuid, str(location), collection)).encode("utf-8", "surrogateescape") + b"\0" + artifact
         ).hexdigest()
         self._path = journal_folder() / "uploads" / f"{name}.json"
         self._file: IO[str] | None = None
+        self._wanted = kept
 
     def __enter__(self) -> "UploadNote":
         """Lock the note, if that can be done."""
+        if not self._wanted:
+            return self
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             file = self._path.open("a+")
@@ -50,8 +53,10 @@ class UploadNote:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Unlock it."""
+        """Unlock it; one that nothing was noted in is deleted."""
         if self._file is not None:
+            if not os.fstat(self._file.fileno()).st_size:
+                self._path.unlink(missing_ok=True)
             self._file.close()
             self._file = None
 

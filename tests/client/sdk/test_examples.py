@@ -11,7 +11,10 @@ from typing import Any
 
 import mlmd_client
 import pytest
+from mlmd_client.calls import CallError
+from mlmd_client.failures import failure_of
 from mlmd_client.store import Store
+from mlmd_client.transfer_errors import TransferError, UnfitFiles
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("networkx")
@@ -20,8 +23,7 @@ MODULES = (
     "awaited", "capture", "comparison", "delivery", "display", "drawing", "evaluations", "failures", "files",
     "finding", "formats", "journal", "model_versions", "model_watch", "models", "names", "places", "points",
     "progress_bar", "questions", "registry_pages", "run", "run_artifacts", "run_metrics", "service", "session_errors",
-    "store",
-    "tables", "values", "versions", "walks", "webhooks",
+    "store", "tables", "transfer_errors", "values", "versions", "walks", "webhooks",
 )  # fmt: skip
 UNEXAMPLED = {
     "display.graph_html", "files.send_files", "files.fetched", "delivery.send", "delivery.deliver_left_behind",
@@ -155,3 +157,36 @@ def test_everything_that_people_get_has_an_example() -> None:
 
 def _examples(text: str | None) -> list[str]:
     return [line for line in (text or "").splitlines() if line.lstrip().startswith((">>>", "..."))]
+
+
+INNER = {"TransferError", "UnfitFiles", "Stopped"}
+"""What transfers raise among themselves: people get CallError, Refused, or what was the cause."""
+
+
+def test_everything_that_is_raised_is_exported_and_has_an_example() -> None:
+    folder = Path(mlmd_client.__path__[0])
+    raised = {
+        thing
+        for path in folder.glob("[a-z]*.py")
+        for thing in vars(module(path.stem)).values()
+        if inspect.isclass(thing) and issubclass(thing, Exception) and thing.__module__.startswith("mlmd_client.")
+    }
+    assert {thing.__name__ for thing in raised} - INNER == {
+        name
+        for name in mlmd_client.__all__
+        if inspect.isclass(found := getattr(mlmd_client, name)) and issubclass(found, Exception)
+    }
+    for thing in raised:
+        assert ">>>" in (thing.__doc__ or ""), thing
+        test = doctest.DocTestFinder(recurse=False).find(thing, globs={**vars(mlmd_client), thing.__name__: thing})[0]
+        if "store[" not in (test.docstring or ""):
+            assert not doctest.DocTestRunner().run(test, out=print).failed
+
+
+@pytest.mark.parametrize(
+    "made", [TransferError(8, "full"), UnfitFiles.saying("a pipe"), TransferError(15, "rotten"), CallError(13, "odd")]
+)
+def test_what_transfers_raise_becomes_what_is_exported(made: CallError) -> None:
+    told = failure_of(made)
+    assert (told.code, told.message) == (made.code, made.message)
+    assert type(told).__name__ in mlmd_client.__all__
