@@ -44,8 +44,8 @@ def _bearer(token: str) -> dict[str, str]:
 def test_a_token_says_who_for_whom_and_what_for(file: Path) -> None:
     known = TokenFile(file)
     rita, walt, anna = (known.identify(_bearer(f"t-{name}")) for name in ("rita", "walt", "anna"))
-    assert (rita.subject, rita.tenant, rita.roles) == ("rita", "", {Role.READER})
-    assert (walt.subject, walt.tenant, walt.roles) == ("walt", "vision", {Role.READER, Role.WRITER})
+    assert (rita.subject, rita.tenant, rita.roles) == ("rita", "", frozenset({Role.READER}))
+    assert (walt.subject, walt.tenant, walt.roles) == ("walt", "vision", frozenset({Role.READER, Role.WRITER}))
     assert anna.roles == set(Role)
 
 

@@ -44,7 +44,7 @@ def test_who_watches_health_hears_of_the_end_while_a_call_finishes(served: Serve
     with _channel(served.doors) as channel:
         watch = iter(health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=30))
         assert next(watch).status == SERVING
-        running = channel.unary_unary(f"{ODD}Wait").future(b"", timeout=30)
+        running = channel.unary_unary(f"{ODD}Wait", None, None).future(b"", timeout=30)
         assert served.odd.entered.wait(10)
         ended = served.grpc.stop(20)
         assert next(watch).status == NOT_SERVING
@@ -99,7 +99,7 @@ def test_streams_have_places_of_their_own_and_no_more(serve: Callable[..., Serve
         with pytest.raises(grpc.RpcError) as caught:
             next(_reflect(channel, slowly()))
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "2 streams" in caught.value.details()
+        assert "2 streams" in (caught.value.details() or "")
         assert say("grpc", served.doors, f"{ODD}Note", mlmd.Artifact(), timeout=10).code == 0
         end.set()
         for stream in open_streams:
@@ -135,7 +135,7 @@ def test_a_taken_port_is_told(served: Served) -> None:
 
 def test_a_request_far_over_the_limit_does_not_end_the_connection(served: Served) -> None:
     with _channel(served.doors) as channel:
-        call = channel.unary_unary(f"{ODD}Note")
+        call = channel.unary_unary(f"{ODD}Note", None, None)
         with pytest.raises(grpc.RpcError) as caught:
             call(b"x" * 5_000_000, timeout=30)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -145,11 +145,11 @@ def test_a_request_far_over_the_limit_does_not_end_the_connection(served: Served
 def test_a_call_whose_caller_left_before_it_began_never_runs(serve: Callable[..., Served]) -> None:
     served = serve(threads=1)
     with _channel(served.doors) as channel:
-        busy = channel.unary_unary(f"{ODD}Wait").future(b"", timeout=30)
+        busy = channel.unary_unary(f"{ODD}Wait", None, None).future(b"", timeout=30)
         assert served.odd.entered.wait(10)
-        queued = channel.unary_unary(f"{ODD}Note").future(b"", timeout=30)
+        queued = channel.unary_unary(f"{ODD}Note", None, None).future(b"", timeout=30)
         time.sleep(0.3)
-        queued.cancel()
+        queued.cancel()  # type: ignore[no-untyped-call]  # grpc-stubs leaves its type out
         time.sleep(0.3)
         served.odd.release.set()
         assert busy.result()

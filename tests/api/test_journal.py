@@ -6,8 +6,9 @@ from datetime import datetime
 
 import pytest
 from mlmd_api.callers import Identity
-from mlmd_api.dispatch import Answer, Call
+from mlmd_api.dispatch import Call
 from mlmd_api.journal import HumanFormatter, Journal, JsonFormatter
+from mlmd_api.streaming import Answer
 from mlmd_schemas.errors import Code, Unavailable
 
 CALL = Call("/a.B/C", b"12345", {"authorization": "Bearer very-secret"}, "grpc", None, "ipv4:1.2.3.4:5")

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.parametrize("wire", WIRES)
 @pytest.fixture
 def key(served: Served, artifact_type: int) -> v1.MetricKey:
     """The key of a metric of an artifact that is there."""
-    request = service.PutArtifactsRequest(artifacts=[{"type_id": artifact_type}])  # type: ignore[list-item]
+    request = service.PutArtifactsRequest(artifacts=[{"type_id": artifact_type}])
     put = say("grpc", served.doors, f"{MLMD}PutArtifacts", request)
     artifact_id = service.PutArtifactsResponse.FromString(put.body).artifact_ids[0]
     return v1.MetricKey(owner=v1.MetricOwner(artifact_id=artifact_id), name="loss")

@@ -107,7 +107,7 @@ def test_the_same_answers_and_errors_on_every_wire(ground: Ground) -> None:
     gone = mlmd.Artifact(id=lost.artifact_id, uri="s3://b/lost", state=mlmd.Artifact.DELETED)
     say("grpc", doors, "/ml_metadata.MetadataStoreService/PutArtifacts", service.PutArtifactsRequest(artifacts=[gone]))
     ask(doors, "ArchiveModelVersion", model=ground.model, version="3")
-    running = {"environment": "prod", "service": "scorer", "state": v1.DEPLOYMENT_STATE_RUNNING}
+    running: dict[str, Any] = {"environment": "prod", "service": "scorer", "state": v1.DEPLOYMENT_STATE_RUNNING}
     ask(doors, "RecordDeployment", model=ground.model, version="2", **running)
     mine = ask(doors, "GetModelVersion", model=ground.model, version="1").version
     ask(doors, "SetModelGates", model=ground.model, alias="gated", rules=["auc >= 0.9"])
@@ -366,7 +366,7 @@ def test_roles_and_a_webhook_of_a_running_server(start_server: StartServer, sqli
     hook = ThreadingHTTPServer(("127.0.0.1", 0), _Hook)
     threading.Thread(target=hook.serve_forever, daemon=True).start()
     with contextlib.closing(hook.socket):
-        made = {"model": "fraud", "create_model": True, "uri": "s3://b/1"}
+        made: dict[str, Any] = {"model": "fraud", "create_model": True, "uri": "s3://b/1"}
         move = {"model": "fraud", "alias": "champion", "version": "1"}
         webhook = {"url": f"http://127.0.0.1:{hook.server_address[1]}/"}
         assert hear("grpc", doors("reader"), "CreateModelVersion", **made).code is Code.PERMISSION_DENIED

@@ -19,6 +19,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 
 from tests.api.conftest import ODD, Served
 from tests.api.wires import Doors, frame, say
+from tests.services.trailers import trailers
 
 STREAM_TYPES = {
     "connect-json": "application/connect+json",
@@ -48,7 +49,9 @@ def opened(
     said = headers or {}
     if wire == "grpc":
         with grpc.insecure_channel(f"127.0.0.1:{doors.grpc_port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
-            call = channel.unary_stream(ODD + name)(request.SerializeToString(), timeout=30, metadata=[*said.items()])
+            call = channel.unary_stream(ODD + name, None, None)(
+                request.SerializeToString(), timeout=30, metadata=tuple(said.items())
+            )
             yield heard, _hear_grpc(call, heard)
         return
     body = json_format.MessageToJson(request).encode() if wire == "connect-json" else request.SerializeToString()
@@ -71,16 +74,16 @@ def _hear_grpc(call: Any, heard: Heard) -> Iterator[None]:
             yield
         heard.code = Code.OK
     except grpc.RpcError as error:
-        heard.code, heard.text = Code(error.code().value[0]), error.details()
-    heard.request_id = dict(call.trailing_metadata()).get("x-request-id", "")
+        heard.code, heard.text = Code(error.code().value[0]), error.details() or ""
+    heard.request_id = trailers(call).get("x-request-id", "")
 
 
 def _hear_http(wire: str, response: httpx.Response, heard: Heard) -> Iterator[None]:
     for flag, content in _frames(wire, response):
         assert heard.code is None, "nothing may follow the end"
         if flag == 0x80:
-            trailers = dict(line.split(":", 1) for line in content.decode().splitlines())
-            heard.code, heard.text = Code(int(trailers["grpc-status"])), trailers.get("grpc-message", "")
+            ended = dict(line.split(":", 1) for line in content.decode().splitlines())
+            heard.code, heard.text = Code(int(ended["grpc-status"])), ended.get("grpc-message", "")
         elif flag == 0x02:
             error = json.loads(content).get("error")
             heard.code = Code[error["code"].upper()] if error else Code.OK

@@ -16,6 +16,8 @@ from google.protobuf import json_format
 from google.protobuf.message import Message
 from mlmd_schemas.errors import Code
 
+from tests.services.trailers import trailers
+
 M = TypeVar("M", bound=Message)
 
 WIRES = ("grpc", "connect-json", "connect-proto", "grpc-web", "grpc-web-text")
@@ -89,12 +91,13 @@ def _grpc(doors: Doors, path: str, body: bytes, metadata: Mapping[str, str], tim
     ]
     with grpc.insecure_channel(f"127.0.0.1:{doors.grpc_port}", options=options) as channel:
         try:
-            answer, call = channel.unary_unary(path).with_call(body, timeout=timeout, metadata=tuple(metadata.items()))
+            method = channel.unary_unary(path, None, None)
+            answer, call = method.with_call(body, timeout=timeout, metadata=tuple(metadata.items()))
         except grpc.RpcError as error:
-            trailers = dict(error.trailing_metadata() or ())
-            request_id = trailers.get("x-request-id", "")
-            return Outcome(Code(error.code().value[0]), error.details(), b"", request_id, facts(trailers))
-        return Outcome(Code.OK, "", answer, dict(call.trailing_metadata())["x-request-id"])
+            ended = trailers(error)
+            code, message = Code(error.code().value[0]), error.details() or ""
+            return Outcome(code, message, b"", ended.get("x-request-id", ""), facts(ended))
+        return Outcome(Code.OK, "", answer, trailers(call)["x-request-id"])
 
 
 def post(doors: Doors, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:

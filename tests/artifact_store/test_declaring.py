@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from typing import Any
 
 import pytest
 import urllib3
@@ -39,20 +40,20 @@ def send(requests: Requests, artifact_id: int, urls: list[v1.UploadUrl], content
                 requests.artifacts.put_file(artifact_id, url.path, source, url.part_number, md5=md5(piece))
 
 
-def declared(requests: Requests, artifact_id: int, *files: v1.UploadFile, **fields: object) -> list[v1.UploadUrl]:
+def declared(requests: Requests, artifact_id: int, *files: v1.UploadFile, **fields: Any) -> list[v1.UploadUrl]:
     """Declare files and return the requests."""
     request = v1.DeclareFilesRequest(artifact_id=artifact_id, files=files, **fields)
     return list(declare_files(requests, request, LOCAL).urls)
 
 
-def signed(requests: Requests, artifact_id: int, numbers: list[int], **fields: object) -> list[v1.UploadUrl]:
+def signed(requests: Requests, artifact_id: int, numbers: list[int], **fields: Any) -> list[v1.UploadUrl]:
     """Return the requests for parts of the big file."""
     parts = [v1.PartDigest(part_number=number, md5=md5(PARTS[number - 1])) for number in numbers]
     request = v1.SignPartsRequest(artifact_id=artifact_id, path="big", parts=parts, **fields)
     return list(sign_parts(requests, request, LOCAL).urls)
 
 
-def begun(store: Store, requests: Requests, **fields: object) -> int:
+def begun(store: Store, requests: Requests, **fields: Any) -> int:
     """Begin an upload that knows no file yet."""
     return requests.artifacts.begin_upload(begin(store, more_files=True, **fields)).artifact_id
 

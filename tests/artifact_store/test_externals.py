@@ -159,10 +159,11 @@ def test_files_that_others_replaced_are_not_passed_off(elsewhere: Elsewhere) -> 
     elsewhere.artifacts.record_files(made)
     assert elsewhere.whole(made, "f") == b"before"
     elsewhere.write("mlpipeline/r/f", b"after!")
-    for read in (
+    reads: list[Callable[[], bytes]] = [
         lambda: elsewhere.whole(made, "f"),
         lambda: b"".join(elsewhere.artifacts.read_range(made, "f", 0, 3)),
-    ):
+    ]
+    for read in reads:
         with pytest.raises(DataLoss, match="replaced"):
             read()
     assert [found.verdict for found in verify(elsewhere.artifacts)] == [Verdict.CHANGED]

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
@@ -45,7 +46,7 @@ def call(requests: Requests) -> Calls:
     return Calls(requests.artifacts.store)
 
 
-def talkative(call: Calls, noun: str, name: str, **fields: object) -> int:
+def talkative(call: Calls, noun: str, name: str, **fields: Any) -> int:
     """Make a node that says much about itself."""
     kind = getattr(pb, noun)
     made_type = getattr(pb, f"{noun}Type")(name=f"Say{noun}")

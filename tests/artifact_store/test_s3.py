@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
@@ -97,7 +98,7 @@ def test_bucket_missing(settings: S3Settings) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"secret_key": "wrong"}, {"access_key": "nobody"}])
-def test_credentials_wrong(settings: S3Settings, wrong: dict[str, str]) -> None:
+def test_credentials_wrong(settings: S3Settings, wrong: dict[str, Any]) -> None:
     told = uses(S3Store(dataclasses.replace(settings, **wrong)))
     assert len(told) == 9
     assert all("FailedPrecondition: artifacts: the object store at" in message for message in told)

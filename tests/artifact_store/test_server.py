@@ -49,7 +49,8 @@ class Client:
         type_id = MetadataStoreServiceStub(self.channel).PutArtifactType(put, metadata=self.metadata).type_id
         files = [upload_file(path, content, FIVE if len(content) > FIVE else 0) for path, content in contents.items()]
         request = v1.BeginUploadRequest(artifact=pb.Artifact(type_id=type_id).SerializeToString(), files=files)
-        return self.artifacts.BeginUpload(request, metadata=self.metadata)
+        begun: v1.BeginUploadResponse = self.artifacts.BeginUpload(request, metadata=self.metadata)
+        return begun
 
     def urls(self, artifact_id: int, *, only_missing: bool = False) -> list[v1.UploadUrl]:
         """Return what has to be sent."""
@@ -66,7 +67,9 @@ class Client:
 
     def commit(self, artifact_id: int) -> v1.CommitUploadResponse:
         """Commit."""
-        return self.artifacts.CommitUpload(v1.CommitUploadRequest(artifact_id=artifact_id), metadata=self.metadata)
+        request = v1.CommitUploadRequest(artifact_id=artifact_id)
+        committed: v1.CommitUploadResponse = self.artifacts.CommitUpload(request, metadata=self.metadata)
+        return committed
 
     def downloads(self, artifact_id: int) -> dict[str, v1.SignedRequest]:
         """Return how each file is fetched."""
@@ -282,7 +285,7 @@ def test_care_over_the_wires(start_server: StartServer, tmp_path: Path, http: ur
     admin.PinArtifact(pin, metadata=role("writer"))
     (pinned,) = admin.ListPins(admin_v1.ListPinsRequest(), metadata=role("reader")).pins
     assert (pinned.artifact_id, pinned.subject, pinned.reason) == (begun.artifact_id, "writer", "audit")
-    purge = admin_v1.PurgeRequest(kind=1, ids=[begun.artifact_id], include_bytes=True)
+    purge = admin_v1.PurgeRequest(kind=admin_v1.NODE_KIND_ARTIFACT, ids=[begun.artifact_id], include_bytes=True)
     for call, request in (
         (admin.Purge, purge),
         (admin.CollectGarbage, admin_v1.CollectGarbageRequest()),

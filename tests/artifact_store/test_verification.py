@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
@@ -32,7 +33,7 @@ def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
     store.close()
 
 
-def uploaded(requests: Requests, *, commit: bool = True, **lies: object) -> int:
+def uploaded(requests: Requests, *, commit: bool = True, **lies: Any) -> int:
     """Upload the contents and return the artifact's id; `lies` are told of the file "b"."""
     files = [upload_file(path, content, **(lies if path == "b" else {})) for path, content in CONTENTS.items()]
     begun = requests.artifacts.begin_upload(begin(requests.artifacts.store, *files))

@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import Mapping
+from typing import Any
 
 import urllib3
 from mlmd_artifact_store.requests import Requests
@@ -17,7 +18,7 @@ from tests.metadata_store.calls import Calls
 FIVE = 5 << 20
 
 
-def upload_file(path: str, content: bytes, part_size: int = 0, **fields: object) -> v1.UploadFile:
+def upload_file(path: str, content: bytes, part_size: int = 0, **fields: Any) -> v1.UploadFile:
     """Say a file truthfully, but for `fields`."""
     pieces = [content[start : start + part_size] for start in range(0, len(content), part_size)] if part_size else []
     file = v1.UploadFile(
@@ -30,7 +31,7 @@ def upload_file(path: str, content: bytes, part_size: int = 0, **fields: object)
     for name, value in fields.items():
         if name == "md5s":
             file.ClearField("md5s")
-            file.md5s.extend(value)  # type: ignore[arg-type]
+            file.md5s.extend(value)
         else:
             setattr(file, name, value)
     return file
@@ -42,7 +43,7 @@ def type_id(store: Store, name: str = "system.Model") -> int:
     return found
 
 
-def begin(store: Store, *files: v1.UploadFile, name: str | None = None, **fields: object) -> v1.BeginUploadRequest:
+def begin(store: Store, *files: v1.UploadFile, name: str | None = None, **fields: Any) -> v1.BeginUploadRequest:
     """Return the request to begin an upload of an artifact of `system.Model`."""
     artifact = pb.Artifact(type_id=type_id(store))
     if name is not None:
@@ -52,11 +53,12 @@ def begin(store: Store, *files: v1.UploadFile, name: str | None = None, **fields
 
 def artifact(store: Store, artifact_id: int) -> pb.Artifact:
     """Return an artifact as MLMD has it."""
+    found: pb.Artifact
     (found,) = Calls(store)("GetArtifactsByID", artifact_ids=[artifact_id]).artifacts
     return found
 
 
-def upload_urls(requests: Requests, artifact_id: int, size: int = 0, **fields: object) -> list[v1.UploadUrl]:
+def upload_urls(requests: Requests, artifact_id: int, size: int = 0, **fields: Any) -> list[v1.UploadUrl]:
     """Return the requests of all pages."""
     urls: list[v1.UploadUrl] = []
     token = ""
@@ -69,7 +71,7 @@ def upload_urls(requests: Requests, artifact_id: int, size: int = 0, **fields: o
             return urls
 
 
-def send(requests: Requests, artifact_id: int, contents: Mapping[str, bytes], **fields: object) -> list[int]:
+def send(requests: Requests, artifact_id: int, contents: Mapping[str, bytes], **fields: Any) -> list[int]:
     """Send what is asked for: by HTTP where requests are signed, else through the server's own function."""
     statuses = []
     with urllib3.PoolManager() as http:

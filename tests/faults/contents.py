@@ -10,7 +10,7 @@ from mlmd_schemas.tables import imports, own, registry, v10
 
 from tests.services.sql_server import Address
 
-OWN = {*own.METADATA.tables, *imports.METADATA.tables, *registry.METADATA.tables}
+OWN = {*own.METADATA.tables, *imports.IMPORT.metadata.tables, *registry.MODEL_VERSION.metadata.tables}
 # A server that keeps house takes its lease when it comes to that, whatever is asked of it meanwhile.
 TABLES = tuple(sorted({*v10.METADATA.tables, *OWN} - {"mlmd_leases"}))
 RECEIPTS = own.RECEIPT.name

@@ -5,7 +5,6 @@ A few seconds each; half a minute and a thousand moves with MLMD_SOAK=1 (`make s
 
 import os
 import time
-from collections.abc import Iterator
 
 import grpc
 import pytest
@@ -37,8 +36,8 @@ def lay(server: Server) -> None:
         stub.CreateModelVersion(request)
 
 
-def history(server: Server) -> Iterator[v1.ModelAliasMove]:
-    """Yield every move, the first first."""
+def history(server: Server) -> list[v1.ModelAliasMove]:
+    """Return every move, the first first."""
     stub, moves, token = stub_of(server), [], ""
     while True:
         request = v1.ListModelAliasMovesRequest(model=MODEL, alias=ALIAS, page_size=100, page_token=token)
@@ -46,7 +45,8 @@ def history(server: Server) -> Iterator[v1.ModelAliasMove]:
         moves += list(page.moves)
         token = page.next_page_token
         if not token:
-            return reversed(moves)
+            moves.reverse()
+            return moves
 
 
 def versions(server: Server) -> list[int]:

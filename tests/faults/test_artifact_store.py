@@ -10,6 +10,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -102,7 +103,7 @@ def sound(requests: Requests, contents: Mapping[str, bytes]) -> dict[int, int]:
     artifacts, states = requests.artifacts, {}
     for found in Calls(artifacts.store)("GetArtifacts").artifacts:
         states[found.id] = found.state
-        files = artifacts.store.database.read(LOCAL, lambda tx, of=found.id: list_files(tx, of, "", 1000))
+        files = artifacts.store.database.read(LOCAL, partial(list_files, artifact_id=found.id, after="", size=1000))
         assert bool(files) == (found.state == pb.Artifact.LIVE)
         for file in files:
             assert b"".join(artifacts.read(found.id, file.path)) == contents[file.path]
@@ -116,7 +117,8 @@ def nothing_is_left_over(requests: Requests, monkeypatch: pytest.MonkeyPatch) ->
     sweep(artifacts, -1)
     named = set()
     for found in Calls(artifacts.store)("GetArtifacts").artifacts:
-        for file in artifacts.store.database.read(LOCAL, lambda tx, of=found.id: list_files(tx, of, "", 1000)):
+        files = artifacts.store.database.read(LOCAL, partial(list_files, artifact_id=found.id, after="", size=1000))
+        for file in files:
             named.add(f"{artifacts.manifest(found.id).key_prefix}{file.path}")
     assert set(keys(artifacts.blobs)) == named
 

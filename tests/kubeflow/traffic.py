@@ -60,7 +60,7 @@ def _clear(message: Message) -> None:
     for field, value in message.ListFields():
         if field.name in TIMES:
             setattr(message, field.name, 0)
-        elif field.type != field.TYPE_MESSAGE or field.message_type.GetOptions().map_entry:
+        elif field.message_type is None or field.message_type.GetOptions().map_entry:
             continue
         elif isinstance(value, Message):
             _clear(value)

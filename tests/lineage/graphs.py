@@ -28,10 +28,7 @@ def put_nodes(call: Calls, artifacts: int, executions: int, contexts: int = 0) -
 
 def put_events(call: Calls, events: Iterable[tuple[int, int, str]]) -> None:
     """Put events of (execution, artifact, type's name)."""
-    made = [
-        pb.Event(execution_id=execution, artifact_id=artifact, type=pb.Event.Type.Value(kind))
-        for execution, artifact, kind in events
-    ]
+    made = [pb.Event(execution_id=execution, artifact_id=artifact, type=kind) for execution, artifact, kind in events]
     call("PutEvents", events=made)
 
 
@@ -66,7 +63,10 @@ def query(
 
 def ending(filter_query: str | None = None, *, include: bool | None = None) -> Query.EndingNodes:
     """Return ending nodes."""
-    return Query.EndingNodes(filter_query=filter_query, include_ending_nodes=include)
+    made = Query.EndingNodes(filter_query=filter_query)
+    if include is not None:
+        made.include_ending_nodes = include
+    return made
 
 
 def subgraph(call: Calls, options: Query, mask: Iterable[str] = ()) -> pb.LineageGraph:

@@ -22,12 +22,12 @@ class Calls:
         self.store = store
         self.caller = caller
 
-    def __call__(self, method: str, request: Message | None = None, **fields: Any) -> Any:
+    def __call__(self, method: str, request: Message | None = None, /, **fields: Any) -> Any:
         """Make a call; raises StoreError as the store does."""
         rpc = RPCS[method]
         return self.store.call(rpc, self.caller, request if request is not None else rpc.request(**fields))
 
-    def code(self, method: str, request: Message | None = None, **fields: Any) -> Code:
+    def code(self, method: str, request: Message | None = None, /, **fields: Any) -> Code:
         """Make a call and return its code."""
         try:
             self(method, request, **fields)
@@ -35,7 +35,7 @@ class Calls:
             return error.code if error.message else Code.UNKNOWN
         return Code.OK
 
-    def message(self, method: str, request: Message | None = None, **fields: Any) -> str:
+    def message(self, method: str, request: Message | None = None, /, **fields: Any) -> str:
         """Make a call that must fail and return its message."""
         try:
             self(method, request, **fields)

@@ -18,7 +18,8 @@ from tests.metadata_store.calls import Calls
 CASES = json.loads((Path(__file__).parent.parent / "data" / "filter_cases.json").read_text())
 KINDS = {"Artifact": Kind.ARTIFACT, "Execution": Kind.EXECUTION, "Context": Kind.CONTEXT}
 AMONG = [1, 2, 5, 8, 77]
-ORDERS = [Order(field=field, is_asc=ascending) for field in (1, 2, 3) for ascending in (True, False)]
+FIELDS = (Order.CREATE_TIME, Order.LAST_UPDATE_TIME, Order.ID)
+ORDERS = [Order(field=field, is_asc=ascending) for field in FIELDS for ascending in (True, False)]
 
 
 @pytest.fixture(scope="module", params=["sqlite", "mariadb"])

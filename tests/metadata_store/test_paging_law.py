@@ -1,5 +1,6 @@
 """The law of pages: whatever the order, the ties, the page sizes and the filter, every node comes exactly once."""
 
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,7 +15,7 @@ from tests.metadata_store.calls import Calls
 from tests.metadata_store.test_node_lists import put_crowd
 
 NODES = 40
-FILTERS = {
+FILTERS: dict[str, Callable[[int], bool]] = {
     "": lambda _: True,
     "id > 7": lambda node_id: node_id > 7,
     "properties.n.int_value < 4": lambda node_id: (node_id - 1) % 9 < 4,
@@ -71,7 +72,7 @@ def test_every_node_comes_exactly_once_in_order(call: Calls) -> None:
         googles: bool,
     ) -> None:
         _set_times(call, *times)
-        keys = {Order.CREATE_TIME: times[0], Order.LAST_UPDATE_TIME: times[1]}.get(field, list(range(NODES)))
+        keys: list[int] = {Order.CREATE_TIME: times[0], Order.LAST_UPDATE_TIME: times[1]}.get(field, list(range(NODES)))
         matching = [node_id for node_id in range(1, NODES + 1) if FILTERS[filter_query](node_id)]
         expected = sorted(matching, key=lambda node_id: (keys[node_id - 1], node_id), reverse=not ascending)
         order = Order(field=field, is_asc=ascending)

@@ -57,7 +57,7 @@ class Session:
             message.input_type.dict.properties["k"].simple.name = name
         return message
 
-    def flags(self) -> dict[str, bool]:
+    def flags(self) -> dict[str, Any]:
         chances = {"can_add_fields": 0.5, "can_omit_fields": 0.5, "can_delete_fields": 0.1}
         flags = {name: True for name, chance in chances.items() if self.maybe(chance)}
         return flags | ({"all_fields_match": False} if self.maybe(0.03) else {})
@@ -68,15 +68,16 @@ class Session:
         return f"Put{noun.capitalize()}Type", request(**{f"{noun}_type": self.type_message(noun)}, **self.flags())
 
     def put_types(self) -> tuple[str, Message]:
-        types = {f"{noun}_types": [self.type_message(noun) for _ in range(self.random.randrange(4))] for noun in KINDS}
-        for messages in types.values():
-            keep_external_ids(messages)
+        types: dict[str, Any] = {}
+        for noun in KINDS:
+            types[f"{noun}_types"] = [self.type_message(noun) for _ in range(self.random.randrange(4))]
+            keep_external_ids(types[f"{noun}_types"])
         return "PutTypes", service.PutTypesRequest(**types, **self.flags())
 
     def some_id(self) -> int:
         return self.random.choice([1, 2, 3, 4] if self.maybe(0.97) else [0, -1, 99])
 
-    def ids(self, *fields: str) -> dict[str, int]:
+    def ids(self, *fields: str) -> dict[str, Any]:
         return {field: self.some_id() for field in fields if self.maybe(0.98)}
 
     def put_events(self) -> tuple[str, Message]:
@@ -85,9 +86,10 @@ class Session:
             event = pb.Event(**self.ids("artifact_id", "execution_id"))
             event.milliseconds_since_epoch = self.random.choice([-1, 0, 5])
             if self.maybe(0.97):
-                event.type = self.random.choice(list(pb.Event.Type.values())[0 if self.maybe(0.1) else 1 :])
+                kinds: list[Any] = pb.Event.Type.values()
+                event.type = self.random.choice(kinds[0 if self.maybe(0.1) else 1 :])
             for _ in range(self.random.randrange(4)):
-                step = self.random.choice([{"index": 3}, {"key": "k"}, {"key": ""}, {}])
+                step: dict[str, Any] = self.random.choice([{"index": 3}, {"key": "k"}, {"key": ""}, {}])
                 event.path.steps.add(**step)
             events.append(event)
         return "PutEvents", service.PutEventsRequest(events=events)

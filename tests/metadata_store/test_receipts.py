@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from mlmd_metadata_store import receipts
 from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.transaction import now_ms
 from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -74,7 +75,7 @@ def test_receipts_are_forgotten_after_seven_days(
     first = keyed(call.store, "k")("PutArtifacts", **request_)
     database = call.store.database
     assert database.write(LOCAL, receipts.sweep) == 0
-    later = receipts.now_ms() + receipts.KEPT_MS + 1
+    later = now_ms() + receipts.KEPT_MS + 1
     monkeypatch.setattr(receipts, "now_ms", lambda: later)
     assert database.write(LOCAL, receipts.sweep) == 1
     assert keyed(call.store, "k")("PutArtifacts", **request_) != first

@@ -28,6 +28,7 @@ def finish(call: Calls, token: str, state: int = v1.RUN_STATE_COMPLETE, reason: 
 
 
 def execution(call: Calls, run: v1.Run) -> pb.Execution:
+    found: pb.Execution
     (found,) = call("GetExecutionsByID", execution_ids=[run.execution_id]).executions
     return found
 

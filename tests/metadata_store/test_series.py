@@ -156,6 +156,7 @@ def test_a_node_that_is_not_there(call: Calls) -> None:
 def test_bad_reads(call: Calls) -> None:
     (node,) = artifacts(call)
     log(call, series(node, "loss", [1]))
+    fields: dict[str, Any]
     for fields in ({"points": 7}, {"points": 100_001}, {"from_step": 2, "to_step": 1}):
         assert call.code("ReadSeries", owners=[artifact(node)], **fields) is Code.INVALID_ARGUMENT
     for fields in ({"page_size": -1}, {"page_size": 1_000_001}, {"page_token": "abc"}):

@@ -1,6 +1,7 @@
 """Putting types: the write contract's edge cases 1 to 19, by name, and what they cost."""
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -26,7 +27,7 @@ def noun(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def made(noun: str, name: str = "T", properties: dict[str, int] | None = None, **fields: Any) -> Any:
+def made(noun: str, name: str = "T", properties: Mapping[str, int] | None = None, **fields: Any) -> Any:
     """Return a type message."""
     return MESSAGES[noun](name=name, properties=properties or {}, **fields)
 

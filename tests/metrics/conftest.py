@@ -3,23 +3,28 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
-np = pytest.importorskip("numpy")
 datasets = pytest.importorskip("sklearn.datasets")
+
+Near = Callable[[float, float], bool]
+"""Says whether a derived figure is near the expected one."""
 
 
 @dataclass(frozen=True)
 class Scored:
     """Rows held back in training: their labels and the probabilities a model gives them."""
 
-    y_true: "np.ndarray"
-    y_score: "np.ndarray"
+    y_true: npt.NDArray[np.int64]
+    y_score: npt.NDArray[np.float64]
     names: tuple[str, ...]
 
 
-def _scored(data: object, columns: int | None = None) -> Scored:
+def _scored(data: Any, columns: int | None = None) -> Scored:
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import train_test_split
     from sklearn.pipeline import make_pipeline
@@ -52,7 +57,7 @@ def ulps(value: float, expected: float) -> float:
 
 
 @pytest.fixture(scope="session")
-def near() -> Callable[[float, float], bool]:
+def near() -> Near:
     """Whether a derived figure is within 4 ulp of the expected one."""
 
     def within(value: float, expected: float) -> bool:

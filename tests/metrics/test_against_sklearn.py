@@ -2,10 +2,12 @@
 
 import math
 import warnings
+from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
-np = pytest.importorskip("numpy")
 sk = pytest.importorskip("sklearn.metrics")
 calibration_curve = pytest.importorskip("sklearn.calibration").calibration_curve
 
@@ -16,8 +18,10 @@ from mlmd_metrics.evaluation import evaluate  # noqa: E402
 from mlmd_metrics.figures import evaluation_figures  # noqa: E402
 from mlmd_metrics.scores import brier_score, log_loss  # noqa: E402
 
+from tests.metrics.conftest import Near, Scored  # noqa: E402
 
-def test_binary_matrix_and_figures(cancer, near):
+
+def test_binary_matrix_and_figures(cancer: Scored, near: Near) -> None:
     found = evaluate(cancer.y_true, cancer.y_score)
     predicted = (cancer.y_score[:, 1] >= 0.5).astype(int)
     assert [list(row) for row in found.matrix.counts] == sk.confusion_matrix(cancer.y_true, predicted).tolist()
@@ -30,7 +34,7 @@ def test_binary_matrix_and_figures(cancer, near):
     assert near(figures["f1"], sk.f1_score(cancer.y_true, predicted))
 
 
-def test_multiclass_matrix_and_figures(digits, near):
+def test_multiclass_matrix_and_figures(digits: Scored, near: Near) -> None:
     found = evaluate(digits.y_true, digits.y_score)
     predicted = digits.y_score.argmax(axis=1)
     assert [list(row) for row in found.matrix.counts] == sk.confusion_matrix(digits.y_true, predicted).tolist()
@@ -50,7 +54,7 @@ def test_multiclass_matrix_and_figures(digits, near):
 
 
 @pytest.mark.parametrize("zero_division", [0.0, 1.0, math.nan])
-def test_a_class_never_predicted(zero_division, near):
+def test_a_class_never_predicted(zero_division: float, near: Near) -> None:
     y_true, y_pred = [0, 0, 1, 1, 2, 2, 3], [0, 1, 1, 1, 0, 1, 1]
     labels = [0, 1, 2, 3, 4]
     matrix = ConfusionMatrix.from_predictions(y_true, y_pred, labels)
@@ -65,14 +69,14 @@ def test_a_class_never_predicted(zero_division, near):
 
 
 @pytest.mark.parametrize("by", ["true", "predicted", "all"])
-def test_normalized(digits, by):
+def test_normalized(digits: Scored, by: Literal["true", "predicted", "all"]) -> None:
     predicted = digits.y_score.argmax(axis=1)
     expected = sk.confusion_matrix(digits.y_true, predicted, normalize={"predicted": "pred"}.get(by, by))
     found = ConfusionMatrix.from_predictions(digits.y_true.tolist(), predicted.tolist()).normalized(by)
     assert [list(row) for row in found] == expected.tolist()
 
 
-def _assert_curves(is_positive, scores, cutoffs):
+def _assert_curves(is_positive: npt.NDArray[Any], scores: npt.NDArray[Any], cutoffs: Cutoffs) -> None:
     fpr, tpr, thresholds = sk.roc_curve(is_positive, scores, drop_intermediate=False)
     roc = cutoffs.roc()
     assert roc.false_positive_rate.tolist() == fpr.tolist()
@@ -86,7 +90,7 @@ def _assert_curves(is_positive, scores, cutoffs):
     assert curve.thresholds.tolist() == rising.tolist()
 
 
-def test_binary_curves(cancer, near):
+def test_binary_curves(cancer: Scored, near: Near) -> None:
     scores = cancer.y_score[:, 1]
     cutoffs = evaluate(cancer.y_true, scores).curves["1"]
     _assert_curves(cancer.y_true, scores, cutoffs)
@@ -96,7 +100,7 @@ def test_binary_curves(cancer, near):
     assert near(cutoffs.precision_recall().average_precision(), sk.average_precision_score(cancer.y_true, scores))
 
 
-def test_curves_with_many_ties(cancer, near):
+def test_curves_with_many_ties(cancer: Scored, near: Near) -> None:
     scores = cancer.y_score[:, 1].round(1)
     cutoffs = evaluate(cancer.y_true, scores).curves["1"]
     _assert_curves(cancer.y_true, scores, cutoffs)
@@ -104,7 +108,7 @@ def test_curves_with_many_ties(cancer, near):
     assert near(cutoffs.auc(), sk.roc_auc_score(cancer.y_true, scores))
 
 
-def test_one_vs_rest_curves(digits, near):
+def test_one_vs_rest_curves(digits: Scored, near: Near) -> None:
     found = evaluate(digits.y_true, digits.y_score)
     assert list(found.curves) == [str(digit) for digit in range(10)]
     for digit in range(10):
@@ -120,7 +124,7 @@ def test_one_vs_rest_curves(digits, near):
         )
 
 
-def test_matrix_at_every_threshold(cancer):
+def test_matrix_at_every_threshold(cancer: Scored) -> None:
     scores = cancer.y_score[:, 1]
     cutoffs = evaluate(cancer.y_true, scores).curves["1"]
     between = [(high + low) / 2 for high, low in zip(cutoffs.thresholds, cutoffs.thresholds[1:], strict=False)]
@@ -131,7 +135,7 @@ def test_matrix_at_every_threshold(cancer):
         assert from_rates == cutoffs.matrix_at(threshold)
 
 
-def test_matrix_predictions_and_evaluation_agree(digits):
+def test_matrix_predictions_and_evaluation_agree(digits: Scored) -> None:
     predicted = digits.y_score.argmax(axis=1)
     counted = ConfusionMatrix.from_predictions(digits.y_true.tolist(), predicted.tolist())
     assert counted == evaluate(digits.y_true, digits.y_score).matrix
@@ -140,7 +144,7 @@ def test_matrix_predictions_and_evaluation_agree(digits):
     assert [list(row) for row in alone.counts] == expected
 
 
-def test_brier_and_log_loss(cancer, digits):
+def test_brier_and_log_loss(cancer: Scored, digits: Scored) -> None:
     binary = evaluate(cancer.y_true, cancer.y_score).curves["1"]
     assert brier_score(binary) == pytest.approx(
         sk.brier_score_loss(cancer.y_true, cancer.y_score[:, 1]), rel=1e-12, abs=0
@@ -154,7 +158,7 @@ def test_brier_and_log_loss(cancer, digits):
     )
 
 
-def test_log_loss_of_certainties():
+def test_log_loss_of_certainties() -> None:
     y_true, scores = np.array([0, 1, 1, 0]), np.array([0.0, 1.0, 0.0, 1.0])
     found = log_loss(Cutoffs.from_scores(y_true, scores))
     assert found == pytest.approx(sk.log_loss(y_true, scores), rel=1e-12, abs=0)
@@ -162,7 +166,7 @@ def test_log_loss_of_certainties():
 
 @pytest.mark.parametrize("strategy", ["uniform", "quantile"])
 @pytest.mark.parametrize("bins", [1, 3, 10, 17])
-def test_calibration(cancer, strategy, bins, near):
+def test_calibration(cancer: Scored, strategy: Literal["uniform", "quantile"], bins: int, near: Near) -> None:
     scores = cancer.y_score[:, 1]
     rates, means = calibration_curve(cancer.y_true, scores, n_bins=bins, strategy=strategy)
     found = calibration(evaluate(cancer.y_true, scores).curves["1"], bins, strategy).bins
@@ -173,7 +177,7 @@ def test_calibration(cancer, strategy, bins, near):
 
 
 @pytest.mark.parametrize(("decimals", "bins"), [(2, 7), (17, 7), (17, 31)])
-def test_quantiles_are_numpys(cancer, decimals, bins):
+def test_quantiles_are_numpys(cancer: Scored, decimals: int, bins: int) -> None:
     scores = cancer.y_score[:, 1].round(decimals)
     found = calibration(evaluate(cancer.y_true, scores).curves["1"], bins, "quantile").bins
     edges = np.percentile(scores, np.linspace(0, 1, bins + 1) * 100).tolist()
@@ -181,12 +185,12 @@ def test_quantiles_are_numpys(cancer, decimals, bins):
     assert [entry.lower for entry in found] == edges[:-1]
 
 
-def test_single_precision_scores(cancer):
+def test_single_precision_scores(cancer: Scored) -> None:
     scores = cancer.y_score[:, 1].astype(np.float32)
     _assert_curves(cancer.y_true, scores, evaluate(cancer.y_true, scores).curves["1"])
 
 
-def test_one_class_only_agrees_with_sklearn():
+def test_one_class_only_agrees_with_sklearn() -> None:
     cutoffs = Cutoffs.from_scores([1, 1], [0.2, 0.8])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -2,20 +2,21 @@
 
 import math
 from array import array
+from typing import Any
 
+import numpy as np
 import pytest
+from mlmd_metrics.calibration import calibration
+from mlmd_metrics.confusion import ConfusionMatrix
+from mlmd_metrics.curve import PrecisionRecallCurve, RocCurve
+from mlmd_metrics.cutoffs import Cutoffs
+from mlmd_metrics.difference import difference
+from mlmd_metrics.errors import MetricsError
+from mlmd_metrics.evaluation import evaluate, evaluate_slices
+from mlmd_metrics.figures import evaluation_figures, intervals
+from mlmd_metrics.scores import brier_score, log_loss
 
-np = pytest.importorskip("numpy")
-
-from mlmd_metrics.calibration import calibration  # noqa: E402
-from mlmd_metrics.confusion import ConfusionMatrix  # noqa: E402
-from mlmd_metrics.curve import PrecisionRecallCurve, RocCurve  # noqa: E402
-from mlmd_metrics.cutoffs import Cutoffs  # noqa: E402
-from mlmd_metrics.difference import difference  # noqa: E402
-from mlmd_metrics.errors import MetricsError  # noqa: E402
-from mlmd_metrics.evaluation import evaluate, evaluate_slices  # noqa: E402
-from mlmd_metrics.figures import evaluation_figures, intervals  # noqa: E402
-from mlmd_metrics.scores import brier_score, log_loss  # noqa: E402
+from tests.metrics.conftest import Scored
 
 NAN, INF = math.nan, math.inf
 
@@ -37,14 +38,15 @@ NAN, INF = math.nan, math.inf
         (["a"], [[2**63]], r"counts\[0\]\[0\] is 9223372036854775808, which is beyond 64 bits"),
     ],
 )
-def test_matrix_refuses(labels, counts, said):
+def test_matrix_refuses(labels: Any, counts: Any, said: str) -> None:
     with pytest.raises(MetricsError, match=said):
         ConfusionMatrix(labels, counts)
 
 
-def test_metrics_error_is_a_value_error_with_a_message():
-    with pytest.raises(ValueError) as caught:
+def test_metrics_error_is_a_value_error_with_a_message() -> None:
+    with pytest.raises(MetricsError) as caught:
         ConfusionMatrix([], [])
+    assert isinstance(caught.value, ValueError)
     assert caught.value.message == str(caught.value)
     assert ";" in caught.value.message
 
@@ -59,23 +61,25 @@ def test_metrics_error_is_a_value_error_with_a_message():
         ([1, "1"], [1, "1"], [1, "1"], "listed twice"),
     ],
 )
-def test_predictions_refuse(y_true, y_pred, labels, said):
+def test_predictions_refuse(y_true: Any, y_pred: Any, labels: Any, said: str) -> None:
     with pytest.raises(MetricsError, match=said):
         ConfusionMatrix.from_predictions(y_true, y_pred, labels)
 
 
-def test_unknown_names():
+def test_unknown_names() -> None:
+    kind: Any = "mean"
+    by: Any = "row"
     matrix = ConfusionMatrix(["a", "b"], [[1, 2], [3, 4]])
     with pytest.raises(MetricsError, match="label is 'c', which is not in the labels"):
         matrix.one_vs_rest("c")
     with pytest.raises(MetricsError, match="label is 'c'"):
         matrix.count("a", "c")
     with pytest.raises(MetricsError, match="average is 'mean'"):
-        matrix.average("mean")
+        matrix.average(kind)
     with pytest.raises(MetricsError, match=r"zero_division is 0\.5"):
         matrix.per_class(0.5)
     with pytest.raises(MetricsError, match="by is 'row'"):
-        matrix.normalized("row")
+        matrix.normalized(by)
     with pytest.raises(MetricsError, match="share no label"):
         difference(matrix, ConfusionMatrix(["x"], [[1]]))
 
@@ -96,7 +100,7 @@ def test_unknown_names():
         (["x"], [1], [1], r"thresholds\[0\] is 'x', which does not fit; give real numbers"),
     ],
 )
-def test_cutoffs_refuse(thresholds, tps, fps, said):
+def test_cutoffs_refuse(thresholds: Any, tps: Any, fps: Any, said: str) -> None:
     with pytest.raises(MetricsError, match=said):
         Cutoffs(thresholds, tps, fps)
 
@@ -110,7 +114,7 @@ def test_cutoffs_refuse(thresholds, tps, fps, said):
         ([1, 0, 1, 1], [INF, -INF, 1.0, NAN], r"scores\[3\] is NaN"),
     ],
 )
-def test_scores_refuse(truths, scores, said):
+def test_scores_refuse(truths: list[int], scores: list[float], said: str) -> None:
     with pytest.raises(MetricsError, match=said):
         Cutoffs.from_scores(truths, scores)
 
@@ -125,19 +129,19 @@ def test_scores_refuse(truths, scores, said):
         ([0.0, 1.0], [0.0, 1.0], [0.0, 1.0], r"thresholds\[1\] is 1.0 after 0.0; order the points"),
     ],
 )
-def test_roc_refuses(fpr, tpr, thresholds, said):
+def test_roc_refuses(fpr: list[float], tpr: list[float], thresholds: Any, said: str) -> None:
     with pytest.raises(MetricsError, match=said):
         RocCurve(fpr, tpr, thresholds)
 
 
-def test_precision_recall_refuses():
+def test_precision_recall_refuses() -> None:
     with pytest.raises(MetricsError, match="one threshold for each point but the last"):
         PrecisionRecallCurve([1.0, 1.0], [1.0, 0.0], [0.5, 0.6])
     with pytest.raises(MetricsError, match=r"thresholds\[1\] is 0.4 after 0.5; order the points by rising"):
         PrecisionRecallCurve([0.5, 1.0, 1.0], [1.0, 0.5, 0.0], [0.5, 0.4])
 
 
-def test_a_matrix_needs_a_threshold_and_rates():
+def test_a_matrix_needs_a_threshold_and_rates() -> None:
     with pytest.raises(MetricsError, match="threshold"):
         Cutoffs.from_scores([0, 1], [0.1, 0.2]).matrix_at(NAN)
     with pytest.raises(MetricsError, match="NaN for the rates"):
@@ -168,12 +172,12 @@ def test_a_matrix_needs_a_threshold_and_rates():
         ([0, 1], [0.1, 0.2], {"labels": ["0", 0, 1]}, "y_score has the shape"),
     ],
 )
-def test_evaluate_refuses(y_true, y_score, options, said):
+def test_evaluate_refuses(y_true: Any, y_score: Any, options: dict[str, Any], said: str) -> None:
     with pytest.raises(MetricsError, match=said):
         evaluate(y_true, y_score, **options)
 
 
-def test_scores_of_probabilities_only():
+def test_scores_of_probabilities_only() -> None:
     odds = Cutoffs.from_scores([0, 1], [-1.0, 3.0])
     for refused in (brier_score, log_loss, calibration):
         with pytest.raises(MetricsError, match=r"scores hold 3\.0, which is no probability"):
@@ -185,14 +189,16 @@ def test_scores_of_probabilities_only():
         log_loss(fine, fine, fine)
     with pytest.raises(MetricsError, match="rows; give classes of one data set"):
         log_loss(fine, Cutoffs.from_scores([1], [0.5]))
+    bins: Any
     for bins in (0, 10_001, 2.5, True):
         with pytest.raises(MetricsError, match="bins is"):
             calibration(fine, bins)
+    strategy: Any = "kmeans"
     with pytest.raises(MetricsError, match="strategy is 'kmeans'"):
-        calibration(fine, 3, "kmeans")
+        calibration(fine, 3, strategy)
 
 
-def test_one_class_only_with_labels_has_nan_figures():
+def test_one_class_only_with_labels_has_nan_figures() -> None:
     found = evaluate([1, 1, 1], [0.2, 0.6, 0.9], labels=[0, 1])
     assert found.matrix.counts == ((0, 0), (1, 2))
     figures = evaluation_figures(found)
@@ -206,14 +212,14 @@ def test_one_class_only_with_labels_has_nan_figures():
     assert all(map(math.isnan, nobody.curves["1"].precision_recall().recall[:-1]))
 
 
-def test_all_equal_scores():
+def test_all_equal_scores() -> None:
     found = evaluate([0, 1, 0, 1], [0.5] * 4)
     assert found.curves["1"].thresholds.tolist() == [0.5]
     assert found.curves["1"].auc() == 0.5
     assert found.matrix.counts == ((0, 2), (0, 2))
 
 
-def test_infinite_scores_are_ordered():
+def test_infinite_scores_are_ordered() -> None:
     found = evaluate([0, 1, 0, 1], [-INF, INF, 1.0, 2.0], threshold=1.5)
     cutoffs = found.curves["1"]
     assert cutoffs.thresholds.tolist() == [INF, 2.0, 1.0, -INF]
@@ -222,7 +228,7 @@ def test_infinite_scores_are_ordered():
     assert found.matrix.counts == ((2, 0), (0, 2))
 
 
-def test_a_thousand_classes():
+def test_a_thousand_classes() -> None:
     rng = np.random.default_rng(3)
     y_true = np.arange(3000) % 1000
     scores = rng.random((3000, 1000))
@@ -234,7 +240,7 @@ def test_a_thousand_classes():
     assert found.curves == {}
 
 
-def test_a_million_points():
+def test_a_million_points() -> None:
     rng = np.random.default_rng(5)
     y_true = rng.random(1_000_000) < 0.3
     scores = rng.random(1_000_000) * 0.7 + y_true * 0.3
@@ -247,7 +253,7 @@ def test_a_million_points():
     assert thin.auc() == pytest.approx(cutoffs.auc(), abs=1e-3)
 
 
-def test_slices(cancer):
+def test_slices(cancer: Scored) -> None:
     names = np.where(np.arange(len(cancer.y_true)) % 3 == 0, "north", "south")
     found = evaluate_slices(cancer.y_true, cancer.y_score, names, labels=[0, 1])
     assert list(found) == ["north", "south"]
@@ -261,9 +267,10 @@ def test_slices(cancer):
         evaluate_slices(cancer.y_true, cancer.y_score, names[1:], labels=[0, 1])
 
 
-def test_columns_of_every_kind():
+def test_columns_of_every_kind() -> None:
     lists = Cutoffs([0.5, 0.25], [1, 1], [0, 1])
-    assert lists == Cutoffs((0.5, 0.25), (1, 1), (0.0, 1.0))
+    whole: Any = (0.0, 1.0)
+    assert lists == Cutoffs((0.5, 0.25), (1, 1), whole)
     assert lists == Cutoffs(array("f", [0.5, 0.25]), array("i", [1, 1]), array("q", [0, 1]))
     assert lists == Cutoffs(np.array([0.5, 0.25]), np.array([1, 1]), np.array([0, 1], dtype=np.int32))
     assert lists == Cutoffs(np.array([0.5, 9.0, 0.25])[::2], (n for n in (1, 1)), [False, True])

@@ -10,7 +10,7 @@ pytest.importorskip("numpy")
 PAGE = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
-def test_worked_examples():
+def test_worked_examples() -> None:
     examples = doctest.DocTestParser().get_doctest(PAGE.read_text(encoding="utf-8"), {}, PAGE.name, str(PAGE), 0)
     said: list[str] = []
     result = doctest.DocTestRunner().run(examples, out=said.append)

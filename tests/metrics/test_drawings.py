@@ -20,16 +20,18 @@ from mlmd_metrics.drawings import (
 )
 from mlmd_metrics.errors import MetricsError
 
+from tests.metrics.conftest import Scored
+
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
-def cutoffs(cancer):
+def cutoffs(cancer: Scored) -> Cutoffs:
     return Cutoffs.from_scores(cancer.y_true, cancer.y_score[:, 1])
 
 
 @pytest.fixture(scope="module")
-def drawings(cutoffs):
+def drawings(cutoffs: Cutoffs) -> dict[str, str]:
     matrix = cutoffs.matrix_at(0.5, ("malignant", "benign"))
     return {
         "matrix": matrix_svg(matrix),
@@ -41,25 +43,37 @@ def drawings(cutoffs):
     }
 
 
-def texts(svg):
-    return [element.text for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
+def texts(svg: str) -> list[str]:
+    return [element.text or "" for element in ElementTree.fromstring(svg).iter(f"{SVG}text")]
 
 
-def hovers(svg):
-    return [element.text for element in ElementTree.fromstring(svg).iter(f"{SVG}title")]
+def said(element: ElementTree.Element, name: str) -> str:
+    value = element.get(name)
+    assert value is not None, name
+    return value
 
 
-def test_every_drawing_can_be_read_aloud(drawings):
+def matched(pattern: str, svg: str) -> re.Match[str]:
+    found = re.search(pattern, svg)
+    assert found is not None, pattern
+    return found
+
+
+def hovers(svg: str) -> list[str]:
+    return [element.text or "" for element in ElementTree.fromstring(svg).iter(f"{SVG}title")]
+
+
+def test_every_drawing_can_be_read_aloud(drawings: dict[str, str]) -> None:
     for svg in drawings.values():
         root = ElementTree.fromstring(svg)
         title, description = root[0], root[1]
         assert (title.tag, description.tag) == (f"{SVG}title", f"{SVG}desc")
         assert root.get("role") == "img"
-        assert root.get("aria-labelledby").split() == [title.get("id"), description.get("id")]
-        assert len(description.text) > 20
+        assert said(root, "aria-labelledby").split() == [title.get("id"), description.get("id")]
+        assert len(description.text or "") > 20
 
 
-def test_every_drawing_stands_alone(drawings):
+def test_every_drawing_stands_alone(drawings: dict[str, str]) -> None:
     for svg in drawings.values():
         assert "<script" not in svg
         assert re.findall(r"https?://[^\"<]+", svg) == ["http://www.w3.org/2000/svg"]
@@ -67,45 +81,45 @@ def test_every_drawing_stands_alone(drawings):
         assert "@media (prefers-color-scheme:dark)" in svg
 
 
-def test_every_class_has_a_colour_on_light_and_on_dark(drawings):
+def test_every_class_has_a_colour_on_light_and_on_dark(drawings: dict[str, str]) -> None:
     for svg in drawings.values():
-        light, dark = re.search(r"<style>(.*)@media[^{]*\{(.*)\}</style>", svg).groups()
+        light, dark = matched(r"<style>(.*)@media[^{]*\{(.*)\}</style>", svg).groups()
         for name in set(re.findall(r'class="([^"]+)"', svg)):
             assert f".{name}{{" in light
             assert f".{name}{{" in dark
 
 
-def test_coordinates_lie_inside(drawings):
+def test_coordinates_lie_inside(drawings: dict[str, str]) -> None:
     for name, svg in drawings.items():
         root = ElementTree.fromstring(svg)
-        _, _, width, height = map(float, root.get("viewBox").split())
+        _, _, width, height = map(float, said(root, "viewBox").split())
         for element in root.iter(f"{SVG}text"):
-            assert 0 <= float(element.get("x")) <= width, name
-            assert 0 <= float(element.get("y")) <= height, name
+            assert 0 <= float(said(element, "x")) <= width, name
+            assert 0 <= float(said(element, "y")) <= height, name
 
 
-def test_the_same_content_gives_the_same_bytes(cutoffs):
+def test_the_same_content_gives_the_same_bytes(cutoffs: Cutoffs) -> None:
     assert roc_svg({"model": cutoffs.roc()}) == roc_svg({"model": cutoffs.roc()})
     first, second = roc_svg({"a": cutoffs.roc()}), roc_svg({"b": cutoffs.roc()})
-    ids = [re.search(r'id="([^"]+)"', svg).group(1) for svg in (first, second)]
+    ids = [matched(r'id="([^"]+)"', svg).group(1) for svg in (first, second)]
     assert ids[0] != ids[1]  # both may stand in one page
 
 
-def test_a_matrix_says_its_counts():
+def test_a_matrix_says_its_counts() -> None:
     svg = matrix_svg(ConfusionMatrix(["cat", "dog"], [[50_000, 1], [0, 3]]), "Pets")
     assert {"Pets", "cat", "dog", "50k", "1", "0", "3", ">99%", "<1%", "100%"} <= set(texts(svg))
     assert "true cat, predicted cat: 50000 (>99%)" in hovers(svg)
     assert "2 classes, 50k rows, accuracy 1.0000" in texts(svg)
 
 
-def test_a_difference_says_its_signs():
+def test_a_difference_says_its_signs() -> None:
     before = ConfusionMatrix(["cat", "dog"], [[9, 1], [0, 5]])
     svg = difference_svg(difference(before, ConfusionMatrix(["cat", "dog"], [[5, 5], [0, 12_345]])))
     assert {"−4", "+4", "0", "+12.3k"} <= set(texts(svg))
     assert "true dog, predicted dog: +12340" in hovers(svg)
 
 
-def test_many_classes_are_drawn_as_blocks():
+def test_many_classes_are_drawn_as_blocks() -> None:
     size = 1000
     matrix = ConfusionMatrix([f"c{i}" for i in range(size)], [[int(i == j) for j in range(size)] for i in range(size)])
     svg = matrix_svg(matrix)
@@ -114,24 +128,24 @@ def test_many_classes_are_drawn_as_blocks():
     assert "true c0 …, predicted c0 …: 13 (100%)" in hovers(svg)
 
 
-def test_nothing_counted():
+def test_nothing_counted() -> None:
     assert "accuracy nan" in matrix_svg(ConfusionMatrix(["a"], [[0]]))
 
 
-def test_curves_say_their_figures(cutoffs, drawings):
+def test_curves_say_their_figures(cutoffs: Cutoffs, drawings: dict[str, str]) -> None:
     assert f"AUC {cutoffs.auc():.4f}" in texts(drawings["roc"])
     assert f"AP {cutoffs.average_precision():.4f}" in texts(drawings["precision-recall"])
     assert f"error {calibration(cutoffs).expected_error:.4f}" in texts(drawings["calibration"])
     assert "A guess: precision 0.600" in hovers(drawings["precision-recall"])
 
 
-def test_a_curve_of_one_class_is_said_to_be_undefined():
+def test_a_curve_of_one_class_is_said_to_be_undefined() -> None:
     one = Cutoffs.from_scores([1, 1], [0.1, 0.2])
     assert "AUC undefined" in texts(roc_svg({"model": one.roc()}))
     assert "AP 1.0000" in texts(precision_recall_svg({"model": one.precision_recall()}))
 
 
-def test_a_long_curve_stays_small():
+def test_a_long_curve_stays_small() -> None:
     long = Cutoffs.from_scores(
         [index * 7919 % 10 < 4 for index in range(50_000)], [index / 5e4 for index in range(50_000)]
     )
@@ -139,10 +153,10 @@ def test_a_long_curve_stays_small():
     assert len(precision_recall_svg({"model": long.precision_recall()})) < 40_000
 
 
-def test_a_series_that_diverged():
+def test_a_series_that_diverged() -> None:
     values = [1.0, 0.5, math.inf, 0.4, math.nan, math.nan, math.nan, 0.3, -math.inf]
     svg = series_svg({"loss": Line(range(9), values)}, "Loss", "epoch", "cross-entropy")
-    marks = [element.find(f"{SVG}title").text for element in ElementTree.fromstring(svg).iter(f"{SVG}polygon")]
+    marks = [element.findtext(f"{SVG}title") for element in ElementTree.fromstring(svg).iter(f"{SVG}polygon")]
     assert marks == ["loss: inf at 2", "loss: nan at 4", "loss: -inf at 8"]
     lines = [title for title in hovers(svg) if title == "loss"]
     assert len(lines) == 3  # gaps are not bridged
@@ -163,11 +177,11 @@ def test_a_series_that_diverged():
         ([12_000.0, 61_000.0], {"10k", "70k"}),
     ],
 )
-def test_axes_hold_any_range(values, ticks):
+def test_axes_hold_any_range(values: list[float], ticks: set[str]) -> None:
     assert ticks <= set(texts(series_svg({"loss": Line([0, 1], values)})))
 
 
-def test_empty_drawings_are_refused():
+def test_empty_drawings_are_refused() -> None:
     for draw in (roc_svg, precision_recall_svg, calibration_svg, series_svg):
         with pytest.raises(MetricsError, match="is empty"):
             draw({})

@@ -1,10 +1,11 @@
 """Labels of every kind, in any order; the positive class where it is said to be."""
 
 import sys
+from typing import Any
 
+import numpy as np
 import pytest
 
-np = pytest.importorskip("numpy")
 sk = pytest.importorskip("sklearn.metrics")
 
 from mlmd_metrics.difference import difference  # noqa: E402
@@ -12,8 +13,10 @@ from mlmd_metrics.evaluation import evaluate  # noqa: E402
 from mlmd_metrics.figures import evaluation_figures, intervals  # noqa: E402
 from mlmd_metrics.interval import delong, wilson  # noqa: E402
 
+from tests.metrics.conftest import Scored  # noqa: E402
 
-def test_text_labels_in_the_order_given(cancer):
+
+def test_text_labels_in_the_order_given(cancer: Scored) -> None:
     names = np.array(["malignant", "benign"])[cancer.y_true]
     found = evaluate(names, cancer.y_score, labels=["malignant", "benign"], positive="malignant")
     assert found.matrix.labels == ("malignant", "benign")
@@ -27,14 +30,14 @@ def test_text_labels_in_the_order_given(cancer):
 
 
 @pytest.mark.parametrize("kind", [int, bool, float, str, object])
-def test_label_kinds_give_one_matrix(cancer, kind):
+def test_label_kinds_give_one_matrix(cancer: Scored, kind: type[Any]) -> None:
     labels = cancer.y_true.astype(kind)
     found = evaluate(labels, cancer.y_score[:, 1])
     assert found.matrix.counts == evaluate(cancer.y_true, cancer.y_score).matrix.counts
     assert found.matrix.labels == tuple(str(label) for label in np.unique(labels).tolist())
 
 
-def test_a_threshold_of_ones_own(cancer):
+def test_a_threshold_of_ones_own(cancer: Scored) -> None:
     odds = np.log(cancer.y_score[:, 1] / cancer.y_score[:, 0])
     found = evaluate(cancer.y_true.tolist(), odds.tolist(), threshold=1.5)
     assert [list(row) for row in found.matrix.counts] == sk.confusion_matrix(cancer.y_true, odds >= 1.5).tolist()
@@ -42,7 +45,7 @@ def test_a_threshold_of_ones_own(cancer):
     assert "brier_score" not in evaluation_figures(found)
 
 
-def test_labels_that_the_rows_lack(digits):
+def test_labels_that_the_rows_lack(digits: Scored) -> None:
     seen = digits.y_true != 4
     found = evaluate(digits.y_true[seen], digits.y_score[seen], labels=range(10))
     assert found.matrix.true_totals[4] == 0
@@ -51,7 +54,7 @@ def test_labels_that_the_rows_lack(digits):
     assert figures["accuracy"] == sk.accuracy_score(digits.y_true[seen], digits.y_score[seen].argmax(axis=1))
 
 
-def test_intervals_by_name(digits, cancer):
+def test_intervals_by_name(digits: Scored, cancer: Scored) -> None:
     found = evaluate(digits.y_true, digits.y_score)
     named = intervals(found, 0.9)
     assert named["accuracy"] == wilson(found.matrix.correct, found.matrix.total, 0.9)
@@ -61,7 +64,7 @@ def test_intervals_by_name(digits, cancer):
     assert intervals(evaluate(cancer.y_true, cancer.y_score))["auc"].method == "delong"
 
 
-def test_what_a_higher_threshold_moves(cancer):
+def test_what_a_higher_threshold_moves(cancer: Scored) -> None:
     cutoffs = evaluate(cancer.y_true, cancer.y_score).curves["1"]
     low, high = cutoffs.matrix_at(0.3), cutoffs.matrix_at(0.7)
     moved = difference(low, high)
@@ -71,7 +74,7 @@ def test_what_a_higher_threshold_moves(cancer):
     assert rates.deltas[1][1] == high.normalized()[1][1] - low.normalized()[1][1]
 
 
-def test_everything_but_evaluate_does_without_numpy():
+def test_everything_but_evaluate_does_without_numpy() -> None:
     import subprocess
 
     modules = (

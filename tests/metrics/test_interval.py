@@ -3,31 +3,36 @@
 import math
 from statistics import NormalDist
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 
-np = pytest.importorskip("numpy")
 binomtest = pytest.importorskip("scipy.stats").binomtest
 
 from mlmd_metrics.cutoffs import Cutoffs  # noqa: E402
 from mlmd_metrics.errors import MetricsError  # noqa: E402
 from mlmd_metrics.interval import auc_difference, auc_variance, delong, wilson  # noqa: E402
 
+from tests.metrics.conftest import Scored  # noqa: E402
 
-def placements(y_true, scores):
+Numbers = npt.NDArray[np.float64]
+
+
+def placements(y_true: npt.NDArray[np.int64], scores: Numbers) -> tuple[Numbers, Numbers]:
     """DeLong's structural components by comparing every positive with every negative."""
     positives, negatives = scores[y_true == 1], scores[y_true == 0]
     wins = (positives[:, None] > negatives) + 0.5 * (positives[:, None] == negatives)
     return wins.mean(axis=1), wins.mean(axis=0)
 
 
-def delong_by_pairs(y_true, scores):
+def delong_by_pairs(y_true: npt.NDArray[np.int64], scores: Numbers) -> tuple[float, float]:
     v10, v01 = placements(y_true, scores)
     return v10.mean(), v10.var(ddof=1) / len(v10) + v01.var(ddof=1) / len(v01)
 
 
 @pytest.mark.parametrize("decimals", [1, 2, 17])
 @pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.999])
-def test_delong_is_its_definition(cancer, decimals, level):
+def test_delong_is_its_definition(cancer: Scored, decimals: int, level: float) -> None:
     scores = cancer.y_score[:, 1].round(decimals)
     found = delong(Cutoffs.from_scores(cancer.y_true, scores), level)
     auc, variance = delong_by_pairs(cancer.y_true, scores)
@@ -38,7 +43,7 @@ def test_delong_is_its_definition(cancer, decimals, level):
     assert (found.level, found.method) == (level, "delong")
 
 
-def test_difference_of_two_correlated_aucs(cancer):
+def test_difference_of_two_correlated_aucs(cancer: Scored) -> None:
     first = cancer.y_score[:, 1].round(1)
     second = cancer.y_score[:, 1]
     found = auc_difference(cancer.y_true, first, second)
@@ -54,14 +59,14 @@ def test_difference_of_two_correlated_aucs(cancer):
     )
 
 
-def test_equal_scores_differ_by_nothing():
+def test_equal_scores_differ_by_nothing() -> None:
     found = auc_difference([0, 1, 0, 1], [0.1, 0.4, 0.5, 0.9], [1, 4, 5, 9])
     assert (found.interval.estimate, found.p_value) == (0.0, 1.0)
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (10, 10), (1, 3), (37, 285), (99999, 100000), (1, 1)])
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
-def test_wilson_is_scipys(successes, trials, level):
+def test_wilson_is_scipys(successes: float, trials: float, level: float) -> None:
     expected = binomtest(successes, trials).proportion_ci(level, method="wilson")
     found = wilson(successes, trials, level)
     assert found.estimate == successes / trials
@@ -69,24 +74,24 @@ def test_wilson_is_scipys(successes, trials, level):
     assert found.high == pytest.approx(expected.high, rel=1e-9, abs=1e-12)
 
 
-def test_nothing_tried_says_nothing():
+def test_nothing_tried_says_nothing() -> None:
     found = wilson(0, 0)
     assert math.isnan(found.estimate)
     assert (found.low, found.high) == (0.0, 1.0)
 
 
-def test_full_separation_has_no_variance():
+def test_full_separation_has_no_variance() -> None:
     found = delong(Cutoffs.from_scores([0, 0, 1, 1], [0.1, 0.2, 0.8, 0.9]))
     assert (found.estimate, found.low, found.high) == (1.0, 1.0, 1.0)
 
 
-def test_all_equal_scores():
+def test_all_equal_scores() -> None:
     cutoffs = Cutoffs.from_scores([0, 1, 0, 1], [0.5] * 4)
     assert cutoffs.auc() == 0.5
     assert auc_variance(cutoffs) == 0.0
 
 
-def test_too_few_rows_have_no_interval():
+def test_too_few_rows_have_no_interval() -> None:
     found = delong(Cutoffs.from_scores([0, 0, 1], [0.1, 0.2, 0.8]))
     assert found.estimate == 1.0
     assert math.isnan(found.low)
@@ -95,13 +100,13 @@ def test_too_few_rows_have_no_interval():
 
 
 @pytest.mark.parametrize("level", [0, 1, -0.1, 95, math.nan])
-def test_level_is_a_share(level):
+def test_level_is_a_share(level: float) -> None:
     with pytest.raises(MetricsError, match="level is"):
         wilson(1, 2, level)
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(-1, 2), (3, 2), (math.nan, 2), (1, math.inf), (1, math.nan)])
-def test_wilson_refuses_impossible_counts(successes, trials):
+def test_wilson_refuses_impossible_counts(successes: float, trials: float) -> None:
     with pytest.raises(MetricsError, match="successes is"):
         wilson(successes, trials)
 
@@ -114,14 +119,15 @@ def test_wilson_refuses_impossible_counts(successes, trials):
         ([0, 0, 1, 1], [1, 2, 3, 4], [1, 2, math.nan, 4], r"second\[2\] is NaN"),
     ],
 )
-def test_difference_refuses(truths, first, second, field):
+def test_difference_refuses(truths: list[int], first: list[float], second: list[float], field: str) -> None:
     with pytest.raises(MetricsError, match=field):
         auc_difference(truths, first, second)
 
 
 # Turck et al. 2010, 113 patients with aneurysmal subarachnoid haemorrhage: S100B in hundredths of a microgram per litre
 # by outcome (G good, P poor) and WFNS grade. The expected numbers are those that the R package pROC publishes.
-HUNDREDTHS = {
+Patients = tuple[tuple[bool, ...], tuple[int, ...], tuple[float, ...]]
+HUNDREDTHS: dict[str, dict[int, tuple[int, ...]]] = {
     "G": {
         1: (
             4,
@@ -261,7 +267,7 @@ HUNDREDTHS = {
 
 
 @pytest.fixture(scope="module")
-def patients():
+def patients() -> Patients:
     rows = [
         (outcome == "P", grade, s100b)
         for outcome, grades in HUNDREDTHS.items()
@@ -269,17 +275,17 @@ def patients():
         for s100b in values
     ]
     assert len(rows) == 113
-    return tuple(zip(*rows, strict=True))
+    return tuple(row[0] for row in rows), tuple(row[1] for row in rows), tuple(row[2] for row in rows)
 
 
-def test_aucs_and_variances_are_procs(patients):
+def test_aucs_and_variances_are_procs(patients: Patients) -> None:
     poor, wfns, s100b = patients
     assert Cutoffs.from_scores(poor, wfns).auc() == pytest.approx(0.823678861788618, rel=1e-14)
     assert auc_variance(Cutoffs.from_scores(poor, wfns)) == pytest.approx(0.00146991470882363, rel=1e-13)
     assert auc_variance(Cutoffs.from_scores(poor, s100b)) == pytest.approx(0.00266868245717244, rel=1e-13)
 
 
-def test_the_paired_test_is_procs(patients):
+def test_the_paired_test_is_procs(patients: Patients) -> None:
     poor, wfns, s100b = patients
     found = auc_difference(poor, s100b, wfns)
     assert found.p_value == pytest.approx(0.0271757822291882, rel=1e-12)

@@ -2,6 +2,7 @@
 
 import json
 import math
+from typing import Any
 
 import pytest
 from mlmd_metrics import kubeflow
@@ -10,8 +11,10 @@ from mlmd_metrics.curve import RocCurve
 from mlmd_metrics.cutoffs import Cutoffs
 from mlmd_metrics.errors import MetricsError
 
+from tests.metrics.conftest import Scored
+
 # As a pipeline step of kfp 2 leaves them in an artifact's properties, wrapped by the launcher.
-LOGGED = {
+LOGGED: dict[str, Any] = {
     "display_name": "cls",
     "confusionMatrix": {
         "struct": {
@@ -28,7 +31,7 @@ LOGGED = {
 }
 
 
-def test_what_a_pipeline_logged():
+def test_what_a_pipeline_logged() -> None:
     found = kubeflow.classification(LOGGED)
     assert found.matrix == ConfusionMatrix(["a", "b"], [[8, 1], [2, 9]])
     assert all(type(count) is int for row in found.matrix.counts for count in row)
@@ -37,20 +40,20 @@ def test_what_a_pipeline_logged():
     assert found.matrix.accuracy == 17 / 20
 
 
-def test_bare_and_wrapped_are_one():
+def test_bare_and_wrapped_are_one() -> None:
     bare = {name: next(iter(LOGGED[name].values())) for name in ("confusionMatrix", "confidenceMetrics")}
     assert kubeflow.classification(bare) == kubeflow.classification(LOGGED)
     assert kubeflow.wrapped(bare["confusionMatrix"]) == LOGGED["confusionMatrix"]
     assert kubeflow.wrapped(bare["confidenceMetrics"]) == LOGGED["confidenceMetrics"]
 
 
-def test_nothing_logged():
+def test_nothing_logged() -> None:
     assert kubeflow.classification({"display_name": "x"}) == kubeflow.Classification(None, None)
     assert kubeflow.slices({}) == {}
     assert kubeflow.metadata() == {}
 
 
-def test_what_we_write_has_kubeflows_shape(cancer):
+def test_what_we_write_has_kubeflows_shape(cancer: Scored) -> None:
     cutoffs = Cutoffs.from_scores(cancer.y_true, cancer.y_score[:, 1])
     matrix = cutoffs.matrix_at(0.5, ("malignant", "benign"))
     written = kubeflow.metadata(matrix, cutoffs.roc())
@@ -66,6 +69,7 @@ def test_what_we_write_has_kubeflows_shape(cancer):
     assert (points[-1]["recall"], points[-1]["falsePositiveRate"]) == (1.0, 1.0)
     back = kubeflow.classification(written)
     assert back.matrix == matrix
+    assert back.roc is not None
     assert back.roc.auc() == pytest.approx(cutoffs.auc(), abs=1e-4)
 
 
@@ -73,23 +77,23 @@ def test_what_we_write_has_kubeflows_shape(cancer):
     ("scores", "first"),
     [([0.2, 0.9], 1.0), ([-3.0, -1.0], 1.0), ([0.2, 1.0], 1.0000000000000002), ([5.0, 7.0], 7.000000000000001)],
 )
-def test_infinity_becomes_a_threshold_that_means_the_same(scores, first):
+def test_infinity_becomes_a_threshold_that_means_the_same(scores: list[float], first: float) -> None:
     points = kubeflow.confidence_metrics_value(Cutoffs.from_scores([0, 1], scores).roc())
     assert points[0]["confidenceThreshold"] == first
     assert first > max(scores)
 
 
-def test_one_class_only_writes_no_curve():
+def test_one_class_only_writes_no_curve() -> None:
     assert kubeflow.metadata(None, Cutoffs.from_scores([1, 1], [0.1, 0.2]).roc()) == {}
 
 
-def test_a_matrix_too_large_for_a_property_is_left_out():
+def test_a_matrix_too_large_for_a_property_is_left_out() -> None:
     size = kubeflow.MATRIX_CLASSES + 1
     matrix = ConfusionMatrix([str(index) for index in range(size)], [[0] * size] * size)
     assert kubeflow.metadata(matrix) == {}
 
 
-def test_points_in_any_order_and_with_words_for_what_json_lacks():
+def test_points_in_any_order_and_with_words_for_what_json_lacks() -> None:
     points = [
         {"confidenceThreshold": 0.1, "recall": 1.0, "falsePositiveRate": 1.0},
         {"confidenceThreshold": "Infinity"},
@@ -101,7 +105,7 @@ def test_points_in_any_order_and_with_words_for_what_json_lacks():
     assert found.auc() == 0.75
 
 
-def test_rates_that_are_nan_are_kept():
+def test_rates_that_are_nan_are_kept() -> None:
     found = kubeflow.read_confidence_metrics(
         [{"confidenceThreshold": math.inf, "recall": 0.0, "falsePositiveRate": math.nan}] * 2
     )
@@ -109,7 +113,7 @@ def test_rates_that_are_nan_are_kept():
     assert found.thresholds.tolist() == [math.inf, math.inf]
 
 
-def test_slices():
+def test_slices() -> None:
     one = {name: LOGGED[name] for name in ("confusionMatrix", "confidenceMetrics")}
     logged = {
         "evaluationSlices": [
@@ -122,7 +126,7 @@ def test_slices():
     assert kubeflow.slices({"evaluationSlices": {"list": logged["evaluationSlices"]}}) == found
 
 
-def matrix_with(**changes):
+def matrix_with(**changes: object) -> dict[str, Any]:
     value = {"annotationSpecs": [{"displayName": "a"}], "rows": [{"row": [1.0]}]}
     return {"confusionMatrix": {key: entry for key, entry in (value | changes).items() if entry is not None}}
 
@@ -147,7 +151,7 @@ def matrix_with(**changes):
         ({"confidenceMetrics": [{"recall": 1.5}]}, r"true_positive_rate\[0\] is 1.5"),
     ],
 )
-def test_other_shapes_are_refused(metadata, said):
+def test_other_shapes_are_refused(metadata: dict[str, Any], said: str) -> None:
     with pytest.raises(MetricsError, match=said):
         kubeflow.classification(metadata)
 
@@ -161,6 +165,6 @@ def test_other_shapes_are_refused(metadata, said):
         ([{"slice": "a", "sliceClassificationMetrics": {}}] * 2, r"evaluationSlices\[1\].slice is 'a'"),
     ],
 )
-def test_other_slices_are_refused(slices, said):
+def test_other_slices_are_refused(slices: object, said: str) -> None:
     with pytest.raises(MetricsError, match=said):
         kubeflow.slices({"evaluationSlices": slices})

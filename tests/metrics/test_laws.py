@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from random import Random
 from xml.etree import ElementTree
 
 from hypothesis import given, settings
@@ -25,20 +26,21 @@ squares = st.integers(1, 6).flatmap(
     )
 )
 anything = st.text(max_size=30) | st.sampled_from(["<script>", "]]>", "&amp;", '"', "\x00\x1b", "\ud800", "\ufffe", ""])
+Rows = list[tuple[bool, float]]
 quick = settings(max_examples=60, deadline=None)
 
 
-def cutoffs_of(rows):
+def cutoffs_of(rows: Rows) -> Cutoffs:
     return Cutoffs.from_scores([truth for truth, _ in rows], [score for _, score in rows])
 
 
-def matrix_of(counts):
+def matrix_of(counts: list[list[float]]) -> ConfusionMatrix:
     return ConfusionMatrix([f"c{index}" for index in range(len(counts))], counts)
 
 
 @quick
 @given(squares)
-def test_sums_of_a_matrix(counts):
+def test_sums_of_a_matrix(counts: list[list[float]]) -> None:
     matrix = matrix_of(counts)
     assert math.isclose(sum(matrix.true_totals), matrix.total)
     assert math.isclose(sum(matrix.predicted_totals), matrix.total)
@@ -50,7 +52,7 @@ def test_sums_of_a_matrix(counts):
 
 @quick
 @given(squares)
-def test_the_order_of_classes_changes_no_figure(counts):
+def test_the_order_of_classes_changes_no_figure(counts: list[list[float]]) -> None:
     size = len(counts)
     turned = [[counts[size - 1 - i][size - 1 - j] for j in range(size)] for i in range(size)]
     before, after = matrix_figures(matrix_of(counts)), matrix_figures(matrix_of(turned))
@@ -64,7 +66,7 @@ def test_the_order_of_classes_changes_no_figure(counts):
 
 @quick
 @given(squares, squares)
-def test_differences_add_up_and_turn(first, second):
+def test_differences_add_up_and_turn(first: list[list[float]], second: list[list[float]]) -> None:
     one, other = matrix_of(first), matrix_of(second)
     forth, back = difference(one, other), difference(other, one)
     moved = math.fsum(itertools.chain.from_iterable(forth.deltas))
@@ -74,7 +76,7 @@ def test_differences_add_up_and_turn(first, second):
 
 @quick
 @given(scored, st.randoms())
-def test_the_order_of_rows_changes_nothing(rows, random):
+def test_the_order_of_rows_changes_nothing(rows: Rows, random: Random) -> None:
     shuffled = rows[:]
     random.shuffle(shuffled)
     assert cutoffs_of(rows) == cutoffs_of(shuffled)
@@ -82,7 +84,7 @@ def test_the_order_of_rows_changes_nothing(rows, random):
 
 @quick
 @given(scored)
-def test_figures_of_a_curve_are_in_range(rows):
+def test_figures_of_a_curve_are_in_range(rows: Rows) -> None:
     cutoffs = cutoffs_of(rows)
     for name, figure in curve_figures(cutoffs).items():
         assert math.isnan(figure) or 0 <= figure <= (36.1 if name == "log_loss" else 1), name
@@ -94,14 +96,14 @@ def test_figures_of_a_curve_are_in_range(rows):
 
 @quick
 @given(scored)
-def test_turning_the_labels_turns_the_auc(rows):
+def test_turning_the_labels_turns_the_auc(rows: Rows) -> None:
     auc, turned = cutoffs_of(rows).auc(), cutoffs_of([(not truth, score) for truth, score in rows]).auc()
     assert math.isclose(auc, 1 - turned, abs_tol=1e-15) or (math.isnan(auc) and math.isnan(turned))
 
 
 @quick
 @given(scored, st.floats(allow_nan=False))
-def test_the_matrix_at_a_threshold_is_counted(rows, threshold):
+def test_the_matrix_at_a_threshold_is_counted(rows: Rows, threshold: float) -> None:
     cutoffs = cutoffs_of(rows)
     for at in (threshold, rows[0][1]):
         expected = [[0, 0], [0, 0]]
@@ -112,7 +114,7 @@ def test_the_matrix_at_a_threshold_is_counted(rows, threshold):
 
 @quick
 @given(scored, st.integers(2, 12))
-def test_thinning_keeps_the_ends(rows, points):
+def test_thinning_keeps_the_ends(rows: Rows, points: int) -> None:
     cutoffs = cutoffs_of(rows)
     for curve in (cutoffs.roc(), cutoffs.precision_recall()):
         thin = curve.thinned(points)
@@ -126,7 +128,7 @@ def test_thinning_keeps_the_ends(rows, points):
 
 @quick
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=3, max_size=40))
-def test_points_on_straight_stretches_go_first(points):
+def test_points_on_straight_stretches_go_first(points: list[tuple[int, int]]) -> None:
     xs, ys = [float(x) for x, _ in points], [float(y) for _, y in points]
     doubled_xs = list(itertools.chain.from_iterable((x, x) for x in xs))
     doubled_ys = list(itertools.chain.from_iterable((y, y) for y in ys))
@@ -145,7 +147,7 @@ def test_points_on_straight_stretches_go_first(points):
     st.lists(st.floats() | st.sampled_from([math.nan, math.inf, -math.inf]), max_size=200),
     st.integers(8, 40),
 )
-def test_downsampling_keeps_what_matters(values, points):
+def test_downsampling_keeps_what_matters(values: list[float], points: int) -> None:
     kept = downsampled(values, points)
     assert kept == sorted(set(kept))
     assert len(kept) <= points
@@ -163,14 +165,14 @@ def test_downsampling_keeps_what_matters(values, points):
 
 @quick
 @given(squares)
-def test_kubeflows_shape_holds_the_matrix(counts):
+def test_kubeflows_shape_holds_the_matrix(counts: list[list[float]]) -> None:
     matrix = matrix_of(counts)
     assert read_confusion_matrix(confusion_matrix_value(matrix)) == matrix
 
 
 @quick
 @given(scored)
-def test_kubeflows_points_are_finite_and_few(rows):
+def test_kubeflows_points_are_finite_and_few(rows: Rows) -> None:
     points = confidence_metrics_value(cutoffs_of(rows).roc(), 10)
     assert len(points) <= 10
     assert all(math.isfinite(number) for point in points for number in point.values())
@@ -180,7 +182,7 @@ def test_kubeflows_points_are_finite_and_few(rows):
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(anything, min_size=1, max_size=4, unique=True), anything, scored)
-def test_drawings_are_xml_whatever_the_names(labels, title, rows):
+def test_drawings_are_xml_whatever_the_names(labels: list[str], title: str, rows: Rows) -> None:
     matrix = ConfusionMatrix(labels, [[i * j for j in range(len(labels))] for i in range(len(labels))])
     curve = cutoffs_of(rows)
     drawn = [
@@ -198,7 +200,7 @@ def test_drawings_are_xml_whatever_the_names(labels, title, rows):
 
 @quick
 @given(st.lists(st.tuples(st.integers(-(2**53), 2**53), st.floats()), min_size=1, max_size=30))
-def test_any_series_can_be_drawn(points):
+def test_any_series_can_be_drawn(points: list[tuple[int, float]]) -> None:
     svg = series_svg({"loss": Line([step for step, _ in points], [value for _, value in points])})
     ElementTree.fromstring(svg)
     assert "nan" not in svg.split("</style>")[1].replace("loss: nan", "").replace("last nan", "")
@@ -207,7 +209,7 @@ def test_any_series_can_be_drawn(points):
     ).replace("last -inf", "")
 
 
-def test_weights_of_any_size_keep_coefficients_in_range():
+def test_weights_of_any_size_keep_coefficients_in_range() -> None:
     matrix = matrix_of([[0, 1], [1.082659672938865e-75, 0]])
     assert matrix.mcc == -1.0
     assert -1 <= matrix.cohen_kappa <= 0

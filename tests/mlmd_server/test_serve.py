@@ -21,6 +21,7 @@ from mlmd_schemas.pb import metadata_store_service_pb2_grpc as service_grpc
 from tests.mlmd_server.conftest import Authority
 from tests.services.ports import free_port
 from tests.services.server import NO_PROXY, PROGRAMS, Server
+from tests.services.trailers import trailers
 
 PUT_TYPE = "/ml_metadata.MetadataStoreService/PutArtifactType"
 
@@ -281,7 +282,7 @@ def test_the_log_has_a_line_a_call_as_json(tmp_path: Path, sqlite_url: str) -> N
             service_grpc.MetadataStoreServiceStub(channel).GetArtifactType(
                 service.GetArtifactTypeRequest(type_name="None"), timeout=30
             )
-        request_id = dict(caught.value.trailing_metadata())["x-request-id"]
+        request_id = trailers(caught.value)["x-request-id"]
         _wait_for(lambda: request_id in server.stderr.read_text())
     lines = [json.loads(line) for line in server.stderr.read_text().splitlines()]
     calls = [line for line in lines if "method" in line]

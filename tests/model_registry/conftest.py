@@ -24,19 +24,19 @@ class Registry:
         self.store = store
         self.caller = caller
 
-    def __call__(self, method: str, request: Message | None = None, **fields: Any) -> Any:
+    def __call__(self, method: str, request: Message | None = None, /, **fields: Any) -> Any:
         """Make a call; raises StoreError as the store does."""
         rpc = ALL[method]
         return self.store.call(rpc, self.caller, request if request is not None else rpc.request(**fields))
 
-    def error(self, method: str, **fields: Any) -> StoreError:
+    def error(self, method: str, /, **fields: Any) -> StoreError:
         """Make a call that must fail and return its error."""
         with pytest.raises(StoreError) as raised:
             self(method, **fields)
         assert raised.value.message
         return raised.value
 
-    def code(self, method: str, **fields: Any) -> Code:
+    def code(self, method: str, /, **fields: Any) -> Code:
         """Make a call that must fail and return its code."""
         return self.error(method, **fields).code
 

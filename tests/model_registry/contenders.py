@@ -14,6 +14,7 @@ from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_schemas.pb.v1.registry_pb2_grpc import ModelRegistryStub
 
 from tests.services.server import NO_PROXY
+from tests.services.trailers import trailers
 
 MODEL, ALIAS = "fraud", "champion"
 ALIAS_NUMBER = "mlmd-alias-number"
@@ -88,7 +89,7 @@ class Contenders:
         try:
             move = _insist(stub.MoveModelAlias, request).move
         except grpc.RpcError as error:
-            told = dict(error.trailing_metadata() or ()).get(ALIAS_NUMBER)
+            told = trailers(error).get(ALIAS_NUMBER)
             with self.tally.lock:
                 if code_of(error) is Code.FAILED_PRECONDITION and told is not None:
                     self.tally.refused += 1

@@ -38,7 +38,8 @@ def history(registry: Registry, **fields: Any) -> list[tuple[int, int, int]]:
 
 
 def champion(registry: Registry) -> int:
-    return dict(registry("GetModel", model="fraud").model.aliases).get("champion", 0)
+    aliases: dict[str, int] = dict(registry("GetModel", model="fraud").model.aliases)
+    return aliases.get("champion", 0)
 
 
 def test_a_move_is_told_with_who_when_and_why(fraud: Registry) -> None:

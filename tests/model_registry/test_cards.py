@@ -29,7 +29,7 @@ def fraud(registry: Registry) -> Registry:
     execution = node(pb.Execution, {}, {"lr": 0.1, "git_commit": "abc123"}, type_id=trainer, name="train")
     artifact = registry("PutExecution", execution=execution, artifact_event_pairs=pairs).artifact_ids[1]
     registry("LogScalars", owner={"artifact_id": artifact}, scalars={"auc": 0.93})
-    key = metrics_pb2.MetricKey(owner={"artifact_id": artifact}, name="test")  # type: ignore[arg-type]
+    key = metrics_pb2.MetricKey(owner={"artifact_id": artifact}, name="test")
     registry("LogConfusionMatrix", key=key, matrix={"labels": ["no", "yes"], "counts": [8, 2, 1, 9]})
     curve = {"label": "yes", "thresholds": [0.9, 0.1], "true_positives": [5, 10], "false_positives": [1, 10]}
     registry("LogCurve", key=key, curve=curve)

@@ -34,6 +34,12 @@ def passes(registry: Registry, version: str, rule: str) -> tuple[bool, str]:
     return outcome.passed, outcome.detail
 
 
+def comparison(text: str) -> Comparison:
+    rule = parse_rule(text)
+    assert isinstance(rule, Comparison)
+    return rule
+
+
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
@@ -66,12 +72,12 @@ def test_what_is_no_rule(text: str) -> None:
 
 
 def test_people_reckon_in_decimals() -> None:
-    assert parse_rule("auc >= champion - 0.1").holds(0.2, 0.3)  # type: ignore[union-attr, call-arg]
-    assert not parse_rule("auc > champion - 0.1").holds(0.2, 0.3)  # type: ignore[union-attr, call-arg]
-    assert parse_rule("loss <= champion + 0.1").holds(0.3, 0.2)  # type: ignore[union-attr, call-arg]
+    assert comparison("auc >= champion - 0.1").holds(0.2, 0.3)
+    assert not comparison("auc > champion - 0.1").holds(0.2, 0.3)
+    assert comparison("loss <= champion + 0.1").holds(0.3, 0.2)
     for rule in ("x >= 0", "x < 0"):
-        assert not parse_rule(rule).holds(math.nan)  # type: ignore[union-attr, call-arg]
-    assert parse_rule("x >= 0").holds(math.inf)  # type: ignore[union-attr, call-arg]
+        assert not comparison(rule).holds(math.nan)
+    assert comparison("x >= 0").holds(math.inf)
 
 
 def test_a_threshold_refuses_and_the_outcome_is_kept_with_the_move(registry: Registry) -> None:
@@ -150,13 +156,13 @@ def test_figures_of_evaluations_are_metrics_too(registry: Registry) -> None:
     artifact = registry.run("s3://m/1")
     registry.version(artifact_id=artifact)
     for name, part in (("test", ""), ("test", "country=de")):
-        key = metrics_pb2.MetricKey(owner={"artifact_id": artifact}, name=name, slice=part)  # type: ignore[arg-type]
+        key = metrics_pb2.MetricKey(owner={"artifact_id": artifact}, name=name, slice=part)
         matrix = metrics_pb2.MatrixCounts(labels=["no", "yes"], counts=[8, 2, 1, 9])
         registry("LogConfusionMatrix", key=key, matrix=matrix)
     for rule in ("accuracy >= 0.85", "test/accuracy >= 0.85", "test[country=de]/accuracy >= 0.85"):
         assert passes(registry, "1", rule)[0], rule
     assert not passes(registry, "1", "accuracy >= 0.86")[0]
-    key = metrics_pb2.MetricKey(owner={"artifact_id": artifact}, name="other")  # type: ignore[arg-type]
+    key = metrics_pb2.MetricKey(owner={"artifact_id": artifact}, name="other")
     registry("LogConfusionMatrix", key=key, matrix=metrics_pb2.MatrixCounts(labels=["no", "yes"], counts=[1, 1, 1, 1]))
     assert not passes(registry, "1", "accuracy >= 0.85")[0], "of two evaluations the name has to be said"
 

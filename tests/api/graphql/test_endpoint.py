@@ -138,7 +138,7 @@ def test_who_asks_decides(serve: Callable[..., Served]) -> None:
     assert error(ask(served, query))[:2] == (401, "UNAUTHENTICATED")
     unknown = {"authorization": "x@nowhere:reader"}
     assert error(ask(served, query, unknown))[:2] == (403, "PERMISSION_DENIED")
-    put = service.PutArtifactTypeRequest(artifact_type={"name": "Data"})  # type: ignore[arg-type]
+    put = service.PutArtifactTypeRequest(artifact_type={"name": "Data"})
     path = "/ml_metadata.MetadataStoreService/PutArtifactType"
     say("grpc", served.doors, path, put, {"authorization": "x@left:writer"})
     for tenant, types in (("left", [{"name": "Data"}]), ("right", [])):

@@ -217,7 +217,7 @@ def test_structs_come_back_as_they_were(small: Graph) -> None:
     proto, struct = made["customProperties"]
     assert (struct["structValue"], proto["protoValue"]) == (nested, {"value": "AP8="})
     stored = small.call("GetArtifacts").artifacts[0].custom_properties["p"]
-    assert stored == pb.Value(proto_value={"type_url": "t/x", "value": b"\x00\xff"})  # type: ignore[arg-type]
+    assert stored == pb.Value(proto_value={"type_url": "t/x", "value": b"\x00\xff"})
     for _ in range(50):
         nested = {"in": nested}
     assert small.refusal(query, t=types["data"], s=nested)[0] == "INVALID_ARGUMENT"

@@ -13,6 +13,6 @@ class TestLocalStore(BlobStoreSuite):
     """Blobs as files."""
 
     @pytest.fixture
-    def store(self, tmp_path: Path) -> BlobStore:  # type: ignore[override]
+    def store(self, tmp_path: Path) -> BlobStore:
         """Return a store on a folder that is not there yet."""
         return LocalStore(tmp_path / "deep" / "artifacts")

@@ -13,7 +13,7 @@ class TestS3Store(BlobStoreSuite):
     """Blobs in a bucket, below an odd prefix."""
 
     @pytest.fixture
-    def store(self, s3: S3Address, bucket: str) -> BlobStore:  # type: ignore[override]
+    def store(self, s3: S3Address, bucket: str) -> BlobStore:
         """Return a store on an empty bucket."""
         settings = S3Settings(bucket, s3.endpoint, "us-east-1", s3.access_key, s3.secret_key)
         return S3Store(settings, "pre fix%20/ü/")

@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from generated_calls import generated  # type: ignore[import-not-found]
 from model_registry.exceptions import StoreError  # type: ignore[import-not-found]
 from model_registry.types import ModelArtifact, ModelVersion, RegisteredModel  # type: ignore[import-not-found]
 
-from model_registry import ModelRegistry, __version__, utils  # type: ignore[import-not-found]
+from model_registry import ModelRegistry, __version__, utils  # type: ignore[attr-defined]  # not our folder of this name
 
 FORMAT = {"model_format_name": "onnx", "model_format_version": "1.15"}
 
@@ -110,16 +111,14 @@ def changed(client: Any) -> dict[str, Any]:
     return {
         **{name: shown(thing) for name, thing in updated.items()},
         "read": shown(client.get_model_version("a", "1")),
-        "unsaved": [outcome(lambda thing=thing: client.update(thing)) for thing in unsaved],
+        "unsaved": [outcome(partial(client.update, thing)) for thing in unsaved],
     }
 
 
 def long_names(client: Any) -> dict[str, Any]:
     """Return for lengths of a version's name what registering it raises."""
     return {
-        str(length): outcome(
-            lambda length=length: client.register_model("long", "s3://b", version="v" * length, **FORMAT)
-        )
+        str(length): outcome(partial(client.register_model, "long", "s3://b", version="v" * length, **FORMAT))
         for length in (250, 255)
     }
 

@@ -2,7 +2,7 @@
 
 import operator
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -42,8 +42,9 @@ def version(number: int) -> dict[str, Any]:
     if number % 5:
         properties["flag"] = custom("bool_value", bool(number % 2))
     if number % 7:  # one name, several kinds
-        case, values = [("string_value", TEXTS), ("int_value", INTEGERS), ("double_value", DOUBLES)][number % 3]
-        properties["mixed"] = custom(case, values[number % len(values)])  # type: ignore[index]
+        case = ("string_value", "int_value", "double_value")[number % 3]
+        values: Sequence[object] = (TEXTS, INTEGERS, DOUBLES)[number % 3]
+        properties["mixed"] = custom(case, values[number % len(values)])
     made = {"name": f"{number:02}:{TEXTS[number % len(TEXTS)]}", "customProperties": properties}
     made["state"] = "ARCHIVED" if number % 4 == 3 else "LIVE"
     if number % 3 == 1:

@@ -165,8 +165,12 @@ def test_what_is_served_is_a_deployment_and_ends_an_impact(api: Api, wire: Wire)
 
 def test_numbers_that_json_has_no_word_for(api: Api, wire: Wire) -> None:
     type_id = wire.mlmd("PutContextType", contextType={"name": "kf.ServingEnvironment"}, canOmitFields=True)["typeId"]
-    custom = {"nan": {"doubleValue": "NaN"}, "far": {"doubleValue": "-Infinity"}, "big": {"intValue": str(2**40)}}
-    custom["struct"] = {"structValue": {"x": [1, {"y": None}]}}
+    custom = {
+        "nan": {"doubleValue": "NaN"},
+        "far": {"doubleValue": "-Infinity"},
+        "big": {"intValue": str(2**40)},
+        "struct": {"structValue": {"x": [1, {"y": None}]}},
+    }
     named = {"typeId": type_id, "name": fresh(), "customProperties": custom}
     (node_id,) = wire.mlmd("PutContexts", contexts=[named])["contextIds"]
     shown = api.get(f"/serving_environments/{node_id}")["customProperties"]
