@@ -1,9 +1,10 @@
-"""An S3 server for the run, a bucket for each test, and blob stores on both back ends."""
+"""Stores of facts and of bytes on every back end, and servers of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import urllib3
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import BlobStore
 from mlmd_artifact_store.local import LocalStore
@@ -12,7 +13,9 @@ from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_metadata_store.store import Store
 
+from tests.conftest import StartServer
 from tests.services.ceph import S3Address
+from tests.services.server import Server
 
 
 @pytest.fixture
@@ -37,3 +40,28 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
 def requests(store: Store, blobs: BlobStore) -> Requests:
     """The artifact store of the default tenant."""
     return Requests(Artifacts(store, blobs))
+
+
+@pytest.fixture
+def http() -> Iterator[urllib3.PoolManager]:
+    """A plain HTTP client."""
+    with urllib3.PoolManager() as pool:
+        yield pool
+
+
+@pytest.fixture(params=["local", "s3"])
+def server(request: pytest.FixtureRequest, start_server: StartServer, sqlite_url: str, tmp_path: Path) -> Server:
+    """A server with its artifacts in a folder or in a bucket."""
+    if request.param == "local":
+        return start_server(sqlite_url, http=True, options=("--artifacts", (tmp_path / "a b").as_uri()))
+    s3: S3Address = request.getfixturevalue("s3")
+    bucket: str = request.getfixturevalue("bucket")
+    credentials = {"AWS_ACCESS_KEY_ID": s3.access_key, "AWS_SECRET_ACCESS_KEY": s3.secret_key}
+    options = ("--artifacts", f"s3://{bucket}/pre/fix", "--artifacts-endpoint", s3.endpoint)
+    return start_server(sqlite_url, http=True, options=options, environment=credentials)
+
+
+@pytest.fixture
+def local(start_server: StartServer, sqlite_url: str) -> Server:
+    """A server with the default folder."""
+    return start_server(sqlite_url, http=True)

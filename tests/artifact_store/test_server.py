@@ -1,102 +1,24 @@
 """The artifact store of a running server: gRPC and Connect for the facts, HTTP for the bytes, on a folder and on S3."""
 
-import hashlib
 import json
 import random
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
 import pytest
 import urllib3
-from mlmd_schemas.pb import metadata_store_pb2 as pb
-from mlmd_schemas.pb import metadata_store_service_pb2 as service
-from mlmd_schemas.pb.metadata_store_service_pb2_grpc import MetadataStoreServiceStub
 from mlmd_schemas.pb.v1 import admin_pb2 as admin_v1
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.pb.v1.admin_pb2_grpc import AdminStub
-from mlmd_schemas.pb.v1.artifacts_pb2_grpc import ArtifactStoreStub
 
-from tests.artifact_store.uploads import FIVE, upload_file
+from tests.artifact_store.served import Client, uploaded
+from tests.artifact_store.uploads import FIVE
 from tests.conftest import StartServer
-from tests.services.ceph import S3Address
 from tests.services.disks import mounted
-from tests.services.server import NO_PROXY, PROGRAMS, Server
+from tests.services.server import PROGRAMS, Server
 
 CONTENTS = {"model/weights 100%.bin": random.Random(1).randbytes(2 * FIVE + 77), "é.json": b"{}", "empty": b""}
-
-
-@pytest.fixture
-def http() -> Iterator[urllib3.PoolManager]:
-    """A plain HTTP client."""
-    with urllib3.PoolManager() as pool:
-        yield pool
-
-
-class Client:
-    """Stubs on a server."""
-
-    def __init__(self, server: Server, token: str = "") -> None:
-        self.server = server
-        self.metadata = [("authorization", f"Bearer {token}")] if token else []
-        self.channel = grpc.insecure_channel(server.target, options=[NO_PROXY])
-        self.artifacts = ArtifactStoreStub(self.channel)
-
-    def begin(self, contents: dict[str, bytes]) -> v1.BeginUploadResponse:
-        """Begin an upload; what has more than 5 MiB goes in parts."""
-        put = service.PutArtifactTypeRequest(artifact_type=pb.ArtifactType(name="system.Model"))
-        type_id = MetadataStoreServiceStub(self.channel).PutArtifactType(put, metadata=self.metadata).type_id
-        files = [upload_file(path, content, FIVE if len(content) > FIVE else 0) for path, content in contents.items()]
-        request = v1.BeginUploadRequest(artifact=pb.Artifact(type_id=type_id).SerializeToString(), files=files)
-        begun: v1.BeginUploadResponse = self.artifacts.BeginUpload(request, metadata=self.metadata)
-        return begun
-
-    def urls(self, artifact_id: int, *, only_missing: bool = False) -> list[v1.UploadUrl]:
-        """Return what has to be sent."""
-        request = v1.ListUploadUrlsRequest(artifact_id=artifact_id, only_missing=only_missing)
-        return list(self.artifacts.ListUploadUrls(request, metadata=self.metadata).urls)
-
-    def send(self, http: urllib3.PoolManager, url: v1.UploadUrl, content: bytes) -> int:
-        """Send one piece of a file."""
-        piece = content[url.offset_bytes : url.offset_bytes + url.size_bytes]
-        headers = dict(url.request.headers)
-        if url.request.url.startswith(self.server.http_url):
-            headers |= dict(self.metadata)
-        return http.request("PUT", url.request.url, body=piece, headers=headers, retries=False).status
-
-    def commit(self, artifact_id: int) -> v1.CommitUploadResponse:
-        """Commit."""
-        request = v1.CommitUploadRequest(artifact_id=artifact_id)
-        committed: v1.CommitUploadResponse = self.artifacts.CommitUpload(request, metadata=self.metadata)
-        return committed
-
-    def downloads(self, artifact_id: int) -> dict[str, v1.SignedRequest]:
-        """Return how each file is fetched."""
-        request = v1.ListDownloadUrlsRequest(artifact_id=artifact_id)
-        answer = self.artifacts.ListDownloadUrls(request, metadata=self.metadata)
-        return {url.file.path: url.request for url in answer.urls}
-
-
-@pytest.fixture(params=["local", "s3"])
-def server(request: pytest.FixtureRequest, start_server: StartServer, sqlite_url: str, tmp_path: Path) -> Server:
-    """A server with its artifacts in a folder or in a bucket."""
-    if request.param == "local":
-        return start_server(sqlite_url, http=True, options=("--artifacts", (tmp_path / "a b").as_uri()))
-    s3: S3Address = request.getfixturevalue("s3")
-    bucket: str = request.getfixturevalue("bucket")
-    credentials = {"AWS_ACCESS_KEY_ID": s3.access_key, "AWS_SECRET_ACCESS_KEY": s3.secret_key}
-    options = ("--artifacts", f"s3://{bucket}/pre/fix", "--artifacts-endpoint", s3.endpoint)
-    return start_server(sqlite_url, http=True, options=options, environment=credentials)
-
-
-def uploaded(server: Server, http: urllib3.PoolManager, contents: dict[str, bytes]) -> tuple[Client, int]:
-    """Upload everything and commit."""
-    client = Client(server)
-    begun = client.begin(contents)
-    assert {client.send(http, url, contents[url.path]) for url in client.urls(begun.artifact_id)} == {200}
-    client.commit(begun.artifact_id)
-    return client, begun.artifact_id
 
 
 def test_up_and_down(server: Server, http: urllib3.PoolManager) -> None:
@@ -132,106 +54,6 @@ def test_upload_goes_on_after_the_server_was_killed(server: Server, http: urllib
     assert [(url.path, url.part_number) for url in missing] == [(url.path, url.part_number) for url in urls[2:]]
     assert {client.send(http, url, CONTENTS[url.path]) for url in missing} == {200}
     assert client.commit(begun.artifact_id).manifest.file_count == len(CONTENTS)
-
-
-@pytest.fixture
-def local(start_server: StartServer, sqlite_url: str) -> Server:
-    """A server with the default folder."""
-    return start_server(sqlite_url, http=True)
-
-
-def test_files_over_http(local: Server, http: urllib3.PoolManager) -> None:
-    content = bytes(range(200))
-    client, artifact_id = uploaded(local, http, {"a/b c.bin": content})
-    url = client.downloads(artifact_id)["a/b c.bin"].url
-    assert url == f"{local.http_url}/artifacts/{artifact_id}/files/a/b%20c.bin"
-    assert (local.folder / "mlmd-data" / "artifacts").is_dir()
-    etag = f'"{hashlib.sha256(content).hexdigest()}"'
-
-    def ask(method: str = "GET", **headers: str) -> urllib3.BaseHTTPResponse:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return http.request(method, url, headers=named, retries=False)
-
-    whole = ask()
-    assert (whole.status, whole.data, whole.headers["etag"]) == (200, content, etag)
-    assert whole.headers["x-content-type-options"] == "nosniff"
-    head = ask("HEAD")
-    assert (head.status, head.data, head.headers["content-length"]) == (200, b"", "200")
-    for asked, status, data in [
-        ("bytes=0-0", 206, content[:1]), ("bytes=190-", 206, content[190:]), ("bytes=-5", 206, content[-5:]),
-        ("bytes=10-19", 206, content[10:20]), ("bytes=100-999", 206, content[100:]), ("bytes=0-1,5-6", 200, content),
-        ("bytes=9-3", 200, content), ("lines=1-2", 200, content),
-    ]:  # fmt: skip
-        answer = ask(range=asked)
-        assert (answer.status, answer.data) == (status, data), asked
-    assert ask(range="bytes=10-19").headers["content-range"] == "bytes 10-19/200"
-    assert ask(range="bytes=200-").status == 416
-    assert ask(if_none_match=etag).status == 304
-    assert ask(if_match='"other"').status == 412
-    assert ask(if_match=etag).status == 200
-    assert ask(range="bytes=0-0", if_range='"other"').status == 200
-
-
-def test_conditions_and_validators(local: Server, http: urllib3.PoolManager) -> None:
-    client, artifact_id = uploaded(local, http, {"f": b"0123456789"})
-    url = client.downloads(artifact_id)["f"].url
-    first = http.request("GET", url, retries=False)
-    etag, date = first.headers["etag"], first.headers["last-modified"]
-    long_ago, far_away = "Thu, 01 Jan 2026 00:00:00 GMT", "Fri, 01 Jan 2100 00:00:00 GMT"
-    for said, status in [
-        ({"if-none-match": f"W/{etag}"}, 304), ({"if-none-match": f'"x", {etag}'}, 304), ({"if-none-match": "*"}, 304),
-        ({"if-none-match": '"x"'}, 200), ({"if-match": "*"}, 200), ({"if-match": f"W/{etag}"}, 412),
-        ({"if-match": '"x"', "if-none-match": etag}, 412), ({"if-modified-since": date}, 304),
-        ({"if-modified-since": long_ago}, 200), ({"if-modified-since": date, "if-none-match": '"x"'}, 200),
-        ({"if-unmodified-since": long_ago}, 412), ({"if-unmodified-since": far_away}, 200),
-        ({"if-modified-since": "yesterday"}, 200), ({"if-range": etag, "range": "bytes=1-2"}, 206),
-        ({"if-range": date, "range": "bytes=1-2"}, 206), ({"if-range": long_ago, "range": "bytes=1-2"}, 200),
-    ]:  # fmt: skip
-        answer = http.request("GET", url, headers=said, retries=False)
-        assert answer.status == status, said
-        assert answer.headers["etag"] == etag
-        assert len(answer.data) == {200: 10, 206: 2}.get(status, 0)
-        assert http.request("HEAD", url, headers=said, retries=False).status == status
-    asked = {"origin": "https://page.example", "access-control-request-method": "PUT"}
-    preflight = http.request("OPTIONS", url, headers=asked, retries=False)
-    allowed = set(preflight.headers["access-control-allow-headers"].split(","))
-    assert {"content-md5", "range", "if-range", "if-match", "if-none-match"} <= allowed
-    read = http.request("GET", url, headers={"origin": "https://page.example"}, retries=False)
-    exposed = set(read.headers["access-control-expose-headers"].split(","))
-    assert {"etag", "content-range", "accept-ranges", "last-modified"} <= exposed
-
-
-def test_transfers_are_logged_counted_and_end_with_their_deadline(
-    sqlite_url: str, start_server: StartServer, http: urllib3.PoolManager
-) -> None:
-    server = start_server(sqlite_url, http=True, options=("--log-format", "json"))
-    client = Client(server)
-    begun = client.begin({"f": b"x" * 3_000_000})
-    (url,) = client.urls(begun.artifact_id)
-    late = {"connect-timeout-ms": "0"}
-    assert http.request("PUT", url.request.url, body=b"x" * 3_000_000, headers=late, retries=False).status == 504
-    wrong = {"connect-timeout-ms": "soon"}
-    assert http.request("PUT", url.request.url, body=b"", headers=wrong, retries=False).status == 400
-    named = {"x-request-id": "mine"}
-    sent = http.request("PUT", url.request.url, body=b"x" * 3_000_000, headers=named, retries=False)
-    assert (sent.status, sent.headers["x-request-id"]) == (200, "mine")
-    client.commit(begun.artifact_id)
-    assert len(http.request("GET", url.request.url, retries=False).data) == 3_000_000
-    assert http.request("GET", url.request.url + "2", retries=False).status == 404
-    lines = [json.loads(line) for line in server.stderr.read_text().splitlines() if "File" in line]
-    noted = [
-        (line["method"].rpartition("/")[2], line["code"], line["request_bytes"], line["response_bytes"])
-        for line in lines
-        if line["method"].endswith(("/ReadFile", "/WriteFile"))
-    ]
-    assert noted == [
-        ("WriteFile", "DEADLINE_EXCEEDED", 0, 0), ("WriteFile", "INVALID_ARGUMENT", 0, 0),
-        ("WriteFile", "OK", 3_000_000, 0), ("ReadFile", "OK", 0, 3_000_000), ("ReadFile", "NOT_FOUND", 0, 0),
-    ]  # fmt: skip
-    assert [line["request_id"] for line in lines if line["code"] == "OK" and "WriteFile" in line["method"]] == ["mine"]
-    page = http.request("GET", f"{server.http_url}/metrics").data.decode()
-    assert 'mlmd_calls_total{code="OK",method="mlmd.v1.ArtifactStore/ReadFile",wire="http"} 1.0' in page
-    assert "mlmd_calls_in_flight 1.0" in page or "mlmd_calls_in_flight 0.0" in page
 
 
 def test_urls_as_a_stream(server: Server, http: urllib3.PoolManager) -> None:
@@ -336,39 +158,6 @@ def test_a_full_disk(sqlite_url: str, tmp_path: Path, start_server: StartServer,
         assert [path.name for path in left] == ["f"]
         assert uploaded(server, http, {"again": b"4" * 1_500_000})
         server.stop()
-
-
-def test_what_http_refuses(local: Server, http: urllib3.PoolManager) -> None:
-    client = Client(local)
-    begun = client.begin({"f": b"declared"})
-    (url,) = client.urls(begun.artifact_id)
-    base = f"{local.http_url}/artifacts/{begun.artifact_id}/files"
-
-    def put(address: str, body: bytes) -> tuple[int, str]:
-        answer = http.request("PUT", address, body=body, retries=False)
-        return answer.status, answer.data.decode()
-
-    assert put(url.request.url, b"other!!!")[0] == 400
-    assert "md5" in put(url.request.url, b"other!!!")[1]
-    assert put(url.request.url, b"short")[0] == 400
-    assert put(f"{base}/g", b"declared")[0] == 404
-    assert put(f"{base}/f?part=x", b"declared")[0] == 400
-    assert put(f"{local.http_url}/artifacts/999/files/f", b"")[0] == 404
-    assert put(f"{base}/..%2f..%2fetc", b"")[0] == 404
-    assert http.request("GET", f"{base}/f", retries=False).status == 404
-    assert put(url.request.url, b"declared")[0] == 200
-    client.commit(begun.artifact_id)
-    assert put(url.request.url, b"declared")[0] == 400
-    assert http.request("GET", f"{base}/f", retries=False).data == b"declared"
-
-
-def test_changed_bytes_never_look_complete(local: Server, http: urllib3.PoolManager) -> None:
-    client, artifact_id = uploaded(local, http, {"f": b"x" * 3_000_000})
-    (path,) = (local.folder / "mlmd-data" / "artifacts").glob(f"_/system.Model/_/{artifact_id}/f")
-    path.write_bytes(b"x" * 2_999_999 + b"y")
-    url = client.downloads(artifact_id)["f"].url
-    with pytest.raises(urllib3.exceptions.ProtocolError):
-        http.request("GET", url, retries=False)
 
 
 def test_roles_and_tenants(start_server: StartServer, tmp_path: Path, http: urllib3.PoolManager) -> None:

@@ -1,11 +1,18 @@
 """A store on each database, and calls by name."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
 
 import pytest
+from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.store import Store
 
 from tests.metadata_store.calls import Calls
+from tests.services.sql_server import Address
+
+NUMBERS = itertools.count(1)
 
 ON_MYSQL9 = ("test_node_writes", "test_execution_writes")
 """Modules that run on Oracle's MySQL 9 too: the writes, which have the most to do with a database's ways."""
@@ -31,3 +38,21 @@ def store(database_url: str) -> Iterator[Store]:
 def call(store: Store) -> Calls:
     """Calls on the empty store: `call("PutArtifacts", artifacts=[...])`."""
     return Calls(store)
+
+
+@pytest.fixture
+def store_on(request: pytest.FixtureRequest, tmp_path: Any, worker_id: str) -> Iterator[Callable[..., Calls]]:
+    """A function that opens an empty store on `sqlite` or `mariadb`."""
+    with ExitStack() as stack:
+
+        def opened(database: str, **options: Any) -> Calls:
+            number = next(NUMBERS)
+            url = f"sqlite:///{tmp_path}/{number}.db"
+            if database == "mariadb":
+                server: Address = request.getfixturevalue("mariadb")
+                url = stack.enter_context(server.database(f"archive_{worker_id}_{number}"))
+            store = Store.open(url, StoreOptions(**options))
+            stack.callback(store.close)
+            return Calls(store)
+
+        yield opened

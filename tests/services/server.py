@@ -40,6 +40,8 @@ class Server:
         self.environment = dict(environment or {})
         self.grpc_port, self.http_port = free_port(), free_port() if http else 0
         self.process: subprocess.Popen[bytes] | None = None
+        self.words: list[str] | None = None
+        """The command line, where it is another one than `command` makes."""
 
     @property
     def target(self) -> str:
@@ -63,6 +65,8 @@ class Server:
 
     def command(self) -> list[str]:
         """Return the command line."""
+        if self.words is not None:
+            return self.words
         ports = ["--grpc-port", str(self.grpc_port), "--http-port", str(self.http_port)]
         return [str(PROGRAMS / "mlmd-server"), "serve", "--database", self.database, *ports, *self.options]
 

@@ -1,17 +1,18 @@
-"""What a filter may say beyond the recorded cases, and what each refusal says."""
+"""What a filter may say beyond the recorded cases."""
 
 import pytest
-from mlmd_metadata_store.filter import Compiled, compile_filter, parse_filter
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import InvalidArgument
-from mlmd_schemas.tables.v10 import ARTIFACT, ARTIFACT_PROPERTY, Kind
+from mlmd_schemas.tables.v10 import ARTIFACT_PROPERTY, Kind
 
-from tests.metadata_store.filter.conftest import Find, plain
+from tests.metadata_store.filter.conftest import Find
 
 A, E, C = Kind.ARTIFACT, Kind.EXECUTION, Kind.CONTEXT
+
 ALL = [1, 2, 3, 4, 5, 6, 7, 8]
+
 NAMED = [1, 2, 4, 5, 6, 7, 8]
 
 
@@ -289,157 +290,3 @@ def test_a_property_may_have_any_name(find: Find, facts: Store, name: str) -> No
 )
 def test_neighbours_and_properties(find: Find, kind: Kind, text: str, ids: list[int]) -> None:
     assert find(kind, text) == ids
-
-
-@pytest.mark.parametrize(
-    ("text", "where", "words"),
-    [
-        ("foo = 1", "1:1", "`foo` is no column of artifacts"),
-        ("id = 1\n  AND nme = 'x'", "2:7", "`nme` is no column"),
-        ("state = live", "1:9", "`live` is none of UNKNOWN, PENDING, LIVE"),
-        ("state = `LIVE`", "1:9", "`LIVE` is no column"),
-        ("state = 'LIVE'", "1:7", "INT64 with STRING"),
-        ("id = NULL", "1:4", "IS NULL"),
-        ("id", "1:1", "INT64"),
-        ("", "1:1", "the end of the filter"),
-        (" ", "1:2", "the end of the filter"),
-        ("id = @p", "1:6", "parameters"),
-        ("id = ?", "1:6", "parameters"),
-        ("COUNT(id) = 1", "1:1", "aggregate"),
-        ("COUNT(*) = 1", "1:7", "aggregates"),
-        ("MAX(id) = 1", "1:1", "aggregate"),
-        ("FOO(id) = 1", "1:1", "FOO is no function"),
-        ("UPPER(id) = 'x'", "1:1", "takes STRING as argument 1, not INT64"),
-        ("UPPER() = 'x'", "1:1", "takes 1 arguments, not 0"),
-        ("EXISTS(SELECT 1)", "1:1", "subqueries"),
-        ("id IN (SELECT 1)", "1:8", "subqueries"),
-        ("id IN UNNEST([1])", "1:7", "found `UNNEST`"),
-        ("id = 1 AND AND id = 2", "1:12", "found `AND`"),
-        ("id = 1)", "1:7", "found `)`"),
-        ("id NOT 1", "1:8", "LIKE, IN or BETWEEN"),
-        ("id IS 1", "1:7", "NULL, TRUE, FALSE or UNKNOWN"),
-        ("id IS TRUE", "1:4", "asks about BOOL"),
-        ("NOT id", "1:1", "NOT takes BOOL"),
-        ("id AND TRUE", "1:4", "AND takes BOOL"),
-        ("~name = 1", "1:1", "~ takes INT64"),
-        ("-name = 1", "1:1", "- takes INT64 or FLOAT64"),
-        ("-'a' = 1", "1:1", "- takes INT64 or FLOAT64"),
-        ("-9223372036854775809 < id", "1:1", "64 bits"),
-        ("id = 1e999", "1:6", "larger than a double"),
-        ("id = 0x", "1:7", "a space is missing"),
-        ("id << id = 1", "1:7", "literal from 0 to 63"),
-        ("id = 1.5.2", "1:9", "found `.2`"),
-        ("id = (1, 2)", "1:8", "expected )"),
-        ("name = 'a' 'b'", "1:12", "found `'b'`"),
-        ("CAST(name AS INT64) = 1", "1:1", "cannot turn STRING into INT64"),
-        ("CAST(id AS DATE) = 1", "1:1", "not DATE"),
-        ("CASE END", "1:6", "expected a column"),
-        ("CASE WHEN id THEN TRUE END", "1:11", "WHEN needs BOOL"),
-        ("CASE id WHEN 'a' THEN TRUE END", "1:14", "WHEN needs INT64"),
-        ("COALESCE(id, name) = 1", "1:1", "values of one type"),
-        ("ENDS_WITH(name, uri)", "1:1", "literal"),
-        ("REPLACE(name, uri, 'x') = ''", "1:1", "literal as argument 2"),
-        ("REPLACE(name, 'x', NULL) = ''", "1:1", "literal as argument 3"),
-        ("SUBSTR(name, 1, -1) = ''", "1:1", "0 or more"),
-        ("contexts_ = 1", "1:1", "`contexts_` is no column"),
-        ("contexts_.id = 1", "1:1", "is no column"),
-        ("contexts_a.foo = 1", "1:1", "`contexts_a` has no field `foo`"),
-        ("contexts_a.id = 1 OR contexts_A.id = 2", "1:22", "spell it one way"),
-        ("contexts_a = 1", "1:1", "is no column"),
-        ("properties.``.int_value = 1", "1:12", "backtick"),
-        ("properties.`x.int_value = 1", "1:12", "backtick"),
-        ("/* id = 1", "1:1", "comment"),
-        ("id = 1 AND name LIKE 'x' ESCAPE '!'", "1:26", "found `ESCAPE`"),
-        ("é = 1", "1:1", "no meaning here"),
-        ("id = $1", "1:6", "no meaning here"),
-    ],
-)
-def test_a_refusal_says_what_and_where(text: str, where: str, words: str) -> None:
-    with pytest.raises(InvalidArgument) as refused:
-        parse_filter(A, text)
-    message = refused.value.message
-    assert message.startswith("Invalid `filter_query`: ")
-    assert message.endswith(f"[at {where}]")
-    assert words in message
-
-
-@pytest.mark.parametrize(
-    "text", ["id * 9223372036854775807 * 9223372036854775807 > 0", "ABS(-9223372036854775808) = id"]
-)
-def test_numbers_that_leave_their_range_are_no_driver_error(find: Find, text: str) -> None:
-    try:
-        assert set(find(A, text)) <= set(ALL)
-    except InvalidArgument as error:
-        assert "left the range" in error.message  # noqa: PT017 - databases differ, and both are right
-
-
-def test_text_reaches_the_database_encoded(facts: Store) -> None:
-    def shout(text: str) -> str:
-        return text.upper()
-
-    query = parse_filter(A, "name IN ('d1', 'x') OR custom_properties.upper.int_value = 7 AND name LIKE 'd%'")
-    compiled = compile_filter(query, facts.database.dialect.name, shout)
-    fixed = compiled.form.select(ARTIFACT.c.id).compile(dialect=facts.database.reader.dialect).params
-    values = [*fixed.values(), *compiled.values.values()]
-    texts = {
-        text for value in values for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)
-    }
-    assert texts == {"D1", "X", "UPPER", "D%"}
-
-
-def test_nothing_of_the_request_is_in_the_sql(facts: Store) -> None:
-    query = parse_filter(
-        A, "properties.`secret1`.int_value = 4711 AND contexts_secret2.name IN ('secret3') OR uri = 'secret4'"
-    )
-    form = compile_filter(query, facts.database.dialect.name, plain).form
-    sql = str(form.select(ARTIFACT.c.id).compile(dialect=facts.database.reader.dialect))
-    assert "secret" not in sql
-    assert "4711" not in sql
-
-
-@pytest.mark.parametrize(
-    ("text", "distinct"),
-    [
-        ("type = 'Model' AND properties.a.int_value = 1 AND custom_properties.b.int_value = 2", False),
-        ("contexts_a.id = 1 AND name = 'x'", False),
-        ("1 = contexts_a.id AND contexts_a.type = 'Run'", False),
-        ("contexts_a.id = 1 OR name = 'x'", True),
-        ("contexts_a.id = 1 AND contexts_b.name = 'x'", True),
-        ("events_0.execution_id = 1 AND events_0.type = INPUT", False),
-        ("events_0.execution_id = 1", True),
-        ("contexts_a.name = 'x'", True),
-        ("NOT contexts_a.id = 1", True),
-    ],
-)
-def test_distinct_only_where_a_node_may_repeat(text: str, distinct: bool) -> None:
-    assert compile_filter(parse_filter(A, text), "sqlite", plain).form.needs_distinct is distinct
-
-
-def test_a_repeated_filter_is_remembered() -> None:
-    first = parse_filter(A, "id = 1")
-    assert parse_filter(A, "id = 1") is first
-    assert parse_filter(E, "id = 1") is not first
-    assert compile_filter(first, "sqlite", plain) is compile_filter(first, "sqlite", plain)
-
-
-def test_filters_that_differ_in_literals_share_their_form() -> None:
-    def compiled(text: str) -> Compiled:
-        return compile_filter(parse_filter(A, text), "sqlite", plain)
-
-    one = compiled("properties.x.int_value = 1 AND name IN ('a', 'b')")
-    other = compiled("properties.x.int_value = 2 AND name IN ('c')")
-    assert one.form is other.form
-    assert list(other.values.values()) == [2, ["c"]]
-    assert one.form is not compiled("properties.y.int_value = 1 AND name IN ('a', 'b')").form
-    assert one.form is not compiled("properties.x.int_value = 1.5 AND name IN ('a', 'b')").form
-    assert one.form is not compiled("properties.x.int_value = 1 AND name NOT IN ('a', 'b')").form
-
-
-def test_a_shared_form_answers_each_filter(find: Find) -> None:
-    for number in (1, 2, 3, 99):
-        ids = [number] if number < 9 else []
-        assert find(A, f"properties.span.int_value = {number} OR id = 100") == ids
-        assert find(A, f"id IN ({number}, 100)") == ids
-        assert find(A, f"ENDS_WITH(uri, '{'/' * (number % 3)}{number}') AND id = {number}") == (
-            [number] if number in (1, 3) else []
-        )

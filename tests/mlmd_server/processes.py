@@ -1,0 +1,58 @@
+"""How tests speak with a server that runs, and look at its processes."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import grpc
+from mlmd_schemas.pb import metadata_store_pb2 as mlmd
+from mlmd_schemas.pb import metadata_store_service_pb2 as service
+from mlmd_schemas.pb import metadata_store_service_pb2_grpc as service_grpc
+
+from tests.mlmd_server.conftest import Authority, Certificate
+from tests.services.server import NO_PROXY, Server
+
+PUT_TYPE = "/ml_metadata.MetadataStoreService/PutArtifactType"
+
+
+def put_types(server: Server, count: int) -> list[int]:
+    """Make the artifact types T0, T1, ... over gRPC, or find them; return their ids."""
+    with server.channel() as channel:
+        stub = service_grpc.MetadataStoreServiceStub(channel)
+        requests = (service.PutArtifactTypeRequest(artifact_type=mlmd.ArtifactType(name=f"T{n}")) for n in range(count))
+        return [stub.PutArtifactType(request, timeout=30).type_id for request in requests]
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
+    """Wait until a condition holds."""
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until, "it did not come about"
+        time.sleep(0.02)
+
+
+def said(server: Server, line: str) -> bool:
+    """Whether a server printed this line."""
+    return line in server.stdout.read_text().splitlines()
+
+
+def processes_of(server: Server) -> list[int]:
+    """Return the ids of the processes that a server started."""
+    assert server.process is not None
+    path = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+    return [int(pid) for pid in path.read_text().split()]
+
+
+def launched(server: Server) -> None:
+    """Start a server whose health cannot be asked in plain text, and wait until it is ready."""
+    server.launch()
+    wait_for(lambda: said(server, "ready"), 60)
+
+
+def grpc_over_tls(server: Server, authority: Authority, client: Certificate | None = None) -> int:
+    """Ask for the artifact types over TLS, showing a client's certificate or none; return how many there are."""
+    shown = (None, None) if client is None else (client.key.read_bytes(), client.certificate.read_bytes())
+    credentials = grpc.ssl_channel_credentials(authority.ca.read_bytes(), *shown)
+    with grpc.secure_channel(f"localhost:{server.grpc_port}", credentials, options=[NO_PROXY]) as channel:
+        stub = service_grpc.MetadataStoreServiceStub(channel)
+        return len(stub.GetArtifactTypes(service.GetArtifactTypesRequest(), timeout=20).artifact_types)

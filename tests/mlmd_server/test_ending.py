@@ -1,0 +1,161 @@
+"""How the process ends: signals, calls in flight, and workers that die or are left alone."""
+
+import os
+import signal
+import sqlite3
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from mlmd_schemas.pb import metadata_store_pb2 as mlmd
+from mlmd_schemas.pb import metadata_store_service_pb2 as service
+from mlmd_schemas.pb import metadata_store_service_pb2_grpc as service_grpc
+
+from tests.mlmd_server.processes import PUT_TYPE, processes_of, put_types, said, wait_for
+from tests.services.server import Server
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_sigterm_lets_calls_in_flight_finish(tmp_path: Path, sqlite_url: str, workers: str) -> None:
+    """A write that waits for SQLite's lock when SIGTERM comes is answered, and its row is there afterwards."""
+    with Server(sqlite_url, tmp_path / "server", http=True, options=("--workers", workers)) as server:
+        put_types(server, 1)
+        blocker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+        blocker.execute("BEGIN IMMEDIATE")
+        answers: list[int] = []
+        caller = threading.Thread(
+            target=lambda: answers.append(
+                httpx.post(
+                    server.http_url + PUT_TYPE, json={"artifactType": {"name": "Late"}}, timeout=60, trust_env=False
+                ).status_code
+            )
+        )
+        with server.channel() as channel:
+            stub = service_grpc.MetadataStoreServiceStub(channel)
+            request = service.PutArtifactTypeRequest(artifact_type=mlmd.ArtifactType(name="Later"))
+            future = stub.PutArtifactType.future(request, timeout=60)
+            caller.start()
+            time.sleep(0.5)
+            process = server.process
+            assert process is not None
+            process.terminate()
+            time.sleep(0.5)
+            assert process.poll() is None
+            blocker.execute("COMMIT")
+            blocker.close()
+            assert future.result().type_id
+            caller.join(60)
+        assert answers == [200]
+        assert process.wait(60) == 0
+        server.process = None
+    names = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))
+    assert names.execute("SELECT count(*) FROM Type WHERE name IN ('Late', 'Later')").fetchone() == (2,)
+    names.close()
+
+
+def test_a_second_signal_does_not_wait(tmp_path: Path, sqlite_url: str) -> None:
+    for number, workers in enumerate(("1", "2")):
+        with Server(sqlite_url, tmp_path / f"server{number}", options=("--workers", workers)) as server:
+            put_types(server, 1)
+            blocker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+            blocker.execute("BEGIN IMMEDIATE")
+            with server.channel() as channel:
+                stub = service_grpc.MetadataStoreServiceStub(channel)
+                request = service.PutArtifactTypeRequest(artifact_type=mlmd.ArtifactType(name="Never"))
+                future = stub.PutArtifactType.future(request, timeout=60)
+                time.sleep(0.5)
+                process = server.process
+                assert process is not None
+                started = time.monotonic()
+                process.terminate()
+                time.sleep(0.3)
+                process.terminate()
+                process.wait(60)
+                assert time.monotonic() - started < 10
+                assert future.exception() is not None
+            server.process = None
+            blocker.execute("COMMIT")
+            blocker.close()
+
+
+def test_a_drain_has_an_end(tmp_path: Path, sqlite_url: str) -> None:
+    """A call that does not finish is given up after --drain-seconds, and nothing of it is written."""
+    path = sqlite_url.removeprefix("sqlite:///")
+    with (
+        Server(sqlite_url, tmp_path / "server", options=("--drain-seconds", "1")) as server,
+        server.channel() as channel,
+    ):
+        put_types(server, 1)
+        blocker = sqlite3.connect(path, isolation_level=None)
+        blocker.execute("BEGIN IMMEDIATE")
+        stub = service_grpc.MetadataStoreServiceStub(channel)
+        request = service.PutArtifactTypeRequest(artifact_type=mlmd.ArtifactType(name="Never"))
+        future = stub.PutArtifactType.future(request, timeout=60)
+        time.sleep(0.5)
+        started = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - started < 15
+        assert future.exception() is not None
+        blocker.execute("COMMIT")
+        assert blocker.execute("SELECT count(*) FROM Type WHERE name = 'Never'").fetchone() == (0,)
+        blocker.close()
+
+
+def test_a_deadline_that_passes_while_waiting_writes_nothing(running: Server, sqlite_url: str) -> None:
+    put_types(running, 1)
+    blocker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+    blocker.execute("BEGIN IMMEDIATE")
+    headers = {"connect-timeout-ms": "700"}
+    body = {"artifactType": {"name": "Never"}}
+    response = httpx.post(running.http_url + PUT_TYPE, json=body, headers=headers, timeout=60, trust_env=False)
+    blocker.execute("COMMIT")
+    assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
+    time.sleep(0.5)
+    assert blocker.execute("SELECT count(*) FROM Type WHERE name = 'Never'").fetchone() == (0,)
+    blocker.close()
+
+
+def test_workers_share_the_ports_and_metrics_add_them_up(tmp_path: Path, sqlite_url: str) -> None:
+    with Server(sqlite_url, tmp_path / "server", http=True, options=("--workers", "3")) as server:
+        wait_for(lambda: said(server, "ready"))
+        assert len(processes_of(server)) == 3
+        body = {"artifactType": {"name": "T"}}
+        for _ in range(30):
+            assert httpx.post(server.http_url + PUT_TYPE, json=body, trust_env=False).status_code == 200
+        pages = [httpx.get(server.http_url + "/metrics", trust_env=False).text for _ in range(10)]
+        total = (
+            'mlmd_calls_total{code="OK",method="ml_metadata.MetadataStoreService/PutArtifactType",wire="connect-json"}'
+        )
+        assert {line for page in pages for line in page.splitlines() if line.startswith(total)} == {f"{total} 30.0"}
+
+
+def test_a_worker_that_dies_is_replaced_and_the_others_go_on(tmp_path: Path, sqlite_url: str) -> None:
+    with Server(sqlite_url, tmp_path / "server", options=("--workers", "2")) as server:
+        wait_for(lambda: said(server, "ready"))
+        before = processes_of(server)
+        os.kill(before[0], signal.SIGKILL)
+        wait_for(lambda: len(processes_of(server)) == 2 and before[0] not in processes_of(server))
+        wait_for(server.serving)
+        assert before[1] in processes_of(server)
+        assert put_types(server, 3)
+        assert "ended with status -9" in server.stderr.read_text()
+
+
+def test_workers_do_not_outlive_their_parent(tmp_path: Path, sqlite_url: str) -> None:
+    with Server(sqlite_url, tmp_path / "server", options=("--workers", "2", "--drain-seconds", "2")) as server:
+        wait_for(lambda: said(server, "ready"))
+        workers = processes_of(server)
+        assert server.process is not None
+        os.kill(server.process.pid, signal.SIGKILL)
+        server.process.wait(10)
+        server.process = None
+        wait_for(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() and _alive(pid) for pid in workers))
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
