@@ -189,7 +189,7 @@ def test_reading_needs_no_mark(open_store: OpenStore, tmp_path: Path) -> None:
 def test_a_store_without_conditions(open_store: OpenStore, s3: S3Address, bucket: str) -> None:
     with FaultyHttp(s3.port) as proxy:
         blobs = S3Store(S3Settings(bucket, proxy.url, "us-east-1", s3.access_key, s3.secret_key))
-        proxy.plan(1, Fault.UNKNOWN, where=lambda request: request.startswith("PUT"))
+        proxy.plan(1, Fault.UNKNOWN, where=lambda request: request.method == "PUT")
         first = of(open_store("a.db"), blobs)
         upload(first)
     again = S3Store(S3Settings(bucket, s3.endpoint, "us-east-1", s3.access_key, s3.secret_key))

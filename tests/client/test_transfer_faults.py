@@ -21,7 +21,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from tests.client.places import artifact, every_artifact, read_files, stored, write_files
 from tests.services.ceph import S3Address
-from tests.services.http_faults import Fault, HttpFaults, Request, error
+from tests.services.faulty_http import Answer, Fault, FaultyHttp, Request, error
 from tests.services.server import Server
 
 PART = 5 << 20
@@ -31,9 +31,9 @@ HASTY = Patience(6, 0.01, 0.05)
 
 
 @pytest.fixture(scope="module")
-def proxied(s3: S3Address) -> Iterator[HttpFaults]:
+def proxied(s3: S3Address) -> Iterator[FaultyHttp]:
     """The proxy between clients and the object store."""
-    with HttpFaults(s3.port) as proxy:
+    with FaultyHttp(s3.port) as proxy:
         yield proxy
 
 
@@ -47,20 +47,20 @@ def bucket_of_all(s3_admin: Minio, worker_id: str) -> str:
 
 @pytest.fixture(scope="module")
 def server(
-    s3: S3Address, proxied: HttpFaults, bucket_of_all: str, tmp_path_factory: pytest.TempPathFactory
+    s3: S3Address, proxied: FaultyHttp, bucket_of_all: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
     """A server that signs requests for the proxy's address."""
     folder = tmp_path_factory.mktemp("server")
     credentials = {"AWS_ACCESS_KEY_ID": s3.access_key, "AWS_SECRET_ACCESS_KEY": s3.secret_key}
     options = ("--artifacts", f"s3://{bucket_of_all}", "--artifacts-endpoint", s3.endpoint)
-    public = ("--artifacts-public-endpoint", proxied.endpoint)
+    public = ("--artifacts-public-endpoint", proxied.url)
     started = Server(f"sqlite:///{folder}/m.db", folder, options=(*options, *public), environment=credentials)
     with started:
         yield started
 
 
 @pytest.fixture
-def proxy(proxied: HttpFaults) -> HttpFaults:
+def proxy(proxied: FaultyHttp) -> FaultyHttp:
     """The proxy, forwarding everything."""
     proxied.calm()
     return proxied
@@ -97,10 +97,10 @@ def check(store: Transport, uploaded: Uploaded, tmp_path: Path) -> None:
     assert read_files(tmp_path / "target") == CONTENTS
 
 
-def test_a_busy_store(store: Transport, proxy: HttpFaults, source: Path, tmp_path: Path) -> None:
+def test_a_busy_store(store: Transport, proxy: FaultyHttp, source: Path, tmp_path: Path) -> None:
     seen: set[str] = set()
 
-    def every_first_time(request: Request) -> Fault | None:
+    def every_first_time(request: Request) -> Answer | None:
         if piece(request) in seen:
             return None
         seen.add(piece(request))
@@ -113,7 +113,7 @@ def test_a_busy_store(store: Transport, proxy: HttpFaults, source: Path, tmp_pat
     assert all("authorization" not in request.headers for request in proxy.requests)
 
 
-def test_a_store_that_stays_busy(store: Transport, proxy: HttpFaults, source: Path, tmp_path: Path) -> None:
+def test_a_store_that_stays_busy(store: Transport, proxy: FaultyHttp, source: Path, tmp_path: Path) -> None:
     proxy.fault = lambda request: error(503, "SlowDown")
     with pytest.raises(CallError, match=r"busy or ill \(SlowDown\).*tried 6 times.*goes on where it was") as raised:
         sent(store, source)
@@ -127,11 +127,11 @@ def test_a_store_that_stays_busy(store: Transport, proxy: HttpFaults, source: Pa
 
 
 def test_requests_that_expired_are_signed_anew(
-    store: Transport, proxy: HttpFaults, source: Path, tmp_path: Path
+    store: Transport, proxy: FaultyHttp, source: Path, tmp_path: Path
 ) -> None:
     old: set[str] = set()
 
-    def refuse_the_first_signature(request: Request) -> Fault | None:
+    def refuse_the_first_signature(request: Request) -> Answer | None:
         if piece(request) in old:
             return None
         old.add(piece(request))
@@ -143,35 +143,35 @@ def test_requests_that_expired_are_signed_anew(
     check(store, uploaded, tmp_path)
 
 
-def test_bytes_that_are_damaged_on_their_way(store: Transport, proxy: HttpFaults, source: Path, tmp_path: Path) -> None:
-    proxy.fault = lambda request: Fault(flipped=True) if request.number in (1, 4) else None
+def test_bytes_that_are_damaged_on_their_way(store: Transport, proxy: FaultyHttp, source: Path, tmp_path: Path) -> None:
+    proxy.fault = lambda request: Fault.FLIPPED if request.number in (1, 4) else None
     uploaded = sent(store, source)
     proxy.calm()
-    proxy.fault = lambda request: Fault(damaged=True) if request.target.split("?")[0].endswith("/a") else None
+    proxy.fault = lambda request: Fault.DAMAGED if request.target.split("?")[0].endswith("/a") else None
     with pytest.raises(DamagedBytes, match="'a'"):
         download(store, uploaded.artifact_id, tmp_path / "never", prefix="a", patience=HASTY)
     proxy.calm()
-    proxy.fault = lambda request: Fault(damaged=True) if request.number == 1 else None
+    proxy.fault = lambda request: Fault.DAMAGED if request.number == 1 else None
     download(store, uploaded.artifact_id, tmp_path / "target", prefix="a", patience=HASTY)
     assert read_files(tmp_path / "target") == {"a": b"first"}
 
 
-def test_bytes_that_are_damaged_each_time(store: Transport, proxy: HttpFaults, source: Path) -> None:
-    proxy.fault = lambda request: Fault(flipped=True)
+def test_bytes_that_are_damaged_each_time(store: Transport, proxy: FaultyHttp, source: Path) -> None:
+    proxy.fault = lambda request: Fault.FLIPPED
     with pytest.raises(CallError, match=r"found other bytes in .*BadDigest"):
         sent(store, source)
 
 
-def test_a_store_that_forgets(store: Transport, proxy: HttpFaults, source: Path, tmp_path: Path) -> None:
-    proxy.fault = lambda request: Fault(200) if request.method == "PUT" and request.number in (2, 5, 6) else None
+def test_a_store_that_forgets(store: Transport, proxy: FaultyHttp, source: Path, tmp_path: Path) -> None:
+    proxy.fault = lambda request: Answer() if request.method == "PUT" and request.number in (2, 5, 6) else None
     check(store, sent(store, source), tmp_path)
     assert proxy.count("PUT") == PIECES + 3
 
 
 def test_a_file_that_changes_while_it_is_sent(
-    store: Transport, proxy: HttpFaults, source: Path, tmp_path: Path
+    store: Transport, proxy: FaultyHttp, source: Path, tmp_path: Path
 ) -> None:
-    def write_meanwhile(request: Request) -> Fault | None:
+    def write_meanwhile(request: Request) -> None:
         if request.method == "PUT" and "big.bin" in request.target and not proxy_done:
             proxy_done.append(True)
             content = CONTENTS["big.bin"]
@@ -187,7 +187,7 @@ def test_a_file_that_changes_while_it_is_sent(
     check(store, sent(store, source), tmp_path)
 
 
-def test_other_files_begin_another_upload(store: Transport, proxy: HttpFaults, source: Path) -> None:
+def test_other_files_begin_another_upload(store: Transport, proxy: FaultyHttp, source: Path) -> None:
     proxy.fault = lambda request: error(503, "SlowDown") if request.number > 2 else None
     with pytest.raises(CallError):
         sent(store, source)
@@ -210,7 +210,7 @@ upload(store, artifact(store), Path(sys.argv[2]), part_size=5 << 20, workers=1)
 
 
 def test_a_client_that_was_killed(
-    store: Transport, server: Server, proxy: HttpFaults, source: Path, tmp_path: Path
+    store: Transport, server: Server, proxy: FaultyHttp, source: Path, tmp_path: Path
 ) -> None:
     proxy.fault = lambda request: time.sleep(60) or None if request.number == 6 else None  # type: ignore[func-returns-value]
     command = [sys.executable, "-c", PROGRAM, server.target, str(source)]
@@ -229,9 +229,9 @@ def test_a_client_that_was_killed(
 
 
 def test_a_server_that_was_killed(
-    store: Transport, server: Server, proxy: HttpFaults, source: Path, tmp_path: Path
+    store: Transport, server: Server, proxy: FaultyHttp, source: Path, tmp_path: Path
 ) -> None:
-    def kill(request: Request) -> Fault | None:
+    def kill(request: Request) -> None:
         if request.method == "PUT" and request.number == 2:
             server.kill()
             server.launch()
@@ -248,10 +248,10 @@ def test_a_server_that_was_killed(
     check(store, uploaded, tmp_path)
 
 
-def test_clocks_apart(store: Transport, proxy: HttpFaults, source: Path) -> None:
+def test_clocks_apart(store: Transport, proxy: FaultyHttp, source: Path) -> None:
     late = formatdate(time.time() + 7200, usegmt=True)
 
-    def refuse(request: Request) -> Fault:
+    def refuse(request: Request) -> Answer:
         return error(403, "RequestTimeTooSkewed", date=late)
 
     proxy.fault = refuse
@@ -260,14 +260,14 @@ def test_clocks_apart(store: Transport, proxy: HttpFaults, source: Path) -> None
     assert refused.value.code == 9
 
 
-def test_a_signature_that_is_not_accepted(store: Transport, proxy: HttpFaults, source: Path) -> None:
+def test_a_signature_that_is_not_accepted(store: Transport, proxy: FaultyHttp, source: Path) -> None:
     proxy.fault = lambda request: error(403, "SignatureDoesNotMatch", date=formatdate(usegmt=True))
     with pytest.raises(CallError, match=r"does not accept the server's signature .*SignatureDoesNotMatch") as refused:
         sent(store, source)
     assert refused.value.code == 9
 
 
-def test_a_store_that_is_away(store: Transport, server: Server, proxied: HttpFaults, source: Path) -> None:
+def test_a_store_that_is_away(store: Transport, server: Server, proxied: FaultyHttp, source: Path) -> None:
     proxied.calm()
     port, proxied.target = proxied.target, 1
     try:
@@ -278,14 +278,14 @@ def test_a_store_that_is_away(store: Transport, server: Server, proxied: HttpFau
     assert refused.value.code == 14
 
 
-def test_no_bucket(store: Transport, proxy: HttpFaults, source: Path, s3_admin: Minio, bucket_of_all: str) -> None:
+def test_no_bucket(store: Transport, proxy: FaultyHttp, source: Path, s3_admin: Minio, bucket_of_all: str) -> None:
     proxy.fault = lambda request: error(404, "NoSuchBucket")
     with pytest.raises(CallError, match=r"bucket for .* is not at http://127\.0\.0\.1") as refused:
         sent(store, source)
     assert refused.value.code == 9
 
 
-def test_a_full_store(store: Transport, proxy: HttpFaults, source: Path) -> None:
+def test_a_full_store(store: Transport, proxy: FaultyHttp, source: Path) -> None:
     proxy.fault = lambda request: error(507, "XMinioStorageFull")
     with pytest.raises(CallError, match="is full") as refused:
         sent(store, source)

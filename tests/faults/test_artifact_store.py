@@ -6,12 +6,15 @@ not there.
 
 import contextlib
 import random
+import re
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import urllib3
@@ -38,12 +41,14 @@ from tests.artifact_store.uploads import FIVE, artifact, begin, send, upload_fil
 from tests.conftest import StartServer
 from tests.metadata_store.calls import Calls
 from tests.services.ceph import S3Address
-from tests.services.faulty_http import Fault, FaultyHttp
-from tests.services.server import PROGRAMS
+from tests.services.faulty_http import Fault, FaultyHttp, Request
+from tests.services.server import PROGRAMS, Server
 
 CONTENTS = {"model.bin": random.Random(3).randbytes(FIVE + 1000), "notes/ü.txt": b"short", "empty": b""}
 FILES = [upload_file(path, content, FIVE if len(content) > FIVE else 0) for path, content in CONTENTS.items()]
 PATIENCE = 4
+COMMITS = 12
+"""More than one has requests."""
 
 
 @pytest.fixture
@@ -129,7 +134,9 @@ def nothing_is_left_over(requests: Requests, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.parametrize(
-    "fault", [fault for fault in Fault if fault not in (Fault.HELD, Fault.UNKNOWN)], ids=lambda fault: fault.name
+    "fault",
+    [Fault.REFUSED, Fault.LOST, Fault.SHORT, Fault.INTERNAL, Fault.SLOW_DOWN],
+    ids=lambda fault: fault.name,
 )
 def test_any_request_may_go_wrong(
     fault: Fault, store: Store, proxy: FaultyHttp, s3: S3Address, bucket: str, monkeypatch: pytest.MonkeyPatch
@@ -209,38 +216,64 @@ def test_verification_takes_an_ill_store_for_no_verdict(
 def test_the_server_is_killed_at_any_request_of_a_commit(
     sqlite_url: str, start_server: StartServer, proxy: FaultyHttp, s3: S3Address, bucket: str, store: Store
 ) -> None:
+    """Of many commits under way each waits at another of its requests when the server is killed."""
     credentials = {"AWS_ACCESS_KEY_ID": s3.access_key, "AWS_SECRET_ACCESS_KEY": s3.secret_key}
     where = ("--artifacts", f"s3://{bucket}/p", "--artifacts-endpoint", proxy.url)
     server = start_server(sqlite_url, http=True, options=where, environment=credentials)
     requests = Requests(Artifacts(store, over(proxy, s3, bucket)))
-    count = 0
-    for at in range(1, 40):
-        artifact_id = requests.artifacts.begin_upload(begin(store, *FILES)).artifact_id
+    made = [requests.artifacts.begin_upload(begin(store, *FILES)).artifact_id for _ in range(COMMITS)]
+    for artifact_id in made:
         assert set(send(requests, artifact_id, CONTENTS)) == {200}
-        proxy.calm()
-        proxy.plan(at, Fault.HELD)
-        body = f'{{"artifactId": "{artifact_id}"}}'.encode()
-        asking = subprocess.Popen(
-            ["curl", "-s", "-H", "content-type: application/json", "--data", body.decode(),
-             f"{server.http_url}/mlmd.v1.ArtifactStore/CommitUpload"],
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        while not proxy.held.wait(0.05) and asking.poll() is None:
-            pass
-        was_held = proxy.held.is_set()
-        if was_held:
-            server.kill()
-        proxy.release()
+    holding = HeldCommits(made)
+    proxy.calm()
+    proxy.fault = holding
+    askings = {artifact_id: ask_to_commit(server, artifact_id) for artifact_id in made}
+    while not all(one in holding.held or asking.poll() is not None for one, asking in askings.items()):
+        time.sleep(0.02)
+    held = sorted(holding.held)
+    server.kill()
+    proxy.calm()
+    for asking in askings.values():
         asking.wait(60)
-        if not was_held:
-            break
-        count += 1
-        server.start()
-        assert sound(requests, CONTENTS, after=artifact_id - 1) == {artifact_id: pb.Artifact.PENDING}
-        requests.artifacts.commit_upload(artifact_id)
-        assert sound(requests, CONTENTS, after=artifact_id - 1) == {artifact_id: pb.Artifact.LIVE}
-    assert count >= 3
-    assert list(sound(requests, CONTENTS).values()).count(pb.Artifact.LIVE) >= count
+    assert made[: len(held)] == held, "a commit that has no such request ended"
+    assert 5 <= len(held) < COMMITS
+    server.start()
+    states = sound(requests, CONTENTS)
+    assert {one for one in made if states[one] == pb.Artifact.PENDING} == set(held)
+    assert {one for one in made if states[one] == pb.Artifact.LIVE} == set(made) - set(held)
+    for artifact_id in held:
+        assert ask_to_commit(server, artifact_id).wait(60) == 0
+    assert set(sound(requests, CONTENTS).values()) == {pb.Artifact.LIVE}
+
+
+class HeldCommits:
+    """Holds the first request of the first artifact's commit, the second of the second's, and so on."""
+
+    def __init__(self, artifact_ids: list[int]) -> None:
+        self.held: set[int] = set()
+        self._places = {one: place for place, one in enumerate(artifact_ids, 1)}
+        self._counts = dict.fromkeys(artifact_ids, 0)
+        self._lock = threading.Lock()
+
+    def __call__(self, request: Request) -> Fault | None:
+        found = re.search(r"system\.Model/_/(\d+)/", unquote(request.target))
+        if found is None:  # whose the place is
+            return None
+        artifact_id = int(found[1])
+        with self._lock:
+            self._counts[artifact_id] += 1
+            if self._counts[artifact_id] != self._places[artifact_id]:
+                return None
+            self.held.add(artifact_id)
+        return Fault.HELD
+
+
+def ask_to_commit(server: Server, artifact_id: int) -> subprocess.Popen[bytes]:
+    """Begin to ask a server for a commit; the exit status is 0 when it is done."""
+    url = f"{server.http_url}/mlmd.v1.ArtifactStore/CommitUpload"
+    body = f'{{"artifactId": "{artifact_id}"}}'
+    command = ["curl", "-sf", "-H", "content-type: application/json", "--data", body, url]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
 
 def killed_after(command: list[str], folder: Path, seconds: float) -> int:

@@ -1,21 +1,27 @@
-"""A reverse proxy that breaks HTTP where a test wants it broken: between a server of ours and an object store.
+"""A reverse proxy that breaks HTTP where a test wants it broken: between an object store and whoever talks to it.
 
     with FaultyHttp(s3.port) as proxy:
-        proxy.plan(3, Fault.UNAVAILABLE)      # the third request from here on gets a 503
-        ...                                   # a client on `proxy.url`
+        proxy.plan(3, Fault.INTERNAL)      # the third request from here on gets a 500
+        proxy.fault = lambda request: error(503, "SlowDown") if request.number % 2 else None
+        ...                                # a client on `proxy.url`
 
-Signatures stay valid, because the Host header goes on as it came.
+Signatures stay valid, because the headers go on as they came, the Host among them.
 """
 
+import contextlib
 import http.client
 import http.server
 import socket
 import struct
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from types import TracebackType
 from typing import Self
+
+_HOP_BY_HOP = ("connection", "expect", "transfer-encoding")
+_HELD_SECONDS = 60
 
 
 class Fault(Enum):
@@ -28,26 +34,59 @@ class Fault(Enum):
     SLOW_DOWN = "503 SlowDown, and the store sees nothing of it"
     UNKNOWN = "501 NotImplemented, and the store sees nothing of it"
     HELD = "the request waits until `release`"
+    FLIPPED = "the first byte of the request's body reaches the store changed"
+    DAMAGED = "the first byte of the answer's body arrives changed"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered in the store's place."""
+
+    status: int = 200
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as the proxy sees it, numbered from 1 among those of its method."""
+
+    method: str
+    target: str
+    number: int
+    headers: Mapping[str, str]
+
+
+Choice = Callable[[Request], Fault | Answer | None]
+"""What becomes of a request; None: it goes on as it came."""
+
+
+def error(status: int, code: str, **headers: str) -> Answer:
+    """Return an error as S3 says it."""
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>as the test wants</Message></Error>".encode()
+    said = {"content-type": "application/xml"} | {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status, body, said)
 
 
 _ERRORS = {
-    Fault.INTERNAL: (500, "InternalError"),
-    Fault.SLOW_DOWN: (503, "SlowDown"),
-    Fault.UNKNOWN: (501, "NotImplemented"),
+    Fault.INTERNAL: error(500, "InternalError"),
+    Fault.SLOW_DOWN: error(503, "SlowDown"),
+    Fault.UNKNOWN: error(501, "NotImplemented"),
 }
 
 
 class FaultyHttp:
-    """Forwards requests to a port of 127.0.0.1; one fault at a time."""
+    """Forwards requests to a port of 127.0.0.1 but for those for which `fault` says something else."""
 
     def __init__(self, target: int) -> None:
+        """Take the port; `with` starts it."""
         self.target = target
-        self.requests: list[str] = []
+        self.fault: Choice = _none
+        self.requests: list[Request] = []
         self.held = threading.Event()
+        """Set when a request waits."""
         self._release = threading.Event()
         self._lock = threading.Lock()
-        self._plan: tuple[int, Fault, int] | None = None
-        self._where: Callable[[str], bool] = lambda request: True
         proxy = self
 
         class Handler(_Handler):
@@ -58,40 +97,50 @@ class FaultyHttp:
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
-    def plan(self, at: int, fault: Fault, times: int = 1, where: Callable[[str], bool] = lambda request: True) -> None:
+    def plan(
+        self, at: int, fault: Fault, times: int = 1, where: Callable[[Request], bool] = lambda request: True
+    ) -> None:
         """Let the `at`-th request from here on (1: the next) for which `where` holds, and `times` in all, go wrong."""
-        with self._lock:
-            self._plan, self._where = (at, fault, times), where
         self.held.clear()
-        self._release.clear()
+        count, lock = iter(range(1, 1 << 31)), threading.Lock()
+
+        def choose(request: Request) -> Fault | None:
+            with lock:
+                return fault if where(request) and at <= next(count) < at + times else None
+
+        self.fault = choose
 
     def calm(self) -> None:
-        """Forget the plan and the requests."""
+        """Forward everything from here on, and forget what was asked."""
+        self.fault = _none
         with self._lock:
-            self._plan, self.requests = None, []
-        self._release.set()
+            self.requests = []
+        self.held.clear()
+        self.release()
 
     def release(self) -> None:
-        """Let the request that is held go on."""
-        self._release.set()
+        """Let the requests that are held go on."""
+        released, self._release = self._release, threading.Event()
+        released.set()
 
-    def due(self, request: str) -> Fault | None:
-        """Note a request, `METHOD /path`, and return what is to become of it."""
+    def count(self, method: str) -> int:
+        """Return how many requests of a method came."""
         with self._lock:
+            return sum(request.method == method for request in self.requests)
+
+    def seen(self, method: str, target: str, headers: Mapping[str, str]) -> Fault | Answer | None:
+        """Note a request and return what is to become of it."""
+        with self._lock:
+            number = 1 + sum(request.method == method for request in self.requests)
+            request = Request(method, target, number, headers)
             self.requests.append(request)
-            if self._plan is None or not self._where(request):
-                return None
-            at, fault, times = self._plan
-            if at > 1:
-                self._plan = (at - 1, fault, times)
-                return None
-            self._plan = (1, fault, times - 1) if times > 1 else None
-            return fault
+        return self.fault(request)
 
     def hold(self) -> None:
         """Wait until the request may go on."""
+        released = self._release
         self.held.set()
-        self._release.wait(60)
+        released.wait(_HELD_SECONDS)
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -105,50 +154,62 @@ class FaultyHttp:
         self._server.server_close()
 
 
+def _none(_request: Request) -> None:
+    """Forward everything."""
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     owner: FaultyHttp
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing."""
+
+    def handle(self) -> None:
+        """Serve a connection; clients that are cut off or killed are what is wanted here."""
+        with contextlib.suppress(ConnectionError):
+            super().handle()
+
+    def _serve(self) -> None:
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        fault = self.owner.seen(self.command, self.path, headers)
+        with self._cut_when_it_fails():
+            if fault is Fault.REFUSED:
+                self._cut()
+                return
+            body = self._body()
+            if isinstance(fault, Fault) and fault in _ERRORS:
+                fault = _ERRORS[fault]
+            if isinstance(fault, Answer):
+                self._say(fault.status, fault.headers, fault.body, str(len(fault.body)))
+                return
+            if fault is Fault.HELD:
+                self.owner.hold()
+            self._forward(fault, _flip(body) if fault is Fault.FLIPPED else body)
+
+    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _serve
+
+    @contextlib.contextmanager
+    def _cut_when_it_fails(self) -> Iterator[None]:
+        """End the connection when the server behind is away or the client left: nobody is to wait for an answer."""
+        try:
+            yield
+        except (OSError, http.client.HTTPException):
+            self.close_connection = True
 
     def _cut(self) -> None:
         self.close_connection = True
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.connection.close()
 
-    def _forward(self) -> None:
-        fault = self.owner.due(f"{self.command} {self.path}")
-        size = int(self.headers.get("content-length") or 0)
-        if fault is Fault.REFUSED:
-            self._cut()
-            return
-        body = self._body(size)
-        if fault in _ERRORS:
-            self._refuse(*_ERRORS[fault])
-            return
-        if fault is Fault.HELD:
-            self.owner.hold()
-        connection = http.client.HTTPConnection("127.0.0.1", self.owner.target, timeout=60)
-        connection.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
-        for name, value in self.headers.items():
-            if name.lower() not in ("connection", "expect", "transfer-encoding"):
-                connection.putheader(name, value)
-        connection.endheaders(body)
-        answer = connection.getresponse()
-        content = answer.read()
-        connection.close()
-        if fault is Fault.LOST:
-            self._cut()
-            return
-        self._answer(answer, content, len(content) // 2 if fault is Fault.SHORT else len(content))
-
-    def _body(self, size: int) -> bytes:
-        if self.headers.get("expect", "").lower() == "100-continue":
-            self.send_response_only(100)
-            self.end_headers()
+    def _body(self) -> bytes:
         if self.headers.get("transfer-encoding", "").lower() != "chunked":
-            return self.rfile.read(size)
+            size = int(self.headers.get("content-length") or 0)
+            body = self.rfile.read(size)
+            if len(body) < size:
+                raise OSError("the client ended early")
+            return body
         pieces = []
         while length := int(self.rfile.readline().split(b";")[0], 16):
             pieces.append(self.rfile.read(length))
@@ -156,28 +217,39 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.rfile.readline()
         return b"".join(pieces)
 
-    def _refuse(self, status: int, code: str) -> None:
-        content = f"<?xml version='1.0'?><Error><Code>{code}</Code></Error>".encode()
-        self.send_response(status)
-        self.send_header("content-length", str(len(content)))
-        self.send_header("content-type", "application/xml")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
-
-    def _answer(self, answer: http.client.HTTPResponse, content: bytes, sent: int) -> None:
-        self.send_response_only(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() not in ("connection", "transfer-encoding", "content-length"):
-                self.send_header(name, value)
-        whole = answer.getheader("content-length", "0") if self.command == "HEAD" else str(len(content))
-        self.send_header("content-length", whole)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content[:sent])
+    def _forward(self, fault: Fault | None, body: bytes) -> None:
+        upstream = http.client.HTTPConnection("127.0.0.1", self.owner.target, timeout=60)
+        with contextlib.closing(upstream):
+            upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
+            for name, value in self.headers.items():
+                if name.lower() not in _HOP_BY_HOP:
+                    upstream.putheader(name, value)
+            upstream.endheaders(body)
+            answer = upstream.getresponse()
+            content = answer.read()
+        if fault is Fault.LOST:
+            self._cut()
+            return
+        if fault is Fault.DAMAGED:
+            content = _flip(content)
+        size = answer.getheader("content-length", "0") if self.command == "HEAD" else str(len(content))
+        sent = len(content) // 2 if fault is Fault.SHORT else len(content)
+        self._say(answer.status, dict(answer.getheaders()), content[:sent], size)
         if sent < len(content):
-            self.wfile.flush()
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
 
-    do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = _forward
+    def _say(self, status: int, headers: Mapping[str, str], content: bytes, size: str) -> None:
+        self.send_response_only(status)
+        for name, value in headers.items():
+            if name.lower() not in (*_HOP_BY_HOP, "content-length"):
+                self.send_header(name, value)
+        self.send_header("content-length", size)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+            self.wfile.flush()
+
+
+def _flip(content: bytes) -> bytes:
+    return bytes([content[0] ^ 1]) + content[1:] if content else content
