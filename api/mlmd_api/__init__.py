@@ -1,0 +1,1 @@
+"""What the server answers on every wire: gRPC, gRPC-Web, Connect, REST and GraphQL over one dispatch of calls."""

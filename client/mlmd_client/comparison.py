@@ -163,6 +163,7 @@ class Comparison:
         return Drawing(series_svg(lines, name, "step", name))
 
     def __str__(self) -> str:
+        """The metrics as a table of plain text."""
         return str(self.table())
 
     __repr__ = __str__

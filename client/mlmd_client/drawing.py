@@ -50,12 +50,15 @@ class Drawings:
         self._drawn = dict(drawn)
 
     def __len__(self) -> int:
+        """The number of drawings."""
         return len(self._drawn)
 
     def __iter__(self) -> Iterator[str]:
+        """Go through the names."""
         return iter(self._drawn)
 
     def __getitem__(self, name: str) -> Drawing:
+        """The drawing of this name; raises KeyError for another."""
         return self._drawn[name]
 
     def _repr_html_(self) -> str:

@@ -312,6 +312,7 @@ class Run(RunMetrics, RunArtifacts):
     # --- with ---------------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
+        """Start it, and make it the run that this code, and processes started here, are in; raises as `start` does."""
         try:
             self.start()
         except KeyboardInterrupt as error:
@@ -330,6 +331,7 @@ class Run(RunMetrics, RunArtifacts):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """End it: COMPLETE, CANCELED by an interrupt or a cancelled task, or FAILED with what left the block."""
         if self._reset is not None:
             _CURRENT.reset(self._reset)
         if self._told_environment and os.environ.get(RUN_VARIABLE) == self.environment[RUN_VARIABLE]:
@@ -347,6 +349,7 @@ class Run(RunMetrics, RunArtifacts):
             self.finish("FAILED", told(error))
 
     async def __aenter__(self) -> Self:
+        """Start it as `with` does, in a thread, so that other tasks go on; only this task is in the run."""
         import asyncio  # slow to import, and whoever is here has it
 
         gone = threading.Event()
@@ -367,6 +370,7 @@ class Run(RunMetrics, RunArtifacts):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """End it as `with` does, in a thread."""
         if self._reset is not None:
             _CURRENT.reset(self._reset)
             self._reset = None

@@ -369,11 +369,13 @@ class Store(Questions):
         self.service.transport.close()
 
     def __enter__(self) -> Self:
+        """Return the store itself; the block's end closes it."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        """Close it, whatever ended the block."""
         self.close()
 
     def __repr__(self) -> str:

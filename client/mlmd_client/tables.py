@@ -30,12 +30,15 @@ class Table:
         self.title = title
 
     def __len__(self) -> int:
+        """The number of rows."""
         return len(self.rows)
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Go through the rows; each is a dict by columns."""
         return iter(self.rows)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
+        """The row at a place, from 0; raises IndexError beyond the last."""
         return self.rows[index]
 
     def column(self, name: str) -> list[Any]:
@@ -75,6 +78,7 @@ class Table:
         )
 
     def __str__(self) -> str:
+        """The rows in columns of plain text, long tables and long cells cut."""
         cells = [self.columns, *([shown(row.get(name)) for name in self.columns] for row in self.rows[:_MOST_SHOWN])]
         cells = [[_cut(cell) for cell in row] for row in cells]
         widths = [max(len(row[place]) for row in cells) for place in range(len(self.columns))]

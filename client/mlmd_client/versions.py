@@ -249,6 +249,7 @@ class Version:
         return f"<{self.type} {self.ref}{' ' + ', '.join(self.aliases) if self.aliases else ''} {self.url}>"
 
     def __fspath__(self) -> str:
+        """Return `path` for `open`, `os` and `pathlib`: the files are fetched if they are not here yet."""
         return str(self.path)
 
     def _repr_html_(self) -> str:

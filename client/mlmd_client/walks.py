@@ -227,9 +227,11 @@ class Graph:
         return Drawing(self.export("svg"))
 
     def __len__(self) -> int:
+        """The number of nodes."""
         return len(self.nodes)
 
     def __str__(self) -> str:
+        """The nodes as a table of plain text, and whether there are more."""
         more = "" if self.is_complete else "\n… and more, beyond the limits of this walk"
         return f"{self.table()}{more}"
 

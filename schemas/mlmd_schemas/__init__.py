@@ -1,0 +1,1 @@
+"""What the other packages agree on: messages, tables, errors, and who calls."""
