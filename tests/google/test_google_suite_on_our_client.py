@@ -3,7 +3,6 @@
 On the oldest and the newest protobuf and on every Python of the machine, over gRPC and in one process.
 """
 
-import subprocess
 import tomllib
 from pathlib import Path
 
@@ -11,43 +10,22 @@ import pytest
 
 from tests.google import suite
 from tests.google.test_google_suite import BROKEN_IN_THE_WHEEL, MARKED_XFAIL
+from tests.packaging import environments
+from tests.packaging.environments import EVERYWHERE, ROOT
 from tests.reference import client
 from tests.services.missing import missing
 from tests.services.server import Server
 
 pytestmark = pytest.mark.reference
-ROOT = Path(__file__).resolve().parents[2]
 PASSED_IN_ONE_PROCESS = 108
 """106 of the store and 2 of the types."""
-WHAT_IS_THERE = """
-import importlib.util, sys, google.protobuf
-print("{0.major}.{0.minor}".format(sys.version_info), google.protobuf.__version__.partition(".")[0],
-    importlib.util.find_spec("ml_metadata"))
-"""
 
 
 def environment_of(protobuf: str, python: str) -> Path:
-    """Return an environment's interpreter; skips where the machine does not have that Python."""
+    """Return an environment's interpreter, where Google's suite is to be had too."""
     if (sentence := client.absence()) is not None:
         missing(sentence)
-    found = ROOT / ".envs" / f"protobuf{protobuf}-{python}" / "bin" / "python"
-    if not found.exists():
-        looked = subprocess.run([ROOT / "environments" / "interpreter", python], capture_output=True)
-        missing(
-            f"there is no environment of Python {python} with protobuf {protobuf}: make it with `make environments`",
-            tolerated=looked.returncode != 0,
-        )
-    done = subprocess.run([found, "-I", "-c", WHAT_IS_THERE], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [python, protobuf, "None"]
-    return found
-
-
-EVERYWHERE = [
-    pytest.param(protobuf, python, id=f"protobuf{protobuf}-python{python}")
-    for protobuf in ("4", "7")
-    for python in ("3.11", "3.12", "3.13", "3.14")
-    if (protobuf, python) != ("4", "3.14")  # whose compiled part Python 3.14 does not load any more
-]
+    return environments.environment_of(protobuf, python)
 
 
 @pytest.mark.parametrize(("protobuf", "python"), EVERYWHERE)
@@ -78,6 +56,6 @@ def test_the_environments_have_what_the_package_needs(protobuf: str) -> None:
     ours = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     file = ROOT / "environments" / f"protobuf{protobuf}" / "pyproject.toml"
     theirs = tomllib.loads(file.read_text())["project"]["dependencies"]
-    needed = {*ours["dependencies"], *ours["optional-dependencies"]["server"]}
+    needed = {*ours["dependencies"], *ours["optional-dependencies"]["server"], *ours["optional-dependencies"]["cli"]}
     absent = {line for line in needed - set(theirs) if not line.startswith("protobuf")}
     assert not absent, f"add them to {file} and run `uv lock --project {file.parent}`"

@@ -12,6 +12,8 @@ from mlmd_client import metadata_store
 from mlmd_client.metadata_store import errors, mlmd_types
 from mlmd_schemas.pb import metadata_store_pb2, metadata_store_service_pb2
 
+from tests.packaging import wheels
+from tests.packaging.environments import environment_of
 from tests.reference import client as reference
 from tests.services.missing import missing
 
@@ -162,3 +164,76 @@ def test_both_libraries_live_in_one_process(
     command = [str(reference.PYTHON), "-I", "-c", BESIDE, order, host, port, *SOURCES]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
     assert done.stdout.strip() == "both", done.stderr
+
+
+EMBEDDED_BESIDE = """
+import sys, threading
+sys.path[:0] = sys.argv[2:3]
+sys.path += sys.argv[3:]
+def ours_first():
+    import mlmd_client.compat.ml_metadata as ours
+    mine = ours.MetadataStore(ours.proto.ConnectionConfig(sqlite={"filename_uri": "ours.db"}))
+    mine.get_artifact_types()
+    import ml_metadata as theirs
+    return ours, mine, theirs
+def theirs_first():
+    import ml_metadata as theirs
+    theirs.MetadataStore(theirs.proto.ConnectionConfig(fake_database={})).get_artifact_types()
+    import mlmd_client.compat.ml_metadata as ours
+    mine = ours.MetadataStore(ours.proto.ConnectionConfig(sqlite={"filename_uri": "ours.db"}))
+    return ours, mine, theirs
+ours, mine, theirs = ours_first() if sys.argv[1] == "ours first" else theirs_first()
+there = theirs.MetadataStore(theirs.proto.ConnectionConfig(sqlite={"filename_uri": "theirs.db", "connection_mode": 3}))
+assert type(mine) is not type(there)
+
+def fill(store, module, count):
+    kind = store.put_artifact_type(module.proto.ArtifactType(name="Data", properties={"n": 1}))
+    for number in range(count):
+        artifact = module.proto.Artifact(type_id=kind, name=f"a{number}")
+        artifact.properties["n"].int_value = number
+        store.put_artifacts([artifact])
+threads = [threading.Thread(target=fill, args=each) for each in ((mine, theirs, 60), (there, ours, 60))]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert [a.name for a in mine.get_artifacts()] == [a.name for a in there.get_artifacts()] == [f"a{n}" for n in range(60)]
+for store, module in ((mine, ours), (there, theirs)):
+    try:
+        store.put_artifacts([theirs.proto.Artifact(type_id=99)])
+    except module.errors.NotFoundError as error:
+        assert error.error_code == 5
+
+# The facts of one library are the other's, when it has closed them.
+mine.close()
+del there
+theirs_on_ours = theirs.MetadataStore(theirs.proto.ConnectionConfig(sqlite={"filename_uri": "ours.db"}))
+assert len(theirs_on_ours.get_artifacts()) == 60
+fill(theirs_on_ours, ours, 0)
+del theirs_on_ours
+ours_on_theirs = ours.MetadataStore(ours.proto.ConnectionConfig(sqlite={"filename_uri": "theirs.db"}))
+assert [a.properties["n"].int_value for a in ours_on_theirs.get_artifacts()] == list(range(60))
+ours_on_theirs.close()
+
+from mlmd_client import Store
+with Store("./store") as store:
+    with store.run("a/b", capture=False) as run:
+        run.metrics(auc=0.5)
+        run.log_model("m", {"w": 1})
+    assert store["m@1"].load() == {"w": 1}
+print("both")
+"""
+
+
+@pytest.mark.reference
+@pytest.mark.parametrize("order", ["ours first", "theirs first"])
+def test_a_store_in_this_process_lives_beside_googles_extension(
+    order: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    if (sentence := reference.absence()) is not None:
+        missing(sentence)
+    ours = wheels.unpack(wheels.build(tmp_path_factory.mktemp("wheel")))
+    # What the store needs to be in the process, installed for the same Python and the same protobuf.
+    (needed,) = environment_of("4", "3.11").parents[1].glob("lib/python*/site-packages")
+    command = [str(reference.PYTHON), "-I", "-X", "faulthandler", "-c", EMBEDDED_BESIDE, order, str(ours), str(needed)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=240)
+    assert (done.returncode, done.stdout.strip()) == (0, "both"), done.stderr
+    assert "Fatal" not in done.stderr
