@@ -39,6 +39,28 @@ def is_watched(stream: TextIO) -> bool:
     return stream.isatty() or "ipykernel" in sys.modules
 
 
+def fitted(label: str, drawn: str, columns: int) -> str:
+    """Return label and bar as one line that a terminal does not wrap: one that wraps is not drawn over any more.
+
+    >>> fitted("models:/fraud@champion", " ████  80 %", 24)
+    'models:/fra… ████  80 %'
+    >>> fitted("churn", " ████  80 %", 0)
+    'churn ████  80 %'
+    """
+    room = columns - 1 - len(drawn)
+    if not columns or len(label) <= room:
+        return label + drawn
+    return (f"{label[: room - 1]}…{drawn}" if room > 1 else drawn.lstrip())[: columns - 1]
+
+
+def _columns(stream: TextIO) -> int:
+    """Return how wide a terminal is, 0 for what is none or does not say."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns
+    except (OSError, ValueError):
+        return 0
+
+
 class ProgressBar:
     """Shows how far a transfer is, once it has taken half a second; a callback for `upload` and `download`.
 
@@ -71,11 +93,12 @@ class ProgressBar:
         share = progress.bytes_done / progress.bytes_total if progress.bytes_total else 1.0
         share = min(1.0, max(0.0, share))
         filled = round(share * _WIDTH)
-        line = (
-            f"{self._label} {'█' * filled}{'·' * (_WIDTH - filled)} {share * 100:3.0f} %  "
+        drawn = (
+            f" {'█' * filled}{'·' * (_WIDTH - filled)} {share * 100:3.0f} %  "
             f"{human_bytes(progress.bytes_done)} of {human_bytes(progress.bytes_total)}, "
             f"{progress.files_done} of {progress.files_total} files"
         )
+        line = fitted(self._label, drawn, _columns(self.stream))
         self.stream.write("\r" + line.ljust(self._length))
         self.stream.flush()
         self._length = len(line)
