@@ -1,0 +1,119 @@
+"""Completion as people have it: the script in a real shell on a terminal, and the Tab key."""
+
+import os
+import pty
+import select
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from tests.services.missing import HINT, missing
+
+SHELLS = {
+    "bash": ["bash", "--norc", "--noprofile", "-i"],
+    "zsh": ["zsh", "-f", "-i"],
+}
+SETUP = {
+    "bash": 'PS1=; bind "set enable-bracketed-paste off"; bind "set show-all-if-ambiguous on"',
+    "zsh": "PS1=; unset zle_bracketed_paste; autoload -Uz compinit; compinit -u -D; bindkey -e",
+}
+LONGEST_SECONDS = 120.0
+START_OF_LINE, TAB = "\x01", "\t"
+
+
+class Shell:
+    """An interactive shell on a terminal of its own."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self._name = name
+        self._master, slave = pty.openpty()
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {"PATH": path, "HOME": str(folder), "TERM": "xterm", "LANG": "C.UTF-8", "COLUMNS": "200"}
+        self._process = subprocess.Popen(
+            SHELLS[name], cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
+        )
+        os.close(slave)
+        self._seen = ""
+        self._count = 0
+
+    def say(self, line: str) -> str:
+        """Type a line, press Return, and return what came until it was done."""
+        self._count += 1
+        mark = f"done-{self._count}-"
+        began = len(self._seen)
+        self._type(f"{line}\n")
+        self._type(f"echo {mark[:4]}'{mark[4:]}'\n")  # apart, so that the line as it is typed is not the mark
+        self._wait(mark)
+        return self._seen[began:]
+
+    def completed(self, typed: str) -> str:
+        """Type the beginning of a command, press Tab, and return the command line as the shell has it then."""
+        self._count += 1
+        first, last = f"<{self._count}:", f":{self._count}>"
+        self._type(f"{typed}{TAB}")
+        self._type(f"{START_OF_LINE}print_line '{first[0]}''{first[1:]}' ")
+        self._type("\x05 '" + last[0] + "''" + last[1:] + "'\n")
+        self._wait(last)
+        found = self._seen.rpartition(first)[2]
+        return found.partition(last)[0].strip()
+
+    def _type(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def _wait(self, mark: str) -> None:
+        until = time.monotonic() + LONGEST_SECONDS
+        while mark not in self._seen:
+            ready, _, _ = select.select([self._master], [], [], 1)
+            if ready:
+                self._seen += os.read(self._master, 65536).decode(errors="replace")
+            assert time.monotonic() < until, f"{self._name} does not go on:\n{self._seen[-3000:]}"
+
+    def __enter__(self) -> Self:
+        self.say(SETUP[self._name])
+        self.say('print_line() { printf "%s " "$@"; printf "\\n"; }')
+        self.say(f'eval "$(mlmd completion {self._name})"')
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._master)
+
+
+@pytest.fixture(params=sorted(SHELLS))
+def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
+    """Each shell with the completion in it, in a folder with one file."""
+    if shutil.which(request.param) is None:
+        missing(f"{request.param} is not on this machine; {HINT}")
+    (tmp_path / "churn-train.csv").write_text("x\n1\n")
+    with Shell(request.param, tmp_path) as opened:
+        yield opened
+
+
+def test_the_tab_key_completes(shell: Shell) -> None:
+    for typed, line in (
+        ("mlmd prov", "mlmd provenance"),
+        ("mlmd --serv", "mlmd --server"),
+        ("mlmd models prom", "mlmd models promote"),
+        ("mlmd lineage churn --form", "mlmd lineage churn --format"),
+        ("mlmd lineage churn --format mer", "mlmd lineage churn --format mermaid"),
+        ("mlmd runs --state FAI", "mlmd runs --state FAILED"),
+        ("mlmd ls data", "mlmd ls datasets"),
+        ("mlmd put chu", "mlmd put churn-train.csv"),
+        ("mlmd nothing-like-it", "mlmd nothing-like-it"),
+    ):
+        assert shell.completed(typed) == line
+
+
+def test_the_tab_key_opens_no_store(shell: Shell, tmp_path: Path) -> None:
+    assert shell.completed("mlmd show ch").startswith("mlmd show ch")
+    assert [path.name for path in tmp_path.iterdir() if path.name == "mlmd-data"] == []
