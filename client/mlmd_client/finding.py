@@ -137,7 +137,7 @@ def facts_of(execution: pb.Execution) -> RunFacts:
     properties = properties_of(execution)
     metrics = {
         name: value.double_value
-        for name, value in execution.custom_properties.items()
+        for name, value in sorted(execution.custom_properties.items(), key=lambda item: item[0])
         if value.WhichOneof("value") == "double_value" and not name.startswith("param.")
     }
     return RunFacts(

@@ -27,9 +27,18 @@ class Drawn:
 
 
 def on_terminal(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str], columns: int, meanwhile: Callable[[], None]
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    columns: int,
+    meanwhile: Callable[[], None] = lambda: None,
+    *,
+    whole: bool = False,
 ) -> Drawn:
-    """Run a program on a terminal of so many columns; `meanwhile` runs beside it."""
+    """Run a program on a terminal of so many columns; `meanwhile` runs beside it.
+
+    With `whole` its standard output is the terminal too, as when a person types the command.
+    """
     master, slave = pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     pieces: list[bytes] = []
@@ -46,7 +55,8 @@ def on_terminal(
 
     watching = threading.Thread(target=watch)
     watching.start()
-    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=slave, text=True)
+    out_to = slave if whole else subprocess.PIPE
+    process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out_to, stderr=slave, text=True)
     os.close(slave)
     try:
         meanwhile()
@@ -56,4 +66,4 @@ def on_terminal(
         process.wait()
         watching.join(60)
         os.close(master)
-    return Drawn(process.returncode, out, b"".join(pieces).decode())
+    return Drawn(process.returncode, out or "", b"".join(pieces).decode())

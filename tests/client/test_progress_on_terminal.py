@@ -53,7 +53,7 @@ def watch(held: tuple[Server, FaultyHttp], tmp_path: Path) -> Watch:
     server, proxy = held
 
     def run(command: Sequence[str], columns: int = 100, method: str = "PUT", **more: str) -> Drawn:
-        proxy.plan(1, Fault.HELD, where=lambda request: request.startswith(f"{method} /artifacts/"))
+        proxy.plan(1, Fault.HELD, where=moves(method))
 
         def let_go() -> None:
             assert proxy.held.wait(120)
@@ -63,6 +63,11 @@ def watch(held: tuple[Server, FaultyHttp], tmp_path: Path) -> Watch:
         return on_terminal(command, tmp_path, environment(server, tmp_path) | more, columns, let_go)
 
     return run
+
+
+def moves(method: str) -> Callable[[str], bool]:
+    """Return what tells a request that moves a file this way."""
+    return lambda request: request.startswith(f"{method} /artifacts/")
 
 
 def environment(server: Server, folder: Path) -> dict[str, str]:
@@ -117,7 +122,7 @@ def test_nothing_is_drawn_where_nobody_looks(held: tuple[Server, FaultyHttp], fo
         ("GET", [MLMD, "get", "m", "out"]),
         ("PUT", [sys.executable, "-c", LOG.replace('"m"', '"other"'), str(folder)]),
     ):
-        proxy.plan(1, Fault.HELD, where=lambda request, method=method: request.startswith(f"{method} /artifacts/"))
+        proxy.plan(1, Fault.HELD, where=moves(method))
         process = subprocess.Popen(
             command,
             cwd=tmp_path,
