@@ -268,7 +268,7 @@ def test_a_probe_that_cannot_be_deleted_is_told(
 ) -> None:
     with FaultyHttp(s3.port) as proxy:
         server = start_on_s3(proxy.url)
-        proxy.plan(1, Fault.INTERNAL, times=100, where=lambda request: "?delete" in request)
+        proxy.plan(1, Fault.INTERNAL, times=100, where=lambda request: "?delete" in request.target)
         rows = examined(server)
         assert wrong(rows) == ["object store"]
         assert "busy or ill" in rows["object store"]["found"]
