@@ -223,7 +223,7 @@ class _Session:
     def transaction(self, database: Database, caller: Caller, careful: bool = False) -> Transaction:
         """Return the transaction as bodies see it."""
         return Transaction(
-            self.connection.cursor(),
+            database.dialect.cursor(self.connection),
             database.plans,
             database.dialect,
             database.text,

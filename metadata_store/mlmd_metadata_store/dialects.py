@@ -55,6 +55,8 @@ class Dialect(ABC):
     """Whether a value keeps its type in an expression over columns of several types."""
     keeps_infinities: bool
     """Whether a double column holds infinities."""
+    few_rows: int
+    """Up to so many properties go into one statement with all columns; above, each value column gets its own."""
     longest_name: int = 255
     """Characters in a name, version or external id."""
     longest_uri_bytes: int = 65_535
@@ -102,6 +104,10 @@ class Dialect(ABC):
     def roll_back(self, connection: Any) -> None:
         """Undo the transaction of a driver's connection."""
         connection.rollback()
+
+    def cursor(self, connection: Any) -> Any:
+        """Return a cursor of a driver's connection."""
+        return connection.cursor()
 
     @abstractmethod
     def ids(self, cursor: Any, count: int) -> Sequence[int]:

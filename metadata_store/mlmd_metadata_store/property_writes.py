@@ -21,9 +21,6 @@ Property = tuple[int, int, str, pb.Value]
 
 PropertyRow = tuple[int, str, int, Any]
 
-FEW_ROWS = 200
-"""Up to here all rows go into one statement with all columns; above, each value column gets its own."""
-
 _EXACT_COLUMNS = ("type_kind", "node_id", "is_custom_property", "name", "stand_in", "value")
 _KEYS = {kind: (tables.owner, "name", "is_custom_property") for kind, tables in NODE_TABLES.items()}
 _PADDING = (None,) * len(VALUE_COLUMNS)
@@ -118,7 +115,7 @@ def insert_properties(tx: Transaction, rows: PropertyRows, kind: Kind) -> None:
     """Insert the properties of nodes that have none of these yet; raises UniqueViolation when one is there."""
     table, keys = NODE_TABLES[kind].property, _KEYS[kind]
     with _named(tx, rows):
-        if len(rows) <= FEW_ROWS:
+        if len(rows) <= tx.dialect.few_rows:
             if wide := _wide(rows):
                 tx.insert(table, (*keys, *VALUE_COLUMNS), wide)
         else:

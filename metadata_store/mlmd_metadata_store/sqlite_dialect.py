@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mlmd_metadata_store.dialects import Dialect, TooLarge, UndecodableText, UniqueViolation
 from mlmd_metadata_store.options import StoreOptions
+from mlmd_metadata_store.sqlite_driver import KEPT_STATEMENTS, BlockCursor
 
 
 class SqliteDialect(Dialect):
@@ -35,6 +36,7 @@ class SqliteDialect(Dialect):
     parameter = "?"
     typed_values = True
     keeps_infinities = True
+    few_rows = 0  # there is no way to the database that a second statement would take again
     longest_name = 1_000_000_000
     longest_uri_bytes = 1_000_000_000
     _UNIQUE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
@@ -56,7 +58,11 @@ class SqliteDialect(Dialect):
 
     def engine(self, *, writer: bool) -> Engine:
         """Return an engine; its transactions begin IMMEDIATE when they write."""
-        arguments = {"timeout": self.options.lock_timeout_seconds, "check_same_thread": False}
+        arguments = {
+            "timeout": self.options.lock_timeout_seconds,
+            "check_same_thread": False,
+            "cached_statements": KEPT_STATEMENTS,
+        }
         url = self._immutable_url() if self._is_immutable() else self.url
         engine = sa.create_engine(url, connect_args=arguments, **self.pool_arguments())
         begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
@@ -147,6 +153,10 @@ class SqliteDialect(Dialect):
     def version(self, connection: Any) -> int | None:
         """`data_version` takes the snapshot of a transaction that just began, and tells whose it is."""
         return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def cursor(self, connection: sqlite3.Connection) -> BlockCursor:
+        """Return a cursor that inserts many rows at once."""
+        return connection.cursor(BlockCursor)
 
     def ids(self, cursor: Any, count: int) -> Sequence[int]:
         """AUTOINCREMENT under the write lock counts without gaps, so the last id tells the first."""
