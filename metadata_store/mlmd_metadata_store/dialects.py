@@ -55,6 +55,8 @@ class Dialect(ABC):
     """Whether a value keeps its type in an expression over columns of several types."""
     keeps_infinities: bool
     """Whether a double column holds infinities."""
+    joins_statements: bool
+    """Whether the driver sends several statements at once, which spares ways to the database."""
     few_rows: int
     """Up to so many properties go into one statement with all columns; above, each value column gets its own."""
     longest_name: int = 255

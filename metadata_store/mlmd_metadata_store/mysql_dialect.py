@@ -74,6 +74,7 @@ class MySqlDialect(Dialect):
     parameter = "%s"
     typed_values = False
     keeps_infinities = False
+    joins_statements = True
     few_rows = 200
     _UNIQUE = (1062, 1586)
     _BUSY: ClassVar[dict[int, str]] = {

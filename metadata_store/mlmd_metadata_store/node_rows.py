@@ -84,16 +84,39 @@ READERS: dict[Kind, NodeReader] = {kind: _reader(tables) for kind, tables in NOD
 
 def nodes_by_id(tx: Transaction, kind: Kind, ids: Iterable[int], add: Callable[[], Any] | None = None) -> list[Any]:
     """Return the nodes of these ids that exist, by ascending id; `add` makes each message, perhaps in a response."""
-    return nodes_of_rows(tx, kind, tx.rows_in(READERS[kind].by_id, ids), add)
+    return nodes_read(tx, kind, READERS[kind].by_id, ids, add)
 
 
-def nodes_of_rows(tx: Transaction, kind: Kind, rows: Sequence[Any], add: Callable[[], Any] | None = None) -> list[Any]:
-    """Return the messages of rows of `READERS[kind].columns`, in their order, with types and properties filled."""
+def nodes_read(
+    tx: Transaction, kind: Kind, by_id: sa.Select[Any], ids: Iterable[int], add: Callable[[], Any] | None = None
+) -> list[Any]:
+    """Return the nodes that a SELECT like `NodeReader.by_id` finds, in its order; it may lock them."""
+    wanted = set(ids)
+    if not tx.dialect.joins_statements:
+        return nodes_of_rows(tx, kind, tx.rows_in(by_id, wanted), add)
+    rows, properties = tx.rows_in_each((by_id, READERS[kind].properties), wanted)
+    if len(rows) < len(wanted):  # a node may have come, or gone and left its properties
+        there = {row[0] for row in rows}
+        properties = [row for row in properties if row[0] in there]
+    return nodes_of_rows(tx, kind, rows, add, properties)
+
+
+def nodes_of_rows(
+    tx: Transaction,
+    kind: Kind,
+    rows: Sequence[Any],
+    add: Callable[[], Any] | None = None,
+    properties: Sequence[Any] | None = None,
+) -> list[Any]:
+    """Return the messages of rows of `READERS[kind].columns`, in their order, with types and properties filled.
+
+    `properties` are the rows of `NodeReader.properties` for just these nodes where they were read already.
+    """
     types = tx.types.get_many(tx, kind, {row[1] for row in rows})
     plain, decode = tx.text.plain, tx.text.decode
     make = add or MESSAGES[kind]
     nodes: dict[int, Any] = {row[0]: make() for row in rows}
-    _read_properties(tx, kind, nodes)  # first, so that they can be kept by themselves
+    _read_properties(tx, kind, nodes, properties)  # first, so that they can be kept by themselves
     for node_id, type_id, name, external_id, created, updated, uri, state in rows:
         node = nodes[node_id]
         node.id = node_id
@@ -160,15 +183,18 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-def _read_properties(tx: Transaction, kind: Kind, nodes: Mapping[int, Any]) -> None:
-    """Fill the property maps of messages that hold nothing yet."""
+def _read_properties(tx: Transaction, kind: Kind, nodes: Mapping[int, Any], rows: Sequence[Any] | None = None) -> None:
+    """Fill the property maps of messages that hold nothing yet, from wide rows where they are given."""
+    if rows is not None:
+        _read_wide_properties(tx, kind, nodes, rows)
+        return
     unknown = tx.properties.fill(kind, nodes)
     if not unknown:
         return
     if tx.dialect.typed_values:
         _read_typed_properties(tx, kind, unknown)
     else:
-        _read_wide_properties(tx, kind, unknown)
+        _read_wide_properties(tx, kind, unknown, tx.rows_in(READERS[kind].properties, unknown))
     tx.properties.keep(kind, unknown)
 
 
@@ -215,13 +241,13 @@ def _without_value(kind: Kind, owner: int, name: str) -> Internal:
     )
 
 
-def _read_wide_properties(tx: Transaction, kind: Kind, nodes: Mapping[int, Any]) -> None:
+def _read_wide_properties(tx: Transaction, kind: Kind, nodes: Mapping[int, Any], rows: Sequence[Any]) -> None:
     """Read rows with every value column."""
     plain, decode = tx.text.plain, tx.text.decode
     doubtful: list[tuple[int, int, str, str]] = []
     last_owner = last_custom = None
     values: Any = None
-    for owner, custom, key, integer, double, text, proto, boolean in tx.rows_in(READERS[kind].properties, nodes):
+    for owner, custom, key, integer, double, text, proto, boolean in rows:
         if owner != last_owner or custom != last_custom:  # rows come mostly sorted, and the maps are dear to get
             last_owner, last_custom = owner, custom
             values = nodes[owner].custom_properties if custom else nodes[owner].properties

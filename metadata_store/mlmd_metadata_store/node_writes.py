@@ -12,7 +12,7 @@ from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
 
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.kept_facts import check_kept
-from mlmd_metadata_store.node_rows import READERS, nodes_of_rows
+from mlmd_metadata_store.node_rows import READERS, nodes_read
 from mlmd_metadata_store.property_writes import (
     Property,
     PropertyRows,
@@ -205,8 +205,7 @@ def _plan_once(
     tx: Transaction, kind: Kind, pairs: Sequence[tuple[Any, int]], rules: Rules, *, locked: bool
 ) -> list[Update]:
     statement = _LOCKED[kind] if locked else READERS[kind].by_id
-    rows = tx.rows_in(statement, [target for _, target in pairs])
-    stored = {node.id: node for node in nodes_of_rows(tx, kind, rows)}
+    stored = {node.id: node for node in nodes_read(tx, kind, statement, [target for _, target in pairs])}
     uses = [(stored[target].type_id, node) for node, target in pairs if target in stored]
     types = known_types(tx, kind, uses)
     return [_plan(tx, kind, node, stored.get(target), target, types, rules) for node, target in pairs]
