@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlmd_client.transport import CallError, GrpcTransport, Transport
@@ -26,10 +27,8 @@ def transport(request: pytest.FixtureRequest, served: Served, tmp_path: Path) ->
     opened.close()
 
 
-def stream(
-    transport: Transport, name: str, timeout_seconds: float | None = 30, **fields: object
-) -> Iterator[pb.Artifact]:
-    request = pb.Artifact(**fields)  # type: ignore[arg-type]
+def stream(transport: Transport, name: str, timeout_seconds: float | None = 30, **fields: Any) -> Iterator[pb.Artifact]:
+    request = pb.Artifact(**fields)
     return transport.stream(ODD + name, request, pb.Artifact, timeout_seconds=timeout_seconds)
 
 

@@ -4,6 +4,7 @@ import math
 import struct
 
 import pytest
+from google.protobuf.message import Message
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
@@ -27,8 +28,8 @@ def key(served: Served, artifact_type: int) -> v1.MetricKey:
 
 
 def test_series_and_evaluations(wire: str, served: Served, key: v1.MetricKey) -> None:
-    def ask(method: str, request: object) -> Outcome:
-        outcome = say(wire, served.doors, METRICS + method, request)  # type: ignore[arg-type]
+    def ask(method: str, request: Message) -> Outcome:
+        outcome = say(wire, served.doors, METRICS + method, request)
         assert outcome.code is Code.OK, outcome.message
         return outcome
 

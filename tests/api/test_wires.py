@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 from mlmd_api.callers import Identity
@@ -17,8 +18,8 @@ from tests.api.wires import WIRES, Outcome, read, say
 pytestmark = pytest.mark.parametrize("wire", WIRES)
 
 
-def _artifact(type_id: int, **fields: object) -> service.PutArtifactsRequest:
-    return service.PutArtifactsRequest(artifacts=[mlmd.Artifact(type_id=type_id, **fields)])  # type: ignore[arg-type]
+def _artifact(type_id: int, **fields: Any) -> service.PutArtifactsRequest:
+    return service.PutArtifactsRequest(artifacts=[mlmd.Artifact(type_id=type_id, **fields)])
 
 
 def test_what_is_put_is_read_back_exactly(wire: str, served: Served, artifact_type: int) -> None:

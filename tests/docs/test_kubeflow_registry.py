@@ -13,8 +13,9 @@ PAGE = (Path(__file__).resolve().parents[2] / "docs" / "kubeflow-registry.md").r
 
 def block(language: str) -> str:
     """Return the page's one example in a language."""
+    found: str
     (found,) = re.findall(rf"```{language}\n(.*?)```", PAGE, flags=re.S)
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def test_the_examples(start_server: StartServer, sqlite_url: str) -> None:

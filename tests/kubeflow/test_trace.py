@@ -45,13 +45,15 @@ def check_the_graph(kubeflow: Kubeflow) -> None:
     data = min(artifact.id for artifact in artifacts)
     shared = kubeflow("GetContextsByArtifact", artifact_id=data).contexts
     assert [context.id for context in shared] == sorted([pipeline.id, *(run.id for run in runs)])
-    first = recording()[8].request.contexts[0]  # type: ignore[attr-defined]
+    request: Any = recording()[8].request
+    first = request.contexts[0]
     assert runs[0].custom_properties == first.custom_properties
 
 
 def check_the_page(kubeflow: Kubeflow) -> None:
     """The run page of Kubeflow's UI asks for everything of a run, without options."""
-    name = recording()[8].request.contexts[0].name  # type: ignore[attr-defined]
+    request: Any = recording()[8].request
+    name = request.contexts[0].name
     run = kubeflow("GetContextByTypeAndName", type_name=RUN, context_name=name).context
     executions = kubeflow("GetExecutionsByContext", context_id=run.id).executions
     assert len(executions) == 4

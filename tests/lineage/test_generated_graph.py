@@ -1,6 +1,7 @@
 """A graph of a hundred thousand nodes: what is found is what a graph library finds on the same edges."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import networkx as nx
 import pytest
@@ -37,11 +38,11 @@ def call(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield calls
 
 
-def _hops(answers: list[object]) -> dict[str, int]:
+def _hops(answers: list[Any]) -> dict[str, int]:
     return {
         name: node.hops
         for answer in answers
-        for name, node in zip(nodes(answer.graph), answer.graph.nodes, strict=True)  # type: ignore[attr-defined]
+        for name, node in zip(nodes(answer.graph), answer.graph.nodes, strict=True)
     }
 
 

@@ -155,9 +155,11 @@ def test_what_version_10_cannot_hold_comes_back_exactly(call: Calls, dataset: in
 
 
 def full_artifact(dataset: int) -> pb.Artifact:
-    made = node(pb.Artifact, {"i": 1, "s": "x"}, {"c": 1}, type_id=dataset, name="n", uri="u", external_id="e")
+    made: pb.Artifact = node(
+        pb.Artifact, {"i": 1, "s": "x"}, {"c": 1}, type_id=dataset, name="n", uri="u", external_id="e"
+    )
     made.state = pb.Artifact.LIVE
-    return made  # type: ignore[no-any-return]
+    return made
 
 
 def test_an_update_with_only_the_id_clears_all_but_the_name(call: Calls, dataset: int) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,10 +17,10 @@ Token = pb.ListOperationNextPageToken
 INT64 = st.integers(-(2**63), 2**63 - 1)
 
 
-def _paging(token: str, **order: object) -> Paging:
+def _paging(token: str, **order: Any) -> Paging:
     options = Options(next_page_token=token)
     if order:
-        options.order_by_field.CopyFrom(Order(**order))  # type: ignore[arg-type]
+        options.order_by_field.CopyFrom(Order(**order))
     return read_options(options)
 
 

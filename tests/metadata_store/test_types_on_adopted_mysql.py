@@ -1,6 +1,7 @@
 """Types, events and collections on MySQL as Google's server leaves it: no case, and UTF-8 bytes over latin1."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from mlmd_metadata_store.options import StoreOptions
@@ -23,8 +24,8 @@ def adopted(mariadb: Address, mariadb_url: str, database_name: str) -> Iterator[
     store.close()
 
 
-def put(call: Calls, name: str, **fields: object) -> Code:
-    return call.code("PutArtifactType", artifact_type=pb.ArtifactType(name=name, **fields))  # type: ignore[arg-type]
+def put(call: Calls, name: str, **fields: Any) -> Code:
+    return call.code("PutArtifactType", artifact_type=pb.ArtifactType(name=name, **fields))
 
 
 def found(call: Calls, name: str) -> str:

@@ -9,6 +9,7 @@ from mlmd_migrations import open_schema
 from mlmd_migrations.history import TABLES
 from mlmd_schemas.tables import v10
 
+from tests.migrations.conftest import NewEngine
 from tests.migrations.databases import engine_of, execute, rows, statements_of_all_engines
 from tests.migrations.snapshot import EXTRA_INDEXES, contents, shape
 
@@ -46,7 +47,7 @@ def test_second_opening_changes_nothing_and_knows_the_store_again(engine: sa.Eng
     assert contents(engine) == before
 
 
-def test_two_stores_are_two_identities(new_engine) -> None:  # type: ignore[no-untyped-def]
+def test_two_stores_are_two_identities(new_engine: NewEngine) -> None:
     assert open_schema(new_engine()).store_uuid != open_schema(new_engine()).store_uuid
 
 

@@ -1,5 +1,7 @@
 """Which databases are opened and which are refused, and how (mlmd-write contract, section 9)."""
 
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 from mlmd_migrations import SchemaError, migrate, open_schema, plan
@@ -135,7 +137,7 @@ def test_negative_downgrade_means_none(engine: sa.Engine) -> None:
     assert open_schema(engine, downgrade_to=-5).created
 
 
-def test_file_that_is_no_database_is_an_error_without_the_drivers_words(tmp_path) -> None:  # type: ignore[no-untyped-def]
+def test_file_that_is_no_database_is_an_error_without_the_drivers_words(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("no database, but long enough to be looked at as one" * 50)
     with pytest.raises(SchemaError) as refused:

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from mlmd_schemas.errors import Code
+from mlmd_schemas.errors import Code, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
@@ -89,8 +89,8 @@ def test_of_eight_that_make_one_model_one_wins(registry: Registry) -> None:
     def make(number: int) -> int:
         try:
             registry("CreateModel", name="fraud")
-        except Exception as error:  # noqa: BLE001 - told by its code
-            return int(error.code)  # type: ignore[attr-defined]
+        except StoreError as error:
+            return int(error.code)
         return 0
 
     with ThreadPoolExecutor(8) as pool:

@@ -6,7 +6,6 @@ import socketserver
 import threading
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -21,17 +20,25 @@ class Echo(socketserver.BaseRequestHandler):
     def handle(self) -> None:
         with contextlib.suppress(OSError):
             while data := self.request.recv(65536):
-                heard: list[bytes] = self.server.heard  # type: ignore[attr-defined]
-                heard.append(data)
+                assert isinstance(self.server, EchoServer)
+                self.server.heard.append(data)
                 self.request.sendall(data)
 
 
+class EchoServer(socketserver.ThreadingTCPServer):
+    """A server that echoes, with what it heard."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Echo)
+        self.heard: list[bytes] = []
+
+
 @pytest.fixture
-def echo() -> Iterator[Any]:
+def echo() -> Iterator[EchoServer]:
     """A server that echoes, with the list `heard`."""
-    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo)
-    server.daemon_threads = True
-    server.heard = []  # type: ignore[attr-defined]
+    server = EchoServer()
     threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield server
     server.shutdown()
@@ -47,7 +54,7 @@ def ask(connection: socket.socket, text: bytes) -> bytes:
     return answer
 
 
-def heard(echo: Any, text: bytes) -> bool:
+def heard(echo: EchoServer, text: bytes) -> bool:
     """Whether the server hears the text within two seconds."""
     until = time.monotonic() + 2
     while b"".join(echo.heard) != text and time.monotonic() < until:
@@ -55,7 +62,7 @@ def heard(echo: Any, text: bytes) -> bool:
     return b"".join(echo.heard) == text
 
 
-def test_bytes_pass_unchanged_and_are_counted(echo: Any) -> None:
+def test_bytes_pass_unchanged_and_are_counted(echo: EchoServer) -> None:
     text = bytes(range(256)) * 4000
     with Proxy(echo.server_address[1]) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as connection:
         assert ask(connection, text) == text
@@ -66,7 +73,7 @@ def test_bytes_pass_unchanged_and_are_counted(echo: Any) -> None:
 @pytest.mark.parametrize(
     ("moment", "reached"), [(Moment.BEFORE, b"one"), (Moment.SENT, b"onetwo"), (Moment.ANSWERED, b"onetwo")]
 )
-def test_a_cut_comes_at_its_moment(echo: Any, moment: Moment, reached: bytes) -> None:
+def test_a_cut_comes_at_its_moment(echo: EchoServer, moment: Moment, reached: bytes) -> None:
     with Proxy(echo.server_address[1]) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as connection:
         cut = proxy.cut(2, moment)
         assert ask(connection, b"one") == b"one"
@@ -78,14 +85,14 @@ def test_a_cut_comes_at_its_moment(echo: Any, moment: Moment, reached: bytes) ->
         assert heard(echo, reached)
 
 
-def test_without_reset_the_client_sees_an_end(echo: Any) -> None:
+def test_without_reset_the_client_sees_an_end(echo: EchoServer) -> None:
     with Proxy(echo.server_address[1], reset=False) as proxy:
         proxy.cut(1, Moment.ANSWERED)
         with socket.create_connection(("127.0.0.1", proxy.port)) as connection:
             assert ask(connection, b"lost") == b""
 
 
-def test_a_cut_waits_for_its_predicate_and_happens_once(echo: Any) -> None:
+def test_a_cut_waits_for_its_predicate_and_happens_once(echo: EchoServer) -> None:
     with Proxy(echo.server_address[1]) as proxy:
         cut = proxy.cut(1, Moment.BEFORE, lambda text: text.startswith("COMMIT"))
         with socket.create_connection(("127.0.0.1", proxy.port)) as connection:
@@ -98,7 +105,7 @@ def test_a_cut_waits_for_its_predicate_and_happens_once(echo: Any) -> None:
 
 
 @pytest.mark.parametrize(("limits", "reached"), [({"to_server": 5}, b"01234"), ({"to_client": 3}, b"0123456789")])
-def test_a_connection_ends_after_so_many_bytes(echo: Any, limits: dict[str, int], reached: bytes) -> None:
+def test_a_connection_ends_after_so_many_bytes(echo: EchoServer, limits: dict[str, int], reached: bytes) -> None:
     with Proxy(echo.server_address[1], reset=False) as proxy:
         proxy.cut_after_bytes(**limits)
         with socket.create_connection(("127.0.0.1", proxy.port)) as connection:
@@ -110,7 +117,7 @@ def test_a_connection_ends_after_so_many_bytes(echo: Any, limits: dict[str, int]
             assert ask(connection, b"abcdefghij") == b"abcdefghij"
 
 
-def test_all_connections_can_be_cut_and_further_ones_refused(echo: Any) -> None:
+def test_all_connections_can_be_cut_and_further_ones_refused(echo: EchoServer) -> None:
     with Proxy(echo.server_address[1]) as proxy, contextlib.ExitStack() as opened:
         both = [opened.enter_context(socket.create_connection(("127.0.0.1", proxy.port))) for _ in range(2)]
         assert [ask(connection, b"x") for connection in both] == [b"x", b"x"]
@@ -126,7 +133,7 @@ def test_all_connections_can_be_cut_and_further_ones_refused(echo: Any) -> None:
             assert ask(connection, b"z") == b"z"
 
 
-def test_delay_and_throttle_slow_it_down(echo: Any) -> None:
+def test_delay_and_throttle_slow_it_down(echo: EchoServer) -> None:
     with Proxy(echo.server_address[1]) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as connection:
         proxy.delay_seconds = 0.1
         began = time.monotonic()
