@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.client.terminal import Drawn, on_terminal
-from tests.services.faulty_http import Fault, FaultyHttp
+from tests.services.faulty_http import Fault, FaultyHttp, Request
 from tests.services.server import Server
 
 MLMD = str(Path(sys.executable).parent / "mlmd")
@@ -65,9 +65,9 @@ def watch(held: tuple[Server, FaultyHttp], tmp_path: Path) -> Watch:
     return run
 
 
-def moves(method: str) -> Callable[[str], bool]:
+def moves(method: str) -> Callable[[Request], bool]:
     """Return what tells a request that moves a file this way."""
-    return lambda request: request.startswith(f"{method} /artifacts/")
+    return lambda request: request.method == method and request.target.startswith("/artifacts/")
 
 
 def environment(server: Server, folder: Path) -> dict[str, str]:
