@@ -12,7 +12,8 @@ from tests.client.conftest import server_at
 from tests.client.test_transfer_memory import MOST_MIB, peak_mib
 from tests.conftest import StartServer
 
-MANY = 100_000 if os.environ.get("MLMD_SOAK") else 3_000
+MANY = 100_000 if os.environ.get("MLMD_SOAK") else 2_100
+"""More than two pages of each list."""
 PROGRAM = """
 import json, sys, time
 from pathlib import Path
