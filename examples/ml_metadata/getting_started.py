@@ -1,7 +1,7 @@
 """The first steps with ML Metadata: one data set, one training, one model, and where the model came from.
 
-Written for Google's ml_metadata. The import below is all that is different; with `import ml_metadata as mlmd` the same
-file runs on that.
+The nine steps are those of Google's guide for ml_metadata, call for call: its types, its names, its values, its order.
+The import below is all that is different; with `import ml_metadata as mlmd` the same file runs on that.
 
     python getting_started.py                  keeps everything in memory (needs: pip install 'mlmd-server[server]')
     python getting_started.py metadata.db      keeps it in a SQLite file
@@ -30,7 +30,7 @@ def connect(place: list[str]) -> mlmd.MetadataStore:
 
 store = connect(sys.argv[1:])
 
-# What there is: data sets, models, trainings, and experiments that group them. Saying it again changes nothing.
+# 1. What kinds of artifacts there are. Saying it again changes nothing.
 data_type = metadata_store_pb2.ArtifactType(name="DataSet")
 data_type.properties["day"] = metadata_store_pb2.INT
 data_type.properties["split"] = metadata_store_pb2.STRING
@@ -41,41 +41,61 @@ model_type.properties["version"] = metadata_store_pb2.INT
 model_type.properties["name"] = metadata_store_pb2.STRING
 model_type_id = store.put_artifact_type(model_type)
 
+kinds = store.get_artifact_types()
+print("types:", sorted(kind.name for kind in kinds if not kind.name.startswith("mlmd.")))
+
+# 2. What kinds of steps there are.
 trainer_type = metadata_store_pb2.ExecutionType(name="Trainer")
 trainer_type.properties["state"] = metadata_store_pb2.STRING
 trainer_type_id = store.put_execution_type(trainer_type)
 
-experiment_type = metadata_store_pb2.ContextType(name="Experiment")
-experiment_type.properties["note"] = metadata_store_pb2.STRING
-experiment_type_id = store.put_context_type(experiment_type)
+[registered] = store.get_execution_types_by_id([trainer_type_id])
+print("steps:", registered.name)
 
-# The data set, before anything is done with it.
+# 3. The data set, before anything is done with it.
 data = metadata_store_pb2.Artifact(uri="path/to/data", type_id=data_type_id)
 data.properties["day"].int_value = 1
 data.properties["split"].string_value = "train"
 [data_id] = store.put_artifacts([data])
 
-# The training begins, and reads the data set.
+everything = store.get_artifacts()
+[by_id] = store.get_artifacts_by_id([data_id])
+[by_uri] = store.get_artifacts_by_uri("path/to/data")
+print("the data set:", by_id.uri, "is one of", len(everything), "and the same by its uri:", by_id == by_uri)
+
+# 4. The training begins
 run = metadata_store_pb2.Execution(type_id=trainer_type_id)
 run.properties["state"].string_value = "RUNNING"
 [run_id] = store.put_executions([run])
-store.put_events(
-    [metadata_store_pb2.Event(artifact_id=data_id, execution_id=run_id, type=metadata_store_pb2.Event.DECLARED_INPUT)]
-)
+[begun] = store.get_executions_by_id([run_id])
+print("the training:", begun.properties["state"].string_value)
 
-# The training ends, and has made a model.
+# 5. and reads the data set.
+reads = metadata_store_pb2.Event(artifact_id=data_id, execution_id=run_id, type=metadata_store_pb2.Event.DECLARED_INPUT)
+store.put_events([reads])
+
+# 6. It makes a model,
 model = metadata_store_pb2.Artifact(uri="path/to/model/file", type_id=model_type_id)
 model.properties["version"].int_value = 1
 model.properties["name"].string_value = "MNIST-v1"
 [model_id] = store.put_artifacts([model])
-store.put_events(
-    [metadata_store_pb2.Event(artifact_id=model_id, execution_id=run_id, type=metadata_store_pb2.Event.DECLARED_OUTPUT)]
+
+# 7. which is its output,
+made = metadata_store_pb2.Event(
+    artifact_id=model_id, execution_id=run_id, type=metadata_store_pb2.Event.DECLARED_OUTPUT
 )
+store.put_events([made])
+
+# 8. and is done.
 run.id = run_id
 run.properties["state"].string_value = "COMPLETED"
 store.put_executions([run])
 
-# Both belong to an experiment.
+# 9. Model and training belong to an experiment.
+experiment_type = metadata_store_pb2.ContextType(name="Experiment")
+experiment_type.properties["note"] = metadata_store_pb2.STRING
+experiment_type_id = store.put_context_type(experiment_type)
+
 experiment = metadata_store_pb2.Context(type_id=experiment_type_id, name="exp1")
 experiment.properties["note"].string_value = "My first experiment."
 [experiment_id] = store.put_contexts([experiment])
@@ -84,28 +104,21 @@ store.put_attributions_and_associations(
     [metadata_store_pb2.Association(execution_id=run_id, context_id=experiment_id)],
 )
 
-# Questions: what is there, what was the model made of, and what else is in its experiment?
-print("types:", sorted(kind.name for kind in store.get_artifact_types() if not kind.name.startswith("mlmd.")))
-print("data sets:", [artifact.uri for artifact in store.get_artifacts_by_type("DataSet")])
+models = store.get_artifacts_by_context(experiment_id)
+trainings = store.get_executions_by_context(experiment_id)
+print("exp1 has", [one.properties["name"].string_value for one in models], end=" ")
+print([one.properties["state"].string_value for one in trainings])
+
+# Beyond those first steps: what is found by a filter, and what the model was made of.
 found = store.get_artifacts(list_options=mlmd.ListOptions(filter_query="properties.version.int_value = 1"))
 print("models of version 1:", [artifact.properties["name"].string_value for artifact in found])
-
-made_by = [
-    event.execution_id
-    for event in store.get_events_by_artifact_ids([model_id])
-    if event.type == metadata_store_pb2.Event.DECLARED_OUTPUT
-]
+made_by = [event.execution_id for event in store.get_events_by_artifact_ids([model_id])]
 inputs = [
     event.artifact_id
     for event in store.get_events_by_execution_ids(made_by)
     if event.type == metadata_store_pb2.Event.DECLARED_INPUT
 ]
 print("the model was made of:", [artifact.uri for artifact in store.get_artifacts_by_id(inputs)])
-
-[context] = store.get_contexts_by_artifact(model_id)
-states = [execution.properties["state"].string_value for execution in store.get_executions_by_context(context.id)]
-print(f"{context.name}: {context.properties['note'].string_value} {states}")
-
 try:
     store.get_artifact_type("Nothing")
 except mlmd.errors.NotFoundError as error:

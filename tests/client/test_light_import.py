@@ -74,3 +74,24 @@ def test_what_logs_is_there_before_anything_heavy_is_loaded(tmp_path: Path) -> N
     assert loaded & HEAVY == set()
     assert {name for name in loaded if name.endswith("_pb2") and name.startswith("mlmd_")} <= PB
     assert len([name for name in loaded if name.startswith("mlmd_client")]) <= MOST_OF_OURS
+
+
+HELP = (
+    "import json, sys; sys.path[:0] = sys.argv[1:]; sys.argv = ['mlmd', '--help']\n"
+    "from mlmd_client.command_line import main\n"
+    "try:\n    main()\nfinally:\n    print(json.dumps(sorted(sys.modules)))"
+)
+NOT_FOR_HELP = {"sqlalchemy", "alembic", "starlette", "graphql", "numpy", "pandas", "sqlite3", "mlmd_server"}
+MOST_FOR_HELP = 110
+
+
+def test_help_on_the_command_line_loads_no_store_and_no_arrays(tmp_path: Path) -> None:
+    folders = [str(ROOT / name) for name in ("client", "schemas", "metrics")]
+    done = subprocess.run(
+        [sys.executable, "-c", HELP, *folders], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    usage, _, loaded = done.stdout.rstrip().rpartition("\n")
+    assert usage.startswith("Usage: mlmd")
+    modules = set(json.loads(loaded))
+    assert {name.partition(".")[0] for name in modules} & NOT_FOR_HELP == set()
+    assert len([name for name in modules if name.startswith("mlmd_")]) <= MOST_FOR_HELP
