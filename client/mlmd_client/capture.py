@@ -2,6 +2,7 @@
 
 import functools
 import getpass
+import operator
 import os
 import platform
 import re
@@ -95,16 +96,40 @@ def host() -> dict[str, Any]:
 
 
 def environment() -> dict[str, Any]:
-    """Return the version of Python, the platform and the versions of the packages that are installed.
+    """Return the version of Python, the platform, the versions of the packages, and the seed of hashes if it is set.
 
     >>> environment()["python_version"] == platform.python_version()
     True
     """
-    return {
+    found: dict[str, Any] = {
         "python_version": platform.python_version(),
         "platform": platform.platform(),
         "environment": dict(_packages()),
     }
+    if os.environ.get("PYTHONHASHSEED"):  # the order of sets, and with it of batches, hangs on it
+        found["python_hash_seed"] = os.environ["PYTHONHASHSEED"]
+    return found
+
+
+def with_seed(params: Mapping[str, Any], seed: int | None) -> dict[str, Any]:
+    """Return parameters with the seed among them; raises Refused for one that is no whole number, or not the only one.
+
+    >>> with_seed({"lr": 0.1}, 42)
+    {'lr': 0.1, 'seed': 42}
+    >>> with_seed({"seed": 7}, 42)
+    Traceback (most recent call last):
+      ...
+    mlmd_client.failures.Refused: seed: is 42, and params['seed'] is 7; say it once.
+    """
+    if seed is None:
+        return dict(params)
+    try:
+        number = operator.index(seed)
+    except TypeError:
+        raise refused(f"seed: {seed!r:.60} is a {type(seed).__name__}; give a whole number.") from None
+    if params.get("seed", number) != number:
+        raise refused(f"seed: is {number}, and params['seed'] is {params['seed']!r:.60}; say it once.")
+    return {**params, "seed": number}
 
 
 @functools.cache

@@ -75,6 +75,10 @@ def write_object(given: Any, folder: Path, name: str) -> tuple[Path, dict[str, A
 def _written_frame(frame: Any, folder: Path, stem: str, facts: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
     columns = {str(name): str(kind) for name, kind in zip(frame.columns, frame.dtypes, strict=True)}
     facts = facts | {"rows": len(frame), "columns": columns}
+    counts = zip(frame.columns, frame.isna().sum(), strict=True)
+    missing = {str(name): int(count) for name, count in counts if count}
+    if missing:
+        facts["missing"] = missing
     try:
         frame.to_parquet(folder / f"{stem}.parquet")
         return folder / f"{stem}.parquet", facts

@@ -115,6 +115,7 @@ class Store(Questions):
         name: str = "",
         params: Mapping[str, Any] | None = None,
         *,
+        seed: int | None = None,
         properties: Mapping[str, Any] | None = None,
         type: str = "",
         capture: bool | Iterable[str] | None = None,
@@ -125,8 +126,9 @@ class Store(Questions):
     ) -> Run:
         """Return a run of a step, `experiment/step`, to be entered with `with` (or `async with`, or `start()`).
 
-        `params` are kept as properties `param.<name>`. Commit, command line, machine and packages are captured, unless
-        `capture=False` or `MLMD_CAPTURE=off`, or `capture=["git"]` says which. Without a name it joins the run of the
+        `params` are kept as properties `param.<name>`, and `seed` as one of them; nothing is seeded with it. Commit,
+        command line, machine and packages are captured, unless `capture=False` or `MLMD_CAPTURE=off`, or
+        `capture=["git"]` says which. Without a name it joins the run of the
         process that started this one (`MLMD_RUN`). The ranks of a distributed training share one run, and rank 0
         writes; `join` is a text that they have in common where torchrun, MPI or Slurm do not tell. After
         `timeout_seconds` without a sign of life the server takes the run for dead; at its end it waits for at most
@@ -137,7 +139,7 @@ class Store(Questions):
         >>> store.runs("churn/train")[0]["lr"]
         0.1
         """
-        from mlmd_client.capture import captured
+        from mlmd_client.capture import captured, with_seed
 
         told_name, token = told_run(os.environ)
         if token and (not name or (name == told_name and is_told_by_parent(token))):
@@ -146,9 +148,8 @@ class Store(Questions):
         if not name:
             raise refused("name: is empty, and MLMD_RUN tells of no run to join; write experiment/step.")
         experiment, step = split_name(name)
-        values = {
-            f"{PARAMETER_PREFIX}{key}": value_of(value, f"params[{key!r}]") for key, value in (params or {}).items()
-        }
+        given = with_seed(params or {}, seed)
+        values = {f"{PARAMETER_PREFIX}{key}": value_of(value, f"params[{key!r}]") for key, value in given.items()}
         values |= {key: value_of(value, f"properties[{key!r}]") for key, value in (properties or {}).items()}
         for key, value in {"step": step, **captured(capture)}.items():
             values.setdefault(key, value_of(value, key))

@@ -338,3 +338,26 @@ def test_what_is_captured_is_in_the_run_and_nothing_when_it_is_turned_off(
     captured = set(stored[on.id].custom_properties) - set(stored[off.id].custom_properties)
     assert captured >= {"host", "pid", "python_version", "environment"}
     assert stored[on.id].custom_properties["pid"].string_value == str(os.getpid())
+
+
+def test_a_seed_is_a_parameter_said_once(local_store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONHASHSEED", "7")
+    with local_store.run("seeds/one", {"lr": 0.5}, seed=np.int64(42), capture=["environment"]) as run:
+        pass
+    facts = local_store.run_facts(run.id)
+    assert facts.params == {"lr": 0.5, "seed": 42}
+    assert local_store.raw.get_executions_by_id([run.id])[0].custom_properties["python_hash_seed"].string_value == "7"
+    assert local_store.runs("seeds/one")[0]["seed"] == 42
+    assert local_store.run("seeds/two", {"seed": 42}, seed=42).state == "NEW"
+    for wrong, said in ((0.5, "is a float"), ("42", "is a str"), (7, r"params\['seed'\] is 42")):
+        with pytest.raises(Refused, match=said):
+            local_store.run("seeds/two", {"seed": 42}, seed=wrong)  # type: ignore[arg-type]
+
+
+def test_a_table_tells_what_it_lacks(local_store: Store) -> None:
+    with local_store.run("frames/gaps") as run:
+        gaps = run.log_dataset("gaps", pd.DataFrame({"x": [1.0, None, None], "y": ["a", "b", None], "z": [1, 2, 3]}))
+        whole = run.log_dataset("whole", pd.DataFrame({"z": [1, 2, 3]}))
+    assert gaps.properties["missing"] == {"x": 2, "y": 1}
+    assert (gaps.properties["rows"], gaps.properties["columns"]["x"]) == (3, "float64")
+    assert "missing" not in whole.properties
