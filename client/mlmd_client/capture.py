@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from importlib import metadata
-from typing import Any
+from typing import Any, SupportsIndex
 from urllib.parse import urlsplit, urlunsplit
 
 from mlmd_client.failures import refused
@@ -111,7 +111,7 @@ def environment() -> dict[str, Any]:
     return found
 
 
-def with_seed(params: Mapping[str, Any], seed: int | None) -> dict[str, Any]:
+def with_seed(params: Mapping[str, Any], seed: SupportsIndex | None) -> dict[str, Any]:
     """Return parameters with the seed among them; raises Refused for one that is no whole number, or not the only one.
 
     >>> with_seed({"lr": 0.1}, 42)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
@@ -115,7 +115,7 @@ class Store(Questions):
         name: str = "",
         params: Mapping[str, Any] | None = None,
         *,
-        seed: int | None = None,
+        seed: SupportsIndex | None = None,
         properties: Mapping[str, Any] | None = None,
         type: str = "",
         capture: bool | Iterable[str] | None = None,
