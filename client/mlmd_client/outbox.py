@@ -2,10 +2,14 @@
 
 Two threads: one writes what was logged to the journal, every second or sooner; the other sends what is in the journal
 and says that the run lives. So nothing that is logged waits for the network, and a process that is killed loses the
-numbers of its last second, not more: what the run reads is on the disk before the call returns. Ctrl-C breaks off the
-main thread anywhere, and never finds a call between memory and journal, because a thread of ours takes it there.
+numbers of its last second, not more: what the run reads is on the disk before the call returns.
+
+Ctrl-C breaks off the main thread anywhere. It finds no call between memory and journal, because a thread of ours takes
+it there; and no lock that nobody will let go, because those who log and wait hold none of Python's own making
+(`Condition`, `Event`), which may be broken off between being taken and being held.
 """
 
+import contextlib
 import random
 import secrets
 import sys
@@ -14,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from google.protobuf.message import Message
@@ -22,7 +27,7 @@ from mlmd_schemas.pb.v1 import runs_pb2
 from mlmd_client.calls import CallError
 from mlmd_client.delivery import LOG, Addressee, Outcome, send
 from mlmd_client.journal import Journal, Record
-from mlmd_client.points import MANY, Points, over
+from mlmd_client.points import MANY, Call, Points, over
 from mlmd_client.service import Service
 
 FLUSH_SECONDS = 1.0
@@ -54,13 +59,13 @@ class Outbox:
         self._path: Path | None = None
         self._name = secrets.token_hex(8)
         self._sequence = 0
-        self._fresh: deque[Record] = deque()
-        self._asked = self._taken = 0  # how often somebody waited for what was noted to be written, and got it
+        self._fresh: deque[Call] = deque()
         self._queue: deque[int | Record] = deque()
-        self._state = threading.Condition()
+        self._noting = threading.Lock()
         self._filing = threading.Lock()  # around the journal and what of the queue is in it
-        self._written = threading.Event()
-        self._more = threading.Event()
+        self._to_write: SimpleQueue[threading.Lock | None] = SimpleQueue()
+        self._to_send: SimpleQueue[threading.Lock | None] = SimpleQueue()
+        self._waiting: deque[threading.Lock] = deque()  # for everything to be sent
         self._closed = False  # to those who log
         self._closing = False  # for the threads
         self._heartbeat_seconds = heartbeat_seconds
@@ -79,19 +84,18 @@ class Outbox:
 
     def add_point(self, name: str, slice_name: str, value: float, step: int | None) -> None:
         """Note a point of a series."""
-        if self.points.add(name, slice_name, value, step) >= MANY:
-            self._written.set()
+        if self.points.add(name, slice_name, value, step) == MANY:
+            self._to_write.put(None)
 
     def put(self, path: str, request: Message, *, on_disk: bool = False) -> None:
         """Note a call; metrics that were noted before it are sent before it. Raises Refused when this was closed.
 
         With `on_disk` it is in the journal when this returns; where there is no journal, it was sent, or tried to.
         """
-        with self._state:
+        with self._noting:
             if self._closed:
                 raise over()
-            self._take_points()
-            self._fresh.append(self._record(path, request))
+            self._fresh.append((path, request))
         if on_disk:
             self._have_written()
             if self._journal_failed:
@@ -101,11 +105,13 @@ class Outbox:
         """Send everything that was noted, for at most so long; return how many calls are left."""
         self._have_written()
         until = time.monotonic() + seconds
-        with self._state:
-            while self._queue and time.monotonic() < until:
-                self._more.set()
-                self._state.wait(min(0.25, max(0.0, until - time.monotonic())))
-            return self._left()
+        while self._queue and (left := until - time.monotonic()) > 0:
+            ticket = _ticket()
+            self._waiting.append(ticket)
+            self._to_send.put(None)
+            if self._queue:
+                ticket.acquire(timeout=min(0.25, left))
+        return self._left()
 
     def close(self, seconds: float) -> int:
         """Take nothing more, flush and end the threads; return how many calls are left, which stay in the journal.
@@ -113,12 +119,12 @@ class Outbox:
         Closing again, when the first time was broken off, goes on with it.
         """
         self.points.close()
-        with self._state:
+        with self._noting:
             self._closed = True
         self.flush(seconds)
         self._closing = True
-        self._written.set()
-        self._more.set()
+        self._to_write.put(None)
+        self._to_send.put(None)
         for thread in self._threads:
             thread.join(max(0.0, min(seconds, 5.0)))
         with self._filing:
@@ -143,37 +149,29 @@ class Outbox:
 
     def _write(self) -> None:
         while not self._closing:
-            self._written.wait(FLUSH_SECONDS)
-            self._written.clear()
+            tickets = _taken(self._to_write, FLUSH_SECONDS)
             self._collect()
+            for ticket in tickets:
+                ticket.release()
 
     def _have_written(self) -> None:
         """Wait until what was noted so far is in the journal."""
-        with self._state:
-            self._asked += 1
-            ticket = self._asked
-            self._written.set()
-            self._state.wait_for(lambda: self._taken >= ticket or self._closing, _DISK_SECONDS)
+        if not self._closing:
+            ticket = _ticket()
+            self._to_write.put(ticket)
+            ticket.acquire(timeout=_DISK_SECONDS)
 
     def _collect(self) -> None:
         """Move what was noted into the journal and the queue."""
-        with self._state:
-            asked = self._asked
-            self._take_points()
-            records = list(self._fresh)
-        if records:
-            with self._filing:
-                self._queue.extend(self._filed(records))
-        with self._state:
-            for _ in records:
-                self._fresh.popleft()
-            self._taken = asked
-            self._state.notify_all()
-        if records:
-            self._more.set()
-
-    def _take_points(self) -> None:
-        self._fresh.extend(self._record(path, request) for path, request in self.points.drain())
+        calls = list(self._fresh)  # before the points, so that those which were noted before a call are before it
+        records = [self._record(path, request) for path, request in (*self.points.drain(), *calls)]
+        if not records:
+            return
+        with self._filing:
+            self._queue.extend(self._filed(records))
+        for _ in calls:
+            self._fresh.popleft()
+        self._to_send.put(None)
 
     def _record(self, path: str, request: Message) -> Record:
         self._sequence += 1
@@ -198,8 +196,7 @@ class Outbox:
         pause = 0.0
         while True:
             if not self._queue or pause:
-                self._more.wait(self._pause(pause))
-                self._more.clear()
+                _taken(self._to_send, self._pause(pause))
             if self._closing:
                 return
             self._live()
@@ -233,8 +230,8 @@ class Outbox:
             self._queue.popleft()
             if not self._queue and self._journal is not None:
                 self._journal.empty()
-        with self._state:
-            self._state.notify_all()
+        while not self._queue and self._waiting:
+            self._waiting.popleft().release()
         return 0.0
 
     def _oldest(self) -> Record | None:
@@ -256,6 +253,25 @@ class Outbox:
             self._service.once(_HEARTBEAT, request, timeout_seconds=_HEARTBEAT_SECONDS)
         except CallError as error:
             self.trouble = error.message
+
+
+def _ticket() -> threading.Lock:
+    """Return a lock that is taken: whoever waits takes it again, whoever is waited for lets it go."""
+    ticket = threading.Lock()
+    ticket.acquire()
+    return ticket
+
+
+def _taken(queue: "SimpleQueue[threading.Lock | None]", seconds: float) -> list[threading.Lock]:
+    """Wait until somebody asks for something, for so long; return the tickets of those who wait for it."""
+    found: list[threading.Lock] = []
+    with contextlib.suppress(Empty):
+        asked = queue.get(timeout=seconds)
+        while True:
+            if asked is not None:
+                found.append(asked)
+            asked = queue.get_nowait()
+    return found
 
 
 def say_what_remains(outbox: Outbox, left: int, run_name: str, target: str) -> None:

@@ -56,11 +56,18 @@ class _Columns:
         self.steps, self.times, self.values = array("q"), array("q"), array("d")
 
     def add(self, value: float, step: int | None, time_ms: int) -> None:
+        self.mend()
         chosen = self.next_step if step is None else step
         self.next_step = max(self.next_step, chosen + 1)
         self.steps.append(chosen)
         self.times.append(time_ms)
         self.values.append(value)
+
+    def mend(self) -> None:
+        """Take away what Ctrl-C left of a point: one is there when its value is."""
+        count = len(self.values)
+        if len(self.steps) != count:
+            del self.steps[count:], self.times[count:]
 
 
 class Points:
@@ -113,6 +120,8 @@ class Points:
     def drain(self) -> Iterator[Call]:
         """Yield what waits as requests without owner, and forget it."""
         with self._lock:
+            for columns in self._series.values():
+                columns.mend()
             taken = [(key, columns.steps, columns.times, columns.values) for key, columns in self._series.items()]
             for columns in self._series.values():
                 columns.clear()
