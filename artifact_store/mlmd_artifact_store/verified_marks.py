@@ -33,6 +33,11 @@ class VerifiedMarks:
         self._waiting: list[_Mark] = []
         self._is_writing = False
 
+    @property
+    def waiting(self) -> int:
+        """How many files are to be noted once those that are being noted are."""
+        return len(self._waiting)
+
     def note(self, artifact_id: int, path: str, caller: Caller) -> None:
         """Note that a file has the bytes that were declared; raises what the write does, and DeadlineExceeded."""
         mark = _Mark(artifact_id, path)

@@ -21,7 +21,7 @@ from tests.artifact_store.care import Admin, execution, upload
 from tests.artifact_store.conformance.suite import keys
 from tests.artifact_store.uploads import artifact, begin, send, upload_file
 from tests.conftest import StartServer
-from tests.services.server import PROGRAMS
+from tests.services.programs import run_program
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -41,8 +41,7 @@ def run(database_url: str, tmp_path: Path) -> Run:
     def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         name, *rest = arguments
         where = ["--database", database_url, "--artifacts", str(tmp_path / "artifacts"), "--log-level", "warning"]
-        words = [str(PROGRAMS / "mlmd-server"), name, *where, *rest]
-        return subprocess.run(words, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+        return run_program([name, *where, *rest], tmp_path)
 
     return command
 
@@ -191,11 +190,11 @@ def test_tenants_are_cared_for_one_by_one(new_database: Callable[[], str], tmp_p
         store.close()
         with (tmp_path / "tenants.toml").open("a") as file:
             file.write(f'[tenant.{tenant}]\ndatabase = "{url}"\n')
-    base = [str(PROGRAMS / "mlmd-server"), "gc", "--tenants", "tenants.toml", "--artifacts", "bytes"]
-    base += ["--keep-younger-than", "0", "--json"]
+    base = ["gc", "--tenants", "tenants.toml", "--artifacts", "bytes", "--keep-younger-than", "0", "--json"]
 
     def ran(*more: str) -> list[tuple[str, int]]:
-        done = subprocess.run([*base, *more], capture_output=True, text=True, cwd=tmp_path, check=True, timeout=120)
+        done = run_program([*base, *more], tmp_path)
+        assert done.returncode == 0, done.stderr
         return [(line["tenant"], line["artifact_id"]) for line in map(json.loads, done.stdout.splitlines())]
 
     assert ran("--dry-run") == [("a", ids["a"]), ("b", ids["b"])]
