@@ -5,7 +5,8 @@ Usage: `python -m benchmarks.registry [--seconds 5] [--rounds 3] [--rate 500] [-
 h2load sends the load: first open, `--rate` calls a second however long the answers take, then closed with 1, 16 and 64
 clients; the p99 comes from its log. Resolving (warm, over gRPC), the 304 of plain HTTP and the echo take turns, so that
 a busy machine is busy for all of them. What is cold, and what MLflow does, is asked by one client call by call: cold
-is an answer that is not in the cache, MLflow is `get_model_version_by_alias` of its store without a server between.
+is an answer that is not in the cache; MLflow is `get_model_version_by_alias` of its store in a process, beside ours
+embedded in a process, and of its client with its server between, beside ours with our server between.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.request import ProxyHandler, build_opener
 
+from mlmd_client.transport import open_transport
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb import metadata_store_service_pb2_grpc as service_grpc
@@ -40,6 +42,7 @@ URI = "models:/fraud@champion"
 FILES = 20
 THREADS = 8
 CLIENTS = (1, 16, 64)
+IN_PROCESS, BY_SERVER = "MLflow in process", "MLflow by server"
 MOST_TIMES_THE_ECHO, LEAST_TIMES_MLFLOW = 3.0, 5.0
 GRPC = ("-H", "content-type: application/grpc", "-H", "te: trailers")
 
@@ -156,9 +159,9 @@ def timed(call: Callable[[], object], count: int) -> list[float]:
     return took
 
 
-def one_by_one(server: Server, mlflow: "Mlflow | None", count: int) -> None:
-    """Print what one Python client meets: cold, warm, and MLflow's store."""
-    with server.channel() as channel:
+def one_by_one(server: Server, database: str, mlflow: "Mlflow | None", count: int) -> None:
+    """Print what one Python program meets: cold, warm, embedded, and MLflow with and without its server."""
+    with server.channel() as channel, contextlib.closing(open_transport(database)) as embedded:
         resolve = ModelRegistryStub(channel).ResolveModel
         moments = iter(range(4_000_000_000_000, 4_000_000_000_000 + 10 * count))
         warm = v1.ResolveModelRequest(uri=URI)
@@ -166,29 +169,41 @@ def one_by_one(server: Server, mlflow: "Mlflow | None", count: int) -> None:
         def cold() -> None:
             resolve(v1.ResolveModelRequest(uri=URI, as_of=str(next(moments))))
 
+        def inside() -> None:
+            embedded.unary("/mlmd.v1.ModelRegistry/ResolveModel", warm, v1.ResolveModelResponse)
+
         timed(cold, 20)
-        took: dict[str, list[float]] = {"cold": [], "warm": [], "MLflow": []}
+        timed(inside, 20)
+        took: dict[str, list[float]] = {name: [] for name in ("cold", "warm", "embedded", IN_PROCESS, BY_SERVER)}
         for _ in range(5):
             took["cold"] += timed(cold, count // 5)
             took["warm"] += timed(lambda: resolve(warm), count // 5)
-            took["MLflow"] += mlflow.ask(count // 5) if mlflow else []
-    for name, times in took.items():
-        if times:
-            ms = [1000 * seconds for seconds in times]
-            print(f"one client    {name:<9}median {statistics.median(ms):.2f} ms   p99 {p99(ms):.2f} ms")
-    if mlflow:
-        gain = statistics.median(took["MLflow"]) / statistics.median(took["warm"])
-        missed = "" if gain >= LEAST_TIMES_MLFLOW else "  missed"
-        print(f"resolve is {gain:.1f} times as fast as MLflow {mlflow.version}'s get_model_version_by_alias{missed}")
-    else:
+            took["embedded"] += timed(inside, count // 5)
+            for name, times in zip(
+                (IN_PROCESS, BY_SERVER), mlflow.ask(count // 5) if mlflow else ([], []), strict=True
+            ):
+                took[name] += times
+    middle = {name: 1000 * statistics.median(times) for name, times in took.items() if times}
+    for name, ms in middle.items():
+        print(f"one client    {name:<18}median {ms:.2f} ms   p99 {1000 * p99(took[name]):.2f} ms")
+    if mlflow is None:
         print("MLflow: not measured; set MLMD_MLFLOW_PYTHON to a Python that has it")
+        return
+    print(f"How many times as fast as MLflow {mlflow.version}'s get_model_version_by_alias:")
+    for words, ours, theirs in (
+        ("each with its server between", "warm", BY_SERVER),
+        ("each in one process", "embedded", IN_PROCESS),
+        ("ours with its server between, MLflow without", "warm", IN_PROCESS),
+    ):
+        gain = middle[theirs] / middle[ours]
+        print(f"  {words}: {gain:.1f}{'' if gain >= LEAST_TIMES_MLFLOW else '  missed'}")
 
 
 class Mlflow:
-    """MLflow's own store, in a process of its own on a SQLite file of its own."""
+    """MLflow's store and server, on a SQLite file of their own."""
 
     def __init__(self, url: str) -> None:
-        command = [MLFLOW, str(ROOT / "benchmarks" / "mlflow_registry_side.py"), url]
+        command = [MLFLOW, str(ROOT / "benchmarks" / "mlflow_registry_side.py"), url, str(free_port())]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.version = str(json.loads(self._line()))
 
@@ -199,12 +214,19 @@ class Mlflow:
             raise SystemExit("MLflow's side of the benchmark ended")
         return line
 
-    def ask(self, count: int) -> list[float]:
-        """Return the seconds of so many look-ups."""
+    def ask(self, count: int) -> tuple[list[float], list[float]]:
+        """Return the seconds of so many look-ups in its process, and of as many by its client."""
         assert self.process.stdin is not None
         self.process.stdin.write(f"{count}\n")
         self.process.stdin.flush()
-        return list(json.loads(self._line()))
+        inside, by_server = json.loads(self._line())
+        return inside, by_server
+
+    def close(self) -> None:
+        """End it, and with it its server."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait()
 
 
 def measure(database: str, arguments: argparse.Namespace) -> None:
@@ -217,9 +239,9 @@ def measure(database: str, arguments: argparse.Namespace) -> None:
         lay(server)
         mlflow = Mlflow(f"sqlite:///{folder / 'mlflow.db'}") if MLFLOW else None
         if mlflow:
-            stack.callback(mlflow.process.kill)
+            stack.callback(mlflow.close)
         print(f"\n{database}: a version with {FILES} files; {arguments.rounds} turns of {arguments.seconds:.0f} s")
-        one_by_one(server, mlflow, arguments.calls)
+        one_by_one(server, config["url"], mlflow, arguments.calls)
         asked = sides(server, stack.enter_context(echo()), folder)
         under_load(asked, 50, arguments.rate, arguments)
         for clients in CLIENTS:
