@@ -11,8 +11,8 @@ from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import BlobStore
 from mlmd_artifact_store.locations import encoded_segment
 
-PROBES = "mlmd.probe"
-"""Where probes are, beside the types of a tenant's artifacts; no type of ours has the name."""
+PROBES = ".mlmd-probe"
+"""Where probes are, beside the types of a tenant's artifacts; `encoded_segment` gives no type's name that beginning."""
 LEFT_MS = 3_600_000
 """How old a probe is that nobody is about to delete any more: whoever wrote it was killed."""
 

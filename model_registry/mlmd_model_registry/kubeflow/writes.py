@@ -34,6 +34,7 @@ from mlmd_model_registry.kubeflow.shapes import (
     Entity,
 )
 from mlmd_model_registry.kubeflow.types import type_ids, written_type_id
+from mlmd_model_registry.kubeflow.values import OLDER_API
 
 _IN_PLACE = (METRIC, PARAMETER)
 """What a second write under one name changes, where others are told that the name is taken."""
@@ -130,6 +131,7 @@ def make(tx: Transaction, body: Body, parent: int) -> Any:
     """
     entity = body.entity
     _check_references(tx, body)
+    _check_served(tx, body)
     if entity in RULED and (parent or entity is REGISTERED_MODEL) and "experimentRunId" not in body.values:
         return stored_node(tx, entity, make_ruled(tx, body, parent))
     node = new_node(tx, body, written_type_id(tx, entity), parent)
@@ -164,6 +166,7 @@ def change(tx: Transaction, body: Body, node: Any) -> Any:
     ):
         raise InvalidArgument(f"{own.name}: a {entity.noun} stays with its parent; make another one instead.")
     _check_references(tx, body)
+    _check_served(tx, body, node)
     try:
         _change(tx, body, node)
     except Internal as error:
@@ -203,5 +206,16 @@ def _check_references(tx: Transaction, body: Body) -> None:
             own = node.properties["registered_model_id"].int_value
             if own and own != model:
                 raise InvalidArgument(f"modelVersionId: version {value} is one of model {own}, not of {model}.")
-    if "modelVersionId" in body.values and body.values.get(*_SERVED.get(body.entity, ("", ""))) in _SERVING:
-        require_served_bytes(tx, body.values["modelVersionId"])
+
+
+def _check_served(tx: Transaction, body: Body, stored: Any = None) -> None:
+    """Raise FailedPrecondition or DataLoss when the body has a version served whose files are gone or damaged."""
+    if body.entity not in _SERVED:
+        return
+    field, unsaid = _SERVED[body.entity]
+    if stored is not None and not body.values.keys() & {field, "modelVersionId"}:
+        return  # a change of something else, which what is served already must not hinder
+    before = {} if stored is None else entity_json(stored, body.entity, OLDER_API)
+    version = int(body.values.get("modelVersionId") or before.get("modelVersionId", 0))
+    if version and body.values.get(field, before.get(field, unsaid)) in _SERVING:
+        require_served_bytes(tx, version)

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from minio import Minio
+from mlmd_artifact_store.locations import encoded_segment
+from mlmd_artifact_store.probing import PROBES
 from mlmd_migrations import SchemaError, migrate
 from mlmd_server.embedded import open_embedded
 
@@ -277,7 +279,7 @@ def test_a_probe_that_cannot_be_deleted_is_told(
 
 def test_probes_that_were_left_behind_are_deleted_by_a_later_one(run: Run, tmp_path: Path) -> None:
     assert wrong(checked(run("doctor", "--json"))) == []
-    folder = tmp_path / "store" / "artifacts" / "_" / "mlmd.probe"
+    folder = tmp_path / "store" / "artifacts" / "_" / PROBES
     folder.mkdir(parents=True, exist_ok=True)
     for name, hours in (("old", 2), ("young", 0)):
         (folder / name).write_text("left")
@@ -285,6 +287,17 @@ def test_probes_that_were_left_behind_are_deleted_by_a_later_one(run: Run, tmp_p
         os.utime(folder / name, (then, then))
     assert wrong(checked(run("doctor", "--json"))) == []
     assert [path.name for path in folder.iterdir()] == ["young"], "somebody may be about to read that one"
+
+
+def test_an_artifact_of_whatever_type_is_no_probe(run: Run, tmp_path: Path) -> None:
+    assert encoded_segment(PROBES) != PROBES, "the files of a type of that name are elsewhere"
+    for name in (PROBES, PROBES.removeprefix(".")):
+        kept = tmp_path / "store" / "artifacts" / "_" / encoded_segment(name) / "_" / "1" / "f"
+        kept.parent.mkdir(parents=True)
+        kept.write_text("kept")
+        os.utime(kept, (0, 0))
+        assert wrong(checked(run("doctor", "--json"))) == []
+        assert kept.read_text() == "kept"
 
 
 def test_a_server_of_another_version(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> None:

@@ -120,11 +120,16 @@ def test_no_service_is_to_run_a_version_whose_files_are_gone(api: Api, v1: Api) 
         path = f"/inference_services/{running['id']}"
         wanted = {"modelVersionId": version["id"], "desiredState": "DEPLOYED"}
         assert "gone" in asked.error(400, "PATCH", path, json=wanted)
+        assert asked.patch(path, description="what it is")["desiredState"] == "DEPLOYED"
         served = {"modelVersionId": version["id"], "lastKnownState": "RUNNING"}
         assert "gone" in asked.error(400, "POST", f"{path}/serves", json=served)
         assert asked.get(f"/artifacts/{artifact['id']}")["uri"] == artifact["uri"]
     stopped = {"modelVersionId": version["id"], "desiredState": "UNDEPLOYED"}
-    assert api.patch(f"/inference_services/{running['id']}", **stopped)["desiredState"] == "UNDEPLOYED"
+    path = f"/inference_services/{running['id']}"
+    assert api.patch(path, **stopped)["desiredState"] == "UNDEPLOYED"
+    assert api.patch(path, modelVersionId=version["id"])["desiredState"] == "UNDEPLOYED"
+    assert "gone" in api.error(400, "PATCH", path, json={"desiredState": "DEPLOYED"})
+    assert api.get(path)["desiredState"] == "UNDEPLOYED"
 
 
 def lose_files(api: Api, model: str) -> None:
