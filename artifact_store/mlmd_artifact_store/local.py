@@ -5,6 +5,7 @@ The store's own files are under `.mlmd`: `scratch` (files in the making), `parts
 nothing is noted of little files), and the marks that say whose the folder is.
 """
 
+import fcntl
 import hashlib
 import heapq
 import json
@@ -13,6 +14,7 @@ import secrets
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -266,7 +268,12 @@ class LocalStore:
         return [Part(int(number), etag, int(size)) for number, size, etag in pieces]
 
     def complete_parts(self, key: str, upload: str, parts: Sequence[Part]) -> Blob:
-        """Write the parts one after the other into the blob."""
+        """Write the parts one after the other into the blob; who comes second raises NotFound."""
+        folder = self._parts_folder(key, upload)
+        with _completing(folder):
+            return self._complete(key, upload, parts)
+
+    def _complete(self, key: str, upload: str, parts: Sequence[Part]) -> Blob:
         folder = self._parts_folder(key, upload)
         there = set(self.parts(key, upload))
         for part in parts:
@@ -338,6 +345,17 @@ def _is_older(file: Path, before_ms: float, beginning: str = "") -> bool:
         return file.stat().st_mtime * 1000 < before_ms and (not beginning or file.read_text().startswith(beginning))
     except FileNotFoundError:
         return False
+
+
+@contextmanager
+def _completing(folder: Path) -> Iterator[None]:
+    """Hold the parts of a blob, in every process; where the file system has no locks, nothing is held."""
+    with ExitStack() as held:
+        with suppress(FileNotFoundError):  # completed a moment ago, which the caller sees when it looks again
+            file = held.enter_context((folder / "key").open("r+b"))
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _drop_parts(folder: Path) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from mlmd_metadata_store.dialects import ConnectionLost, Dialect, UndecodableText
+from mlmd_metadata_store.dialects import ConnectionLost, Dialect, NotReached, UndecodableText
 from mlmd_metadata_store.plans import Plans
 from mlmd_metadata_store.property_cache import NO_CACHE, PropertyCache
 from mlmd_metadata_store.sqlite_dialect import SqliteDialect
@@ -96,9 +96,13 @@ class Database:
             except UndecodableText:
                 self._read_leniently()
             except (Aborted, ConnectionLost) as error:
-                if isinstance(error, Contradicted) or course.is_over(self.dialect.options.attempts):
+                if isinstance(error, Contradicted) or course.is_over(self._attempts(error)):
                     raise
                 self._wait(caller, course.attempts)
+
+    def _attempts(self, error: StoreError) -> int:
+        most = self.dialect.options.attempts
+        return min(most, READ_ATTEMPTS) if isinstance(error, NotReached) else most
 
     def _read_once(self, caller: Caller, body: Callable[[Transaction], T]) -> T:
         with self._session(self.reader, caller, write=False) as session:

@@ -41,6 +41,10 @@ class ConnectionLost(Unavailable):
     """The database went away in the middle; what was not committed is undone."""
 
 
+class NotReached(ConnectionLost):
+    """Nothing answered at the database's address, or it hung up at once; worth few tries, so that callers hear soon."""
+
+
 class UndecodableText(Internal):
     """SQLite holds text that is not UTF-8; the connection has to read leniently."""
 

@@ -20,7 +20,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
-from mlmd_metadata_store.dialects import ConnectionLost, Dialect, TooLarge, TooLong, UniqueViolation
+from mlmd_metadata_store.dialects import ConnectionLost, Dialect, NotReached, TooLarge, TooLong, UniqueViolation
 from mlmd_metadata_store.peers import watch_peer
 
 _TABLE_LOCK_SECONDS = 60
@@ -55,8 +55,6 @@ _CONNECT_REASONS = {
     1251: "the client library does not know the user's authentication plugin; update it",
     1698: "user or password is wrong",
     1969: "it ended a statement that took longer than max_statement_time allows",
-    2002: "nothing listens on the socket or host and port; check that the database runs",
-    2003: "nothing listens on that host and port; check that the database runs",
     2005: "the host name is not known; check the database's address",
     2026: "TLS failed; check the certificates, and that the database offers TLS",
     2054: "the client library does not know the user's authentication plugin; update it",
@@ -90,6 +88,8 @@ class MySqlDialect(Dialect):
     _READ_ONLY = (1290, 1792, 1836)
     _LOST = (1047, 1053, 1077, 1152, 1158, 1159, 1160, 1161, 1184, 1317, 1927, 2000, 2006, 2013, 2014, 2055, 4031)
     """1317 is what a statement sees whose connection is being killed."""
+    _NOT_REACHED = (2002, 2003)
+    """Refused, or accepted and reset before the client looked: the client library tells both alike."""
     _TOO_LONG = (1406, 1265)
     _PACKET = (1153, 2020)
 
@@ -149,6 +149,11 @@ class MySqlDialect(Dialect):
             )
         if number in self._LOST:
             return ConnectionLost("The connection to the database was lost. What was not committed is undone.")
+        if number in self._NOT_REACHED:
+            return NotReached(
+                "The database cannot be used: nothing listens on its socket or host and port; "
+                "check that the database runs."
+            )
         if number in self._FULL or (number in self._FILE_ERRORS and " 28 " in str(arguments[1:])):
             return ResourceExhausted("The database has no room left. Nothing was written; make room on its disk.")
         if number in self._READ_ONLY:

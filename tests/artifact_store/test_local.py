@@ -125,7 +125,7 @@ def test_parts_whose_upload_has_lost_its_name_are_deleted_after_a_day(store: Loc
 
 def test_several_who_make_a_blob_of_its_parts_never_see_half_of_them(store: LocalStore) -> None:
     pieces = [bytes([number]) * 100 for number in range(40)]
-    for number in range(25):
+    for number in range(50):
         key = f"k/{number}"
         upload = store.begin_parts(key)
         parts = [store.put_part(key, upload, n, io.BytesIO(piece), 100) for n, piece in enumerate(pieces, 1)]

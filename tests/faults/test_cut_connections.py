@@ -226,6 +226,19 @@ def test_a_greeting_that_ends_in_the_middle(wire: Wire, limit: int) -> None:
     assert wire.contents().marked(mark)
 
 
+def test_a_connection_that_is_reset_before_the_client_looks(wire: Wire) -> None:
+    """The client library tells it as refused, mostly; it is worth another try for all that."""
+    for _ in range(20):
+        mark, request = wire.request("PutArtifacts")
+        wire.store.database.writer.dispose()
+        wire.proxy.resets = 2
+        error = outcome(wire, "PutArtifacts", request)
+        assert (error is None) == retrying(wire)
+        assert error is None or error.code is Code.UNAVAILABLE
+        assert bool(wire.contents().marked(mark)) == retrying(wire)
+        assert wire.proxy.resets == (0 if retrying(wire) else 1)
+
+
 def test_a_cut_read_is_made_again(wire: Wire) -> None:
     calls = Calls(wire.store)
     calls("GetArtifacts")

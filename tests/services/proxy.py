@@ -84,6 +84,7 @@ class Proxy:
         self.delay_seconds = 0.0
         self.bytes_per_second = 0.0  # 0: as fast as it goes
         self.refusing = False
+        self.resets = 0  # so many connections are accepted and reset at once
         self._cuts: list[Cut] = []
         self._limits: dict[str, int] = {}
         self._open: set[Connection] = set()
@@ -118,6 +119,7 @@ class Proxy:
             self._cuts, self._limits, self.statements = [], {}, []
         self.delay_seconds = self.bytes_per_second = 0.0
         self.refusing = False
+        self.resets = 0
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -138,6 +140,11 @@ class Proxy:
             except OSError:
                 return
             self.accepted += 1
+            if self.resets:
+                self.resets -= 1
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.close()
+                continue
             try:
                 server = None if self.refusing else socket.create_connection(("127.0.0.1", self.target), timeout=10)
             except OSError:
