@@ -98,9 +98,13 @@ class HttpServer:
 
 
 def listen(host: str, port: int, shared: bool) -> socket.socket:
-    """Return a bound socket, its port shared with other workers or not; raises InvalidArgument."""
+    """Return a bound socket, its port shared with other workers or not; raises InvalidArgument.
+
+    The protocol is named because asyncio sends small packets at once only where it is: head and body of an answer are
+    two, and the second would wait for the client's delayed acknowledgement of the first, 40 ms.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if shared:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
