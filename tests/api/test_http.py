@@ -249,6 +249,21 @@ def test_alive_and_ready(served: Served) -> None:
         assert client.get("/readyz").status_code == 503
 
 
+def test_who_opens_the_port_is_told_what_is_where(served: Served) -> None:
+    with httpx.Client(base_url=served.doors.http, trust_env=False) as client:
+        page = client.get("/").text
+        assert "/graphql" in page
+        assert "/artifacts" not in page, "this server has none"
+        for place in ("/graphql", "/healthz", "/metrics", "/readyz"):
+            assert place in page
+            assert client.get(place).status_code != 404
+        lost = client.get("/nowhere/at/all?x=1")
+        assert (lost.status_code, lost.headers["content-type"]) == (404, "application/json")
+        said = "path: nothing is at '/nowhere/at/all'; `/` says what is where."
+        assert lost.json() == {"code": "not_found", "message": said}
+        assert len(client.get("/" + "x" * 5000).content) < 300
+
+
 def test_not_ready_without_the_database(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> None:
         raise Unavailable("The database cannot be reached.")

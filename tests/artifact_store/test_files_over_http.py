@@ -82,12 +82,15 @@ def test_what_http_refuses(local: Server, http: urllib3.PoolManager) -> None:
         answer = http.request("PUT", address, body=body, retries=False)
         return answer.status, answer.data.decode()
 
+    too_large = json.dumps({"code": "invalid_argument", "message": f"artifact id: {2**63} has more than 64 bits."})
     assert put(url.request.url, b"other!!!")[0] == 400
     assert "md5" in put(url.request.url, b"other!!!")[1]
     assert put(url.request.url, b"short")[0] == 400
     assert put(f"{base}/g", b"declared")[0] == 404
     assert put(f"{base}/f?part=x", b"declared")[0] == 400
     assert put(f"{local.http_url}/artifacts/999/files/f", b"")[0] == 404
+    assert put(f"{local.http_url}/artifacts/{2**63}/files/f", b"") == (400, too_large)
+    assert http.request("GET", f"{local.http_url}/artifacts/{2**63}/files/f", retries=False).data.decode() == too_large
     assert put(f"{base}/..%2f..%2fetc", b"")[0] == 404
     assert http.request("GET", f"{base}/f", retries=False).status == 404
     assert put(url.request.url, b"declared")[0] == 200

@@ -83,7 +83,7 @@ class Files:
 
     async def _put(self, request: Request, admission: Admission) -> Response:
         artifacts, loop, caller = await self._artifacts(admission), asyncio.get_running_loop(), admission.caller
-        artifact_id, path = request.path_params["artifact_id"], request.path_params["path"]
+        artifact_id, path = _artifact_id(request), request.path_params["path"]
         part, md5 = _part(request.query_params.get("part", "")), _content_md5(request.headers.get("content-md5", ""))
         body = RequestBody(loop, request.stream(), caller)
 
@@ -139,6 +139,13 @@ def _refusal(answer: Answer) -> Response:
     return Response(body, status, {"x-request-id": answer.request_id}, media_type="application/json")
 
 
+def _artifact_id(request: Request) -> int:
+    number: int = request.path_params["artifact_id"]
+    if number >= 1 << 63:
+        raise InvalidArgument(f"artifact id: {str(number)[:40]} has more than 64 bits.")
+    return number
+
+
 def _part(text: str) -> int:
     if text and not (text.isascii() and text.isdecimal() and len(text) < 6):
         raise InvalidArgument(f"part: {text[:40]!r} is no number of a part.")
@@ -161,7 +168,7 @@ def _looked_up(
     artifacts: "Artifacts", request: Request, admission: Admission
 ) -> tuple[Response, Iterator[bytes] | None]:
     """Return the head of the answer, and the bytes that follow it unless there are none."""
-    artifact_id, path = request.path_params["artifact_id"], request.path_params["path"]
+    artifact_id, path = _artifact_id(request), request.path_params["path"]
     manifest, file = artifacts.file(artifact_id, path, admission.caller)
     validators = Validators(f'"{file.sha256.hex() or file.etag}"', manifest.create_ms)
     headers = {**validators.headers, "accept-ranges": "bytes", **_HARMLESS}

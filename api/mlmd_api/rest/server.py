@@ -14,10 +14,12 @@ from pathlib import Path
 import uvicorn
 from mlmd_schemas.errors import InvalidArgument
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.measurements import Measurements
 from mlmd_api.rest.cors import Origins
+from mlmd_api.rest.front_page import FrontPage
 from mlmd_api.rest.probes import Probes
 from mlmd_api.rest.routes import CALLS_ALONE, Surfaces, routes
 from mlmd_api.rest.threads import Threads
@@ -57,7 +59,10 @@ class HttpServer:
         self._threads = Threads(settings.threads, settings.streams)
         self._probes = Probes(ping, measurements, self._threads.probes)
         origins = Origins(settings.cors_origins)
-        app = Starlette(routes=routes(dispatcher, surfaces, self._probes, ping, self._threads, origins))
+        answered = routes(dispatcher, surfaces, self._probes, ping, self._threads, origins)
+        front = FrontPage(answered)
+        handlers = {404: front.nothing_here}
+        app = Starlette(routes=[Route("/", front.page), *answered], exception_handlers=handlers)
         context = _tls_context(settings)
         self._socket = listen(settings.host, settings.port, settings.shared_port)
         self.port: int = self._socket.getsockname()[1]
