@@ -122,6 +122,8 @@ def read_tokens(path: Path) -> dict[str, Identity]:
 
 def _entry(path: Path, number: int, entry: Any) -> tuple[str, Identity]:
     place = f"auth: token {number} of {str(path)!r}"
+    if not isinstance(entry, dict):
+        raise InvalidArgument(f"auth: in {str(path)!r} write each token as a table of its own, [[token]].")
     unknown = sorted(set(entry) - {"token", "sha256", "subject", "tenant", "roles"})
     if unknown:
         raise InvalidArgument(f"{place} has {unknown[0]!r}; it may have token or sha256, subject, tenant and roles.")
@@ -129,15 +131,20 @@ def _entry(path: Path, number: int, entry: Any) -> tuple[str, Identity]:
         raise InvalidArgument(f"{place} needs exactly one of token and sha256.")
     if not entry.get("subject"):
         raise InvalidArgument(f"{place} has no subject; say whose it is, so that the log can.")
-    digest = token_digest(entry["token"]) if "token" in entry else str(entry["sha256"]).lower()
+    for name in ("token", "sha256", "subject", "tenant"):
+        if not isinstance(entry.get(name, ""), str):
+            raise InvalidArgument(f"{place}: {name} is {entry[name]!r:.40}, which is no text; write it in quotes.")
+    digest = token_digest(entry["token"]) if "token" in entry else entry["sha256"].lower()
     if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
         raise InvalidArgument(f"{place}: sha256 is not 64 hexadecimal digits.")
     roles = included_roles(entry.get("roles", [Role.READER]), place)
-    return digest, Identity(str(entry["subject"]), str(entry.get("tenant", "")), roles)
+    return digest, Identity(entry["subject"], entry.get("tenant", ""), roles)
 
 
-def included_roles(names: list[str], place: str) -> frozenset[Role]:
-    """Return the named roles and those they include; raises InvalidArgument for a name that is none."""
+def included_roles(names: Any, place: str) -> frozenset[Role]:
+    """Return the roles that a list names and those they include; raises InvalidArgument for what is no such list."""
+    if not isinstance(names, list):
+        raise InvalidArgument(f'{place}: roles is {names!r:.40}; write a list, as in ["writer"].')
     ranks = [_RANKS.index(Role(name)) if name in _RANKS else -1 for name in names]
     if not ranks or min(ranks) < 0:
         raise InvalidArgument(f"{place}: roles is {names!r}; choose among reader, writer and admin.")
@@ -147,6 +154,6 @@ def included_roles(names: list[str], place: str) -> frozenset[Role]:
 def _stamp(path: Path) -> tuple[int, int, int]:
     try:
         state = path.stat()
-    except OSError:
+    except OSError:  # reading it says why, in the log
         return (0, 0, 0)
     return state.st_mtime_ns, state.st_size, state.st_ino

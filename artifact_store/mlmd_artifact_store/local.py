@@ -137,12 +137,14 @@ class LocalStore:
             return Blob(key, state.st_size, remembered, state.st_mtime_ns // 1_000_000)
         digest = md5_hash()
         if state.st_size <= LITTLE_BYTES:
-            with open(f"{self.root}/{key}", "rb", buffering=0) as file:
+            with explained(key, self.root), open(f"{self.root}/{key}", "rb", buffering=0) as file:
                 digest.update(file.read())
         else:
             for chunk in self.read(key):
                 digest.update(chunk)
-        return self._remember(key, state, digest.hexdigest())
+        with suppress(OSError):  # a disk that is full or may only be read is still read; it is calculated again
+            self._remember(key, state, digest.hexdigest())
+        return Blob(key, state.st_size, digest.hexdigest(), state.st_mtime_ns // 1_000_000)
 
     def _note(self, key: str) -> str:
         name = hashlib.sha256(key.encode()).hexdigest()
@@ -162,7 +164,7 @@ class LocalStore:
         try:
             with open(self._note(key), encoding="utf-8") as note:
                 size, modified, inode, etag = json.load(note)
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError):  # none, or one that a dying disk garbled: it is calculated again
             return None
         same = (size, modified, inode) == (state.st_size, state.st_mtime_ns, state.st_ino)
         return str(etag) if same else None
@@ -215,7 +217,7 @@ class LocalStore:
         while folder != self.root and self.root in folder.parents:
             try:
                 folder.rmdir()
-            except OSError:
+            except OSError:  # most often it is not empty; one that stays is in nobody's way
                 return
             folder = folder.parent
 
@@ -292,13 +294,14 @@ class LocalStore:
                 state = name_file(folder / _part_name(parts[0]), self._path(key), noted)
             else:
                 state = write_file(self._path(key), self._scratch, fill, noted)
-        _drop_parts(folder)
+            _drop_parts(folder)
         return Blob(key, state.st_size, etag, state.st_mtime_ns // 1_000_000)
 
     def abort_parts(self, key: str, upload: str) -> None:
         """Delete the parts."""
         if upload and set(upload) <= _HEX:
-            _drop_parts(self._own / "parts" / upload)
+            with explained(key, self.root):
+                _drop_parts(self._own / "parts" / upload)
 
     def tidy(self, prefix: str, before_ms: int) -> int:
         """Delete old parts, and files in the making to which nobody has written for a day."""
@@ -359,7 +362,10 @@ def _completing(folder: Path) -> Iterator[None]:
 
 
 def _drop_parts(folder: Path) -> None:
-    """Delete parts; the file that says whose they are goes first, so that nobody takes those left for all."""
+    """Delete parts; the file that says whose they are goes first, so that nobody takes those left for all.
+
+    What is left of a folder without that file is nobody's, and `tidy` deletes it a day later.
+    """
     (folder / "key").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -46,7 +46,7 @@ def copied(source: int, target: int, size_bytes: int, moved: Moved, start: int =
                 position += size
                 behind.reach(position)
                 moved(size)
-        except BaseException:
+        except BaseException:  # or the pool's end would wait for bytes that never come
             behind.stop()
             raise
         return Digests(digest.result(), b"")

@@ -73,7 +73,7 @@ def write_file(
             os.fsync(file.fileno())
         return name_file(temporary, target, note)
     except BaseException:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # what went wrong is told; `tidy` deletes what is left in a day
             temporary.unlink()
         raise
 
@@ -142,7 +142,7 @@ class _Arriving:
         """Close it, and throw it away when it has no name."""
         os.close(self.descriptor)
         if not self._named:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # as in `write_file`
                 os.unlink(self._temporary)
 
 

@@ -1,6 +1,5 @@
 """Marks of a folder: small files of the store's own that one writer sets and all others find."""
 
-import contextlib
 import os
 import secrets
 from collections.abc import Callable
@@ -44,9 +43,8 @@ def _link(file: Path, scratch: Path, content: bytes) -> None:
         os.link(written, file)
     except FileExistsError:
         return
-    except OSError:
+    except OSError:  # a file system without links
         if not file.exists():
             os.replace(written, file)
     finally:
-        with contextlib.suppress(OSError):
-            written.unlink()
+        written.unlink(missing_ok=True)

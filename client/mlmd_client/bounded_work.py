@@ -34,7 +34,7 @@ class Crew:
         try:
             if not self._stop.is_set():
                 work()
-        except BaseException as error:  # noqa: BLE001 - raised in the thread that submits
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that submits, or that finishes
             self._fail(error)
         finally:
             self._room.release()

@@ -71,7 +71,7 @@ class DownloadTarget:
                 yield file
                 self.name(temporary, place)
         except BaseException:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # what went wrong is told; the next download deletes what is left
                 temporary.unlink()
             raise
 
@@ -92,5 +92,5 @@ def is_same(place: Path, size_bytes: int, sha256: bytes) -> bool:
         if not stat.S_ISREG(state.st_mode) or state.st_size != size_bytes or not sha256:
             return False
         return sha256_of_path(place) == sha256
-    except OSError:
+    except OSError:  # not there, or not to be read: either way it is written anew
         return False

@@ -93,7 +93,7 @@ def _state(folder: Path) -> dict[str, Any]:
 def _unchanged(folder: Path, mark: Path) -> bool:
     try:
         told: Any = json.loads(mark.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # no mark, or half of one: each file's digest is looked at
         return False
     return bool(told) and bool(told == _state(folder))
 

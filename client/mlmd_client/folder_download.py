@@ -60,7 +60,7 @@ class FolderFetching:
             finally:
                 for temporary, descriptor in begun:
                     os.close(descriptor)
-                    with contextlib.suppress(OSError):
+                    with contextlib.suppress(OSError):  # it has its name; or else the next download deletes it
                         temporary.unlink()
 
     def _is_there(self, place: Path, file: v1.File) -> bool:

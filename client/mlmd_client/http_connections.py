@@ -155,7 +155,7 @@ class Connections:
         return http.client.HTTPConnection(host, port, timeout=PATIENCE_SECONDS, blocksize=_SLICE_BYTES)
 
     def _drop(self, connection: http.client.HTTPConnection) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # it is given up; TLS may find that its end cannot be told
             connection.close()
 
 

@@ -9,6 +9,7 @@ whose calls they are. A process holds a lock on its file while it lives, so that
 
 import fcntl
 import json
+import logging
 import os
 import secrets
 import struct
@@ -19,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+LOG = logging.getLogger("mlmd")
 MAGIC = b"MLMDJRN1"
 SUFFIX = ".journal"
 _HEAD = struct.Struct("<II")
@@ -76,10 +78,16 @@ class Journal:
 
     @classmethod
     def take_over(cls, path: Path) -> "Journal | None":
-        """Open a file that nobody holds; None when its process lives, or the file is gone or none of ours."""
+        """Open a file that nobody holds; None when its process lives, or the file is gone or none of ours.
+
+        None too when it cannot be read; then the log says so, for what is in it is not sent.
+        """
         try:
             file = path.open("r+b", buffering=0)
-        except OSError:
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            LOG.warning("the calls in %s cannot be sent: %s; mend that, or delete the file", path, error.strerror)
             return None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -87,8 +95,10 @@ class Journal:
                 first = _next(file)
                 if first is not None and not first.path:
                     return cls(path, file, json.loads(first.request), file.tell())
-        except (OSError, ValueError):
-            pass
+        except BlockingIOError:
+            pass  # its process lives
+        except (OSError, ValueError) as error:
+            LOG.warning("the calls in %s cannot be sent: %s; mend that, or delete the file", path, error)
         file.close()
         return None
 

@@ -47,12 +47,12 @@ def discard_abandoned(folder: Path) -> None:
 def _discard(path: str) -> None:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+    except OSError:  # deleted meanwhile, or somebody else's
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         os.unlink(path)
-    except OSError:
+    except OSError:  # somebody writes it, or it may not be deleted
         return
     finally:
         os.close(descriptor)

@@ -10,11 +10,14 @@ import json
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import IO
+from typing import BinaryIO
 
 
 def journal_folder() -> Path:
-    """Return where the notes are: `$MLMD_STATE_HOME`, else `mlmd` in `$XDG_STATE_HOME` or `~/.local/state`."""
+    """Return where the notes are: `$MLMD_STATE_HOME`, else `mlmd` in `$XDG_STATE_HOME` or `~/.local/state`.
+
+    Raises RuntimeError when the user has no home, as in many containers.
+    """
     told = os.environ.get("MLMD_STATE_HOME")
     if told:
         return Path(told)
@@ -26,11 +29,11 @@ class UploadNote:
 
     def __init__(self, store_uuid: str, location: Path, collection: str, artifact: bytes, *, kept: bool = True) -> None:
         """Name the note by the store, the files' place, and the artifact that they become; it may be not `kept`."""
-        name = hashlib.sha256(
+        self._name = hashlib.sha256(
             "\0".join((store_uuid, str(location), collection)).encode("utf-8", "surrogateescape") + b"\0" + artifact
         ).hexdigest()
-        self._path = journal_folder() / "uploads" / f"{name}.json"
-        self._file: IO[str] | None = None
+        self._path = Path()
+        self._file: BinaryIO | None = None
         self._wanted = kept
 
     def __enter__(self) -> "UploadNote":
@@ -38,13 +41,14 @@ class UploadNote:
         if not self._wanted:
             return self
         try:
+            self._path = journal_folder() / "uploads" / f"{self._name}.json"
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            file = self._path.open("a+")
-        except OSError:  # no home, or one that cannot be written: uploads work, and begin anew
+            file = self._path.open("a+b", buffering=0)
+        except (OSError, RuntimeError):  # no home, or one that cannot be written: uploads work, and begin anew
             return self
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError:  # another process is at the same upload, or the file system has no locks
             file.close()
             return self
         self._file = file
@@ -77,12 +81,18 @@ class UploadNote:
             return 0, "", ""
 
     def note(self, artifact_id: int, paths: str, uri: str) -> None:
-        """Note that an upload of these paths was begun."""
-        if self._file is not None:
+        """Note that an upload of these paths was begun; on a disk that is full, the note is kept no longer."""
+        if self._file is None:
+            return
+        content = json.dumps({"artifact_id": artifact_id, "paths": paths, "uri": uri})
+        try:
             self._file.seek(0)
             self._file.truncate()
-            self._file.write(json.dumps({"artifact_id": artifact_id, "paths": paths, "uri": uri}))
-            self._file.flush()
+            self._file.write(content.encode())
+        except OSError:
+            self._path.unlink(missing_ok=True)
+            self._file.close()
+            self._file = None
 
     def forget(self) -> None:
         """Forget it, because it has ended."""

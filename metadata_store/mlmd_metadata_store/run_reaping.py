@@ -4,7 +4,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlmd_schemas.caller import Caller
-from mlmd_schemas.errors import StoreError
 from mlmd_schemas.pb.v1 import runs_pb2 as v1
 from mlmd_schemas.tables.own import RUN
 
@@ -64,11 +63,3 @@ def _reap(store: Store, caller: Caller, execution_id: int) -> bool:
         return True
 
     return store.database.write(caller, body)
-
-
-def reap_quietly(store: Store) -> list[int]:
-    """Reap, and return nothing when the database is away or may not be written; the next time will do."""
-    try:
-        return reap_runs(store)
-    except StoreError:
-        return []

@@ -1,12 +1,16 @@
 """Posting to webhooks while the server serves, for every opened store."""
 
+import logging
 import random
 import threading
 
 from mlmd_api.tenants import TenantStores
 from mlmd_metadata_store.store import Store
-from mlmd_model_registry.courier import Courier, deliver_quietly
+from mlmd_model_registry.courier import Courier
 
+from mlmd_server.troubles import Troubles
+
+_LOG = logging.getLogger("mlmd.couriers")
 EVERY_SECONDS = 1.0
 _LONGEST_END_SECONDS = 5.0
 
@@ -17,6 +21,7 @@ class Couriers:
     def __init__(self, stores: TenantStores, *, private_too: bool) -> None:
         self._stores = stores
         self._private_too = private_too
+        self._troubles = Troubles(_LOG, "posting to webhooks")
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._work, name="couriers", daemon=True)
 
@@ -35,9 +40,9 @@ class Couriers:
             self.post_due()
 
     def post_due(self) -> None:
-        """Post what is due now."""
+        """Post what is due now; what fails is logged and left to the next time."""
         for store in self._stores.opened():
             if isinstance(store, Store):
                 courier = Courier(store, private_too=self._private_too)
-                while not self._stopped.is_set() and deliver_quietly(courier):
+                while not self._stopped.is_set() and self._troubles.kept_off(store.store_uuid, courier.deliver_due, 0):
                     pass

@@ -215,7 +215,7 @@ def open_connection(
             return _open_source(replace(source, enable_upgrade=enable_upgrade, downgrade_to=downgrade_to), scratch)
         except BaseException:
             if scratch is not None:
-                shutil.rmtree(scratch, ignore_errors=True)
+                shutil.rmtree(scratch, ignore_errors=True)  # what went wrong is told
             raise
 
 
@@ -288,4 +288,4 @@ def _release(parts: Parts, housekeeping: Housekeeping | None, scratch: Path | No
     parts.dispatcher.end_streams()
     parts.stores.close()
     if scratch is not None:
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(scratch, ignore_errors=True)  # at the end of a process nobody hears of it any more

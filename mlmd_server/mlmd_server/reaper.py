@@ -3,13 +3,17 @@
 import logging
 import random
 import threading
+from functools import partial
 
 from mlmd_api.tenants import TenantStores
-from mlmd_metadata_store.run_reaping import reap_quietly
+from mlmd_metadata_store.run_reaping import reap_runs
 from mlmd_metadata_store.store import Store
+
+from mlmd_server.troubles import Troubles
 
 _LOG = logging.getLogger("mlmd.runs")
 EVERY_SECONDS = 2.0
+_TROUBLES = Troubles(_LOG, "ending runs that are not heard from")
 
 
 class Reaper:
@@ -38,7 +42,10 @@ class Reaper:
 
 
 def reap_opened(stores: TenantStores) -> None:
-    """End the lapsed runs of every opened store; says in the log which."""
+    """End the lapsed runs of every opened store; says in the log which, and what failed until the next time."""
     for store in stores.opened():
-        if isinstance(store, Store) and (ended := reap_quietly(store)):
+        if not isinstance(store, Store):
+            continue
+        nothing: list[int] = []
+        if ended := _TROUBLES.kept_off(store.store_uuid, partial(reap_runs, store), nothing):
             _LOG.info("ended %d runs that were not heard from: executions %s", len(ended), ended[:20])

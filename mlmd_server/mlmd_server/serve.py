@@ -13,6 +13,7 @@ from mlmd_schemas.errors import InvalidArgument, StoreError
 from mlmd_server.config import Config, ListenConfig
 from mlmd_server.memory import bound_memory
 
+_LOG = logging.getLogger("mlmd.serve")
 FAILED = 1
 _MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -52,7 +53,7 @@ def _serve_with_workers(config: Config) -> int:
         supervisor = workers.Supervisor(config.workers, _work(config), config.drain_seconds, _forget_process)
         return supervisor.run(lambda: announce(config))
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)  # in the folder for such things; how the server ended counts more
 
 
 def _prepare(config: Config) -> int:
@@ -71,7 +72,10 @@ def _prepare(config: Config) -> int:
         status = 0
     except StoreError as error:
         print(f"mlmd-server: {error.message}", file=sys.stderr)
+    except Exception:  # noqa: BLE001 - the end of the process, which says why
+        _LOG.exception("the database could not be opened")
     finally:
+        logging.shutdown()
         sys.stderr.flush()
         os._exit(status)
 

@@ -5,6 +5,7 @@ it, and when that one dies another does. It may therefore be posted twice, never
 each time.
 """
 
+import contextlib
 import hashlib
 import hmac
 import http.client
@@ -22,7 +23,7 @@ import sqlalchemy as sa
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction, now_ms
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import InvalidArgument, StoreError
+from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_schemas.tables.registry import DELIVERY, WEBHOOK
 
@@ -202,13 +203,7 @@ class _Pinned(http.client.HTTPConnection):
 
     def cut(self) -> None:
         """End an attempt that goes on for too long."""
-        if self.sock is not None:
-            self.sock.shutdown(socket.SHUT_RDWR)
-
-
-def deliver_quietly(courier: Courier) -> int:
-    """Post what is due; a database that is away for a moment leaves it to the next time."""
-    try:
-        return courier.deliver_due()
-    except StoreError:
-        return 0
+        sock = self.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):  # it ended by itself at this moment
+                sock.shutdown(socket.SHUT_RDWR)

@@ -10,6 +10,7 @@ import zlib
 
 import httpx
 import pytest
+from mlmd_api.rest.server import HttpServer, HttpSettings
 from mlmd_schemas.errors import Code, Unavailable
 from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
@@ -290,3 +291,12 @@ def test_metrics_count_calls_errors_and_seconds_by_method_and_wire(served: Serve
     assert 'mlmd_call_seconds_count{method="test.v1.Odd/Note",wire="connect-proto"} 3.0' in lines
     assert 'mlmd_pool_connections_max{pool="write"} 16.0' in lines
     assert "made.up" not in response.text
+
+
+def test_a_listener_that_cannot_begin_says_so(served: Served) -> None:
+    settings = HttpSettings(port=0, threads=1, streams=1)
+    server = HttpServer(served.dispatcher, settings, served.stores.ping, served.measurements)
+    taken = socket.fromfd(server._socket.fileno(), socket.AF_INET, socket.SOCK_STREAM)
+    server._socket.close()
+    with taken, pytest.raises(Unavailable, match=r"^http: the listener ended before it could answer"):
+        server.start()

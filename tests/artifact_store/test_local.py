@@ -13,7 +13,7 @@ from urllib.request import urlopen
 import pytest
 from mlmd_artifact_store.blob_store import Part, etag_of_md5s
 from mlmd_artifact_store.local import LocalStore
-from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, StoreError
 
 from tests.artifact_store.conformance.suite import content_of, keys, md5, put
 
@@ -52,6 +52,35 @@ def test_disk_full(store: LocalStore) -> None:
     assert keys(store) == ["before"]
     assert list((store.root / ".mlmd" / "scratch").iterdir()) == []
     put(store, "big", b"x" * 2_000_000)
+
+
+def test_what_is_noted_of_a_file_need_not_be_kept(store: LocalStore) -> None:
+    content = bytes(200_000)
+    path = store.root / "others" / "file"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    (store.root / ".mlmd").mkdir()
+    (store.root / ".mlmd" / "etags").write_text("in the way")
+    assert store.stat("others/file").etag == md5(content).hex()
+    assert [blob.etag for blob in store.list()] == [md5(content).hex()]
+
+
+@pytest.mark.parametrize("garbled", ["", "7", "[1, 2]", "\0\0\0"])
+def test_notes_that_are_garbled_are_made_anew(store: LocalStore, garbled: str) -> None:
+    content = bytes(200_000)
+    put(store, "k", content)
+    (note,) = (path for path in (store.root / ".mlmd" / "etags").rglob("*") if path.is_file())
+    note.write_text(garbled)
+    assert store.stat("k").etag == md5(content).hex()
+
+
+def test_a_folder_that_fails_is_told_in_our_words(store: LocalStore) -> None:
+    upload = store.begin_parts("k")
+    key = store.root / ".mlmd" / "parts" / upload / "key"
+    key.unlink()
+    key.mkdir()
+    with pytest.raises(StoreError):
+        store.abort_parts("k", upload)
 
 
 def test_folder_that_cannot_be_made(tmp_path: Path) -> None:

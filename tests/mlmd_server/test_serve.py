@@ -60,6 +60,20 @@ def test_a_port_that_is_taken_ends_it_with_a_sentence(running: Server, tmp_path:
         assert "ready" not in result.stdout
 
 
+def test_what_nobody_foresaw_while_opening_the_database_is_told(tmp_path: Path) -> None:
+    program = (
+        "import sys, mlmd_server.wiring as wiring; from mlmd_server.cli import main\n"
+        "wiring.tenant_stores = lambda config: {}['a defect']\n"
+        "sys.exit(main())"
+    )
+    options = ["serve", "--workers", "2", "--http-port", "0", "--grpc-port", str(free_port())]
+    command = [sys.executable, "-c", program, *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "KeyError: 'a defect'" in done.stderr
+    assert "ready" not in done.stdout
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_database_that_is_not_there_ends_it_with_a_sentence(tmp_path: Path, workers: str) -> None:
     address = f"mysql://root:s3cret@127.0.0.1:{free_port()}/metadb"

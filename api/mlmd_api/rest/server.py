@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
-from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.errors import InvalidArgument, Unavailable
 from starlette.applications import Starlette
 from starlette.routing import Route
 
@@ -70,17 +70,18 @@ class HttpServer:
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     def start(self) -> None:
-        """Answer requests; returns when the first one can be answered."""
+        """Answer requests; returns when the first one can be answered, raises Unavailable when none ever will be."""
         self._thread.start()
-        while not self._server.started and self._thread.is_alive():
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise Unavailable("http: the listener ended before it could answer; the log says why.")
             self._thread.join(0.005)
 
     def _run(self) -> None:
         try:
             asyncio.run(self._server.serve(sockets=[self._socket]))
-        except Exception:  # a thread's end is nobody's to see otherwise; the process goes on with gRPC
+        except Exception:  # the end of the thread, which says why; the process goes on with gRPC
             logging.getLogger("mlmd.http").exception("the HTTP listener ended")
-            raise
 
     def refuse_readiness(self) -> None:
         """Say at `/readyz` that this process is about to end."""

@@ -10,6 +10,7 @@
 | http | the HTTP listener, from this machine |
 """
 
+import http.client
 import importlib.metadata
 import platform
 import re
@@ -151,8 +152,8 @@ def _over_http(address: str) -> Finding:
             return Finding("http", f"{address} is ready")
     except urllib.error.HTTPError as error:
         return Finding("http", f"{address}/readyz: {error.code}", "look at the rows above and at the server's log")
-    except (urllib.error.URLError, OSError) as error:
-        return Finding("http", f"{address}: {getattr(error, 'reason', error)}", _OPEN)
+    except (OSError, http.client.HTTPException) as error:  # also from something that speaks no HTTP
+        return Finding("http", f"{address}: {getattr(error, 'reason', error)!s:.100}", _OPEN)
 
 
 def _refused(check: str, error: CallError, otherwise: str) -> Finding:

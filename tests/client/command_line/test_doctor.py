@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -120,6 +122,24 @@ def test_a_folder_without_http_takes_no_files(start_server: StartServer, sqlite_
     assert "--http-port" in rows["http"]["mend"]
     (tmp_path / "data").write_text("x")
     assert run_on(f"grpc://{server.target}")("put", str(tmp_path / "data"), "d").status != 0, "the doctor is right"
+
+
+def test_an_http_address_where_no_http_is_spoken(start_server: StartServer, sqlite_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mail:
+        elsewhere = f"http://127.0.0.1:{mail.getsockname()[1]}"
+
+        def greet() -> None:
+            caller, _ = mail.accept()
+            with caller:
+                caller.sendall(b"220 mail.example.org ESMTP\r\n")
+                caller.recv(4096)
+
+        greeter = threading.Thread(target=greet)
+        greeter.start()
+        rows = examined(start_server(sqlite_url, http=True, options=("--http-address", elsewhere)))
+        greeter.join()
+    assert wrong(rows) == ["http"]
+    assert rows["http"]["found"].startswith(f"{elsewhere}: 220 mail")
 
 
 def test_an_http_address_where_nobody_is(start_server: StartServer, sqlite_url: str) -> None:

@@ -77,6 +77,21 @@ def test_what_is_no_journal_is_left_alone(tmp_path: Path, content: bytes) -> Non
     assert path.read_bytes() == content
 
 
+def test_a_journal_that_cannot_be_read_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    in_the_way = tmp_path / "20260101T000000Z-1-00.journal"
+    in_the_way.mkdir()
+    assert Journal.take_over(in_the_way) is None
+    assert f"{in_the_way} cannot be sent: Is a directory" in caplog.text
+
+
+def test_a_journal_of_a_living_process_is_left_without_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    journal = Journal.create(tmp_path, {})
+    assert Journal.take_over(journal.path) is None
+    assert Journal.take_over(tmp_path / "gone.journal") is None
+    assert caplog.records == []
+    journal.discard()
+
+
 def test_nobody_else_may_read_a_journal_folder(tmp_path: Path) -> None:
     journal = Journal.create(tmp_path / "new" / "folder", {})
     assert (tmp_path / "new" / "folder").stat().st_mode & 0o077 == 0
