@@ -1,11 +1,14 @@
-"""Replies as servers say them, whole and broken off; requests that would say something else than they should."""
+"""Replies as servers say them, whole, odd and broken off; requests that would say something else than they should."""
 
 import http.client
+import io
 import socket
 import threading
 from collections.abc import Callable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from mlmd_client.http_replies import Reply, request_head
 
 LONG = bytes(range(256)) * 100
@@ -37,6 +40,7 @@ def whole(reply: Reply) -> tuple[int, bytes, bool]:
     return reply.status, content, reply.is_read
 
 
+LENGTH_1 = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
 CHUNKED = b"HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -55,10 +59,25 @@ CHUNKED = b"HTTP/1.1 400 Bad Request\r\nTransfer-Encoding: chunked\r\n\r\n"
         (CHUNKED + b"1\r\na\r\n0\r\nTrailer: t\r\n\r\n", False, (400, b"a", True)),
         (b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(LONG) + LONG, False, (200, LONG, True)),
         (CHUNKED + b"%x\r\n" % len(LONG) + LONG + b"\r\n0\r\n\r\n", False, (400, LONG, True)),
+        (CHUNKED + b"00A ;x=\"y\"\r\n0123456789\r\n0\n\n", False, (400, b"0123456789", True)),
+        (CHUNKED + b"0\r\n\r\n", False, (400, b"", True)),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" * 3 + LENGTH_1 + b"x", False, (200, b"x", True)),
+        (b"HTTP/1.1 100 Continue\r\nConnection: close\r\n\r\n" + LENGTH_1 + b"x", False, (200, b"x", True)),
+        (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 7\r\n\r\n", False, (304, b"", True)),
+        (b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", False, (204, b"", True)),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding:CHUNKED\r\nContent-Length:9\r\n\r\n0\r\n\r\n", False, (200, b"", True)),
+        (b"HTTP/1.1 200 OK\r\nConnection: TE, close\r\nContent-Length: 0\r\n\r\n", False, (200, b"", False)),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", False, (200, b"x", True)),
+        (b"HTTP/1.1 200 OK\r\nX: a\r\n  : b\r\n\tc\r\nContent-Length:\r\n 1\r\n\r\nx", False, (200, b"x", True)),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 99 + b"Content-Length: 1\r\n\r\nx", False, (200, b"x", True)),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 60_000 + b"\r\nContent-Length: 1\r\n\r\nx", False, (200, b"x", True)),
     ],
 )  # fmt: skip
 def test_replies(said: bytes, ends: bool, expected: tuple[int, bytes, bool]) -> None:
     assert heard(said, whole, ends=ends) == expected
+
+
+NO_SIZES = (b"odd", b"", b"+3", b"-3", b"0x3", b"3_", b" 3", b"3 3", b"f" * 17)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +91,26 @@ def test_replies(said: bytes, ends: bool, expected: tuple[int, bytes, bool]) -> 
         (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab", http.client.IncompleteRead),
         (CHUNKED + b"3\r\nab", http.client.IncompleteRead),
         (CHUNKED + b"3\r\nabc\r\n", http.client.IncompleteRead),
-        (CHUNKED + b"odd\r\n", http.client.IncompleteRead),
+        *((CHUNKED + line + b"\r\nabc\r\n0\r\n\r\n", http.client.IncompleteRead) for line in NO_SIZES),
+        (CHUNKED + b"3\r\nabcde\r\n0\r\n\r\n", http.client.IncompleteRead),
+        (CHUNKED + b"3\r\nabc0\r\n\r\n", http.client.IncompleteRead),
+        (CHUNKED + b"3\r\nabc\r\n0\r\n", http.client.IncompleteRead),
+        (CHUNKED + b"3\r\nabc\r\n0\r\nTrailer: t\r\n", http.client.IncompleteRead),
+        (CHUNKED + b"0\r\n" + b"X: y\r\n" * 200 + b"\r\n", http.client.IncompleteRead),
+        (b"HTTP/1.1 000 OK\r\n\r\n", http.client.BadStatusLine),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\n\r\n" + LENGTH_1 + b"x", http.client.BadStatusLine),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 50 + LENGTH_1 + b"x", http.client.HTTPException),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", http.client.HTTPException),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: identity\r\n\r\nabc", http.client.HTTPException),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxy", http.client.HTTPException),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1, 1\r\n\r\nx", http.client.HTTPException),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0x1\r\n\r\nx", http.client.HTTPException),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\nx", http.client.HTTPException),
+        (b"HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\nx", http.client.HTTPException),
+        (b"HTTP/1.1 200 OK\r\n Content-Length: 1\r\n\r\nx", http.client.HTTPException),
+        (b"HTTP/1.1 200 OK\r\nContent-Length\r\n\r\nx", http.client.HTTPException),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1", http.client.HTTPException),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 70_000, http.client.LineTooLong),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\n", http.client.HTTPException),
         (b"HTTP/1.1 200 " + b"x" * 70_000, http.client.LineTooLong),
     ],
@@ -80,6 +118,39 @@ def test_replies(said: bytes, ends: bool, expected: tuple[int, bytes, bool]) -> 
 def test_replies_that_are_none_or_break_off(said: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):
         heard(said, whole, ends=True)
+
+
+@given(
+    chunks=st.lists(st.binary(min_size=1, max_size=20_000), max_size=6),
+    steps=st.lists(st.integers(1, 30_000), min_size=1, max_size=5),
+    chunked=st.booleans(),
+    before=st.integers(0, 3),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_body_comes_as_it_was_sent(chunks: list[bytes], steps: list[int], chunked: bool, before: int) -> None:
+    """However it is cut, by the server and by whoever reads; and what follows on the connection is left there."""
+    body = b"".join(chunks)
+    said = b"HTTP/1.1 102 Processing\r\n\r\n" * before + b"HTTP/1.1 200 OK\r\n"
+    if chunked:
+        said += b"Transfer-Encoding: chunked\r\n\r\n"
+        said += b"".join(b"%X\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\n\r\n"
+    else:
+        said += b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+
+    def read(reply: Reply) -> bytes:
+        found, turn = io.BytesIO(), 0
+        while size := reply.readinto(buffer := memoryview(bytearray(steps[turn % len(steps)]))):
+            found.write(buffer[:size])
+            turn += 1
+        assert reply.is_read
+        return found.getvalue()
+
+    assert heard(said, read) == body
+
+
+def test_long_values_in_several_lines_and_repeated_headers_are_joined() -> None:
+    said = b"HTTP/1.1 200 OK\r\nX: a\r\n\t b \r\nY: 1\r\nX: c\r\nContent-Length: 0\r\n\r\n"
+    assert heard(said, lambda reply: reply.headers) == {"x": "a b, c", "y": "1", "content-length": "0"}
 
 
 def test_headers_are_found_by_small_letters() -> None:
