@@ -22,7 +22,7 @@ from mlmd_metadata_store.filter.columns import (
     tables,
 )
 from mlmd_metadata_store.filter.faults import Fault, shown
-from mlmd_metadata_store.filter.functions import Given, as_double, called, cast, common, unified
+from mlmd_metadata_store.filter.functions import Given, as_double, called, cast, common, demand_one_size, unified
 from mlmd_metadata_store.filter.limits import LONGEST_PATTERN_BYTES, MOST_TABLES
 from mlmd_metadata_store.filter.terms import Constant, Field, Term, alternatives, apply, chain, listed
 
@@ -182,6 +182,8 @@ class Checker:
         return Constant(Type.INT64 if value < 2**63 else Type.UINT64, value)
 
     def _demand(self, node: syntax.Unary | syntax.Binary | syntax.Chain, term: Term, *types: Type) -> Term:
+        if term == NULL and not isinstance(node, syntax.Chain) and node.operator not in ("<<", ">>"):
+            raise Fault(node.at, f"`{node.operator}` with NULL is always NULL; ask with IS NULL or IS NOT NULL")
         if term.type not in (*types, Type.NULL):
             wanted = " or ".join(type_.value for type_ in types)
             raise Fault(node.at, f"{node.operator} takes {wanted}, not {term.type.value}")
@@ -196,7 +198,10 @@ class Checker:
     def _binary(self, node: syntax.Binary) -> Term:
         if node.operator in ops.COMPARISONS:
             return self._comparison(node)
-        left, right = as_double(self._term(node.left)), as_double(self._term(node.right))
+        left, right = self._term(node.left), self._term(node.right)
+        if node.operator in ("+", "-", "*"):
+            demand_one_size(node.at, (left, right))
+        left, right = as_double(left), as_double(right)
         if node.operator in ops.LIKES:
             return self._like(node, left, right)
         if node.operator == "||":
@@ -262,14 +267,17 @@ class Checker:
     def _between(self, node: syntax.Between) -> Term:
         enum = self._enum(node.operand, node.low, node.high)
         operand, low, high = (self._beside(enum, part) for part in (node.operand, node.low, node.high))
+        demand_one_size(node.at, (operand, low, high))
         bounds = [self._compared(node.at, ">=", operand, low), self._compared(node.at, "<=", operand, high)]
         inside = chain(node.at, ops.AND, bounds)
         return apply(node.at, Type.BOOL, ops.NOT, inside) if node.negated else inside
 
     def _in(self, node: syntax.In) -> Term:
         enum = self._enum(node.operand)
-        operand = as_double(self._beside(self._enum(*node.items[:1]), node.operand))
+        operand = self._beside(self._enum(*node.items[:1]), node.operand)
         items = [self._beside(enum, item) for item in node.items]
+        demand_one_size(node.at, (operand, *items))
+        operand = as_double(operand)
         found = self._membership(node, operand, items)
         if node.negated and any(isinstance(item, Constant) and item.named for item in items):
             return self._or_null(node.at, found, operand)
@@ -281,8 +289,6 @@ class Checker:
             if not numeric and common((operand.type, item.type)) is None:
                 raise Fault(written.at, f"IN compares {operand.type.value} with {item.type.value}")
         possible = [item for item in items if item.type is not Type.UINT64 or operand.type is not Type.INT64]
-        if not possible:
-            return self._compared(node.at, "!=" if node.negated else "=", operand, items[0])
         possible = [as_double(item) for item in possible]
         values = [item.value for item in possible if isinstance(item, Constant) and item.type is not Type.NULL]
         type_ = common([item.type for item in possible]) or Type.NULL
@@ -311,8 +317,10 @@ class Checker:
         otherwise = NULL if node.otherwise is None else self._term(node.otherwise)
         type_, results = unified(given, [*(self._term(then) for _when, then in node.branches), otherwise])
         enum = None if node.operand is None else self._enum(node.operand)
-        whens = [as_double(self._beside(enum, when)) for when, _then in node.branches]
-        operand = Constant(Type.BOOL, True) if node.operand is None else as_double(self._term(node.operand))
+        operand = Constant(Type.BOOL, True) if node.operand is None else self._term(node.operand)
+        whens = [self._beside(enum, when) for when, _then in node.branches]
+        demand_one_size(node.at, (operand, *whens))
+        operand, whens = as_double(operand), [as_double(when) for when in whens]
         for (written, _then), when in zip(node.branches, whens, strict=True):
             if common((operand.type, when.type)) is None:
                 raise Fault(written.at, f"WHEN needs {operand.type.value} here, not {when.type.value}")

@@ -62,8 +62,17 @@ def common(types: Sequence[Type]) -> Type | None:
     return Type.DOUBLE if present == {Type.INT64, Type.DOUBLE} else None
 
 
+def demand_one_size(at: int, terms: Sequence[Term]) -> None:
+    """Raise Fault when an integer of more than 63 bits stands beside INT64; beside a FLOAT64 both are read as that."""
+    types = {term.type for term in terms}
+    if {Type.INT64, Type.UINT64} <= types and Type.DOUBLE not in types:
+        large = next(term.value for term in terms if isinstance(term, Constant) and term.type is Type.UINT64)
+        raise Fault(at, f"{large} is no INT64; such large integers can only be compared by =, !=, <, <=, > and >=")
+
+
 def unified(given: Given, terms: Sequence[Term]) -> tuple[Type, list[Term]]:
     """Return terms with the type they have in common; raises Fault."""
+    demand_one_size(given.at, terms)
     terms = [as_double(term) for term in terms]
     type_ = common([term.type for term in terms])
     if type_ is None:
