@@ -1,5 +1,6 @@
 """What an object store's refusal means, and how it is mended; told to whoever moves bytes."""
 
+import http.client
 import json
 import re
 import socket
@@ -136,6 +137,12 @@ def busy(answer: Answer | None, error: BaseException | None, url: str, path: str
             UNAVAILABLE,
             f"The host of the object store {store} is not known here; the server signs requests for the address of its "
             "--artifacts-public-endpoint, which has to be one that clients reach.",
+        )
+    if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError | http.client.IncompleteRead):
+        return TransferError(
+            UNAVAILABLE,
+            f"What answers at {store} speaks no HTTP that can be understood ({error!s:.120}); {path!r} was tried "
+            f"{times} times. See that this is the address of an S3 server, and look at what is between here and it.",
         )
     return TransferError(
         UNAVAILABLE,
