@@ -8,6 +8,7 @@ on standard input, {"scenario": name, "repeat": n}, answered by one JSON line wi
 import json
 import sys
 import time
+from typing import Any
 
 from ml_metadata.metadata_store import metadata_store
 from ml_metadata.proto import metadata_store_pb2 as pb
@@ -15,7 +16,7 @@ from ml_metadata.proto import metadata_store_pb2 as pb
 NODES, PROPERTIES, HOPS = 5_000, 10, 100
 
 
-def connect(config):
+def connect(config: dict[str, Any]) -> Any:
     if "grpc" in config:
         made = pb.MetadataStoreClientConfig(**config["grpc"])
         made.channel_arguments.max_receive_message_length = 100 << 20
@@ -31,15 +32,16 @@ def connect(config):
 class Scenarios:
     """Each method named in SCENARIOS is one call; `prepare` fills the store once."""
 
-    def __init__(self, store):
+    def __init__(self, store: Any) -> None:
         self.store = store
         self.serial = 0
+        self.ids: list[int] = []
 
-    def next(self):
+    def next(self) -> int:
         self.serial += 1
         return self.serial
 
-    def artifact(self, name=None):
+    def artifact(self, name: str | None = None) -> Any:
         made = pb.Artifact(type_id=self.data, uri="s3://bucket/path", state=pb.Artifact.LIVE)
         if name is not None:
             made.name = name
@@ -48,7 +50,7 @@ class Scenarios:
             made.custom_properties[f"c{number}"].string_value = f"value {number}"
         return made
 
-    def prepare(self, tag):
+    def prepare(self, tag: str) -> None:
         store, self.tag = self.store, tag
         data = pb.ArtifactType(name="Data")
         for number in range(PROPERTIES // 2):
@@ -71,8 +73,8 @@ class Scenarios:
         self.chain = self.make_chain()
         self.changing = self.ids[0]
 
-    def make_chain(self):
-        first = self.store.put_artifacts([pb.Artifact(type_id=self.data)])[0]
+    def make_chain(self) -> int:
+        first: int = self.store.put_artifacts([pb.Artifact(type_id=self.data)])[0]
         previous = first
         for _ in range(HOPS // 2 + 1):
             pairs = [
@@ -82,13 +84,13 @@ class Scenarios:
             _, (_, previous), _ = self.store.put_execution(pb.Execution(type_id=self.run), pairs, [])
         return first
 
-    def single_put(self):
+    def single_put(self) -> None:
         self.store.put_artifacts([self.artifact()])
 
-    def batch_put_100(self):
+    def batch_put_100(self) -> None:
         self.store.put_artifacts([self.artifact() for _ in range(100)])
 
-    def put_execution(self):
+    def put_execution(self) -> None:
         pairs = [(self.artifact(), pb.Event(type=kind)) for kind in [pb.Event.INPUT] * 5 + [pb.Event.OUTPUT] * 5]
         for _, event in pairs:
             event.path.steps.add(key="data")
@@ -97,50 +99,50 @@ class Scenarios:
             execution.custom_properties[f"c{number}"].string_value = "value"
         self.store.put_execution(execution, pairs, [self.context])
 
-    def update(self):
+    def update(self) -> None:
         made = self.artifact(f"{self.tag}-0")
         made.id = self.changing
         made.custom_properties["c0"].string_value = f"changed {self.next()}"
         self.store.put_artifacts([made])
 
-    def empty_call(self):
+    def empty_call(self) -> None:
         assert not self.store.get_events_by_execution_ids([])
 
-    def read_1(self):
+    def read_1(self) -> None:
         assert len(self.store.get_artifacts_by_id([self.ids[self.next() % NODES]])) == 1
 
-    def read_100(self):
+    def read_100(self) -> None:
         start = self.next() * 37 % (NODES - 100)
         assert len(self.store.get_artifacts_by_id(self.ids[start : start + 100])) == 100
 
-    def read_by_name(self):
+    def read_by_name(self) -> None:
         assert self.store.get_artifact_by_type_and_name("Data", f"{self.tag}-{self.next() % NODES}") is not None
 
-    def page_100(self):
+    def page_100(self) -> None:
         options = metadata_store.ListOptions(limit=100, order_by=metadata_store.OrderByField.ID)
         assert len(self.store.get_artifacts(options)) == 100
 
-    def property_filter(self):
+    def property_filter(self) -> None:
         query = f"custom_properties.index.int_value >= {NODES - 100} AND properties.p1.int_value = 1"
         options = metadata_store.ListOptions(limit=100, filter_query=query)
         assert len(self.store.get_artifacts(options)) == 100
 
-    def lineage_100_hops(self):
+    def lineage_100_hops(self) -> None:
         query = pb.LineageSubgraphQueryOptions(max_num_hops=HOPS, direction=pb.LineageSubgraphQueryOptions.DOWNSTREAM)
         query.starting_artifacts.filter_query = f"id = {self.chain}"
         graph = self.store.get_lineage_subgraph(query, ["artifacts", "executions", "events"])
         assert len(graph.executions) == HOPS // 2, len(graph.executions)
 
 
-def main():
+def main() -> None:
     scenarios = Scenarios(connect(json.loads(sys.argv[1])))
     for line in sys.stdin:
         command = json.loads(line)
+        taken: list[float] = []
         if command["scenario"] == "prepare":
             scenarios.prepare(command["tag"])
-            taken = []
         else:
-            call, taken = getattr(scenarios, command["scenario"]), []
+            call = getattr(scenarios, command["scenario"])
             for _ in range(command["repeat"]):
                 start = time.perf_counter()
                 call()

@@ -8,6 +8,7 @@ import json
 import sqlite3
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 NODES, PROPERTIES, HOPS = 5_000, 10, 100
@@ -63,10 +64,10 @@ class Floor:
         self.cursor.execute(statement if self.sqlite else statement.replace("?", "%s"), parameters)
         return self.cursor.fetchall()
 
-    def artifacts(self, count: int, names: list[str] | None = None, index: int | None = None) -> int:
+    def artifacts(self, count: int, names: Sequence[str] | None = None, index: int | None = None) -> int:
         now = int(time.time() * 1000)
         columns = "type_id, uri, state, name, create_time_since_epoch, last_update_time_since_epoch"
-        named = names or [None] * count
+        named: Sequence[str | None] = names or [None] * count
         first = self.many("Artifact", columns, [(10, "s3://bucket/path", 2, name, now, now) for name in named])
         ids = range(first, first + count)
         half = range(PROPERTIES // 2)
@@ -120,13 +121,13 @@ class Floor:
 
     def batch_put_100(self) -> None:
         self.begin()
-        self.artifacts(100, [None] * 100)  # type: ignore[list-item]
+        self.artifacts(100)
         self.commit()
 
     def put_execution(self) -> None:
         now = int(time.time() * 1000)
         self.begin()
-        first = self.artifacts(10, [None] * 10)  # type: ignore[list-item]
+        first = self.artifacts(10)
         columns = "type_id, last_known_state, create_time_since_epoch, last_update_time_since_epoch"
         run = self.many("Execution", columns, [(11, 3, now, now)])
         properties = [(run, f"c{n}", 1, "value") for n in range(5)]

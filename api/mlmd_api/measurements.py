@@ -77,7 +77,7 @@ class Measurements:
         if not self._shared:
             return generate_latest(self._registry)
         summed = CollectorRegistry()
-        MultiProcessCollector(summed)  # type: ignore[no-untyped-call]
+        MultiProcessCollector(summed)
         return generate_latest(summed)
 
 

@@ -269,7 +269,7 @@ def _client(settings: S3Settings, provider: Provider, http: urllib3.PoolManager)
     except ValueError as error:
         raise InvalidArgument(f"artifacts: the endpoint {settings.endpoint!r} cannot be used: {error}.") from error
     if settings.uses_paths:
-        client.disable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+        client.disable_virtual_style_endpoint()
     else:
-        client.enable_virtual_style_endpoint()  # type: ignore[no-untyped-call]
+        client.enable_virtual_style_endpoint()
     return client

@@ -52,11 +52,11 @@ class AwaitedVersion(Version):
             return self._found
 
     @property
-    def _artifact(self) -> pb.Artifact:  # type: ignore[override]
+    def _artifact(self) -> pb.Artifact:
         return self._known._artifact
 
     @property
-    def _version(self) -> collections_pb2.Version | None:  # type: ignore[override]
+    def _version(self) -> collections_pb2.Version | None:
         return self._known._version
 
     def __repr__(self) -> str:

@@ -11,6 +11,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlmd_client.bounded_work import Crew
 from mlmd_client.calls import Transport
@@ -20,6 +21,9 @@ from mlmd_client.folder_download import damaged
 from mlmd_client.progress import Meter, ProgressCallback
 from mlmd_client.signed_http import PATIENCE, Patience, Span
 from mlmd_client.transfer_errors import NOT_FOUND, TransferError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 DEFAULT_WORKERS = 8
 _WAITING = 64
@@ -112,12 +116,13 @@ class _Stream(io.RawIOBase):
         """It is."""
         return True
 
-    def readinto(self, buffer: "bytearray | memoryview") -> int:  # type: ignore[override]
+    def readinto(self, buffer: "WriteableBuffer") -> int:
         """Fill a buffer with what comes next."""
+        room = memoryview(buffer).cast("B")
         if not self._rest:
             self._rest = memoryview(next(self._chunks, b""))
-        size = min(len(buffer), len(self._rest))
-        buffer[:size] = self._rest[:size]
+        size = min(len(room), len(self._rest))
+        room[:size] = self._rest[:size]
         self._rest = self._rest[size:]
         return size
 

@@ -131,7 +131,7 @@ class Run(RunMetrics, RunArtifacts):
         return self._state
 
     @property
-    def is_writer(self) -> bool:  # type: ignore[override]
+    def is_writer(self) -> bool:
         """Whether this process writes: always, but for the ranks above 0 of a distributed training."""
         return self._settings.place.is_writer
 

@@ -31,11 +31,15 @@ class RunArtifacts:
     True
     """
 
-    is_writer: bool
     _store: "Store"
     _addressee: "Addressee"
     _kept: dict[str, int]
     """How many versions of each name rank 0 keeps, as far as this rank knows."""
+
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process writes."""
+        raise NotImplementedError
 
     @property
     def id(self) -> int:

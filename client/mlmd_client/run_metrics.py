@@ -34,7 +34,10 @@ class RunMetrics:
     {'auc': 0.91}
     """
 
-    is_writer: bool
+    @property
+    def is_writer(self) -> bool:
+        """Whether this process writes."""
+        raise NotImplementedError
 
     def _outbox(self) -> "Outbox":
         raise NotImplementedError

@@ -37,8 +37,15 @@ class Version:
 
     def __init__(self, store: "Store", artifact: pb.Artifact, version: collections_pb2.Version | None = None) -> None:
         self._store = store
-        self._artifact = artifact
-        self._version = version
+        self._given = artifact, version
+
+    @property
+    def _artifact(self) -> pb.Artifact:
+        return self._given[0]
+
+    @property
+    def _version(self) -> collections_pb2.Version | None:
+        return self._given[1]
 
     # --- what it is ---------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ in the place of Kubeflow's own.
 """
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import steps
 from kfp import compiler, dsl
@@ -15,13 +17,13 @@ BASE_IMAGE = "python:3.12-slim"
 PACKAGES = ["mlmd-server[pandas,sklearn]"]
 
 
-def component(function):
+def component(function: Callable[..., Any]) -> Any:
     """Return a step as a component."""
     return dsl.component(function, base_image=BASE_IMAGE, packages_to_install=PACKAGES)
 
 
 @dsl.pipeline(name="digits", description="Two models of the digits data; the better one becomes the champion.")
-def digits(server: str = "grpc://metadata-grpc-service:8080"):
+def digits(server: str = "grpc://metadata-grpc-service:8080") -> None:
     """Prepare, train twice at the same time, choose."""
     data = component(steps.prepare)(server=server)
     few = component(steps.train)(server=server, data=data.output, neighbors=3)

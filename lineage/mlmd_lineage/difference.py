@@ -121,7 +121,8 @@ class Overlay:
                     left.remove(one)
                     right.remove(twin)
             for place in range(max(len(left), len(right))):
-                yield key, *(side[place] if place < len(side) else 0 for side in (left, right))  # type: ignore[misc]
+                first, second = (side[place] if place < len(side) else 0 for side in (left, right))
+                yield key, first, second
 
 
 def diff_provenance(tx: Transaction, request: v1.DiffProvenanceRequest) -> v1.DiffProvenanceResponse:

@@ -22,8 +22,7 @@ class Edge(NamedTuple):
 
     source: Ref
     target: Ref
-    kind: int
-    """Number of `LineageEdgeKind`."""
+    kind: "v1.LineageEdgeKind"
 
 
 @dataclass(slots=True)

@@ -60,9 +60,14 @@ def _event(kind: str, ms: int, said: dict[str, Any]) -> dict[str, Any]:
 def _run(graph: Graph, name: Name, node: v1.LineageNode) -> dict[str, Any]:
     step = step_of_name(node.name) or node.name or node.type or title(node)
     properties = {key: value_json(value) for key, value in sorted(node.properties.items())}
-    facet = {"_producer": PRODUCER, "_schemaURL": _OWN_FACET, "name": graph.name(name), "type": node.type}
+    facet: dict[str, Any] = {
+        "_producer": PRODUCER,
+        "_schemaURL": _OWN_FACET,
+        "name": graph.name(name),
+        "type": node.type,
+    }
     if properties:
-        facet["properties"] = properties  # type: ignore[assignment]
+        facet["properties"] = properties
     return {
         "run": {"runId": str(uuid.uuid5(uuid.NAMESPACE_URL, graph.name(name))), "facets": {"mlmd_execution": facet}},
         "job": {"namespace": NAMESPACE, "name": step},

@@ -86,7 +86,7 @@ def _add_nodes(tx: Transaction, page: Page, labels: dict[Ref, str], message: v1.
         if found.hop:
             node.hops = found.hop
         if found.cut:
-            node.cut = found.cut  # type: ignore[assignment]
+            node.cut = found.cut
         row = found.row
         if row is None:
             node.gone = True
@@ -157,4 +157,4 @@ def _add_edges(tx: Transaction, edges: PageEdges, *, with_keys: bool, message: v
         edge = add()
         edge.source.CopyFrom(ref_message(other.source))
         edge.target.CopyFrom(ref_message(other.target))
-        edge.kind = other.kind  # type: ignore[assignment]
+        edge.kind = other.kind

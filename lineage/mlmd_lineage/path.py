@@ -107,7 +107,7 @@ def find_path(tx: Transaction, request: v1.FindPathRequest) -> v1.FindPathRespon
         forward = Side(begin, Direction.DOWNSTREAM, bounds, endings)
         backward = Side(end, Direction.UPSTREAM, bounds, endings)
         meeting, cut = _search(tx, forward, backward, bounds.deepest)
-        response.cut = response.cut or cut  # type: ignore[assignment]
+        response.cut = response.cut or cut
         if meeting is not None:
             response.found, response.reversed = True, begin == second
             response.cut = v1.LINEAGE_CUT_UNSPECIFIED
@@ -121,7 +121,7 @@ def _require(tx: Transaction, ref: Ref, field_name: str) -> None:
         raise NotFound(f"{field_name}: there is no {ref}; the store has no event of it either.")
 
 
-def _search(tx: Transaction, forward: Side, backward: Side, most_hops: int) -> tuple[Ref | None, int]:
+def _search(tx: Transaction, forward: Side, backward: Side, most_hops: int) -> "tuple[Ref | None, v1.LineageCut]":
     """Walk until the sides meet; return where, or None and the limit that ended the search."""
     for side in (forward, backward):
         side.begin(tx)

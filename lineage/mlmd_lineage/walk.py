@@ -79,7 +79,7 @@ class Found:
     row: Any
     """Columns of `READERS`; None: the store has its events alone."""
     hidden: bool
-    cut: int = v1.LINEAGE_CUT_UNSPECIFIED
+    cut: "v1.LineageCut" = v1.LINEAGE_CUT_UNSPECIFIED
 
 
 @dataclass(slots=True)

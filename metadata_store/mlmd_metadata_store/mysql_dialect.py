@@ -134,7 +134,8 @@ class MySqlDialect(Dialect):
 
     def translate(self, error: Exception) -> StoreError:
         """Map MySQL's and the client library's error numbers."""
-        arguments = (error.orig if isinstance(error, DBAPIError) else error).args  # type: ignore[union-attr]
+        driver = error.orig if isinstance(error, DBAPIError) else error
+        arguments = driver.args if driver is not None else ()
         number = arguments[0] if arguments and isinstance(arguments[0], int) else 0
         if number in self._UNIQUE:
             return UniqueViolation("A row with the same unique key is there already.")

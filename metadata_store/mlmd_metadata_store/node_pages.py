@@ -203,7 +203,8 @@ def _ordered(
 def _behind(key: Any, node_id: Any, ascending: bool) -> sa.ColumnElement[bool]:
     """Return the condition for the nodes behind the place; its first part bounds the index of the key."""
     if key is node_id:
-        return node_id > _AFTER if ascending else node_id < _AFTER  # type: ignore[no-any-return]
+        alone: sa.ColumnElement[bool] = node_id > _AFTER if ascending else node_id < _AFTER
+        return alone
     if ascending:
         return sa.and_(key >= _KEY, sa.or_(key > _KEY, node_id > _AFTER))
     return sa.and_(key <= _KEY, sa.or_(key < _KEY, node_id < _AFTER))

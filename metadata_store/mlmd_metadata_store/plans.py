@@ -13,7 +13,7 @@ column of an index would keep the database from looking for the second. Everythi
 import re
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import Dialect as SqlDialect
@@ -40,7 +40,7 @@ class Plan:
     __slots__ = ("_defaults", "_lists", "_names", "_pieces", "_placeholder", "_text")
 
     def __init__(self, statement: sa.Executable, dialect: SqlDialect) -> None:
-        compiled: Any = statement.compile(dialect=dialect)  # type: ignore[attr-defined]
+        compiled: Any = cast(sa.ClauseElement, statement).compile(dialect=dialect)  # as all that Core executes are
         self._placeholder = "?" if dialect.paramstyle == "qmark" else "%s"
         self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
         self._defaults: dict[str, Any] = compiled.construct_params(_check=False)

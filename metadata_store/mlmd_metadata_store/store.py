@@ -9,6 +9,7 @@ from mlmd_migrations import Condition, SchemaError, condition_of, open_schema
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import BY_CODE, Code, FailedPrecondition, StoreError
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import QueuePool
 
 from mlmd_metadata_store.database import Database
 from mlmd_metadata_store.dialects import Dialect, make_dialect
@@ -128,7 +129,8 @@ class Store:
     def pool_use(self) -> dict[str, tuple[int, int]]:
         """Return connections in use and the size, for each pool."""
         pools = {"read": self.database.reader.pool, "write": self.database.writer.pool}
-        return {name: (pool.checkedout(), pool.size()) for name, pool in pools.items()}  # type: ignore[attr-defined]
+        bounded = {name: pool for name, pool in pools.items() if isinstance(pool, QueuePool)}
+        return {name: (pool.checkedout(), pool.size()) for name, pool in bounded.items()}
 
     def close(self) -> None:
         """Close every connection."""

@@ -44,10 +44,10 @@ def _column(values: Iterable[Any], field: str, typecode: str, mend: str) -> "arr
         raise MetricsError(f"{field}[{index}] is {entries[index]!r:.80}, which does not fit; {mend}") from None
 
 
-def _from_memory(values: object, typecode: str) -> "array[Any] | None":
+def _from_memory(values: Any, typecode: str) -> "array[Any] | None":
     """Take over one-dimensional memory of the very type; None when `values` has none to offer."""
     try:
-        view = memoryview(values)  # type: ignore[arg-type]
+        view = memoryview(values)
     except TypeError:
         return None
     same = view.format == typecode or (typecode == "q" and view.format == "l" and view.itemsize == 8)

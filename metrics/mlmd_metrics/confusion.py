@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
-from typing import Literal, SupportsFloat
+from typing import Any, Literal, SupportsFloat, cast
 
 from mlmd_metrics.class_figures import Average, ClassFigures, averaged, class_figures
 from mlmd_metrics.errors import MetricsError, NotANumber
@@ -181,8 +181,9 @@ def checked_labels(labels: Sequence[str]) -> tuple[str, ...]:
 
 def sorted_labels(values: Iterable[Hashable]) -> list[Hashable]:
     """The distinct values in their own order; raises MetricsError when they have none (numbers beside text)."""
+    distinct: set[Any] = set(values)
     try:
-        return sorted(set(values))  # type: ignore[type-var]
+        return sorted(distinct)
     except TypeError:
         raise MetricsError(
             "the labels mix kinds that have no common order; give labels= in the order you want"
@@ -206,15 +207,17 @@ def exact_sum(values: Sequence[Count]) -> Count:
 def _checked_counts(labels: tuple[str, ...], counts: Sequence[Sequence[SupportsFloat]]) -> Rows:
     if len(counts) != len(labels):
         raise MetricsError(f"counts has {len(counts)} rows for {len(labels)} labels; give one row for each label")
-    rows = []
+    rows: list[tuple[Count, ...]] = []
     for index, row in enumerate(counts):
         if len(row) != len(labels):
             raise MetricsError(
                 f"counts[{index}] has {len(row)} cells for {len(labels)} labels; give one for each label"
             )
         plain = all(type(cell) is int and 0 <= cell <= MOST for cell in row)
-        rows.append(tuple(row) if plain else tuple(_count(cell, index, j) for j, cell in enumerate(row)))
-    return tuple(rows)  # type: ignore[arg-type]
+        rows.append(
+            tuple(cast("Sequence[int]", row)) if plain else tuple(_count(cell, index, j) for j, cell in enumerate(row))
+        )
+    return tuple(rows)
 
 
 def _count(cell: SupportsFloat, row: int, column: int) -> Count:

@@ -8,16 +8,20 @@ needs storing. Every distinct score is kept, as scikit-learn does with `drop_int
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import fsum, inf, nan
 from operator import add, ge, gt, le, neg
+from typing import Any
 
 from mlmd_metrics.columns import doubles, integers, no_nan, same_length
 from mlmd_metrics.confusion import ConfusionMatrix
 from mlmd_metrics.curve import PrecisionRecallCurve, RocCurve
 from mlmd_metrics.errors import MetricsError
+
+Rule = Callable[[Any, Any], bool]
+"""Whether an entry and the one after it break what is asked of a column."""
 
 
 @dataclass(frozen=True, slots=True, eq=True)
@@ -163,11 +167,11 @@ class Cutoffs:
             )
 
     @staticmethod
-    def _check(fine: bool, column: "array[float] | array[int]", field: str, rule: str, broken: object) -> None:
+    def _check(fine: bool, column: "array[float] | array[int]", field: str, rule: str, broken: Rule) -> None:
         if fine:
             return
         for index, (before, here) in enumerate(pairwise(column), 1):
-            if broken(before, here):  # type: ignore[operator]
+            if broken(before, here):
                 raise MetricsError(
                     f"{field}[{index}] is {here} after {before}; {field} must {rule} from entry to entry"
                 )

@@ -101,7 +101,7 @@ def _work(config: Config) -> Callable[[Callable[[], None], int], int]:
 def _forget_process(pid: int) -> None:
     from prometheus_client.multiprocess import mark_process_dead
 
-    mark_process_dead(pid)  # type: ignore[no-untyped-call]
+    mark_process_dead(pid)
 
 
 def check_ports(listen: ListenConfig) -> None:

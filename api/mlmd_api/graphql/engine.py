@@ -163,12 +163,12 @@ def _described(error: GraphQLError, request_id: str) -> tuple[Code, str]:
 
 def _cause(error: GraphQLError) -> Exception:
     """Return what went wrong in the end: an error of ours, any other, or the GraphQLError when there is no other."""
-    cause: Any = error
+    cause: Exception = error
     while isinstance(cause, GraphQLError) and cause.original_error is not None and cause.original_error is not cause:
         cause = cause.original_error
     if error.path is None and not isinstance(cause, StoreError):
         return error  # of the request: nothing was run
-    return cause  # type: ignore[no-any-return]
+    return cause
 
 
 def _formatted(error: GraphQLError, code: Code, message: str, request_id: str) -> dict[str, Any]:

@@ -9,9 +9,10 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any, TypeVar
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
 class Rounds(asyncio.AbstractEventLoop):
@@ -53,7 +54,9 @@ class Rounds(asyncio.AbstractEventLoop):
         if left:
             self._turn()
 
-    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> asyncio.Handle:  # type: ignore[override]
+    def call_soon(
+        self, callback: Callable[[Unpack[Ts]], object], *args: *Ts, context: Context | None = None
+    ) -> asyncio.Handle:
         """Have a callback run in this turn."""
         self._ready.append((callback, args, context))
         return asyncio.Handle(callback, args, self, context)

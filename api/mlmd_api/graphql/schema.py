@@ -55,8 +55,8 @@ def schema() -> GraphQLSchema:
     query = made_object("Query", {name: field for fields in queries for name, field in fields.items()})
     mutations = (node_mutations(), metric_mutations(), collection_mutations(), registry_mutations())
     mutation = made_object("Mutation", {name: field for fields in mutations for name, field in fields.items()})
-    made = graphene.Schema(query=query, mutation=mutation, types=list(OBJECTS.values()))
-    return made.graphql_schema  # type: ignore[no-any-return]
+    made: GraphQLSchema = graphene.Schema(query=query, mutation=mutation, types=list(OBJECTS.values())).graphql_schema
+    return made
 
 
 def sdl() -> str:

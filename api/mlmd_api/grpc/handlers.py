@@ -9,7 +9,7 @@ import grpc
 from mlmd_schemas.errors import Code
 
 from mlmd_api.dispatch import REQUEST_ID_KEY, Call, Dispatcher
-from mlmd_api.grpc.streams import StreamPlaces
+from mlmd_api.grpc.streams import StreamPlaces, in_pool
 
 STATUS: dict[Code, grpc.StatusCode] = {Code(status.value[0]): status for status in grpc.StatusCode}
 """gRPC's name for each code."""
@@ -17,7 +17,7 @@ STATUS: dict[Code, grpc.StatusCode] = {Code(status.value[0]): status for status 
 _FOR_EVER_SECONDS = 10.0 * 365 * 86400
 
 
-class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
+class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # it has none but in its stubs
     """Finds the handler of a path. A path that nobody serves gets one too, so that its refusal is ours and is noted.
 
     Writes have the threads of `writers` and everything else those of the server, so that reads and health are answered
@@ -35,7 +35,7 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]
         answer = partial(self._answer, path)
         method = self._dispatcher.methods.get(path)
         if method is not None and method.writes:
-            answer.experimental_thread_pool = self._writers  # type: ignore[attr-defined]
+            in_pool(answer, self._writers)
         return grpc.unary_unary_rpc_method_handler(answer)
 
     def _streaming(self, path: str) -> "grpc.RpcMethodHandler[bytes, bytes]":

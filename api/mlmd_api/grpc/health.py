@@ -14,6 +14,8 @@ from typing import Any
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from mlmd_api.grpc.streams import in_pool
+
 Answer = health_pb2.HealthCheckResponse
 Send = Callable[[Any], None]
 
@@ -32,8 +34,9 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         self._watches: set[_Watch] = set()
         self._ended = False
         self.Check = _behaviour(self._check, _CHECK_THREADS)
-        self.Watch = _behaviour(self._watch, _WATCH_THREADS)
-        self.Watch.experimental_non_blocking = True  # type: ignore[attr-defined]
+        watch: Any = _behaviour(self._watch, _WATCH_THREADS)
+        watch.experimental_non_blocking = True
+        self.Watch = watch
 
     def serve(self, service: str) -> None:
         """Say that a service is served."""
@@ -117,8 +120,4 @@ class _Watch:
 
 def _behaviour(answer: Callable[..., Any], threads: int) -> Callable[..., Any]:
     """Return the behaviour of a method that runs in so many threads of its own."""
-    behaviour = partial(answer)
-    behaviour.experimental_thread_pool = ThreadPoolExecutor(  # type: ignore[attr-defined]
-        threads, thread_name_prefix="health"
-    )
-    return behaviour
+    return in_pool(partial(answer), ThreadPoolExecutor(threads, thread_name_prefix="health"))

@@ -3,6 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
@@ -63,9 +64,8 @@ class GrpcServer:
         self.port = _bind(self._server, settings)
 
     def _add_reflection(self) -> None:
-        servicer = ReflectionServicer([*self._services, _HEALTH, REFLECTION])
-        stream = self._places.bounded(servicer.ServerReflectionInfo)  # type: ignore[arg-type]
-        servicer.ServerReflectionInfo = stream  # type: ignore[method-assign, assignment]
+        servicer: Any = ReflectionServicer([*self._services, _HEALTH, REFLECTION])
+        servicer.ServerReflectionInfo = self._places.bounded(servicer.ServerReflectionInfo)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, self._server)
 
     def start(self) -> None:

@@ -7,13 +7,21 @@ taken a further stream is refused with RESOURCE_EXHAUSTED at once instead of wai
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import Any, TypeVar
 
 import grpc
 
 Stream = Callable[[Any, grpc.ServicerContext], Iterator[Any]]
+B = TypeVar("B", bound=Callable[..., Any])
 
 _SPARE_THREADS = 4
+
+
+def in_pool(behaviour: B, pool: ThreadPoolExecutor) -> B:
+    """Return the behaviour of a method, which gRPC's server will run in these threads instead of its own."""
+    marked: Any = behaviour
+    marked.experimental_thread_pool = pool
+    return behaviour
 
 
 class StreamPlaces:
@@ -38,5 +46,4 @@ class StreamPlaces:
             finally:
                 self._free.release()
 
-        behaviour.experimental_thread_pool = self._pool  # type: ignore[attr-defined]
-        return behaviour
+        return in_pool(behaviour, self._pool)

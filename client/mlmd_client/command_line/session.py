@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property, wraps
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 from rich.console import Console
@@ -18,8 +18,6 @@ from mlmd_client.command_line.statuses import FAILED, WRONG_USE, status_of
 from mlmd_client.store import Store
 from mlmd_client.tables import Table, shown
 from mlmd_client.transport import MissingExtra
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Session:
@@ -118,7 +116,7 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def command(function: F) -> F:
+def command(function: Callable[..., None]) -> Callable[..., None]:
     """Give a command its session and `--json`, and turn failures into a sentence and an exit status."""
 
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
@@ -140,7 +138,7 @@ def command(function: F) -> F:
             named = f"{error.filename}: " if error.filename else ""
             raise Failure(f"{named}{error.strerror or error}", FAILED) from error
 
-    return run  # type: ignore[return-value]
+    return run
 
 
 class Failure(click.ClickException):

@@ -7,6 +7,8 @@ mlmd_client.metadata_store.errors.NotFoundError: There is no type Data.
 """
 
 import logging
+from collections.abc import Callable
+from typing import cast
 
 _LOG = logging.getLogger("mlmd.client")
 
@@ -182,4 +184,4 @@ def make_exception(message: str, error_code: int) -> StatusError:
         return UnknownError(message)
     if error_code == INTERNAL:
         _LOG.warning("%s: %s", kind.__name__, message)
-    return kind(message)  # type: ignore[call-arg]
+    return cast("Callable[[str], StatusError]", kind)(message)  # each of these knows its own code

@@ -168,13 +168,13 @@ class Checker:
         if node.operator == "~":
             return apply(node.at, Type.INT64, ops.INVERT, self._demand(node, term, Type.INT64))
         if node.operator == "-" and isinstance(term, Constant) and isinstance(term.value, (int, float)):
-            return self._negative(node, term)
+            return self._negative(node, term, term.value)
         term = self._demand(node, as_double(term), Type.INT64, Type.DOUBLE)
         return term if node.operator == "+" else apply(node.at, term.type, ops.NEGATE, term)
 
-    def _negative(self, node: syntax.Unary, term: Constant) -> Term:
+    def _negative(self, node: syntax.Unary, term: Constant, number: int | float) -> Term:
         self._demand(node, as_double(term), Type.INT64, Type.DOUBLE)
-        value = -(term.value or 0)  # type: ignore[operator]
+        value = -(number or 0)
         if term.type is Type.DOUBLE:
             return Constant(Type.DOUBLE, value)
         if value < -(2**63):

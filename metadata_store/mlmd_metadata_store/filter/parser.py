@@ -177,7 +177,7 @@ class _Parser:
         items: list[syntax.Node] = []
         while True:
             if self.now.kind in _LITERALS and self._after.kind == "mark" and self._after.value in (",", ")"):
-                items.append(syntax.Literal(self.now.at, self._step().value))  # type: ignore[arg-type]
+                items.append(self._literal())
             else:
                 items.append((yield self._expression(OR)))
             if not self._take(","):
@@ -187,13 +187,18 @@ class _Parser:
 
     # Operands
 
+    def _literal(self) -> syntax.Literal:
+        token = self._step()
+        assert not isinstance(token.value, PropertyName)  # which is the value of none of _LITERALS
+        return syntax.Literal(token.at, token.value)
+
     def _primary(self) -> Work:
         token = self.now
         self._terms += 1
         if self._terms > MOST_TERMS:
             raise Fault(token.at, f"this is one literal or column too many; a filter has {MOST_TERMS} at most")
         if token.kind in _LITERALS:
-            return syntax.Literal(token.at, self._step().value)  # type: ignore[arg-type]
+            return self._literal()
         if token.kind == "property":
             return self._property()
         if token.kind == "quoted":

@@ -150,7 +150,8 @@ def _statement(shape: _Shape, form: FilterForm | None) -> sa.Select[Any]:
 def _behind(key: Any, node_id: Any, ascending: bool) -> sa.ColumnElement[bool]:
     after: sa.BindParameter[int] = sa.bindparam("after", type_=sa.BigInteger)
     if key is node_id:
-        return node_id > after if ascending else node_id < after  # type: ignore[no-any-return]
+        alone: sa.ColumnElement[bool] = node_id > after if ascending else node_id < after
+        return alone
     bound: sa.BindParameter[int] = sa.bindparam("key", type_=sa.BigInteger)
     if ascending:
         return sa.and_(key >= bound, sa.or_(key > bound, node_id > after))
