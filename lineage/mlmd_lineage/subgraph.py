@@ -33,6 +33,8 @@ _FOLLOWED: dict[tuple[int, Kind], frozenset[int]] = {
     (_Query.DOWNSTREAM, Kind.EXECUTION): OUTPUTS,
 }
 """Which events lead on, by direction and the kind that is walked from; those not named follow every event."""
+_ANY = "TRUE"
+"""What an ending filter that is set and empty stands for: any node that is there, not one that events alone name."""
 _FIELDS = frozenset(descriptor.name for descriptor in pb.LineageGraph.DESCRIPTOR.fields)
 
 
@@ -42,7 +44,7 @@ class Ending:
 
     kind: Kind
     filter_query: str | None
-    """None: there are no ending nodes; "": every node is one."""
+    """None: there are no ending nodes."""
     included: bool
     _tested: dict[int, bool] = field(default_factory=dict)
 
@@ -50,8 +52,6 @@ class Ending:
         """Return the ending nodes among these; raises InvalidArgument for a wrong filter, once there is an id."""
         if self.filter_query is None or not ids:
             return set()
-        if not self.filter_query:
-            return set(ids)
         untested = ids - self._tested.keys()
         if untested:
             found = matching_ids(tx, self.kind, self.filter_query, untested)
@@ -166,7 +166,8 @@ def _start(options: pb.LineageSubgraphQueryOptions) -> tuple[Kind, str]:
 
 
 def _ending(kind: Kind, nodes: pb.LineageSubgraphQueryOptions.EndingNodes) -> Ending:
-    return Ending(kind, nodes.filter_query if nodes.HasField("filter_query") else None, nodes.include_ending_nodes)
+    given = nodes.filter_query if nodes.HasField("filter_query") else None
+    return Ending(kind, _ANY if given == "" else given, nodes.include_ending_nodes)
 
 
 def _fill(tx: Transaction, walk: Walk, wanted: frozenset[str], graph: pb.LineageGraph) -> None:

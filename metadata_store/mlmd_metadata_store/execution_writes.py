@@ -121,6 +121,7 @@ def _put_pair_events(tx: Transaction, pairs: Sequence[Any], made: Sequence[int |
         if not pair.HasField("event"):
             artifact_ids.append(NO_ARTIFACT if artifact_id is None else artifact_id)
             continue
+        tx.setwise = tx.setwise or bool(events)  # an error of this event comes after those of the events before
         event = _pair_event(pair.event, artifact_id, execution_id)
         artifact_ids.append(event.artifact_id)
         if tx.careful:
@@ -129,7 +130,6 @@ def _put_pair_events(tx: Transaction, pairs: Sequence[Any], made: Sequence[int |
             events.append(event)
     if events:
         store_events(tx, events)
-        tx.setwise = tx.setwise or len(events) > 1
     return artifact_ids
 
 

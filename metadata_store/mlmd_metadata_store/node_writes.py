@@ -289,6 +289,8 @@ def _differences(
 def _same(one: pb.Value, other: pb.Value) -> bool:
     if one == other:
         return True
+    if one.HasField("double_value") and other.HasField("double_value"):
+        return one.double_value == other.double_value  # 0.0 and -0.0, which messages tell apart
     return one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
 
 

@@ -83,6 +83,8 @@ class TypeLedger:
     """Parents of the simple types, by id."""
     check_fit: Callable[[TypeRecord, Any], object] = lambda record, message: None
     """Raises Internal when a type that is to be made does not fit into the columns of the database."""
+    check_text: Callable[[str, str], object] = lambda field, text: None
+    """Raises Internal when a property's name or an external id does not fit."""
 
 
 def plan_type(ledger: TypeLedger, kind: Kind, message: Any, evolution: Evolution, writes: TypeWrites) -> TypeRecord:
@@ -93,7 +95,7 @@ def plan_type(ledger: TypeLedger, kind: Kind, message: Any, evolution: Evolution
         record = _plan_creation(ledger, key, message, writes)
     else:
         _check_evolution(record, message, evolution)
-        _plan_properties(record, message, writes)
+        _plan_properties(ledger, record, message, writes)
         _plan_external_id(ledger, record, message, writes)
     if message.HasField("base_type"):
         _plan_parent(ledger, record, message.base_type, writes)
@@ -114,6 +116,7 @@ def _plan_creation(ledger: TypeLedger, key: TypeKey, message: Any, writes: TypeW
     ledger.check_fit(record, message)
     for name, number in properties.items():
         _check_known(record, name, number)
+        ledger.check_text("properties", name)
     ledger.records[key] = record
     writes.created.append((record, message))
     writes.properties += [(record, name, number) for name, number in properties.items()]
@@ -161,11 +164,12 @@ def _changed(record: TypeRecord, name: str, stored: int, given: int) -> AlreadyE
     )
 
 
-def _plan_properties(record: TypeRecord, message: Any, writes: TypeWrites) -> None:
+def _plan_properties(ledger: TypeLedger, record: TypeRecord, message: Any, writes: TypeWrites) -> None:
     for name, number in message.properties.items():
         if name in record.defined:
             continue
         _check_known(record, name, number)
+        ledger.check_text("properties", name)
         if name not in record.stored:
             record.stored[name] = number
             writes.properties.append((record, name, number))
@@ -179,6 +183,7 @@ def _plan_external_id(ledger: TypeLedger, record: TypeRecord, message: Any, writ
         return
     if wanted in ledger.owners:
         raise Internal(f"external_id: {wanted!r} belongs to another type already, so {record.title} cannot take it.")
+    ledger.check_text("external_id", wanted)
     if record.external_id is not None:
         ledger.owners.pop(record.external_id, None)
     record.external_id = wanted

@@ -81,7 +81,7 @@ def _ids(records: Sequence[TypeRecord]) -> list[int]:
 
 def _read_ledger(tx: Transaction, given: Sequence[GivenType]) -> TypeLedger:
     records = _read_records(tx, {key_of(kind, message) for kind, message in given})
-    ledger = TypeLedger(records, check_fit=partial(_row, tx))
+    ledger = TypeLedger(records, check_fit=partial(_row, tx), check_text=partial(_limited, tx))
     by_id = {record.id: record for record in ledger.records.values() if record.id is not None}
     for type_id, name, number in property_rows(tx, list(by_id)):
         by_id[type_id].defined[name] = by_id[type_id].stored[name] = number

@@ -167,6 +167,18 @@ def test_54_an_ending_filter_set_to_nothing_ends_everything(shop: Calls) -> None
     assert ids(unset.artifacts) == [1, 2, 4, 5]
 
 
+def test_an_ending_filter_set_to_nothing_ends_at_no_node_that_only_events_name(call: Calls) -> None:
+    put_nodes(call, 2, 1)
+    edges = [(1, 1, "INPUT"), (99, 1, "INPUT"), (99, 2, "OUTPUT")]
+    made = [{"event": {"execution_id": e, "artifact_id": a, "type": kind}} for e, a, kind in edges]
+    call("PutLineageSubgraph", event_edges=made)
+    for include in (False, True):
+        graph = subgraph(call, query("id = 1", ending_executions=ending("", include=include)))
+        assert ids(graph.artifacts) == [1, 2]
+        assert ids(graph.executions) == ([1, 99] if include else [99])
+        assert sorted(pairs(graph)) == [*([(1, 1)] if include else []), (99, 1), (99, 2)]
+
+
 def test_55_ending_filters_are_read_when_they_are_reached(shop: Calls) -> None:
     wrong = ending("garbage(")
     assert _code(shop, query("id = 1", hops=0, ending_executions=wrong)) == Code.OK

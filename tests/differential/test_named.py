@@ -1,0 +1,146 @@
+"""Sessions that once differed, by name. Generated sessions come to such places seldom."""
+
+from typing import Any
+
+import pytest
+from mlmd_schemas.errors import Code
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb import metadata_store_service_pb2 as service
+
+from tests.differential.comparison import Comparison
+from tests.differential.conftest import Pairs
+from tests.differential.prelude import prelude
+from tests.differential.source import Call
+
+pytestmark = pytest.mark.reference
+
+FILTERS = (
+    "id\b=\f1\vOR\xa0id\u2000=\u202f2\u205fOR\u3000id\u200a=3\u2003",
+    "id\u1680= 1",
+    "id = 1 -- one\rOR id = 2 # two\r\nOR id = 3",
+    "id = 1 # one\r= 1",
+    "id + NULL = 1",
+    "-NULL = 1",
+    "~(NULL) = 1",
+    "NOT NULL",
+    "name || NULL = 'a'",
+    "name NOT LIKE NULL",
+    "id & NULL = 1",
+    "id IN (1, 9223372036854775808)",
+    "id NOT IN (18446744073709551615)",
+    "id BETWEEN 1 AND 9223372036854775808",
+    "id * 9223372036854775808 = 1",
+    "CASE id WHEN 0x8000000000000000 THEN TRUE END",
+    "COALESCE(id, 9223372036854775808) = 1",
+    "id IN (9223372036854775807, 1)",
+)
+
+
+def compared(pairs: Pairs, *calls: Call) -> None:
+    with pairs() as comparison:
+        comparison.run([*prelude(), *calls])
+
+
+def lists(filter_query: str) -> list[Call]:
+    """Return the three lists with a filter."""
+    options = pb.ListOperationOptions(filter_query=filter_query)
+    names = ("GetArtifacts", "GetExecutions", "GetContexts")
+    return [Call(name, getattr(service, f"{name}Request")(options=options)) for name in names]
+
+
+def dangling_walks() -> list[Call]:
+    """Return an event of an execution that is not there, and walks that end there or do not."""
+    put = service.PutLineageSubgraphRequest()
+    put.event_edges.add(event=pb.Event(artifact_id=1, execution_id=99, type=pb.Event.INPUT))
+    put.event_edges.add(event=pb.Event(artifact_id=98, execution_id=1, type=pb.Event.OUTPUT))
+    walks = []
+    for filter_query in ("", "TRUE", "id > 90", "id = 1"):
+        for included in (False, True):
+            ending = pb.LineageSubgraphQueryOptions.EndingNodes(
+                filter_query=filter_query, include_ending_nodes=included
+            )
+            options: Any = {"ending_artifacts": ending, "ending_executions": ending}
+            walk = service.GetLineageSubgraphRequest()
+            walk.lineage_subgraph_query_options.CopyFrom(pb.LineageSubgraphQueryOptions(**options))
+            walk.lineage_subgraph_query_options.starting_artifacts.filter_query = "id IN (1, 2)"
+            walks.append(Call("GetLineageSubgraph", walk))
+    return [Call("PutLineageSubgraph", put), *walks]
+
+
+def zeros() -> list[Call]:
+    """Return updates of a double that is 0 to either zero; none of them is a change."""
+    artifact = pb.Artifact(id=1, type_id=10, type="A", name="a", uri="u", state=pb.Artifact.LIVE)
+    calls = []
+    for zero in (-0.0, -0.0, 0.0, -0.0):
+        artifact.properties["d"].double_value = artifact.custom_properties["x"].double_value = zero
+        calls.append(Call("PutArtifacts", service.PutArtifactsRequest(artifacts=[artifact])))
+    return calls
+
+
+def two_wrong_events() -> list[Call]:
+    """Return an execution whose first event is there already and whose second contradicts its pair."""
+    put = service.PutExecutionRequest(execution=pb.Execution(id=1))
+    put.artifact_event_pairs.add(event=pb.Event(artifact_id=1, type=pb.Event.INPUT))
+    second = put.artifact_event_pairs.add(artifact=pb.Artifact(type_id=11))
+    second.event.CopyFrom(pb.Event(artifact_id=3, type=pb.Event.INPUT))
+    return [Call("PutExecution", put)]
+
+
+def two_wrong_fields_of_a_type() -> list[Call]:
+    """Return types with a field that is too long for MySQL, and a base type that they cannot have."""
+    train, transform = pb.ExecutionType.TRAIN, pb.ExecutionType.TRANSFORM
+    first = pb.ExecutionType(name="mlmd.Transform", base_type=train)
+    long_id = pb.ExecutionType(name="mlmd.Train", base_type=transform, external_id="x" * 256)
+    long_name = pb.ExecutionType(name="mlmd.Train", base_type=transform, properties={"x" * 256: pb.INT})
+    return [
+        Call("PutTypes", service.PutTypesRequest(execution_types=[first, second], can_add_fields=True))
+        for second in (long_id, long_name)
+    ]
+
+
+SESSIONS = {
+    "filters": [call for text in FILTERS for call in lists(text)],
+    "walks to nodes that are not there": dangling_walks(),
+    "zeros": zeros(),
+    "two wrong events": two_wrong_events(),
+    "two wrong fields of a type": two_wrong_fields_of_a_type(),
+}
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_a_session_on_sqlite_goes_as_on_googles_server(sqlite_pairs: Pairs, name: str) -> None:
+    compared(sqlite_pairs, *SESSIONS[name])
+
+
+@pytest.mark.parametrize("name", SESSIONS)
+def test_a_session_on_mariadb_goes_as_on_googles_server(maria_pairs: Pairs, name: str) -> None:
+    compared(maria_pairs, *SESSIONS[name])
+
+
+def test_names_on_mysql_have_255_characters_and_in_googles_text_255_bytes(
+    maria_pairs: Pairs, request: pytest.FixtureRequest
+) -> None:
+    is_google_text = "google_text" in request.node.callspec.id
+    with maria_pairs() as comparison:
+        comparison.run(prelude())
+        codes = {name: _codes_of_a_name(comparison, name) for name in ("é" * 127, "é" * 200, "é" * 255, "é" * 256)}
+    refused = (Code.INTERNAL, Code.INTERNAL)
+    wider = refused if is_google_text else (Code.OK, Code.INTERNAL)
+    assert list(codes.values()) == [(Code.OK, Code.OK), wider, wider, refused]
+
+
+def _codes_of_a_name(comparison: Comparison, name: str) -> tuple[Code | None, Code | None]:
+    put = service.PutArtifactsRequest(artifacts=[pb.Artifact(type_id=10, name=name)])
+    return comparison.ours.call("PutArtifacts", put).code, comparison.google.call("PutArtifacts", put).code
+
+
+def test_a_property_takes_the_place_of_one_that_mysql_takes_for_it(maria_pairs: Pairs) -> None:
+    put = service.PutArtifactsRequest(artifacts=[pb.Artifact(id=2)])
+    put.artifacts[0].custom_properties["x "].int_value = 2
+    read = service.GetArtifactsByIDRequest(artifact_ids=[2])
+    with maria_pairs() as comparison:
+        comparison.run(prelude())
+        assert comparison.google.call("PutArtifacts", put).code is Code.INTERNAL
+        assert comparison.ours.call("PutArtifacts", put).code is Code.OK
+        (artifact,) = comparison.ours.call("GetArtifactsByID", read).response.artifacts
+    assert {name: value.int_value for name, value in artifact.custom_properties.items()} == {"x ": 2}
