@@ -140,7 +140,7 @@ def test_a_property_takes_the_place_of_one_that_mysql_takes_for_it(maria_pairs: 
     read = service.GetArtifactsByIDRequest(artifact_ids=[2])
     with maria_pairs() as comparison:
         comparison.run(prelude())
-        assert comparison.google.call("PutArtifacts", put).code is Code.INTERNAL
+        assert comparison.google.call("PutArtifacts", put).code in (Code.OK, Code.INTERNAL)  # as its hash map has it
         assert comparison.ours.call("PutArtifacts", put).code is Code.OK
         (artifact,) = comparison.ours.call("GetArtifactsByID", read).response.artifacts
     assert {name: value.int_value for name, value in artifact.custom_properties.items()} == {"x ": 2}
