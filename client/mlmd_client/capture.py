@@ -121,6 +121,9 @@ def with_seed(params: Mapping[str, Any], seed: SupportsIndex | None) -> dict[str
       ...
     mlmd_client.failures.Refused: seed: is 42, and params['seed'] is 7; say it once.
     """
+    if not isinstance(params, Mapping):
+        kind = type(params).__name__
+        raise refused(f"params: is of type {kind}; give a dictionary of names and values, vars(...) of an object.")
     if seed is None:
         return dict(params)
     try:

@@ -4,6 +4,7 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
+from mlmd_schemas.near_names import MOST_NAMES, did_you_mean
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2, runs_pb2
@@ -37,6 +38,8 @@ def find(service: Service, kind: str, where: str = "", *, order: str = "", limit
     """
     if kind not in _KINDS:
         raise refused(f"kind: {kind!r} is none of {', '.join(_KINDS)}.")
+    if order == "-":
+        raise refused("order: '-' names nothing; say id, created, updated or a property, with '-' for highest first.")
     if limit < 0:
         raise refused(f"limit: {limit} is below 0; 0 means all of them.")
     noun, type_name = _KINDS[kind]
@@ -236,14 +239,21 @@ def _type_of(service: Service, name: str) -> str:
     contexts = service.read(f"{MLMD}/GetContexts", mlmd.GetContextsRequest(options=options)).contexts
     types = [context.name.partition("/")[0] for context in contexts if context.name.partition("/")[2] == name]
     if not types:
-        raise NotFound(
-            NOT_FOUND,
-            f"name: there is no collection {name!r} of any type; log_dataset, log_model or log_artifact make one.",
-        )
+        mend = _near(service, name) or "; log_dataset, log_model or log_artifact make one."
+        raise NotFound(NOT_FOUND, f"name: there is no collection {name!r} of any type{mend}")
     if len(types) > 1:
         choices = " or ".join(f"{one}/{name}" for one in sorted(types))
         raise refused(f"name: {name!r} is the name of several things; write {choices}, or give type=.")
     return str(types[0])
+
+
+def _near(service: Service, name: str) -> str:
+    """Ask whether a name with versions was meant that begins with the same letter."""
+    first = name[:1].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    wanted = f"type = 'mlmd.Collection' AND name LIKE {literal(f'%/{first}%')}"
+    options = pb.ListOperationOptions(filter_query=wanted, max_result_size=MOST_NAMES)
+    contexts = service.read(f"{MLMD}/GetContexts", mlmd.GetContextsRequest(options=options)).contexts
+    return did_you_mean(name, [context.name.partition("/")[2] for context in contexts])
 
 
 def artifact_of(service: Service, artifact_id: int) -> pb.Artifact:

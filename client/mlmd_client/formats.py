@@ -53,12 +53,14 @@ def write_object(given: Any, folder: Path, name: str) -> tuple[Path, dict[str, A
     >>> file.name, facts["python_class"]
     ('churn.pkl', 'builtins.dict')
     """
+    if given is None:
+        raise refused("data: is None; give a path, a table, an array, or the object to keep.")
     kind = type(given)
     facts: dict[str, Any] = {"python_class": f"{kind.__module__}.{kind.__qualname__}"}
     stem = name.rpartition("/")[2] or "object"
     package = kind.__module__.partition(".")[0]
     if package == "pandas" and hasattr(given, "to_csv"):
-        return _written_frame(given, folder, stem, facts)
+        return _written_frame(given if hasattr(given, "columns") else _framed(given), folder, stem, facts)
     if package == "numpy" and hasattr(given, "tofile"):
         import_module("numpy").save(folder / f"{stem}.npy", given, allow_pickle=False)
         return folder / f"{stem}.npy", facts | {"shape": list(given.shape), "dtype": str(given.dtype)}
@@ -70,6 +72,11 @@ def write_object(given: Any, folder: Path, name: str) -> tuple[Path, dict[str, A
         return folder / f"{stem}.txt", facts
     facts |= _framework(package)
     return _pickled(given, folder, stem, package), facts
+
+
+def _framed(series: Any) -> Any:
+    """Return a Series, or an Index, as the table of one column that it is."""
+    return series.to_frame("values" if series.name is None else series.name)
 
 
 def _written_frame(frame: Any, folder: Path, stem: str, facts: dict[str, Any]) -> tuple[Path, dict[str, Any]]:

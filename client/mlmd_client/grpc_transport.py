@@ -135,10 +135,18 @@ class GrpcTransport:
             raise CallError(_CANCELLED, f"The connection to {self.target} was closed during the call.") from None
 
 
+def _mend(message: str, target: str) -> str:
+    if "http1.x server" in message:
+        return f"{target} speaks HTTP and no gRPC; a server's gRPC port is another one, 8080 unless configured"
+    if "SSL" in message or "CERTIFICATE" in message.upper() or "handshake" in message.lower():
+        return f"{target} was reached, and TLS failed; grpcs:// needs a server with TLS and its authority in `tls`"
+    return f"no server answers at {target}; is the address right, and does it run?"
+
+
 def _call_error(error: Any, target: str) -> CallError:
     message = error.details() or ""
     trailers = dict(error.trailing_metadata() or ())
     if error.code() is grpc.StatusCode.UNAVAILABLE and message.startswith(_UNREACHED):
-        message = f"{message} (no server answers at {target}; is the address right, and does it run?)"
+        message = f"{message} ({_mend(message, target)})"
     facts = {key: str(value) for key, value in trailers.items() if key.startswith("mlmd-")}
     return CallError(int(error.code().value[0]), message, str(trailers.get("x-request-id", "")), facts)

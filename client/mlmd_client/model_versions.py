@@ -1,5 +1,6 @@
 """One version of a registered model: checked, promoted, deployed, archived."""
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -15,14 +16,24 @@ if TYPE_CHECKING:
     from mlmd_client.walks import Graph
 
 
+def format_of(text: str) -> v1.ModelFormat:
+    """Return a format that is written `name` or `name:version`.
+
+    >>> format_of("onnx:1").version
+    '1'
+    """
+    name, _, version = text.partition(":")
+    return v1.ModelFormat(name=name, version=version)
+
+
 class ModelVersion:
     """A version of a registered model.
 
     >>> version = store.models["doc-one"].register(store["churn@1"])
     >>> version.ref, version.artifact.ref
     ('models:/doc-one/1', 'churn@1')
-    >>> version.model, version.number, version.aliases, version.archived, version.message.model
-    ('doc-one', 1, [], False, 'doc-one')
+    >>> version.model, version.number, version.name, version.aliases, version.archived, version.message.model
+    ('doc-one', 1, '1', [], False, 'doc-one')
     """
 
     def __init__(self, store: "Store", message: v1.ModelVersion) -> None:
@@ -39,6 +50,11 @@ class ModelVersion:
     def number(self) -> int:
         """Its number, from 1."""
         return self.message.number
+
+    @property
+    def name(self) -> str:
+        """Its name, by default its number."""
+        return self.message.name
 
     @property
     def aliases(self) -> list[str]:
@@ -94,12 +110,42 @@ class ModelVersion:
         asked = v1.GetModelVersionRequest(model=self.model, version=str(self.number))
         return ModelVersion(self._store, self._store.service.read(f"{REGISTRY}/GetModelVersion", asked).version)
 
-    def approve(self, reason: str = "") -> None:
-        """Say that you approve of it; gates may ask for approvals.
+    def describe(
+        self,
+        *,
+        description: str | None = None,
+        author: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        untag: Iterable[str] = (),
+        format: str | None = None,
+        signature: str | None = None,
+    ) -> "ModelVersion":
+        """Say what it is; what is not given, and tags that are not named, stay as they are.
+
+        >>> version = store.models["doc-told"].register(store["churn@1"], tags={"a": "1", "b": "2"})
+        >>> told = version.describe(description="on May's data", format="onnx:1", tags={"a": "3"}, untag=["b"])
+        >>> told.message.description, told.message.format.version, dict(told.message.tags)
+        ("on May's data", '1', {'a': '3'})
+        """
+        request = v1.UpdateModelVersionRequest(
+            model=self.model,
+            version=str(self.number),
+            description=description,
+            author=author,
+            tags=v1.TagChanges(set=tags, remove=untag),
+            format=None if format is None else format_of(format),
+            signature=signature,
+        )
+        return ModelVersion(self._store, self._store.service.write(f"{REGISTRY}/UpdateModelVersion", request).version)
+
+    def approve(self, reason: str = "", *, withdraw: bool = False) -> None:
+        """Say that you approve of it, or take that back; gates may ask for approvals.
 
         >>> store.models["doc-approve"].register(store["churn@1"]).approve("looked at the curves")
         """
-        request = v1.ApproveModelVersionRequest(model=self.model, version=str(self.number), reason=reason)
+        request = v1.ApproveModelVersionRequest(
+            model=self.model, version=str(self.number), reason=reason, withdraw=withdraw
+        )
         self._store.service.write(f"{REGISTRY}/ApproveModelVersion", request)
 
     def archive(self) -> "ModelVersion":

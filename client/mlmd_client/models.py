@@ -1,12 +1,12 @@
 """The model registry: which version is production, who put it there, and what it must show first."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_client.failures import INVALID_ARGUMENT, NotFound, Refused
-from mlmd_client.model_versions import ModelVersion
+from mlmd_client.model_versions import ModelVersion, format_of
 from mlmd_client.registry_pages import REGISTRY, listed
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.webhooks import Webhooks
@@ -99,10 +99,13 @@ class Model:
         author: str = "",
         tags: Mapping[str, str] | None = None,
         format: str = "",
+        signature: str = "",
     ) -> "ModelVersion":
         """Make an artifact, or what is at a URI, the next version of the model, which is made when it is not there.
 
-        Without a `name` it is called by its number. Raises Taken.
+        Text with `://` is a URI, other text the name of what was logged: `churn@3`, `churn@candidate`. Without a
+        `name` it is called by its number. `format` is a name or `name:version`, `signature` JSON. Raises Taken,
+        NotFound.
 
         >>> store.models["doc-model"].register(store["churn@1"], author="ana").number
         1
@@ -113,14 +116,14 @@ class Model:
             description=description,
             author=author,
             tags=tags,
+            format=format_of(format),
+            signature=signature,
             create_model=True,
         )
-        if isinstance(version, str):
+        if isinstance(version, str) and "://" in version:
             request.uri = version
         else:
-            request.artifact_id = version.id
-        if format:
-            request.format.name = format
+            request.artifact_id = self._store.version(version).id
         self._store.settle()
         made = self._store.service.write(f"{REGISTRY}/CreateModelVersion", request).version
         return ModelVersion(self._store, made)
@@ -202,6 +205,65 @@ class Model:
         """
         request = v1.RollbackModelAliasRequest(model=self.name, alias=alias, reason=reason)
         return int(self._store.service.write(f"{REGISTRY}/RollbackModelAlias", request).move.to_number)
+
+    def remove_alias(self, alias: str, reason: str = "") -> None:
+        """Let an alias point at nothing, which is a move like any other; raises NotFound.
+
+        >>> made = store.models["doc-unpointed"].register(store["churn@1"]).promote("champion")
+        >>> store.models["doc-unpointed"].remove_alias("champion", reason="withdrawn")
+        >>> store.models["doc-unpointed"].moves().column("to")
+        [0, 1]
+        """
+        request = v1.MoveModelAliasRequest(model=self.name, alias=alias, reason=reason)
+        self._store.service.write(f"{REGISTRY}/MoveModelAlias", request)
+
+    def describe(
+        self,
+        *,
+        description: str | None = None,
+        owner: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        untag: Iterable[str] = (),
+    ) -> None:
+        """Say what it is and whose; what is not given, and tags that are not named, stay as they are.
+
+        >>> made = store.models["doc-described"].register(store["churn@1"])
+        >>> store.models["doc-described"].describe(owner="risk", tags={"tier": "1"})
+        >>> dict(store.models["doc-described"].message.tags)
+        {'tier': '1'}
+        """
+        changes = v1.TagChanges(set=tags, remove=untag)
+        request = v1.UpdateModelRequest(model=self.name, description=description, owner=owner, tags=changes)
+        self._store.service.write(f"{REGISTRY}/UpdateModel", request)
+
+    @property
+    def message(self) -> v1.RegisteredModel:
+        """The model as the registry has it; raises NotFound.
+
+        >>> made = store.models["doc-as-it-is"].register(store["churn@1"])
+        >>> store.models["doc-as-it-is"].message.latest_number
+        1
+        """
+        request = v1.GetModelRequest(model=self.name)
+        found: v1.RegisteredModel = self._store.service.read(f"{REGISTRY}/GetModel", request).model
+        return found
+
+    def archive(self) -> None:
+        """Take it out of use: no new versions, no moves; raises Refused while a service runs a version of it.
+
+        >>> made = store.models["doc-old"].register(store["churn@1"])
+        >>> store.models["doc-old"].archive()
+        """
+        self._store.service.write(f"{REGISTRY}/ArchiveModel", v1.ArchiveModelRequest(model=self.name))
+
+    def restore(self) -> None:
+        """Take it back into use.
+
+        >>> made = store.models["doc-again"].register(store["churn@1"])
+        >>> store.models["doc-again"].archive()
+        >>> store.models["doc-again"].restore()
+        """
+        self._store.service.write(f"{REGISTRY}/RestoreModel", v1.RestoreModelRequest(model=self.name))
 
     def set_gates(self, *rules: str, alias: str = "") -> None:
         """Say what a version must show before an alias (without one: any) may point at it; no rules, no gates.

@@ -8,6 +8,8 @@ from mlmd_client.failures import refused
 LATEST = "latest"
 MODEL_TYPE, DATASET_TYPE, ARTIFACT_TYPE = "system.Model", "system.Dataset", "system.Artifact"
 MODELS_SCHEME = "models:/"
+_NEARLY_MODELS = re.compile(r"models?:/+", re.IGNORECASE)
+"""How people write the scheme that is `models:/`."""
 _TYPE = re.compile(r"((?:system|mlmd|kf)\.[^/]+)/(.+)", re.DOTALL)
 _SELECTED = re.compile(r"(.+?)(?:@([^@]+)|:(\d+|latest)|/(\d+))", re.DOTALL)
 
@@ -48,6 +50,10 @@ def parse_reference(text: str, type_name: str = "") -> Reference:
     rest = text
     if rest.startswith(MODELS_SCHEME):
         rest, type_name = rest.removeprefix(MODELS_SCHEME), type_name or MODEL_TYPE
+    elif _NEARLY_MODELS.match(rest):
+        raise refused(f"name: {text!r} begins like the URI of a model; write models:/name@alias or models:/name/3.")
+    if rest.startswith("/") and rest is not text:
+        raise refused(f"name: {text!r} has a '/' too many; write models:/name@alias or models:/name/3.")
     if not rest.strip():
         raise refused(f"name: {text!r} names no model; write models:/name@alias or models:/name/3.")
     typed = _TYPE.fullmatch(rest)

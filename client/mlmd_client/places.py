@@ -126,6 +126,19 @@ def address_of(target: str | None) -> str:
     return f"grpc://{target}" if colon and host and port.isdecimal() else str(Path(target).expanduser().absolute())
 
 
+def database_file(target: str | None) -> Path | None:
+    """Return the SQLite file of a store in this process, None where the target is a server or another database.
+
+    >>> database_file("/srv/mlmd"), database_file("sqlite:////srv/facts.db"), database_file("grpc://meta:8080")
+    (PosixPath('/srv/mlmd/metadata.db'), PosixPath('/srv/facts.db'), None)
+    """
+    address = address_of(target)
+    scheme, separator, rest = address.partition("://")
+    if not separator:
+        return Path(address) / "metadata.db"
+    return Path(rest.removeprefix("/")) if scheme == "sqlite" else None
+
+
 _TOLD_HERE: dict[str, int] = {}
 """Tokens that a process, by its id, put into its own environment for its children."""
 

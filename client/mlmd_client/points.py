@@ -30,7 +30,7 @@ def checked_name(name: object, field: str, *, empty: bool = False) -> str:
     'train/loss'
     """
     if not isinstance(name, str):
-        raise refused(f"{field}: {name!r:.60} is a {type(name).__name__}; give a text.")
+        raise refused(f"{field}: is of type {type(name).__name__} and no text; the name comes first.")
     if (not name and not empty) or len(name) > LONGEST_NAME or name != name.strip() or "\0" in name:
         raise refused(
             f"{field}: {name[:60]!r} is empty, longer than {LONGEST_NAME} characters, begins or ends with space, or "

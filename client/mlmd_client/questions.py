@@ -80,6 +80,18 @@ class Questions:
 
         return walk(self.service, "impact", self._node(what), walk_options(hops, options))
 
+    def path(
+        self, first: "str | int | Version | Run | RunFacts", second: "str | int | Version | Run | RunFacts"
+    ) -> "Graph":
+        """Return how one came from the other, in the direction of the data; empty when neither did.
+
+        >>> store.path("churn@1", "churn-train@1").names()
+        ['churn-train@1', 'doc/setup/1', 'churn@1']
+        """
+        from mlmd_client.walks import shortest_path
+
+        return shortest_path(self.service, self._node(first), self._node(second))
+
     def compare(self, *what: "str | Version | Run | RunFacts") -> "Comparison":
         """Return runs and versions side by side; a version stands for the run that made it, too.
 

@@ -203,7 +203,7 @@ class Store(Questions):
             artifact = artifact_of(self.service, what)
             return Version(self, artifact, version_of(self.service, artifact))
         self.settle()
-        if what.startswith(MODELS_SCHEME) and not type:
+        if isinstance(what, str) and what.startswith(MODELS_SCHEME) and not type:
             from mlmd_client.models import registered_artifact
 
             registered = registered_artifact(self, what)

@@ -1,7 +1,5 @@
 """A version: an artifact as people know it, by name and number, with its files, its origin and what came of it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -141,9 +139,8 @@ class Version:
         """
         return self._store.fetch(self, Path(folder))
 
-    @contextmanager
-    def open(self, path: str = "", mode: str = "rb", **options: Any) -> Iterator[IO[Any]]:
-        """Open one of its files for reading; `path` may be left out when there is one only.
+    def open(self, path: str = "", mode: str = "rb", **options: Any) -> IO[Any]:
+        """Open one of its files for reading, as `open` does; `path` may be left out when there is one only.
 
         >>> with store["churn-train@1"].open(mode="rt") as file:
         ...     file.readline()
@@ -151,8 +148,7 @@ class Version:
         """
         if any(letter in mode for letter in "wax+"):
             raise refused(f"mode: {mode!r} writes, and versions never change; log a new one instead.")
-        with self._file(path).open(mode, **options) as file:
-            yield file
+        return self._file(path).open(mode, **options)
 
     def df(self, path: str = "", **options: Any) -> Any:
         """Read a file of it into a pandas DataFrame, by its ending: csv, tsv, parquet, json, jsonl, feather, xlsx.

@@ -262,6 +262,21 @@ def walk(service: "Service", direction: str, start: Key, options: v1.LineageOpti
             return graph
 
 
+def shortest_path(service: "Service", first: Key, second: Key) -> Graph:
+    """Return the nodes from one to the other in the direction of the data, none when neither came from the other.
+
+    >>> ends = [("artifact", store[name].id) for name in ("churn-train@1", "churn@1")]
+    >>> len(shortest_path(store.service, *ends))
+    3
+    """
+    request = v1.FindPathRequest(first=ref_of(*first), second=ref_of(*second))
+    answer = service.read("/mlmd.v1.Lineage/FindPath", request)
+    graph = Graph(service, first, "impact", v1.LineageOptions())
+    graph.take(answer.path)
+    graph.is_complete = answer.found or not answer.cut
+    return graph
+
+
 def _add(graph: Graph, answer: Any, parts: Iterable[str]) -> None:
     for part in parts:
         getattr(graph, part).extend(getattr(answer, part))

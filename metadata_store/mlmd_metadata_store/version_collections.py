@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlmd_schemas.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.near_names import MOST_NAMES, did_you_mean
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import collections_pb2 as v1
 from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, STORE, TOMBSTONE, VERSION
@@ -50,6 +51,13 @@ _FIND = (
     .join(CONTEXT, CONTEXT.c.id == COLLECTION.c.context_id)
     .join(TYPE, IS_COLLECTION)
     .where(CONTEXT.c.name == sa.bindparam("name"))
+)
+_BEGINNING = (
+    sa.select(CONTEXT.c.name)
+    .join(TYPE, IS_COLLECTION)
+    .where(CONTEXT.c.name >= sa.bindparam("first"), CONTEXT.c.name < sa.bindparam("last"))
+    .order_by(CONTEXT.c.name)
+    .limit(sa.bindparam("rows", type_=sa.BigInteger))
 )
 _COUNTERS = (
     sa.select(COLLECTION.c.context_id, COLLECTION.c.latest_number, COLLECTION.c.move_sequence)
@@ -118,8 +126,16 @@ def find_collection(tx: Transaction, type_name: str, name: str, *, locked: bool 
     """Return a collection, with its row locked when it is about to change; raises NotFound, and as collection_name."""
     row = _find(tx, collection_name(tx, type_name, name))
     if row is None:
-        raise NotFound(f"name: there is no collection {name!r} of type {type_name!r}; add a version to make it.")
+        mend = _near(tx, type_name, name) or "; add a version to make it."
+        raise NotFound(f"name: there is no collection {name!r} of type {type_name!r}{mend}")
     return lock_collection(tx, row.context_id) if locked else row
+
+
+def _near(tx: Transaction, type_name: str, name: str) -> str:
+    """Ask whether a collection of the type was meant whose name begins with the same letter."""
+    first = tx.text.encode(f"{type_name}/{name[:1]}")
+    rows: Any = tx.rows(_BEGINNING, {"first": first, "last": first + "\U0010ffff", "rows": MOST_NAMES})
+    return did_you_mean(name, [tx.text.decode(row[0]).partition("/")[2] for row in rows])
 
 
 def _find(tx: Transaction, whole_name: str) -> CollectionRow | None:

@@ -67,8 +67,11 @@ def resolve_version(
     if alias is not None:
         number = _pointed_at(tx, collection.context_id, collection.latest_number, alias)
         if not number:
-            what = "versions" if alias == LATEST else f"alias {alias!r}"
-            raise NotFound(f"alias: {type_name}/{name} has no {what}.")
+            if alias == LATEST:
+                raise NotFound(f"alias: {type_name}/{name} has no versions.")
+            known = sorted(str(row[0]) for row in tx.rows(_ALIASES, {"context": collection.context_id}))
+            said = ", ".join(map(repr, known[:10])) or "none"
+            raise NotFound(f"alias: {type_name}/{name} has no alias {alias!r}; it has {said}.")
     rows = tx.rows(_BY_NUMBER, {"context": collection.context_id, "wanted": number})
     if not rows:
         newest = collection.latest_number

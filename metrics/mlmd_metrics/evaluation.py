@@ -64,7 +64,7 @@ def evaluate(
     if scores.ndim == 1 or scores.shape[1] != len(classes):
         raise MetricsError(
             f"y_score has the shape {scores.shape} for {len(classes)} labels; give a column for each label"
-            " (and labels= when y_true may lack one)"
+            " (and labels= when y_true may lack one); predicted labels make a confusion matrix and no curve"
         )
     if positive is not None or threshold is not None:
         raise MetricsError(f"positive and threshold are for two classes and there are {len(classes)}; leave them out")

@@ -31,7 +31,7 @@ from mlmd_schemas.tables.v10 import ARTIFACT
 from mlmd_model_registry.changes import touch
 from mlmd_model_registry.gates import Outcome, check_gates, require_passed
 from mlmd_model_registry.models import Model, locked_by_name, model_by_id, pointed_number, require_live
-from mlmd_model_registry.version_reads import Version, numbered_version
+from mlmd_model_registry.version_reads import Version, known_aliases, numbered_version
 from mlmd_model_registry.versions import GONE, require_number
 from mlmd_model_registry.webhooks import queue_move
 
@@ -132,7 +132,7 @@ def move_model_alias(
         model = model_by_id(tx, model.id)  # its counters went on with that
     number, before = version.number if version is not None else 0, model.aliases.get(alias, 0)
     if not number and not before:
-        raise NotFound(f"alias: {model.name!r} has no alias {alias!r} to remove.")
+        raise NotFound(f"alias: {model.name!r} has no alias {alias!r} to remove; it has {known_aliases(model)}.")
     outcomes: list[Outcome] = []
     if version is not None:
         require_live(model)
@@ -162,7 +162,7 @@ def roll_back_alias(tx: Transaction, model: Model, alias: str, *, reason: str = 
     require_live(model)
     last = _last(tx, model.id, alias)
     if last is None:
-        raise NotFound(f"alias: the model {model.name!r} has no alias {alias!r}.")
+        raise NotFound(f"alias: the model {model.name!r} has no alias {alias!r}; it has {known_aliases(model)}.")
     standing = _one(tx, model.id, last[2])
     target = _one(tx, model.id, standing[3]) if standing[3] else None
     if target is None or not target[1]:

@@ -16,6 +16,7 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
 from mlmd_metadata_store.version_collections import CollectionRow, find_locked, lock_collection, start_collection
 from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.near_names import MOST_NAMES, did_you_mean
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.own import ALIAS, COLLECTION
 from mlmd_schemas.tables.v10 import CONTEXT, CONTEXT_PROPERTY, TYPE, Kind
@@ -149,8 +150,16 @@ def find_model(tx: Transaction, name: str) -> Model:
     """Return the model of this name; raises NotFound."""
     found = find_model_id(tx, name)
     if found is None:
-        raise NotFound(f"model: there is no registered model {name[:255]!r}; ListModels lists them.", NO_MODEL)
+        mend = _near(tx, name) or "; ListModels lists them."
+        raise NotFound(f"model: there is no registered model {name[:255]!r}{mend}", NO_MODEL)
     return _models(tx, [found])[found]
+
+
+def _near(tx: Transaction, name: str) -> str:
+    """Ask whether a model was meant whose name begins with the same letter."""
+    first = tx.text.encode(name[:1])
+    rows = tx.rows(_PAGE, {"after": "", "prefix": first, "before": first + _LAST, "rows": MOST_NAMES})
+    return did_you_mean(name, [tx.text.decode(stored) for _, stored in rows])
 
 
 def locked_by_name(tx: Transaction, name: str) -> Model:

@@ -232,9 +232,14 @@ def aliased_version(tx: Transaction, model: Model, alias: str) -> Version:
     check_alias(alias)
     number = model.aliases.get(alias)
     if number is None:
-        known = ", ".join(map(repr, sorted(model.aliases)[:10])) or "none"
-        raise NotFound(f"alias: the model {model.name!r} has no alias {alias!r}; it has {known}.", NO_ALIAS)
+        sentence = f"alias: the model {model.name!r} has no alias {alias!r}; it has {known_aliases(model)}."
+        raise NotFound(sentence, NO_ALIAS)
     return numbered_version(tx, model, number)
+
+
+def known_aliases(model: Model) -> str:
+    """Return the aliases of a model as an error names them."""
+    return ", ".join(map(repr, sorted(model.aliases)[:10])) or "none"
 
 
 def list_model_versions(

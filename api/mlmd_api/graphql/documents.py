@@ -22,10 +22,11 @@ from graphql import (
     specified_rules,
     validate,
 )
-from graphql.validation import NoSchemaIntrospectionCustomRule
+from graphql.validation import NoSchemaIntrospectionCustomRule, ValuesOfCorrectTypeRule
 from mlmd_schemas.errors import InvalidArgument, ResourceExhausted
 
 from mlmd_api.graphql.limits import GraphqlLimits
+from mlmd_api.graphql.literals import NamedValues
 
 KEPT = 1_000
 """Documents that are kept; the one not used for longest goes first."""
@@ -91,7 +92,9 @@ class Documents:
         self._schema = schema
         self._limits = limits
         self._introspection = introspection
-        self._rules = specified_rules if introspection else [*specified_rules, NoSchemaIntrospectionCustomRule]
+        self._rules = [NamedValues if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules]
+        if not introspection:
+            self._rules.append(NoSchemaIntrospectionCustomRule)
         self._kept: OrderedDict[str, tuple[str, Document]] = OrderedDict()
         self._lock = threading.Lock()
 

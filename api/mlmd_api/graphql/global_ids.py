@@ -49,4 +49,8 @@ def _is_number(key: Key) -> bool:
 
 
 def _no_id(given: str, field: str) -> InvalidArgument:
+    if given.isascii() and given.isdecimal():
+        return InvalidArgument(
+            f"{field}: {given[:60]!r} is a databaseId, which says nothing of the kind of entity; take its opaque `id`."
+        )
     return InvalidArgument(f"{field}: {given[:60]!r} is no id of this server; take `id` or `databaseId` of an entity.")

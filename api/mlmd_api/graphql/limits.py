@@ -33,6 +33,8 @@ LARGEST_WALK = 1_000
 """Nodes of a walk over the graph when `pageSize` does not say."""
 _POINTS = ("points", "curvePoints")
 _POINTS_A_UNIT = 10
+_PATH = 8
+"""Fields of a path that an error writes out."""
 _PAGES = "Connection"
 _PAGE_FIELDS = frozenset({"nodes", "edges"})
 
@@ -73,15 +75,20 @@ class Meter:
         self._fragments = fragments
         self._variables = variables
         self._fields = 0
+        self._path: list[str] = []
+        self._most: tuple[int, str] = (0, "")
+        """How many objects the largest list may have, and where it is."""
 
     def measure(self, operation: OperationDefinitionNode) -> int:
         """Return the cost of an operation."""
         root = self._schema.get_root_type(operation.operation)
         cost = self._of_selections(operation.selection_set, root, 1, 1, 1, {})
         if cost > self._limits.cost:
+            objects, where = self._most
+            most = f"`{where}` alone may be {objects:,} objects; " if objects > 1 else ""
             raise ResourceExhausted(
-                f"cost: the operation may fill {cost:,} values and {self._limits.cost:,} are allowed; ask for fewer "
-                "with `first`, for fewer fields, or for fewer lists within lists."
+                f"cost: the operation may fill {cost:,} values and {self._limits.cost:,} are allowed; {most}ask for "
+                "fewer with `first`, for fewer fields, or for fewer lists within lists."
             )
         return cost
 
@@ -91,8 +98,8 @@ class Meter:
         """Return the cost of selections on `times` objects; `page` is the size when the parent is a page."""
         if depth > self._limits.depth:
             raise ResourceExhausted(
-                f"depth: fields are nested deeper than {self._limits.depth} levels; ask for what is deeper in an "
-                "operation of its own, by `node(id:)`."
+                f"depth: fields are nested deeper than {self._limits.depth} levels, below "
+                f"`{_shortened(self._path)}`; ask for what is deeper in an operation of its own, by `node(id:)`."
             )
         cost = 0
         for selection in selections.selections:
@@ -131,7 +138,11 @@ class Meter:
         cost = times * (1 + self._points(arguments))
         if field.selection_set is not None:
             kind = get_named_type(known.type)
+            self._path.append(field.name.value)
+            if times * size > self._most[0]:
+                self._most = (times * size, _shortened(self._path))
             cost += self._of_selections(field.selection_set, kind, times * size, inner_page, depth + 1, {})
+            self._path.pop()
         return cost
 
     def _size(self, name: str, known: GraphQLField, arguments: Mapping[str, Any], page: int) -> tuple[int, int]:
@@ -164,6 +175,10 @@ class Meter:
 def _paged(known: GraphQLField) -> int:
     """Return the size of the pages of a field that takes `pageSize`, when it is not said."""
     return LARGEST_WALK if "pageSize" in known.args else 1
+
+
+def _shortened(path: list[str]) -> str:
+    return ".".join(path if len(path) <= _PATH else [*path[:2], "…", *path[-2:]])
 
 
 def _is_list(kind: Any) -> bool:

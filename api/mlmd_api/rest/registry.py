@@ -96,11 +96,10 @@ def _refusal(answer: Answer) -> Response:
 def _question(request: Request) -> v1.ResolveModelRequest:
     given = request.query_params
     unknown = sorted(set(given) - {"uri", "as_of", "with_requests"})
-    if unknown or "uri" not in given:
-        raise InvalidArgument(
-            f"uri: missing, or there is {unknown[:1]} beside it; ask /registry/resolve?uri=models:/NAME@ALIAS, with "
-            "as_of and with_requests if wanted."
-        )
+    if unknown:
+        raise InvalidArgument(f"{unknown[0][:40]}: is no parameter of this path; it has uri, as_of and with_requests.")
+    if "uri" not in given:
+        raise InvalidArgument("uri: is missing; ask /registry/resolve?uri=models:/NAME@ALIAS.")
     flag = given.get("with_requests", "")
     if flag not in _TRUE + _FALSE:
         raise InvalidArgument(f"with_requests: {flag[:40]!r} is neither true nor false.")

@@ -12,7 +12,7 @@ from mlmd_client.command_line.inventory import find, ls, runs, show
 from mlmd_client.command_line.measures import compare, metrics
 from mlmd_client.command_line.models import models
 from mlmd_client.command_line.session import Session
-from mlmd_client.command_line.traces import diff, impact, lineage, provenance
+from mlmd_client.command_line.traces import diff, impact, lineage, path, provenance
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -44,6 +44,7 @@ for _command in (
     lineage,
     provenance,
     impact,
+    path,
     diff,
     metrics,
     compare,

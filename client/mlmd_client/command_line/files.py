@@ -8,11 +8,12 @@ import click
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import registry_pb2
 
-from mlmd_client.command_line.session import Session, command
+from mlmd_client.command_line.offers import NAMES, SUBJECTS
+from mlmd_client.command_line.session import Session, command, counted
 from mlmd_client.command_line.subjects import subject_of
 from mlmd_client.download import download
-from mlmd_client.failures import refused
-from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE
+from mlmd_client.failures import NotFound, refused
+from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, LATEST, MODEL_TYPE, MODELS_SCHEME
 from mlmd_client.progress_bar import ProgressBar
 from mlmd_client.values import value_of
 from mlmd_client.versions import Version
@@ -24,13 +25,14 @@ LAYOUTS = ("plain", "tf-serving", "triton")
 
 @click.command()
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
-@click.argument("name")
+@click.argument("name", shell_complete=NAMES)
 @click.option(
     "--type",
     "kind",
     default="artifact",
     show_default=True,
     metavar="TYPE",
+    shell_complete=lambda context, parameter, incomplete: [one for one in TYPES if one.startswith(incomplete)],
     help="dataset, model, artifact or the name of a type.",
 )
 @click.option(
@@ -54,6 +56,9 @@ def put(
     reuse: bool,
 ) -> None:
     """Keep the file or folder at PATH as the next version of NAME."""
+    for alias in aliases:  # before anything is sent
+        if alias.isdecimal() or alias == LATEST or not alias.strip():
+            raise click.BadParameter(f"{alias!r} can be no alias: write a word, and not {LATEST}", param_hint="--alias")
     artifact = pb.Artifact(type=TYPES.get(kind, kind))
     for given in properties:
         key, value = _property(given)
@@ -76,7 +81,7 @@ def _property(given: str) -> tuple[str, Any]:
 
 
 @click.command()
-@click.argument("what")
+@click.argument("what", shell_complete=SUBJECTS)
 @click.argument("target", type=click.Path(path_type=Path), required=False)
 @click.option("--prefix", default="", metavar="PATH", help="Only files whose paths begin so.")
 @click.option(
@@ -107,7 +112,9 @@ def get(session: Session, what: str, target: Path | None, prefix: str, layout: s
         answer |= {"name": model, "number": number}
     session.say(
         answer,
-        lambda: session.console.print(f"{got.root}  {got.file_count} files, {got.size_bytes} bytes, verified"),
+        lambda: session.console.print(
+            f"{got.root}  {counted(got.file_count, 'file')}, {got.size_bytes} bytes, verified"
+        ),
     )
 
 
@@ -115,12 +122,26 @@ def _found(session: Session, what: str) -> tuple[int, str, int]:
     """Return the artifact, name and number that a text names: by the registry for the URI of a model."""
     if what.startswith(_REGISTERED):
         request = registry_pb2.ResolveModelRequest(uri=what)
-        found = session.store.service.read("/mlmd.v1.ModelRegistry/ResolveModel", request)
-        return found.artifact_id, found.model, found.number
+        try:
+            found = session.store.service.read("/mlmd.v1.ModelRegistry/ResolveModel", request)
+            return found.artifact_id, found.model, found.number
+        except NotFound as error:
+            if error.facts.get("mlmd-missing") != "model" or not what.startswith(MODELS_SCHEME):
+                raise
+            return _named(session, what, error)
     subject = subject_of(session.store, what)
     if not isinstance(subject, Version):
         raise refused(f"{what}: is a run, and files belong to what a run made; `mlmd show {what}` names it.")
     return subject.id, subject.name, subject.number
+
+
+def _named(session: Session, what: str, unregistered: NotFound) -> tuple[int, str, int]:
+    """Return what has the name where no model is registered under it, as `show` and the SDK do."""
+    try:
+        version = session.store.version(what)
+    except NotFound:
+        raise unregistered from None
+    return version.id, version.name, version.number
 
 
 def _place(target: Path, layout: str, model: str, number: int) -> Path:

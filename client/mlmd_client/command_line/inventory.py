@@ -1,12 +1,14 @@
 """`mlmd ls`, `show`, `find`, `runs`: what there is."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import artifacts_pb2, collections_pb2
 
-from mlmd_client.command_line.session import Session, command
+from mlmd_client.command_line.offers import STEPS, SUBJECTS
+from mlmd_client.command_line.session import Session, command, counted
 from mlmd_client.command_line.subjects import id_of, subject_of
 from mlmd_client.failures import NOT_FOUND, NotFound
 from mlmd_client.finding import MLMD, RunFacts, node_row
@@ -42,7 +44,7 @@ def _collections(session: Session, limit: int) -> Table:
 
 
 @click.command()
-@click.argument("what")
+@click.argument("what", shell_complete=SUBJECTS)
 @command
 def show(session: Session, what: str) -> None:
     """Show all that is known of WHAT; context:7 is understood too."""
@@ -110,14 +112,22 @@ def run_facts(run: RunFacts) -> dict[str, Any]:
     return facts | {"params": dict(run.params), "properties": dict(run.properties)}
 
 
+def _brief(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return properties for the eye: of the packages of a run how many there are; `--json` has them all."""
+    packages = properties.get("environment")
+    told = f"{counted(len(packages), 'package')}; --json lists them" if isinstance(packages, Mapping) else packages
+    return {**properties, **({"environment": told} if packages else {})}
+
+
 def _print(session: Session, facts: dict[str, Any]) -> None:
     session.facts({name: value for name, value in facts.items() if not isinstance(value, dict) and name != "files"})
     for name in ("params", "properties"):
         if facts.get(name):
-            session.facts(facts[name], f"\n{name}")
+            session.facts(_brief(facts[name]), f"\n{name}")
     files = facts.get("files", [])
     if files:
-        session.table(table_of(files[:_FILES_SHOWN]), f"\n{len(files)} files, {sum(f['bytes'] for f in files)} bytes")
+        size = sum(file["bytes"] for file in files)
+        session.table(table_of(files[:_FILES_SHOWN]), f"\n{counted(len(files), 'file')}, {size} bytes")
 
 
 @click.command()
@@ -131,9 +141,17 @@ def find(session: Session, kind: str, where: str, order: str, limit: int) -> Non
     session.say(session.store.find(kind, where, order=order, limit=limit))
 
 
+class _State(click.Choice[str]):
+    """A state, in capitals or not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the state in capitals."""
+        return super().convert(value.upper() if isinstance(value, str) else value, param, ctx)
+
+
 @click.command()
-@click.argument("name", required=False, default="")
-@click.option("--state", type=click.Choice(["RUNNING", "COMPLETE", "FAILED", "CANCELED"]), default=None)
+@click.argument("name", required=False, default="", shell_complete=STEPS)
+@click.option("--state", type=_State(["RUNNING", "COMPLETE", "FAILED", "CANCELED"]), default=None)
 @click.option("-n", "--limit", default=20, show_default=True, help="At most so many; 0: all.")
 @command
 def runs(session: Session, name: str, state: str | None, limit: int) -> None:

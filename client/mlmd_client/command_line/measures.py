@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from mlmd_client.command_line.offers import SUBJECTS
 from mlmd_client.command_line.session import Session, command
 from mlmd_client.command_line.subjects import subjects_of
 
@@ -37,7 +38,7 @@ def _answer(session: Session, what: tuple[str, ...], least: int, **drawings: Any
 
 
 @click.command()
-@click.argument("what")
+@click.argument("what", shell_complete=SUBJECTS)
 @NAME
 @ROC
 @MATRIX
@@ -49,7 +50,7 @@ def metrics(session: Session, what: str, **drawings: Any) -> None:
 
 
 @click.command()
-@click.argument("what", nargs=-1, required=True)
+@click.argument("what", nargs=-1, required=True, shell_complete=SUBJECTS)
 @NAME
 @ROC
 @MATRIX

@@ -1,16 +1,30 @@
 """`mlmd models`: the registry, from the terminal."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
+from mlmd_client.command_line.model_changes import SIGNATURE, TAG, archive, describe, remove_alias, restore, tags_of
+from mlmd_client.command_line.model_rows import move_row, number_of, read, state_of, version_row, write
+from mlmd_client.command_line.offers import (
+    ALIASES,
+    ENVIRONMENTS,
+    MODEL_VERSIONS,
+    MODELS,
+    SERVICES,
+    SUBJECTS,
+    URIS,
+)
 from mlmd_client.command_line.session import Session, command
 from mlmd_client.command_line.subjects import subject_of
 from mlmd_client.command_line.webhooks import webhooks
 from mlmd_client.failures import refused
+from mlmd_client.model_versions import format_of
 from mlmd_client.models import deployment_row
-from mlmd_client.registry_pages import REGISTRY, listed
+from mlmd_client.names import MODELS_SCHEME
+from mlmd_client.registry_pages import listed
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.versions import Version
 
@@ -22,20 +36,8 @@ def models() -> None:
     """Ask and change the model registry."""
 
 
-def _read(session: Session, method: str, request: Any) -> Any:
-    return session.store.service.read(f"{REGISTRY}/{method}", request)
-
-
-def _write(session: Session, method: str, request: Any) -> Any:
-    return session.store.service.write(f"{REGISTRY}/{method}", request)
-
-
 def _pages(session: Session, method: str, request: Any, field: str) -> list[Any]:
     return list(listed(session.store, method, request, field))
-
-
-def _state(state: Any) -> str:
-    return str(v1.ModelState.Name(state)).removeprefix("MODEL_STATE_")
 
 
 def _pointing(aliases: Any) -> str:
@@ -43,7 +45,7 @@ def _pointing(aliases: Any) -> str:
 
 
 @models.command("ls")
-@click.argument("model", required=False)
+@click.argument("model", required=False, shell_complete=MODELS)
 @click.option("--archived", is_flag=True, help="Archived ones too.")
 @command
 def list_models(session: Session, model: str | None, archived: bool) -> None:
@@ -57,7 +59,7 @@ def list_models(session: Session, model: str | None, archived: bool) -> None:
                 "latest": one.latest_number,
                 "aliases": _pointing(one.aliases),
                 "owner": one.owner,
-                "state": _state(one.state),
+                "state": state_of(one.state),
                 "description": one.description,
             }
             for one in found
@@ -68,37 +70,36 @@ def list_models(session: Session, model: str | None, archived: bool) -> None:
     session.say(table_of([version_row(one) for one in _pages(session, "ListModelVersions", versions, "versions")]))
 
 
-def version_row(version: v1.ModelVersion) -> dict[str, Any]:
-    """Return a model version as a row."""
-    return {
-        "model": version.model,
-        "number": version.number,
-        "name": version.name,
-        "aliases": list(version.aliases),
-        "state": _state(version.state),
-        "author": version.author,
-        "created": moment(version.create_ms),
-        "format": " ".join(part for part in (version.format.name, version.format.version) if part),
-        "uri": version.uri,
-        "artifact": version.artifact_id,
-    }
-
-
 @models.command()
-@click.argument("model")
-@click.argument("what")
+@click.argument("model", shell_complete=MODELS)
+@click.argument("what", shell_complete=SUBJECTS)
 @click.option("--name", default="", help="The version's name; by default its number.")
 @click.option("--description", default="")
 @click.option("--format", "model_format", default="", metavar="NAME[:VERSION]", help="For instance onnx:1.")
+@click.option("--author", default="", help="Who made it, when not the caller.")
+@TAG
+@SIGNATURE
 @command
-def register(session: Session, model: str, what: str, name: str, description: str, model_format: str) -> None:
+def register(
+    session: Session,
+    model: str,
+    what: str,
+    name: str,
+    description: str,
+    model_format: str,
+    author: str,
+    tags: tuple[str, ...],
+    signature: Path | None,
+) -> None:
     """Register WHAT, a version or a URI (s3://…), as the next version of MODEL."""
-    form, _, form_version = model_format.partition(":")
     request = v1.CreateModelVersionRequest(
         model=model,
         name=name,
         description=description,
-        format=v1.ModelFormat(name=form, version=form_version),
+        author=author,
+        tags=tags_of(tags),
+        format=format_of(model_format),
+        signature=signature.read_text("utf-8") if signature else "",
         create_model=True,
     )
     if "://" in what:
@@ -108,21 +109,23 @@ def register(session: Session, model: str, what: str, name: str, description: st
         if not isinstance(subject, Version):
             raise refused(f"{what}: is a run; register what it made.")
         request.artifact_id = subject.id
-    session.say(version_row(_write(session, "CreateModelVersion", request).version))
+    session.say(version_row(write(session, "CreateModelVersion", request).version))
 
 
 @models.command()
-@click.argument("uri")
+@click.argument("uri", shell_complete=URIS)
 @click.option("--as-of", default="", metavar="TIME", help="What it was then: RFC 3339 with an offset, or epoch ms.")
 @command
 def resolve(session: Session, uri: str, as_of: str) -> None:
-    """Tell everything a deployer needs of models:/MODEL@ALIAS or models:/MODEL/VERSION."""
-    found = _read(session, "ResolveModel", v1.ResolveModelRequest(uri=uri, as_of=as_of))
+    """Tell everything a deployer needs of models:/MODEL@ALIAS or models:/MODEL/VERSION; `models:/` may be left out."""
+    if ":/" not in uri:
+        uri = f"{MODELS_SCHEME}{uri}"
+    found = read(session, "ResolveModel", v1.ResolveModelRequest(uri=uri, as_of=as_of))
     answer = {
         "model": found.model,
         "number": found.number,
         "version": found.version,
-        "state": _state(found.state),
+        "state": state_of(found.state),
         "aliases": list(found.aliases),
         "uri": found.uri,
         "files_at": found.root_uri,
@@ -146,9 +149,9 @@ def _print_resolved(session: Session, answer: dict[str, Any]) -> None:
 
 
 @models.command()
-@click.argument("model")
-@click.argument("alias")
-@click.argument("version")
+@click.argument("model", shell_complete=MODELS)
+@click.argument("alias", shell_complete=ALIASES)
+@click.argument("version", shell_complete=MODEL_VERSIONS)
 @REASON
 @click.option("--expect", type=int, default=None, metavar="NUMBER", help="Only if it points there now; 0: nowhere.")
 @click.option("--override", is_flag=True, help="Though gates are not met; needs a reason.")
@@ -156,43 +159,28 @@ def _print_resolved(session: Session, answer: dict[str, Any]) -> None:
 def promote(
     session: Session, model: str, alias: str, version: str, reason: str, expect: int | None, override: bool
 ) -> None:
-    """Point ALIAS of MODEL at VERSION, a name or number."""
+    """Point ALIAS of MODEL at VERSION: a name, a number, or @ALIAS for where another one points now."""
+    number = number_of(session, model, version)
     request = v1.MoveModelAliasRequest(
-        model=model, alias=alias, version=version, reason=reason, override_gates=override, expected_number=expect
+        model=model, alias=alias, version=number, reason=reason, override_gates=override, expected_number=expect
     )
-    session.say(move_row(_write(session, "MoveModelAlias", request).move))
+    session.say(move_row(write(session, "MoveModelAlias", request).move))
 
 
 @models.command()
-@click.argument("model")
-@click.argument("alias")
+@click.argument("model", shell_complete=MODELS)
+@click.argument("alias", shell_complete=ALIASES)
 @REASON
 @command
 def rollback(session: Session, model: str, alias: str, reason: str) -> None:
     """Point ALIAS of MODEL at what it pointed at before."""
     request = v1.RollbackModelAliasRequest(model=model, alias=alias, reason=reason)
-    session.say(move_row(_write(session, "RollbackModelAlias", request).move))
-
-
-def move_row(move: v1.ModelAliasMove) -> dict[str, Any]:
-    """Return a move of an alias as a row."""
-    return {
-        "sequence": move.sequence,
-        "alias": move.alias,
-        "from": move.from_number or None,
-        "to": move.to_number or None,
-        "who": move.subject,
-        "when": moment(move.move_ms),
-        "reason": move.reason,
-        "rolls_back": move.rolls_back or None,
-        "overridden": move.overridden or None,
-        "gates": [f"{gate.rule}: {'met' if gate.passed else 'NOT MET'} ({gate.detail})" for gate in move.gates],
-    }
+    session.say(move_row(write(session, "RollbackModelAlias", request).move))
 
 
 @models.command()
-@click.argument("model")
-@click.argument("alias", required=False, default="")
+@click.argument("model", shell_complete=MODELS)
+@click.argument("alias", required=False, default="", shell_complete=ALIASES)
 @command
 def history(session: Session, model: str, alias: str) -> None:
     """List every move of the aliases of MODEL, newest first."""
@@ -201,16 +189,16 @@ def history(session: Session, model: str, alias: str) -> None:
 
 
 @models.command()
-@click.argument("model")
-@click.argument("alias")
-@click.argument("version")
+@click.argument("model", shell_complete=MODELS)
+@click.argument("alias", shell_complete=ALIASES)
+@click.argument("version", shell_complete=MODEL_VERSIONS)
 @command
 def check(session: Session, model: str, alias: str, version: str) -> None:
     """Tell whether VERSION meets the gates of ALIAS; the exit status is 7 when it does not."""
     from mlmd_client.command_line.statuses import FOUND_WRONG
 
-    request = v1.CheckModelGatesRequest(model=model, alias=alias, version=version)
-    answer = _read(session, "CheckModelGates", request)
+    request = v1.CheckModelGatesRequest(model=model, alias=alias, version=number_of(session, model, version))
+    answer = read(session, "CheckModelGates", request)
     rows = [{"rule": gate.rule, "passed": gate.passed, "found": gate.detail} for gate in answer.gates]
     session.say(Table(["rule", "passed", "found"], rows))
     if not answer.passed:
@@ -218,8 +206,8 @@ def check(session: Session, model: str, alias: str, version: str) -> None:
 
 
 @models.command()
-@click.argument("model")
-@click.option("--alias", default="", help="Of this alias; without one: of every alias.")
+@click.argument("model", shell_complete=MODELS)
+@click.option("--alias", default="", shell_complete=ALIASES, help="Of this alias; without one: of every alias.")
 @click.option(
     "--set", "rules", multiple=True, metavar="RULE", help='For instance "auc >= 0.91"; replaces what was set.'
 )
@@ -235,21 +223,21 @@ def gates(session: Session, model: str, alias: str, rules: tuple[str, ...], clea
 
 
 @models.command()
-@click.argument("model")
-@click.argument("version")
+@click.argument("model", shell_complete=MODELS)
+@click.argument("version", shell_complete=MODEL_VERSIONS)
 @click.option("--html", is_flag=True, help="HTML instead of Markdown.")
 @command
 def card(session: Session, model: str, version: str, html: bool) -> None:
     """Print the card of a VERSION of MODEL: a name, a number, or @ALIAS."""
     chosen: dict[str, Any] = {"alias": version[1:]} if version.startswith("@") else {"version": version}
     form = v1.CARD_FORMAT_HTML if html else v1.CARD_FORMAT_MARKDOWN
-    answer = _read(session, "GetModelCard", v1.GetModelCardRequest(model=model, format=form, **chosen))
+    answer = read(session, "GetModelCard", v1.GetModelCardRequest(model=model, format=form, **chosen))
     session.say({"card": answer.card}, lambda: click.echo(answer.card))
 
 
 @models.command()
-@click.argument("model", required=False, default="")
-@click.option("--environment", default="", help="Only those of this environment.")
+@click.argument("model", required=False, default="", shell_complete=MODELS)
+@click.option("--environment", default="", shell_complete=ENVIRONMENTS, help="Only those of this environment.")
 @command
 def deployments(session: Session, model: str, environment: str) -> None:
     """List what runs where."""
@@ -259,10 +247,10 @@ def deployments(session: Session, model: str, environment: str) -> None:
 
 
 @models.command()
-@click.argument("model")
-@click.argument("version")
-@click.argument("environment")
-@click.argument("service")
+@click.argument("model", shell_complete=MODELS)
+@click.argument("version", shell_complete=MODEL_VERSIONS)
+@click.argument("environment", shell_complete=ENVIRONMENTS)
+@click.argument("service", shell_complete=SERVICES)
 @click.option(
     "--state",
     type=click.Choice(("pending", "running", "failed", "stopped")),
@@ -278,55 +266,29 @@ def deploy(
     """Record that SERVICE in ENVIRONMENT serves VERSION of MODEL."""
     request = v1.RecordDeploymentRequest(
         model=model,
-        version=version,
+        version=number_of(session, model, version),
         environment=environment,
         service=service,
         state=f"DEPLOYMENT_STATE_{state.upper()}",
         runtime=runtime,
     )
-    session.say(deployment_row(_write(session, "RecordDeployment", request).deployment))
+    session.say(deployment_row(write(session, "RecordDeployment", request).deployment))
 
 
 @models.command()
-@click.argument("model")
-@click.argument("version")
+@click.argument("model", shell_complete=MODELS)
+@click.argument("version", shell_complete=MODEL_VERSIONS)
 @REASON
 @click.option("--withdraw", is_flag=True, help="Take the approval back.")
 @command
 def approve(session: Session, model: str, version: str, reason: str, withdraw: bool) -> None:
     """Say that you approve of VERSION of MODEL; gates may ask for approvals."""
-    request = v1.ApproveModelVersionRequest(model=model, version=version, reason=reason, withdraw=withdraw)
-    approved = _write(session, "ApproveModelVersion", request).version
+    chosen = number_of(session, model, version)
+    request = v1.ApproveModelVersionRequest(model=model, version=chosen, reason=reason, withdraw=withdraw)
+    approved = write(session, "ApproveModelVersion", request).version
     rows = [{"who": one.subject, "reason": one.reason, "when": moment(one.create_ms)} for one in approved.approvals]
     session.say(Table(["who", "reason", "when"], rows))
 
 
-@models.command()
-@click.argument("model")
-@click.argument("version", required=False)
-@command
-def archive(session: Session, model: str, version: str | None) -> None:
-    """Take MODEL, or a VERSION of it, out of use; refused while an alias points at it or a service runs it."""
-    _change_state(session, "Archive", model, version)
-
-
-@models.command()
-@click.argument("model")
-@click.argument("version", required=False)
-@command
-def restore(session: Session, model: str, version: str | None) -> None:
-    """Take an archived MODEL, or a VERSION of it, back into use."""
-    _change_state(session, "Restore", model, version)
-
-
-def _change_state(session: Session, verb: str, model: str, version: str | None) -> None:
-    if version is None:
-        request = getattr(v1, f"{verb}ModelRequest")(model=model)
-        changed = _write(session, f"{verb}Model", request).model
-        session.say({"model": changed.name, "state": _state(changed.state)})
-    else:
-        request = getattr(v1, f"{verb}ModelVersionRequest")(model=model, version=version)
-        session.say(version_row(_write(session, f"{verb}ModelVersion", request).version))
-
-
-models.add_command(webhooks)
+for _command in (describe, remove_alias, archive, restore, webhooks):
+    models.add_command(_command)

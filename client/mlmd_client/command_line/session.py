@@ -15,9 +15,14 @@ from rich.text import Text
 
 from mlmd_client.calls import CallError
 from mlmd_client.command_line.statuses import FAILED, WRONG_USE, status_of
+from mlmd_client.failures import NOT_FOUND, NotFound
+from mlmd_client.places import database_file
 from mlmd_client.store import Store
 from mlmd_client.tables import Table, shown
 from mlmd_client.transport import MissingExtra
+
+_MAKING = ("put", "import", "register")
+"""The commands that may make a store of this process that is not there yet."""
 
 
 class Session:
@@ -34,9 +39,22 @@ class Session:
     @cached_property
     def store(self) -> Store:
         """The store, opened when the first command needs it."""
+        context = click.get_current_context()
+        if context.info_name not in _MAKING:
+            self._require_store()
         opened = Store(self._server, token=self._token)
-        click.get_current_context().call_on_close(opened.close)
+        context.call_on_close(opened.close)
         return opened
+
+    def _require_store(self) -> None:
+        """Raise NotFound where opening would make an empty store in a folder that was misspelt."""
+        file = database_file(self._server)
+        if file is not None and not file.is_file():
+            raise NotFound(
+                NOT_FOUND,
+                f"there is no store in {str(file.parent)!r}; go to the folder that has it, or name it with --server or "
+                "MLMD_SERVER (grpc://host:port); `mlmd put` and Store() make a new one.",
+            )
 
     def say(self, answer: Any, text: Callable[[], None] | None = None) -> None:
         """Print an answer: as JSON when that was asked for, else by `text`, or as the table that it is."""
@@ -91,6 +109,15 @@ def _aligned(columns: list[str], table: Table) -> str:
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
     )
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    >>> counted(1, "file"), counted(2, "file")
+    ('1 file', '2 files')
+    """
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def plain(value: Any) -> Any:

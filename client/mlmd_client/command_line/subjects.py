@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from mlmd_client.failures import NotFound
+from mlmd_client.failures import NotFound, refused
 from mlmd_client.finding import RunFacts
 from mlmd_client.store import Store
 from mlmd_client.versions import Version
@@ -32,6 +32,8 @@ def subject_of(store: Store, what: str) -> Subject:
         if kind == "context":
             raise click.UsageError(f"{what}: a context has no lineage and no metrics; name an artifact or execution.")
         return store.version(node_id) if kind == "artifact" else store.run_facts(node_id)
+    if what.isdecimal():
+        raise refused(f"{what}: is a number; write artifact:{what} or execution:{what}, or a name.")
     if what.count("/") == 2 and what.rpartition("/")[2].isdecimal() and "@" not in what and ":" not in what:
         return _run_or_version(store, what)
     return store.version(what)

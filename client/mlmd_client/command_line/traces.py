@@ -1,4 +1,4 @@
-"""`mlmd lineage`, `provenance`, `impact`, `diff`: what came from what."""
+"""`mlmd lineage`, `provenance`, `impact`, `path`, `diff`: what came from what."""
 
 from typing import Any
 
@@ -8,7 +8,9 @@ from rich.text import Text
 from rich.tree import Tree
 
 from mlmd_client.command_line.graph_data import graph_data
-from mlmd_client.command_line.session import Session, command
+from mlmd_client.command_line.offers import SUBJECTS
+from mlmd_client.command_line.session import Failure, Session, command
+from mlmd_client.command_line.statuses import ABSENT
 from mlmd_client.command_line.subjects import Subject, subject_of
 from mlmd_client.tables import Table, table_of
 from mlmd_client.versions import Version
@@ -32,7 +34,7 @@ DIRECTIONS = {
 
 
 @click.command()
-@click.argument("what")
+@click.argument("what", shell_complete=SUBJECTS)
 @click.option("--up", "direction", flag_value="up", help="Only what it came from.")
 @click.option("--down", "direction", flag_value="down", help="Only what came from it.")
 @click.option("--format", "shape", type=click.Choice(["tree", "table", "json", *DOCUMENTS]), default="tree")
@@ -129,7 +131,7 @@ def _label(names: dict[Any, dict[str, Any]], node: str) -> Text:
 
 
 @click.command()
-@click.argument("what")
+@click.argument("what", shell_complete=SUBJECTS)
 @HOPS
 @SYSTEM
 @command
@@ -184,7 +186,7 @@ def parameter_table(graph: Graph) -> Table:
 
 
 @click.command()
-@click.argument("what")
+@click.argument("what", shell_complete=SUBJECTS)
 @HOPS
 @SYSTEM
 @command
@@ -214,8 +216,24 @@ def _model_row(model: v1.ImpactedModel) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("before")
-@click.argument("after")
+@click.argument("first", shell_complete=SUBJECTS)
+@click.argument("second", shell_complete=SUBJECTS)
+@command
+def path(session: Session, first: str, second: str) -> None:
+    """Tell how FIRST and SECOND came from one another, in the direction of the data."""
+    ends = [subject_of(session.store, one) for one in (first, second)]
+    graph = session.store.path(*ends)
+    rows = [{name: row.get(name) for name in ("kind", "id", "type", "name", "state")} for row in graph.table().rows]
+    if not graph.is_complete:
+        session.remark(MORE)
+    if not rows:
+        raise Failure(f"{first} and {second}: neither came from the other, as far as is recorded", ABSENT)
+    session.say(Table(["kind", "id", "type", "name", "state"], rows))
+
+
+@click.command()
+@click.argument("before", shell_complete=SUBJECTS)
+@click.argument("after", shell_complete=SUBJECTS)
 @HOPS
 @SYSTEM
 @command

@@ -2,6 +2,7 @@
 
 import click
 
+from mlmd_client.command_line.offers import MODELS, WEBHOOKS
 from mlmd_client.command_line.session import Session, command
 from mlmd_client.tables import Table
 from mlmd_client.webhooks import webhook_row
@@ -24,7 +25,7 @@ def list_webhooks(session: Session) -> None:
 
 @webhooks.command()
 @click.argument("url")
-@click.option("--model", default="", help="Moves of this model alone.")
+@click.option("--model", default="", shell_complete=MODELS, help="Moves of this model alone.")
 @click.option("--secret", default="", metavar="TEXT", envvar="MLMD_WEBHOOK_SECRET", help="The key of the signatures.")
 @command
 def add(session: Session, url: str, model: str, secret: str) -> None:
@@ -34,7 +35,7 @@ def add(session: Session, url: str, model: str, secret: str) -> None:
 
 
 @webhooks.command("rm")
-@click.argument("webhook", type=int)
+@click.argument("webhook", type=int, shell_complete=WEBHOOKS)
 @command
 def remove(session: Session, webhook: int) -> None:
     """Post nothing more to WEBHOOK, an id."""
@@ -43,7 +44,7 @@ def remove(session: Session, webhook: int) -> None:
 
 
 @webhooks.command()
-@click.argument("webhook", type=int)
+@click.argument("webhook", type=int, shell_complete=WEBHOOKS)
 @command
 def deliveries(session: Session, webhook: int) -> None:
     """List what was posted to WEBHOOK, an id, and what came of it, newest first."""

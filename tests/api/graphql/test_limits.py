@@ -91,3 +91,10 @@ def test_variables_count_as_what_they_hold(small: Graph) -> None:
       contexts(first: $n) { nodes { id } } } } } } } }"""
     assert small.refusal(query)[1].startswith("cost: ")
     assert small.ask(query, n=5) == {"artifacts": {"nodes": []}}
+
+
+def test_a_refusal_says_where_the_operation_is_too_large(small: Graph) -> None:
+    deep, wide = small.refusal(nested(5))[1], small.refusal(WIDE)[1]
+    assert "below `artifacts.nodes.….nodes.artifact`" in deep, deep
+    where = "`artifacts.nodes.events.nodes.artifact.events.nodes` alone may be 1,000,000 objects"
+    assert where in wide, wide

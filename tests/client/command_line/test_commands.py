@@ -246,6 +246,7 @@ def test_a_token_comes_from_the_environment(
 
 def test_the_program_itself(tmp_path: Path) -> None:
     environment = {**os.environ, "MLMD_SERVER": str(tmp_path / "store")}
+    Store(str(tmp_path / "store")).close()
     said = subprocess.run([PROGRAM, "ls", "--json"], capture_output=True, text=True, env=environment, check=False)
     assert (said.returncode, json.loads(said.stdout)) == (0, [])
     for shell in ("bash", "zsh"):
@@ -255,7 +256,7 @@ def test_the_program_itself(tmp_path: Path) -> None:
         [PROGRAM],
         capture_output=True,
         text=True,
-        env=environment | {"_MLMD_COMPLETE": "bash_complete", "COMP_WORDS": "mlmd prov", "COMP_CWORD": "1"},
+        env=environment | {"_MLMD_COMPLETE": "bash_complete", "COMP_LINE": "mlmd prov"},
         check=True,
     )
     assert offered.stdout.strip() == "plain,provenance"
@@ -279,3 +280,37 @@ def test_the_store_is_closed_after_a_command(tmp_path: Path) -> None:
     run_on(str(tmp_path / "store"))("ls")
     with Store(str(tmp_path / "store")) as store:
         assert store.find("artifacts").rows == []
+
+
+def test_a_store_that_is_not_there_is_not_made_by_asking(run: Run, store: str, tmp_path: Path) -> None:
+    for arguments in (("ls",), ("show", "churn"), ("models", "ls"), ("runs", "churn"), ("export", "all.mlmd")):
+        said = run(*arguments)
+        assert (said.status, f"there is no store in {store!r}" in said.err) == (3, True)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "data.csv").write_text("x\n1\n")
+    assert run("put", "data.csv", "churn").status == 0
+    assert run("ls").status == 0
+
+
+def test_what_is_misspelt_is_asked_about(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("x\n1\n")
+    run("put", "data.csv", "churn-train", "--type", "dataset", "--alias", "good")
+    assert "; did you mean 'churn-train'?" in run("show", "chrun-train").err
+    assert "; did you mean 'churn-train'?" in run("show", "system.Dataset/chrun-train").err
+    assert "has no alias 'godo'; it has 'good'." in run("show", "churn-train@godo").err
+    number = run("show", "7")
+    assert (number.status, "write artifact:7 or execution:7" in number.err) == (6, True)
+    assert "write models:/name@alias" in run("show", "model:/churn-train@good").err
+
+
+def test_an_alias_that_can_be_none_is_refused_before_anything_is_kept(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("x\n1\n")
+    for alias in ("3", "latest", " "):
+        assert run("put", "data.csv", "churn", "--alias", alias).status == 2
+    assert run("put", "data.csv", "churn", "--json").json["ref"] == "churn@1"
+
+
+def test_states_are_understood_in_any_case(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("x\n1\n")
+    run("put", "data.csv", "churn")
+    assert run("runs", "churn", "--state", "failed").status == 0

@@ -4,6 +4,7 @@ import os
 import pty
 import select
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -13,7 +14,12 @@ from types import TracebackType
 from typing import Self
 
 import pytest
+from click.shell_completion import CompletionItem
+from mlmd_client.command_line.commands import mlmd
+from mlmd_client.command_line.completion import _Bash
+from mlmd_client.store import Store
 
+from tests.conftest import StartServer
 from tests.services.missing import HINT, missing
 
 SHELLS = {
@@ -117,3 +123,47 @@ def test_the_tab_key_completes(shell: Shell) -> None:
 def test_the_tab_key_opens_no_store(shell: Shell, tmp_path: Path) -> None:
     assert shell.completed("mlmd show ch").startswith("mlmd show ch")
     assert [path.name for path in tmp_path.iterdir() if path.name == "mlmd-data"] == []
+
+
+OFFERED = (
+    ("mlmd show fraud-m", "mlmd show fraud-model"),
+    ("mlmd show fraud-model@be", "mlmd show fraud-model@best"),
+    ("mlmd lineage fraud/tr", "mlmd lineage fraud/train/1"),
+    ("mlmd runs frau", "mlmd runs fraud"),
+    ("mlmd runs fraud/tr", "mlmd runs fraud/train"),
+    ("mlmd put churn-train.csv fraud-m", "mlmd put churn-train.csv fraud-model"),
+    ("mlmd put churn-train.csv x --type=mod", "mlmd put churn-train.csv x --type=model"),
+    ("mlmd models promote detec", "mlmd models promote detector"),
+    ("mlmd models promote detector cham", "mlmd models promote detector champion"),
+    ("mlmd models promote detector champion @cham", "mlmd models promote detector champion @champion"),
+    ("mlmd get models:/detector@cham", "mlmd get models:/detector@champion"),
+    ("mlmd models resolve detector@cham", "mlmd models resolve detector@champion"),
+    ("mlmd models deployments --environment pro", "mlmd models deployments --environment prod"),
+)
+
+
+def test_the_tab_key_offers_what_the_store_has(shell: Shell, start_server: StartServer, sqlite_url: str) -> None:
+    target = f"grpc://{start_server(sqlite_url, http=True).target}"
+    with Store(target) as store:
+        with store.run("fraud/train") as run:
+            model = run.log_model("fraud-model", {"w": 1})
+        model.set_alias("best")
+        store.models["detector"].register(model).promote("champion").deployed("prod", "scorer")
+    shell.say(f"export MLMD_SERVER={target}")
+    for typed, line in OFFERED:
+        assert shell.completed(typed) == line
+    shell.say("unset MLMD_SERVER")
+    assert shell.completed(f"mlmd --server {target} show fraud-m") == f"mlmd --server {target} show fraud-model"
+
+
+def test_the_tab_key_is_silent_when_nobody_answers(shell: Shell) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # takes connections and never says a word
+        for address in ("127.0.0.1:1", f"127.0.0.1:{mute.getsockname()[1]}"):
+            shell.say(f"export MLMD_SERVER=grpc://{address}")
+            assert shell.completed("mlmd show fraud") == "mlmd show fraud"
+            assert shell.completed("mlmd models promote fraud cham") == "mlmd models promote fraud cham"
+
+
+def test_what_bash_would_split_is_quoted() -> None:
+    shown = _Bash(mlmd, {}, "mlmd", "_MLMD_COMPLETE").format_completion
+    assert [shown(CompletionItem(value)) for value in ("churn@3", "my model")] == ["plain,churn@3", "plain,'my model'"]

@@ -85,6 +85,7 @@ def test_webhooks_are_added_listed_and_removed(run: Run) -> None:
 
 
 def test_what_is_not_there(run: Run) -> None:
+    run("models", "register", "fraud", "s3://models/fraud/1")
     for arguments in (("ls", "nothing"), ("resolve", "models:/nothing@champion"), ("history", "nothing")):
         said = run("models", *arguments)
         assert (said.status, said.out) == (3, "")
@@ -128,3 +129,35 @@ def test_no_model_is_fetched_outside_of_its_folder(run: Run, tmp_path: Path) -> 
     run("models", "register", "..", "m@1")
     said = run("get", "models:/../1", "served/here", "--layout", "triton")
     assert (said.status, "'..'" in said.err, (tmp_path / "served").exists()) == (6, True, False)
+
+
+def test_a_version_may_be_named_by_an_alias(run: Run) -> None:
+    for number in (1, 2):
+        run("models", "register", "fraud", f"s3://models/fraud/{number}")
+    run("models", "promote", "fraud", "candidate", "2")
+    moved = run("models", "promote", "fraud", "champion", "@candidate", "--json").json
+    assert (moved["alias"], moved["to"]) == ("champion", 2)
+    assert run("models", "check", "fraud", "champion", "@champion").status == 0
+    assert run("models", "deploy", "fraud", "@champion", "prod", "scorer", "--json").json["number"] == 2
+    assert run("models", "approve", "fraud", "@champion", "-m", "good").status == 0
+    assert run("models", "archive", "fraud", "@champion").status == 6
+    unknown = run("models", "promote", "fraud", "champion", "@candidat")
+    assert (unknown.status, "'candidate', 'champion'" in unknown.err) == (3, True)
+    assert run("models", "resolve", "fraud@champion", "--json").json["number"] == 2
+
+
+def test_a_misspelt_model_is_asked_about(run: Run) -> None:
+    run("models", "register", "fraud", "s3://models/fraud/1")
+    said = run("models", "promote", "fruad", "champion", "1")
+    assert (said.status, said.err) == (3, "mlmd: model: there is no registered model 'fruad'; did you mean 'fraud'?\n")
+    assert "; ListModels lists them." in run("models", "history", "other").err
+
+
+def test_files_are_fetched_by_a_name_that_nobody_registered(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"1" * 10)
+    run("put", "model.bin", "fraud-model", "--type", "model", "--alias", "best")
+    got = run("get", "models:/fraud-model@best", "here", "--json").json
+    assert (got["name"], got["number"], (tmp_path / "here" / "model.bin").read_bytes()) == ("fraud-model", 1, b"1" * 10)
+    for uri in ("models:/fraud-modle@best", "models:/fraud-model@bset"):
+        said = run("get", uri, "there")
+        assert (said.status, "there is no registered model" in said.err) == (3, True)

@@ -127,3 +127,47 @@ def test_what_is_refused_says_why(store: Store) -> None:
     store.raw.put_artifacts([artifact])
     with pytest.raises(Refused, match="gone"):
         store.load("models:/team%2F模型@champion")
+
+
+def test_everything_that_is_said_of_a_model_can_be_changed(store: Store) -> None:
+    logged(store, 0.90)
+    churn = store.models["churn"]
+    one = churn.register("churn-model@1", format="pickle:5", signature='{"inputs": []}', tags={"a": "1"})
+    assert (one.artifact.ref, one.message.format.version, one.message.signature) == (
+        "churn-model@1",
+        "5",
+        '{"inputs": []}',
+    )
+    with pytest.raises(NotFound, match="did you mean 'churn-model'"):
+        churn.register("chrun-model@1")
+    told = one.describe(description="d", author="ana", tags={"b": "2"}, untag=["a"], format="onnx", signature="{}")
+    message = told.message
+    assert (message.description, message.author, dict(message.tags)) == ("d", "ana", {"b": "2"})
+    assert (message.format.name, message.signature) == ("onnx", "{}")
+    churn.describe(description="who leaves", owner="risk", tags={"tier": "1"})
+    assert (churn.message.description, churn.message.owner, dict(churn.message.tags)) == (
+        "who leaves",
+        "risk",
+        {"tier": "1"},
+    )
+    one.approve("good")
+    assert len(churn[1].message.approvals) == 1
+    one.approve(withdraw=True)
+    assert len(churn[1].message.approvals) == 0
+
+
+def test_a_version_in_use_is_archived_once_its_alias_is_taken_away(store: Store) -> None:
+    churn = store.models["churn"]
+    one = churn.register(logged(store, 0.90)).promote("champion")
+    with pytest.raises(Refused, match="remove"):
+        one.archive()
+    churn.remove_alias("champion", reason="withdrawn")
+    assert one.archive().archived
+    assert churn.moves().column("reason") == ["withdrawn", ""]
+    with pytest.raises(NotFound, match="it has none"):
+        churn.remove_alias("champion")
+    churn.archive()
+    with pytest.raises(Refused, match="archived"):
+        churn.register("s3://models/churn/2")
+    churn.restore()
+    assert churn.register("s3://models/churn/2").number == 2

@@ -361,3 +361,30 @@ def test_a_table_tells_what_it_lacks(local_store: Store) -> None:
     assert gaps.properties["missing"] == {"x": 2, "y": 1}
     assert (gaps.properties["rows"], gaps.properties["columns"]["x"]) == (3, "float64")
     assert "missing" not in whole.properties
+
+
+def test_wrong_types_are_refused_with_the_name_of_the_argument(local_store: Store) -> None:
+    with pytest.raises(Refused, match=r"params: is of type str; give a dictionary"):
+        local_store.run("churn/train", params="lr=1")  # type: ignore[arg-type]
+    with local_store.run("churn/train") as run:
+        with pytest.raises(Refused, match=r"name: None names nothing"):
+            run.use(None)  # type: ignore[arg-type]
+        with pytest.raises(Refused, match=r"name: is of type dict and no text; the name comes first"):
+            run.log_dataset({"x": [1]}, "churn")  # type: ignore[arg-type]
+        kept = run.log_artifact("note", "all went well")
+        assert kept.open().read() == b"all went well"
+    with pytest.raises(Refused, match=r"order: '-' names nothing"):
+        local_store.find("runs", order="-")
+
+
+def test_how_one_came_from_the_other(store: Store) -> None:
+    with store.run("churn/prepare") as run:
+        data = run.log_artifact("data", "x")
+    with store.run("churn/train") as run:
+        run.use(data)
+        model = run.log_model("model", {"w": 1})
+    for ends in ((data, model), (model, data)):
+        assert store.path(*ends).names() == ["data@1", "churn/train/1", "model@1"]
+    with store.run("churn/other") as run:
+        stranger = run.log_artifact("other", "y")
+    assert store.path(stranger, model).names() == []

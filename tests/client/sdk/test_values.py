@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mlmd_client import Refused
 from mlmd_client.capture import captured, git, hidden, without_credentials
+from mlmd_client.formats import read_frame, write_object
 from mlmd_client.names import Reference, parse_reference
 from mlmd_client.values import number_of, plain_of, value_of
 
@@ -138,3 +140,21 @@ def test_the_import_brings_grpc_and_protobuf_and_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
+
+
+@pytest.mark.parametrize("text", ["model:/churn@prod", "models://churn@prod", "Models:/churn@prod", "model://churn"])
+def test_what_is_nearly_the_uri_of_a_model_is_told_how_it_is_written(text: str) -> None:
+    with pytest.raises(Refused, match=r"write models:/name@alias"):
+        parse_reference(text)
+
+
+def test_nothing_is_no_data(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="data: is None; give a path"):
+        write_object(None, tmp_path, "churn")
+
+
+def test_a_series_is_a_table_of_one_column(tmp_path: Path) -> None:
+    for series, column in ((pandas.Series([1, 2], name="age"), "age"), (pandas.Series([1, 2]), "values")):
+        file, facts = write_object(series, tmp_path, "ages")
+        assert (list(facts["columns"]), facts["rows"]) == ([column], 2)
+        assert read_frame(file)[column].tolist() == [1, 2]
