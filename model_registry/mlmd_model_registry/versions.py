@@ -249,7 +249,8 @@ def require_unaliased(version: Version, consequence: str) -> None:
     if version.aliases:
         listed = ", ".join(map(repr, version.aliases))
         raise FailedPrecondition(
-            f"version: {listed} of the model points at version {version.number}, so {consequence}; move or remove it first."
+            f"version: {listed} of the model points at version {version.number}, so {consequence}; move or remove it "
+            "first."
         )
 
 

@@ -372,7 +372,9 @@ def test_wrong_types_are_refused_with_the_name_of_the_argument(local_store: Stor
         with pytest.raises(Refused, match=r"name: is of type dict and no text; the name comes first"):
             run.log_dataset({"x": [1]}, "churn")  # type: ignore[arg-type]
         kept = run.log_artifact("note", "all went well")
-        assert kept.open().read() == b"all went well"
+        file = kept.open()
+        assert file.read() == b"all went well"
+        file.close()
     with pytest.raises(Refused, match=r"order: '-' names nothing"):
         local_store.find("runs", order="-")
 
