@@ -77,7 +77,7 @@ class Odd:
         yield mlmd.Artifact(uri="first")
         assert caller.gone is not None
         self.entered.set()
-        caller.gone.wait(20)
+        caller.gone.wait(120)
         self.release.set()
 
     def _break_off(self, caller: Caller, request: Message) -> Iterator[Message]:
@@ -89,7 +89,7 @@ class Odd:
 
     def _wait(self, caller: Caller, request: Message) -> Message:
         self.entered.set()
-        until = time.monotonic() + 20
+        until = time.monotonic() + 120
         while not self.release.wait(0.01) and time.monotonic() < until:
             caller.check_deadline()
         return mlmd.Artifact(uri="waited")

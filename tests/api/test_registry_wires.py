@@ -94,7 +94,8 @@ def http(running: Server) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_the_same_answers_and_errors_on_every_wire(ground: Ground) -> None:
+def laid_for_refusals(ground: Ground) -> int:
+    """Make what calls are refused for; return an artifact that is deleted, and has never been a version."""
     doors = ground.doors
     typed = service.PutArtifactTypeRequest(artifact_type=mlmd.ArtifactType(name="system.Model"))
     put = say("grpc", doors, "/ml_metadata.MetadataStoreService/PutArtifactType", typed)
@@ -109,9 +110,13 @@ def test_the_same_answers_and_errors_on_every_wire(ground: Ground) -> None:
     ask(doors, "ArchiveModelVersion", model=ground.model, version="3")
     running: dict[str, Any] = {"environment": "prod", "service": "scorer", "state": v1.DEPLOYMENT_STATE_RUNNING}
     ask(doors, "RecordDeployment", model=ground.model, version="2", **running)
-    mine = ask(doors, "GetModelVersion", model=ground.model, version="1").version
     ask(doors, "SetModelGates", model=ground.model, alias="gated", rules=["auc >= 0.9"])
-    model = ground.model
+    return gone_id
+
+
+def test_the_same_answers_and_errors_on_every_wire(ground: Ground) -> None:
+    doors, model, gone_id = ground.doors, ground.model, laid_for_refusals(ground)
+    mine = ask(doors, "GetModelVersion", model=model, version="1").version
     cases: list[tuple[str, dict[str, Any], Code, str]] = [
         ("GetModel", {"model": "unknown"}, Code.NOT_FOUND, "'unknown'"),
         ("MoveModelAlias", {"model": "unknown", "alias": "a", "version": "1"}, Code.NOT_FOUND, "'unknown'"),

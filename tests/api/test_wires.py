@@ -154,8 +154,11 @@ def test_without_a_sane_request_id_a_fresh_one_is_made(wire: str, served: Served
 
 
 def test_a_deadline_that_passes_in_the_middle_ends_the_call(wire: str, served: Served) -> None:
-    outcome = say(wire, served.doors, f"{ODD}Wait", mlmd.Artifact(), timeout=0.2)
-    assert outcome.code is Code.DEADLINE_EXCEEDED
+    for seconds in (0.2, 1, 5, 25):  # a busy machine may need longer to get to the middle
+        outcome = say(wire, served.doors, f"{ODD}Wait", mlmd.Artifact(), timeout=seconds)
+        assert outcome.code is Code.DEADLINE_EXCEEDED
+        if served.odd.entered.is_set():
+            break
     assert served.odd.entered.is_set()
 
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -87,7 +88,7 @@ def test_an_upload_is_committed_or_swept(requests: Requests) -> None:
         pending = artifacts.begin_upload(begin(artifacts.store, upload_file("f", content))).artifact_id
         send(requests, pending, {"f": content})
         committed, swept, _ = both(
-            lambda pending=pending: artifacts.commit_upload(pending),  # type: ignore[misc]
+            partial(artifacts.commit_upload, pending),
             lambda: sweep(artifacts, -1),
             lambda: sweep(artifacts, -1),
         )

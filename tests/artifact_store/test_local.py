@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO, cast
 from urllib.request import urlopen
 
 import pytest
@@ -187,5 +188,5 @@ def test_an_interrupted_write_has_no_name(store: LocalStore) -> None:
             raise Killed
 
     with pytest.raises(Killed):
-        store.put("k", Source(), 10)  # type: ignore[arg-type]
+        store.put("k", cast(BinaryIO, Source()), 10)
     assert keys(store) == []

@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
@@ -38,9 +39,9 @@ def made_by(store: Store) -> v1.MadeBy:
     return v1.MadeBy(execution_id=execution, context_id=context, path_key="churn")
 
 
-def sent(store: Store, requests: Requests, **fields: object) -> int:
+def sent(store: Store, requests: Requests, **fields: Any) -> int:
     """Begin an upload and send its file; return the artifact."""
-    begun = requests.artifacts.begin_upload(begin(store, FILE, **fields))  # type: ignore[arg-type]
+    begun = requests.artifacts.begin_upload(begin(store, FILE, **fields))
     if not begun.reused:
         assert set(send(requests, begun.artifact_id, CONTENTS)) == {200}
     return begun.artifact_id

@@ -117,7 +117,8 @@ def _rows(store: Store, query: str) -> int:
     try:
         cursor = connection.cursor()
         cursor.execute(query)
-        return int(cursor.fetchone()[0])  # type: ignore[index]
+        ((count,),) = cursor.fetchall()
+        return int(count)
     finally:
         connection.close()
 

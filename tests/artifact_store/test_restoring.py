@@ -123,15 +123,17 @@ def test_a_restore_that_is_given_up_leaves_the_artifact_as_it_was(requests: Requ
     assert requests.artifacts.manifest(artifact_id).root_uri == uri
 
 
-def test_a_restore_that_died_while_it_was_given_up_begins_anew(requests: Requests) -> None:
+def test_a_restore_that_died_while_it_was_given_up_begins_anew(
+    requests: Requests, monkeypatch: pytest.MonkeyPatch
+) -> None:
     artifact_id = recorded(requests)
     requests.artifacts.begin_restore(artifact_id)
     declare(requests, artifact_id, upload_file("a.json", CONTENTS["a.json"]))
     send(requests, artifact_id, CONTENTS)
-    blobs, requests.artifacts.blobs = requests.artifacts.blobs, None  # type: ignore[assignment]
-    with pytest.raises(AttributeError):
-        requests.artifacts.abort_upload(artifact_id)
-    requests.artifacts.blobs = blobs
+    with monkeypatch.context() as broken:
+        broken.setattr(requests.artifacts, "blobs", None)
+        with pytest.raises(AttributeError):
+            requests.artifacts.abort_upload(artifact_id)
     assert not requests.artifacts.begin_restore(artifact_id).resumed
     assert restore(requests, artifact_id).manifest.file_count == 2
 

@@ -259,9 +259,9 @@ def test_settings_of_the_environment(tmp_path: Path, s3: S3Address) -> None:
     [{"endpoint": "ftp://h"}, {"endpoint": "http://h/path"}, {"endpoint": "http://h:99999"}, {"ca_file": "/nothing"},
      {"access_key": "alone"}, {"public_endpoint": "http://"}],
 )  # fmt: skip
-def test_settings_that_cannot_be(wrong: dict[str, str]) -> None:
+def test_settings_that_cannot_be(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument, match="artifacts: "):
-        completed(S3Settings("b", **wrong), {})  # type: ignore[arg-type]
+        completed(S3Settings("b", **wrong), {})
 
 
 def test_a_bucket_is_made_once(settings: S3Settings) -> None:

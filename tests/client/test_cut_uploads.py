@@ -1,6 +1,6 @@
 """The connection between client and server is cut in the middle of an upload, at any call and in a stream."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,11 @@ def direct(server: Server) -> Iterator[Transport]:
     opened.close()
 
 
+def says(call: str) -> Callable[[str], bool]:
+    """Return what tells that a call is being made."""
+    return lambda sent: f"{SERVICE}/{call}" in sent
+
+
 def test_an_upload_outlives_a_cut_at_any_of_its_calls(server: Server, direct: Transport, tmp_path: Path) -> None:
     source = write_files(tmp_path / "source", CONTENTS)
     made = artifact(direct)
@@ -49,7 +54,7 @@ def test_an_upload_outlives_a_cut_at_any_of_its_calls(server: Server, direct: Tr
         # A proxy of its own: on a connection that is kept, names that went before are numbers and not seen.
         with Proxy(server.grpc_port) as proxy:
             store = open_transport(f"127.0.0.1:{proxy.port}")
-            cut = proxy.cut(1, moment, lambda sent, name=call: f"{SERVICE}/{name}" in sent)  # type: ignore[misc]
+            cut = proxy.cut(1, moment, says(call))
             uploaded = upload(store, made, source, part_size=5 << 20)
             assert cut.happened, (call, moment)
             target = tmp_path / f"{call}-{moment.name}"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlmd_client.download import download
@@ -62,9 +63,9 @@ def source(tmp_path: Path) -> Path:
     return write_files(tmp_path / "source", CONTENTS)
 
 
-def sent(store: Transport, source: Path, **fields: object) -> Uploaded:
+def sent(store: Transport, source: Path, **fields: Any) -> Uploaded:
     """Upload."""
-    return upload(store, artifact(store), source, **fields)  # type: ignore[arg-type]
+    return upload(store, artifact(store), source, **fields)
 
 
 def check(store: Transport, uploaded: Uploaded, target: Path, contents: dict[str, bytes] = CONTENTS) -> None:
@@ -102,9 +103,10 @@ def test_what_is_there_already_is_not_copied_again(store: Transport, source: Pat
 
 def test_lost_notes_of_etags_do_no_harm(store: Transport, folder: Path, source: Path, tmp_path: Path) -> None:
     first = sent(store, source)
-    for note in (folder / "artifacts" / ".mlmd" / "etags").rglob("*"):
-        if note.is_file():
-            note.unlink()
+    notes = [path for path in (folder / "artifacts" / ".mlmd" / "etags").rglob("*") if path.is_file()]
+    assert notes
+    for note in notes:
+        note.unlink()
     second = sent(store, source, unchanged_from=first.artifact_id)
     check(store, second, tmp_path / "target")
 

@@ -139,8 +139,10 @@ def test_requests_that_expired_are_signed_anew(
 
     proxy.fault = refuse_the_first_signature
     uploaded = sent(store, source)
+    assert old
     old.clear()
     check(store, uploaded, tmp_path)
+    assert old
 
 
 def test_bytes_that_are_damaged_on_their_way(store: Transport, proxy: FaultyHttp, source: Path, tmp_path: Path) -> None:
@@ -212,7 +214,11 @@ upload(store, artifact(store), Path(sys.argv[2]), part_size=5 << 20, workers=1)
 def test_a_client_that_was_killed(
     store: Transport, server: Server, proxy: FaultyHttp, source: Path, tmp_path: Path
 ) -> None:
-    proxy.fault = lambda request: time.sleep(60) or None if request.number == 6 else None  # type: ignore[func-returns-value]
+    def hang(request: Request) -> None:
+        if request.number == 6:
+            time.sleep(60)
+
+    proxy.fault = hang
     command = [sys.executable, "-c", PROGRAM, server.target, str(source)]
     with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as client:
         while proxy.count("PUT") < 6:

@@ -4,6 +4,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlmd_client import ChangedFile, Store
@@ -78,10 +79,10 @@ def test_ctrl_c_in_the_middle_of_a_model_leaves_no_upload_behind(
     with opened.run("broken/off") as run:
         for method in ("DeclareFiles", "CommitUpload"):
 
-            def interrupted(path: str, *arguments: object, method: str = method, **options: object) -> object:
+            def interrupted(path: str, *arguments: Any, method: str = method, **options: Any) -> Any:
                 if path.endswith(method):
                     raise KeyboardInterrupt
-                return unary(path, *arguments, **options)  # type: ignore[arg-type]
+                return unary(path, *arguments, **options)
 
             monkeypatch.setattr(store, "unary", interrupted)
             with pytest.raises(KeyboardInterrupt):

@@ -99,7 +99,9 @@ def test_every_command_is_in_the_table_and_no_other() -> None:
 
 @pytest.mark.parametrize("row", table("| command |"), ids=lambda row: re.findall(r"mlmd (\w+)", row[0])[0])
 def test_every_option_that_the_table_names_is_there(row: list[str]) -> None:
-    for part in re.findall(r"`(mlmd [^`]*)`", row[0]):
+    parts = re.findall(r"`(mlmd [^`]*)`", row[0])
+    assert parts
+    for part in parts:
         command = mlmd.commands[part.split()[1]]
         known = {name for parameter in command.params for name in (*parameter.opts, *parameter.secondary_opts)}
         named = set(re.findall(r"(?<![\w-])--[a-z-]+", " ".join(row)))

@@ -16,7 +16,7 @@ from mlmd_schemas.caller import Caller
 
 PAGE = (Path(__file__).parents[2] / "docs" / "graphql.md").read_text("utf-8")
 BLOCKS = {
-    re.search(r"(?:query|mutation) (\w+)", block)[1]: block  # type: ignore[index]
+    re.findall(r"(?:query|mutation) (\w+)", block)[0]: block
     for block in re.findall(r"```graphql\n(.*?)```", PAGE, flags=re.S)
 }
 

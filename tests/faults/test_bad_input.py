@@ -87,6 +87,8 @@ class TestBytes:
                     connection.settimeout(0.2)
                     connection.sendall(said)
                     connection.recv(1000)
+        assert target.server.serving()
+        assert target.remote("GetContexts").contexts
 
 
 def _delimited(number: int, content: bytes) -> bytes:

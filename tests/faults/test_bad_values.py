@@ -59,24 +59,30 @@ class TestNumbers:
 
     @pytest.mark.parametrize("number", [2**63 - 1, -(2**63), 2**31, -1, 0], ids=str)
     def test_every_long_field(self, target: Target, number: int) -> None:
+        asked = 0
         for method, rpc in RPCS.items():
             for place in places(rpc.request, is_long, number):
                 if rpc.write and place.name not in ("id", "type_id") and not place.name.endswith("_id"):
                     continue
+                asked += 1
                 code, message = target.outcome(method, place.request)
                 assert code not in (Code.UNKNOWN, Code.INTERNAL, Code.UNAVAILABLE), (method, place.path, message)
                 if rpc.write and "base" not in place.path:
                     assert code is not Code.OK or "unknown" in place.path, (method, place.path)
+        assert asked > 20
 
     def test_every_enum_field(self, target: Target) -> None:
+        asked = 0
         for method, rpc in RPCS.items():
             if rpc.write:
                 continue
             for place in places(rpc.request, is_enum, 0 if rpc.write else 1):
                 body = place.request.SerializeToString()
                 for number in (99, 127):
+                    asked += 1
                     code, message = target.outcome(method, body[:-1] + bytes([number]))
                     assert code not in (Code.UNKNOWN, Code.INTERNAL), (method, place.path, message)
+        assert asked > 0
 
     @pytest.mark.parametrize("token", ["x", "AAAA", "\u0000", "%%%", "a" * 100_000], ids=range(5))
     def test_page_tokens(self, target: Target, token: str) -> None:
@@ -197,7 +203,7 @@ def test_a_deadline_that_passes_in_the_middle(target: Target, wire: str) -> None
         began = time.monotonic()
         said = say(wire, target.doors, MLMD + "PutArtifacts", request, timeout=0.6)
         assert said.code is Code.DEADLINE_EXCEEDED
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30, "not only when the lock is given up"
     time.sleep(0.5)  # the call that waited gets its locks, sees that it is too late, and goes
 
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -238,29 +239,36 @@ def test_readers_see_all_of_a_write_or_nothing(database_url: str, open_store: Op
     ground = Ground(writing)
     ids = [ground.fresh("artifact") for _ in range(10)]
     over = threading.Event()
+    rounds: Counter[str] = Counter()
 
     def write(worker: int) -> int:
         number = 0
         while not over.is_set():
             number += 1
+            rounds[f"write {worker}"] = number
             changed = [pb.Artifact(id=node_id, uri=f"{worker}-{number}") for node_id in ids]
             for artifact in changed:
                 artifact.custom_properties["again"].string_value = artifact.uri
             writing("PutArtifacts", artifacts=changed)
         return number
 
-    def read() -> int:
+    def read(reader: int) -> int:
         seen = set()
         while not over.is_set():
             artifacts = reading("GetArtifactsByID", artifact_ids=ids).artifacts
             texts = {text for a in artifacts for text in (a.uri, a.custom_properties["again"].string_value)} - {""}
             assert len(texts) == 1 or all("fresh" in text for text in texts), texts
             seen |= texts
+            rounds[f"read {reader}"] = len(seen)
         return len(seen)
 
     with ThreadPoolExecutor(4) as pool:
-        work = [pool.submit(write, 1), pool.submit(write, 2), pool.submit(read), pool.submit(read)]
-        time.sleep(1)
+        work = [pool.submit(write, 1), pool.submit(write, 2), pool.submit(read, 1), pool.submit(read, 2)]
+        until = time.monotonic() + 60
+        while len(rounds) < len(work) or min(rounds.values()) < 10:
+            if time.monotonic() > until or any(future.done() for future in work):
+                break
+            time.sleep(0.05)
         over.set()
         assert min(future.result(60) for future in work) > 1
 
@@ -283,7 +291,7 @@ def test_readers_and_health_are_answered_while_every_writer_waits(
             waiting = [pool.submit(write, number) for number in range(16)]
             time.sleep(0.5)
             for method in ("GetArtifacts", "GetContexts"):
-                assert say(wire, doors, RPCS[method].path, b"", timeout=2).code is Code.OK
+                assert say(wire, doors, RPCS[method].path, b"", timeout=30).code is Code.OK
             assert server.serving()
             assert not any(call.done() for call in waiting)
         assert {call.result(60) for call in waiting} == {Code.OK}

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import grpc
 import pytest
+from google.protobuf.message import Message
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.store import Store
-from mlmd_schemas.errors import Code
+from mlmd_schemas.errors import Code, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 
@@ -61,10 +62,12 @@ class TestPackets:
         for number in range(neighbours):
             artifact.custom_properties[f"small{number}"].string_value = "x"
         artifact.custom_properties["heavy"].string_value = "x" * MEGABYTE
-        message = ground.call.message("PutArtifacts", artifacts=[artifact])  # type: ignore[attr-defined]
+        call = ground.call
+        assert isinstance(call, Calls)
+        message = call.message("PutArtifacts", artifacts=[artifact])
         assert message.startswith("custom_properties['heavy']: ")
         assert f"max_allowed_packet = {MEGABYTE}" in message
-        code = ground.call.code("PutArtifacts", artifacts=[artifact])  # type: ignore[attr-defined]
+        code = call.code("PutArtifacts", artifacts=[artifact])
         assert code is Code.RESOURCE_EXHAUSTED
         assert contents(url) == before
         ground.call("PutArtifacts", WRITES["PutArtifacts"](ground, "after"))
@@ -159,9 +162,9 @@ def test_a_mysql_that_becomes_read_only(own_mariadb: MariaDB, start_server: Star
     target.remote.close()
 
 
-def _refused_as_read_only(remote: Remote, label: str, request: object) -> None:
+def _refused_as_read_only(remote: Remote, label: str, request: Message) -> None:
     with pytest.raises(grpc.RpcError) as refused:
-        remote(label, request)  # type: ignore[arg-type]
+        remote(label, request)
     assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     message = refused.value.details() or ""
     assert "read-only" in message
@@ -204,19 +207,18 @@ def test_error_numbers_of_mysql_become_sentences(code: Code, number: int) -> Non
     MySQLdb = pytest.importorskip("MySQLdb")
     from mlmd_metadata_store.dialects import make_dialect
 
-    translate: Callable[[Exception], object] = make_dialect("mysql://u:p@h/d", StoreOptions()).translate
+    translate: Callable[[Exception], StoreError] = make_dialect("mysql://u:p@h/d", StoreOptions()).translate
     error = translate(MySQLdb.OperationalError(number, "Secret driver text near 'SELECT 1'"))
-    assert error.code is code  # type: ignore[attr-defined]
-    check_sentence(error.message)  # type: ignore[attr-defined]
-    assert "Secret" not in error.message  # type: ignore[attr-defined]
+    assert error.code is code
+    check_sentence(error.message)
+    assert "Secret" not in error.message
     if number == 1030:
         full = translate(MySQLdb.OperationalError(number, 'Got error 28 "No space left on device" from storage engine'))
-        assert full.code is Code.RESOURCE_EXHAUSTED  # type: ignore[attr-defined]
+        assert full.code is Code.RESOURCE_EXHAUSTED
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    from mlmd_schemas.errors import StoreError
 
     for path in (tmp_path / "file" / "metadata.db", Path("/proc/nowhere/metadata.db"), tmp_path):
         with pytest.raises(StoreError) as refused:

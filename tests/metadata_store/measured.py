@@ -68,9 +68,9 @@ def points(call: Calls, owner: int, name: str, **fields: Any) -> list[tuple[int,
             return found
 
 
-def matrix(labels: Sequence[str], rows: Sequence[Sequence[int]]) -> v1.MatrixCounts:
+def matrix(labels: Sequence[str], rows: Sequence[Sequence[float]]) -> v1.MatrixCounts:
     """A confusion matrix."""
-    return v1.MatrixCounts(labels=labels, counts=[count for row in rows for count in row])
+    return v1.MatrixCounts(labels=labels, counts=[int(count) for row in rows for count in row])
 
 
 def cutoffs(label: str, found: Cutoffs) -> v1.CurveCutoffs:
@@ -89,6 +89,6 @@ def evaluation(
     """A whole evaluation."""
     return v1.EvaluationInput(
         key=key(owner, name, slice_name),
-        matrix=matrix(found.matrix.labels, found.matrix.counts),  # type: ignore[arg-type]
+        matrix=matrix(found.matrix.labels, found.matrix.counts),
         curves=[cutoffs(label, curve) for label, curve in found.curves.items()],
     )

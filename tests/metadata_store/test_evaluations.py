@@ -52,7 +52,7 @@ def test_what_was_logged_and_every_figure_of_it(call: Calls, classes: int) -> No
     call("LogEvaluation", evaluations=[evaluation(owner, found)])
     (answer,) = got(call, owner, with_cutoffs=True, level=0.9)
     assert answer.origin == v1.EVALUATION_ORIGIN_LOGGED
-    assert answer.matrix == matrix(found.matrix.labels, found.matrix.counts)  # type: ignore[arg-type]
+    assert answer.matrix == matrix(found.matrix.labels, found.matrix.counts)
     assert [curve.cutoffs for curve in answer.curves] == [cutoffs(*pair) for pair in found.curves.items()]
     assert dict(answer.figures) == figures.evaluation_figures(found)
     expected = figures.intervals(found, 0.9)

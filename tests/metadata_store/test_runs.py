@@ -1,16 +1,19 @@
 """Runs: numbered without gaps, heard from, ended once, whoever races."""
 
+import re
 import secrets
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from mlmd_metadata_store.run_reaping import reap_runs
 from mlmd_metadata_store.store import Store
+from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import runs_pb2 as v1
+from mlmd_schemas.tables.own import RUN
 
 from tests.metadata_store.calls import Calls, counted, node
 
@@ -33,9 +36,12 @@ def execution(call: Calls, run: v1.Run) -> pb.Execution:
     return found
 
 
-def lapse(store: Store, *tokens: str) -> None:
-    """Wait until the runs, which have the shortest timeout, are overdue."""
-    time.sleep(1.05)
+def lapse(store: Store, *runs: int) -> None:
+    """Let executions be as if they had not been heard from for longer than agreed."""
+    silent_ms = RUN.c.timeout_ms + 1000
+    overdue = sa.update(RUN).where(RUN.c.execution_id.in_(runs), RUN.c.lapse_ms > 0)
+    overdue = overdue.values(heartbeat_ms=RUN.c.heartbeat_ms - silent_ms, lapse_ms=RUN.c.lapse_ms - silent_ms)
+    store.database.write(LOCAL, lambda tx: tx.execute(overdue))
 
 
 def test_a_run_is_an_execution_in_the_context_of_its_experiment(call: Calls) -> None:
@@ -105,46 +111,47 @@ def test_an_end_is_final_and_safe_to_repeat(call: Calls, state: int) -> None:
 
 
 def test_a_silent_run_is_ended_with_the_reason_and_a_live_one_is_not(call: Calls, store: Store) -> None:
-    dead, alive = start(call, timeout_ms=1000), start(call, timeout_ms=60_000)
+    dead, alive = start(call, timeout_ms=60_000), start(call, timeout_ms=60_000)
     assert reap_runs(store) == []
-    lapse(store)
+    lapse(store, dead.run.execution_id)
     assert reap_runs(store) == [dead.run.execution_id]
     assert reap_runs(store) == []
     run = call("GetRun", execution_id=dead.run.execution_id).run
     assert (run.state, run.lost) == (v1.RUN_STATE_FAILED, True)
-    assert "Not heard from for 1 seconds" in run.reason
+    assert re.match(r"Not heard from for \d+ seconds, where 60 were agreed: ", run.reason)
     assert execution(call, run).last_known_state == pb.Execution.FAILED
     assert execution(call, alive.run).last_known_state == pb.Execution.RUNNING
 
 
 def test_a_run_taken_for_dead_lives_again_when_it_is_heard_from(call: Calls, store: Store) -> None:
-    token = start(call, timeout_ms=1000).token
-    lapse(store)
-    reap_runs(store)
+    started = start(call, timeout_ms=60_000)
+    token, execution_id = started.token, started.run.execution_id
+    lapse(store, execution_id)
+    assert reap_runs(store) == [execution_id]
     assert call("Heartbeat", token=token).state == v1.RUN_STATE_RUNNING
     run = call("JoinRun", token=token).run
     assert (run.state, run.lost, run.reason, run.end_ms) == (v1.RUN_STATE_RUNNING, False, "", 0)
     assert "mlmd.reason" not in execution(call, run).custom_properties
-    lapse(store)
-    reap_runs(store)
+    lapse(store, execution_id)
+    assert reap_runs(store) == [execution_id]
     ended = finish(call, token)
     assert (ended.state, ended.lost, ended.reason) == (v1.RUN_STATE_COMPLETE, False, "")
 
 
 def test_many_reapers_end_a_run_once(call: Calls, store: Store) -> None:
-    runs = [start(call, timeout_ms=1000).run.execution_id for _ in range(20)]
-    lapse(store)
+    runs = [start(call, timeout_ms=60_000).run.execution_id for _ in range(20)]
+    lapse(store, *runs)
     with ThreadPoolExecutor(4) as pool:
         ended = [run for some in pool.map(lambda _: reap_runs(store), range(4)) for run in some]
     assert sorted(ended) == runs
 
 
 def test_a_run_that_mlmd_ended_stays_as_it_is(call: Calls, store: Store) -> None:
-    run = start(call, timeout_ms=1000).run
+    run = start(call, timeout_ms=60_000).run
     changed = execution(call, run)
     changed.last_known_state = pb.Execution.COMPLETE
     call("PutExecutions", executions=[changed])
-    lapse(store)
+    lapse(store, run.execution_id)
     assert reap_runs(store) == []
     assert call("GetRun", execution_id=run.execution_id).run.state == v1.RUN_STATE_COMPLETE
 

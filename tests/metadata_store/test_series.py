@@ -2,7 +2,6 @@
 
 import math
 import struct
-import time
 from array import array
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -219,18 +218,15 @@ def test_a_million_points_and_back(tmp_path: Any) -> None:
     values = array("d", (math.sin(step / 1000) for step in range(count)))
     values[123_456] = math.inf
     data = series(node, "loss", values, times=range(1_700_000_000_000, 1_700_000_000_000 + count))
-    started = time.monotonic()
     log(call, data)
     (sample,) = call("ReadSeries", owners=[artifact(node)]).series
     page = call("ListSeriesPoints", key=key(node, "loss"), page_size=count)
-    taken = time.monotonic() - started
     store.close()
     assert sample.total_points == count
     assert 123_456 in sample.steps
     assert array("d", page.values) == values
     assert array("q", page.steps) == array("q", range(count))
     assert not page.next_page_token
-    assert taken < 20
 
 
 @given(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import grpc
+import httpx
 from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb import metadata_store_service_pb2_grpc as service_grpc
@@ -23,12 +24,18 @@ def put_types(server: Server, count: int) -> list[int]:
         return [stub.PutArtifactType(request, timeout=30).type_id for request in requests]
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait until a condition holds."""
     until = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < until, "it did not come about"
         time.sleep(0.02)
+
+
+def in_flight(server: Server) -> int:
+    """Return how many calls the server, all workers together, is answering."""
+    page = httpx.get(f"{server.http_url}/metrics", timeout=30, trust_env=False).text
+    return sum(int(float(line.split()[-1])) for line in page.splitlines() if line.startswith("mlmd_calls_in_flight"))
 
 
 def said(server: Server, line: str) -> bool:

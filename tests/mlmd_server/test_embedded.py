@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from mlmd_client.calls import CallError
+from mlmd_metadata_store.store import Store
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb.v1 import server_pb2
@@ -43,7 +44,9 @@ def test_the_process_may_change_its_folder(tmp_path: Path, monkeypatch: pytest.M
     for target in ("data", "sqlite:///data.db"):
         store = open_embedded(target)
         monkeypatch.chdir(tmp_path / "two")
-        store.parts.stores.of("").database.reader.dispose()  # type: ignore[attr-defined]
+        facts = store.parts.stores.of("")
+        assert isinstance(facts, Store)
+        facts.database.reader.dispose()
         put_type(store, "Data")
         store.close()
         monkeypatch.chdir(tmp_path / "one")

@@ -136,7 +136,7 @@ def test_a_fork_waits_until_the_house_is_at_rest(
     store = opened()
     monkeypatch.setattr(housekeeping, "reap_opened", at_length)
     for _ in range(3):
-        assert working.wait(10)
+        assert working.wait(60)
         child = os.fork()
         if child == 0:
             rested = not working.is_set()

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import pytest
 from mlmd_artifact_store.blob_store import SMALLEST_PART_BYTES, BlobStore, Part, etag_of_md5s
@@ -205,11 +205,11 @@ class BlobStoreSuite:
 
     def test_a_source_that_breaks_leaves_nothing(self, store: BlobStore) -> None:
         with pytest.raises(RuntimeError, match="the source broke"):
-            store.put("k", Broken(b"x" * 3_000_000), 4_000_000)  # type: ignore[arg-type]
+            store.put("k", cast(BinaryIO, Broken(b"x" * 3_000_000)), 4_000_000)
         assert keys(store) == []
 
     def test_a_source_that_trickles(self, store: BlobStore) -> None:
-        source: BinaryIO = Trickle(b"x" * 10_000, 999)  # type: ignore[assignment]
+        source = cast(BinaryIO, Trickle(b"x" * 10_000, 999))
         store.put("k", source, 10_000, md5(b"x" * 10_000))
         assert content_of(store, "k") == b"x" * 10_000
 

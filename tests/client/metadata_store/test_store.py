@@ -1,6 +1,7 @@
 """Lineage: what is asked for a mask, and what comes back."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from mlmd_client.metadata_store import MetadataStore
@@ -93,8 +94,8 @@ def test_what_is_asked_for_a_whole_graph(stub: Callable[..., Stub]) -> None:
 def test_a_pair_may_be_an_artifact_alone_and_an_empty_one_is_left_out(stub: Callable[..., Stub]) -> None:
     server = stub(lambda name, request: service.PutExecutionResponse(execution_id=1))
     artifact, event = pb.Artifact(uri="u"), pb.Event(type=pb.Event.INPUT)
-    pairs = [(artifact,), (), None, (artifact, event), (artifact, None)]
-    answer = server.store().put_execution(pb.Execution(), pairs, None)  # type: ignore[arg-type]
+    pairs: Any = [(artifact,), (), None, (artifact, event), (artifact, None)]
+    answer = server.store().put_execution(pb.Execution(), pairs, None)
     assert answer == (1, [], [])
     sent = server.requests[0][1].artifact_event_pairs
     assert [pair.HasField("event") for pair in sent] == [False, True, False]

@@ -4,6 +4,7 @@ import math
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -349,9 +350,10 @@ def test_a_seed_is_a_parameter_said_once(local_store: Store, monkeypatch: pytest
     assert local_store.raw.get_executions_by_id([run.id])[0].custom_properties["python_hash_seed"].string_value == "7"
     assert local_store.runs("seeds/one")[0]["seed"] == 42
     assert local_store.run("seeds/two", {"seed": 42}, seed=42).state == "NEW"
+    wrong: Any
     for wrong, said in ((0.5, "is a float"), ("42", "is a str"), (7, r"params\['seed'\] is 42")):
         with pytest.raises(Refused, match=said):
-            local_store.run("seeds/two", {"seed": 42}, seed=wrong)  # type: ignore[arg-type]
+            local_store.run("seeds/two", {"seed": 42}, seed=wrong)
 
 
 def test_a_table_tells_what_it_lacks(local_store: Store) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +83,11 @@ def test_a_run_that_timed_out_is_told_as_such(local_store: Store) -> None:
     runs: list[Run] = []
 
     async def main() -> None:
-        async with asyncio.timeout(0.2):
+        async with asyncio.timeout(None) as limit:
             async with local_store.run("tasks/late") as run:
                 runs.append(run)
                 run.metrics(auc=0.5)
+                limit.reschedule(asyncio.get_running_loop().time())
                 await asyncio.Event().wait()
 
     with pytest.raises(TimeoutError):
@@ -95,7 +96,9 @@ def test_a_run_that_timed_out_is_told_as_such(local_store: Store) -> None:
     assert (facts.state, facts.metrics["auc"]) == ("CANCELED", 0.5)
 
 
-Hold = Callable[[str], tuple[threading.Event, threading.Event]]
+Held = tuple[threading.Event, threading.Event]
+"""What says that a call came, and what lets it go on."""
+Hold = Callable[[str], Held]
 
 
 @pytest.fixture
@@ -104,7 +107,7 @@ def hold(local_store: Store, monkeypatch: pytest.MonkeyPatch) -> Hold:
     transport = local_store.service.transport
     unary = transport.unary
 
-    def prepare(method: str) -> tuple[threading.Event, threading.Event]:
+    def prepare(method: str) -> Held:
         came, go_on = threading.Event(), threading.Event()
 
         def waiting(path: str, *arguments: Any, **named: Any) -> Any:
@@ -132,17 +135,13 @@ def test_what_waits_in_a_thread_leaves_the_loop_free(local_store: Store, hold: H
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("times", [1, 3], ids=["once", "again-and-again"])
-def test_a_task_that_is_cancelled_while_its_run_begins(local_store: Store, hold: Hold, times: int) -> None:
-    came, go_on = hold("StartRun")
-
-    async def task() -> None:
-        async with local_store.run("tasks/never"):
-            raise AssertionError("the task was cancelled before")
+def cancelled(task: Callable[[], Coroutine[Any, Any, None]], held: Held, times: int = 1) -> None:
+    """Run a task, cancel it while a call of it is held, then let the call go on."""
+    came, go_on = held
 
     async def main() -> None:
         running = asyncio.create_task(task())
-        await asyncio.to_thread(came.wait, 60)
+        assert await asyncio.to_thread(came.wait, 60)
         for _ in range(times):
             running.cancel()
             await asyncio.sleep(0.01)
@@ -151,26 +150,24 @@ def test_a_task_that_is_cancelled_while_its_run_begins(local_store: Store, hold:
             await running
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("times", [1, 3], ids=["once", "again-and-again"])
+def test_a_task_that_is_cancelled_while_its_run_begins(local_store: Store, hold: Hold, times: int) -> None:
+    async def task() -> None:
+        async with local_store.run("tasks/never"):
+            raise AssertionError("the task was cancelled before")
+
+    cancelled(task, hold("StartRun"), times)
     assert [row["state"] for row in local_store.runs("tasks").rows] == ["CANCELED"], "a thread began it all the same"
 
 
 def test_a_task_that_is_cancelled_while_its_run_ends(local_store: Store, hold: Hold) -> None:
-    came, go_on = hold("FinishRun")
-
     async def task() -> None:
         async with local_store.run("tasks/done") as run:
             run.metrics(auc=0.5)
 
-    async def main() -> None:
-        running = asyncio.create_task(task())
-        await asyncio.to_thread(came.wait, 60)
-        running.cancel()
-        await asyncio.sleep(0.01)
-        go_on.set()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-
-    asyncio.run(main())
+    cancelled(task, hold("FinishRun"))
     (row,) = local_store.runs("tasks").rows
     assert (row["state"], row["auc"]) == ("COMPLETE", 0.5)
 
@@ -179,22 +176,12 @@ def test_an_upload_whose_task_was_cancelled_is_whole_or_not_there(
     local_store: Store, hold: Hold, tmp_path: Path
 ) -> None:
     (tmp_path / "model.bin").write_bytes(bytes(1 << 20))
-    came, go_on = hold("CommitUpload")
 
     async def task() -> None:
         async with local_store.run("tasks/upload") as run:
             await asyncio.to_thread(run.log_model, "big", tmp_path / "model.bin")
 
-    async def main() -> None:
-        running = asyncio.create_task(task())
-        await asyncio.to_thread(came.wait, 60)
-        running.cancel()
-        await asyncio.sleep(0.05)
-        go_on.set()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-
-    asyncio.run(main())
+    cancelled(task, hold("CommitUpload"))
     (row,) = local_store.runs("tasks").rows
     assert row["state"] == "CANCELED"
     for artifact in artifacts(local_store):
