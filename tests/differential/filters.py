@@ -136,7 +136,19 @@ REFUSED = (
     "name LIKE 1",
     "name ILIKE 'a%'",
     "id=1AND name='a'",
+    "id + NULL = 1",
+    "name LIKE NULL",
+    "NOT NULL",
+    "id IN (1, 9223372036854775808)",
+    "id = 1 # c\r= 1",
+    "id\u1680= 1",
 )
+SPACES = (*(" ",) * 12, "  ", "\t", "\n", "\xa0", "\u3000", " /* c */ ", " -- c\n", " # c\r")
+EXPRESSIONS = {
+    "int": ("{} + 1", "{} * 2", "-{}", "({})", "ABS({})", "{} & 3", "COALESCE({}, 7)"),
+    "real": ("{} * 2", "-{}", "({})", "{} + 0.5"),
+    "text": ("({})", "TRIM({})", "COALESCE({}, 'zz')", "IFNULL({}, '')"),
+}
 
 
 class Filters:
@@ -157,10 +169,16 @@ class Filters:
         source = self.source
         if depth == 0 or source.chance(55):
             return self._atom()
+        space = source.pick(SPACES)
         if source.chance(20):
-            return f"NOT ({self._logic(depth - 1)})"
-        word = source.pick(("AND", "OR", "and"))
-        return f"({self._logic(depth - 1)}) {word} ({self._logic(depth - 1)})"
+            return f"NOT{space}{self._part(depth)}"
+        word = source.pick(("AND", "OR", "and", "Or"))
+        return f"{self._part(depth)}{space}{word}{source.pick(SPACES)}{self._part(depth)}"
+
+    def _part(self, depth: int) -> str:
+        """Return a part of a larger filter; without parentheses, precedence says what belongs together."""
+        part = self._logic(depth - 1)
+        return f"({part})" if self.source.chance(60) else part
 
     def _atom(self) -> str:
         source = self.source
@@ -180,9 +198,15 @@ class Filters:
         if sort == "bool":
             return source.pick((column, f"{column} = TRUE", f"NOT {column}", f"{column} IS NULL", f"{column} != false"))
         literals = {"int": WHOLES, "real": REALS, "text": TEXTS}[sort]
+        if source.chance(15):
+            column = source.pick(EXPRESSIONS[sort]).format(column)
         form = source.below(10)
+        if form == 0:
+            return f"{source.pick(literals)} {source.pick(COMPARISONS)} {column}"
         if form < 5:
-            return f"{column} {source.pick(COMPARISONS)} {source.pick(literals)}"
+            return (
+                f"{column}{source.pick(SPACES)}{source.pick(COMPARISONS)}{source.pick(SPACES)}{source.pick(literals)}"
+            )
         if form == 5:
             return f"{column} IS {source.pick(('', 'NOT '))}NULL"
         if form == 6:

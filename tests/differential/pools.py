@@ -24,9 +24,13 @@ TYPE_IDS = {
 }
 """Types that every session begins with, as often as they are chosen: the prelude's, and simple ones."""
 _ODD_NAMES = ("", "A", "a ", "é", "漢字", "it's", 'x"y', "a.b", "back\\slash", "100%_x", "mlmd.Dataset", "id")
+_ODDER_NAMES = (
+    *("😀", "e\u0301", "\u200b", "\t", "a\nb", "\x01", "\x7f", "\ufeff", "`b`", "'; --", "%s", ":a", "?", "$1", "{}"),
+    *("\\", "NULL", "UNIQUE", "Duplicate", "__mlmd_null__", "mlmd-struct:", "0", "true", " b", "\U0010ffff"),
+)
 LONG_NAME = "L" * 256
 """One character more than MySQL's columns for names take."""
-NAMES = (*(f"n{number}" for number in range(25)), "a", "b", "c", *_ODD_NAMES, "L" * 255, LONG_NAME)
+NAMES = (*(f"n{number}" for number in range(25)), "a", "b", "c", *_ODD_NAMES, *_ODDER_NAMES, "L" * 255, LONG_NAME)
 TYPE_NAMES = ("A", "B", "E", "F", "C", "D", "a", "mlmd.Dataset", "mlmd.Train", "é", "it's", "")
 TYPES_OF = {
     Kind.ARTIFACT: (("A", ""), ("B", ""), ("mlmd.Dataset", "")),
@@ -50,10 +54,10 @@ DECLARED: dict[str, int] = {
     "é'": pb.STRING,
 }
 """Properties of the prelude's types. Custom properties have other names: DELIBERATE says why."""
-CUSTOM_NAMES = ("x", "y", "z", "x.y", "my param", 'q"uote', "X", "é", "i i", " i")
+CUSTOM_NAMES = ("x", "y", "z", "x.y", "my param", 'q"uote', "X", "é", "i i", " i", "😀", "`", "\\", "\t", "int_value")
 INTS = (0, 1, -1, 7, 2147483647, -2147483648)
 WIDE_INTS = (*INTS, 2147483648, 9223372036854775807, -9223372036854775808)
-DOUBLES = (0.0, 0.5, -1.25, 3.0, 1e6, 123456.654321)
+DOUBLES = (0.0, -0.0, 0.5, -1.25, 3.0, 1e6, 123456.654321)
 STRINGS = ("", "s", "it's", 'x"y', "é漢😀", "back\\slash", "%_", "a\nb", "mlmd-struct", "$0", "s ")
 PROPERTY_KINDS = ("int_value", "string_value", "double_value", "bool_value", "struct_value", "proto_value")
 KIND_OF_TYPE: dict[int, str] = {

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from mlmd_schemas.tables.v10 import Kind
 
 from tests.differential.followed import Echo, Walk
+from tests.differential.mutations import changed
 from tests.differential.node_requests import Nodes
 from tests.differential.read_requests import Reads
 from tests.differential.source import Call, Source
@@ -50,4 +51,7 @@ def any_step(source: Source, *, wide: bool) -> Step:
         (6, reads.of_edges),
         (6, reads.lineage),
     )
-    return source.weighted(made)()
+    step = source.weighted(made)()
+    if isinstance(step, Call) and source.chance(15):
+        return changed(source, step, 1 + source.below(3))
+    return step
