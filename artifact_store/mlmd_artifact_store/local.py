@@ -6,12 +6,11 @@ nothing is noted of little files), and the marks that say whose the folder is.
 """
 
 import fcntl
-import hashlib
 import heapq
-import json
 import os
 import secrets
 import shutil
+import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -34,10 +33,11 @@ from mlmd_artifact_store.blob_store import (
 from mlmd_artifact_store.local_copies import LITTLE_BYTES, copied
 from mlmd_artifact_store.local_files import bring_in, copy_checked, explained, name_file, write_file
 from mlmd_artifact_store.local_marks import make_mark, read_mark
+from mlmd_artifact_store.local_notes import Notes
+from mlmd_artifact_store.local_syncs import JointSync
 from mlmd_artifact_store.paths import RESERVED, check_key
 
 _STALE_MS = 86_400_000
-_MD5_DIGITS = 32
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -51,6 +51,8 @@ class LocalStore:
         self.root = root.absolute()
         self._own = self.root / RESERVED
         self._scratch = self._own / "scratch"
+        self._syncs = JointSync(self.root)
+        self._notes = Notes(f"{self._own}/etags")
 
     def uri(self, key: str = "") -> str:
         """Return a `file://` URI, percent-encoded as RFC 8089 has it."""
@@ -75,29 +77,32 @@ class LocalStore:
             found = copy_checked(source, file, size_bytes, md5)
 
         with explained(key, self.root):
-            state = write_file(target, self._scratch, fill)
-            return self._remember(key, state, found.hex())
+            self.root.mkdir(parents=True, exist_ok=True)
+            with self._syncs.batch(1) as batch:
+                state = write_file(target, self._scratch, fill, batch=batch)
+            self._notes.wrote(key, state, found.hex())
+        return _blob(key, state, found.hex())
 
     def take_in(self, files: Sequence[tuple[str, HandedFile]]) -> list[Digests]:
         """Copy files into the folder; see `bring_in`."""
         for key, _ in files:
             self._path(key)
-        arrived = bring_in(self.root, self._scratch, files)
+        arrived = bring_in(self.root, self._scratch, files, self._syncs)
         with explained("", self.root):
             for (key, _), (state, digests) in zip(files, arrived, strict=True):
-                self._remember(key, state, digests.md5.hex() or digests.sha256.hex())
+                self._notes.wrote(key, state, digests.md5.hex() or digests.sha256.hex())
         return [digests for _, digests in arrived]
 
     def give_out(self, key: str, target: HandedFile) -> Digests:
         """Copy a file out of the folder."""
-        path = self._path(key)
         with explained(key, self.root):
-            if path.is_dir():
-                raise NotFound(f"There is no blob {key!r} in the artifact folder.")
-            source = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            source = os.open(f"{self.root}/{check_key(key)}", os.O_RDONLY | os.O_CLOEXEC)
         try:
+            state = os.fstat(source)
+            if stat.S_ISDIR(state.st_mode):
+                raise NotFound(f"There is no blob {key!r} in the artifact folder.")
             with target.opened() as descriptor:
-                return copied(source, descriptor, os.fstat(source).st_size, target.moved)
+                return copied(source, descriptor, state.st_size, target.moved)
         finally:
             os.close(source)
 
@@ -129,12 +134,12 @@ class LocalStore:
             if path.is_dir():
                 raise NotFound(f"There is no blob {key!r} in the artifact folder.")
             state = path.stat()
-        return self._blob(key, state)
+        return self._found(key, state)
 
-    def _blob(self, key: str, state: os.stat_result) -> Blob:
-        remembered = self._remembered(key, state)
-        if remembered is not None:
-            return Blob(key, state.st_size, remembered, state.st_mtime_ns // 1_000_000)
+    def _found(self, key: str, state: os.stat_result) -> Blob:
+        noted = self._notes.find(key, state)
+        if noted is not None:
+            return _blob(key, state, noted)
         digest = md5_hash()
         if state.st_size <= LITTLE_BYTES:
             with explained(key, self.root), open(f"{self.root}/{key}", "rb", buffering=0) as file:
@@ -143,31 +148,8 @@ class LocalStore:
             for chunk in self.read(key):
                 digest.update(chunk)
         with suppress(OSError):  # a disk that is full or may only be read is still read; it is calculated again
-            self._remember(key, state, digest.hexdigest())
-        return Blob(key, state.st_size, digest.hexdigest(), state.st_mtime_ns // 1_000_000)
-
-    def _note(self, key: str) -> str:
-        name = hashlib.sha256(key.encode()).hexdigest()
-        return f"{self._own}/etags/{name[:2]}/{name[2:]}"
-
-    def _remember(self, key: str, state: os.stat_result, etag: str) -> Blob:
-        if state.st_size <= LITTLE_BYTES and len(etag) == _MD5_DIGITS:
-            return Blob(key, state.st_size, etag, state.st_mtime_ns // 1_000_000)
-        note = Path(self._note(key))
-        note.parent.mkdir(parents=True, exist_ok=True)
-        partial_note = note.with_name(f"{note.name}.{secrets.token_hex(4)}")
-        partial_note.write_text(json.dumps([state.st_size, state.st_mtime_ns, state.st_ino, etag]))
-        os.replace(partial_note, note)
-        return Blob(key, state.st_size, etag, state.st_mtime_ns // 1_000_000)
-
-    def _remembered(self, key: str, state: os.stat_result) -> str | None:
-        try:
-            with open(self._note(key), encoding="utf-8") as note:
-                size, modified, inode, etag = json.load(note)
-        except (OSError, ValueError, TypeError):  # none, or one that a dying disk garbled: it is calculated again
-            return None
-        same = (size, modified, inode) == (state.st_size, state.st_mtime_ns, state.st_ino)
-        return str(etag) if same else None
+            self._notes.read(key, state, digest.hexdigest())
+        return _blob(key, state, digest.hexdigest())
 
     def list(self, prefix: str = "", after: str = "") -> Iterator[Blob]:
         """Walk the folder in the order of keys, past symbolic links and what is deleted meanwhile."""
@@ -179,7 +161,7 @@ class LocalStore:
             if key.startswith(prefix) and key.encode() > after.encode():
                 try:
                     with explained(key, self.root):
-                        blob = self._blob(key, os.stat(path))
+                        blob = self._found(key, os.stat(path))
                 except NotFound:
                     continue
                 yield blob
@@ -210,7 +192,7 @@ class LocalStore:
             with explained(key, self.root):
                 if path.is_file():
                     path.unlink(missing_ok=True)
-                Path(self._note(key)).unlink(missing_ok=True)
+                self._notes.forget(key)
             self._drop_empty(path.parent)
 
     def _drop_empty(self, folder: Path) -> None:
@@ -227,9 +209,9 @@ class LocalStore:
         etag = self.stat(source).etag
         with explained(source, self.root), origin.open("rb") as file:
             copied = partial(shutil.copyfileobj, file, length=CHUNK_BYTES)
-            noted = partial(self._remember, target, etag=etag)
+            noted = partial(self._notes.wrote, target, etag=etag)
             state = write_file(self._path(target), self._scratch, copied, noted)
-        return Blob(target, state.st_size, etag, state.st_mtime_ns // 1_000_000)
+        return _blob(target, state, etag)
 
     def begin_parts(self, key: str, media_type: str = "") -> str:
         """Make a folder for the parts."""
@@ -288,14 +270,15 @@ class LocalStore:
                 with (folder / _part_name(part)).open("rb") as piece:
                     shutil.copyfileobj(piece, file, CHUNK_BYTES)
 
-        noted = partial(self._remember, key, etag=etag)
+        noted = partial(self._notes.wrote, key, etag=etag)
         with explained(key, self.root):
             if len(parts) == 1:  # it is the blob already
                 state = name_file(folder / _part_name(parts[0]), self._path(key), noted)
             else:
                 state = write_file(self._path(key), self._scratch, fill, noted)
-            _drop_parts(folder)
-        return Blob(key, state.st_size, etag, state.st_mtime_ns // 1_000_000)
+        with suppress(OSError):  # a disk that is full or may only be read is still read; it is calculated again
+            self._notes.read(key, state, digest.hexdigest())
+        return _blob(key, state, digest.hexdigest())
 
     def abort_parts(self, key: str, upload: str) -> None:
         """Delete the parts."""
@@ -340,6 +323,10 @@ class LocalStore:
 
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
+
+
+def _blob(key: str, state: os.stat_result, etag: str) -> Blob:
+    return Blob(key, state.st_size, etag, state.st_mtime_ns // 1_000_000)
 
 
 def _is_older(file: Path, before_ms: float, beginning: str = "") -> bool:

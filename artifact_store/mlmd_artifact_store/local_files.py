@@ -21,6 +21,7 @@ from mlmd_schemas.errors import (
 
 from mlmd_artifact_store.blob_store import CHUNK_BYTES, Digests, HandedFile, md5_hash
 from mlmd_artifact_store.local_copies import copied
+from mlmd_artifact_store.local_syncs import ALONE, Batch, JointSync
 
 _NAMING_ATTEMPTS = 20
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -58,10 +59,12 @@ def write_file(
     scratch: Path,
     fill: Callable[[BinaryIO], None],
     note: Callable[[os.stat_result], object] | None = None,
+    batch: Batch = ALONE,
 ) -> os.stat_result:
     """Let `fill` write a file, sync it and give it its name; nothing is left when that fails.
 
-    `note` is called just before the file has its name: whoever finds it finds what was noted of it too.
+    `note` is called just before the file has its name: whoever finds it finds what was noted of it too. `batch` are the
+    files that it is synced with.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     temporary = scratch / secrets.token_hex(12)
@@ -70,8 +73,8 @@ def write_file(
             fill(file)
             file.flush()
             _stamp(file.fileno())
-            os.fsync(file.fileno())
-        return name_file(temporary, target, note)
+            batch.sync_files([file.fileno()])
+        return name_file(temporary, target, note, batch)
     except BaseException:
         with contextlib.suppress(OSError):  # what went wrong is told; `tidy` deletes what is left in a day
             temporary.unlink()
@@ -79,7 +82,7 @@ def write_file(
 
 
 def bring_in(
-    root: Path, scratch: Path, files: Sequence[tuple[str, HandedFile]]
+    root: Path, scratch: Path, files: Sequence[tuple[str, HandedFile]], syncs: JointSync
 ) -> list[tuple[os.stat_result, Digests]]:
     """Copy files of this machine, sync them all, and then give each its name; what has none by then is gone.
 
@@ -89,6 +92,13 @@ def bring_in(
     """
     with explained("", root):
         scratch.mkdir(parents=True, exist_ok=True)
+        with syncs.batch(len(files)) as batch:
+            return _brought_in(root, scratch, files, batch)
+
+
+def _brought_in(
+    root: Path, scratch: Path, files: Sequence[tuple[str, HandedFile]], batch: Batch
+) -> list[tuple[os.stat_result, Digests]]:
     arriving: list[_Arriving] = []
     try:
         for key, file in files:
@@ -96,15 +106,13 @@ def bring_in(
                 arriving.append(_Arriving(f"{root}/{key}", f"{scratch}/{secrets.token_hex(12)}"))
                 arriving[-1].fill(file)
         with explained("", root):
-            for one in arriving:
-                os.fsync(one.descriptor)
+            batch.sync_files([one.descriptor for one in arriving])
         folders: dict[str, None] = {}
         for one, (key, _) in zip(arriving, files, strict=True):
             with explained(key, root):
                 folders |= dict.fromkeys(one.name())
         with explained("", root):
-            for folder in folders:
-                _sync_folder(folder)
+            batch.sync_folders(folders)
         return [(one.state, one.digests) for one in arriving]
     finally:
         for one in arriving:
@@ -146,7 +154,12 @@ class _Arriving:
                 os.unlink(self._temporary)
 
 
-def name_file(temporary: Path, target: Path, note: Callable[[os.stat_result], object] | None = None) -> os.stat_result:
+def name_file(
+    temporary: Path,
+    target: Path,
+    note: Callable[[os.stat_result], object] | None = None,
+    batch: Batch = ALONE,
+) -> os.stat_result:
     """Give a file that is on the disk its name, and see that the name is there too; return the file's state.
 
     That is looked up before: a moment later the name may be another writer's file already.
@@ -155,8 +168,7 @@ def name_file(temporary: Path, target: Path, note: Callable[[os.stat_result], ob
     if note is not None:
         note(state)
     made = _name(temporary, target)
-    for folder in (target.parent, *made):
-        _sync_folder(folder)
+    batch.sync_folders((target.parent, *made))
     return state
 
 
@@ -193,14 +205,6 @@ def make_folders(folder: Path) -> list[Path]:
         changed.append(parent.parent)
     folder.mkdir(parents=True, exist_ok=True)
     return changed
-
-
-def _sync_folder(folder: str | Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def copy_checked(source: BinaryIO, target: BinaryIO, size_bytes: int, md5: bytes | None) -> bytes:

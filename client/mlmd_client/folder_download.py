@@ -53,15 +53,17 @@ class FolderFetching:
             places = {file.path: self._target.place(file.path) for file in files}
             wanted = [file for file in files if not self._is_there(places[file.path], file)]
             begun: list[tuple[Path, int]] = []
+            named: set[int] = set()
             try:
                 for file in wanted:
                     begun.append(begin_file(places[file.path].parent))
-                self._copied(wanted, begun, [places[file.path] for file in wanted])
+                self._copied(wanted, begun, [places[file.path] for file in wanted], named)
             finally:
                 for temporary, descriptor in begun:
                     os.close(descriptor)
-                    with contextlib.suppress(OSError):  # it has its name; or else the next download deletes it
-                        temporary.unlink()
+                    if descriptor not in named:
+                        with contextlib.suppress(OSError):  # or else the next download deletes it
+                            temporary.unlink()
 
     def _is_there(self, place: Path, file: v1.File) -> bool:
         if not is_same(place, file.size_bytes, file.sha256):
@@ -72,14 +74,18 @@ class FolderFetching:
         self._meter.finished(file.path)
         return True
 
-    def _copied(self, files: list[v1.File], begun: list[tuple[Path, int]], places: list[Path]) -> None:
-        """Copy files and name those that are what they should be; raises DamagedBytes when one is not."""
+    def _copied(self, files: list[v1.File], begun: list[tuple[Path, int]], places: list[Path], named: set[int]) -> None:
+        """Copy files and name those that are what they should be; raises DamagedBytes when one is not.
+
+        `named` gets the descriptors of those that have their names.
+        """
         handed = [self._handed(file, descriptor) for file, (_, descriptor) in zip(files, begun, strict=True)]
         found = self._door.give_out(self._artifact_id, handed) if handed else []
         bad: v1.File | None = None
-        for file, (temporary, _), place, (sha256, _) in zip(files, begun, places, found, strict=True):
+        for file, (temporary, descriptor), place, (sha256, _) in zip(files, begun, places, found, strict=True):
             if sha256 == file.sha256 if file.sha256 else temporary.stat().st_size == file.size_bytes:
                 self._target.name(temporary, place)
+                named.add(descriptor)
                 self._meter.finished(file.path)
             else:
                 bad = bad or file
