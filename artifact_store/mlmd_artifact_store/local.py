@@ -276,9 +276,8 @@ class LocalStore:
                 state = name_file(folder / _part_name(parts[0]), self._path(key), noted)
             else:
                 state = write_file(self._path(key), self._scratch, fill, noted)
-        with suppress(OSError):  # a disk that is full or may only be read is still read; it is calculated again
-            self._notes.read(key, state, digest.hexdigest())
-        return _blob(key, state, digest.hexdigest())
+            _drop_parts(folder)
+        return _blob(key, state, etag)
 
     def abort_parts(self, key: str, upload: str) -> None:
         """Delete the parts."""

@@ -1,7 +1,13 @@
-"""Calls of `mlmd.v1.ArtifactStore` that do not mind a server that restarts: each of them is safe to repeat."""
+"""Calls of `mlmd.v1.ArtifactStore` that do not mind a server that restarts: each of them is safe to repeat.
+
+Nor do they wait for ever for one that hangs. A call that is answered at once has a time limit. How long a commit takes
+only the store knows, so its limit grows with what is committed, and is far beyond what any took; that the server is
+gone, suspended or out of reach meanwhile, the connection itself finds out (`grpc_transport`).
+"""
 
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from typing import TypeVar
 
@@ -10,7 +16,8 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.pb.v1 import server_pb2
 
 from mlmd_client.calls import CallError, Metadata, Transport
-from mlmd_client.transfer_errors import ABORTED, UNAVAILABLE
+from mlmd_client.signed_http import PATIENCE, Patience
+from mlmd_client.transfer_errors import ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE, TransferError
 
 M = TypeVar("M", bound=Message)
 ATTEMPTS = 9
@@ -19,29 +26,56 @@ LONGEST_SECONDS = 8.0
 """Half a minute or so, all waits together: what a server takes to be started anew."""
 
 ABORT_SECONDS = 30.0
+LONG_SECONDS = 3600.0
+"""What the deletion of an upload, or the least proof, may take at most."""
+_BYTES_A_SECOND = 1 << 20
+_FILES_A_SECOND = 10
 
 
 class ArtifactCalls:
     """The calls over one transport; made again while the server is away for a moment, until the transfer stops."""
 
-    def __init__(self, transport: Transport, stop: threading.Event) -> None:
+    def __init__(self, transport: Transport, stop: threading.Event, patience: Patience = PATIENCE) -> None:
         self.transport = transport
         self._stop = stop
+        self._patience = patience
 
-    def call(self, name: str, request: Message, response: type[M], metadata: Metadata = ()) -> M:
-        """Make one call; raises CallError."""
-        return self._made(f"/mlmd.v1.ArtifactStore/{name}", request, response, metadata)
+    def call(self, name: str, request: Message, response: type[M], metadata: Metadata = (), seconds: float = 0.0) -> M:
+        """Make one call, which may take so many seconds, a short one's when nothing is said; raises CallError."""
+        return self._made(f"/mlmd.v1.ArtifactStore/{name}", request, response, metadata, seconds)
 
-    def _made(self, path: str, request: Message, response: type[M], metadata: Metadata) -> M:
-        attempt = 0
+    def _made(self, path: str, request: Message, response: type[M], metadata: Metadata, seconds: float = 0.0) -> M:
+        attempt, silences, failing_since, limit = 0, 0, 0.0, seconds or self._patience.silent_seconds
         while True:
             attempt += 1
             try:
-                return self.transport.unary(path, request, response, metadata=metadata)
+                return self.transport.unary(path, request, response, metadata=metadata, timeout_seconds=limit)
             except CallError as error:
-                if error.code not in (UNAVAILABLE, ABORTED) or attempt >= ATTEMPTS or self._stop.is_set():
-                    raise
+                failing_since = failing_since or time.monotonic()
+                silences += error.code == DEADLINE_EXCEEDED
+                if self._is_over(error, attempt, silences, failing_since, long=seconds > 0):
+                    raise self._told(error, path, limit, silences) from None
             self._stop.wait(min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (attempt - 1)))
+
+    def _is_over(self, error: CallError, attempt: int, silences: int, failing_since: float, *, long: bool) -> bool:
+        if self._stop.is_set() or error.code not in (UNAVAILABLE, ABORTED, DEADLINE_EXCEEDED):
+            return True
+        if error.code == DEADLINE_EXCEEDED:
+            return long or silences >= self._patience.silences
+        failed_for = time.monotonic() - failing_since
+        return attempt >= ATTEMPTS or failed_for > self._patience.silences * self._patience.silent_seconds
+
+    def _told(self, error: CallError, path: str, limit: float, silences: int) -> CallError:
+        """Return the error as who started the transfer should read it."""
+        if error.code != DEADLINE_EXCEEDED:
+            return error
+        return TransferError(
+            UNAVAILABLE,
+            f"The server at {self.transport.target} hangs or is overloaded: {path.rpartition('/')[2]} was asked "
+            f"{silences} times and not answered within {limit:g} s. See its log and what its database and its store of "
+            "artifacts do; run the same again then: it goes on where it was.",
+            error.request_id,
+        )
 
     def info(self) -> server_pb2.GetInfoResponse:
         """Return what the server is."""
@@ -55,7 +89,8 @@ class ArtifactCalls:
 
     def begin_restore(self, artifact_id: int) -> v1.BeginRestoreResponse:
         """Begin to send the files of an artifact that is there already, or go on."""
-        return self.call("BeginRestore", v1.BeginRestoreRequest(artifact_id=artifact_id), v1.BeginRestoreResponse)
+        request = v1.BeginRestoreRequest(artifact_id=artifact_id)  # may have to delete what an earlier one left
+        return self.call("BeginRestore", request, v1.BeginRestoreResponse, seconds=LONG_SECONDS)
 
     def declare(self, request: v1.DeclareFilesRequest) -> list[v1.UploadUrl]:
         """Tell of files and return what sends them."""
@@ -90,10 +125,13 @@ class ArtifactCalls:
         request = v1.ListUploadUrlsRequest(artifact_id=artifact_id, page_size=1)
         self.call("ListUploadUrls", request, v1.ListUploadUrlsResponse)
 
-    def commit(self, artifact_id: int, made_by: v1.MadeBy | None = None) -> v1.CommitUploadResponse:
-        """Commit an upload, as an output of what it was made by."""
+    def commit(
+        self, artifact_id: int, made_by: v1.MadeBy | None = None, *, files: int = 0, size_bytes: int = 0
+    ) -> v1.CommitUploadResponse:
+        """Commit an upload, as an output of what it was made by; it is so large that the store may have to read."""
         request = v1.CommitUploadRequest(artifact_id=artifact_id, made_by=made_by)
-        return self.call("CommitUpload", request, v1.CommitUploadResponse)
+        seconds = LONG_SECONDS + files / _FILES_A_SECOND + size_bytes / _BYTES_A_SECOND
+        return self.call("CommitUpload", request, v1.CommitUploadResponse, seconds=seconds)
 
     def abort(self, artifact_id: int) -> None:
         """Give an upload up; asked once, because whoever does so has waited enough."""

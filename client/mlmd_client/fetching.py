@@ -34,8 +34,8 @@ class Source:
 
     def __init__(self, transport: Transport, patience: Patience) -> None:
         self.stop = threading.Event()
-        self.calls = ArtifactCalls(transport, self.stop)
-        self._connections = Connections()
+        self.calls = ArtifactCalls(transport, self.stop, patience)
+        self._connections = Connections(patience.silent_seconds)
         self.door = door_of(transport)
         headers = own_headers(transport)
         own_address = self.calls.info().http_address if headers else ""

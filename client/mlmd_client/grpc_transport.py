@@ -14,16 +14,23 @@ from mlmd_client.tls import Tls
 
 _CANCELLED = 1
 _UNREACHED = ("failed to connect", "DNS resolution failed", "Name resolution failure", "errors resolving")
+_SILENT = "ping timeout"
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
     ("grpc.enable_http_proxy", 0),
     ("grpc.keepalive_time_ms", 60_000),
     ("grpc.keepalive_timeout_ms", 20_000),
+    ("grpc.http2.ping_timeout_ms", 20_000),
+    ("grpc.http2.max_pings_without_data", 0),
     ("grpc.initial_reconnect_backoff_ms", 200),
     ("grpc.max_reconnect_backoff_ms", 5_000),
 )
-"""The server's limits on messages are the ones that count; a proxy for web pages is no way to a store."""
+"""The server's limits on messages are the ones that count; a proxy for web pages is no way to a store.
+
+A server that is asked whether it lives, once a minute and however long a call lasts, and says nothing for 20 seconds is
+taken for dead: one that is busy answers that from a thread of its own.
+"""
 
 
 class GrpcTransport:
@@ -148,5 +155,8 @@ def _call_error(error: Any, target: str) -> CallError:
     trailers = dict(error.trailing_metadata() or ())
     if error.code() is grpc.StatusCode.UNAVAILABLE and message.startswith(_UNREACHED):
         message = f"{message} ({_mend(message, target)})"
+    if error.code() is grpc.StatusCode.UNAVAILABLE and _SILENT in message:
+        message = f"The server at {target} has stopped answering ({message}): it hangs or is suspended, or the network "
+        message += "to it is dead; see that it runs. A transfer goes on where it was when it is run again."
     facts = {key: str(value) for key, value in trailers.items() if key.startswith("mlmd-")}
     return CallError(int(error.code().value[0]), message, str(trailers.get("x-request-id", "")), facts)

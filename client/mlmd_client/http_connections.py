@@ -41,9 +41,14 @@ class Answer:
 
 
 class Connections:
-    """Connections of all threads; `close` ends them. `tls` is what is trusted, by default what the system trusts."""
+    """Connections of all threads; `close` ends them.
 
-    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+    `silent_seconds` is how long a server may say and take nothing until TimeoutError is raised, `tls` what is trusted,
+    by default what the system trusts.
+    """
+
+    def __init__(self, silent_seconds: float = PATIENCE_SECONDS, tls: ssl.SSLContext | None = None) -> None:
+        self._silent_seconds = silent_seconds
         self._tls = tls
         self._own = threading.local()
         self._lock = threading.Lock()
@@ -57,9 +62,9 @@ class Connections:
         connection, target, kept = self._to(url)
         try:
             return self._sent(connection, method, target, headers, body)
-        except _CUT:
+        except _CUT as error:
             self._drop(connection)
-            if not kept:
+            if not kept or isinstance(error, TimeoutError):
                 raise
         connection, target, _ = self._to(url)
         try:
@@ -111,9 +116,9 @@ class Connections:
         connection, target, kept = self._to(url)
         try:
             return _asked(connection, target, headers)
-        except _CUT:
+        except _CUT as error:
             self._drop(connection)
-            if not kept:
+            if not kept or isinstance(error, TimeoutError):
                 raise
         connection, target, _ = self._to(url)
         try:
@@ -151,8 +156,8 @@ class Connections:
         if scheme == "https":
             if self._tls is None:
                 self._tls = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
-            return http.client.HTTPSConnection(host, port, timeout=PATIENCE_SECONDS, context=self._tls)
-        return http.client.HTTPConnection(host, port, timeout=PATIENCE_SECONDS, blocksize=_SLICE_BYTES)
+            return http.client.HTTPSConnection(host, port, timeout=self._silent_seconds, context=self._tls)
+        return http.client.HTTPConnection(host, port, timeout=self._silent_seconds, blocksize=_SLICE_BYTES)
 
     def _drop(self, connection: http.client.HTTPConnection) -> None:
         with contextlib.suppress(OSError):  # it is given up; TLS may find that its end cannot be told

@@ -144,6 +144,13 @@ def busy(answer: Answer | None, error: BaseException | None, url: str, path: str
             f"What answers at {store} speaks no HTTP that can be understood ({error!s:.120}); {path!r} was tried "
             f"{times} times. See that this is the address of an S3 server, and look at what is between here and it.",
         )
+    if isinstance(error, TimeoutError):
+        return TransferError(
+            UNAVAILABLE,
+            f"What serves bytes at {store} does not answer: {path!r} was tried {times} times, and in the end nothing "
+            "came or was taken any more. It hangs or is suspended, or the network to it swallows everything; see that "
+            "it runs. Run the same again then: it goes on where it was.",
+        )
     return TransferError(
         UNAVAILABLE,
         f"The object store at {store} cannot be reached from here or broke off ({type(error).__name__}); {path!r} was "

@@ -27,8 +27,8 @@ class Restorer:
     ) -> None:
         self._meter = meter
         self._workers = workers
-        self._stop, self._connections = threading.Event(), Connections()
-        self._calls = ArtifactCalls(transport, self._stop)
+        self._stop, self._connections = threading.Event(), Connections(patience.silent_seconds)
+        self._calls = ArtifactCalls(transport, self._stop, patience)
         address = self._calls.info().http_address
         self._http = SignedHttp(self._connections, self._stop, address, own_headers(transport), patience)
         self._door = door_of(transport)

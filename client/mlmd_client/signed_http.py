@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
-from mlmd_client.http_connections import Answer, Body, Connections
+from mlmd_client.http_connections import PATIENCE_SECONDS, Answer, Body, Connections
 from mlmd_client.refusals import Meaning, busy, meaning_of, refusal, short, whole_instead
 from mlmd_client.transfer_errors import TransferError
 
@@ -30,11 +30,20 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often and how long a busy store is asked: waits double from the first to the longest, with jitter."""
+    """How often and how long a busy store is asked: waits double from the first to the longest, with jitter.
+
+    One that says nothing for `silent_seconds` is taken to hang, and asked `silences` times in all.
+    """
 
     attempts: int = 8
     first_seconds: float = 0.2
     longest_seconds: float = 20.0
+    silent_seconds: float = PATIENCE_SECONDS
+    silences: int = 3
+
+    def is_over(self, attempt: int, silences: int) -> bool:
+        """Whether so many attempts, so many of them met by silence, are enough."""
+        return attempt >= self.attempts or silences >= self.silences
 
     def wait(self, attempt: int, answer: Answer | None, stop: threading.Event) -> None:
         """Wait before the next attempt; `attempt` counts from 1. Ends at once when the transfer stops."""
@@ -46,7 +55,7 @@ class Patience:
 
 
 PATIENCE = Patience()
-"""Two minutes or so, all waits together."""
+"""Two minutes or so, all waits together; three when nothing is answered at all."""
 
 
 class SignedHttp:
@@ -75,10 +84,11 @@ class SignedHttp:
 
     def put(self, request: v1.SignedRequest, body: Body, path: str, renew: Renew) -> None:
         """Send a piece of a file until the store has it; raises TransferError, ChangedFile when the file changed."""
-        attempt, renewed, damaged = 0, 0, 0
+        attempt, renewed, damaged, silences = 0, 0, 0, 0
         while True:
             attempt += 1
             answer, error = self._once(request, body)
+            silences += isinstance(error, TimeoutError)
             body.source.check()
             meaning = Meaning.BUSY if answer is None else meaning_of(answer)
             if meaning is Meaning.DONE:
@@ -98,7 +108,7 @@ class SignedHttp:
                 damaged += 1
                 if damaged > _MOST_DAMAGES:
                     raise refusal(answer, request.url, path)
-            if attempt >= self.patience.attempts or self._stop.is_set():
+            if self.patience.is_over(attempt, silences) or self._stop.is_set():
                 raise busy(answer, error, request.url, path, attempt)
             self.patience.wait(attempt, answer, self._stop)
             if _expired(request):
@@ -129,7 +139,7 @@ class SignedHttp:
 
         A stream that breaks off is taken up where it did.
         """
-        attempt, renewed, position = 0, 0, span.start
+        attempt, renewed, silences, position = 0, 0, 0, span.start
         while position < span.end:
             attempt += 1
             answer, error, before = None, None, position
@@ -144,7 +154,8 @@ class SignedHttp:
             except _CUT as cut:
                 error = cut
             if position > before:
-                attempt = 1
+                attempt, silences = 1, 0
+            silences += isinstance(error, TimeoutError)
             if position == span.end:
                 return
             if answer is None and error is None:
@@ -159,7 +170,7 @@ class SignedHttp:
                 continue
             if meaning is not Meaning.BUSY and answer is not None:
                 raise refusal(answer, request.url, path)
-            if attempt >= self.patience.attempts or self._stop.is_set():
+            if self.patience.is_over(attempt, silences) or self._stop.is_set():
                 raise busy(answer, error, request.url, path, attempt)
             self.patience.wait(attempt, answer, self._stop)
 

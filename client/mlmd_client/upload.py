@@ -11,6 +11,7 @@ import hashlib
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -72,9 +73,9 @@ def upload(
     if part_size < _SMALLEST_PART_BYTES or workers < 1:
         raise ValueError(f"part_size has to be at least {_SMALLEST_PART_BYTES} bytes, and workers at least 1.")
     listing = list_files(Path(path))
-    stop, connections, meter = threading.Event(), Connections(), Meter(progress)
+    stop, connections, meter = threading.Event(), Connections(patience.silent_seconds), Meter(progress)
     meter.expect(len(listing.files), listing.size_bytes)
-    calls = ArtifactCalls(transport, stop)
+    calls = ArtifactCalls(transport, stop, patience)
     info = calls.info()
     http = SignedHttp(connections, stop, info.http_address, own_headers(transport), patience)
     begin = v1.BeginUploadRequest(
@@ -144,14 +145,22 @@ class _Course:
         return artifact_id, uri
 
     def _commit(self, artifact_id: int, uri: str) -> Uploaded:
+        listing = self._sending.listing
+        commit = partial(
+            self._calls.commit,
+            artifact_id,
+            self._made_by,
+            files=len(listing.files),
+            size_bytes=listing.size_bytes,
+        )
         try:
-            done = self._calls.commit(artifact_id, self._made_by)
+            done = commit()
         except CallError as error:
             if error.code != FAILED_PRECONDITION:
                 raise
             self._sending.begin(artifact_id, uri, resumed=True)  # something was lost on the way: look once, and send it
             self._sending.run(None)
-            done = self._calls.commit(artifact_id, self._made_by)
+            done = commit()
         self._note.forget()
         self._sending.meter.end()
         return Uploaded(artifact_id, done.manifest.root_uri, done.version_number, False, done.manifest)
