@@ -23,6 +23,7 @@ from mlmd_artifact_store.commit import commit, committed, end_upload, seal, unde
 from mlmd_artifact_store.deletions import delete_blobs, late_until, note_deletions
 from mlmd_artifact_store.external_records import record_files, unrecorded
 from mlmd_artifact_store.externals import BlobReader, ExternalRoots, file_at, files_at
+from mlmd_artifact_store.late_streams import rechecked
 from mlmd_artifact_store.manifests import (
     Manifest,
     StoredFile,
@@ -126,6 +127,7 @@ class Artifacts:
         key = upload.key_prefix + path
         check_part(file, part_number)
         if not part_number:
+            source = rechecked(source, file.size_bytes, lambda: self._still(artifact_id, file, caller))
             return self.blobs.put(key, source, file.size_bytes, file.md5s[0] if file.md5s else None)
         declared = md5 or (None if file.is_open else file.md5s[part_number - 1])
         if declared is None and self.blobs.presigner is not None:
@@ -133,6 +135,12 @@ class Artifacts:
         name = self.parts_name(upload, file, caller)
         size_bytes = file.span(part_number)[1]
         return self.blobs.put_part(key, name, part_number, source, size_bytes, declared)
+
+    def _still(self, artifact_id: int, before: PendingFile, caller: Caller) -> None:
+        """Raise Aborted when another file is told in the place of one that was coming, as `pending` does else."""
+        _, file = self.pending(artifact_id, before.path, caller)
+        if (file.size_bytes, file.sha256, file.md5s) != (before.size_bytes, before.sha256, before.md5s):
+            raise Aborted(f"The file {before.path[:80]!r} was told otherwise while it was being sent; send it again.")
 
     def parts_name(self, upload: Upload, file: PendingFile, caller: Caller) -> str:
         """Return the store's name of a file's upload in parts, begun now if it was not."""

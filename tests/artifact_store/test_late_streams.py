@@ -1,0 +1,84 @@
+"""A file that comes so slowly that its upload is told otherwise, or committed, before the last of its bytes came."""
+
+import io
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import pytest
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.declaring import declare_files
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.requests import Requests
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.errors import Aborted, FailedPrecondition
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+
+from tests.artifact_store.uploads import begin, upload_file
+
+FIRST, SECOND = b"the first", b"something"
+
+
+class Slow(io.BytesIO):
+    """A stream whose bytes come when they are let go."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.asked, self.let_go = threading.Event(), threading.Event()
+
+    def read(self, size: int | None = -1) -> bytes:
+        self.asked.set()
+        assert self.let_go.wait(60)
+        return super().read(size)
+
+
+@pytest.fixture
+def store(sqlite_url: str) -> Iterator[Store]:
+    """An empty store."""
+    opened = Store.open(sqlite_url)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def requests(store: Store, tmp_path: Path) -> Requests:
+    """Its bytes, in a folder."""
+    return Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
+
+
+def declare(requests: Requests, artifact_id: int, content: bytes) -> None:
+    declare_files(requests, v1.DeclareFilesRequest(artifact_id=artifact_id, files=[upload_file("a", content)]), LOCAL)
+
+
+def test_a_committed_file_is_not_replaced_by_one_that_was_told_before(store: Store, requests: Requests) -> None:
+    artifacts, slow = requests.artifacts, Slow(FIRST)
+    artifact_id = artifacts.begin_upload(begin(store, more_files=True)).artifact_id
+    declare(requests, artifact_id, FIRST)
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(artifacts.put_file, artifact_id, "a", cast("BinaryIO", slow))
+        assert slow.asked.wait(60)
+        declare(requests, artifact_id, SECOND)
+        artifacts.put_file(artifact_id, "a", io.BytesIO(SECOND))
+        artifacts.commit_upload(artifact_id)
+        slow.let_go.set()
+        with pytest.raises(FailedPrecondition, match="is committed and cannot change"):
+            late.result()
+    assert b"".join(artifacts.read(artifact_id, "a")) == SECOND
+
+
+def test_a_file_is_not_replaced_by_one_that_was_told_before(store: Store, requests: Requests) -> None:
+    artifacts, slow = requests.artifacts, Slow(FIRST)
+    artifact_id = artifacts.begin_upload(begin(store, more_files=True)).artifact_id
+    declare(requests, artifact_id, FIRST)
+    with ThreadPoolExecutor(1) as pool:
+        late = pool.submit(artifacts.put_file, artifact_id, "a", cast("BinaryIO", slow))
+        assert slow.asked.wait(60)
+        declare(requests, artifact_id, SECOND)
+        artifacts.put_file(artifact_id, "a", io.BytesIO(SECOND))
+        slow.let_go.set()
+        with pytest.raises(Aborted, match="was told otherwise"):
+            late.result()
+    assert artifacts.commit_upload(artifact_id).manifest.file_count == 1
