@@ -38,6 +38,9 @@ def find(service: Service, kind: str, where: str = "", *, order: str = "", limit
     """
     if kind not in _KINDS:
         raise refused(f"kind: {kind!r} is none of {', '.join(_KINDS)}.")
+    if not isinstance(where, str):
+        kind_of = type(where).__name__
+        raise refused(f'where: is of type {kind_of}; write a filter, "custom_properties.auc.double_value > 0.9" say.')
     if order == "-":
         raise refused("order: '-' names nothing; say id, created, updated or a property, with '-' for highest first.")
     if limit < 0:

@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 from mlmd_client.calls import CallError, M, Metadata
 from mlmd_client.tls import Tls
 
-_CANCELLED = 1
+_CANCELLED, _INVALID_ARGUMENT = 1, 3
 _UNREACHED = ("failed to connect", "DNS resolution failed", "Name resolution failure", "errors resolving")
 _SILENT = "ping timeout"
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
@@ -51,6 +51,8 @@ class GrpcTransport:
         options: Sequence[tuple[str, int | str]] = (),
     ) -> None:
         """Name a server as `host:port`; nothing is sent yet. `options` are gRPC core's and win over ours."""
+        if not token.isascii() or not token.isprintable():
+            raise CallError(_INVALID_ARGUMENT, "token: has a character that no header carries; check where it is read.")
         self.target = address
         self._tls = tls
         self._options = list((dict(_OPTIONS) | dict(options)).items())

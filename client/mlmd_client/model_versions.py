@@ -175,6 +175,7 @@ class ModelVersion:
         >>> made.number
         1
         """
+        state = state.upper()
         if f"DEPLOYMENT_STATE_{state}" not in v1.DeploymentState.keys()[1:]:
             raise refused(f"state: {state!r} is none of PENDING, RUNNING, FAILED, STOPPED.")
         request = v1.RecordDeploymentRequest(

@@ -1,5 +1,6 @@
 """Being told of moves of aliases as they happen."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from mlmd_client.service import response_type
 if TYPE_CHECKING:
     from mlmd_client.store import Store
 
+LOG = logging.getLogger("mlmd")
 _PATH = f"{REGISTRY}/WatchModels"
 _AGAIN_SECONDS = 1.0
 
@@ -53,6 +55,7 @@ class Watch:
                 if self._stopped.is_set():
                     return
                 if error.code != UNAVAILABLE:
+                    LOG.error("the watch of %s ended: %s", ", ".join(self._request.models), error.message)
                     self.failure = failure_of(error)
                     self.ready.set()
                     return
@@ -61,9 +64,30 @@ class Watch:
     def _tell(self, answer: Any) -> None:
         for watched in answer.moves:
             if self._alias in ("", watched.move.alias):
-                self._call({"model": watched.model, **move_row(watched.move)})
+                try:
+                    self._call({"model": watched.model, **move_row(watched.move)})
+                except Exception:  # a deployment that fails once is no reason to hear of no other move
+                    LOG.exception("what the watch calls failed at move %d; it goes on", watched.move.sequence)
         self._request.cursor = answer.cursor  # from here on after the connection was lost
         self.ready.set()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait until it ends, for a program that does nothing else; raises what it ended by.
+
+        >>> watch = store.watch("models/nobody", call=print)
+        >>> watch.wait()
+        Traceback (most recent call last):
+          ...
+        mlmd_client.failures.NotFound: model: there is no registered model 'nobody'; ListModels lists them.
+        """
+        until = None if seconds is None else time.monotonic() + seconds
+        while self._thread.is_alive() and not self._stopped.is_set():
+            left = _AGAIN_SECONDS if until is None else min(_AGAIN_SECONDS, until - time.monotonic())
+            if left <= 0:
+                return
+            self._thread.join(left)
+        if self.failure is not None:
+            raise self.failure
 
     def stop(self) -> None:
         """End it; a call that is under way is finished.

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Any
 
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_client.failures import INVALID_ARGUMENT, NotFound, Refused
+from mlmd_client.failures import INVALID_ARGUMENT, NotFound, Refused, refused
 from mlmd_client.model_versions import ModelVersion, format_of
 from mlmd_client.registry_pages import REGISTRY, listed
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.webhooks import Webhooks
 
 if TYPE_CHECKING:
+    import datetime
+
     from mlmd_client.store import Store
     from mlmd_client.versions import Version
 
@@ -60,18 +62,19 @@ class Models:
         """
         return Webhooks(self._store)
 
-    def resolve(self, uri: str, as_of: str = "") -> v1.ResolveModelResponse:
+    def resolve(self, uri: str, as_of: "str | int | datetime.datetime" = "") -> v1.ResolveModelResponse:
         """Return everything that a deployer needs of `models:/churn@champion`: bytes, files with digests, metrics.
 
-        With `as_of`, RFC 3339 with an offset or milliseconds since the epoch, what the alias pointed at then. Raises
-        NotFound; Refused for a version whose files are gone.
+        With `as_of`, a datetime or RFC 3339 with an offset, or milliseconds since the epoch, what the alias pointed at
+        then. Raises NotFound; Refused for a version whose files are gone.
 
         >>> made = store.models["doc-resolve"].register(store["churn@1"])
         >>> store.models.resolve("models:/doc-resolve/1").number
         1
         """
         self._store.settle()
-        request = v1.ResolveModelRequest(uri=uri, as_of=as_of)
+        moment_of = as_of.isoformat() if hasattr(as_of, "isoformat") else str(as_of)
+        request = v1.ResolveModelRequest(uri=uri, as_of=moment_of)
         found: v1.ResolveModelResponse = self._store.service.read(f"{REGISTRY}/ResolveModel", request)
         return found
 
@@ -271,6 +274,9 @@ class Model:
         >>> made = store.models["doc-gates"].register(store["churn@1"])
         >>> store.models["doc-gates"].set_gates("auc >= 0.9", alias="champion")
         """
+        for rule in rules:
+            if not isinstance(rule, str):
+                raise refused(f"rules: {rule!r:.60} is no text; give each rule by itself, set_gates('auc >= 0.9', …).")
         request = v1.SetModelGatesRequest(model=self.name, alias=alias, rules=rules)
         self._store.service.write(f"{REGISTRY}/SetModelGates", request)
 

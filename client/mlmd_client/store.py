@@ -63,16 +63,21 @@ class Store(Questions):
     >>> st.close()
     """
 
-    def __init__(self, target: str | None = None, *, token: str = "", tls: Tls | None = None) -> None:
+    def __init__(
+        self, target: "str | os.PathLike[str] | None" = None, *, token: str = "", tls: Tls | None = None
+    ) -> None:
         """Open `grpc://host:port`, `grpcs://host:port`, a folder, or a database's URL.
 
         Without a target `MLMD_SERVER` says it, without that it is `./mlmd-data`. `token` is `MLMD_TOKEN` unless given.
         What earlier processes could not send to this store is sent now, in the background. Raises Refused for a target
         that is none, MissingExtra when a package is not installed.
         """
-        chosen = target or os.environ.get("MLMD_SERVER") or None
+        if target is not None and not isinstance(target, str | os.PathLike):
+            raise refused(f"target: {target!r:.60} is no text and no path; write grpc://host:port, or a folder.")
+        chosen = os.fspath(target or "") or os.environ.get("MLMD_SERVER") or None
+        told = (token or os.environ.get("MLMD_TOKEN", "")).strip()  # of a file, its last line end
         try:
-            transport = open_transport(chosen, token=token or os.environ.get("MLMD_TOKEN", ""), tls=tls)
+            transport = open_transport(chosen, token=told, tls=tls)
         except CallError as error:
             raise failure_of(error) from None
         self._begin(transport, address_of(chosen))

@@ -1,5 +1,6 @@
 """The registry from Python: registered, gated, promoted, rolled back, resolved, watched."""
 
+import datetime
 import queue
 from typing import Any
 
@@ -171,3 +172,45 @@ def test_a_version_in_use_is_archived_once_its_alias_is_taken_away(store: Store)
         churn.register("s3://models/churn/2")
     churn.restore()
     assert churn.register("s3://models/churn/2").number == 2
+
+
+def test_a_function_that_fails_ends_no_watch(local_store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    churn = local_store.models["churn"]
+    one, two = churn.register("s3://models/churn/1"), churn.register("s3://models/churn/2")
+    told: queue.Queue[int] = queue.Queue()
+
+    def deploy(move: dict[str, Any]) -> None:
+        told.put(move["to"])
+        if move["to"] == 1:
+            raise OSError("the cluster is away")
+
+    watch = local_store.watch("models/churn", call=deploy)
+    assert watch.ready.wait(60)
+    for version in (one, two):
+        version.promote("champion")
+    assert [told.get(timeout=60), told.get(timeout=60)] == [1, 2]
+    assert "failed at move 1; it goes on" in caplog.text
+    watch.wait(0.0)
+    watch.stop()
+    watch.wait()
+
+
+def test_a_watch_of_nothing_is_said(local_store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    local_store.models["churn"].register("s3://models/churn/1")
+    watch = local_store.watch("models/chrun", call=print)
+    with pytest.raises(NotFound, match="did you mean 'churn'"):
+        watch.wait()
+    assert "the watch of chrun ended" in caplog.text
+
+
+def test_moments_states_and_rules_as_people_have_them(local_store: Store) -> None:
+    one = (
+        local_store.models["churn"].register("s3://models/churn/1").promote("champion").deployed("prod", "s", "stopped")
+    )
+    later = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=1)
+    for moment in (later, later.isoformat(), int(later.timestamp() * 1000)):
+        assert local_store.models.resolve("models:/churn@champion", as_of=moment).number == one.number
+    with pytest.raises(Refused, match="write it with its offset"):
+        local_store.models.resolve("models:/churn@champion", as_of=later.replace(tzinfo=None))
+    with pytest.raises(Refused, match="give each rule by itself"):
+        local_store.models["churn"].set_gates(["auc >= 0.9"])  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ It imports nothing of ours but the file beside it, so it works with the client's
 import asyncio
 import json
 import os
+import shutil
 import sys
 import warnings
 from collections.abc import Callable
@@ -150,6 +151,39 @@ def bytes_in_s3(client: Any, folder: str, bucket: str, endpoint: str, key: str, 
     }
 
 
+def image_of_a_model(client: Any, folder: str, base: str, pushed: str) -> dict[str, Any]:
+    """Put a folder into an image by `olot`, push it, and register it; what is pulled and pushed are folders here."""
+    asked: list[Any] = []
+
+    def pull(base_image: str, dest: Path, **kwargs: Any) -> None:
+        shutil.copytree(base, dest, dirs_exist_ok=True)
+        asked.append([base_image, json.loads(Path(kwargs["authfile"]).read_text())])
+
+    def push(src: Path, oci_ref: str, **kwargs: Any) -> None:
+        shutil.copytree(src, pushed)
+        asked.append([oci_ref])
+
+    where = utils.OCIParams(
+        base_image="quay.io/base/model:1",
+        oci_ref="quay.io/team/fraud:1",
+        custom_oci_backend=utils.BackendDefinition(is_available=lambda: True, pull=pull, push=push),
+        oci_username="ann",
+        oci_password="secret",
+    )
+    said = {"version": "1", "upload_params": where, **FORMAT}
+    client.upload_artifact_and_register_model("image", folder, **said)
+    where.custom_oci_backend.is_available = lambda: False
+    return {
+        "asked": asked,
+        "artifact": shown(client.get_model_artifact("image", "1")),
+        "again": outcome(lambda: client.upload_artifact_and_register_model("image", folder, **said)),
+        "without a tool": outcome(
+            lambda: client.upload_artifact_and_register_model("image", folder, **said | {"version": "2"})
+        ),
+        "second": shown(client.get_model_version("image", "2")),
+    }
+
+
 def experiments(client: Any) -> dict[str, Any]:
     """Track an experiment: runs, nested runs, parameters, metrics and data sets."""
     first = client.create_experiment("churn")
@@ -213,6 +247,7 @@ STORIES: dict[str, Callable[..., dict[str, Any]]] = {
     "models": models,
     "long_names": long_names,
     "bytes_in_s3": bytes_in_s3,
+    "image_of_a_model": image_of_a_model,
     "experiments": experiments,
     "generated": generated,
     "from_hugging_face": from_hugging_face,

@@ -9,10 +9,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from minio import Minio
 
 from tests.conftest import StartServer
+from tests.model_registry.kubeflow.images import layer_contents, write_image
 from tests.services.ceph import S3Address
 from tests.services.missing import missing
 from tests.services.server import Server
@@ -222,6 +224,26 @@ def test_bytes_in_s3(tell: Tell, s3: S3Address, s3_admin: Minio, bucket: str, tm
         f"models/one/{name}": content for name, content in contents.items()
     }
     assert [content for name, content in stored.items() if name.startswith(saved)] == [contents["weights.bin"]]
+
+
+def test_an_image_of_a_model(tell: Tell, server: Server, tmp_path: Path) -> None:
+    """The client's upload as an image, with `olot` as it is; only the tool that carries images is ours."""
+    folder, base, pushed = tmp_path / "model", tmp_path / "base", tmp_path / "pushed"
+    (folder / "deep").mkdir(parents=True)
+    contents = {"weights.bin": b"w" * 70_000, "deep/config.json": b"{}"}
+    for name, content in contents.items():
+        (folder / name).write_bytes(content)
+    write_image(base, b"the base")
+    told = tell("image_of_a_model", str(folder), str(base), str(pushed))
+    assert [one[0] for one in told["asked"]] == ["quay.io/base/model:1", "quay.io/team/fraud:1"]
+    assert list(told["asked"][0][1]["auths"]) == ["quay.io/team/fraud"]
+    assert told["artifact"]["uri"] == "oci://quay.io/team/fraud:1"
+    assert (told["again"], told["without a tool"], told["second"]) == ("StoreError", "ValueError", None)
+    assert sorted(layer_contents(pushed)) == sorted([b"the base", *contents.values()])
+    resolved = httpx.get(
+        f"http://127.0.0.1:{server.http_port}/registry/resolve", params={"uri": "models:/image/1"}, trust_env=False
+    ).json()
+    assert (resolved["uri"], resolved["format"]["name"]) == ("oci://quay.io/team/fraud:1", "onnx")
 
 
 def test_tokens_and_roles(start_server: StartServer, version: str, sqlite_url: str, tmp_path: Path) -> None:
