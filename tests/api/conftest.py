@@ -148,7 +148,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
         served.odd.release.set()
         served.http.stop(5)
         served.grpc.stop(5).wait()
-        assert served.http.wait(10)
+        assert served.http.wait(60)
         served.stores.close()
 
 

@@ -30,13 +30,13 @@ def _channel(doors: Doors) -> grpc.Channel:
 @pytest.mark.parametrize("name", ["", "ml_metadata.MetadataStoreService", "mlmd.v1.Server"])
 def test_health_is_told_for_each_service(served: Served, name: str) -> None:
     with _channel(served.doors) as channel:
-        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=name), timeout=10)
+        answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=name), timeout=60)
     assert answer.status == SERVING
 
 
 def test_health_does_not_know_what_is_not_there(served: Served) -> None:
     with _channel(served.doors) as channel, pytest.raises(grpc.RpcError) as caught:
-        health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="no.such"), timeout=10)
+        health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="no.such"), timeout=60)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
@@ -45,14 +45,14 @@ def test_who_watches_health_hears_of_the_end_while_a_call_finishes(served: Serve
         watch = iter(health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=30))
         assert next(watch).status == SERVING
         running = channel.unary_unary(f"{ODD}Wait", None, None).future(b"", timeout=30)
-        assert served.odd.entered.wait(10)
+        assert served.odd.entered.wait(60)
         ended = served.grpc.stop(20)
         assert next(watch).status == NOT_SERVING
         assert not ended.is_set()
         served.odd.release.set()
         assert mlmd.Artifact.FromString(running.result()).uri == "waited"
         watch.cancel()
-        assert ended.wait(10)
+        assert ended.wait(60)
 
 
 def test_idle_watchers_hold_no_thread_of_the_calls(serve: Callable[..., Served]) -> None:
@@ -62,7 +62,7 @@ def test_idle_watchers_hold_no_thread_of_the_calls(serve: Callable[..., Served])
         watches = [stub.Watch(health_pb2.HealthCheckRequest(), timeout=60) for _ in range(50)]
         for watch in watches:
             next(watch)
-        assert say("grpc", served.doors, f"{ODD}Note", mlmd.Artifact(), timeout=10).code == 0
+        assert say("grpc", served.doors, f"{ODD}Note", mlmd.Artifact(), timeout=60).code == 0
         for watch in watches:
             watch.cancel()
 
@@ -100,7 +100,7 @@ def test_streams_have_places_of_their_own_and_no_more(serve: Callable[..., Serve
             next(_reflect(channel, slowly()))
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "2 streams" in (caught.value.details() or "")
-        assert say("grpc", served.doors, f"{ODD}Note", mlmd.Artifact(), timeout=10).code == 0
+        assert say("grpc", served.doors, f"{ODD}Note", mlmd.Artifact(), timeout=60).code == 0
         end.set()
         for stream in open_streams:
             assert list(stream) == []

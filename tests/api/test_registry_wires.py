@@ -233,7 +233,7 @@ class Watcher(threading.Thread):
 
     def close(self) -> None:
         self._call.cancel()
-        self.join(10)
+        self.join(60)
         self._channel.close()
 
     @property

@@ -129,9 +129,9 @@ def test_a_message_is_heard_before_the_next_is_made_and_leaving_is_told(served: 
     with opened(wire, served.doors, "Watch", mlmd.Artifact()) as (heard, steps):
         next(steps)
         assert [message.uri for message in heard.messages] == ["first"]
-        assert served.odd.entered.wait(10)
+        assert served.odd.entered.wait(60)
         assert not served.odd.release.is_set()
-    assert served.odd.release.wait(10)
+    assert served.odd.release.wait(60)
 
 
 @pytest.mark.parametrize("wire", STREAM_WIRES)

@@ -186,7 +186,7 @@ def held_by_another_process(url: str) -> Iterator[None]:
 
 def test_sqlite_held_by_another_process(sqlite_url: str, open_store: OpenStore) -> None:
     impatient = open_store(sqlite_url, attempts=2, lock_timeout_seconds=0.1)
-    patient = open_store(sqlite_url, lock_timeout_seconds=0.1)
+    patient = open_store(sqlite_url, attempts=1000, lock_timeout_seconds=0.1)
     ground = Ground(Calls(impatient))
     before = contents(sqlite_url)
     with ThreadPoolExecutor(1) as pool:
@@ -210,7 +210,7 @@ def test_sqlite_held_by_another_process(sqlite_url: str, open_store: OpenStore) 
 
 def test_one_call_sent_twice_at_once_under_its_key(database_url: str, open_store: OpenStore) -> None:
     """The second sending comes while the first is carried out, as when the answer to a COMMIT got lost."""
-    first, second = open_store(database_url), open_store(database_url, lock_timeout_seconds=0.2)
+    first, second = open_store(database_url), open_store(database_url, attempts=200, lock_timeout_seconds=0.2)
     ground = Ground(Calls(first))
     before = contents(database_url)
     caller = replace(LOCAL, idempotency_key="twice")

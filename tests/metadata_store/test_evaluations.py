@@ -269,10 +269,8 @@ def test_writers_of_one_evaluation_lose_nothing(call: Calls) -> None:
     assert not stored.custom_properties, "eight curves are none that the UI can draw"
 
 
-def test_text_of_any_script_on_a_database_that_keeps_googles_text(database_url: str) -> None:
-    if database_url.startswith("sqlite"):
-        pytest.skip("SQLite keeps text one way")
-    store = Store.open(database_url, StoreOptions(google_text=True))
+def test_text_of_any_script_on_a_database_that_keeps_googles_text(mariadb_url: str) -> None:
+    store = Store.open(mariadb_url, StoreOptions(google_text=True))
     call = Calls(store)
     (owner,) = artifacts(call, type_name=CLASSIFICATION)
     ham = matrix(("größe", "スパム"), ((3, 1), (1, 3)))

@@ -149,7 +149,7 @@ def test_workers_do_not_outlive_their_parent(tmp_path: Path, sqlite_url: str) ->
         workers = processes_of(server)
         assert server.process is not None
         os.kill(server.process.pid, signal.SIGKILL)
-        server.process.wait(10)
+        server.process.wait(60)
         server.process = None
         wait_for(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() and _alive(pid) for pid in workers))
 

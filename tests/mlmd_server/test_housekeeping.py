@@ -162,7 +162,7 @@ def test_a_fork_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
 
     worker = threading.Thread(target=work)
     worker.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     child = os.fork()
     if child == 0:
         with busy.work():  # which nobody does here
