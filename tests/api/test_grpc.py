@@ -9,6 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from mlmd_api.grpc.health import Health
 from mlmd_api.grpc.server import GrpcServer, GrpcSettings
 from mlmd_api.grpc.streams import StreamPlaces
 from mlmd_api.rest.server import listen
@@ -53,6 +54,29 @@ def test_who_watches_health_hears_of_the_end_while_a_call_finishes(served: Serve
         assert mlmd.Artifact.FromString(running.result()).uri == "waited"
         watch.cancel()
         assert ended.wait(60)
+
+
+class Listening:
+    """A call whose caller stays."""
+
+    def add_callback(self, callback: Callable[[], None]) -> bool:
+        return True
+
+
+def test_who_begins_to_watch_while_the_server_ends_hears_of_it() -> None:
+    health, heard = Health(), []
+
+    def send(answer: Any) -> None:
+        heard.append(None if answer is None else answer.status)
+        if len(heard) == 1:  # the server ends before the watcher has all of this
+            ending.start()
+            while health._status("") == SERVING:
+                time.sleep(0.001)
+
+    ending = threading.Thread(target=health.end)
+    health.Watch(health_pb2.HealthCheckRequest(), Listening(), send)
+    ending.join()
+    assert heard == [SERVING, NOT_SERVING, None]
 
 
 def test_idle_watchers_hold_no_thread_of_the_calls(serve: Callable[..., Served]) -> None:

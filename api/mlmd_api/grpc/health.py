@@ -82,7 +82,8 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
             self._forget(watch)
             return
         watch.tell(self._status)
-        if self._ended:
+        if self._ended:  # meanwhile, and the farewell may come to this watch only when it is closed
+            watch.tell(self._status)
             watch.close()
 
     def _forget(self, watch: "_Watch") -> None:
