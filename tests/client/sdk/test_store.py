@@ -272,13 +272,6 @@ def test_a_token_is_needed_where_the_server_wants_one(
         run.metrics(auc=0.5)
 
 
-def test_a_folder_may_be_a_path(tmp_path: Path) -> None:
-    with Store(tmp_path / "kept") as store, store.run("churn/train") as run:
-        run.metrics(auc=0.9)
-    with Store(str(tmp_path / "kept")) as again:
-        assert again.runs("churn").column("auc") == [0.9]
-
-
 def test_a_server_that_is_away_is_said_with_its_address(open_store: OpenStore) -> None:
     store = open_store("grpc://127.0.0.1:1")
     with pytest.raises(Unreachable, match=r"no server answers at 127\.0\.0\.1:1"):
@@ -370,28 +363,6 @@ def test_a_table_tells_what_it_lacks(local_store: Store) -> None:
     assert gaps.properties["missing"] == {"x": 2, "y": 1}
     assert (gaps.properties["rows"], gaps.properties["columns"]["x"]) == (3, "float64")
     assert "missing" not in whole.properties
-
-
-def test_wrong_types_are_refused_with_the_name_of_the_argument(local_store: Store) -> None:
-    with pytest.raises(Refused, match=r"params: is of type str; give a dictionary"):
-        local_store.run("churn/train", params="lr=1")  # type: ignore[arg-type]
-    with local_store.run("churn/train") as run:
-        with pytest.raises(Refused, match=r"name: None names nothing"):
-            run.use(None)  # type: ignore[arg-type]
-        with pytest.raises(Refused, match=r"name: is of type dict and no text; the name comes first"):
-            run.log_dataset({"x": [1]}, "churn")  # type: ignore[arg-type]
-        kept = run.log_artifact("note", "all went well")
-        file = kept.open()
-        assert file.read() == b"all went well"
-        file.close()
-    with pytest.raises(Refused, match=r"where: is of type dict; write a filter"):
-        local_store.find("runs", {"auc": 1})  # type: ignore[arg-type]
-    with pytest.raises(Refused, match=r"target: 8080 is no text and no path; write grpc://host:port"):
-        Store(8080)  # type: ignore[arg-type]
-    with pytest.raises(Refused, match=r"token: has a character that no header carries"):
-        Store("grpc://127.0.0.1:1", token="se\ncret")
-    with pytest.raises(Refused, match=r"order: '-' names nothing"):
-        local_store.find("runs", order="-")
 
 
 def test_how_one_came_from_the_other(store: Store) -> None:
