@@ -169,6 +169,8 @@ class Checker:
             return apply(node.at, Type.INT64, ops.INVERT, self._demand(node, term, Type.INT64))
         if node.operator == "-" and isinstance(term, Constant) and isinstance(term.value, (int, float)):
             return self._negative(node, term, term.value)
+        if node.operator == "+" and term.type is Type.UINT64:
+            return term
         term = self._demand(node, as_double(term), Type.INT64, Type.DOUBLE)
         return term if node.operator == "+" else apply(node.at, term.type, ops.NEGATE, term)
 
