@@ -1,10 +1,11 @@
 """One serving process from its start to its orderly end."""
 
+import contextlib
 import logging
 import os
+import queue
 import signal
 import sys
-import threading
 import time
 from collections.abc import Callable
 from types import FrameType
@@ -17,13 +18,20 @@ from mlmd_server.wiring import Parts, assemble
 
 _LOG = logging.getLogger("mlmd.server")
 _SLACK_SECONDS = 2.0
+_LOOK_SECONDS = 0.5
 
 
 class Ending:
-    """The wish that the process ends: by SIGTERM, SIGINT or `ask`; a second signal ends it at once."""
+    """The wish that the process ends: by SIGTERM, SIGINT or `ask`; a second signal ends it at once.
+
+    Python runs a signal's handler in the main thread, when this one comes to it: a signal that the system gave to
+    another thread, or that came in the moment before the main thread fell asleep, does not wake it. So it looks now
+    and then. And what a handler does must not want a lock that the main thread may just have, as an Event's `set` does;
+    `put` of a SimpleQueue may be called at any moment.
+    """
 
     def __init__(self) -> None:
-        self._asked = threading.Event()
+        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._signalled = False
 
     def listen(self, interrupt: bool = True) -> None:
@@ -35,15 +43,17 @@ class Ending:
         if self._signalled:
             os._exit(128 + number)
         self._signalled = True
-        self._asked.set()
+        self._asked.put(None)
 
     def ask(self) -> None:
         """Ask for the end."""
-        self._asked.set()
+        self._asked.put(None)
 
     def wait(self) -> None:
         """Wait until somebody asks."""
-        self._asked.wait()
+        while True:
+            with contextlib.suppress(queue.Empty):
+                return self._asked.get(timeout=_LOOK_SECONDS)
 
 
 def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:

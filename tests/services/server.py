@@ -1,5 +1,6 @@
 """Our own server as a process, started the way a user starts it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -80,7 +81,7 @@ class Server:
                 stdout=out,
                 stderr=err,
                 cwd=self.folder,
-                env=os.environ | self.environment,
+                env=os.environ | {"PYTHONFAULTHANDLER": "1"} | self.environment,
                 start_new_session=True,
             )
 
@@ -118,15 +119,19 @@ class Server:
         return "\n".join(parts)
 
     def stop(self, seconds: float = 60) -> int:
-        """Send SIGTERM and return the exit code; by force after `seconds`."""
+        """Send SIGTERM and return the exit code; raises RuntimeError with every thread's stack after `seconds`."""
         if self.process is None:
             return 0
         self.process.terminate()
         try:
             return self.process.wait(seconds)
         except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # Python writes the stacks of its threads, and ends
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(10)
+            said = self.output()[-8000:]
             self.kill()
-            raise
+            raise RuntimeError(f"mlmd-server did not end within {seconds:g} s of SIGTERM:\n{said}") from None
         finally:
             self.process = None
 

@@ -21,8 +21,8 @@ from mlmd_client.store import Store
 from mlmd_client.tables import Table, shown
 from mlmd_client.transport import MissingExtra
 
-_MAKING = ("put", "import", "register")
-"""The commands that may make a store of this process that is not there yet."""
+_MAKING = ("put", "import", "register", "doctor")
+"""The commands that may make a store of this process that is not there yet: they write, or try whether they could."""
 
 
 class Session:

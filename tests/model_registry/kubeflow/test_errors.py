@@ -233,7 +233,7 @@ def test_other_methods(api: Api) -> None:
 
 
 def test_the_root_and_the_probes(api: Api) -> None:
-    assert httpx.get(f"{api.url}/").status_code == 404
+    assert "/api/model_registry" in httpx.get(f"{api.url}/").text
     assert httpx.get(f"{api.url}/api/model_registry/v2/registered_models").status_code == 404
     assert httpx.get(f"{api.url}/readyz/isDirty").json() is False
     assert httpx.get(f"{api.url}/readyz/health").json()["status"] == "pass"

@@ -1,0 +1,36 @@
+"""The wish that a serving process ends, however it comes."""
+
+import subprocess
+import sys
+
+import pytest
+
+WAITING = """
+import os, signal, threading, time
+from mlmd_server.lifecycle import Ending
+
+ending = Ending()
+ending.listen()
+
+def other() -> None:
+    time.sleep(0.5)  # the main thread is asleep by then; if it is not, it hears of the signal at once
+    {how}
+
+threading.Thread(target=other).start()
+ending.wait()
+print("ended")
+"""
+WAYS = {
+    "a signal to the process": "os.kill(os.getpid(), signal.SIGTERM)",
+    "a signal to another thread": "signal.pthread_kill(threading.get_ident(), signal.SIGTERM)",
+    "an interruption": "signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)",
+    "a thread that asks": "ending.ask()",
+}
+
+
+@pytest.mark.parametrize("how", WAYS.values(), ids=WAYS.keys())
+def test_the_wish_is_heard(how: str) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", WAITING.format(how=how)], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert (said.returncode, said.stdout, said.stderr) == (0, "ended\n", "")
