@@ -2,7 +2,6 @@
 
 import io
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -20,6 +19,8 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from tests.artifact_store.uploads import begin, upload_file
 
 FIRST, SECOND = b"the first", b"something"
+COMMITTED = (FailedPrecondition, "is committed and cannot change")
+TOLD_OTHERWISE = (Aborted, "was told otherwise")
 
 
 class Slow(io.BytesIO):
@@ -36,14 +37,6 @@ class Slow(io.BytesIO):
 
 
 @pytest.fixture
-def store(sqlite_url: str) -> Iterator[Store]:
-    """An empty store."""
-    opened = Store.open(sqlite_url)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def requests(store: Store, tmp_path: Path) -> Requests:
     """Its bytes, in a folder."""
     return Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
@@ -53,7 +46,8 @@ def declare(requests: Requests, artifact_id: int, content: bytes) -> None:
     declare_files(requests, v1.DeclareFilesRequest(artifact_id=artifact_id, files=[upload_file("a", content)]), LOCAL)
 
 
-def test_a_committed_file_is_not_replaced_by_one_that_was_told_before(store: Store, requests: Requests) -> None:
+@pytest.mark.parametrize("committed", [True, False])
+def test_a_file_is_not_replaced_by_one_that_was_told_before(store: Store, requests: Requests, committed: bool) -> None:
     artifacts, slow = requests.artifacts, Slow(FIRST)
     artifact_id = artifacts.begin_upload(begin(store, more_files=True)).artifact_id
     declare(requests, artifact_id, FIRST)
@@ -62,23 +56,12 @@ def test_a_committed_file_is_not_replaced_by_one_that_was_told_before(store: Sto
         assert slow.asked.wait(60)
         declare(requests, artifact_id, SECOND)
         artifacts.put_file(artifact_id, "a", io.BytesIO(SECOND))
-        artifacts.commit_upload(artifact_id)
+        if committed:
+            artifacts.commit_upload(artifact_id)
         slow.let_go.set()
-        with pytest.raises(FailedPrecondition, match="is committed and cannot change"):
+        error, said = COMMITTED if committed else TOLD_OTHERWISE
+        with pytest.raises(error, match=said):
             late.result()
+    if not committed:
+        assert artifacts.commit_upload(artifact_id).manifest.file_count == 1
     assert b"".join(artifacts.read(artifact_id, "a")) == SECOND
-
-
-def test_a_file_is_not_replaced_by_one_that_was_told_before(store: Store, requests: Requests) -> None:
-    artifacts, slow = requests.artifacts, Slow(FIRST)
-    artifact_id = artifacts.begin_upload(begin(store, more_files=True)).artifact_id
-    declare(requests, artifact_id, FIRST)
-    with ThreadPoolExecutor(1) as pool:
-        late = pool.submit(artifacts.put_file, artifact_id, "a", cast("BinaryIO", slow))
-        assert slow.asked.wait(60)
-        declare(requests, artifact_id, SECOND)
-        artifacts.put_file(artifact_id, "a", io.BytesIO(SECOND))
-        slow.let_go.set()
-        with pytest.raises(Aborted, match="was told otherwise"):
-            late.result()
-    assert artifacts.commit_upload(artifact_id).manifest.file_count == 1
