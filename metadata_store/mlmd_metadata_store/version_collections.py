@@ -133,8 +133,9 @@ def find_collection(tx: Transaction, type_name: str, name: str, *, locked: bool 
 
 def _near(tx: Transaction, type_name: str, name: str) -> str:
     """Ask whether a collection of the type was meant whose name begins with the same letter."""
-    first = tx.text.encode(f"{type_name}/{name[:1]}")
-    rows: Any = tx.rows(_BEGINNING, {"first": first, "last": first + "\U0010ffff", "rows": MOST_NAMES})
+    encode, first = tx.text.encode, f"{type_name}/{name[:1]}"
+    bounds = {"first": encode(first), "last": encode(f"{first}\U0010ffff"), "rows": MOST_NAMES}
+    rows: Any = tx.rows(_BEGINNING, bounds)
     return did_you_mean(name, [tx.text.decode(row[0]).partition("/")[2] for row in rows])
 
 

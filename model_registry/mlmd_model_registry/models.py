@@ -157,8 +157,9 @@ def find_model(tx: Transaction, name: str) -> Model:
 
 def _near(tx: Transaction, name: str) -> str:
     """Ask whether a model was meant whose name begins with the same letter."""
-    first = tx.text.encode(name[:1])
-    rows = tx.rows(_PAGE, {"after": "", "prefix": first, "before": first + _LAST, "rows": MOST_NAMES})
+    encode, first = tx.text.encode, name[:1]
+    bounds = {"after": "", "prefix": encode(first), "before": encode(first + _LAST), "rows": MOST_NAMES}
+    rows = tx.rows(_PAGE, bounds)
     return did_you_mean(name, [tx.text.decode(stored) for _, stored in rows])
 
 

@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from mlmd_metadata_store.options import StoreOptions
+from mlmd_metadata_store.store import Store
 from mlmd_schemas.errors import Code, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
@@ -34,6 +36,18 @@ def test_names_with_slashes_and_unicode(registry: Registry, name: str) -> None:
     registry("CreateModel", name=name)
     assert registry("GetModel", model=name).model.name == name
     assert registry.version(name).model == name
+
+
+@pytest.mark.parametrize("google_text", [False, True])
+def test_a_misspelt_name_is_asked_about(database_url: str, google_text: bool) -> None:
+    store = Store.open(database_url, StoreOptions(google_text=google_text))
+    registry = Registry(store)
+    for name in ("模型一号", "fraud", "😀 smile"):
+        registry("CreateModel", name=name)
+    for misspelt, meant in (("模型号一", "模型一号"), ("farud", "fraud"), ("😀 simle", "😀 smile")):
+        assert registry.error("GetModel", model=misspelt).message.endswith(f"; did you mean {meant!r}?")
+    assert registry.error("GetModel", model="fx").message.endswith("; ListModels lists them.")
+    store.close()
 
 
 def test_a_taken_name_and_an_unknown_one(registry: Registry) -> None:
