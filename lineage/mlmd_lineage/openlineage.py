@@ -1,7 +1,9 @@
 """A graph as OpenLineage run events (spec 2-0-2), a line of JSON each, by time.
 
 Each execution is a run: an event when it began, and one with its data sets when it ended. The run's id is a UUID made
-from the name of the execution, so the same execution is the same run whoever exports it, and whenever.
+from the name of the execution, so the same execution is the same run whoever exports it, and whenever. Times are those
+that were recorded: where clocks differ or went back, a reader's run may come before its writer's, but no run ends
+before it began. What happened in one millisecond comes in the order of ids.
 """
 
 import json
@@ -37,19 +39,20 @@ def openlineage(graph: Graph) -> str:
             inputs[target].append(source)
         elif edge.kind == v1.LINEAGE_EDGE_KIND_OUTPUT:
             outputs[source].append(target)
-    events: list[tuple[int, int, dict[str, Any]]] = []
+    events: list[tuple[int, int, int, dict[str, Any]]] = []
     for name, node in nodes.items():
         if not is_execution(name):
             continue
         run = _run(graph, name, node)
-        events.append((node.create_ms, 0, _event("START", node.create_ms, run)))
+        began_ms, ended_ms = node.create_ms, max(node.create_ms, node.update_ms)
+        events.append((began_ms, name[1], 0, _event("START", began_ms, run)))
         data = {
             "inputs": [_dataset(graph, one, nodes[one]) for one in inputs[name]],
             "outputs": [_dataset(graph, one, nodes[one]) for one in outputs[name]],
         }
         end = _ENDS.get(node.state, "RUNNING" if node.state == "RUNNING" else "OTHER")
-        events.append((max(node.update_ms, node.create_ms), 1, _event(end, node.update_ms, run | data)))
-    events.sort(key=lambda event: (event[0], event[1], event[2]["run"]["runId"]))
+        events.append((ended_ms, name[1], 1, _event(end, ended_ms, run | data)))
+    events.sort(key=lambda event: event[:3])
     return "".join(json.dumps(event, sort_keys=True, ensure_ascii=False) + "\n" for *_, event in events)
 
 

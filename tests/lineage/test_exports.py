@@ -11,7 +11,9 @@ import pytest
 from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mlmd_lineage.documents import Graph
 from mlmd_lineage.layout import laid_out
+from mlmd_lineage.openlineage import openlineage
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 
@@ -93,12 +95,11 @@ def test_openlineage(training: Calls) -> None:
     options = {"detail": v1.LINEAGE_DETAIL_PROPERTIES}
     lines = exported(training, v1.LINEAGE_FORMAT_OPENLINEAGE, options=options).splitlines()
     events = [json.loads(line) for line in lines]
-    assert [(event["job"]["name"], event["eventType"]) for event in events] == [
-        ("system.ImporterExecution", "START"),
-        ("system.ImporterExecution", "COMPLETE"),
-        ("train", "START"),
-        ("train", "COMPLETE"),
-    ]
+    times = [event["eventTime"] for event in events]
+    assert times == sorted(times)
+    told = [(event["job"]["name"], event["eventType"]) for event in events]
+    for job in ("system.ImporterExecution", "train"):
+        assert [kind for name, kind in told if name == job] == ["START", "COMPLETE"]
     for event in events:
         assert event.keys() >= {"eventTime", "producer", "schemaURL", "run", "job"}
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", event["eventTime"])
@@ -108,8 +109,10 @@ def test_openlineage(training: Calls) -> None:
             *(data["facets"] for data in event.get("inputs", []) + event.get("outputs", [])),
         ]
         assert all(facet.keys() >= {"_producer", "_schemaURL"} for some in facets for facet in some.values())
-    train = events[-1]
-    assert train["run"]["runId"] == events[-2]["run"]["runId"] != events[0]["run"]["runId"]
+    begun, train = (event for event in events if event["job"]["name"] == "train")
+    runs = {event["run"]["runId"] for event in events}
+    assert len(runs) == 2
+    assert train["run"]["runId"] == begun["run"]["runId"]
     assert train["run"]["facets"]["mlmd_execution"]["properties"] == {"lr": str(2**60), "task_name": "train"}
     (data,) = train["inputs"]
     assert data["name"] == f"{training.store.store_uuid}/artifact/1"
@@ -117,6 +120,25 @@ def test_openlineage(training: Calls) -> None:
     (place,) = data["facets"]["symlinks"]["identifiers"]
     assert (place["namespace"], place["name"]) == ("s3://bucket", "churn/1")
     assert [output["name"].rpartition("/")[2] for output in train["outputs"]] == ["2"]
+
+
+def test_openlineage_goes_by_time_and_within_a_millisecond_by_id() -> None:
+    def told(*times: tuple[int, int]) -> list[tuple[str, str, str]]:
+        nodes = [
+            v1.LineageNode(
+                node=execution(place), name=f"s{place}", state="COMPLETE", create_ms=created, update_ms=updated
+            )
+            for place, (created, updated) in enumerate(times, 1)
+        ]
+        lines = openlineage(Graph(("execution_id", 1), nodes, [], "store")).splitlines()
+        return [(said["job"]["name"], said["eventType"], said["eventTime"][-4:-1]) for said in map(json.loads, lines)]
+
+    first, second = (
+        [("s1", "START", "007"), ("s1", "COMPLETE", "007")],
+        [("s2", "START", "007"), ("s2", "COMPLETE", "007")],
+    )
+    assert told((7, 7), (7, 7)) == first + second
+    assert told((9, 5), (7, 7)) == [*second, ("s1", "START", "009"), ("s1", "COMPLETE", "009")]
 
 
 def test_prov(training: Calls) -> None:
