@@ -2,13 +2,13 @@
 
 Most lineage is long and thin: a hop reaches one or two nodes, and asking for each hop by itself is mostly waiting for
 the database. So while few events come back, a recursive statement asks for the next hops ahead, twice as many each
-time; when many come back, each hop is asked for by itself. What a walk finds does not change: it takes from here, node
-by node, exactly the events that it would have asked for.
+time, four times while it is one event a hop; when many come back, each hop is asked for by itself. What a walk finds
+does not change: it takes from here, node by node, exactly the events that it would have asked for.
 """
 
-from collections import defaultdict
 from collections.abc import Callable
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,6 +24,7 @@ FEW_NODES = 16
 """Beyond so many nodes in the frontier, a hop is asked for by itself."""
 
 _COLUMNS = (EVENT.c.id, EVENT.c.artifact_id, EVENT.c.execution_id, EVENT.c.type, EVENT.c.milliseconds_since_epoch)
+_EVENT_ID = itemgetter(0)
 _NEAR = {Kind.ARTIFACT: EVENT.c.artifact_id, Kind.EXECUTION: EVENT.c.execution_id}
 
 Followed = Callable[[Kind], frozenset[int]]
@@ -31,7 +32,7 @@ Followed = Callable[[Kind], frozenset[int]]
 
 
 class Lookahead:
-    """Events by the node that they lead on from; one for each walk."""
+    """Events by the node that they lead on from, ascending; one for each walk."""
 
     def __init__(self, followed: Followed) -> None:
         self._followed = followed
@@ -43,50 +44,71 @@ class Lookahead:
 
         `hops_left` counts this hop; no further hop is looked ahead to.
         """
-        known = self._known[kind]
         if len(frontier) > FEW_NODES:
             return None
+        known = self._known[kind]
         if not frontier <= known.keys():
             self._fetch(tx, kind, frontier, min(self._ahead, hops_left))
-        rows = {row[0]: row for node_id in frontier for row in known[node_id]}
-        return [rows[event_id] for event_id in sorted(rows)]
+        if len(frontier) == 1:
+            (node_id,) = frontier
+            return known[node_id]
+        return sorted([row for node_id in frontier for row in known[node_id]], key=_EVENT_ID)
 
     def _fetch(self, tx: Transaction, kind: Kind, frontier: set[int], hops: int) -> None:
-        """Ask for the events of the frontier and, `hops` - 1 times, of the nodes that they lead to."""
-        statement = _statement(kind, self._followed(Kind.ARTIFACT), self._followed(Kind.EXECUTION))
-        rows = tx.rows(statement, {"ids": sorted(frontier), "last_hop": hops - 1})
-        by_hop: dict[int, dict[int, list[Any]]] = defaultdict(lambda: defaultdict(list))
-        near = kind
-        nodes = frontier
+        """Ask for the events of the frontier and, `hops` - 1 times, of the nodes that they lead to.
+
+        An event leads on from one of its ends only, so it comes more than once only where paths of several lengths
+        lead to it.
+        """
+        alone = len(frontier) == 1
+        statement = _statement(kind, self._followed(Kind.ARTIFACT), self._followed(Kind.EXECUTION), alone)
+        start = {"start": min(frontier)} if alone else {"ids": sorted(frontier)}
+        rows = tx.rows(statement, {**start, "last_hop": hops - 1})
+        ends = ((kind, COLUMN[kind], COLUMN[FAR[kind]]), (FAR[kind], COLUMN[FAR[kind]], COLUMN[kind]))
+        asked: tuple[set[int], set[int]] = (set(frontier), set())
+        found: tuple[set[Any], set[Any]] = (set(), set())
+        last = hops - 1
         for row in rows:
-            here = kind if row[0] % 2 == 0 else FAR[kind]
-            by_hop[row[0]][row[1:][COLUMN[here]]].append(row[1:])
-        for hop in range(hops):
-            found = by_hop[hop]
-            self._known[near].update((node_id, found.get(node_id, [])) for node_id in nodes)
-            far = FAR[near]
-            nodes = {row[COLUMN[far]] for events in found.values() for row in events}
-            near = far
-        self._ahead = min(2 * hops, MOST_AHEAD) if len(rows) <= FEW_EVENTS else 1
+            hop, event = row[0], row[1:]
+            parity = hop & 1
+            found[parity].add(event)
+            if hop < last:
+                asked[not parity].add(event[ends[parity][2]])
+        for (near, column, _), nodes, events in zip(ends, asked, found, strict=True):
+            by_node: dict[int, list[Any]] = {node_id: [] for node_id in nodes}
+            for event in sorted(events, key=_EVENT_ID):
+                by_node[event[column]].append(event)
+            self._known[near].update(by_node)
+        growth = 4 if len(rows) <= hops else 2  # an event a hop: a chain
+        self._ahead = min(growth * hops, MOST_AHEAD) if len(rows) <= FEW_EVENTS else 1
 
 
 @lru_cache(maxsize=16)
-def _statement(kind: Kind, from_artifacts: frozenset[int], from_executions: frozenset[int]) -> sa.Select[Any]:
-    """Return the recursive statement that starts at nodes of `kind`; its columns are the hop and the event's."""
-    types = {Kind.ARTIFACT: sorted(from_artifacts), Kind.EXECUTION: sorted(from_executions)}
-    start = sa.select(sa.literal_column("0").label("hop"), *_COLUMNS).where(
-        _NEAR[kind].in_(sa.bindparam("ids", expanding=True)), EVENT.c.type.in_(types[kind])
-    )
+def _statement(
+    kind: Kind, from_artifacts: frozenset[int], from_executions: frozenset[int], alone: bool
+) -> sa.Select[Any]:
+    """Return the recursive statement that starts at nodes of `kind`; its columns are the hop and the event's.
+
+    One node `alone` is bound and not written into the text, so that SQLite need not compile it anew for each node.
+    """
+    followed = {Kind.ARTIFACT: from_artifacts, Kind.EXECUTION: from_executions}
+    typed = {
+        near: EVENT.c.type.in_([sa.literal_column(str(number)) for number in sorted(numbers)])
+        for near, numbers in followed.items()
+    }
+    near = _NEAR[kind]
+    begin = near == sa.bindparam("start") if alone else near.in_(sa.bindparam("ids", expanding=True))
+    start = sa.select(sa.literal_column("0").label("hop"), *_COLUMNS).where(begin, typed[kind])
     walk = start.cte("walk", recursive=True)
     steps = []
-    for parity, near in ((0, FAR[kind]), (1, kind)):
-        joined = walk.join(EVENT, _NEAR[near] == walk.c[_NEAR[near].name])
+    for parity, there in ((0, FAR[kind]), (1, kind)):
+        joined = walk.join(EVENT, _NEAR[there] == walk.c[_NEAR[there].name])
         step = sa.select((walk.c.hop + sa.literal_column("1")).label("hop"), *_COLUMNS).select_from(joined)
         steps.append(
             step.where(
                 walk.c.hop < sa.bindparam("last_hop", type_=sa.BigInteger),
                 walk.c.hop % sa.literal_column("2") == sa.literal_column(str(parity)),
-                EVENT.c.type.in_(types[near]),
+                typed[there],
             )
         )
     walk = walk.union(*steps)

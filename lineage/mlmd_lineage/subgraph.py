@@ -5,6 +5,7 @@ callers read the nodes that they want. What belongs to the nodes of the walk (pa
 at its end.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,14 +83,19 @@ class Walk:
         far = FAR[kind]
         rows = self._events(tx, kind, frontier, hops_left)
         column = COLUMN[far]
-        reached = {row[column] for row in rows} - self.visited[far]
+        visited = self.visited[far]
+        reached = {row[column] for row in rows} - visited
+        if self.ahead:  # nothing ends this walk and no event is left out, which spares half of a thin hop
+            self.events += rows
+            visited |= reached
+            return reached
         ending = self.endings[far].among(tx, reached)
         fresh = reached - ending
         left_out = set() if self.endings[far].included else set(ending)
         if not self.directed:
-            left_out |= self.visited[far]
+            left_out |= visited
         self.events += [row for row in rows if row[column] not in left_out]
-        self.visited[far] |= fresh
+        visited |= fresh
         self.ended[far] |= ending
         return fresh
 
@@ -174,9 +180,9 @@ def _fill(tx: Transaction, walk: Walk, wanted: frozenset[str], graph: pb.Lineage
     """Add what is wanted of the walk to the graph; parent_contexts are never part of it."""
     artifacts, executions = walk.nodes(Kind.ARTIFACT), walk.nodes(Kind.EXECUTION)
     if "artifacts" in wanted:
-        graph.artifacts.extend(pb.Artifact(id=node_id) for node_id in artifacts)
+        _add_ids(graph.artifacts.add, artifacts)
     if "executions" in wanted:
-        graph.executions.extend(pb.Execution(id=node_id) for node_id in executions)
+        _add_ids(graph.executions.add, executions)
     if "events" in wanted:
         events_of_rows(tx, walk.events, add=graph.events.add)
     _fill_memberships(tx, artifacts, executions, wanted, graph)
@@ -184,6 +190,11 @@ def _fill(tx: Transaction, walk: Walk, wanted: frozenset[str], graph: pb.Lineage
         name = f"{kind.name.lower()}_types"
         if name in wanted:
             all_types(tx, kind, base_types=False, add=getattr(graph, name).add)
+
+
+def _add_ids(add: Callable[[], Any], ids: list[int]) -> None:
+    for node_id in ids:
+        add().id = node_id
 
 
 def _fill_memberships(
