@@ -10,8 +10,9 @@ from functools import partial
 from itertools import islice
 from typing import BinaryIO
 
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.store import Store
-from mlmd_metadata_store.transaction import CHUNK, Transaction, now_ms
+from mlmd_metadata_store.transaction import CHUNK, Transaction
 from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import Aborted, DataLoss, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.collection_methods import parse_artifact
 from mlmd_metadata_store.node_writes import create_nodes
-from mlmd_metadata_store.transaction import CHUNK, Transaction, now_ms
+from mlmd_metadata_store.transaction import CHUNK, Transaction
 from mlmd_metadata_store.version_collections import collection_name
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb

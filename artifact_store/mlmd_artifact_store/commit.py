@@ -5,8 +5,9 @@ is what is committed, because telling the upload anything new in between breaks 
 """
 
 import sqlalchemy as sa
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import adopt_version
 from mlmd_schemas.errors import Aborted, FailedPrecondition, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb

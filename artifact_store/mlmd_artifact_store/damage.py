@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.property_writes import PropertyRows, upsert_properties
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.own import FILE
 from mlmd_schemas.tables.v10 import ARTIFACT, ARTIFACT_PROPERTY, Kind

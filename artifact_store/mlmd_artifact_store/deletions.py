@@ -9,7 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.clock import now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.tables.own import DELETION
 
 from mlmd_artifact_store.blob_store import VALID_SECONDS, BlobStore

@@ -4,9 +4,10 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.store import Store
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.tables.v10 import ARTIFACT

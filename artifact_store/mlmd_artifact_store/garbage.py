@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.tombstones import tombstones_of
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.errors import NotFound
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.tables.own import MANIFEST

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.transaction import Transaction, chunks, now_ms
+from mlmd_metadata_store.clock import now_ms
+from mlmd_metadata_store.transaction import Transaction, chunks
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.tables.own import FILE, MANIFEST, UPLOAD_FILE

@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from mlmd_metadata_store.transaction import now_ms
+from mlmd_metadata_store.clock import now_ms
 from mlmd_schemas.errors import FailedPrecondition
 
 from mlmd_artifact_store.blob_store import BlobStore

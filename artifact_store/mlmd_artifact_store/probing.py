@@ -4,7 +4,7 @@ import io
 import secrets
 from dataclasses import dataclass
 
-from mlmd_metadata_store.transaction import now_ms
+from mlmd_metadata_store.clock import now_ms
 from mlmd_schemas.errors import DataLoss
 
 from mlmd_artifact_store.artifacts import Artifacts

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from mlmd_metadata_store.transaction import now_ms
+from mlmd_metadata_store.clock import now_ms
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 

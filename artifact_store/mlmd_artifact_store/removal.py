@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.tombstones import Gone, What, put_tombstones
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb

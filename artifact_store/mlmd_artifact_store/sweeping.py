@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.clock import now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
 from mlmd_schemas.tables.own import UPLOAD

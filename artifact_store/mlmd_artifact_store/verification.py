@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.clock import now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import DataLoss, NotFound
 from mlmd_schemas.tables.own import MANIFEST

@@ -12,7 +12,8 @@ from mlmd_schemas.tables.v10 import SCHEMA_VERSION
 
 from mlmd_metadata_store.archive_lines import line_of
 from mlmd_metadata_store.archive_tables import ARCHIVED, FORMAT, ArchivedTable
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.clock import now_ms
+from mlmd_metadata_store.transaction import Transaction
 
 ROWS_PER_PAGE = 2_000
 MESSAGE_BYTES = 1 << 20

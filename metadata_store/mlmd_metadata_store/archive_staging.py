@@ -12,7 +12,8 @@ from mlmd_schemas.tables.imports import IMPORT, IMPORT_PART
 from mlmd_schemas.tables.v10 import SCHEMA_VERSION
 
 from mlmd_metadata_store.archive_tables import BY_NAME, FORMAT
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.clock import now_ms
+from mlmd_metadata_store.transaction import Transaction
 
 PART_BYTES = 1 << 20
 """How much one row of mlmd_import_parts holds, far below the packet of any database."""

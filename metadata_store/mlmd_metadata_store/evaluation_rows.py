@@ -11,6 +11,7 @@ from mlmd_metrics.cutoffs import Cutoffs
 from mlmd_schemas.errors import Aborted
 from mlmd_schemas.tables.own import EVALUATION, EVALUATION_PART
 
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.evaluation_parts import (
     MATRIX_ITEM,
@@ -22,7 +23,7 @@ from mlmd_metadata_store.evaluation_parts import (
     read_matrix,
 )
 from mlmd_metadata_store.metric_owners import MetricName, Owner, by_kind
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 _ROWS = (

@@ -8,11 +8,12 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.tables.v10 import EVENT, EVENT_PATH, Kind
 
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.event_reads import EVENT_READ_METHODS
 from mlmd_metadata_store.node_ids import existing_ids
 from mlmd_metadata_store.rpc import mlmd_write
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 
 _COLUMNS = ("artifact_id", "execution_id", "type", "milliseconds_since_epoch")
 _PATH_COLUMNS = ("event_id", "is_index_step", "step_index", "step_key")

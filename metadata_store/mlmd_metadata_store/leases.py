@@ -3,7 +3,8 @@
 import sqlalchemy as sa
 from mlmd_schemas.tables.own import LEASE
 
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.clock import now_ms
+from mlmd_metadata_store.transaction import Transaction
 
 _COLUMNS = ("name", "holder", "until_ms")
 _TAKE = (

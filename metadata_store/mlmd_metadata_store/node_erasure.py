@@ -8,9 +8,10 @@ from mlmd_schemas.errors import AlreadyExists
 from mlmd_schemas.tables.own import EVALUATION, EVALUATION_PART, EXACT_VALUE, SERIES, SERIES_SEGMENT
 from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, EXECUTION, NODE_TABLES, Kind
 
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.property_writes import delete_properties
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 
 PURGED_CONTEXT = "mlmd.purged/"
 """What the name of a purged context begins with, its id after it; MLMD's contexts cannot be without one."""

@@ -10,6 +10,7 @@ from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, Internal, Inv
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
 
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.kept_facts import check_kept
 from mlmd_metadata_store.node_rows import READERS, nodes_read
@@ -22,7 +23,7 @@ from mlmd_metadata_store.property_writes import (
     upsert_properties,
     validate_properties,
 )
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_cache import TypeFacts
 from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
 

@@ -9,9 +9,10 @@ from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.tables.own import PIN
 from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.keyset_tokens import number_of_token, token_after
 from mlmd_metadata_store.tombstones import checked_reason, page_size, tombstones_of
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 
 _COLUMNS = ("artifact_id", "subject", "reason", "create_ms")
 _SELECT = sa.select(*(PIN.c[name] for name in _COLUMNS))

@@ -16,9 +16,10 @@ from mlmd_schemas.errors import (
 )
 from mlmd_schemas.tables.own import RECEIPT
 
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.rpc import Rpc
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 
 KEPT_MS = 7 * 24 * 3600 * 1000
 LONGEST_KEY = 255

@@ -7,10 +7,11 @@ from mlmd_schemas.caller import Caller
 from mlmd_schemas.pb.v1 import runs_pb2 as v1
 from mlmd_schemas.tables.own import RUN
 
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.run_rows import run_by_id
 from mlmd_metadata_store.runs import end_run
 from mlmd_metadata_store.store import Store
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 
 REAPER = Caller(subject="reaper", request_id="reaper")
 _AT_ONCE = 100

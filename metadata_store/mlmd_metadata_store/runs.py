@@ -15,11 +15,12 @@ from mlmd_schemas.pb.v1 import runs_pb2 as v1
 from mlmd_schemas.tables.own import RUN, STORE
 from mlmd_schemas.tables.v10 import CONTEXT, EXECUTION, Kind
 
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.collection_methods import parse_node
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
 from mlmd_metadata_store.run_rows import STATES, RunRow, run_by_id, run_by_token
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_plans import Evolution
 from mlmd_metadata_store.type_reads import find_type_id
 from mlmd_metadata_store.type_writes import put_types

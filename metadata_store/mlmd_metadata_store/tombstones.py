@@ -11,8 +11,9 @@ from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.tables.own import TOMBSTONE
 from mlmd_schemas.tables.v10 import Kind
 
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.keyset_tokens import key_of_token, token_after
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 
 LARGEST_PAGE = 1000
 LONGEST_REASON_BYTES = 65_535

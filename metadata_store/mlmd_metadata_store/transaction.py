@@ -1,6 +1,5 @@
 """One database transaction as a call's body sees it."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -25,11 +24,6 @@ def chunks(items: Sequence[T], size: int = CHUNK) -> Iterator[Sequence[T]]:
     """Yield `items` in pieces of at most `size`."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
-
-
-def now_ms() -> int:
-    """Return the time of this server's clock in milliseconds since the epoch (UTC)."""
-    return time.time_ns() // 1_000_000
 
 
 class Transaction:

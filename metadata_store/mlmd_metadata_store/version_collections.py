@@ -17,11 +17,12 @@ from mlmd_schemas.pb.v1 import collections_pb2 as v1
 from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, STORE, TOMBSTONE, VERSION
 from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, TYPE, Kind
 
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.kept_facts import COLLECTION_TYPE
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_writes import create_nodes
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_plans import Evolution
 from mlmd_metadata_store.type_reads import find_type_id
 from mlmd_metadata_store.type_writes import put_types

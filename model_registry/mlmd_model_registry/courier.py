@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.store import Store
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb.v1 import registry_pb2 as v1

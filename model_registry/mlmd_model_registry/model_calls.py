@@ -1,6 +1,7 @@
 """The calls of `mlmd.v1.ModelRegistry` about models and versions."""
 
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.clock import now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import MapMask, UpdateMask
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb

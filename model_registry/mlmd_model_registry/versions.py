@@ -9,10 +9,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlmd_artifact_store.manifests import find_manifest
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
 from mlmd_metadata_store.version_collections import CollectionRow, count_versions
 from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound

@@ -12,8 +12,9 @@ from typing import Any
 
 import sqlalchemy as sa
 from google.protobuf import json_format
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.keyset_tokens import number_of_token, page_size, token_after
-from mlmd_metadata_store.transaction import Transaction, now_ms
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_schemas.tables.own import STORE

@@ -1,9 +1,9 @@
 """Putting events: the write contract's edge cases 48 to 50, by name, and what they cost."""
 
-import time
 from typing import Any
 
 import pytest
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.event_writes import store_events
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
@@ -90,7 +90,7 @@ def test_the_first_error_in_the_requests_order_is_the_answer(filled: Calls) -> N
 
 
 def test_case_50_times_and_paths(filled: Calls) -> None:
-    before = time.time_ns() // 1_000_000
+    before = now_ms()
     steps = ("examples", 0, "", -1, 2**31 - 1, "examples")
     filled(
         "PutEvents",
@@ -104,7 +104,7 @@ def test_case_50_times_and_paths(filled: Calls) -> None:
     first, negative, timeless, pathless = stored(filled)
     assert first == event(1, 1, INPUT, *steps, milliseconds_since_epoch=0)
     assert negative.milliseconds_since_epoch == -5
-    assert before <= timeless.milliseconds_since_epoch <= time.time_ns() // 1_000_000
+    assert before <= timeless.milliseconds_since_epoch <= now_ms()
     assert not pathless.HasField("path"), "a step that is neither index nor key is no step"
 
 

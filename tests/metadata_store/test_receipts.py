@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from mlmd_metadata_store import receipts
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.store import Store
-from mlmd_metadata_store.transaction import now_ms
 from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
