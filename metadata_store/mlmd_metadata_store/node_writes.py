@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from google.protobuf.unknown_fields import UnknownFieldSet
 from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
@@ -13,6 +12,7 @@ from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.kept_facts import check_kept
+from mlmd_metadata_store.map_entries import has_unknown_fields
 from mlmd_metadata_store.node_rows import READERS, nodes_read
 from mlmd_metadata_store.property_writes import (
     Property,
@@ -26,6 +26,7 @@ from mlmd_metadata_store.property_writes import (
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_cache import TypeFacts
 from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
+from mlmd_metadata_store.values import same_value
 
 _STATE = {Kind.ARTIFACT: "state", Kind.EXECUTION: "last_known_state"}
 _COLUMNS = {
@@ -282,17 +283,9 @@ def _differences(
         before = stored.custom_properties if custom else stored.properties
         removes = removes or any(name not in values for name in before)
         for name, value in values.items():
-            if name not in before or not _same(before[name], value):
+            if name not in before or not same_value(before[name], value):
                 changed.append((node_id, custom, name, value))
     return changed, removes
-
-
-def _same(one: pb.Value, other: pb.Value) -> bool:
-    if one == other:
-        return True
-    if one.HasField("double_value") and other.HasField("double_value"):
-        return one.double_value == other.double_value  # 0.0 and -0.0, which messages tell apart
-    return one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
 
 
 def _differs(kind: Kind, node: Any, stored: Any) -> bool:
@@ -301,7 +294,7 @@ def _differs(kind: Kind, node: Any, stored: Any) -> bool:
         present = node.HasField(name)
         if present != stored.HasField(name) or (present and getattr(node, name) != getattr(stored, name)):
             return True
-    return len(UnknownFieldSet(node)) > 0
+    return has_unknown_fields(node)
 
 
 def _merged_row(tx: Transaction, kind: Kind, node: Any, stored: Any, mask: UpdateMask) -> tuple[Any, ...]:

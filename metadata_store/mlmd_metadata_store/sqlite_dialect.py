@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 
 from mlmd_metadata_store.dialects import Dialect, TooLarge, UndecodableText, UniqueViolation
 from mlmd_metadata_store.options import StoreOptions
-from mlmd_metadata_store.sqlite_driver import KEPT_STATEMENTS, BlockCursor
+from mlmd_metadata_store.sqlite_driver import KEPT_STATEMENTS, BlockCursor, like
 
 
 class SqliteDialect(Dialect):
@@ -73,6 +73,7 @@ class SqliteDialect(Dialect):
 
     def _connected(self, writer: bool, connection: sqlite3.Connection, _record: Any) -> None:
         connection.isolation_level = None  # the driver must not begin transactions of its own
+        connection.create_function("mlmd_like", 2, like, deterministic=True)
         if self.lenient_text:
             connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
         statements = ["PRAGMA synchronous=FULL", "PRAGMA case_sensitive_like=OFF", "PRAGMA cache_size=-16000"]

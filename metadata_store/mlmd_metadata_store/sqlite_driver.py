@@ -1,9 +1,10 @@
-"""How sqlite3 is told to insert many rows."""
+"""How sqlite3 is told to insert many rows, and what it lacks."""
 
 import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import chain
+from string import ascii_lowercase, ascii_uppercase
 from typing import Any
 
 BLOCKS = (64, 32, 16, 8, 4, 2, 1)
@@ -39,3 +40,27 @@ def _repeated(query: str, count: int) -> str:
     if not found or not closed or places.strip("?, "):
         raise ValueError(f"not an INSERT of placeholders: {query}")
     return f"{before} VALUES {', '.join([f'({places})'] * count)}{rest}"
+
+
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
+
+
+def like(text: str | None, pattern: str | None) -> bool | None:
+    """Tell whether text is LIKE a pattern, as SQLite does but to the end of both, whatever NULs they hold."""
+    if text is None or pattern is None:
+        return None
+    text, pattern = text.translate(_LOWER), pattern.translate(_LOWER)
+    place = at = 0
+    resumed, after = -1, 0
+    while place < len(text):
+        if at < len(pattern) and pattern[at] == "%":
+            resumed, after = place, at + 1
+            at += 1
+        elif at < len(pattern) and pattern[at] in ("_", text[place]):
+            place, at = place + 1, at + 1
+        elif resumed >= 0:  # the last % takes one character more
+            resumed += 1
+            place, at = resumed, after
+        else:
+            return False
+    return not pattern[at:].strip("%")

@@ -98,6 +98,36 @@ def stand_in(value: pb.Value) -> str:
     return STAND_IN_PREFIX + str(case)
 
 
+def same_value(one: pb.Value, other: pb.Value) -> bool:
+    """Tell whether an update from one value to the other changes nothing; 0.0 and -0.0 are one, though messages differ.
+
+    A NaN is the same as itself, so that what is put again as it was read is no change.
+    """
+    if one == other:
+        return True
+    if one.HasField("double_value") and other.HasField("double_value"):
+        return one.double_value == other.double_value
+    if one.HasField("struct_value") and other.HasField("struct_value"):
+        one, other = _unsigned_zeros(one), _unsigned_zeros(other)
+    return one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
+
+
+def _unsigned_zeros(value: pb.Value) -> pb.Value:
+    """Return a copy in which every zero of a struct is 0.0."""
+    made = pb.Value()
+    made.CopyFrom(value)
+    waiting = list(made.struct_value.fields.values())
+    while waiting:
+        item = waiting.pop()
+        if item.HasField("number_value") and item.number_value == 0:
+            item.number_value = 0.0
+        elif item.HasField("struct_value"):
+            waiting += item.struct_value.fields.values()
+        elif item.HasField("list_value"):
+            waiting += item.list_value.values
+    return made
+
+
 def read_text(target: pb.Value, text: str) -> None:
     """Set a value from a string column: a struct when it carries the marker, else the string.
 

@@ -9,6 +9,7 @@ from mlmd_schemas.pb import metadata_store_service_pb2 as service
 
 from tests.differential.comparison import Comparison
 from tests.differential.conftest import Pairs
+from tests.differential.node_requests import UNKNOWN_FIELD
 from tests.differential.prelude import prelude
 from tests.differential.source import Call
 
@@ -77,6 +78,59 @@ def zeros() -> list[Call]:
     return calls
 
 
+def zeros_in_structs() -> list[Call]:
+    """Return updates of a struct in which the sign of a zero changes, which is no change, and with it a number."""
+    artifact = pb.Artifact(id=1, type_id=10, type="A", name="a", uri="u", state=pb.Artifact.LIVE)
+    calls = []
+    for zero, one in ((-0.0, 1), (0.0, 1), (-0.0, 1), (0.0, 2), (-0.0, 2)):
+        for values in (artifact.properties["t"], artifact.custom_properties["x"]):
+            values.struct_value.Clear()
+            values.struct_value.update({"k": zero, "l": [zero, {"k": zero}], "m": one, "n": {"k": [zero]}})
+        calls.append(Call("PutArtifacts", service.PutArtifactsRequest(artifacts=[artifact])))
+    return calls
+
+
+def fields_of_later_messages() -> list[Call]:
+    """Return writes with a field that nobody knows in the entries of maps, in their values, and beside them."""
+    value = pb.Value(int_value=1).SerializeToString()
+    entries = [
+        _field(1, b"i") + _field(2, value),
+        _field(1, b"i") + _field(2, value) + UNKNOWN_FIELD,
+        UNKNOWN_FIELD + _field(1, b"i") + _field(2, value),
+        _field(1, b"i") + UNKNOWN_FIELD,
+        _field(1, b"i") + _field(2, value + UNKNOWN_FIELD),
+        _field(1, b"zz") + _field(2, value) + UNKNOWN_FIELD,
+    ]
+    known = pb.Artifact(id=2, type_id=10, type="A", uri="").SerializeToString()
+    fresh = pb.Artifact(type_id=10).SerializeToString()
+    artifacts = [node + _field(number, entry) for node in (known, fresh) for number in (4, 5) for entry in entries]
+    artifacts += [known + b"\x20\x01", known + b"\x28\x01"]  # numbers in the place of maps
+    artifacts = [artifact for artifact in artifacts if _field(5, entries[3]) not in artifact]  # which ends Google's
+    types = [
+        _field(1, b"G") + _field(3, _field(1, b"i") + number + UNKNOWN_FIELD)
+        for number in (b"\x10\x01", b"\x10\x4d", b"\x10\x00", b"")
+    ]
+    struct = _field(1, b"H") + _field(4, _field(8, _field(1, _field(1, b"k") + _field(2, b"\x2a\x00") + UNKNOWN_FIELD)))
+    subgraph = service.PutLineageSubgraphRequest
+    return [
+        *(Call("PutArtifacts", service.PutArtifactsRequest.FromString(_field(1, one))) for one in artifacts),
+        *(Call("PutExecution", service.PutExecutionRequest.FromString(_pair_of(one))) for one in artifacts[:4]),
+        *(Call("PutLineageSubgraph", subgraph.FromString(_field(2, one))) for one in artifacts),
+        *(Call("PutArtifactType", service.PutArtifactTypeRequest.FromString(_field(1, one))) for one in types),
+        Call("PutExecutionType", service.PutExecutionTypeRequest.FromString(_field(1, struct))),
+        Call("GetExecutionType", service.GetExecutionTypeRequest(type_name="H")),
+    ]
+
+
+def _pair_of(artifact: bytes) -> bytes:
+    return _field(1, pb.Execution(type_id=12).SerializeToString()) + _field(2, _field(1, artifact))
+
+
+def _field(number: int, content: bytes) -> bytes:
+    """Return a field with up to 127 bytes in it."""
+    return bytes((number << 3 | 2, len(content))) + content
+
+
 def two_wrong_events() -> list[Call]:
     """Return an execution whose first event is there already and whose second contradicts its pair."""
     put = service.PutExecutionRequest(execution=pb.Execution(id=1))
@@ -102,6 +156,8 @@ SESSIONS = {
     "filters": [call for text in FILTERS for call in lists(text)],
     "walks to nodes that are not there": dangling_walks(),
     "zeros": zeros(),
+    "zeros in structs": zeros_in_structs(),
+    "fields of later messages": fields_of_later_messages(),
     "two wrong events": two_wrong_events(),
     "two wrong fields of a type": two_wrong_fields_of_a_type(),
 }

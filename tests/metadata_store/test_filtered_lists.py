@@ -71,3 +71,21 @@ def test_filters_tell_which_of_some_ids_match(shop: Calls) -> None:
             return matching_ids(tx, kind, filter_query, AMONG)
 
         assert shop.store.database.read(shop.caller, ask) == set(expected) & set(AMONG), filter_query
+
+
+def test_a_pattern_sees_what_is_behind_a_nul(call: Calls) -> None:
+    type_id = call("PutArtifactType", artifact_type=pb.ArtifactType(name="T")).type_id
+    uris = ("a\0b", "a", "ab", "A\0B", "", "\0")
+    ids = call("PutArtifacts", artifacts=[pb.Artifact(type_id=type_id, uri=uri) for uri in uris]).artifact_ids
+    folds = call.store.database.dialect.name == "sqlite"
+
+    def found(text: str) -> list[str]:
+        options = pb.ListOperationOptions(filter_query=text)
+        return [uris[list(ids).index(artifact.id)] for artifact in call("GetArtifacts", options=options).artifacts]
+
+    either = ["a\0b", "A\0B"] if folds else ["a\0b"]
+    assert found(r"uri LIKE 'a\x00b'") == found(r"uri LIKE '_\x00b'") == found(r"uri LIKE 'a\x00%'") == either
+    assert found(r"uri LIKE '%\x00%'") == ["a\0b", "A\0B", "\0"]
+    assert found(r"uri NOT LIKE '%\x00%'") == ["a", "ab", ""]
+    assert found(r"NOT uri LIKE '\x00' AND name LIKE '\x00'") == []
+    assert found(r"uri = 'a\x00b'") == ["a\0b"]

@@ -1,11 +1,12 @@
-"""Rows inserted in blocks are the rows inserted one by one."""
+"""Rows inserted in blocks are the rows inserted one by one, and our LIKE is SQLite's, but for NULs."""
 
+import contextlib
 import sqlite3
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlmd_metadata_store.sqlite_driver import BLOCKS, BlockCursor
+from mlmd_metadata_store.sqlite_driver import BLOCKS, BlockCursor, like
 
 INSERT = "INSERT INTO `t` (`name`, `value`) VALUES (?, ?)"
 ROWS = st.lists(st.tuples(st.text(max_size=2), st.none() | st.integers(-9, 9)), max_size=3 * BLOCKS[0])
@@ -44,3 +45,21 @@ def test_only_an_insert_of_placeholders_is_repeated() -> None:
     for statement in ("DELETE FROM t WHERE id = ?", "INSERT INTO t (a, b) VALUES (?, 1)"):
         with pytest.raises(ValueError, match="not an INSERT"):
             cursor.executemany(statement, [(1,)])
+
+
+TEXTS = st.text("aAbé_%ÉK\u212a", max_size=8)
+
+
+@given(TEXTS, TEXTS)
+def test_our_like_is_that_of_sqlite(text: str, pattern: str) -> None:
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        assert like(text, pattern) is bool(connection.execute("SELECT ? LIKE ?", (text, pattern)).fetchone()[0])
+
+
+@given(TEXTS, TEXTS)
+def test_a_nul_is_like_any_other_character(text: str, pattern: str) -> None:
+    assert like(text.replace("b", "\0"), pattern.replace("b", "\0")) is like(text, pattern)
+
+
+def test_null_is_like_nothing() -> None:
+    assert like(None, "\0") is like("\0", None) is None

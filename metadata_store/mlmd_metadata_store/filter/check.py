@@ -234,9 +234,11 @@ class Checker:
 
     def _like(self, node: syntax.Binary, text: Term, pattern: Term) -> Term:
         terms = (self._demand(node, text, Type.STRING), self._demand(node, pattern, Type.STRING))
-        if isinstance(pattern, Constant) and len(str(pattern.value).encode()) > LONGEST_PATTERN_BYTES:
+        literal = str(pattern.value) if isinstance(pattern, Constant) else ""
+        if len(literal.encode()) > LONGEST_PATTERN_BYTES:
             raise Fault(node.right.at, f"a pattern of LIKE has {LONGEST_PATTERN_BYTES} bytes at most")
-        return apply(node.at, Type.BOOL, ops.LIKES[node.operator], *terms)
+        likes = ops.LIKES_NUL if "\0" in literal else ops.LIKES
+        return apply(node.at, Type.BOOL, likes[node.operator], *terms)
 
     # Comparisons
 

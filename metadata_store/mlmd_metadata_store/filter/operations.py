@@ -98,6 +98,13 @@ def _ends_with(dialect: str, arguments: Sequence[Element]) -> Element:
     return Closed(tail == ending)
 
 
+def _like_nul(dialect: str, arguments: Sequence[Element], *, negated: bool = False) -> Element:
+    text, pattern = arguments
+    if dialect != SQLITE:
+        return Closed(text.not_like(pattern) if negated else text.like(pattern))
+    return Closed(sa.func.mlmd_like(text, pattern) == int(not negated))
+
+
 NOT: Final = Operation("NOT", (3,), lambda _dialect, arguments: Closed(sa.not_(Closed(arguments[0]))))
 AND: Final = Operation("AND", (1, 3), lambda _dialect, arguments: Closed(sa.and_(*arguments)))
 OR: Final = Operation("OR", (1, 3), lambda _dialect, arguments: Closed(sa.or_(*arguments)))
@@ -117,6 +124,11 @@ LIKES: Final = {
     "LIKE": _infix("LIKE", lambda text, pattern: text.like(pattern)),
     "NOT LIKE": _infix("NOT LIKE", lambda text, pattern: text.not_like(pattern)),
 }
+LIKES_NUL: Final = {
+    "LIKE": Operation("LIKE", (3, 5), _like_nul),
+    "NOT LIKE": Operation("NOT LIKE", (3, 5), lambda dialect, arguments: _like_nul(dialect, arguments, negated=True)),
+}
+"""The same with a pattern that holds a NUL, at which SQLite's own LIKE would end it."""
 IN: Final = Operation("IN", (1, 6), lambda _dialect, arguments: Closed(arguments[0].in_(arguments[1:])))
 NOT_IN: Final = Operation("NOT IN", (1, 6), lambda _dialect, arguments: Closed(arguments[0].not_in(arguments[1:])))
 TESTS: Final = {
