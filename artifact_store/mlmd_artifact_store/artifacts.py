@@ -192,9 +192,16 @@ class Artifacts:
         return self.store.database.write(caller, lambda tx: commit(tx, upload, others, made_by), repeatable=True)
 
     def _committed(self, artifact_id: int, caller: Caller, made_by: v1.MadeBy | None) -> v1.CommitUploadResponse:
-        if made_by is not None:
-            self.store.database.write(caller, lambda tx: note_output(tx, artifact_id, made_by), repeatable=True)
-        return self.store.database.read(caller, lambda tx: committed(tx, artifact_id))
+        """Tell of an upload that was committed before; what is noted of it here keeps its bytes, or they are gone."""
+        if made_by is None:
+            return self.store.database.read(caller, lambda tx: committed(tx, artifact_id))
+
+        def body(tx: Transaction) -> v1.CommitUploadResponse:
+            read_manifest(tx, artifact_id, held=True)
+            note_output(tx, artifact_id, made_by)
+            return committed(tx, artifact_id)
+
+        return self.store.database.write(caller, body, repeatable=True)
 
     def _pages(self, artifact_id: int, caller: Caller) -> Iterator[list[PendingFile]]:
         """Yield the files of an upload by path, each page read on its own."""

@@ -43,6 +43,15 @@ _SAME = (
     .order_by(MANIFEST.c.artifact_id.desc())
     .limit(1)
 )
+_RENEW = (
+    sa.update(MANIFEST)
+    .where(MANIFEST.c.artifact_id == sa.bindparam("artifact"), MANIFEST.c.is_external == 0)
+    .values(
+        create_ms=sa.case(
+            (MANIFEST.c.create_ms < sa.bindparam("now"), sa.bindparam("now")), else_=MANIFEST.c.create_ms + 1
+        )
+    )
+)
 _SAME_NAMED = _SAME.where(ARTIFACT.c.name == sa.bindparam("name"))
 _SAME_UNNAMED = _SAME.where(ARTIFACT.c.name.is_(None))
 _SAME_VERSION = _SAME.join(VERSION, VERSION.c.artifact_id == ARTIFACT.c.id).where(
@@ -113,16 +122,20 @@ def _type_name(tx: Transaction, artifact: pb.Artifact) -> str:
 def _same_content(
     tx: Transaction, artifact: pb.Artifact, type_name: str, collection: str, digest: bytes
 ) -> v1.BeginUploadResponse | None:
+    """Find an artifact with this content; it is as young from now on as if it had been sent, and so are its bytes kept.
+
+    One whose bytes are deleted at this moment is none.
+    """
     parameters: dict[str, Any] = {"digest": digest, "type": artifact.type_id}
+    statement = _SAME_UNNAMED
     if collection:
-        rows = tx.rows(_SAME_VERSION, parameters | {"name": tx.text.encode(f"{type_name}/{collection}")})
+        statement, parameters["name"] = _SAME_VERSION, tx.text.encode(f"{type_name}/{collection}")
     elif artifact.HasField("name"):
-        rows = tx.rows(_SAME_NAMED, parameters | {"name": tx.text.encode(artifact.name)})
-    else:
-        rows = tx.rows(_SAME_UNNAMED, parameters)
-    if not rows:
-        return None
-    return v1.BeginUploadResponse(artifact_id=rows[0][0], reused=True, uri=rows[0][1])
+        statement, parameters["name"] = _SAME_NAMED, tx.text.encode(artifact.name)
+    for artifact_id, uri in tx.rows(statement, parameters):
+        if tx.execute(_RENEW, {"artifact": artifact_id, "now": now_ms()}):
+            return v1.BeginUploadResponse(artifact_id=artifact_id, reused=True, uri=uri)
+    return None
 
 
 def pending_of(tx: Transaction, files: Sequence[v1.UploadFile], unchanged_from: int) -> list[PendingFile]:
@@ -135,7 +148,7 @@ def _sources(
     tx: Transaction, artifact_id: int, files: Sequence[v1.UploadFile]
 ) -> Mapping[tuple[bytes, int], tuple[str, str]]:
     """Return key and ETag of an earlier artifact's blobs that have the digests of these files, by digest and size."""
-    manifest = read_manifest(tx, artifact_id)
+    manifest = read_manifest(tx, artifact_id, held=True)  # or what is deleting it would not see who copies from it
     if manifest.is_external:
         raise FailedPrecondition(
             f"unchanged_from_artifact_id: the files of artifact {artifact_id} are not in this store; send them."

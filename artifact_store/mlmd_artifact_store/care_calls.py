@@ -48,7 +48,11 @@ def _collect(requests: Requests, caller: Caller, request: v1.CollectGarbageReque
     if request.dry_run:
         garbage = described(artifacts, chosen.garbage, caller)
     else:
-        garbage = [one for batch in collect(artifacts, chosen.garbage, request.reason, caller) for one in batch]
+        garbage = [
+            one
+            for batch in collect(artifacts, chosen.garbage, request.reason, caller, chosen.keeping.held)
+            for one in batch
+        ]
     return v1.CollectGarbageResponse(garbage=_shown(garbage), more=chosen.more, kept_count=chosen.kept_count)
 
 

@@ -31,8 +31,8 @@ _THERE = sa.select(ARTIFACT.c.id).where(ARTIFACT.c.id == sa.bindparam("artifact"
 class Keeping:
     """What is kept in a store, and why."""
 
-    held: list[int]
-    """Artifacts with bytes in this store, the oldest first."""
+    held: dict[int, int]
+    """Artifacts with bytes in this store, the oldest first, and since when (ms)."""
     reasons: dict[int, list[Reason]] = field(default_factory=dict)
     made_from: dict[int, int] = field(default_factory=dict)
     """Kept for what was made from them: the next artifact on the way to it."""
@@ -56,9 +56,9 @@ class Keeping:
 def look(tx: Transaction, rules: Rules) -> Keeping:
     """Find out what is kept and why."""
     young_ms = now_ms() - rules.younger_than_seconds * 1000
-    keeping = Keeping([])
+    keeping = Keeping({})
     for artifact_id, create_ms in tx.rows(_HELD):
-        keeping.held.append(artifact_id)
+        keeping.held[artifact_id] = create_ms
         if create_ms > young_ms:
             text = f"it was committed less than {rules.younger_than_seconds} seconds ago"
             keeping.reasons[artifact_id] = [Reason(artifact_id, v1.KeptReason.RULE_YOUNG, text)]

@@ -1,10 +1,10 @@
 """Deleting what nothing keeps: metadata first, with a tombstone, then the blobs.
 
 What is deleted is decided on one snapshot, as a dry run decides it, and looked at once more in each transaction that
-deletes: what got an alias, a pin or a user meanwhile stays.
+deletes: what got an alias, a pin or a user meanwhile, or was reused, stays.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -15,14 +15,13 @@ from mlmd_metadata_store.pins import pins_of
 from mlmd_metadata_store.tombstones import checked_reason
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
-from mlmd_schemas.tables.own import UPLOAD_FILE
 from mlmd_schemas.tables.v10 import ARTIFACT, EVENT, EXECUTION
 
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.deletions import Deletion
 from mlmd_artifact_store.garbage import Keeping, look
-from mlmd_artifact_store.keep_rules import UNFINISHED, Rules, artifact_of_key
-from mlmd_artifact_store.removal import Held, carry_out, held_bytes, remove_bytes, uploading
+from mlmd_artifact_store.keep_rules import UNFINISHED, Rules
+from mlmd_artifact_store.removal import Held, carry_out, copied_by, held_bytes, remove_bytes, uploading
 
 BATCH = 200
 """How many artifacts one transaction takes."""
@@ -35,7 +34,6 @@ _RUNNING = (
     .join(EXECUTION, EXECUTION.c.id == EVENT.c.execution_id)
     .where(EVENT.c.artifact_id.in_(_IDS), EXECUTION.c.last_known_state.in_(UNFINISHED))
 )
-_COPIED = sa.select(UPLOAD_FILE.c.source_key).where(UPLOAD_FILE.c.source_key != "").distinct()
 
 
 @dataclass(slots=True)
@@ -65,8 +63,16 @@ def described(artifacts: Artifacts, artifact_ids: list[int], caller: Caller = LO
     return artifacts.store.database.read(caller, lambda tx: held_bytes(tx, artifact_ids))
 
 
-def collect(artifacts: Artifacts, garbage: list[int], reason: str = "", caller: Caller = LOCAL) -> Iterator[list[Held]]:
+def collect(
+    artifacts: Artifacts,
+    garbage: list[int],
+    reason: str = "",
+    caller: Caller = LOCAL,
+    seen: Mapping[int, int] | None = None,
+) -> Iterator[list[Held]]:
     """Delete the bytes of these artifacts and yield, batch by batch, what was deleted.
+
+    `seen` says since when they were held as it was decided; what somebody reused meanwhile stays.
 
     Killed at any point it has deleted nothing by halves: either an artifact is whole, or its manifest is gone and its
     blobs are deleted now or by the next sweep.
@@ -76,22 +82,24 @@ def collect(artifacts: Artifacts, garbage: list[int], reason: str = "", caller: 
         artifacts.ownership.check(fresh=True)
     for start in range(0, len(garbage), BATCH):
         batch = garbage[start : start + BATCH]
-        held, noted = artifacts.store.database.write(caller, _removal(batch, why))
+        held, noted = artifacts.store.database.write(caller, _removal(batch, why, seen or {}))
         carry_out(artifacts, noted, caller)
         yield held
 
 
-def _removal(batch: list[int], reason: str) -> Callable[[Transaction], tuple[list[Held], list[Deletion]]]:
+def _removal(
+    batch: list[int], reason: str, seen: Mapping[int, int]
+) -> Callable[[Transaction], tuple[list[Held], list[Deletion]]]:
     def body(tx: Transaction) -> tuple[list[Held], list[Deletion]]:
         kept = {artifact_id for artifact_id, _, _ in aliases_of(tx, batch, locked=True)}
         tx.rows_in(_NODES, batch)
+        locked = held_bytes(tx, batch, locked=True)  # from here on nobody begins to copy from it, or to reuse it
         kept |= {pin.artifact_id for pin in pins_of(tx, batch)}
         kept |= {row[0] for row in tx.rows_in(_RUNNING, batch)}
         kept |= set(uploading(tx, batch))
-        kept |= {artifact_of_key(row[0]) for row in tx.rows(_COPIED)}
-        held = [
-            one for one in held_bytes(tx, batch, locked=True) if not one.is_external and one.artifact_id not in kept
-        ]
+        kept |= copied_by(tx).keys()
+        kept |= {one.artifact_id for one in locked if one.create_ms != seen.get(one.artifact_id, one.create_ms)}
+        held = [one for one in locked if not one.is_external and one.artifact_id not in kept]
         return held, remove_bytes(tx, held, reason)
 
     return body

@@ -18,7 +18,7 @@ from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.tables.own import TOMBSTONE, UPLOAD, UPLOAD_FILE, VERSION
 from mlmd_schemas.tables.v10 import CONTEXT, EVENT, EXECUTION, Kind
 
-from mlmd_artifact_store.locations import MARK
+from mlmd_artifact_store.locations import artifact_of_key
 
 UNFINISHED = (int(pb.Execution.NEW), int(pb.Execution.RUNNING))
 """States of executions that use what their events name: pods to come, deployments, training."""
@@ -116,13 +116,6 @@ def _copied(tx: Transaction) -> Iterator[Reason]:
         if source and (source, copier) not in seen:
             seen.add((source, copier))
             yield Reason(source, v1.KeptReason.RULE_COPIED, f"the upload of artifact {copier} copies files from it")
-
-
-def artifact_of_key(key: str) -> int:
-    """Return the artifact in the key of a blob, `<tenant>/<type>/<name>/<id>[~mark]/<path>`; 0 when there is none."""
-    segments = key.split("/", 4)
-    digits = segments[3].partition(MARK)[0] if len(segments) == 5 else ""
-    return int(digits) if digits.isdecimal() else 0
 
 
 def _newest(tx: Transaction, count: int) -> Iterator[Reason]:

@@ -65,6 +65,13 @@ def restored_prefix(tenant: str, type_name: str, name: str, artifact_id: int) ->
     return f"{plain[:-1]}{MARK}{secrets.token_hex(4)}/"
 
 
+def artifact_of_key(key: str) -> int:
+    """Return the artifact in the key of a blob, `<tenant>/<type>/<name>/<id>[~mark]/<path>`; 0 when there is none."""
+    segments = key.split("/", 4)
+    digits = segments[3].partition(MARK)[0] if len(segments) == 5 else ""
+    return int(digits) if digits.isdecimal() else 0
+
+
 @dataclass(frozen=True, slots=True)
 class Location:
     """A URI taken apart. `scheme` is `s3` (for `minio://` too) or `file`; `bucket` is empty for files.

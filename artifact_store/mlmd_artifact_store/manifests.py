@@ -19,6 +19,7 @@ MANIFEST_COLUMNS = (
 )  # fmt: skip
 FILE_COLUMNS = ("path", "size_bytes", "sha256", "verified_ms", "etag", "media_type")
 _MANIFEST = sa.select(*(MANIFEST.c[name] for name in MANIFEST_COLUMNS)).where(MANIFEST.c.artifact_id == _ARTIFACT)
+_HELD_MANIFEST = _MANIFEST.with_for_update(read=True)
 _FILES = (
     sa.select(*(FILE.c[name] for name in FILE_COLUMNS))
     .where(
@@ -160,9 +161,9 @@ def digest_of_told(files: Sequence[v1.UploadFile]) -> bytes:
     return whole.digest()
 
 
-def find_manifest(tx: Transaction, artifact_id: int) -> Manifest | None:
-    """Return an artifact's manifest, None when it has none."""
-    for row in tx.rows(_MANIFEST, {"artifact": artifact_id}):
+def find_manifest(tx: Transaction, artifact_id: int, *, held: bool = False) -> Manifest | None:
+    """Return an artifact's manifest, None when it has none; `held`, nobody deletes it until the transaction ends."""
+    for row in tx.rows(_HELD_MANIFEST if held else _MANIFEST, {"artifact": artifact_id}):
         return manifest_of(row)
     return None
 
@@ -172,9 +173,9 @@ def manifest_of(row: Any) -> Manifest:
     return Manifest(row[0], row[1], row[2], bool(row[3]), row[4], row[5], bytes(row[6]), row[7])
 
 
-def read_manifest(tx: Transaction, artifact_id: int) -> Manifest:
-    """Return an artifact's manifest; raises NotFound."""
-    found = find_manifest(tx, artifact_id)
+def read_manifest(tx: Transaction, artifact_id: int, *, held: bool = False) -> Manifest:
+    """Return an artifact's manifest, `held` as `find_manifest` does; raises NotFound."""
+    found = find_manifest(tx, artifact_id, held=held)
     if found is None:
         raise NotFound(
             f"artifact_id: artifact {artifact_id} has no manifest; its upload was not committed, or its bytes are not "

@@ -11,7 +11,7 @@ from mlmd_schemas.tables.v10 import Kind
 
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.deletions import Deletion
-from mlmd_artifact_store.removal import Held, carry_out, held_bytes, remove_bytes, uploading
+from mlmd_artifact_store.removal import Held, carry_out, copied_by, held_bytes, remove_bytes, uploading
 
 SERVICE = "mlmd.v1.Admin"
 
@@ -63,6 +63,12 @@ def _looked_at(
         if request.include_bytes:
             held = held_bytes(tx, chosen.ids, locked=locked)
             parts += [repr(one) for one in held]
+            copied = copied_by(tx)
+            obstacles += [
+                f"The upload of artifact {copier} copies files from artifact {artifact_id}; commit or abort it first."
+                for artifact_id in chosen.ids
+                for copier in sorted(copied.get(artifact_id, ()))
+            ]
     chosen = Chosen(chosen.kind, chosen.rows, (*chosen.obstacles, *obstacles))
     answer = preview(tx, chosen, chosen.digest(*parts))
     answer.file_count = sum(one.file_count for one in held if not one.is_external)

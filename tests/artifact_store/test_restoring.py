@@ -11,8 +11,9 @@ from mlmd_artifact_store.blob_store import Blob
 from mlmd_artifact_store.calls import ARTIFACT_CALLS
 from mlmd_artifact_store.declaring import declare_files
 from mlmd_artifact_store.garbage_collection import collect, plan
-from mlmd_artifact_store.keep_rules import Rules, artifact_of_key
+from mlmd_artifact_store.keep_rules import Rules
 from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.locations import artifact_of_key
 from mlmd_artifact_store.manifests import digest_of, list_files
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.sweeping import sweep
