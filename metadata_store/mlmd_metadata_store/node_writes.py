@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -42,12 +43,8 @@ _COMPARED = {
     Kind.CONTEXT: ("name", "type", "external_id", "system_metadata"),
 }
 _LOCKED = {kind: reader.by_id.with_for_update() for kind, reader in READERS.items()}
-_REWRITE = {
-    kind: sa.update(tables.node)
-    .where(tables.node.c.id == sa.bindparam("node_id"))
-    .values({name: sa.bindparam(f"new_{name}") for name in (*_COLUMNS[kind], *_TIMES)})
-    for kind, tables in NODE_TABLES.items()
-}
+_NEVER_CHANGED = frozenset({"type_id", "create_time_since_epoch"})
+_INDEXED = frozenset({"name", "external_id", "uri"})
 _DELETE = {
     kind: sa.delete(tables.node).where(tables.node.c.id.in_(sa.bindparam("ids", expanding=True)))
     for kind, tables in NODE_TABLES.items()
@@ -109,8 +106,8 @@ def put_nodes(
     updated = [target for target in targets if target is not None]
     if len(set(updated)) < len(updated):
         raise NeedsOrder("The same node is updated twice.")
-    plans = _plan_updates(tx, kind, nodes, targets, rules) if updated else []
-    check_kept(tx, kind, [(plan.stored, plan.row, plan.changed) for plan in plans if plan.rewrites])
+    plans = [plan for plan in _plan_updates(tx, kind, nodes, targets, rules) if plan.rewrites] if updated else []
+    check_kept(tx, kind, [(plan.stored, plan.row, plan.changed) for plan in plans])
     fresh = [node for node, target in zip(nodes, targets, strict=True) if target is None]
     created = iter(create_nodes(tx, kind, fresh) if fresh else ())
     _apply_updates(tx, kind, plans)
@@ -343,21 +340,20 @@ def _meet(given_up: dict[tuple[int, str | None], set[int]], node_id: int, scope:
 
 
 def _apply_updates(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:
-    rewritten = [plan for plan in plans if plan.rewrites]
-    if len(rewritten) > 1:
-        _check_exchanges(tx, kind, rewritten)
-    shrunk = [plan.stored.id for plan in rewritten if plan.removes]
+    if not plans:
+        return
+    if len(plans) > 1:
+        _check_exchanges(tx, kind, plans)
+    shrunk = [plan.stored.id for plan in plans if plan.removes]
     if shrunk:
         delete_properties(tx, kind, shrunk)
     properties = PropertyRows(tx, kind)
-    for plan in rewritten:
+    for plan in plans:
         for property_row in plan.kept if plan.removes else plan.changed:
             properties.add(*property_row)
     upsert_properties(tx, properties, kind)
-    if not rewritten:
-        return
     try:
-        _rewrite_rows(tx, kind, rewritten)
+        _rewrite_rows(tx, kind, plans)
     except UniqueViolation as error:
         raise Internal(
             f"The {kind.name.lower()} cannot be changed: another one has its new name or external_id already."
@@ -367,8 +363,27 @@ def _apply_updates(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None
 def _rewrite_rows(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:
     columns = (*_COLUMNS[kind], *_TIMES)
     if len(plans) == 1:
-        values = {f"new_{name}": value for name, value in zip(columns, plans[0].row, strict=True)}
-        tx.execute(_REWRITE[kind], {"node_id": plans[0].stored.id, **values})
+        values = _new_values(tx, plans[0].stored, dict(zip(columns, plans[0].row, strict=True)))
+        tx.execute(_rewrite(kind, tuple(values)), {"node_id": plans[0].stored.id, **values})
         return
     tx.execute_in(_DELETE[kind], [plan.stored.id for plan in plans])
     tx.insert(NODE_TABLES[kind].node, ("id", *columns), [(plan.stored.id, *plan.row) for plan in plans])
+
+
+def _new_values(tx: Transaction, stored: Any, row: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns that an update has to write: setting an indexed one to what it holds still costs its index."""
+    values = {name: value for name, value in row.items() if name not in _NEVER_CHANGED}
+    for name in _INDEXED & values.keys():
+        text = values[name]
+        if stored.HasField(name) == (text is not None) and (
+            text is None or tx.text.decode(text) == getattr(stored, name)
+        ):
+            del values[name]
+    return values
+
+
+@cache
+def _rewrite(kind: Kind, columns: tuple[str, ...]) -> sa.Update:
+    """Return the UPDATE of these columns of one node, to parameters of their names."""
+    node = NODE_TABLES[kind].node
+    return sa.update(node).where(node.c.id == sa.bindparam("node_id")).values({c: sa.bindparam(c) for c in columns})

@@ -7,13 +7,14 @@ cursor of a connection from SQLAlchemy's pool.
 Lists of integers are written into the text, which spares binding each of them (integers need no escaping; binding is
 half of the cost of reading a hundred nodes). A list called `ids` that has no gaps becomes BETWEEN, for which a database
 looks at its index once and not once for each member; lists of other names stay lists, because a range over the first
-column of an index would keep the database from looking for the second. Everything else is bound.
+column of an index would keep the database from looking for the second. Everything else is bound, and where the driver
+keeps compiled statements by their text (SQLite), so are single ids and ranges: compiling is half of what a node costs.
 """
 
 import re
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import Dialect as SqlDialect
@@ -28,25 +29,24 @@ _RANGED = "ids"
 """The list that may become a range: what `Transaction.rows_in` fills by default."""
 
 _LIST = re.compile(r"((?:NOT )?IN) \(__\[POSTCOMPILE_(\w+)\]\)")
-_NOTHING = {
-    "IN": "IN (SELECT NULL FROM (SELECT 1) AS nobody WHERE 1 = 0)",
-    "NOT IN": "NOT IN (SELECT NULL FROM (SELECT 1) AS nobody WHERE 1 = 0)",
-}
 
 
 class Plan:
     """One compiled statement: the text around its lists, and the order of its parameters."""
 
-    __slots__ = ("_defaults", "_lists", "_names", "_pieces", "_placeholder", "_text")
+    __slots__ = ("_binds", "_defaults", "_lists", "_names", "_pieces", "_placeholder", "_ranged", "_text")
 
     def __init__(self, statement: sa.Executable, dialect: SqlDialect) -> None:
         compiled: Any = cast(sa.ClauseElement, statement).compile(dialect=dialect)  # as all that Core executes are
-        self._placeholder = "?" if dialect.paramstyle == "qmark" else "%s"
+        self._binds = dialect.paramstyle == "qmark"
+        self._placeholder = "?" if self._binds else "%s"
         self._names: tuple[str, ...] = tuple(compiled.positiontup or ())
         self._defaults: dict[str, Any] = compiled.construct_params(_check=False)
         self._text: str = compiled.string
         self._pieces = _LIST.split(self._text)
         self._lists = frozenset(self._pieces[2::3])
+        uses = set(zip(self._pieces[1::3], self._pieces[2::3], strict=True))
+        self._ranged = frozenset({_RANGED} if uses & {("IN", _RANGED)} and ("NOT IN", _RANGED) not in uses else ())
 
     @property
     def length(self) -> int:
@@ -58,28 +58,45 @@ class Plan:
         given = {**self._defaults, **parameters} if parameters else self._defaults
         if not self._lists:
             return self._text, [given[name] for name in self._names]
-        bound = {name for name in self._lists if not _are_integers(given[name])}
+        lists = {name: self._written(name, given[name]) for name in self._lists}
         text = [self._pieces[0]]
         for start in range(1, len(self._pieces), 3):
             operator, name, rest = self._pieces[start : start + 3]
-            text += (self._membership(operator, name, given[name], name in bound), rest)
+            written = lists[name]
+            text += (written.operator or operator, " ", written.members, rest)
         values: list[Any] = []
         for name in self._names:
-            if name not in self._lists:
+            if name in lists:
+                values.extend(lists[name].values)
+            else:
                 values.append(given[name])
-            elif name in bound:
-                values.extend(given[name])
         return "".join(text), values
 
-    def _membership(self, operator: str, name: str, members: Collection[Any], bound: bool) -> str:
-        if not members:
-            return _NOTHING[operator]
-        if bound:
-            return f"{operator} ({', '.join([self._placeholder] * len(members))})"
+    def _written(self, name: str, members: Collection[Any]) -> "_Written":
+        count = len(members)
+        if not count:
+            return _NOBODY
+        if not _are_integers(members) or (count == 1 and self._binds):
+            return _Written("", f"({', '.join([self._placeholder] * count)})", members)
         first, last = min(members), max(members)
-        if operator == "IN" and name == _RANGED and len(members) > 1 and last - first + 1 == len(set(members)):
-            return f"BETWEEN {first} AND {last}"
-        return f"{operator} ({','.join(map(str, members))})"
+        if name in self._ranged and count > 1 and last - first + 1 == len(set(members)):
+            if self._binds:
+                return _Written("BETWEEN", "? AND ?", (first, last))
+            return _Written("BETWEEN", f"{first} AND {last}")
+        return _Written("", f"({','.join(map(str, members))})")
+
+
+class _Written(NamedTuple):
+    """One list as a statement has it."""
+
+    operator: str
+    """What stands for IN, when it is another one."""
+    members: str
+    values: Collection[Any] = ()
+    """What is bound for it."""
+
+
+_NOBODY = _Written("", "(SELECT NULL FROM (SELECT 1) AS nobody WHERE 1 = 0)")
 
 
 def _are_integers(members: Collection[Any]) -> bool:

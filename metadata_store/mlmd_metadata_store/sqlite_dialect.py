@@ -162,8 +162,8 @@ class SqliteDialect(Dialect):
 
     def ids(self, cursor: Any, count: int) -> Sequence[int]:
         """AUTOINCREMENT under the write lock counts without gaps, so the last id tells the first."""
-        last = cursor.execute("SELECT last_insert_rowid()").fetchone()[0] if count > 1 else cursor.lastrowid
-        return range(int(last) - count + 1, int(last) + 1)
+        last = int(cursor.lastrowid)
+        return range(last - count + 1, last + 1)
 
     def insert_ignore(self, table: sa.Table, columns: Sequence[str]) -> str:
         """SQLite: ON CONFLICT DO NOTHING."""
