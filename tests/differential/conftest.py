@@ -109,9 +109,18 @@ def sqlite_pairs() -> Iterator[Pairs]:
 @pytest.fixture(scope="session", params=[False, True], ids=["utf8", "google_text"])
 def maria_pairs(request: pytest.FixtureRequest, mariadb: Address, worker_id: str) -> Iterator[Pairs]:
     """Call it for two empty stores on MariaDB; ours keeps text as utf8mb4, and as Google's does."""
+    yield from _on(mariadb, f"differential_{worker_id}_{int(request.param)}", StoreOptions(google_text=request.param))
+
+
+@pytest.fixture(scope="session")
+def utf8_pairs(mariadb: Address, worker_id: str) -> Iterator[Pairs]:
+    """Call it for two empty stores on MariaDB, where it is all one how text is kept."""
+    yield from _on(mariadb, f"differences_{worker_id}", StoreOptions())
+
+
+def _on(server: Address, prefix: str, options: StoreOptions) -> Iterator[Pairs]:
     if (sentence := reference_client.absence()) is not None:
         missing(sentence)
-    prefix = f"differential_{worker_id}_{int(request.param)}"
-    pairs = MariaPairs(mariadb, prefix, StoreOptions(google_text=request.param))
+    pairs = MariaPairs(server, prefix, options)
     yield pairs.comparison
     pairs.close()

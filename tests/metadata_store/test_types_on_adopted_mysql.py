@@ -8,8 +8,12 @@ from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb import metadata_store_service_pb2 as service
 
 from tests.metadata_store.calls import Calls
+from tests.reference.client import Reference, absence
+from tests.reference.databases import mysql_config
+from tests.services.missing import missing
 from tests.services.sql_server import Address
 
 INT = pb.INT
@@ -39,6 +43,19 @@ def test_types_that_differ_by_case_are_two_and_each_is_found(adopted: Calls) -> 
     assert (found(adopted, "T"), found(adopted, "t")) == ("T", "t")
     assert put(adopted, "T", properties={"a": INT}) is Code.OK
     assert [each.name for each in adopted("GetArtifactTypes").artifact_types] == ["T", "t"]
+
+
+@pytest.mark.reference
+def test_where_we_find_the_exact_spelling_googles_server_finds_the_first(
+    adopted: Calls, mariadb: Address, database_name: str
+) -> None:
+    if (sentence := absence()) is not None:
+        missing(sentence)
+    assert put(adopted, "T") is put(adopted, "t") is Code.OK
+    google = Reference(lambda: mysql_config(mariadb, database_name))
+    theirs = google.put("GetArtifactType", service.GetArtifactTypeRequest(type_name="t")).artifact_type.name
+    google.close()
+    assert (found(adopted, "t"), theirs) == ("t", "T")
 
 
 def test_external_ids_that_differ_by_case_are_one(adopted: Calls) -> None:

@@ -1,0 +1,277 @@
+"""Every difference of docs/compatibility.md that a call can show, on both servers, so that neither changes unseen."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from mlmd_schemas.errors import Code
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb import metadata_store_service_pb2 as service
+
+from tests.differential.comparison import Comparison
+from tests.differential.conftest import Pairs
+from tests.differential.prelude import prelude
+from tests.differential.sides import Side
+from tests.metadata_store.calls import node
+from tests.reference.client import Answer
+
+pytestmark = pytest.mark.reference
+
+Both = tuple[Any, Any]
+"""What ours says or holds, and what Google's does."""
+Order = pb.ListOperationOptions.OrderByField
+
+
+@pytest.fixture
+def on_sqlite(sqlite_pairs: Pairs) -> Iterator[Comparison]:
+    """Two stores on SQLite after the prelude."""
+    with sqlite_pairs() as comparison:
+        comparison.run(prelude())
+        yield comparison
+
+
+@pytest.fixture
+def on_maria(utf8_pairs: Pairs) -> Iterator[Comparison]:
+    """Two stores on MariaDB after the prelude."""
+    with utf8_pairs() as comparison:
+        comparison.run(prelude())
+        yield comparison
+
+
+@pytest.fixture(params=["on_sqlite", "on_maria"])
+def pair(request: pytest.FixtureRequest) -> Comparison:
+    """Two stores after the prelude, on each database."""
+    comparison: Comparison = request.getfixturevalue(request.param)
+    return comparison
+
+
+def ask(pair: Comparison, method: str, **fields: Any) -> tuple[Answer, Answer]:
+    """Ask both the same; the times of what they write are their own."""
+    request = getattr(service, f"{method}Request")(**fields)
+    return pair.ours.call(method, request), pair.google.call(method, request)
+
+
+def codes(pair: Comparison, method: str, **fields: Any) -> Both:
+    ours, theirs = ask(pair, method, **fields)
+    return ours.code, theirs.code
+
+
+def done(pair: Comparison, method: str, **fields: Any) -> tuple[Any, Any]:
+    """Ask both for what both do, and return the responses."""
+    ours, theirs = ask(pair, method, **fields)
+    assert (ours.code, theirs.code) == (Code.OK, Code.OK)
+    return ours.response, theirs.response
+
+
+def kept(pair: Comparison, given: Any) -> Both:
+    """Put an artifact with one custom property and return what both read, a code where they cannot."""
+    made = done(pair, "PutArtifacts", artifacts=[node(pb.Artifact, custom={"v": given}, type_id=10)])
+    return tuple(
+        _read(side, response.artifact_ids[0]) for side, response in zip((pair.ours, pair.google), made, strict=True)
+    )
+
+
+def _read(side: Side, artifact_id: int) -> Any:
+    answer = side.call("GetArtifactsByID", service.GetArtifactsByIDRequest(artifact_ids=[artifact_id]))
+    if answer.code is not Code.OK:
+        return answer.code
+    value = answer.response.artifacts[0].custom_properties["v"]
+    return getattr(value, value.WhichOneof("value"))
+
+
+def test_a_value_without_a_member(pair: Comparison) -> None:
+    artifact = pb.Artifact(type_id=10)
+    artifact.custom_properties["v"].SetInParent()
+    ours, theirs = ask(pair, "PutArtifacts", artifacts=[artifact])
+    assert theirs.crashed
+    assert ours.code is Code.INVALID_ARGUMENT
+    assert "custom_properties['v']" in ours.message
+
+
+def test_doubles(pair: Comparison) -> None:
+    assert kept(pair, 0.1234567891) == (0.1234567891, 0.123457)
+    assert kept(pair, 1e-7) == (1e-7, 0.0)
+    ours, theirs = kept(pair, -0.0)
+    assert (math.copysign(1, ours), math.copysign(1, theirs)) == (1, 1)
+
+
+def test_a_large_double_on_sqlite(on_sqlite: Comparison) -> None:
+    assert kept(on_sqlite, 123456789012.123456) == (123456789012.123456, 123456789012.123)
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
+def test_doubles_that_are_no_number(pair: Comparison, number: float) -> None:
+    artifact = node(pb.Artifact, custom={"v": number}, type_id=10)
+    ours, theirs = ask(pair, "PutArtifacts", artifacts=[artifact])
+    assert (ours.code, theirs.code) == (Code.OK, Code.INTERNAL)
+    assert repr(_read(pair.ours, ours.response.artifact_ids[0])) == repr(number)
+
+
+@pytest.mark.parametrize(
+    ("text", "theirs"),
+    [("mlmd-struct::?", Code.INVALID_ARGUMENT), ("__MLMD_NULL__", Code.INTERNAL)],
+)
+def test_strings_that_poison(pair: Comparison, text: str, theirs: Code) -> None:
+    assert kept(pair, text) == (text, theirs)
+    assert codes(pair, "GetArtifacts") == (Code.OK, theirs)
+
+
+def test_an_any_without_type(pair: Comparison) -> None:
+    artifact = pb.Artifact(type_id=10)
+    artifact.custom_properties["v"].proto_value.value = b"x"
+    done(pair, "PutArtifacts", artifacts=[artifact])
+    ours, theirs = ask(pair, "GetArtifacts")
+    assert theirs.code is Code.INTERNAL
+    assert ours.response.artifacts[-1].custom_properties["v"].proto_value.value == b"x"
+
+
+def test_strings_with_a_nul(pair: Comparison) -> None:
+    assert kept(pair, "a\0b") == ("a\0b", "a")
+
+
+def test_integers_beyond_32_bits_on_mysql(on_maria: Comparison) -> None:
+    artifact = node(pb.Artifact, custom={"v": 1 << 31}, type_id=10)
+    ours, theirs = ask(on_maria, "PutArtifacts", artifacts=[artifact])
+    assert theirs.code is Code.INTERNAL
+    assert _read(on_maria.ours, ours.response.artifact_ids[0]) == 1 << 31
+
+
+def test_a_declared_and_a_custom_property_of_one_name(pair: Comparison) -> None:
+    artifact = node(pb.Artifact, {"i": 1}, {"i": "one"}, type_id=10)
+    (ours, theirs) = done(pair, "PutArtifacts", artifacts=[artifact])
+    artifact.id = ours.artifact_ids[0]
+    assert ours == theirs
+    artifact.properties["i"].int_value = 2
+    done(pair, "PutArtifacts", artifacts=[artifact])
+    ours, theirs = done(pair, "GetArtifactsByID", artifact_ids=[artifact.id])
+    assert ours.artifacts[0].custom_properties["i"].string_value == "one"
+    assert theirs.artifacts[0].custom_properties["i"].int_value == 2
+
+
+def test_an_event_that_cannot_be_inserted(on_maria: Comparison) -> None:
+    put = service.PutExecutionRequest(execution=pb.Execution(type_id=12))
+    put.artifact_event_pairs.add(event=pb.Event(artifact_id=3_000_000_000, type=pb.Event.INPUT))
+    assert codes(on_maria, "PutExecution", execution=put.execution, artifact_event_pairs=put.artifact_event_pairs) == (
+        Code.OK,
+        Code.OK,
+    )
+    ours, theirs = done(on_maria, "GetEventsByArtifactIDs", artifact_ids=[3_000_000_000])
+    assert (len(ours.events), len(theirs.events)) == (1, 0)
+
+
+def test_an_empty_pair_and_a_context(pair: Comparison) -> None:
+    context = pb.Context(type_id=14, name="empty")
+    pairs = [service.PutExecutionRequest.ArtifactAndEvent()]
+    execution = pb.Execution(type_id=12)
+    ours, theirs = done(pair, "PutExecution", execution=execution, contexts=[context], artifact_event_pairs=pairs)
+    assert list(ours.artifact_ids) == list(theirs.artifact_ids) == [-1]
+    assert codes(pair, "GetArtifactsByContext", context_id=ours.context_ids[0]) == (Code.OK, Code.INTERNAL)
+
+
+def test_pages_of_more_than_100(pair: Comparison) -> None:
+    done(pair, "PutArtifacts", artifacts=[pb.Artifact(type_id=10)] * 150)
+    ours, theirs = done(pair, "GetArtifacts", options=pb.ListOperationOptions(max_result_size=150))
+    assert (len(ours.artifacts), bool(ours.next_page_token)) == (100, True)
+    assert (len(theirs.artifacts), bool(theirs.next_page_token)) == (101, False)
+
+
+def walked(side: Side, field: pb.ListOperationOptions.OrderByField.Field, pages: int) -> list[int]:
+    """Return the ids on up to so many pages of two artifacts each."""
+    found: list[int] = []
+    options = pb.ListOperationOptions(max_result_size=2, order_by_field=Order(field=field))
+    for _ in range(pages):
+        answer = side.call("GetArtifacts", service.GetArtifactsRequest(options=options)).response
+        found += [artifact.id for artifact in answer.artifacts]
+        options.next_page_token = answer.next_page_token
+        if not answer.next_page_token:
+            break
+    return found
+
+
+def test_pages_by_time(pair: Comparison) -> None:
+    done(pair, "PutArtifacts", artifacts=[pb.Artifact(type_id=10)] * 2)
+    for side in (pair.ours, pair.google):
+        side.database.rows("UPDATE Artifact SET create_time_since_epoch = 100 - id, last_update_time_since_epoch = 7")
+    assert walked(pair.ours, Order.CREATE_TIME, 9) == [6, 5, 4, 3, 2, 1]
+    assert walked(pair.google, Order.CREATE_TIME, 9) == [6, 5]
+    assert walked(pair.ours, Order.LAST_UPDATE_TIME, 9) == [1, 2, 3, 4, 5, 6]
+    assert walked(pair.google, Order.LAST_UPDATE_TIME, 9) == [*[1, 2, 3, 4] * 4, 1, 2]
+
+
+def test_property_names_in_filters(pair: Comparison) -> None:
+    filter_query = 'custom_properties.`zz" OR "1"="1`.int_value = 1'
+    ours, theirs = done(pair, "GetArtifacts", options=pb.ListOperationOptions(filter_query=filter_query))
+    assert (len(ours.artifacts), len(theirs.artifacts)) == (0, 1)
+
+
+def test_a_type_named_twice_without_its_external_id(pair: Comparison) -> None:
+    types = [pb.ArtifactType(name="twice", external_id="t"), pb.ArtifactType(name="twice")]
+    types[1].properties["i"] = pb.INT
+    ours, theirs = done(pair, "PutTypes", artifact_types=types, can_add_fields=True)
+    assert ours == theirs
+    ours, theirs = done(pair, "GetArtifactTypesByID", type_ids=ours.artifact_type_ids[:1])
+    assert (ours.artifact_types[0].external_id, theirs.artifact_types[0].external_id) == ("t", "")
+
+
+@pytest.mark.parametrize(("name", "version"), [("é", "v"), ("x", "é")])
+def test_a_versioned_type_that_is_not_ascii(on_maria: Comparison, name: str, version: str) -> None:
+    types = [pb.ArtifactType(name=name, version=version), pb.ArtifactType(name="o", version="v")]
+    first, again = [done(on_maria, "PutTypes", artifact_types=types) for _ in range(2)]
+    same = [
+        list(before.artifact_type_ids) == list(after.artifact_type_ids)
+        for before, after in zip(first, again, strict=True)
+    ]
+    assert same == [True, False]
+
+
+def test_external_ids_on_every_type_message(pair: Comparison) -> None:
+    for kind, message in (("Artifact", pb.ArtifactType), ("Execution", pb.ExecutionType), ("Context", pb.ContextType)):
+        field = f"{kind.lower()}_type"
+        done(pair, f"Put{kind}Type", **{field: message(name="ext", external_id=f"t{kind}")})
+        listed = [getattr(response, f"{field}s")[-1].external_id for response in done(pair, f"Get{kind}Types")]
+        assert listed == [f"t{kind}", ""]
+        named = [getattr(response, field).external_id for response in done(pair, f"Get{kind}Type", type_name="ext")]
+        assert named == [f"t{kind}", "" if pair.mysql else f"t{kind}"]
+
+
+def test_calls_that_google_leaves_unimplemented(pair: Comparison) -> None:
+    listed = pb.ListOperationOptions(max_result_size=20, filter_query="id = 1")
+    options = pb.LineageGraphQueryOptions(artifacts_options=listed)
+    assert codes(pair, "GetLineageGraph", options=options) == (Code.OK, Code.UNIMPLEMENTED)
+
+
+@pytest.mark.parametrize("type_name", ["mlmd.Collection", "kf.RegisteredModel", "kf.ModelVersion"])
+def test_other_names_for_contexts_that_aliases_go_by(pair: Comparison, type_name: str) -> None:
+    made, _ = done(pair, "PutContextType", context_type=pb.ContextType(name=type_name))
+    context = pb.Context(type_id=made.type_id, name="one")
+    ids, _ = done(pair, "PutContexts", contexts=[context])
+    context.id, context.name = ids.context_ids[0], "two"
+    assert codes(pair, "PutContexts", contexts=[context]) == (Code.FAILED_PRECONDITION, Code.OK)
+
+
+@pytest.mark.parametrize("given", [math.nan, {"k": math.nan}])
+def test_a_nan_that_is_put_again(pair: Comparison, given: Any) -> None:
+    artifact = node(pb.Artifact, custom={"v": given}, id=2, type_id=10, type="A", uri="")
+    moved = []
+    for side in (pair.ours, pair.google):
+        times = []
+        for _ in range(2):
+            answer = side.call("PutArtifacts", service.PutArtifactsRequest(artifacts=[artifact]))
+            read = side.call("GetArtifactsByID", service.GetArtifactsByIDRequest(artifact_ids=[2])).response
+            times.append(read.artifacts[0].last_update_time_since_epoch)
+            side.database.rows("UPDATE Artifact SET last_update_time_since_epoch = 7 WHERE id = 2")
+        moved.append((answer.code, times[1] != 7))
+    theirs = (Code.INTERNAL, False) if isinstance(given, float) else (Code.OK, True)
+    assert moved == [(Code.OK, False), theirs]
+
+
+def test_an_update_is_later_than_what_it_changes(pair: Comparison) -> None:
+    later = 9_000_000_000_000
+    moved = []
+    for side in (pair.ours, pair.google):
+        side.database.rows(f"UPDATE Artifact SET last_update_time_since_epoch = {later} WHERE id = 2")
+        side.call("PutArtifacts", service.PutArtifactsRequest(artifacts=[pb.Artifact(id=2, uri="other")]))
+        read = side.call("GetArtifactsByID", service.GetArtifactsByIDRequest(artifact_ids=[2])).response
+        moved.append(read.artifacts[0].last_update_time_since_epoch > later)
+    assert moved == [True, False]
