@@ -4,6 +4,7 @@ C++ keeps the entry and forgets the field. Python's core moves the whole entry a
 around it, so that a property of a client with later messages would silently be missing.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -22,21 +23,27 @@ _OPAQUE = frozenset(("ml_metadata.Value", "google.protobuf.Any"))
 class _Shape:
     maps: dict[int, str]
     """Number and name of each map."""
-    children: tuple[tuple[str, bool], ...]
-    """Fields of messages in which there may be maps, and whether they are repeated."""
+    children: tuple[tuple[str, Descriptor, bool], ...]
+    """Fields of messages in which there may be maps, what these are, and whether they are repeated."""
 
 
 def restore_entries(message: Any) -> None:
     """Put every such entry of a request into its map; it may be done again without harm."""
-    shape = _shape(message.DESCRIPTOR)
-    if shape.maps:
-        _restore(message, shape.maps)
-    for name, repeated in shape.children:
-        if repeated:
-            for child in getattr(message, name):
-                restore_entries(child)
-        elif message.HasField(name):
-            restore_entries(getattr(message, name))
+    _restore_each((message,), message.DESCRIPTOR)
+
+
+def _restore_each(messages: Iterable[Any], descriptor: Descriptor) -> None:
+    """Do so in messages of one kind; requests have many, so little is called for each."""
+    shape = _shape(descriptor)
+    for message in messages if shape.maps else ():
+        if len(UnknownFieldSet(message)):
+            _restore(message, shape.maps)
+    for name, inner, repeated in shape.children:
+        for message in messages:
+            if repeated:
+                _restore_each(getattr(message, name), inner)
+            elif message.HasField(name):
+                _restore_each((getattr(message, name),), inner)
 
 
 def has_unknown_fields(message: Message) -> bool:
@@ -76,7 +83,7 @@ def _restore(message: Any, maps: dict[int, str]) -> None:
 def _shape(descriptor: Descriptor) -> _Shape:
     maps = {field.number: field.name for field in descriptor.fields if _is_map(field)}
     children = tuple(
-        (field.name, _is_repeated(field))
+        (field.name, field.message_type, _is_repeated(field))
         for field in descriptor.fields
         if field.message_type is not None and not _is_map(field) and _holds_maps(field.message_type)
     )
