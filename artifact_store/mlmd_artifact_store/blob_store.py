@@ -54,7 +54,10 @@ class Presigner(Protocol):
     """What a store can do whose bytes need not pass through the server."""
 
     def put(self, key: str, md5: bytes, expires_seconds: int) -> SignedRequest:
-        """Return the request that stores a whole blob; the store refuses bytes with another MD5."""
+        """Return the request that stores a whole blob; the store refuses bytes with another MD5.
+
+        Where there is a blob already it does nothing, if the store can promise that.
+        """
 
     def put_part(self, key: str, upload: str, number: int, md5: bytes, expires_seconds: int) -> SignedRequest:
         """Return the request that stores a part."""

@@ -14,7 +14,7 @@ from mlmd_artifact_store.commit import under_way
 from mlmd_artifact_store.declarations import check_files
 from mlmd_artifact_store.requests import Requests, pieces_of
 from mlmd_artifact_store.restoring import as_recorded, find_restore
-from mlmd_artifact_store.upload_rows import PendingFile, Upload, put_files, seal_upload, some_files
+from mlmd_artifact_store.upload_rows import PendingFile, Upload, in_one_part, put_files, seal_upload, some_files
 
 MOST_AT_ONCE = 1000
 _MD5_BYTES = 16
@@ -26,7 +26,8 @@ def declare_files(requests: Requests, request: v1.DeclareFilesRequest, caller: C
     Raises InvalidArgument for what cannot be, NotFound and FailedPrecondition when the upload is not under way.
     """
     _check_number("files", len(request.files))
-    check_files(request.files, later=True, folder=requests.artifacts.blobs.presigner is None)
+    signs = requests.artifacts.blobs.presigner is not None
+    check_files(request.files, later=True, folder=not signs)
     requests.artifacts.ownership.check()
 
     def body(tx: Transaction) -> tuple[Upload, list[PendingFile], list[PendingFile]]:
@@ -35,7 +36,7 @@ def declare_files(requests: Requests, request: v1.DeclareFilesRequest, caller: C
         told = pending_of(tx, request.files, request.unchanged_from_artifact_id)
         if find_restore(tx, request.artifact_id) is not None:
             told = as_recorded(tx, request.artifact_id, told)
-        files = [_continued(file, known) for file in told]
+        files = [_continued(_in_one_part(file, known) if signs else file, known) for file in told]
         changed = [file for file in files if known.get(file.path) != file]
         if changed:
             put_files(tx, request.artifact_id, changed)
@@ -52,6 +53,20 @@ def declare_files(requests: Requests, request: v1.DeclareFilesRequest, caller: C
     pieces = list(pieces_of(file for file in files if not file.source_key))
     wanted = requests.missing(upload, pieces, caller) if request.only_missing else pieces
     return v1.DeclareFilesResponse(urls=requests.upload_urls(upload, wanted, caller))
+
+
+def _in_one_part(file: PendingFile, known: Mapping[str, PendingFile]) -> PendingFile:
+    """Return a file that is told in the place of another as one in a single part, if it was to be sent whole.
+
+    A request that was signed for the other may still come, and nobody can take it back; it replaces nothing, so it
+    has no effect once the part has become the blob. A request for a part ends with the undertaking that it is of.
+    """
+    before = known.get(file.path)
+    if before is None or file.in_parts or file.source_key:
+        return file
+    if not before.in_parts and not before.source_key and before.md5s == file.md5s:
+        return file
+    return in_one_part(file)
 
 
 def _continued(file: PendingFile, known: Mapping[str, PendingFile]) -> PendingFile:

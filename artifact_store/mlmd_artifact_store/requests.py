@@ -9,7 +9,7 @@ from urllib.parse import quote
 from mlmd_metadata_store.keyset_tokens import key_of_token, token_after
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
-from mlmd_schemas.errors import InvalidArgument, NotFound
+from mlmd_schemas.errors import Aborted, InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_artifact_store.artifacts import Artifacts
@@ -17,7 +17,7 @@ from mlmd_artifact_store.blob_store import VALID_SECONDS, Part, SignedRequest, c
 from mlmd_artifact_store.commit import under_way
 from mlmd_artifact_store.manifests import Manifest, page_size
 from mlmd_artifact_store.proof import Arrivals
-from mlmd_artifact_store.upload_rows import PendingFile, Upload, pending_page
+from mlmd_artifact_store.upload_rows import PendingFile, Upload, in_one_part, pending_file, pending_page, put_files
 
 DEFAULT_GRACE_SECONDS = 7 * 86400.0
 _AT_ONCE = 16
@@ -84,6 +84,8 @@ class Requests:
                 blob = blobs.stat(key)
                 if (blob.size_bytes, blob.etag) == (file.size_bytes, file.etag):
                     return []
+                if not file.in_parts and blobs.presigner is not None:  # a request for the whole would replace nothing
+                    return [(self._in_one_part(upload, file, caller), 1, md5) for _, _, md5 in pieces]
             except NotFound:
                 pass
         if not file.parts_name:
@@ -94,6 +96,19 @@ class Requests:
             self.artifacts.forget_parts(upload, file, caller)
             return [(replace(file, parts_name=""), number, md5) for _, number, md5 in pieces]
         return [piece for piece in pieces if Part(piece[1], piece[2].hex(), file.span(piece[1])[1]) not in there]
+
+    def _in_one_part(self, upload: Upload, file: PendingFile, caller: Caller) -> PendingFile:
+        """Return a file as one that is sent in a single part from now on; raises Aborted when it is told otherwise."""
+        parted = in_one_part(file)
+
+        def body(tx: Transaction) -> None:
+            under_way(tx, upload.artifact_id, locked=True)
+            if pending_file(tx, upload.artifact_id, file.path) not in (file, parted):
+                raise Aborted(f"The file {file.path[:80]!r} was told otherwise at this moment; ask again.")
+            put_files(tx, upload.artifact_id, [parted])
+
+        self.artifacts.store.database.write(caller, body, repeatable=True)
+        return parted
 
     def upload_urls(self, upload: Upload, pieces: Iterable[Piece], caller: Caller) -> Iterator[v1.UploadUrl]:
         """Yield the requests that send these pieces."""

@@ -47,7 +47,8 @@ class S3Store:
         self._requests = S3Requests(self.settings, provider, self._http, self._where, clock)
         self._minio = _client(self.settings, provider, self._http)
         self._parts = S3Parts(self._requests)
-        self.presigner = S3Presigner(self._requests, self.settings.public_endpoint, self._key)
+        self._keeps_first: bool | None = None
+        self.presigner = S3Presigner(self._requests, self.settings.public_endpoint, self._key, self._conditions)
 
     @property
     def _bucket(self) -> str:
@@ -55,6 +56,12 @@ class S3Store:
 
     def _key(self, key: str) -> str:
         return check_key(f"{self.prefix}{check_key(key)}")
+
+    def _conditions(self) -> dict[str, str]:
+        """Return the header by which a PUT replaces nothing, where the store knows it; it is asked once."""
+        if self._keeps_first is None:
+            self._keeps_first = s3_marks.keeps_first(self._requests, f"{self.prefix}{RESERVED}/conditions")
+        return s3_marks.ABSENT if self._keeps_first else {}
 
     def uri(self, key: str = "") -> str:
         """Return `s3://bucket/key`, the key as it is."""

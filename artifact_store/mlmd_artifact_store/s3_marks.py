@@ -11,7 +11,20 @@ from mlmd_schemas.errors import Aborted, NotFound, Unimplemented
 
 from mlmd_artifact_store.s3_requests import S3Requests
 
-_ABSENT = {"If-None-Match": "*"}
+ABSENT = {"If-None-Match": "*"}
+"""The condition that a PUT replaces nothing."""
+
+
+def keeps_first(requests: S3Requests, key: str) -> bool:
+    """Find out whether the store refuses a PUT on the condition that there is none, where there is one."""
+    for _ in range(2):
+        try:
+            requests.send(key, requests.signed("PUT", key, headers=ABSENT))
+        except Aborted:
+            return True
+        except Unimplemented:
+            return False
+    return False
 
 
 def read_mark(read: Callable[[], bytes]) -> bytes:
@@ -28,7 +41,7 @@ def make_mark(requests: S3Requests, key: str, read: Callable[[], bytes], content
         requests.send(key, requests.signed("PUT", key), content)
     else:
         try:
-            requests.send(key, requests.signed("PUT", key, headers=_ABSENT), content)
+            requests.send(key, requests.signed("PUT", key, headers=ABSENT), content)
         except Aborted:  # there is one
             pass
         except Unimplemented:  # the store has no conditions

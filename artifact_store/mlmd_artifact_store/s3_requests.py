@@ -92,8 +92,15 @@ class S3Requests:
 class S3Presigner:
     """Requests on a bucket for others to send, at the address where they see it."""
 
-    def __init__(self, requests: S3Requests, endpoint: str, qualified: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        requests: S3Requests,
+        endpoint: str,
+        qualified: Callable[[str], str],
+        conditions: Callable[[], Mapping[str, str]],
+    ) -> None:
         self._requests = requests
+        self._conditions = conditions
         self._endpoint = endpoint
         self._qualified = qualified
 
@@ -103,8 +110,8 @@ class S3Presigner:
         return self._requests.signed(method, self._qualified(key), query, headers, expires_seconds, self._endpoint)
 
     def put(self, key: str, md5: bytes, expires_seconds: int) -> SignedRequest:
-        """Sign a PUT of the whole blob with its Content-MD5."""
-        return self._signed("PUT", key, {}, content_md5(md5), expires_seconds)
+        """Sign a PUT of the whole blob with its Content-MD5, that replaces nothing where the store can."""
+        return self._signed("PUT", key, {}, {**content_md5(md5), **self._conditions()}, expires_seconds)
 
     def put_part(self, key: str, upload: str, number: int, md5: bytes, expires_seconds: int) -> SignedRequest:
         """Sign a PUT of one part with its Content-MD5."""

@@ -1,7 +1,7 @@
 """Uploads under way, in the database."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any
 
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from mlmd_metadata_store.transaction import CHUNK, Transaction, chunks
 from mlmd_schemas.tables.own import UPLOAD, UPLOAD_FILE
 
-from mlmd_artifact_store.blob_store import Part, etag_of_md5s, part_count
+from mlmd_artifact_store.blob_store import LARGEST_PART_BYTES, Part, etag_of_md5s, part_count
 
 
 class UploadState(IntEnum):
@@ -129,6 +129,12 @@ class PendingFile:
         """Return offset and size of a part."""
         offset = (number - 1) * self.part_size_bytes
         return offset, min(self.part_size_bytes or self.size_bytes, self.size_bytes - offset)
+
+
+def in_one_part(file: PendingFile) -> PendingFile:
+    """Return a file that was to be sent whole as one in a single part; its ETag in the store is another."""
+    parted = replace(file, part_size_bytes=LARGEST_PART_BYTES)
+    return replace(parted, source_etag=parted.expected_etag)
 
 
 def find_upload(tx: Transaction, artifact_id: int, *, locked: bool = False) -> Upload | None:

@@ -26,7 +26,7 @@ MOST_SKEW_SECONDS = 300
 _BUSY = frozenset(
     (
         *("SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "InternalError", "RequestTimeout"),
-        *("ServerBusy", "OperationAborted", "TooManyRequests", "IncompleteBody"),
+        *("ServerBusy", "OperationAborted", "TooManyRequests", "IncompleteBody", "ConditionalRequestConflict"),
     )
 )
 _BUSY_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504))

@@ -128,7 +128,7 @@ class Sending:
             self._count(file.path, file.size_bytes - sum(url.size_bytes for url in wanted))
             if not wanted:
                 self._finished(file.path)
-            elif said.part_size_bytes:
+            elif wanted[0].part_number:  # one that replaces another is sent as a part, however small
                 self._large[file.path] = _Large(None, len(wanted))
             for url in wanted:
                 self._submit(crew, file, url, said.md5s[max(1, url.part_number) - 1], self._renewal(said, url))

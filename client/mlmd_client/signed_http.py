@@ -91,7 +91,7 @@ class SignedHttp:
             silences += isinstance(error, TimeoutError)
             body.source.check()
             meaning = Meaning.BUSY if answer is None else meaning_of(answer)
-            if meaning is Meaning.DONE:
+            if meaning is Meaning.DONE or _is_there_already(request, answer):
                 return
             if meaning is Meaning.EXPIRED and answer is not None:
                 renewed += 1
@@ -216,3 +216,8 @@ _LONGEST_ERROR_BYTES = 64 * 1024
 
 def _expired(request: v1.SignedRequest) -> bool:
     return 0 < request.expires_ms < time.time() * 1000
+
+
+def _is_there_already(request: v1.SignedRequest, answer: Answer | None) -> bool:
+    """Tell whether an attempt whose answer was lost had arrived; the commit proves that it is what was declared."""
+    return answer is not None and answer.status == 412 and "If-None-Match" in request.headers

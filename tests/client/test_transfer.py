@@ -94,6 +94,8 @@ def test_equal_content_is_reused(store: Transport, source: Path) -> None:
     assert (first.reused, first.version_number) == (False, 1)
     again = upload(store, artifact(store), source, collection="fraud", reuse=True, part_size=PART)
     assert (again.reused, again.artifact_id, again.version_number) == (True, first.artifact_id, 1)
+    assert again.manifest.create_ms > first.manifest.create_ms  # as young as if it had been sent again
+    first.manifest.create_ms = again.manifest.create_ms
     assert again.manifest == first.manifest
     (source / "config.json").write_bytes(b"[]")
     other = upload(store, artifact(store), source, collection="fraud", reuse=True, part_size=PART)
