@@ -24,7 +24,6 @@ from mlmd_artifact_store.commit import commit, committed, end_upload, seal, unde
 from mlmd_artifact_store.deletions import delete_blobs, late_until, note_deletions
 from mlmd_artifact_store.external_records import record_files, unrecorded
 from mlmd_artifact_store.externals import BlobReader, ExternalRoots, file_at, files_at
-from mlmd_artifact_store.late_streams import rechecked
 from mlmd_artifact_store.manifests import (
     Manifest,
     StoredFile,
@@ -128,8 +127,10 @@ class Artifacts:
         key = upload.key_prefix + path
         check_part(file, part_number)
         if not part_number:
-            source = rechecked(source, file.size_bytes, lambda: self._still(artifact_id, file, caller))
-            return self.blobs.put(key, source, file.size_bytes, file.md5s[0] if file.md5s else None)
+            declared = file.md5s[0] if file.md5s else None
+            return self.blobs.put(
+                key, source, file.size_bytes, declared, lambda: self._still(artifact_id, file, caller)
+            )
         declared = md5 or (None if file.is_open else file.md5s[part_number - 1])
         if declared is None and self.blobs.presigner is not None:
             raise InvalidArgument(f"md5: that of part {part_number} of {path[:80]!r} is not declared; send it along.")

@@ -7,7 +7,7 @@ number; a store that calculates it otherwise (encrypted buckets do) is read wher
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
@@ -87,8 +87,18 @@ class BlobStore(Protocol):
     def check(self) -> None:
         """Find out whether blobs can be kept here."""
 
-    def put(self, key: str, source: BinaryIO, size_bytes: int, md5: bytes | None = None) -> Blob:
-        """Store a blob, replacing one of that key; InvalidArgument when size or MD5 are not those of the bytes."""
+    def put(
+        self,
+        key: str,
+        source: BinaryIO,
+        size_bytes: int,
+        md5: bytes | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> Blob:
+        """Store a blob, replacing one of that key; InvalidArgument when size or MD5 are not those of the bytes.
+
+        `check` is called when all of them came, as late as it can be; what it raises leaves everything as it was.
+        """
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Yield the bytes from `start`, at most `length`, in chunks; NotFound before the first one.

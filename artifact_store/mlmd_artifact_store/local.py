@@ -12,7 +12,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -68,7 +68,14 @@ class LocalStore:
         with explained("", self.root):
             write_file(self._own / "writable", self._scratch, lambda file: None)
 
-    def put(self, key: str, source: BinaryIO, size_bytes: int, md5: bytes | None = None) -> Blob:
+    def put(
+        self,
+        key: str,
+        source: BinaryIO,
+        size_bytes: int,
+        md5: bytes | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> Blob:
         """Write a file and sync it to disk before it gets its name."""
         target, found = self._path(key), b""
 
@@ -79,7 +86,7 @@ class LocalStore:
         with explained(key, self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             with self._syncs.batch(1) as batch:
-                state = write_file(target, self._scratch, fill, batch=batch)
+                state = write_file(target, self._scratch, fill, lambda _: check() if check else None, batch)
             self._notes.wrote(key, state, found.hex())
         return _blob(key, state, found.hex())
 

@@ -23,6 +23,7 @@ from mlmd_schemas.errors import DataLoss, FailedPrecondition, InvalidArgument, N
 
 from mlmd_artifact_store import s3_marks
 from mlmd_artifact_store.blob_store import CHUNK_BYTES, LARGEST_PART_BYTES, Blob, Part, content_md5, md5_hash
+from mlmd_artifact_store.late_streams import rechecked
 from mlmd_artifact_store.paths import RESERVED, check_key
 from mlmd_artifact_store.s3_bodies import Body
 from mlmd_artifact_store.s3_errors import Refusal, Whereabouts
@@ -84,13 +85,20 @@ class S3Store:
         with self._where.explained(""):
             next(iter(self._minio.list_objects(self._bucket, prefix=self.prefix)), None)
 
-    def put(self, key: str, source: BinaryIO, size_bytes: int, md5: bytes | None = None) -> Blob:
+    def put(
+        self,
+        key: str,
+        source: BinaryIO,
+        size_bytes: int,
+        md5: bytes | None = None,
+        check: Callable[[], None] | None = None,
+    ) -> Blob:
         """Send the bytes in one request; the store refuses them when they have another MD5 than was declared."""
         if size_bytes > LARGEST_PART_BYTES:
             raise InvalidArgument(f"size_bytes: {size_bytes} is more than one request carries; send the blob in parts.")
         whole = self._key(key)
         headers = content_md5(md5) if md5 is not None else {}
-        body = Body(source, size_bytes, md5)
+        body = Body(rechecked(source, size_bytes, check) if check else source, size_bytes, md5)
         said, _ = self._requests.send(key, self._requests.signed("PUT", whole, headers=headers), body, size_bytes)
         etag = said.get("etag", "").strip('"')
         if md5 is None and etag != body.md5.hex():  # a store with other ETags, or other bytes

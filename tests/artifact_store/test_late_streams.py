@@ -36,6 +36,13 @@ class Slow(io.BytesIO):
         return super().read(size)
 
 
+class Unended(Slow):
+    """A stream whose bytes come at once, and whose end is let go."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        return io.BytesIO.read(self, size) or super().read(size)
+
+
 @pytest.fixture
 def requests(store: Store, tmp_path: Path) -> Requests:
     """Its bytes, in a folder."""
@@ -46,9 +53,12 @@ def declare(requests: Requests, artifact_id: int, content: bytes) -> None:
     declare_files(requests, v1.DeclareFilesRequest(artifact_id=artifact_id, files=[upload_file("a", content)]), LOCAL)
 
 
+@pytest.mark.parametrize("stream", [Slow, Unended])
 @pytest.mark.parametrize("committed", [True, False])
-def test_a_file_is_not_replaced_by_one_that_was_told_before(store: Store, requests: Requests, committed: bool) -> None:
-    artifacts, slow = requests.artifacts, Slow(FIRST)
+def test_a_file_is_not_replaced_by_one_that_was_told_before(
+    store: Store, requests: Requests, committed: bool, stream: type[Slow]
+) -> None:
+    artifacts, slow = requests.artifacts, stream(FIRST)
     artifact_id = artifacts.begin_upload(begin(store, more_files=True)).artifact_id
     declare(requests, artifact_id, FIRST)
     with ThreadPoolExecutor(1) as pool:
