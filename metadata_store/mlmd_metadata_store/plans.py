@@ -14,7 +14,7 @@ keeps compiled statements by their text (SQLite), so are single ids and ranges: 
 import re
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import Dialect as SqlDialect
@@ -62,41 +62,31 @@ class Plan:
         text = [self._pieces[0]]
         for start in range(1, len(self._pieces), 3):
             operator, name, rest = self._pieces[start : start + 3]
-            written = lists[name]
-            text += (written.operator or operator, " ", written.members, rest)
+            instead, members, _ = lists[name]
+            text += (instead or operator, " ", members, rest)
         values: list[Any] = []
         for name in self._names:
             if name in lists:
-                values.extend(lists[name].values)
+                values.extend(lists[name][2])
             else:
                 values.append(given[name])
         return "".join(text), values
 
-    def _written(self, name: str, members: Collection[Any]) -> "_Written":
+    def _written(self, name: str, members: Collection[Any]) -> tuple[str, str, Collection[Any]]:
+        """Return what stands for IN, if another operator does, the list's text, and what is bound for it."""
         count = len(members)
         if not count:
             return _NOBODY
         if not _are_integers(members) or (count == 1 and self._binds):
-            return _Written("", f"({', '.join([self._placeholder] * count)})", members)
-        first, last = min(members), max(members)
-        if name in self._ranged and count > 1 and last - first + 1 == len(set(members)):
-            if self._binds:
-                return _Written("BETWEEN", "? AND ?", (first, last))
-            return _Written("BETWEEN", f"{first} AND {last}")
-        return _Written("", f"({','.join(map(str, members))})")
+            return "", f"({', '.join([self._placeholder] * count)})", members
+        if count > 1 and name in self._ranged:
+            first, last = min(members), max(members)
+            if last - first + 1 == len(set(members)):
+                return ("BETWEEN", "? AND ?", (first, last)) if self._binds else ("BETWEEN", f"{first} AND {last}", ())
+        return "", f"({','.join(map(str, members))})", ()
 
 
-class _Written(NamedTuple):
-    """One list as a statement has it."""
-
-    operator: str
-    """What stands for IN, when it is another one."""
-    members: str
-    values: Collection[Any] = ()
-    """What is bound for it."""
-
-
-_NOBODY = _Written("", "(SELECT NULL FROM (SELECT 1) AS nobody WHERE 1 = 0)")
+_NOBODY: tuple[str, str, Collection[Any]] = ("", "(SELECT NULL FROM (SELECT 1) AS nobody WHERE 1 = 0)", ())
 
 
 def _are_integers(members: Collection[Any]) -> bool:
