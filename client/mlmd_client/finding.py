@@ -4,13 +4,14 @@ import datetime
 from dataclasses import dataclass
 from typing import Any
 
-from mlmd_schemas.near_names import MOST_NAMES, did_you_mean
+from mlmd_schemas.aliases import LATEST
+from mlmd_schemas.near_names import MEANT, MOST_NAMES, did_you_mean
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2, runs_pb2
 
 from mlmd_client.failures import NOT_FOUND, NotFound, Refused, refused
-from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE, Reference
+from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE, Reference, parse_reference
 from mlmd_client.service import Service
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.values import properties_of
@@ -46,25 +47,25 @@ def find(service: Service, kind: str, where: str = "", *, order: str = "", limit
     if limit < 0:
         raise refused(f"limit: {limit} is below 0; 0 means all of them.")
     noun, type_name = _KINDS[kind]
-    parts = [f"type = {literal(type_name)}"] if type_name else []
-    parts += [f"({where})" if parts else where] if where.strip() else []
     name = order.removeprefix("-")
     stored = not name or name in _STORED_ORDERS
-    options = pb.ListOperationOptions(filter_query=" AND ".join(parts))
+    options = pb.ListOperationOptions(filter_query=where if where.strip() else "")
     field: Any = pb.ListOperationOptions.OrderByField.Field.Value(_STORED_ORDERS.get(name, "ID"))
     options.order_by_field.field = field
     options.order_by_field.is_asc = not order.startswith("-")
-    rows = [node_row(node) for node in _nodes(service, noun, options, limit if stored else 0)]
+    rows = [node_row(node) for node in _nodes(service, noun, type_name, options, limit if stored else 0)]
     if not stored:
         rows = _ordered(rows, name, order.startswith("-"))[: limit or None]
     return table_of(rows)
 
 
-def _nodes(service: Service, noun: str, options: pb.ListOperationOptions, limit: int) -> list[Any]:
+def _nodes(service: Service, noun: str, type_name: str, options: pb.ListOperationOptions, limit: int) -> list[Any]:
+    """Return nodes, all or those of a type, which is beside the filter: an error tells places in what was written."""
+    method, fields = (f"Get{noun}ByType", {"type_name": type_name}) if type_name else (f"Get{noun}", {})
     found: list[Any] = []
     while True:
         options.max_result_size = min(PAGE, limit - len(found)) if limit else PAGE
-        answer = service.read(f"{MLMD}/Get{noun}", getattr(mlmd, f"Get{noun}Request")(options=options))
+        answer = service.read(f"{MLMD}/{method}", getattr(mlmd, f"{method}Request")(options=options, **fields))
         found += getattr(answer, noun.lower())
         options.next_page_token = answer.next_page_token
         if not answer.next_page_token or (limit and len(found) >= limit):
@@ -162,19 +163,31 @@ def facts_of(execution: pb.Execution) -> RunFacts:
 
 
 def list_runs(service: Service, name: str, state: str, limit: int) -> Table:
-    """Return the runs of an experiment or step, newest first; see `Store.runs`.
+    """Return the runs of an experiment or step, or the one run of a name, newest first; see `Store.runs`.
 
     >>> list_runs(store.service, "doc/setup", "", 1).column("state")
     ['COMPLETE']
     """
     experiment, _, step = name.rpartition("/")
     request = runs_pb2.ListRunsRequest(experiment=experiment or name, step=step if experiment else "")
+    whole = runs_pb2.ListRunsRequest(experiment=name)  # which may be an experiment's
     if state:
         try:
             chosen: Any = runs_pb2.RunState.Value(f"RUN_STATE_{state.upper()}")
-            request.state = chosen
+            request.state = whole.state = chosen
         except ValueError:
             raise refused(f"state: {state!r} is none of RUNNING, COMPLETE, FAILED and CANCELED.") from None
+    try:
+        found = _runs(service, request, limit)
+    except NotFound as error:
+        if not experiment:
+            raise
+        found = _runs_of_whole_name(service, whole, limit, error)
+    executions = {one.id: one for one in executions_by_id(service, [run.execution_id for run in found])}
+    return table_of([_run_row(run, executions.get(run.execution_id, pb.Execution())) for run in found])
+
+
+def _runs(service: Service, request: runs_pb2.ListRunsRequest, limit: int) -> list[runs_pb2.Run]:
     found: list[runs_pb2.Run] = []
     while True:
         request.page_size = min(PAGE, limit - len(found)) if limit else PAGE
@@ -182,12 +195,25 @@ def list_runs(service: Service, name: str, state: str, limit: int) -> Table:
         found += page.runs
         request.page_token = page.next_page_token
         if not page.next_page_token or (limit and len(found) >= limit):
-            break
-    if not found and experiment and not request.page_token:  # the whole name may be an experiment's
-        whole = runs_pb2.ListRunsRequest(experiment=name, state=request.state, page_size=min(limit or PAGE, PAGE))
-        found = list(service.read("/mlmd.v1.Runs/ListRuns", whole).runs)
-    executions = {one.id: one for one in executions_by_id(service, [run.execution_id for run in found])}
-    return table_of([_run_row(run, executions.get(run.execution_id, pb.Execution())) for run in found])
+            return found
+
+
+def _runs_of_whole_name(
+    service: Service, request: runs_pb2.ListRunsRequest, limit: int, no_step: NotFound
+) -> list[runs_pb2.Run]:
+    """Return the runs of an experiment with a slash in its name, or the one run of this name."""
+    try:
+        return _runs(service, request, limit)
+    except NotFound as no_experiment:
+        execution_id = run_target(service, request.experiment)
+        if execution_id is not None:
+            return [service.read("/mlmd.v1.Runs/GetRun", runs_pb2.GetRunRequest(execution_id=execution_id)).run]
+        for error in (no_step, no_experiment):
+            if MEANT in error.message:
+                raise error from None
+        if names_run(request.experiment):
+            raise NotFound(NOT_FOUND, f"name: there is no run {request.experiment!r}.") from None
+        raise no_step from None
 
 
 def _run_row(run: runs_pb2.Run, execution: pb.Execution) -> dict[str, Any]:
@@ -225,8 +251,8 @@ def resolve(service: Service, reference: Reference) -> collections_pb2.Version:
     >>> resolve(store.service, parse_reference("churn@1")).type_name
     'system.Model'
     """
-    type_name = reference.type_name or _type_of(service, reference.name)
-    request = collections_pb2.ResolveVersionRequest(type_name=type_name, name=reference.name)
+    type_name, name = _type_and_name(service, reference)
+    request = collections_pb2.ResolveVersionRequest(type_name=type_name, name=name)
     if reference.number:
         request.number = reference.number
     else:
@@ -235,19 +261,38 @@ def resolve(service: Service, reference: Reference) -> collections_pb2.Version:
     return version
 
 
-def _type_of(service: Service, name: str) -> str:
-    """Return the type that has a collection of this name."""
-    wanted = f"type = 'mlmd.Collection' AND ENDS_WITH(name, {literal('/' + name)})"
-    options = pb.ListOperationOptions(filter_query=wanted, max_result_size=PAGE)
-    contexts = service.read(f"{MLMD}/GetContexts", mlmd.GetContextsRequest(options=options)).contexts
-    types = [context.name.partition("/")[0] for context in contexts if context.name.partition("/")[2] == name]
-    if not types:
-        mend = _near(service, name) or "; log_dataset, log_model or log_artifact make one."
-        raise NotFound(NOT_FOUND, f"name: there is no collection {name!r} of any type{mend}")
-    if len(types) > 1:
-        choices = " or ".join(f"{one}/{name}" for one in sorted(types))
+def _type_and_name(service: Service, reference: Reference) -> tuple[str, str]:
+    """Return type and name of the collection that a reference means; TYPE/NAME in full comes first."""
+    name = reference.name
+    if reference.type_name:
+        return reference.type_name, name
+    found = _called(service, name)
+    if name in found:
+        type_name, _, name = name.partition("/")
+        return type_name, name
+    if len(found) > 1:
+        choices = " or ".join(sorted(found))
         raise refused(f"name: {name!r} is the name of several things; write {choices}, or give type=.")
-    return str(types[0])
+    if found:
+        return found[0].partition("/")[0], name
+    if reference.written not in ("", name) and _called(service, reference.written):
+        mend = f"; {MEANT} {_surely(reference.written)!r}?"
+    else:
+        mend = _near(service, name) or "; log_dataset, log_model or log_artifact make one."
+    raise NotFound(NOT_FOUND, f"name: there is no collection {name!r} of any type{mend}")
+
+
+def _called(service: Service, name: str) -> list[str]:
+    """Return the collections, `TYPE/NAME`, whose name is this or that are this as a whole."""
+    alike = f"(name = {literal(name)} OR ENDS_WITH(name, {literal('/' + name)}))"
+    options = pb.ListOperationOptions(filter_query=f"type = 'mlmd.Collection' AND {alike}", max_result_size=PAGE)
+    contexts = service.read(f"{MLMD}/GetContexts", mlmd.GetContextsRequest(options=options)).contexts
+    return [one.name for one in contexts if name in (one.name, one.name.partition("/")[2])]
+
+
+def _surely(name: str) -> str:
+    """Return what to write for a name: itself, or with its alias where it looks like a version of another."""
+    return name if parse_reference(name).name == name else f"{name}@{LATEST}"
 
 
 def _near(service: Service, name: str) -> str:
@@ -256,7 +301,7 @@ def _near(service: Service, name: str) -> str:
     wanted = f"type = 'mlmd.Collection' AND name LIKE {literal(f'%/{first}%')}"
     options = pb.ListOperationOptions(filter_query=wanted, max_result_size=MOST_NAMES)
     contexts = service.read(f"{MLMD}/GetContexts", mlmd.GetContextsRequest(options=options)).contexts
-    return did_you_mean(name, [context.name.partition("/")[2] for context in contexts])
+    return did_you_mean(name, [_surely(context.name.partition("/")[2]) for context in contexts])
 
 
 def artifact_of(service: Service, artifact_id: int) -> pb.Artifact:
@@ -296,14 +341,14 @@ def versions_table(service: Service, reference: Reference) -> Table:
     >>> versions_table(store.service, Reference("churn", "system.Model")).column("number")
     [2, 1]
     """
-    type_name = reference.type_name or _type_of(service, reference.name)
-    request = collections_pb2.ListVersionsRequest(type_name=type_name, name=reference.name, page_size=PAGE)
+    type_name, name = _type_and_name(service, reference)
+    request = collections_pb2.ListVersionsRequest(type_name=type_name, name=name, page_size=PAGE)
     rows: list[dict[str, Any]] = []
     while True:
         page = service.read("/mlmd.v1.Collections/ListVersions", request)
         rows += [
             {
-                "ref": f"{reference.name}@{one.number}",
+                "ref": f"{name}@{one.number}",
                 "number": one.number,
                 "aliases": list(one.aliases),
                 "created": moment(one.create_ms),
@@ -313,7 +358,16 @@ def versions_table(service: Service, reference: Reference) -> Table:
         ]
         request.page_token = page.next_page_token
         if not page.next_page_token:
-            return table_of(rows, f"{type_name} {reference.name}")
+            return table_of(rows, f"{type_name} {name}")
+
+
+def names_run(text: str) -> bool:
+    """Tell whether a text is written as the name of a run is, `experiment/step/number`.
+
+    >>> names_run("churn/train/7"), names_run("churn/7")
+    (True, False)
+    """
+    return text.count("/") > 1 and text.rpartition("/")[2].isdecimal()
 
 
 def run_target(service: Service, given: Any) -> int | None:
@@ -326,7 +380,7 @@ def run_target(service: Service, given: Any) -> int | None:
 
     if isinstance(given, Run | RunFacts):
         return given.id
-    if isinstance(given, str) and given.count("/") >= 1 and given.rpartition("/")[2].isdecimal():
+    if isinstance(given, str) and names_run(given):
         options = pb.ListOperationOptions(filter_query=f"name = {literal(given)} AND type = 'mlmd.Run'")
         found = service.read(f"{MLMD}/GetExecutions", mlmd.GetExecutionsRequest(options=options)).executions
         return found[0].id if found else None

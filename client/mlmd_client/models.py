@@ -297,19 +297,22 @@ class Model:
 
 
 def move_row(move: v1.ModelAliasMove) -> dict[str, Any]:
-    """Return a move of an alias as a row.
+    """Return a move of an alias as a row; None stands for nothing pointed at.
 
     >>> move_row(v1.ModelAliasMove(alias="champion", from_number=1, to_number=2))["to"]
     2
     """
     return {
+        "sequence": move.sequence,
         "alias": move.alias,
-        "from": move.from_number,
-        "to": move.to_number,
+        "from": move.from_number or None,
+        "to": move.to_number or None,
         "who": move.subject,
-        "reason": move.reason,
         "when": moment(move.move_ms),
-        "overridden": move.overridden,
+        "reason": move.reason,
+        "rolls_back": move.rolls_back or None,
+        "overridden": move.overridden or None,
+        "gates": [f"{gate.rule}: {'met' if gate.passed else 'NOT MET'} ({gate.detail})" for gate in move.gates],
     }
 
 

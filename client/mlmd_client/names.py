@@ -1,11 +1,14 @@
 """Names of versions as people write them: `churn-train@latest`, `churn@3`, `churn:3`, `models:/churn@champion`."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from mlmd_schemas.aliases import LATEST
 
 from mlmd_client.failures import refused
 
-LATEST = "latest"
 MODEL_TYPE, DATASET_TYPE, ARTIFACT_TYPE = "system.Model", "system.Dataset", "system.Artifact"
 MODELS_SCHEME = "models:/"
 _NEARLY_MODELS = re.compile(r"models?:/+", re.IGNORECASE)
@@ -26,6 +29,8 @@ class Reference:
     type_name: str = ""
     number: int = 0
     alias: str = ""
+    written: str = field(default="", compare=False, repr=False)
+    """The text that it was read from, which may be a name as a whole."""
 
     @property
     def text(self) -> str:
@@ -48,8 +53,9 @@ def parse_reference(text: str, type_name: str = "") -> Reference:
     if not isinstance(text, str) or not text.strip():
         raise refused(f"name: {text!r} names nothing; write name@alias, name@3 or name for the newest version.")
     rest = text
+    decoded: Callable[[str], str] = str
     if rest.startswith(MODELS_SCHEME):
-        rest, type_name = rest.removeprefix(MODELS_SCHEME), type_name or MODEL_TYPE
+        rest, type_name, decoded = rest.removeprefix(MODELS_SCHEME), type_name or MODEL_TYPE, unquote
     elif _NEARLY_MODELS.match(rest):
         raise refused(f"name: {text!r} begins like the URI of a model; write models:/name@alias or models:/name/3.")
     if rest.startswith("/") and rest is not text:
@@ -65,10 +71,10 @@ def parse_reference(text: str, type_name: str = "") -> Reference:
     if selected is None:
         if "@" in rest:
             raise refused(f"name: {text!r} has an '@' and not both a name and an alias around it; write name@alias.")
-        return Reference(rest, type_name, alias=LATEST)
-    name, chosen = selected[1], selected[2] or selected[3] or selected[4]
+        return Reference(decoded(rest), type_name, alias=LATEST)
+    name, chosen = decoded(selected[1]), selected[2] or selected[3] or selected[4]
     if chosen.isdecimal() and chosen.isascii():
         if int(chosen) < 1:
             raise refused(f"name: {text!r}: versions count from 1; {name}@{LATEST} is the newest.")
-        return Reference(name, type_name, number=int(chosen))
-    return Reference(name, type_name, alias=chosen)
+        return Reference(name, type_name, number=int(chosen), written=rest)
+    return Reference(name, type_name, alias=decoded(chosen), written=rest)

@@ -173,6 +173,8 @@ class Store(Questions):
     def runs(self, name: str, *, state: str = "", limit: int = 0) -> Table:
         """Return the runs of an experiment, or of a step of it, newest first, with their parameters and numbers.
 
+        The name of one run is understood too. Raises NotFound for an experiment or a step that never had a run.
+
         >>> store.runs("doc/setup").column("state")
         ['COMPLETE', 'COMPLETE']
         """

@@ -9,8 +9,9 @@ from mlmd_schemas.pb.v1 import runs_pb2 as v1
 
 from mlmd_metadata_store.keyset_tokens import number_of_token, page_size, token_after
 from mlmd_metadata_store.rpc import Rpc
+from mlmd_metadata_store.run_names import known_experiment, require_step
 from mlmd_metadata_store.run_rows import STATES, run_by_id, run_page
-from mlmd_metadata_store.runs import experiment_id, finish_run, heartbeat, join_run, start_run
+from mlmd_metadata_store.runs import finish_run, heartbeat, join_run, start_run
 from mlmd_metadata_store.transaction import Transaction
 
 RUNS_SERVICE = "mlmd.v1.Runs"
@@ -25,18 +26,19 @@ def get_run(tx: Transaction, request: v1.GetRunRequest) -> v1.GetRunResponse:
 
 
 def list_runs(tx: Transaction, request: v1.ListRunsRequest) -> v1.ListRunsResponse:
-    """Return a page of runs, newest first, and the token of the next page."""
+    """Return a page of runs, newest first, and the token of the next page.
+
+    Raises NotFound for an experiment, or a step of it, that never had a run.
+    """
     if request.step and not request.experiment:
         raise InvalidArgument("step: needs the experiment that it is a step of; say both.")
     if request.state and request.state not in STATES:
         raise InvalidArgument(f"state: {request.state} is no state of a run; 0 means all of them.")
     count, before = page_size(request.page_size), number_of_token("runs", request.page_token)
-    context_id = None
-    if request.experiment:
-        context_id = experiment_id(tx, request.experiment)
-        if context_id is None:
-            return v1.ListRunsResponse()
+    context_id = known_experiment(tx, request.experiment) if request.experiment else None
     runs = run_page(tx, context_id, request.step, request.state, count + 1, before)
+    if context_id is not None and request.step and not runs:
+        require_step(tx, request.experiment, context_id, request.step)
     following = token_after("runs", str(runs[count - 1].execution_id)) if len(runs) > count else ""
     return v1.ListRunsResponse(runs=[run.message() for run in runs[:count]], next_page_token=following)
 

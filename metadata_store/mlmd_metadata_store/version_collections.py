@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_schemas.aliases import alias_fault
 from mlmd_schemas.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.near_names import MOST_NAMES, did_you_mean
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -27,11 +28,8 @@ from mlmd_metadata_store.type_plans import Evolution
 from mlmd_metadata_store.type_reads import find_type_id
 from mlmd_metadata_store.type_writes import put_types
 
-LATEST = "latest"
-"""The alias that is never stored: it is the newest version."""
 ALIAS_NUMBER = "mlmd-alias-number"
 """The fact that tells where an alias points whose move was refused because it points elsewhere than expected."""
-LONGEST_ALIAS = 255
 LONGEST_REASON_BYTES = 65_535
 LONGEST_NUMBER = 19
 """Digits that a version number may grow to."""
@@ -251,16 +249,10 @@ def _make_collection(tx: Transaction, whole_name: str) -> int:
 
 
 def check_alias(alias: str) -> None:
-    """Raise InvalidArgument for what cannot be an alias: nothing, a number, `latest`, or odd characters."""
-    if not alias or alias != alias.strip() or not alias.isprintable() or len(alias) > LONGEST_ALIAS:
-        raise InvalidArgument(
-            f"alias: {alias[:80]!r} is empty, begins or ends with space, is not printable, or is longer than "
-            f"{LONGEST_ALIAS} characters."
-        )
-    if alias.isdecimal():
-        raise InvalidArgument(f"alias: {alias!r} is a number, and numbers name versions; add a letter.")
-    if alias.casefold() == LATEST:
-        raise InvalidArgument(f"alias: {alias!r} always points at the newest version; choose another alias.")
+    """Raise InvalidArgument for what cannot be an alias: nothing, a number, `latest`, an `@`, or odd characters."""
+    fault = alias_fault(alias)
+    if fault:
+        raise InvalidArgument(fault)
 
 
 def alias_number(tx: Transaction, context_id: int, alias: str) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_schemas.aliases import LATEST
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import collections_pb2 as v1
 from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, VERSION
@@ -11,7 +12,7 @@ from mlmd_schemas.tables.v10 import CONTEXT, TYPE
 
 from mlmd_metadata_store.keyset_tokens import key_of_token, number_of_token, page_size, token_after
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.version_collections import IS_COLLECTION, LATEST, alias_number, find_collection
+from mlmd_metadata_store.version_collections import IS_COLLECTION, alias_number, find_collection
 
 _ENDLESS = (1 << 63) - 1
 _ROWS: sa.BindParameter[Any] = sa.bindparam("rows", type_=sa.BigInteger)
@@ -69,14 +70,18 @@ def resolve_version(
         if not number:
             if alias == LATEST:
                 raise NotFound(f"alias: {type_name}/{name} has no versions.")
-            known = sorted(str(row[0]) for row in tx.rows(_ALIASES, {"context": collection.context_id}))
-            said = ", ".join(map(repr, known[:10])) or "none"
-            raise NotFound(f"alias: {type_name}/{name} has no alias {alias!r}; it has {said}.")
+            raise _no_alias(tx, collection.context_id, f"{type_name}/{name}", alias)
     rows = tx.rows(_BY_NUMBER, {"context": collection.context_id, "wanted": number})
     if not rows:
         newest = collection.latest_number
         raise NotFound(f"number: {type_name}/{name} has no version {number}; its newest is {newest}.")
     return _versions(tx, collection.context_id, type_name, name, rows)[0]
+
+
+def _no_alias(tx: Transaction, context_id: int, whole: str, alias: str) -> NotFound:
+    known = sorted(str(row[0]) for row in tx.rows(_ALIASES, {"context": context_id}))
+    said = ", ".join(map(repr, known[:10])) or "none"
+    return NotFound(f"alias: {whole} has no alias {alias[:255]!r}; it has {said}.")
 
 
 def _pointed_at(tx: Transaction, context_id: int, latest_number: int, alias: str) -> int:
@@ -126,8 +131,15 @@ def list_aliases(tx: Transaction, type_name: str, name: str) -> dict[str, int]:
 def list_alias_moves(
     tx: Transaction, type_name: str, name: str, alias: str = "", size: int = 0, token: str = ""
 ) -> tuple[list[v1.AliasMove], str]:
-    """Return a page of the moves of a collection's aliases, or of one, newest first, and the next page's token."""
-    return alias_moves(tx, find_collection(tx, type_name, name).context_id, alias, size, token)
+    """Return a page of the moves of a collection's aliases, or of one, newest first, and the next page's token.
+
+    Raises NotFound for a collection that is not there and an alias that never was.
+    """
+    context_id = find_collection(tx, type_name, name).context_id
+    moves, following = alias_moves(tx, context_id, alias, size, token)
+    if alias and not moves and not token:
+        raise _no_alias(tx, context_id, f"{type_name}/{name}", alias)
+    return moves, following
 
 
 def alias_moves(

@@ -11,7 +11,6 @@ from typing import Any
 import sqlalchemy as sa
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import (
-    LATEST,
     CollectionRow,
     check_alias,
     check_expected,
@@ -19,6 +18,7 @@ from mlmd_metadata_store.version_collections import (
     record_move,
 )
 from mlmd_metadata_store.version_reads import alias_moves
+from mlmd_schemas.aliases import LATEST
 from mlmd_schemas.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import collections_pb2
@@ -31,7 +31,7 @@ from mlmd_schemas.tables.v10 import ARTIFACT
 from mlmd_model_registry.changes import touch
 from mlmd_model_registry.gates import Outcome, check_gates, require_passed
 from mlmd_model_registry.models import Model, locked_by_name, model_by_id, pointed_number, require_live
-from mlmd_model_registry.version_reads import Version, known_aliases, numbered_version
+from mlmd_model_registry.version_reads import Version, known_aliases, no_alias, numbered_version
 from mlmd_model_registry.versions import GONE, require_number
 from mlmd_model_registry.webhooks import queue_move
 
@@ -162,7 +162,7 @@ def roll_back_alias(tx: Transaction, model: Model, alias: str, *, reason: str = 
     require_live(model)
     last = _last(tx, model.id, alias)
     if last is None:
-        raise NotFound(f"alias: the model {model.name!r} has no alias {alias!r}; it has {known_aliases(model)}.")
+        raise no_alias(model, alias)
     standing = _one(tx, model.id, last[2])
     target = _one(tx, model.id, standing[3]) if standing[3] else None
     if target is None or not target[1]:
@@ -249,8 +249,13 @@ def require_bytes(tx: Transaction, version: Version) -> None:
 def list_moves(
     tx: Transaction, model: Model, alias: str = "", size: int = 0, token: str = ""
 ) -> tuple[list[v1.ModelAliasMove], str]:
-    """Return a page of the moves of a model's aliases, or of one, newest first, and the next page's token."""
+    """Return a page of the moves of a model's aliases, or of one, newest first, and the next page's token.
+
+    Raises NotFound for an alias that never was; one that was removed has its history.
+    """
     moves, following = alias_moves(tx, model.id, alias, size, token)
+    if alias and not moves and not token:
+        raise no_alias(model, alias)
     return with_outcomes(tx, model.id, moves), following
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import unquote_to_bytes
 
-from mlmd_metadata_store.version_collections import LATEST
+from mlmd_schemas.aliases import LATEST
 from mlmd_schemas.errors import InvalidArgument
 
 MODELS, MODEL_REGISTRY = "models:/", "model-registry://"

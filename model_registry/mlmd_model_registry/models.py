@@ -15,7 +15,7 @@ from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
 from mlmd_metadata_store.version_collections import CollectionRow, find_locked, lock_collection, start_collection
-from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.errors import MISSING, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.near_names import MOST_NAMES, did_you_mean
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.own import ALIAS, COLLECTION
@@ -26,8 +26,6 @@ from mlmd_model_registry.kubeflow_types import ARCHIVED, LIVE, REGISTERED_MODEL,
 from mlmd_model_registry.numbering import number_strangers
 from mlmd_model_registry.running import require_unserved_model
 
-MISSING = "mlmd-missing"
-"""The fact of an error that says what is not there: `model`, `version` or `alias`."""
 NO_MODEL = {MISSING: "model"}
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 _IS_MODEL = sa.and_(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mlmd_artifact_store.manifests import LARGEST_PAGE, Manifest, StoredFile, find_manifest, list_files
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.version_collections import LATEST
+from mlmd_schemas.aliases import LATEST
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 

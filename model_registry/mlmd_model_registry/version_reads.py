@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from mlmd_metadata_store.keyset_tokens import number_of_token, page_size, token_after
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.version_collections import LATEST, check_alias
-from mlmd_schemas.errors import InvalidArgument, NotFound
+from mlmd_metadata_store.version_collections import check_alias
+from mlmd_schemas.aliases import LATEST
+from mlmd_schemas.errors import MISSING, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.own import ALIAS
 from mlmd_schemas.tables.own import VERSION as COUNTED
@@ -18,7 +19,7 @@ from mlmd_schemas.tables.registry import MODEL_VERSION as NUMBERED
 from mlmd_schemas.tables.v10 import CONTEXT, CONTEXT_PROPERTY, PARENT_CONTEXT, TYPE, Kind
 
 from mlmd_model_registry.kubeflow_types import ARCHIVED, MODEL_VERSION
-from mlmd_model_registry.models import IS_LIVE, MISSING, Model
+from mlmd_model_registry.models import IS_LIVE, Model
 
 NO_VERSION, NO_ALIAS = {MISSING: "version"}, {MISSING: "alias"}
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
@@ -232,9 +233,14 @@ def aliased_version(tx: Transaction, model: Model, alias: str) -> Version:
     check_alias(alias)
     number = model.aliases.get(alias)
     if number is None:
-        sentence = f"alias: the model {model.name!r} has no alias {alias!r}; it has {known_aliases(model)}."
-        raise NotFound(sentence, NO_ALIAS)
+        raise no_alias(model, alias)
     return numbered_version(tx, model, number)
+
+
+def no_alias(model: Model, alias: str) -> NotFound:
+    """Return the error for an alias that a model does not have."""
+    sentence = f"alias: the model {model.name!r} has no alias {alias[:255]!r}; it has {known_aliases(model)}."
+    return NotFound(sentence, NO_ALIAS)
 
 
 def known_aliases(model: Model) -> str:

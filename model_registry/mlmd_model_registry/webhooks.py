@@ -40,6 +40,7 @@ _PAGE = (
     .order_by(WEBHOOK.c.id.desc())
     .limit(_ROWS)
 )
+_THERE = sa.select(WEBHOOK.c.id).where(WEBHOOK.c.id == sa.bindparam("webhook"))
 _DELETE = sa.delete(WEBHOOK).where(WEBHOOK.c.id == sa.bindparam("webhook"))
 _FORGET = sa.delete(DELIVERY).where(DELIVERY.c.webhook_id == sa.bindparam("webhook"))
 _DELIVERY_COLUMNS = (
@@ -87,19 +88,25 @@ def _names(tx: Transaction, model_ids: Sequence[int]) -> dict[int, str]:
     return {model.id: model.name for model in models_by_id(tx, wanted)} if wanted else {}
 
 
+def _no_webhook(field: str, webhook_id: int) -> NotFound:
+    return NotFound(f"{field}: there is no webhook {webhook_id}; ListWebhooks lists them.")
+
+
 def delete_webhook(tx: Transaction, request: v1.DeleteWebhookRequest) -> v1.DeleteWebhookResponse:
     """Forget an address, what is still to be posted to it, and the log of what was."""
     if not tx.execute(_DELETE, {"webhook": request.id}):
-        raise NotFound(f"id: there is no webhook {request.id}; ListWebhooks lists them.")
+        raise _no_webhook("id", request.id)
     tx.execute(_FORGET, {"webhook": request.id})
     return v1.DeleteWebhookResponse()
 
 
 def list_deliveries(tx: Transaction, request: v1.ListWebhookDeliveriesRequest) -> v1.ListWebhookDeliveriesResponse:
-    """Return a page of what was posted to a webhook or is still to be, newest first."""
+    """Return a page of what was posted to a webhook or is still to be, newest first; raises NotFound for no webhook."""
     count, before = page_size(request.page_size), number_of_token("deliveries", request.page_token)
     parameters = {"webhook": request.webhook_id, "before": _ENDLESS if before is None else before, "rows": count + 1}
     rows = tx.rows(_DELIVERIES, parameters)
+    if not rows and not tx.rows(_THERE, {"webhook": request.webhook_id}):
+        raise _no_webhook("webhook_id", request.webhook_id)
     names = _names(tx, [row[2] for row in rows])
     deliveries = []
     for row in rows[:count]:

@@ -15,6 +15,9 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import ClassVar
 
+MISSING = "mlmd-missing"
+"""The fact of an error that says what is not there: `model`, `version`, `alias`, `experiment` or `step`."""
+
 
 class Code(IntEnum):
     """Canonical status codes; the numbers are gRPC's."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+MEANT = "did you mean"
 MOST_NAMES = 200
 """How many names are looked through: a misspelt name is to cost no more than a page of a list."""
 _LIKENESS = 0.7
@@ -20,4 +21,4 @@ def did_you_mean(name: str, there: Iterable[str]) -> str:
 
     by_lower = {one.lower(): one for one in there}
     near = get_close_matches(name.lower()[:255], by_lower, _MOST_SAID, _LIKENESS)
-    return f"; did you mean {' or '.join(repr(by_lower[one]) for one in near)}?" if near else ""
+    return f"; {MEANT} {' or '.join(repr(by_lower[one]) for one in near)}?" if near else ""

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from mlmd_metadata_store.run_reaping import reap_runs
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import Code
+from mlmd_schemas.errors import Code, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import runs_pb2 as v1
 from mlmd_schemas.tables.own import RUN
@@ -177,7 +177,9 @@ def test_lists_are_paged_newest_first_and_chosen(call: Calls) -> None:
     assert listed(experiment="churn") == ids[5::-1]
     assert listed(experiment="churn", step="train") == ids[4::-1]
     assert listed(state=v1.RUN_STATE_FAILED) == ids[:1]
-    assert listed(experiment="nobody") == []
+    assert listed(experiment="churn", state=v1.RUN_STATE_CANCELED) == []
+    assert call.code("ListRuns", experiment="nobody") is Code.NOT_FOUND
+    assert call.code("ListRuns", experiment="churn", step="nothing") is Code.NOT_FOUND
     assert call.code("ListRuns", step="train") is Code.INVALID_ARGUMENT
 
 
@@ -226,3 +228,16 @@ def test_statements_do_not_grow_with_the_runs_that_are_there(call: Calls, store:
         call("ListRuns")
     assert len(many) <= len(few) + 4
     assert len(listed) == 1
+
+
+def test_a_misspelt_experiment_or_step_is_named_with_what_was_meant(call: Calls) -> None:
+    start(call)
+    for fields, missing, sentence in (
+        ({"experiment": "chrun"}, "experiment", "there is no experiment 'chrun'; did you mean 'churn'?"),
+        ({"experiment": "else"}, "experiment", "there is no experiment 'else'; its first run makes it."),
+        ({"experiment": "churn", "step": "trian"}, "step", "has no step 'trian'; did you mean 'train'?"),
+        ({"experiment": "churn", "step": "score"}, "step", "has no step 'score'; it has 'train'."),
+    ):
+        with pytest.raises(NotFound, match=re.escape(sentence)) as caught:
+            call("ListRuns", **fields)
+        assert caught.value.facts == {"mlmd-missing": missing}

@@ -24,7 +24,7 @@ from mlmd_client.command_line.archived_bytes import (
     tell_left_out,
     write_bytes,
 )
-from mlmd_client.command_line.session import Session, command
+from mlmd_client.command_line.session import Session, command, making
 from mlmd_client.failures import failure_of, refused
 from mlmd_client.tables import Table
 
@@ -85,6 +85,7 @@ def _add(archive: zipfile.ZipFile, number: int, message: v1.ExportResponse) -> N
 @click.option("--dry-run", is_flag=True, help="Tell what would be done, and do nothing.")
 @click.option("--without-bytes", is_flag=True, help="Leave the files of artifacts in the archive.")
 @command
+@making
 def import_archive(session: Session, path: Path, dry_run: bool, without_bytes: bool) -> None:
     """Take the archive at PATH into the store; what is there already stays as it is.
 

@@ -27,7 +27,7 @@ from mlmd_schemas.pb.v1 import server_pb2
 
 from mlmd_client.calls import CallError
 from mlmd_client.command_line.inventory import files_of
-from mlmd_client.command_line.session import Session, command
+from mlmd_client.command_line.session import Session, command, making
 from mlmd_client.command_line.statuses import FOUND_WRONG
 from mlmd_client.download import read_range
 from mlmd_client.failures import PERMISSION_DENIED, UNAUTHENTICATED, UNAVAILABLE
@@ -57,6 +57,7 @@ class Finding:
 
 @click.command()
 @command
+@making
 def doctor(session: Session) -> None:
     """Check server, database, object store, clocks and versions; status 7 when something is wrong."""
     rows = [

@@ -5,15 +5,16 @@ from pathlib import Path
 from typing import Any
 
 import click
+from mlmd_schemas.aliases import alias_fault
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import registry_pb2
 
 from mlmd_client.command_line.offers import NAMES, SUBJECTS
-from mlmd_client.command_line.session import Session, command, counted
+from mlmd_client.command_line.session import Session, command, counted, making
 from mlmd_client.command_line.subjects import subject_of
 from mlmd_client.download import download
 from mlmd_client.failures import NotFound, refused
-from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, LATEST, MODEL_TYPE, MODELS_SCHEME
+from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE, MODELS_SCHEME
 from mlmd_client.progress_bar import ProgressBar
 from mlmd_client.values import value_of
 from mlmd_client.versions import Version
@@ -46,6 +47,7 @@ LAYOUTS = ("plain", "tf-serving", "triton")
     help="Take the version that has the same content, if there is one.",
 )
 @command
+@making
 def put(
     session: Session,
     path: Path,
@@ -57,8 +59,9 @@ def put(
 ) -> None:
     """Keep the file or folder at PATH as the next version of NAME."""
     for alias in aliases:  # before anything is sent
-        if alias.isdecimal() or alias == LATEST or not alias.strip():
-            raise click.BadParameter(f"{alias!r} can be no alias: write a word, and not {LATEST}", param_hint="--alias")
+        fault = alias_fault(alias)
+        if fault:
+            raise refused(f"--{fault}")
     artifact = pb.Artifact(type=TYPES.get(kind, kind))
     for given in properties:
         key, value = _property(given)

@@ -6,10 +6,11 @@ from typing import Any
 import click
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_client.command_line.model_rows import move_row, number_of, state_of, version_row, write
+from mlmd_client.command_line.model_rows import number_of, state_of, version_row, write
 from mlmd_client.command_line.offers import ALIASES, MODEL_VERSIONS, MODELS
 from mlmd_client.command_line.session import Session, command
 from mlmd_client.model_versions import format_of
+from mlmd_client.models import move_row
 
 TAG = click.option("--tag", "tags", multiple=True, metavar="NAME=TEXT", help="Set this tag.")
 SIGNATURE = click.option(

@@ -46,19 +46,3 @@ def version_row(version: v1.ModelVersion) -> dict[str, Any]:
         "uri": version.uri,
         "artifact": version.artifact_id,
     }
-
-
-def move_row(move: v1.ModelAliasMove) -> dict[str, Any]:
-    """Return a move of an alias as a row."""
-    return {
-        "sequence": move.sequence,
-        "alias": move.alias,
-        "from": move.from_number or None,
-        "to": move.to_number or None,
-        "who": move.subject,
-        "when": moment(move.move_ms),
-        "reason": move.reason,
-        "rolls_back": move.rolls_back or None,
-        "overridden": move.overridden or None,
-        "gates": [f"{gate.rule}: {'met' if gate.passed else 'NOT MET'} ({gate.detail})" for gate in move.gates],
-    }

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from mlmd_schemas.near_names import did_you_mean
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_client.command_line.model_changes import SIGNATURE, TAG, archive, describe, remove_alias, restore, tags_of
-from mlmd_client.command_line.model_rows import move_row, number_of, read, state_of, version_row, write
+from mlmd_client.command_line.model_rows import number_of, read, state_of, version_row, write
 from mlmd_client.command_line.offers import (
     ALIASES,
     ENVIRONMENTS,
@@ -17,12 +18,12 @@ from mlmd_client.command_line.offers import (
     SUBJECTS,
     URIS,
 )
-from mlmd_client.command_line.session import Session, command
+from mlmd_client.command_line.session import Session, command, making
 from mlmd_client.command_line.subjects import subject_of
 from mlmd_client.command_line.webhooks import webhooks
 from mlmd_client.failures import refused
 from mlmd_client.model_versions import format_of
-from mlmd_client.models import deployment_row
+from mlmd_client.models import deployment_row, move_row
 from mlmd_client.names import MODELS_SCHEME
 from mlmd_client.registry_pages import listed
 from mlmd_client.tables import Table, moment, table_of
@@ -80,6 +81,7 @@ def list_models(session: Session, model: str | None, archived: bool) -> None:
 @TAG
 @SIGNATURE
 @command
+@making
 def register(
     session: Session,
     model: str,
@@ -200,14 +202,27 @@ def check(session: Session, model: str, alias: str, version: str) -> None:
     request = v1.CheckModelGatesRequest(model=model, alias=alias, version=number_of(session, model, version))
     answer = read(session, "CheckModelGates", request)
     rows = [{"rule": gate.rule, "passed": gate.passed, "found": gate.detail} for gate in answer.gates]
+    if not rows:
+        session.remark(f"no gate stands before the alias {alias!r} of {model!r}{_meant(session, model, alias)}")
     session.say(Table(["rule", "passed", "found"], rows))
     if not answer.passed:
         click.get_current_context().exit(FOUND_WRONG)
 
 
+def _meant(session: Session, model: str, alias: str) -> str:
+    """Ask whether another alias was meant, where the model has none that is called so."""
+    aliases = session.store.models[model].message.aliases
+    return "" if alias in aliases else did_you_mean(alias, aliases) or ", which has no such alias yet"
+
+
 @models.command()
 @click.argument("model", shell_complete=MODELS)
-@click.option("--alias", default="", shell_complete=ALIASES, help="Of this alias; without one: of every alias.")
+@click.option(
+    "--alias",
+    default="",
+    shell_complete=ALIASES,
+    help="Of this alias; without one: list all, set those of every alias.",
+)
 @click.option(
     "--set", "rules", multiple=True, metavar="RULE", help='For instance "auc >= 0.91"; replaces what was set.'
 )
@@ -219,7 +234,8 @@ def gates(session: Session, model: str, alias: str, rules: tuple[str, ...], clea
         raise refused("--clear: with --set there is nothing to clear; leave one of them out.")
     if clear or rules:
         session.store.models[model].set_gates(*rules, alias=alias)
-    session.say(Table(["alias", "rule"], list(session.store.models[model].gates())))
+    rows = [row for row in session.store.models[model].gates() if row["alias"] in ("", alias) or not alias]
+    session.say(Table(["alias", "rule"], rows))
 
 
 @models.command()

@@ -10,13 +10,14 @@ from typing import Any
 from urllib.parse import quote
 
 import click
+from mlmd_schemas.aliases import LATEST
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_client.finding import MLMD, literal
-from mlmd_client.names import LATEST, MODELS_SCHEME
+from mlmd_client.names import MODELS_SCHEME
 from mlmd_client.places import database_file
 from mlmd_client.registry_pages import REGISTRY
 from mlmd_client.service import Service

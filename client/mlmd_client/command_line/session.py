@@ -21,9 +21,6 @@ from mlmd_client.store import Store
 from mlmd_client.tables import Table, shown
 from mlmd_client.transport import MissingExtra
 
-_MAKING = ("put", "import", "register", "doctor")
-"""The commands that may make a store of this process that is not there yet: they write, or try whether they could."""
-
 
 class Session:
     """One invocation of `mlmd`."""
@@ -31,6 +28,8 @@ class Session:
     def __init__(self, server: str | None, token: str, as_json: bool) -> None:
         self._server, self._token = server, token
         self.as_json = as_json
+        self.makes_store = False
+        """Whether the command may make a store of this process that is not there yet."""
         self.console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
         """Standard output: results alone."""
         self.asides = Console(stderr=True, highlight=False)
@@ -40,7 +39,7 @@ class Session:
     def store(self) -> Store:
         """The store, opened when the first command needs it."""
         context = click.get_current_context()
-        if context.info_name not in _MAKING:
+        if not self.makes_store:
             self._require_store()
         opened = Store(self._server, token=self._token)
         context.call_on_close(opened.close)
@@ -141,6 +140,17 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     return str(value)
+
+
+def making(function: Callable[..., None]) -> Callable[..., None]:
+    """Let a command make a store of this process that is not there yet: it writes, or tries whether it could."""
+
+    @wraps(function)
+    def run(session: Session, /, **arguments: Any) -> None:
+        session.makes_store = True
+        function(session, **arguments)
+
+    return run
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:

@@ -1,12 +1,13 @@
 """What WHAT means on the command line: a version, a run, or a node by id."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import click
 
 from mlmd_client.failures import NotFound, refused
-from mlmd_client.finding import RunFacts
+from mlmd_client.finding import RunFacts, names_run
 from mlmd_client.store import Store
 from mlmd_client.versions import Version
 
@@ -34,20 +35,21 @@ def subject_of(store: Store, what: str) -> Subject:
         return store.version(node_id) if kind == "artifact" else store.run_facts(node_id)
     if what.isdecimal():
         raise refused(f"{what}: is a number; write artifact:{what} or execution:{what}, or a name.")
-    if what.count("/") == 2 and what.rpartition("/")[2].isdecimal() and "@" not in what and ":" not in what:
-        return _run_or_version(store, what)
+    if names_run(what):
+        selects = "@" in what or ":" in what  # as a version does, and an experiment's name may
+        return _first(store.version, store.run_facts, what) if selects else _first(store.run_facts, store.version, what)
     return store.version(what)
 
 
-def _run_or_version(store: Store, what: str) -> Subject:
-    """Return the run of this name, or the version: a collection may have a slash in its name."""
+def _first(one: Callable[[str], Subject], other: Callable[[str], Subject], what: str) -> Subject:
+    """Return what a name means the one way, else the other: experiments and collections may have slashes in theirs."""
     try:
-        return store.run_facts(what)
-    except NotFound as no_run:
+        return one(what)
+    except NotFound as error:
         try:
-            return store.version(what)
+            return other(what)
         except NotFound:
-            raise no_run from None
+            raise error from None
 
 
 def subjects_of(store: Store, names: tuple[str, ...], least: int) -> list[Any]:

@@ -33,6 +33,23 @@ def test_a_model_from_its_file_to_production_and_back(run: Run, tmp_path: Path) 
     assert run("models", "card", "fraud", "@champion").out.startswith("#")
     assert run("models", "deployments", "--json").json == []
     assert run("models", "check", "fraud", "champion", "2").status == 0
+    run("models", "gates", "fraud", "--alias", "candidate", "--set", "files verified")
+    assert [row["alias"] for row in run("models", "gates", "fraud", "--json").json] == ["candidate"]
+    assert run("models", "gates", "fraud", "--alias", "champion", "--json").json == []
+
+
+def test_an_alias_that_never_was_has_no_history_and_one_that_was_removed_has(run: Run) -> None:
+    run("models", "register", "fraud", "s3://models/fraud")
+    run("models", "promote", "fraud", "champion", "1")
+    run("models", "remove-alias", "fraud", "champion")
+    assert [move["to"] for move in run("models", "history", "fraud", "champion", "--json").json] == [None, 1]
+    told = run("models", "history", "fraud", "champoin")
+    assert (told.status, told.out) == (3, "")
+    assert told.err == "mlmd: alias: the model 'fraud' has no alias 'champoin'; it has none.\n"
+    run("models", "promote", "fraud", "champion", "1")
+    checked = run("models", "check", "fraud", "champoin", "1")
+    assert checked.status == 0
+    assert "no gate stands before the alias 'champoin' of 'fraud'; did you mean 'champion'?" in checked.err
 
 
 def test_what_is_deployed_approved_and_archived(run: Run) -> None:

@@ -47,7 +47,7 @@ def test_a_run_that_starts_while_the_server_hangs_is_told_later(
     target = f"grpc://{server.target}"
     store = open_store(target)
     if is_known:
-        assert len(store.runs("hanging")) == 0
+        assert len(store.find("runs")) == 0
     with hanging(server):
         run = store.run("hanging/start", params={"lr": 0.5}, finish_seconds=0.5).start()
         assert "does not answer" in caplog.text

@@ -52,7 +52,7 @@ def test_a_watcher_is_told_of_every_move(store: Store) -> None:
     one.promote("candidate")
     two.promote("champion", reason="better")
     moves = [told.get(timeout=60), told.get(timeout=60)]
-    assert [(move["model"], move["from"], move["to"]) for move in moves] == [("churn", 0, 1), ("churn", 1, 2)]
+    assert [(move["model"], move["from"], move["to"]) for move in moves] == [("churn", None, 1), ("churn", 1, 2)]
     assert moves[1]["reason"] == "better"
     watch.stop()
     assert watch.failure is None

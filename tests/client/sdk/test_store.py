@@ -167,7 +167,8 @@ def test_a_value_that_no_property_holds_is_named_before_anything_is_recorded(
 ) -> None:
     with pytest.raises(Refused, match=sentence):
         local_store.run("wrong/value", params=params)
-    assert not len(local_store.runs("wrong"))
+    with pytest.raises(NotFound, match="there is no experiment 'wrong'"):
+        local_store.runs("wrong")
 
 
 def test_what_fails_leaves_nothing_half_recorded(store: Store, tmp_path: Path) -> None:
@@ -255,7 +256,7 @@ def test_the_environment_says_which_store(
     monkeypatch.delenv("MLMD_SERVER")
     monkeypatch.chdir(tmp_path)
     with Store() as store:
-        assert not len(store.runs("environment"))
+        assert not len(store.find("runs"))
     assert (tmp_path / "mlmd-data" / "metadata.db").exists()
 
 
