@@ -211,20 +211,22 @@ class Artifacts:
             yield page
             after = page[-1].path
 
-    def abort_upload(self, artifact_id: int, caller: Caller = LOCAL) -> None:
+    def abort_upload(self, artifact_id: int, caller: Caller = LOCAL, key_prefix: str = "") -> bool:
         """Make the artifact ABANDONED, then delete what was sent, then forget the upload; each step can be repeated.
 
-        What requests that were signed before still store is deleted by later sweeps.
+        With a `key_prefix`, only the upload that has it: the artifact may have another one since it was looked at.
+        What requests that were signed before still store is deleted by later sweeps. Returns whether there was one.
         """
         self.ownership.check(fresh=True)
-        found = self.store.database.write(caller, lambda tx: _abandon(tx, artifact_id), repeatable=True)
+        found = self.store.database.write(caller, lambda tx: _abandon(tx, artifact_id, key_prefix), repeatable=True)
         if found is None:
-            return
+            return False
         upload, parts = found
         for path, name in parts:
             self.blobs.abort_parts(upload.key_prefix + path, name)
         delete_blobs(self.blobs, upload.key_prefix)
         self.store.database.write(caller, lambda tx: _forget(tx, upload), repeatable=True)
+        return True
 
     def manifest(self, artifact_id: int, caller: Caller = LOCAL) -> Manifest:
         """Return an artifact's manifest; raises NotFound."""
@@ -346,8 +348,10 @@ def _forget(tx: Transaction, upload: Upload) -> None:
     note_deletions(tx, [(upload.artifact_id, upload.key_prefix, late_until(now_ms()))])
 
 
-def _abandon(tx: Transaction, artifact_id: int) -> tuple[Upload, list[tuple[str, str]]] | None:
+def _abandon(tx: Transaction, artifact_id: int, key_prefix: str) -> tuple[Upload, list[tuple[str, str]]] | None:
     upload = find_upload(tx, artifact_id, locked=True)
+    if upload is not None and key_prefix not in ("", upload.key_prefix):
+        return None
     if upload is None:
         manifest = find_manifest(tx, artifact_id)
         if manifest is not None:

@@ -1,5 +1,6 @@
 """What nobody finished: uploads are given up after a grace period, interrupted deletions are taken up again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from mlmd_artifact_store.upload_rows import UploadState
 LONGEST_GRACE_SECONDS = 3650 * 86400
 _AT_ONCE = 100
 _OLD = (
-    sa.select(UPLOAD.c.artifact_id)
+    sa.select(UPLOAD.c.artifact_id, UPLOAD.c.key_prefix)
     .where(
         UPLOAD.c.artifact_id > sa.bindparam("after"),
         sa.or_(UPLOAD.c.state == UploadState.ABORTED.value, UPLOAD.c.create_ms < sa.bindparam("before")),
@@ -71,24 +72,24 @@ def sweep_uploads(artifacts: Artifacts, grace_seconds: float, caller: Caller = L
     """Abort the uploads that began longer ago than `grace_seconds`; return the ids of their artifacts.
 
     Each artifact becomes ABANDONED and its bytes are deleted. Killed in the middle, it goes on where it was when it is
-    called again; an upload that is committed meanwhile is left alone.
+    called again; an upload that is committed meanwhile is left alone, and so is one that took its place.
     """
     before, swept, after = now_ms() - int(grace_seconds * 1000), list[int](), 0
     while True:
         parameters = {"after": after, "before": before}
 
-        def body(tx: Transaction, parameters: dict[str, Any] = parameters) -> list[int]:
-            return [row[0] for row in tx.rows(_OLD, parameters)]
+        def body(tx: Transaction, parameters: dict[str, Any] = parameters) -> Sequence[tuple[int, str]]:
+            return tx.rows(_OLD, parameters)
 
         page = artifacts.store.database.read(caller, body)
-        for artifact_id in page:
+        for artifact_id, key_prefix in page:
             if caller.is_gone:
                 return swept
             try:
-                artifacts.abort_upload(artifact_id, caller)
+                if artifacts.abort_upload(artifact_id, caller, key_prefix):
+                    swept.append(artifact_id)
             except FailedPrecondition:  # committed a moment ago
                 continue
-            swept.append(artifact_id)
         if len(page) < _AT_ONCE:
             return swept
-        after = page[-1]
+        after = page[-1][0]

@@ -18,7 +18,7 @@ from mlmd_artifact_store.manifests import digest_of, list_files
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.sweeping import sweep
 from mlmd_metadata_store.store import Store
-from mlmd_schemas.caller import LOCAL, Role
+from mlmd_schemas.caller import LOCAL, Caller, Role
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2
@@ -236,5 +236,23 @@ def test_giving_up_twice_at_once_leaves_the_restore_that_began_in_between(reques
     assert isinstance(blobs, LocalStore)
     slow = Artifacts(artifacts.store, Slow(blobs.root))
     slow.abort_upload(artifact_id)
+    assert artifacts.begin_restore(artifact_id).resumed
+    assert restore(requests, artifact_id).manifest.file_count == 2
+
+
+def test_a_sweep_leaves_the_restore_that_began_after_it_looked(requests: Requests) -> None:
+    artifact_id, artifacts = recorded(requests), requests.artifacts
+    artifacts.begin_restore(artifact_id)
+
+    class Slow(Artifacts):
+        """Looks at what there is to give up, and acts when somebody else did it and began anew."""
+
+        def abort_upload(self, artifact_id: int, caller: Caller = LOCAL, key_prefix: str = "") -> bool:
+            artifacts.abort_upload(artifact_id)
+            artifacts.begin_restore(artifact_id)
+            return super().abort_upload(artifact_id, caller, key_prefix)
+
+    slow = Slow(artifacts.store, artifacts.blobs)
+    assert sweep(slow, -1).abandoned == []
     assert artifacts.begin_restore(artifact_id).resumed
     assert restore(requests, artifact_id).manifest.file_count == 2
