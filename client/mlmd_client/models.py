@@ -215,7 +215,7 @@ class Model:
         >>> made = store.models["doc-unpointed"].register(store["churn@1"]).promote("champion")
         >>> store.models["doc-unpointed"].remove_alias("champion", reason="withdrawn")
         >>> store.models["doc-unpointed"].moves().column("to")
-        [0, 1]
+        [None, 1]
         """
         request = v1.MoveModelAliasRequest(model=self.name, alias=alias, reason=reason)
         self._store.service.write(f"{REGISTRY}/MoveModelAlias", request)

@@ -128,8 +128,8 @@ def test_the_digest_changes_with_what_is_said(registry: Registry, resolve: Resol
 
 def test_names_with_slashes_and_unicode(registry: Registry, resolve: Resolver) -> None:
     registry.version("team/模型", name="v/1@x")
-    registry("MoveModelAlias", model="team/模型", alias="prod/eu@1", version="v/1@x")
-    for uri in ("models:/team%2F模型/v%2F1%40x", "models:/team%2F%E6%A8%A1%E5%9E%8B@prod%2Feu%401"):
+    registry("MoveModelAlias", model="team/模型", alias="prod/eü:1", version="v/1@x")
+    for uri in ("models:/team%2F模型/v%2F1%40x", "models:/team%2F%E6%A8%A1%E5%9E%8B@prod%2Fe%C3%BC%3A1"):
         assert resolve(uri).version == "v/1@x"
 
 
