@@ -21,7 +21,8 @@ from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.deletions import Deletion
 from mlmd_artifact_store.garbage import Keeping, look
 from mlmd_artifact_store.keep_rules import UNFINISHED, Rules
-from mlmd_artifact_store.removal import Held, carry_out, copied_by, held_bytes, remove_bytes, uploading
+from mlmd_artifact_store.removal import Held, carry_out, held_bytes, remove_bytes, uploading
+from mlmd_artifact_store.upload_rows import copied_by
 
 BATCH = 200
 """How many artifacts one transaction takes."""

@@ -15,10 +15,10 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
-from mlmd_schemas.tables.own import TOMBSTONE, UPLOAD, UPLOAD_FILE, VERSION
+from mlmd_schemas.tables.own import TOMBSTONE, UPLOAD, VERSION
 from mlmd_schemas.tables.v10 import CONTEXT, EVENT, EXECUTION, Kind
 
-from mlmd_artifact_store.locations import artifact_of_key
+from mlmd_artifact_store.upload_rows import copied_by
 
 UNFINISHED = (int(pb.Execution.NEW), int(pb.Execution.RUNNING))
 """States of executions that use what their events name: pods to come, deployments, training."""
@@ -46,7 +46,6 @@ _RUNNING = (
     .where(EXECUTION.c.last_known_state.in_(UNFINISHED))
 )
 _PENDING = sa.select(UPLOAD.c.artifact_id)
-_COPIED = sa.select(UPLOAD_FILE.c.source_key, UPLOAD_FILE.c.artifact_id).where(UPLOAD_FILE.c.source_key != "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +109,8 @@ def _pending(tx: Transaction) -> Iterator[Reason]:
 
 
 def _copied(tx: Transaction) -> Iterator[Reason]:
-    seen: set[tuple[int, int]] = set()
-    for key, copier in tx.rows(_COPIED):
-        source = artifact_of_key(key)
-        if source and (source, copier) not in seen:
-            seen.add((source, copier))
+    for source, copiers in copied_by(tx).items():
+        for copier in sorted(copiers):
             yield Reason(source, v1.KeptReason.RULE_COPIED, f"the upload of artifact {copier} copies files from it")
 
 

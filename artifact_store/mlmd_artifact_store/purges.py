@@ -11,7 +11,8 @@ from mlmd_schemas.tables.v10 import Kind
 
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.deletions import Deletion
-from mlmd_artifact_store.removal import Held, carry_out, copied_by, held_bytes, remove_bytes, uploading
+from mlmd_artifact_store.removal import Held, carry_out, held_bytes, remove_bytes, uploading
+from mlmd_artifact_store.upload_rows import copied_by
 
 SERVICE = "mlmd.v1.Admin"
 

@@ -15,12 +15,11 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
-from mlmd_schemas.tables.own import FILE, MANIFEST, UPLOAD, UPLOAD_FILE
+from mlmd_schemas.tables.own import FILE, MANIFEST, UPLOAD
 from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.deletions import Deletion, delete_blobs, forget_deletions, late_until, note_deletions
-from mlmd_artifact_store.locations import artifact_of_key
 
 _AT_ONCE = 8
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
@@ -40,9 +39,6 @@ _HELD = (
 )
 _LOCKED = _HELD.with_for_update()
 _UPLOADS = sa.select(UPLOAD.c.artifact_id).where(UPLOAD.c.artifact_id.in_(_IDS)).order_by(UPLOAD.c.artifact_id)
-_COPIED = (
-    sa.select(UPLOAD_FILE.c.source_key, UPLOAD_FILE.c.artifact_id).where(UPLOAD_FILE.c.source_key != "").distinct()
-)
 _DROP_FILES = sa.delete(FILE).where(FILE.c.artifact_id.in_(_IDS))
 _DROP_MANIFESTS = sa.delete(MANIFEST).where(MANIFEST.c.artifact_id.in_(_IDS))
 _DELETED = (
@@ -75,17 +71,6 @@ def held_bytes(tx: Transaction, artifact_ids: Iterable[int], *, locked: bool = F
 def uploading(tx: Transaction, artifact_ids: Iterable[int]) -> list[int]:
     """Return those of the artifacts whose upload has not ended, or not been swept."""
     return [row[0] for row in tx.rows_in(_UPLOADS, artifact_ids)]
-
-
-def copied_by(tx: Transaction) -> dict[int, set[int]]:
-    """Return the artifacts of which uploads under way copy files, each with the artifacts of those uploads.
-
-    Who asks holds the manifests of what it is about to delete: whoever wants to copy from them then waits for that.
-    """
-    found: dict[int, set[int]] = {}
-    for key, copier in tx.rows(_COPIED):
-        found.setdefault(artifact_of_key(key), set()).add(copier)
-    return found
 
 
 def remove_bytes(tx: Transaction, held: Sequence[Held], reason: str) -> list[Deletion]:

@@ -10,6 +10,7 @@ from mlmd_metadata_store.transaction import CHUNK, Transaction, chunks
 from mlmd_schemas.tables.own import UPLOAD, UPLOAD_FILE
 
 from mlmd_artifact_store.blob_store import LARGEST_PART_BYTES, Part, etag_of_md5s, part_count
+from mlmd_artifact_store.locations import artifact_of_key
 
 
 class UploadState(IntEnum):
@@ -20,6 +21,9 @@ class UploadState(IntEnum):
 
 
 _ARTIFACT: sa.BindParameter[Any] = sa.bindparam("artifact")
+_COPIED = (
+    sa.select(UPLOAD_FILE.c.source_key, UPLOAD_FILE.c.artifact_id).where(UPLOAD_FILE.c.source_key != "").distinct()
+)
 _UPLOAD_COLUMNS = (
     "artifact_id", "state", "root_uri", "key_prefix", "file_count", "size_bytes", "digest", "collection", "subject",
     "create_ms",
@@ -234,3 +238,16 @@ def _pending(row: Any) -> PendingFile:
     md5s = bytes(row[3])
     pieces = tuple(md5s[start : start + 16] for start in range(0, len(md5s), 16))
     return PendingFile(bytes(row[0]).decode(), row[1], bytes(row[2]), pieces, *row[4:])
+
+
+def copied_by(tx: Transaction) -> dict[int, set[int]]:
+    """Return the artifacts of which uploads under way copy files, each with the artifacts of those uploads.
+
+    Who asks holds the manifests of what it is about to delete: whoever wants to copy from them then waits for that.
+    """
+    found: dict[int, set[int]] = {}
+    for key, copier in tx.rows(_COPIED):
+        source = artifact_of_key(key)
+        if source:
+            found.setdefault(source, set()).add(copier)
+    return found
