@@ -25,38 +25,18 @@ from mlmd_schemas.errors import (
 )
 
 from mlmd_api.admission import Admission
+from mlmd_api.call import IDEMPOTENCY_KEY, REQUEST_ID_KEY, Call
 from mlmd_api.callers import NOBODY, Authenticator, Identity
-from mlmd_api.codec import BINARY, Codec
+from mlmd_api.codec import Codec
 from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
+from mlmd_api.message_sizes import DEFAULT_LIMITS, Limits, answer_too_large, request_too_large
 from mlmd_api.methods import Method, StreamMethod
 from mlmd_api.status import describe, facts_of
 from mlmd_api.streaming import Answer, Stream
 
-REQUEST_ID_KEY = "x-request-id"
-IDEMPOTENCY_KEY = "mlmd-idempotency-key"
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _SANE_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What is too much; sizes in bytes."""
-
-    max_message_bytes: int = 100 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What a wire received. `deadline` is on the clock of `time.monotonic()`; metadata keys are lower-case."""
-
-    path: str
-    body: bytes
-    metadata: Mapping[str, str]
-    wire: str
-    deadline: float | None = None
-    peer: str = ""
-    codec: Codec = BINARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +69,7 @@ class Dispatcher:
         authenticator: Authenticator,
         measurements: Measurements,
         journal: Journal,
-        limits: Limits = Limits(),
+        limits: Limits = DEFAULT_LIMITS,
         streams: Mapping[str, StreamMethod] | None = None,
     ) -> None:
         self.methods = methods
@@ -274,23 +254,6 @@ class Dispatcher:
         path = call.path if known else "unknown"
         self._measurements.end(path, call.wire, answer.code, seconds)
         self._journal.note(call, course.identity, answer, seconds, error, moved)
-
-
-def request_too_large(size: int | None, limits: Limits) -> ResourceExhausted:
-    """Return the error for a request over the limit; `size` in bytes when it is known."""
-    shown = "it has more bytes" if size is None else f"it has {size} bytes, more"
-    return ResourceExhausted(
-        f"request: {shown} than the {limits.max_message_bytes} that this server takes; send fewer nodes in a call, or "
-        "raise --max-message-bytes."
-    )
-
-
-def answer_too_large(size: int, limits: Limits) -> ResourceExhausted:
-    """Return the error for an answer of so many bytes, which is over the limit."""
-    return ResourceExhausted(
-        f"The answer has {size} bytes and this server sends at most {limits.max_message_bytes}; ask for less with "
-        "max_result_size and next_page_token, or raise --max-message-bytes."
-    )
 
 
 def _request_id(metadata: Mapping[str, str]) -> str:

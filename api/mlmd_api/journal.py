@@ -7,16 +7,14 @@ import json
 import logging
 import time
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlmd_schemas.errors import Code, StoreError
 
+from mlmd_api.call import Call
 from mlmd_api.callers import Identity
 from mlmd_api.status import CALLERS_FAULT
-
-if TYPE_CHECKING:
-    from mlmd_api.dispatch import Call
-    from mlmd_api.streaming import Answer
+from mlmd_api.streaming import Answer
 
 _CALLS = logging.getLogger("mlmd.calls")
 
@@ -26,9 +24,9 @@ class Journal:
 
     def note(
         self,
-        call: "Call",
+        call: Call,
         identity: Identity,
-        answer: "Answer",
+        answer: Answer,
         seconds: float,
         error: Exception | None,
         moved: tuple[int, int] | None = None,

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
@@ -12,10 +12,7 @@ from mlmd_client.calls import CallError
 from mlmd_client.failures import UNAVAILABLE, failure_of, refused
 from mlmd_client.models import move_row
 from mlmd_client.registry_pages import REGISTRY
-from mlmd_client.service import response_type
-
-if TYPE_CHECKING:
-    from mlmd_client.store import Store
+from mlmd_client.service import Service, response_type
 
 LOG = logging.getLogger("mlmd")
 _PATH = f"{REGISTRY}/WatchModels"
@@ -29,8 +26,8 @@ class Watch:
     >>> watch.stop()
     """
 
-    def __init__(self, store: "Store", models: list[str], call: Callable[[dict[str, Any]], None], alias: str) -> None:
-        self._store = store
+    def __init__(self, service: Service, models: list[str], call: Callable[[dict[str, Any]], None], alias: str) -> None:
+        self._service = service
         self._request = v1.WatchModelsRequest(models=models)
         self._call = call
         self._alias = alias
@@ -46,7 +43,7 @@ class Watch:
     def _watch(self) -> None:
         while not self._stopped.is_set():
             try:
-                self._stream = self._store.service.transport.stream(_PATH, self._request, response_type(_PATH))
+                self._stream = self._service.transport.stream(_PATH, self._request, response_type(_PATH))
                 for answer in self._stream:
                     self._tell(answer)
                     if self._stopped.is_set():

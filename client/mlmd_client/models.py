@@ -41,7 +41,7 @@ class Models:
         """
         request = v1.ListModelsRequest()
         rows = []
-        for model in listed(self._store, "ListModels", request, "models"):
+        for model in listed(self._store.service, "ListModels", request, "models"):
             rows.append(
                 {
                     "model": model.name,
@@ -60,7 +60,7 @@ class Models:
         >>> store.models.webhooks.table().columns
         []
         """
-        return Webhooks(self._store)
+        return Webhooks(self._store.service)
 
     def resolve(self, uri: str, as_of: "str | int | datetime.datetime" = "") -> v1.ResolveModelResponse:
         """Return everything that a deployer needs of `models:/churn@champion`: bytes, files with digests, metrics.
@@ -173,7 +173,7 @@ class Model:
                     "artifact": one.artifact_id,
                     "uri": one.uri,
                 }
-                for one in listed(self._store, "ListModelVersions", request, "versions")
+                for one in listed(self._store.service, "ListModelVersions", request, "versions")
             ]
         )
 
@@ -185,7 +185,8 @@ class Model:
         ['first']
         """
         request = v1.ListModelAliasMovesRequest(model=self.name, alias=alias)
-        return table_of([move_row(move) for move in listed(self._store, "ListModelAliasMoves", request, "moves")])
+        moves = listed(self._store.service, "ListModelAliasMoves", request, "moves")
+        return table_of([move_row(move) for move in moves])
 
     def deployments(self) -> Table:
         """Return what runs where, newest first.
@@ -195,7 +196,8 @@ class Model:
         ['RUNNING']
         """
         request = v1.ListDeploymentsRequest(model=self.name)
-        return table_of([deployment_row(one) for one in listed(self._store, "ListDeployments", request, "deployments")])
+        deployments = listed(self._store.service, "ListDeployments", request, "deployments")
+        return table_of([deployment_row(one) for one in deployments])
 
     def rollback(self, alias: str, reason: str = "") -> int:
         """Point an alias at what it pointed at before its last move; return that number.

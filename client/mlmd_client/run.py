@@ -4,24 +4,22 @@ import atexit
 import contextvars
 import logging
 import os
-import secrets
 import sys
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import runs_pb2 as v1
 
 from mlmd_client.calls import CallError
 from mlmd_client.delivery import FINISH_RUN, JOIN_RUN, START_RUN, Addressee, journal_folder
 from mlmd_client.failures import DEADLINE_EXCEEDED, UNAVAILABLE, Unreachable, failure_of, refused
 from mlmd_client.outbox import Outbox, say_what_remains
-from mlmd_client.places import RUN_VARIABLE, Place, tell_children
+from mlmd_client.places import RUN_VARIABLE, tell_children
 from mlmd_client.run_artifacts import RunArtifacts
 from mlmd_client.run_metrics import RunMetrics
+from mlmd_client.run_settings import RunSettings
 from mlmd_client.service import new_key
 from mlmd_client.session_errors import Spell, claim, told
 
@@ -52,26 +50,6 @@ def current_run() -> "Run | None":
     True
     """
     return _CURRENT.get()
-
-
-@dataclass(frozen=True, slots=True)
-class RunSettings:
-    """How a run is started and ended; times in seconds.
-
-    >>> RunSettings("churn", "train").timeout_seconds
-    60.0
-    """
-
-    experiment: str
-    step: str
-    type_name: str = ""
-    token: str = field(default_factory=lambda: secrets.token_hex(16))
-    """Of the run that is joined, or a fresh one."""
-    is_joined: bool = False
-    place: Place = field(default_factory=Place)
-    properties: Mapping[str, pb.Value] = field(default_factory=dict)
-    timeout_seconds: float = 60.0
-    finish_seconds: float = 20.0
 
 
 class Run(RunMetrics, RunArtifacts):
@@ -178,7 +156,7 @@ class Run(RunMetrics, RunArtifacts):
                 if error.code not in (UNAVAILABLE, DEADLINE_EXCEEDED):
                     raise failure_of(error) from None
                 LOG.warning("%s does not answer (%s); the run goes into a journal", self._store.target, error.message)
-                first = None if self._settings.is_joined else self._start_request()
+                first = None if self._settings.is_joined else self._settings.start_request()
             self._opened = self._new_outbox()
             self._state = "RUNNING"
             if first is not None:
@@ -187,19 +165,6 @@ class Run(RunMetrics, RunArtifacts):
         self._store.runs_here.add(self)
         atexit.register(self._at_exit)
         return self
-
-    def _start_request(self) -> v1.StartRunRequest:
-        settings = self._settings
-        execution = pb.Execution(custom_properties=settings.properties)
-        return v1.StartRunRequest(
-            experiment=settings.experiment,
-            step=settings.step,
-            type_name=settings.type_name,
-            execution=execution.SerializeToString(deterministic=True),
-            token=settings.token,
-            timeout_ms=int(settings.timeout_seconds * 1000),
-            join_key=settings.place.key,
-        )
 
     def _begin(self) -> None:
         service = self._store.service
@@ -210,7 +175,7 @@ class Run(RunMetrics, RunArtifacts):
                 raise refused(f"run {self.name}: has ended, and cannot be joined any more; start one of your own.")
             self._addressee.learn(run)
             return
-        answer = service.write(START_RUN, self._start_request(), new_key(), within_seconds=_START_SECONDS)
+        answer = service.write(START_RUN, self._settings.start_request(), new_key(), within_seconds=_START_SECONDS)
         self._addressee.learn(answer.run)
         self._addressee.token = answer.token
 
@@ -251,7 +216,7 @@ class Run(RunMetrics, RunArtifacts):
         self._lock = threading.RLock()
         self._pid = os.getpid()
         self._addressee = replace(self._addressee, is_joined=True)
-        self._settings = _as_joined(self._settings, self._addressee.token)
+        self._settings = self._settings.as_joined(self._addressee.token)
         self._opened = self._new_outbox()
         processes = sys.modules.get("multiprocessing.util")
         if processes is not None:  # such a child ends without the functions of atexit
@@ -385,10 +350,6 @@ class Run(RunMetrics, RunArtifacts):
         from mlmd_client.display import run_html
 
         return run_html(self)
-
-
-def _as_joined(settings: RunSettings, token: str) -> RunSettings:
-    return replace(settings, token=token, is_joined=True)
 
 
 def _is_cancelled(error: BaseException) -> bool:

@@ -33,7 +33,8 @@ from mlmd_client.finding import (
 from mlmd_client.names import MODELS_SCHEME, Reference, parse_reference
 from mlmd_client.places import address_of, is_told_by_parent, place_of, split_name, told_run
 from mlmd_client.questions import Questions
-from mlmd_client.run import PARAMETER_PREFIX, Run, RunSettings
+from mlmd_client.run import PARAMETER_PREFIX, Run
+from mlmd_client.run_settings import RunSettings
 from mlmd_client.service import Service
 from mlmd_client.tables import Table
 from mlmd_client.transport import Tls, open_transport
@@ -309,7 +310,7 @@ class Store(Questions):
         """
         from mlmd_client.model_watch import Watch, watched_models
 
-        return Watch(self, watched_models(what), call, on)
+        return Watch(self.service, watched_models(what), call, on)
 
     @cached_property
     def raw(self) -> "MetadataStore":

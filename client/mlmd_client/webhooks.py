@@ -1,14 +1,12 @@
 """Webhooks: addresses to which the store posts every move of an alias, signed."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_client.registry_pages import REGISTRY, listed
+from mlmd_client.service import Service
 from mlmd_client.tables import Table, moment, table_of
-
-if TYPE_CHECKING:
-    from mlmd_client.store import Store
 
 
 class Webhooks:
@@ -21,8 +19,8 @@ class Webhooks:
     >>> store.models.webhooks.remove(made.webhook.id)
     """
 
-    def __init__(self, store: "Store") -> None:
-        self._store = store
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
     def add(self, url: str, *, model: str = "", secret: str = "") -> v1.CreateWebhookResponse:
         """Post every move of the aliases of a model, without one of all models, to a URL.
@@ -36,7 +34,7 @@ class Webhooks:
         >>> store.models.webhooks.remove(made.webhook.id)
         """
         request = v1.CreateWebhookRequest(url=url, model=model, secret=secret)
-        made: v1.CreateWebhookResponse = self._store.service.write(f"{REGISTRY}/CreateWebhook", request)
+        made: v1.CreateWebhookResponse = self._service.write(f"{REGISTRY}/CreateWebhook", request)
         return made
 
     def table(self) -> Table:
@@ -46,7 +44,7 @@ class Webhooks:
         0
         """
         return table_of(
-            [webhook_row(one) for one in listed(self._store, "ListWebhooks", v1.ListWebhooksRequest(), "webhooks")]
+            [webhook_row(one) for one in listed(self._service, "ListWebhooks", v1.ListWebhooksRequest(), "webhooks")]
         )
 
     def remove(self, webhook_id: int) -> None:
@@ -55,7 +53,7 @@ class Webhooks:
         >>> made = store.models.webhooks.add("https://hooks.example.com/doc-remove")
         >>> store.models.webhooks.remove(made.webhook.id)
         """
-        self._store.service.write(f"{REGISTRY}/DeleteWebhook", v1.DeleteWebhookRequest(id=webhook_id))
+        self._service.write(f"{REGISTRY}/DeleteWebhook", v1.DeleteWebhookRequest(id=webhook_id))
 
     def deliveries(self, webhook_id: int) -> Table:
         """Return what was posted and what came of it, newest first.
@@ -67,7 +65,7 @@ class Webhooks:
         """
         request = v1.ListWebhookDeliveriesRequest(webhook_id=webhook_id)
         return table_of(
-            [delivery_row(one) for one in listed(self._store, "ListWebhookDeliveries", request, "deliveries")]
+            [delivery_row(one) for one in listed(self._service, "ListWebhookDeliveries", request, "deliveries")]
         )
 
 

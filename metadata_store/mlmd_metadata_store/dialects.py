@@ -21,7 +21,6 @@ from mlmd_schemas.errors import (
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.pool import QueuePool
 
-from mlmd_metadata_store.addresses import parse_url
 from mlmd_metadata_store.options import StoreOptions
 
 
@@ -158,16 +157,3 @@ class Dialect(ABC):
             "pool_reset_on_return": None,
             "pool_use_lifo": True,  # few connections with warm caches rather than many with cold ones
         }
-
-
-def make_dialect(url: str, options: StoreOptions) -> Dialect:
-    """Return the dialect of a database URL, `sqlite:///path` or `mysql://user:password@host:port/database`.
-
-    Raises InvalidArgument for any other form.
-    """
-    from mlmd_metadata_store.mysql_dialect import MySqlDialect
-    from mlmd_metadata_store.sqlite_dialect import SqliteDialect
-
-    parsed = parse_url(url)
-    kind = SqliteDialect if parsed.get_backend_name() == "sqlite" else MySqlDialect
-    return kind(parsed, options)

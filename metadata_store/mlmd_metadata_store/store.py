@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from mlmd_metadata_store.database import Database
-from mlmd_metadata_store.dialects import Dialect, make_dialect
+from mlmd_metadata_store.dialect_choice import make_dialect
+from mlmd_metadata_store.dialects import Dialect
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.receipts import Receipt
 from mlmd_metadata_store.rpc import Rpc, StreamRpc

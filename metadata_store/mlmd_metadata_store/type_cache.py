@@ -4,17 +4,14 @@ A miss, or a property that is not known, asks the database again, so two servers
 longer than one call. Types that a transaction itself made are read in it and not remembered, since it may fail.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from mlmd_schemas.tables.v10 import TYPE, TYPE_PROPERTY, Kind
 
-if TYPE_CHECKING:
-    from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.text import TextCodec
 
 LIMIT = 20_000
 """How many types are remembered; a store with more forgets all and starts again."""
@@ -39,17 +36,28 @@ class TypeFacts:
     """Declared property to number of `ml_metadata.PropertyType`."""
 
 
+class Reads(Protocol):
+    """What it needs of a transaction."""
+
+    made_types: bool
+
+    text: TextCodec
+
+    def rows_in(self, statement: sa.Executable, ids: Iterable[int]) -> Sequence[Any]:
+        """Return the rows of a SELECT for these ids."""
+
+
 class TypeCache:
     """The remembered types of one store; shared by all its transactions."""
 
     def __init__(self) -> None:
         self._by_id: dict[int, TypeFacts] = {}
 
-    def get(self, tx: Transaction, kind: Kind, type_id: int) -> TypeFacts | None:
+    def get(self, tx: Reads, kind: Kind, type_id: int) -> TypeFacts | None:
         """Return the type of this id and kind; None when there is none."""
         return self.get_many(tx, kind, (type_id,)).get(type_id)
 
-    def get_many(self, tx: Transaction, kind: Kind, type_ids: Iterable[int]) -> dict[int, TypeFacts]:
+    def get_many(self, tx: Reads, kind: Kind, type_ids: Iterable[int]) -> dict[int, TypeFacts]:
         """Return the types of these ids that are of `kind`, by id."""
         wanted = set(type_ids)
         found = {type_id: self._by_id[type_id] for type_id in wanted if type_id in self._by_id}
@@ -57,7 +65,7 @@ class TypeCache:
             found |= self.reload(tx, wanted - found.keys())
         return {type_id: facts for type_id, facts in found.items() if facts.kind is kind}
 
-    def reload(self, tx: Transaction, type_ids: Iterable[int]) -> dict[int, TypeFacts]:
+    def reload(self, tx: Reads, type_ids: Iterable[int]) -> dict[int, TypeFacts]:
         """Read these types from the database, remember them, and return those that are there, of any kind."""
         ids = sorted(set(type_ids))
         found: dict[int, TypeFacts] = {}

@@ -19,9 +19,9 @@ from typing import TypeVar
 from urllib.parse import quote
 
 from google.protobuf.message import Message
+from mlmd_api.call import Call
 from mlmd_api.callers import Identity
 from mlmd_api.codec import BINARY
-from mlmd_api.dispatch import Call
 from mlmd_api.journal import Journal
 from mlmd_api.status import CALLERS_FAULT
 from mlmd_api.streaming import Answer

@@ -3,7 +3,7 @@
 import logging
 import sys
 
-from mlmd_metadata_store.dialects import make_dialect
+from mlmd_metadata_store.dialect_choice import make_dialect
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_migrations import SchemaError, plan
 from mlmd_migrations import migrate as migrate_schema

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 from mlmd_api.artifacts import TenantArtifacts, artifact_methods, artifact_streams
 from mlmd_api.callers import Authenticator, Everybody, TokenFile
 from mlmd_api.diagnosis import diagnosis_methods
-from mlmd_api.dispatch import Dispatcher, Limits
+from mlmd_api.dispatch import Dispatcher
 from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
+from mlmd_api.message_sizes import Limits
 from mlmd_api.methods import by_path, store_methods, store_streams
 from mlmd_api.registry import TenantRegistries, registry_methods, registry_streams
 from mlmd_api.server_info import ServerFacts, server_methods

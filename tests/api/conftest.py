@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from google.protobuf.message import Message
 from mlmd_api.callers import Authenticator, Everybody
-from mlmd_api.dispatch import Dispatcher, Limits
+from mlmd_api.dispatch import Dispatcher
 from mlmd_api.graphql.engine import GraphqlEngine
 from mlmd_api.grpc.server import GrpcServer, GrpcSettings
 from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
+from mlmd_api.message_sizes import Limits
 from mlmd_api.methods import Method, StreamMethod, by_path, store_methods
 from mlmd_api.rest.routes import Surfaces
 from mlmd_api.rest.server import HttpServer, HttpSettings

@@ -5,8 +5,8 @@ import logging
 from datetime import datetime
 
 import pytest
+from mlmd_api.call import Call
 from mlmd_api.callers import Identity
-from mlmd_api.dispatch import Call
 from mlmd_api.journal import HumanFormatter, Journal, JsonFormatter
 from mlmd_api.streaming import Answer
 from mlmd_schemas.errors import Code, Unavailable

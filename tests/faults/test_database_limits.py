@@ -205,7 +205,7 @@ CASES: dict[Code, tuple[int, ...]] = {
 @pytest.mark.parametrize(("code", "number"), [(code, number) for code, numbers in CASES.items() for number in numbers])
 def test_error_numbers_of_mysql_become_sentences(code: Code, number: int) -> None:
     MySQLdb = pytest.importorskip("MySQLdb")
-    from mlmd_metadata_store.dialects import make_dialect
+    from mlmd_metadata_store.dialect_choice import make_dialect
 
     translate: Callable[[Exception], StoreError] = make_dialect("mysql://u:p@h/d", StoreOptions()).translate
     error = translate(MySQLdb.OperationalError(number, "Secret driver text near 'SELECT 1'"))

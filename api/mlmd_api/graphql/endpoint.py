@@ -11,8 +11,9 @@ from mlmd_schemas.errors import Code, InvalidArgument, StoreError, Unimplemented
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from mlmd_api.call import REQUEST_ID_KEY, Call
 from mlmd_api.codec import JSON
-from mlmd_api.dispatch import REQUEST_ID_KEY, Call, Dispatcher, Work
+from mlmd_api.dispatch import Dispatcher, Work
 from mlmd_api.graphql.engine import NOT_REGISTERED, GraphqlEngine
 from mlmd_api.graphql.requests import GraphqlRequest, request_of_body, request_of_parameters
 from mlmd_api.rest.connect import ConnectProtocol

@@ -8,7 +8,8 @@ from functools import partial
 import grpc
 from mlmd_schemas.errors import Code
 
-from mlmd_api.dispatch import REQUEST_ID_KEY, Call, Dispatcher
+from mlmd_api.call import REQUEST_ID_KEY, Call
+from mlmd_api.dispatch import Dispatcher
 from mlmd_api.grpc.streams import StreamPlaces, in_pool
 
 STATUS: dict[Code, grpc.StatusCode] = {Code(status.value[0]): status for status in grpc.StatusCode}

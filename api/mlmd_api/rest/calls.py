@@ -9,8 +9,9 @@ from mlmd_schemas.errors import StoreError
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
+from mlmd_api.call import REQUEST_ID_KEY, Call
 from mlmd_api.codec import BINARY, JSON
-from mlmd_api.dispatch import REQUEST_ID_KEY, Call, Dispatcher
+from mlmd_api.dispatch import Dispatcher
 from mlmd_api.rest.connect import ConnectProtocol
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.exchange import Reply, RequestProtocol, StreamProtocol, WireProtocol

@@ -10,8 +10,9 @@ from typing import Any
 
 from mlmd_schemas.errors import Code, InvalidArgument
 
+from mlmd_api.call import REQUEST_ID_KEY
 from mlmd_api.codec import Codec
-from mlmd_api.dispatch import REQUEST_ID_KEY, Limits
+from mlmd_api.message_sizes import Limits
 from mlmd_api.rest.exchange import Reply, compressed, decoded, frame, one_message
 from mlmd_api.status import CONNECT_CODE, HTTP_STATUS
 from mlmd_api.streaming import Answer

@@ -9,7 +9,7 @@ from typing import Protocol
 from mlmd_schemas.errors import InvalidArgument, Unimplemented
 
 from mlmd_api.codec import Codec
-from mlmd_api.dispatch import Limits, request_too_large
+from mlmd_api.message_sizes import Limits, request_too_large
 from mlmd_api.streaming import Answer
 
 _HEADER_BYTES = 5

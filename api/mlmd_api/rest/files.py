@@ -20,7 +20,8 @@ from starlette.responses import Response, StreamingResponse
 
 from mlmd_api.admission import Admission
 from mlmd_api.artifacts import TenantArtifacts
-from mlmd_api.dispatch import Call, Dispatcher
+from mlmd_api.call import Call
+from mlmd_api.dispatch import Dispatcher
 from mlmd_api.rest.conditions import Validators
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.request_body import RequestBody

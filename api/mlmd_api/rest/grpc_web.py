@@ -12,8 +12,9 @@ from urllib.parse import quote
 
 from mlmd_schemas.errors import Code, InvalidArgument
 
+from mlmd_api.call import REQUEST_ID_KEY
 from mlmd_api.codec import BINARY
-from mlmd_api.dispatch import REQUEST_ID_KEY, Limits
+from mlmd_api.message_sizes import Limits
 from mlmd_api.rest.exchange import Reply, frame, one_message
 from mlmd_api.streaming import Answer
 

@@ -18,8 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from mlmd_api.call import REQUEST_ID_KEY, Call
 from mlmd_api.codec import JSON
-from mlmd_api.dispatch import REQUEST_ID_KEY, Call, Dispatcher, Limits
+from mlmd_api.dispatch import Dispatcher
+from mlmd_api.message_sizes import Limits
 from mlmd_api.registry import RESOLVE_PATH, WATCH_PATH, TenantRegistries
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.streams import SendPiece, StreamPool, answer_stream

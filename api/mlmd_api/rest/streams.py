@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from mlmd_schemas.errors import ResourceExhausted
 from starlette.types import Receive, Send
 
+from mlmd_api.call import REQUEST_ID_KEY, Call
 from mlmd_api.codec import BINARY, JSON
-from mlmd_api.dispatch import REQUEST_ID_KEY, Call, Dispatcher
+from mlmd_api.dispatch import Dispatcher
 from mlmd_api.rest.connect import ConnectStreams
 from mlmd_api.rest.exchange import StreamProtocol
 from mlmd_api.rest.grpc_web import GrpcWebProtocol

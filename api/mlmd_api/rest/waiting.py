@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from starlette.types import Receive, Send
 
-from mlmd_api.dispatch import Limits, request_too_large
+from mlmd_api.message_sizes import Limits, request_too_large
 from mlmd_api.rest.exchange import Reply
 from mlmd_api.rest.streams import leaving
 

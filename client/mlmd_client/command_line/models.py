@@ -38,7 +38,7 @@ def models() -> None:
 
 
 def _pages(session: Session, method: str, request: Any, field: str) -> list[Any]:
-    return list(listed(session.store, method, request, field))
+    return list(listed(session.store.service, method, request, field))
 
 
 def _pointing(aliases: Any) -> str:

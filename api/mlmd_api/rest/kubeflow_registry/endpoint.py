@@ -14,7 +14,9 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from mlmd_api.dispatch import REQUEST_ID_KEY, Call, Dispatcher, request_too_large
+from mlmd_api.call import REQUEST_ID_KEY, Call
+from mlmd_api.dispatch import Dispatcher
+from mlmd_api.message_sizes import request_too_large
 from mlmd_api.rest.connect import ConnectProtocol
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.kubeflow_registry.documents import DOCUMENTS
