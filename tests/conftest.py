@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
 
+import hypothesis
 import pytest
 from minio import Minio
 
@@ -29,6 +30,12 @@ from tests.services.server import Server
 from tests.services.sql_server import Address
 
 use_memory()
+
+# How long an example takes says nothing on a busy machine; and what CI tries is not to change from run to run.
+_QUIET = [hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile("here", deadline=None, suppress_health_check=_QUIET)
+hypothesis.settings.register_profile("strict", hypothesis.settings.get_profile("ci"))
+hypothesis.settings.load_profile("strict" if strict() else "here")
 
 NUMBERS = itertools.count(1)
 
