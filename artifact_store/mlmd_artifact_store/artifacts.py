@@ -6,9 +6,10 @@ middle of it.
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import islice
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.store import Store
@@ -19,11 +20,13 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_artifact_store.begin import Place, begin_upload, record_external
-from mlmd_artifact_store.blob_store import Blob, BlobStore, Part
+from mlmd_artifact_store.blob_store import Blob, BlobStore, Guard, Part
 from mlmd_artifact_store.commit import commit, committed, end_upload, seal, under_way
 from mlmd_artifact_store.deletions import delete_blobs, late_until, note_deletions
 from mlmd_artifact_store.external_records import record_files, unrecorded
 from mlmd_artifact_store.externals import BlobReader, ExternalRoots, file_at, files_at
+from mlmd_artifact_store.late_streams import Arriving
+from mlmd_artifact_store.local_copies import LITTLE_BYTES
 from mlmd_artifact_store.manifests import (
     Manifest,
     StoredFile,
@@ -37,6 +40,7 @@ from mlmd_artifact_store.outputs import note_output
 from mlmd_artifact_store.ownership import Ownership
 from mlmd_artifact_store.proof import prove_files
 from mlmd_artifact_store.restoring import begin_restore, drop_restore, find_restore
+from mlmd_artifact_store.upload_holds import UploadHolds
 from mlmd_artifact_store.upload_rows import (
     PendingFile,
     Upload,
@@ -48,6 +52,7 @@ from mlmd_artifact_store.upload_rows import (
     parts_names,
     pending_file,
     set_state,
+    upload_and_file,
 )
 from mlmd_artifact_store.verified_marks import VerifiedMarks
 
@@ -63,6 +68,7 @@ class Artifacts:
         self.ownership = Ownership(blobs, tenant, store.store_uuid)
         self.externals = externals
         self.place = Place(tenant, blobs.uri)
+        self.holds = UploadHolds(blobs, tenant)
         self._marks = VerifiedMarks(store.database)
 
     def begin(self, tx: Transaction, request: v1.BeginUploadRequest) -> v1.BeginUploadResponse:
@@ -99,8 +105,9 @@ class Artifacts:
         """Return one file of an upload under way; raises NotFound, FailedPrecondition when it is not under way."""
 
         def body(tx: Transaction) -> tuple[Upload, PendingFile]:
-            upload = under_way(tx, artifact_id)
-            file = pending_file(tx, artifact_id, path)
+            upload, file = upload_and_file(tx, artifact_id, path)
+            if upload is None or upload.state is not UploadState.PENDING:
+                upload = under_way(tx, artifact_id)  # it says why it is not
             if file is None or file.source_key:
                 raise NotFound(f"path: the upload of artifact {artifact_id} awaits no file {path[:80]!r}.")
             return upload, file
@@ -123,20 +130,41 @@ class Artifacts:
         declared at last.
         """
         self.ownership.check()
-        upload, file = self.pending(artifact_id, path, caller)
-        key = upload.key_prefix + path
-        check_part(file, part_number)
         if not part_number:
-            declared = file.md5s[0] if file.md5s else None
-            return self.blobs.put(
-                key, source, file.size_bytes, declared, lambda: self._still(artifact_id, file, caller)
-            )
+            return self._put_whole(artifact_id, path, Arriving(source, LITTLE_BYTES), caller)
+        upload, file = self.pending(artifact_id, path, caller)
+        check_part(file, part_number)
         declared = md5 or (None if file.is_open else file.md5s[part_number - 1])
         if declared is None and self.blobs.presigner is not None:
             raise InvalidArgument(f"md5: that of part {part_number} of {path[:80]!r} is not declared; send it along.")
         name = self.parts_name(upload, file, caller)
         size_bytes = file.span(part_number)[1]
-        return self.blobs.put_part(key, name, part_number, source, size_bytes, declared)
+        return self.blobs.put_part(upload.key_prefix + path, name, part_number, source, size_bytes, declared)
+
+    def _put_whole(self, artifact_id: int, path: str, source: Arriving, caller: Caller) -> Blob:
+        """Take a whole file; a little one, all of which came already, by one look at the database."""
+
+        def put(guard: Guard) -> Blob:
+            declared = file.md5s[0] if file.md5s else None
+            source.is_hashed = declared is None
+            stream = cast("BinaryIO", source)
+            return self.blobs.put(upload.key_prefix + path, stream, file.size_bytes, declared, guard)
+
+        if source.is_little:
+            with self.holds.naming(artifact_id):
+                upload, file = self.pending(artifact_id, path, caller)
+                check_part(file, 0)
+                return put(lambda: source.checked(file.sha256))
+        upload, file = self.pending(artifact_id, path, caller)
+        check_part(file, 0)
+
+        @contextmanager
+        def still_wanted() -> Iterator[None]:
+            with source.checked(file.sha256), self.holds.naming(artifact_id):
+                self._still(artifact_id, file, caller)
+                yield
+
+        return put(still_wanted)
 
     def _still(self, artifact_id: int, before: PendingFile, caller: Caller) -> None:
         """Raise Aborted when another file is told in the place of one that was coming, as `pending` does else."""
@@ -189,8 +217,12 @@ class Artifacts:
         upload = self.store.database.write(caller, lambda tx: seal(tx, artifact_id), repeatable=True)
         if upload is None:
             return self._committed(artifact_id, caller, made_by)
+        self.holds.settle(artifact_id)  # what was sent of anything else has its name by now, or is refused
         others = prove_files(self.blobs, upload.key_prefix, self._pages(artifact_id, caller), caller)
-        return self.store.database.write(caller, lambda tx: commit(tx, upload, others, made_by), repeatable=True)
+        with self.holds.ending(artifact_id):
+            done = self.store.database.write(caller, lambda tx: commit(tx, upload, others, made_by), repeatable=True)
+        self.holds.drop(artifact_id)
+        return done
 
     def _committed(self, artifact_id: int, caller: Caller, made_by: v1.MadeBy | None) -> v1.CommitUploadResponse:
         """Tell of an upload that was committed before; what is noted of it here keeps its bytes, or they are gone."""
@@ -222,10 +254,12 @@ class Artifacts:
         if found is None:
             return False
         upload, parts = found
+        self.holds.settle(artifact_id)
         for path, name in parts:
             self.blobs.abort_parts(upload.key_prefix + path, name)
         delete_blobs(self.blobs, upload.key_prefix)
         self.store.database.write(caller, lambda tx: _forget(tx, upload), repeatable=True)
+        self.holds.drop(artifact_id)
         return True
 
     def manifest(self, artifact_id: int, caller: Caller = LOCAL) -> Manifest:

@@ -8,7 +8,7 @@ number; a store that calculates it otherwise (encrypted buckets do) is read wher
 import base64
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple, Protocol, runtime_checkable
 
@@ -20,6 +20,13 @@ LARGEST_PART_BYTES = 5 << 30
 MOST_PARTS = 10_000
 VALID_SECONDS = 3600
 """How long a signed request can be used; asked again, it is signed again."""
+
+
+Guard = Callable[[], AbstractContextManager[object]]
+"""What is entered when all bytes of a blob came, as late as can be, and left when the blob has its name.
+
+What it raises leaves everything as it was.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +100,9 @@ class BlobStore(Protocol):
         source: BinaryIO,
         size_bytes: int,
         md5: bytes | None = None,
-        check: Callable[[], None] | None = None,
+        guard: Guard = nullcontext,
     ) -> Blob:
-        """Store a blob, replacing one of that key; InvalidArgument when size or MD5 are not those of the bytes.
-
-        `check` is called when all of them came, as late as it can be; what it raises leaves everything as it was.
-        """
+        """Store a blob, replacing one of that key; InvalidArgument when size or MD5 are not those of the bytes."""
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Yield the bytes from `start`, at most `length`, in chunks; NotFound before the first one.
@@ -137,6 +141,18 @@ class BlobStore(Protocol):
 
     def tidy(self, prefix: str, before_ms: int) -> int:
         """Give up what was begun under a prefix before a time and never became a blob; return how much that was."""
+
+    def held(self, name: str, *, alone: bool = False) -> AbstractContextManager[None]:
+        """Hold a lock of that name within the block, with others or alone; raises Aborted when it is not to be had.
+
+        An object store has none, and nothing is held.
+        """
+
+    def settle(self, name: str) -> None:
+        """Wait until nobody holds a lock who holds it now; raises Aborted."""
+
+    def drop_lock(self, name: str) -> None:
+        """Forget a lock that nobody needs any more."""
 
     def read_mark(self, name: str) -> bytes:
         """Return a small note of the store's own, which is no blob; empty when there is none of that name."""
@@ -181,7 +197,7 @@ class Folder(Protocol):
     The ETag of a larger file that was taken in is its SHA-256 in hexadecimal.
     """
 
-    def take_in(self, files: Sequence[tuple[str, HandedFile]]) -> list[Digests]:
+    def take_in(self, files: Sequence[tuple[str, HandedFile]], guard: Guard = nullcontext) -> list[Digests]:
         """Store files under keys, all of them synced to disk before one gets its name."""
 
     def give_out(self, key: str, target: HandedFile) -> Digests:

@@ -1,6 +1,7 @@
 """Files handed over within this machine: from their paths into the folder of artifacts, and from there to others."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
@@ -11,7 +12,7 @@ from mlmd_artifact_store.blob_store import Digests, Folder, HandedFile
 from mlmd_artifact_store.commit import under_way
 from mlmd_artifact_store.externals import BlobReader
 from mlmd_artifact_store.paths import check_path
-from mlmd_artifact_store.upload_rows import Upload
+from mlmd_artifact_store.upload_rows import Upload, seal_upload
 
 
 def take_in(
@@ -26,11 +27,21 @@ def take_in(
     def body(tx: Transaction) -> Upload:
         return under_way(tx, artifact_id)
 
+    def unseal(tx: Transaction) -> None:
+        under_way(tx, artifact_id, locked=True)
+        seal_upload(tx, artifact_id, b"", 0, 0)
+
+    def still() -> None:
+        upload = artifacts.store.database.read(caller, body)
+        if upload.digest:  # a commit may be proving what these replace
+            artifacts.store.database.write(caller, unseal, repeatable=True)
+
     artifacts.ownership.check()
     upload = artifacts.store.database.read(caller, body)
     for file in files:
         check_path(file.path)
-    return _folder(artifacts.blobs).take_in([(upload.key_prefix + file.path, file) for file in files])
+    keyed = [(upload.key_prefix + file.path, file) for file in files]
+    return _folder(artifacts.blobs).take_in(keyed, partial(artifacts.holds.naming, artifact_id, still))
 
 
 def give_out(

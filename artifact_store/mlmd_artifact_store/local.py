@@ -12,8 +12,8 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +24,7 @@ from mlmd_artifact_store.blob_store import (
     CHUNK_BYTES,
     Blob,
     Digests,
+    Guard,
     HandedFile,
     Part,
     Presigner,
@@ -32,6 +33,7 @@ from mlmd_artifact_store.blob_store import (
 )
 from mlmd_artifact_store.local_copies import LITTLE_BYTES, copied
 from mlmd_artifact_store.local_files import bring_in, copy_checked, explained, name_file, write_file
+from mlmd_artifact_store.local_locks import Locks
 from mlmd_artifact_store.local_marks import make_mark, read_mark
 from mlmd_artifact_store.local_notes import Notes
 from mlmd_artifact_store.local_syncs import JointSync
@@ -53,6 +55,7 @@ class LocalStore:
         self._scratch = self._own / "scratch"
         self._syncs = JointSync(self.root)
         self._notes = Notes(f"{self._own}/etags")
+        self._locks = Locks(self._own / "locks")
 
     def uri(self, key: str = "") -> str:
         """Return a `file://` URI, percent-encoded as RFC 8089 has it."""
@@ -74,7 +77,7 @@ class LocalStore:
         source: BinaryIO,
         size_bytes: int,
         md5: bytes | None = None,
-        check: Callable[[], None] | None = None,
+        guard: Guard = nullcontext,
     ) -> Blob:
         """Write a file and sync it to disk before it gets its name."""
         target, found = self._path(key), b""
@@ -86,15 +89,15 @@ class LocalStore:
         with explained(key, self.root):
             self.root.mkdir(parents=True, exist_ok=True)
             with self._syncs.batch(1) as batch:
-                state = write_file(target, self._scratch, fill, lambda _: check() if check else None, batch)
+                state = write_file(target, self._scratch, fill, None, batch, guard)
             self._notes.wrote(key, state, found.hex())
         return _blob(key, state, found.hex())
 
-    def take_in(self, files: Sequence[tuple[str, HandedFile]]) -> list[Digests]:
+    def take_in(self, files: Sequence[tuple[str, HandedFile]], guard: Guard = nullcontext) -> list[Digests]:
         """Copy files into the folder; see `bring_in`."""
         for key, _ in files:
             self._path(key)
-        arrived = bring_in(self.root, self._scratch, files, self._syncs)
+        arrived = bring_in(self.root, self._scratch, files, self._syncs, guard)
         with explained("", self.root):
             for (key, _), (state, digests) in zip(files, arrived, strict=True):
                 self._notes.wrote(key, state, digests.md5.hex() or digests.sha256.hex())
@@ -305,7 +308,26 @@ class LocalStore:
                 if _is_older(file, stale_ms):
                     file.unlink(missing_ok=True)
                     count += 1
+            for name in self._locks.older(stale_ms):
+                self._locks.drop(name)
         return count
+
+    @contextmanager
+    def held(self, name: str, *, alone: bool = False) -> Iterator[None]:
+        """Hold a lock within the block."""
+        with ExitStack() as held:
+            with explained("", self.root):
+                held.enter_context(self._locks.held(name, alone=alone))
+            yield
+
+    def settle(self, name: str) -> None:
+        """Wait until nobody holds a lock who holds it now."""
+        with explained("", self.root):
+            self._locks.settle(name)
+
+    def drop_lock(self, name: str) -> None:
+        """Delete the file of a lock."""
+        self._locks.drop(name)
 
     def read_mark(self, name: str) -> bytes:
         """Read a file of the store's own."""

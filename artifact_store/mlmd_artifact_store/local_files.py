@@ -6,7 +6,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,7 +19,7 @@ from mlmd_schemas.errors import (
     Unavailable,
 )
 
-from mlmd_artifact_store.blob_store import CHUNK_BYTES, Digests, HandedFile, md5_hash
+from mlmd_artifact_store.blob_store import CHUNK_BYTES, Digests, Guard, HandedFile, md5_hash
 from mlmd_artifact_store.local_copies import copied
 from mlmd_artifact_store.local_syncs import ALONE, Batch, JointSync
 
@@ -60,11 +60,12 @@ def write_file(
     fill: Callable[[BinaryIO], None],
     note: Callable[[os.stat_result], object] | None = None,
     batch: Batch = ALONE,
+    guard: Guard = nullcontext,
 ) -> os.stat_result:
     """Let `fill` write a file, sync it and give it its name; nothing is left when that fails.
 
     `note` is called just before the file has its name: whoever finds it finds what was noted of it too. `batch` are the
-    files that it is synced with.
+    files that it is synced with; `guard` holds until its name is on the disk.
     """
     scratch.mkdir(parents=True, exist_ok=True)
     temporary = scratch / secrets.token_hex(12)
@@ -74,7 +75,7 @@ def write_file(
             file.flush()
             _stamp(file.fileno())
             batch.sync_files([file.fileno()])
-        return name_file(temporary, target, note, batch)
+        return name_file(temporary, target, note, batch, guard)
     except BaseException:
         with contextlib.suppress(OSError):  # what went wrong is told; `tidy` deletes what is left in a day
             temporary.unlink()
@@ -82,7 +83,7 @@ def write_file(
 
 
 def bring_in(
-    root: Path, scratch: Path, files: Sequence[tuple[str, HandedFile]], syncs: JointSync
+    root: Path, scratch: Path, files: Sequence[tuple[str, HandedFile]], syncs: JointSync, guard: Guard
 ) -> list[tuple[os.stat_result, Digests]]:
     """Copy files of this machine, sync them all, and then give each its name; what has none by then is gone.
 
@@ -93,11 +94,11 @@ def bring_in(
     with explained("", root):
         scratch.mkdir(parents=True, exist_ok=True)
         with syncs.batch(len(files)) as batch:
-            return _brought_in(root, scratch, files, batch)
+            return _brought_in(root, scratch, files, batch, guard)
 
 
 def _brought_in(
-    root: Path, scratch: Path, files: Sequence[tuple[str, HandedFile]], batch: Batch
+    root: Path, scratch: Path, files: Sequence[tuple[str, HandedFile]], batch: Batch, guard: Guard
 ) -> list[tuple[os.stat_result, Digests]]:
     arriving: list[_Arriving] = []
     try:
@@ -107,12 +108,13 @@ def _brought_in(
                 arriving[-1].fill(file)
         with explained("", root):
             batch.sync_files([one.descriptor for one in arriving])
-        folders: dict[str, None] = {}
-        for one, (key, _) in zip(arriving, files, strict=True):
-            with explained(key, root):
-                folders |= dict.fromkeys(one.name())
-        with explained("", root):
-            batch.sync_folders(folders)
+        with guard():
+            folders: dict[str, None] = {}
+            for one, (key, _) in zip(arriving, files, strict=True):
+                with explained(key, root):
+                    folders |= dict.fromkeys(one.name())
+            with explained("", root):
+                batch.sync_folders(folders)
         return [(one.state, one.digests) for one in arriving]
     finally:
         for one in arriving:
@@ -159,16 +161,18 @@ def name_file(
     target: Path,
     note: Callable[[os.stat_result], object] | None = None,
     batch: Batch = ALONE,
+    guard: Guard = nullcontext,
 ) -> os.stat_result:
     """Give a file that is on the disk its name, and see that the name is there too; return the file's state.
 
     That is looked up before: a moment later the name may be another writer's file already.
     """
-    state = temporary.stat()
-    if note is not None:
-        note(state)
-    made = _name(temporary, target)
-    batch.sync_folders((target.parent, *made))
+    with guard():
+        state = temporary.stat()
+        if note is not None:
+            note(state)
+        made = _name(temporary, target)
+        batch.sync_folders((target.parent, *made))
     return state
 
 

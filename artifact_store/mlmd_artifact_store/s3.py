@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
@@ -22,7 +23,7 @@ from minio.error import S3Error
 from mlmd_schemas.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound, StoreError, Unavailable
 
 from mlmd_artifact_store import s3_marks
-from mlmd_artifact_store.blob_store import CHUNK_BYTES, LARGEST_PART_BYTES, Blob, Part, content_md5, md5_hash
+from mlmd_artifact_store.blob_store import CHUNK_BYTES, LARGEST_PART_BYTES, Blob, Guard, Part, content_md5, md5_hash
 from mlmd_artifact_store.late_streams import rechecked
 from mlmd_artifact_store.paths import RESERVED, check_key
 from mlmd_artifact_store.s3_bodies import Body
@@ -91,15 +92,16 @@ class S3Store:
         source: BinaryIO,
         size_bytes: int,
         md5: bytes | None = None,
-        check: Callable[[], None] | None = None,
+        guard: Guard = nullcontext,
     ) -> Blob:
         """Send the bytes in one request; the store refuses them when they have another MD5 than was declared."""
         if size_bytes > LARGEST_PART_BYTES:
             raise InvalidArgument(f"size_bytes: {size_bytes} is more than one request carries; send the blob in parts.")
         whole = self._key(key)
         headers = content_md5(md5) if md5 is not None else {}
-        body = Body(rechecked(source, size_bytes, check) if check else source, size_bytes, md5)
-        said, _ = self._requests.send(key, self._requests.signed("PUT", whole, headers=headers), body, size_bytes)
+        with ExitStack() as held:
+            body = Body(rechecked(source, size_bytes, lambda: held.enter_context(guard())), size_bytes, md5)
+            said, _ = self._requests.send(key, self._requests.signed("PUT", whole, headers=headers), body, size_bytes)
         etag = said.get("etag", "").strip('"')
         if md5 is None and etag != body.md5.hex():  # a store with other ETags, or other bytes
             self._check_kept(key, body.md5)
@@ -225,6 +227,16 @@ class S3Store:
         for key, upload in found:
             self._parts.abort(key, upload)
         return len(found)
+
+    def held(self, name: str, *, alone: bool = False) -> AbstractContextManager[None]:
+        """Hold nothing."""
+        return nullcontext()
+
+    def settle(self, name: str) -> None:
+        """Wait for nobody."""
+
+    def drop_lock(self, name: str) -> None:
+        """Forget nothing."""
 
     def read_mark(self, name: str) -> bytes:
         """Get an object of the store's own."""

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
-from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
+from mlmd_schemas.errors import Aborted, FailedPrecondition, InvalidArgument
 from mlmd_schemas.tables.own import UPLOAD
 
 from mlmd_artifact_store.artifacts import Artifacts
@@ -88,7 +88,7 @@ def sweep_uploads(artifacts: Artifacts, grace_seconds: float, caller: Caller = L
             try:
                 if artifacts.abort_upload(artifact_id, caller, key_prefix):
                     swept.append(artifact_id)
-            except FailedPrecondition:  # committed a moment ago
+            except (FailedPrecondition, Aborted):  # committed a moment ago; or a file is being written, till next time
                 continue
         if len(page) < _AT_ONCE:
             return swept

@@ -46,6 +46,14 @@ _PARTED = sa.select(UPLOAD_FILE.c.path, UPLOAD_FILE.c.parts_name).where(
     UPLOAD_FILE.c.artifact_id == _ARTIFACT, UPLOAD_FILE.c.parts_name != ""
 )
 _ONE = _FILES.where(UPLOAD_FILE.c.path == sa.bindparam("wanted"))
+_PENDING = (
+    sa.select(*(UPLOAD.c[name] for name in _UPLOAD_COLUMNS), *(UPLOAD_FILE.c[name] for name in _FILE_COLUMNS))
+    .outerjoin(
+        UPLOAD_FILE,
+        sa.and_(UPLOAD_FILE.c.artifact_id == UPLOAD.c.artifact_id, UPLOAD_FILE.c.path == sa.bindparam("wanted")),
+    )
+    .where(UPLOAD.c.artifact_id == _ARTIFACT)
+)
 _NAME_PARTS = (
     sa.update(UPLOAD_FILE)
     .where(
@@ -144,9 +152,12 @@ def in_one_part(file: PendingFile) -> PendingFile:
 def find_upload(tx: Transaction, artifact_id: int, *, locked: bool = False) -> Upload | None:
     """Return an upload under way, None when there is none; locked until the transaction ends if asked."""
     for row in tx.rows(_LOCKED if locked else _UPLOAD, {"artifact": artifact_id}):
-        state, digest = UploadState(row[1]), bytes(row[6])
-        return Upload(row[0], state, row[2], row[3], row[4], row[5], digest, row[7], row[8], row[9])
+        return _upload(row)
     return None
+
+
+def _upload(row: Any) -> Upload:
+    return Upload(row[0], UploadState(row[1]), row[2], row[3], row[4], row[5], bytes(row[6]), row[7], row[8], row[9])
 
 
 def insert_upload(tx: Transaction, upload: Upload, files: Sequence[PendingFile] = ()) -> None:
@@ -215,6 +226,15 @@ def pending_file(tx: Transaction, artifact_id: int, path: str) -> PendingFile | 
     for row in tx.rows(_ONE, {"artifact": artifact_id, "wanted": path.encode("utf-8", "surrogatepass")}):
         return _pending(row)
     return None
+
+
+def upload_and_file(tx: Transaction, artifact_id: int, path: str) -> tuple[Upload | None, PendingFile | None]:
+    """Return an upload and one of its files by one look; None for what is not there."""
+    wanted = path.encode("utf-8", "surrogatepass")
+    for row in tx.rows(_PENDING, {"artifact": artifact_id, "wanted": wanted}):
+        file = row[len(_UPLOAD_COLUMNS) :]
+        return _upload(row), None if file[0] is None else _pending(file)
+    return None, None
 
 
 def name_parts(tx: Transaction, artifact_id: int, path: str, before: str, name: str) -> bool:
