@@ -10,6 +10,7 @@ import zlib
 
 import httpx
 import pytest
+from mlmd_api.rest.grpc_web import GrpcWebProtocol
 from mlmd_api.rest.server import HttpServer, HttpSettings
 from mlmd_schemas.errors import Code, Unavailable
 from mlmd_schemas.pb import metadata_store_pb2 as mlmd
@@ -101,9 +102,16 @@ def test_a_timeout_that_is_none_is_refused(served: Served, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [("2H", 7200), ("3M", 180), ("5S", 5), ("99999999n", 0.1), ("400000u", 0.4)]
+    ("text", "seconds"),
+    [("2H", 7200), ("3M", 180), ("5S", 5), ("250m", 0.25), ("400000u", 0.4), ("99999999n", 0.099999999)],
 )
-def test_every_unit_of_grpc_timeout(served: Served, text: str, seconds: float) -> None:
+def test_every_unit_of_grpc_timeout(text: str, seconds: float) -> None:
+    wire = GrpcWebProtocol("application/grpc-web")
+    assert wire.timeout_seconds({"grpc-timeout": text}) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("2H", 7200), ("99999999u", 99.999999)])
+def test_a_grpc_timeout_is_the_deadline_of_the_call(served: Served, text: str, seconds: float) -> None:
     started = time.monotonic()
     post(served.doors, NOTE, frame(0, BODY), GRPC_WEB | {"grpc-timeout": text})
     (caller,) = served.odd.callers
@@ -114,7 +122,7 @@ def test_every_unit_of_grpc_timeout(served: Served, text: str, seconds: float) -
 def test_connect_takes_and_gives_gzip(served: Served) -> None:
     big = mlmd.Artifact(uri="x" * 5000).SerializeToString()
     headers = PROTO | {"content-encoding": "gzip", "accept-encoding": "gzip"}
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(timeout=60, trust_env=False) as client:
         request = client.build_request("POST", served.doors.http + NOTE, content=gzip.compress(big), headers=headers)
         response = client.send(request, stream=True)
         raw = b"".join(response.iter_raw())
@@ -186,7 +194,7 @@ def test_json_that_is_no_message_is_refused(served: Served, body: bytes) -> None
 
 
 def test_other_verbs_are_refused(served: Served) -> None:
-    response = httpx.get(served.doors.http + NOTE, trust_env=False)
+    response = httpx.get(served.doors.http + NOTE, timeout=60, trust_env=False)
     assert response.status_code == 405
     assert response.headers["allow"] == "POST, OPTIONS"
 
@@ -197,7 +205,7 @@ def test_the_preflight_is_answered_as_envoy_does(served: Served) -> None:
         "access-control-request-method": "POST",
         "access-control-request-headers": "content-type,x-grpc-web,x-user-agent",
     }
-    response = httpx.options(served.doors.http + NOTE, headers=asked, trust_env=False)
+    response = httpx.options(served.doors.http + NOTE, headers=asked, timeout=60, trust_env=False)
     assert response.status_code == 200
     assert response.headers["access-control-allow-origin"] == "https://kubeflow.example"
     assert response.headers["access-control-max-age"] == "1728000"
@@ -247,7 +255,7 @@ def test_who_leaves_early_leaves_no_trace_and_a_queued_call_never_runs(serve: ob
 
 
 def test_alive_and_ready(served: Served) -> None:
-    with httpx.Client(base_url=served.doors.http, trust_env=False) as client:
+    with httpx.Client(base_url=served.doors.http, timeout=60, trust_env=False) as client:
         assert client.get("/healthz").status_code == 200
         assert client.get("/readyz").text == "ready\n"
         assert client.get("/nowhere").status_code == 404
@@ -257,7 +265,7 @@ def test_alive_and_ready(served: Served) -> None:
 
 
 def test_who_opens_the_port_is_told_what_is_where(served: Served) -> None:
-    with httpx.Client(base_url=served.doors.http, trust_env=False) as client:
+    with httpx.Client(base_url=served.doors.http, timeout=60, trust_env=False) as client:
         page = client.get("/").text
         assert "/graphql" in page
         assert "/artifacts" not in page, "this server has none"
@@ -276,7 +284,7 @@ def test_not_ready_without_the_database(served: Served, monkeypatch: pytest.Monk
         raise Unavailable("The database cannot be reached.")
 
     monkeypatch.setattr(served.stores.of(""), "ping", away)
-    with httpx.Client(base_url=served.doors.http, trust_env=False) as client:
+    with httpx.Client(base_url=served.doors.http, timeout=60, trust_env=False) as client:
         response = client.get("/readyz")
         assert (response.status_code, response.text) == (503, "The database cannot be reached.\n")
         assert client.get("/healthz").status_code == 200
@@ -288,7 +296,7 @@ def test_metrics_count_calls_errors_and_seconds_by_method_and_wire(served: Serve
         post(served.doors, NOTE, BODY, PROTO)
     post(served.doors, f"{ODD}Break", frame(0, BODY), GRPC_WEB)
     post(served.doors, "/made.up/Name", frame(0, BODY), GRPC_WEB)
-    response = httpx.get(served.doors.http + "/metrics", trust_env=False)
+    response = httpx.get(served.doors.http + "/metrics", timeout=60, trust_env=False)
     assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
     lines = response.text.splitlines()
     assert 'mlmd_calls_total{code="OK",method="test.v1.Odd/Note",wire="connect-proto"} 3.0' in lines

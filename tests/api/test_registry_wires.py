@@ -383,8 +383,8 @@ def test_roles_and_a_webhook_of_a_running_server(start_server: StartServer, sqli
         assert ask(doors("writer"), "MoveModelAlias", **move).move.subject == "will"
         assert ask(doors("reader"), "ResolveModel", uri="models:/fraud@champion").number == 1
         asked = f"{server.http_url}/registry/resolve?uri=models:/fraud@champion"
-        assert httpx.get(asked, trust_env=False).status_code == 401
-        assert httpx.get(asked, headers=doors("reader").metadata, trust_env=False).status_code == 200
+        assert httpx.get(asked, timeout=60, trust_env=False).status_code == 401
+        assert httpx.get(asked, headers=doors("reader").metadata, timeout=60, trust_env=False).status_code == 200
         until = time.monotonic() + 30
         while not _Hook.heard and time.monotonic() < until:
             time.sleep(0.05)

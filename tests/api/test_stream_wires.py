@@ -202,7 +202,9 @@ def test_a_unary_question_to_a_stream_is_answered_with_how_to_ask(served: Served
 @pytest.mark.parametrize("wire", ["connect-json", "connect-proto"])
 def test_a_stream_asked_of_a_unary_method_is_refused(served: Served, wire: str) -> None:
     headers = {"content-type": STREAM_TYPES[wire]}
-    response = httpx.post(served.doors.http + f"{ODD}Note", content=frame(0, b""), headers=headers, trust_env=False)
+    response = httpx.post(
+        served.doors.http + f"{ODD}Note", content=frame(0, b""), headers=headers, timeout=60, trust_env=False
+    )
     assert response.status_code == 415
 
 
@@ -211,6 +213,7 @@ def test_a_body_that_is_no_frame_is_refused(served: Served) -> None:
         served.doors.http + f"{ODD}Count",
         content=b"\x00\x00",
         headers={"content-type": "application/connect+proto"},
+        timeout=60,
         trust_env=False,
     )
     flag, content = response.content[0], response.content[5:]
@@ -221,6 +224,6 @@ def test_a_body_that_is_no_frame_is_refused(served: Served) -> None:
 def test_what_streams_is_counted_and_reflected(served: Served) -> None:
     with opened("grpc", served.doors, "Count", mlmd.Artifact(id=2)) as (_, steps):
         list(steps)
-    page = httpx.get(f"{served.doors.http}/metrics", trust_env=False).text
+    page = httpx.get(f"{served.doors.http}/metrics", timeout=60, trust_env=False).text
     assert 'mlmd_calls_total{code="OK",method="test.v1.Odd/Count",wire="grpc"} 1.0' in page
     assert "mlmd_calls_in_flight 0.0" in page

@@ -42,6 +42,7 @@ def test_an_archive_over_http(start_server: StartServer, sqlite_url: str) -> Non
         f"{server.http_url}/mlmd.v1.Archive/Export",
         content=b"\x00\x00\x00\x00\x02{}",
         headers={"content-type": "application/connect+json"},
+        timeout=60,
         trust_env=False,
     )
     length = int.from_bytes(answer.content[1:5], "big")

@@ -57,7 +57,8 @@ def test_sigterm_lets_calls_in_flight_finish(tmp_path: Path, sqlite_url: str, wo
 
 def test_a_second_signal_does_not_wait(tmp_path: Path, sqlite_url: str) -> None:
     for number, workers in enumerate(("1", "2")):
-        with Server(sqlite_url, tmp_path / f"server{number}", options=("--workers", workers)) as server:
+        options = ("--workers", workers)
+        with Server(sqlite_url, tmp_path / f"server{number}", http=True, options=options) as server:
             put_types(server, 1)
             blocker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
             blocker.execute("BEGIN IMMEDIATE")
@@ -65,12 +66,12 @@ def test_a_second_signal_does_not_wait(tmp_path: Path, sqlite_url: str) -> None:
                 stub = service_grpc.MetadataStoreServiceStub(channel)
                 request = service.PutArtifactTypeRequest(artifact_type=mlmd.ArtifactType(name="Never"))
                 future = stub.PutArtifactType.future(request, timeout=60)
-                time.sleep(0.5)
+                wait_for(lambda: in_flight(server) == 1)
                 process = server.process
                 assert process is not None
                 started = time.monotonic()
                 process.terminate()
-                time.sleep(0.3)
+                wait_for(lambda: "draining" in server.stderr.read_text())  # two signals at once would be one
                 process.terminate()
                 process.wait(60)
                 assert time.monotonic() - started < 30
@@ -84,7 +85,7 @@ def test_a_drain_has_an_end(tmp_path: Path, sqlite_url: str) -> None:
     """A call that does not finish is given up after --drain-seconds, and nothing of it is written."""
     path = sqlite_url.removeprefix("sqlite:///")
     with (
-        Server(sqlite_url, tmp_path / "server", options=("--drain-seconds", "1")) as server,
+        Server(sqlite_url, tmp_path / "server", http=True, options=("--drain-seconds", "1")) as server,
         server.channel() as channel,
     ):
         put_types(server, 1)
@@ -93,7 +94,7 @@ def test_a_drain_has_an_end(tmp_path: Path, sqlite_url: str) -> None:
         stub = service_grpc.MetadataStoreServiceStub(channel)
         request = service.PutArtifactTypeRequest(artifact_type=mlmd.ArtifactType(name="Never"))
         future = stub.PutArtifactType.future(request, timeout=60)
-        time.sleep(0.5)
+        wait_for(lambda: in_flight(server) == 1)
         started = time.monotonic()
         assert server.stop() == 0
         assert time.monotonic() - started < 40
@@ -123,8 +124,8 @@ def test_workers_share_the_ports_and_metrics_add_them_up(tmp_path: Path, sqlite_
         assert len(processes_of(server)) == 3
         body = {"artifactType": {"name": "T"}}
         for _ in range(30):
-            assert httpx.post(server.http_url + PUT_TYPE, json=body, trust_env=False).status_code == 200
-        pages = [httpx.get(server.http_url + "/metrics", trust_env=False).text for _ in range(10)]
+            assert httpx.post(server.http_url + PUT_TYPE, json=body, timeout=60, trust_env=False).status_code == 200
+        pages = [httpx.get(server.http_url + "/metrics", timeout=60, trust_env=False).text for _ in range(10)]
         total = (
             'mlmd_calls_total{code="OK",method="ml_metadata.MetadataStoreService/PutArtifactType",wire="connect-json"}'
         )

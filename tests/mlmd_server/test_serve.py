@@ -112,13 +112,13 @@ def test_tokens_and_tenants_through_the_whole_process(tmp_path: Path) -> None:
         found = {}
         for name in "ab":
             headers = {"authorization": f"Bearer {name}"}
-            with httpx.Client(base_url=server.http_url, headers=headers, trust_env=False) as client:
+            with httpx.Client(base_url=server.http_url, headers=headers, timeout=60, trust_env=False) as client:
                 client.post(PUT_TYPE, json={"artifactType": {"name": f"of-{name}"}}).raise_for_status()
                 got = client.post("/ml_metadata.MetadataStoreService/GetArtifactTypes", json={}).json()
                 found[name] = [kind["name"] for kind in got["artifactTypes"]]
         assert found == {"a": ["of-a"], "b": ["of-b"]}
-        assert httpx.post(server.http_url + PUT_TYPE, json={}, trust_env=False).status_code == 401
-        assert httpx.get(server.http_url + "/readyz", trust_env=False).status_code == 200
+        assert httpx.post(server.http_url + PUT_TYPE, json={}, timeout=60, trust_env=False).status_code == 401
+        assert httpx.get(server.http_url + "/readyz", timeout=60, trust_env=False).status_code == 200
     assert not (tmp_path / "server" / "mlmd-data").exists()
 
 

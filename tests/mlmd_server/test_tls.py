@@ -23,7 +23,7 @@ def _http_over_tls(server: Server, authority: Authority, client: Certificate | N
     if client is not None:
         context.load_cert_chain(client.certificate, client.key)
     url = f"https://localhost:{server.http_port}/readyz"
-    return httpx.get(url, verify=context, trust_env=False).status_code
+    return httpx.get(url, verify=context, timeout=60, trust_env=False).status_code
 
 
 def test_tls_on_both_listeners(tmp_path: Path, sqlite_url: str, authority: Authority) -> None:

@@ -92,8 +92,7 @@ class FaultyHttp:
         class Handler(_Handler):
             owner = proxy
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Listener(("127.0.0.1", 0), Handler)
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"
 
@@ -156,6 +155,11 @@ class FaultyHttp:
 
 def _none(_request: Request) -> None:
     """Forward everything."""
+
+
+class _Listener(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # where five wait, a sixth connection is lost, and asked for again a second later
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tests.services.ports import free_port
 
 PROGRAMS = Path(sys.executable).parent
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 NO_PROXY = ("grpc.enable_http_proxy", 0)
 
 
@@ -138,7 +138,8 @@ class Server:
     def kill(self) -> None:
         """End the process and the workers that it forked at once (SIGKILL)."""
         if self.process is not None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # it ended by itself, and somebody has looked
+                os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
             self.process = None
 

@@ -97,7 +97,7 @@ def test_a_body_that_is_no_request(served: Served, body: bytes, part: str) -> No
 def test_what_the_path_does_not_take(served: Served) -> None:
     plain = post(served.doors, "/graphql", b"{}", {"content-type": "text/plain"})
     assert error(plain)[:2] == (415, "INVALID_ARGUMENT")
-    put = httpx.put(f"{served.doors.http}/graphql", content=b"{}", trust_env=False)
+    put = httpx.put(f"{served.doors.http}/graphql", content=b"{}", timeout=60, trust_env=False)
     assert error(put)[:2] == (405, "UNIMPLEMENTED")
     assert "POST" in put.headers["allow"]
     assert error(ask(served, None))[:2] == (200, "INVALID_ARGUMENT")
@@ -155,7 +155,7 @@ def test_a_deadline_that_has_passed(served: Served) -> None:
 
 def test_pages_of_other_origins_may_ask(served: Served) -> None:
     origin = {"origin": "https://notebook.example"}
-    asked = httpx.options(f"{served.doors.http}/graphql", headers=origin, trust_env=False)
+    asked = httpx.options(f"{served.doors.http}/graphql", headers=origin, timeout=60, trust_env=False)
     assert asked.headers["access-control-allow-origin"] == "https://notebook.example"
     answer = ask(served, "{ artifactTypes { name } }", origin)
     assert answer.headers["access-control-allow-origin"] == "https://notebook.example"
