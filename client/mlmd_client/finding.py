@@ -271,8 +271,9 @@ def _type_and_name(service: Service, reference: Reference) -> tuple[str, str]:
         type_name, _, name = name.partition("/")
         return type_name, name
     if len(found) > 1:
-        choices = " or ".join(sorted(found))
-        raise refused(f"name: {name!r} is the name of several things; write {choices}, or give type=.")
+        written = reference.written or name
+        choices = " or ".join(f"{one.partition('/')[0]}/{written}" for one in sorted(found))
+        raise refused(f"name: {name!r} is the name of several things; write {choices}.")
     if found:
         return found[0].partition("/")[0], name
     if reference.written not in ("", name) and _called(service, reference.written):

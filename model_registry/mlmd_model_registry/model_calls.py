@@ -124,7 +124,7 @@ def create_of(tx: Transaction, request: v1.CreateModelVersionRequest) -> v1.Crea
 
 def _model(tx: Transaction, request: v1.CreateModelVersionRequest) -> Model:
     if request.create_model and find_model_id(tx, request.model) is None:
-        return create_model(tx, pb.Context(name=request.model))
+        return create_model(tx, pb.Context(name=request.model), "model")
     return find_model(tx, request.model)
 
 

@@ -100,9 +100,12 @@ class Model:
         return "state" in self.context.properties
 
 
-def create_model(tx: Transaction, given: pb.Context) -> Model:
-    """Make a registered model of a context without id and type; raises InvalidArgument, AlreadyExists."""
-    _check_name(tx, given.name)
+def create_model(tx: Transaction, given: pb.Context, field: str = "name") -> Model:
+    """Make a registered model of a context without id and type; raises InvalidArgument, AlreadyExists.
+
+    `field` is where the caller gave its name.
+    """
+    _check_name(tx, given.name, field)
     (type_id,) = put_kubeflow_types(tx, REGISTERED_MODEL)
     context = pb.Context()
     context.CopyFrom(given)
@@ -118,18 +121,18 @@ def create_model(tx: Transaction, given: pb.Context) -> Model:
         if given.external_id:
             what += f", or a context with external_id {given.external_id!r},"
         raise AlreadyExists(
-            f"name: a registered model {what} is there already; read it, or choose another name."
+            f"{field}: a registered model {what} is there already; read it, or choose another name."
         ) from error
     start_collection(tx, model_id)
     touch(tx)
     return model_by_id(tx, model_id)
 
 
-def _check_name(tx: Transaction, name: str) -> None:
+def _check_name(tx: Transaction, name: str, field: str) -> None:
     if not name or name != name.strip() or not name.isprintable():
-        raise InvalidArgument(f"name: {name[:80]!r} is empty, begins or ends with space, or is not printable.")
+        raise InvalidArgument(f"{field}: {name[:80]!r} is empty, begins or ends with space, or is not printable.")
     if not fits(tx, name):
-        raise InvalidArgument(f"name: {name[:40]!r}… is longer than {LONGEST_NAME} characters.")
+        raise InvalidArgument(f"{field}: {name[:40]!r}… is longer than {LONGEST_NAME} characters.")
 
 
 def fits(tx: Transaction, stored: str) -> bool:

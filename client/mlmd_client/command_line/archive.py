@@ -41,7 +41,7 @@ _LONGEST_SECONDS = 3600.0
 def export_archive(session: Session, path: Path, with_bytes: bool, force: bool) -> None:
     """Write everything that the store knows, as of one moment, to the archive at PATH."""
     if path.exists() and not force:
-        raise refused(f"{path}: is there already; --force replaces it.")
+        raise refused(f"path: {str(path)!r} is there already; --force replaces it.")
     rows, held = dict[str, int](), Held()
     part = path.with_name(f"{path.name}.part")
     try:
@@ -53,6 +53,9 @@ def export_archive(session: Session, path: Path, with_bytes: bool, force: bool) 
                     held.note(message.rows)
             written = write_bytes(session, archive, held) if with_bytes else None
         part.replace(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise refused(f"path: {str(path)!r} cannot be written ({reason}); name a file in a folder with room.") from None
     finally:
         part.unlink(missing_ok=True)
     counts = [{"table": table, "rows": count} for table, count in rows.items()]
@@ -98,7 +101,7 @@ def import_archive(session: Session, path: Path, dry_run: bool, without_bytes: b
             packed = None if without_bytes else read_bytes(path, archive)
             answer = _rows_imported(session, archive, header, dry_run)
     except (zipfile.BadZipFile, EOFError) as error:
-        raise refused(f"{path}: is no archive of a store, or damaged ({error}); export again.") from None
+        raise refused(f"path: {str(path)!r} is no archive of a store, or damaged ({error}); export again.") from None
     counts = [
         {"table": t.table, "rows": t.rows, "added": t.added, "present": t.present, "renumbered": t.renumbered}
         for t in answer.tables
@@ -125,7 +128,7 @@ def _header(archive: zipfile.ZipFile, path: Path) -> v1.ArchiveHeader:
     try:
         return json_format.Parse(archive.read(HEADER), v1.ArchiveHeader())
     except (KeyError, json_format.ParseError):
-        raise refused(f"{path}: has no {HEADER}; it is no archive of a store.") from None
+        raise refused(f"path: {str(path)!r} has no {HEADER}; it is no archive of a store.") from None
 
 
 def _rows(content: bytes, name: str) -> v1.ArchiveRows:

@@ -134,7 +134,9 @@ def _found(session: Session, what: str) -> tuple[int, str, int]:
             return _named(session, what, error)
     subject = subject_of(session.store, what)
     if not isinstance(subject, Version):
-        raise refused(f"{what}: is a run, and files belong to what a run made; `mlmd show {what}` names it.")
+        raise refused(
+            f"what: {what!r} is a run, and files are of what a run made; `mlmd lineage {what} --down` shows it."
+        )
     return subject.id, subject.name, subject.number
 
 

@@ -8,7 +8,7 @@ from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import artifacts_pb2, collections_pb2
 
 from mlmd_client.command_line.offers import STEPS, SUBJECTS
-from mlmd_client.command_line.session import Session, command, counted
+from mlmd_client.command_line.session import Count, Session, command, counted
 from mlmd_client.command_line.subjects import id_of, subject_of
 from mlmd_client.failures import NOT_FOUND, NotFound
 from mlmd_client.finding import MLMD, RunFacts, node_row
@@ -21,11 +21,14 @@ _FILES_SHOWN = 20
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(KINDS), required=False)
-@click.option("-n", "--limit", default=20, show_default=True, help="At most so many; 0: all.")
+@click.argument("kind", type=click.Choice(KINDS), metavar="[KIND]", required=False)
+@click.option("-n", "--limit", default=20, show_default=True, type=Count(), help="At most so many; 0: all.")
 @command
 def ls(session: Session, kind: str | None, limit: int) -> None:
-    """List what has a name with versions; with a KIND the newest nodes of it."""
+    """List what has a name with versions; with a KIND the newest nodes of it.
+
+    KIND is artifacts, datasets, models, files, executions, runs, contexts or experiments.
+    """
     if kind is not None:
         session.say(session.store.find(kind, order="-id", limit=limit))
         return
@@ -131,13 +134,16 @@ def _print(session: Session, facts: dict[str, Any]) -> None:
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(KINDS))
+@click.argument("kind", type=click.Choice(KINDS), metavar="KIND")
 @click.argument("where", default="")
 @click.option("--order", default="", metavar="NAME", help="id, created, updated or a property; -NAME: highest first.")
-@click.option("-n", "--limit", default=100, show_default=True, help="At most so many; 0: all.")
+@click.option("-n", "--limit", default=100, show_default=True, type=Count(), help="At most so many; 0: all.")
 @command
 def find(session: Session, kind: str, where: str, order: str, limit: int) -> None:
-    """Find nodes of a KIND by a filter, for instance "custom_properties.auc.double_value > 0.9"."""
+    """Find nodes of a KIND by a filter, for instance "custom_properties.auc.double_value > 0.9".
+
+    KIND is artifacts, datasets, models, files, executions, runs, contexts or experiments.
+    """
     session.say(session.store.find(kind, where, order=order, limit=limit))
 
 
@@ -145,14 +151,15 @@ class _State(click.Choice[str]):
     """A state, in capitals or not."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the state in capitals."""
-        return super().convert(value.upper() if isinstance(value, str) else value, param, ctx)
+        """Return the state in capitals; what is none is told as it was written."""
+        known = isinstance(value, str) and value.upper() in self.choices
+        return super().convert(value.upper() if known else value, param, ctx)
 
 
 @click.command()
 @click.argument("name", required=False, default="", shell_complete=STEPS)
 @click.option("--state", type=_State(["RUNNING", "COMPLETE", "FAILED", "CANCELED"]), default=None)
-@click.option("-n", "--limit", default=20, show_default=True, help="At most so many; 0: all.")
+@click.option("-n", "--limit", default=20, show_default=True, type=Count(), help="At most so many; 0: all.")
 @command
 def runs(session: Session, name: str, state: str | None, limit: int) -> None:
     """List the runs of an experiment, or of experiment/step, newest first; without a NAME all runs."""

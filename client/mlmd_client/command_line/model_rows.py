@@ -4,6 +4,7 @@ from typing import Any
 
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
+from mlmd_client.calls import CallError
 from mlmd_client.command_line.session import Session
 from mlmd_client.registry_pages import REGISTRY
 from mlmd_client.tables import moment
@@ -24,7 +25,11 @@ def number_of(session: Session, model: str, version: str) -> str:
     if not version.startswith("@"):
         return version
     asked = v1.GetModelVersionRequest(model=model, alias=version[1:])
-    return str(read(session, "GetModelVersion", asked).version.number)
+    try:
+        return str(read(session, "GetModelVersion", asked).version.number)
+    except CallError as error:  # which tells of the alias, where this one is typed as a version
+        error.message = error.message.replace("alias: ", "version: ", 1)
+        raise
 
 
 def state_of(state: Any) -> str:

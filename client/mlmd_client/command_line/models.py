@@ -18,7 +18,7 @@ from mlmd_client.command_line.offers import (
     SUBJECTS,
     URIS,
 )
-from mlmd_client.command_line.session import Session, command, making
+from mlmd_client.command_line.session import Count, Session, command, making
 from mlmd_client.command_line.subjects import subject_of
 from mlmd_client.command_line.webhooks import webhooks
 from mlmd_client.failures import refused
@@ -109,7 +109,7 @@ def register(
     else:
         subject = subject_of(session.store, what)
         if not isinstance(subject, Version):
-            raise refused(f"{what}: is a run; register what it made.")
+            raise refused(f"what: {what!r} is a run; register what it made: `mlmd lineage {what} --down` shows it.")
         request.artifact_id = subject.id
     session.say(version_row(write(session, "CreateModelVersion", request).version))
 
@@ -155,7 +155,7 @@ def _print_resolved(session: Session, answer: dict[str, Any]) -> None:
 @click.argument("alias", shell_complete=ALIASES)
 @click.argument("version", shell_complete=MODEL_VERSIONS)
 @REASON
-@click.option("--expect", type=int, default=None, metavar="NUMBER", help="Only if it points there now; 0: nowhere.")
+@click.option("--expect", type=Count(), default=None, metavar="NUMBER", help="Only if it points there now; 0: nowhere.")
 @click.option("--override", is_flag=True, help="Though gates are not met; needs a reason.")
 @command
 def promote(

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from mlmd_client.calls import CallError
 from mlmd_client.command_line.statuses import FAILED, WRONG_USE, status_of
+from mlmd_client.command_line.wording import as_typed
 from mlmd_client.failures import NOT_FOUND, NotFound
 from mlmd_client.places import database_file
 from mlmd_client.store import Store
@@ -52,7 +53,7 @@ class Session:
             raise NotFound(
                 NOT_FOUND,
                 f"there is no store in {str(file.parent)!r}; go to the folder that has it, or name it with --server or "
-                "MLMD_SERVER (grpc://host:port); `mlmd put` and Store() make a new one.",
+                "MLMD_SERVER (grpc://host:port); `mlmd put` makes a new one.",
             )
 
     def say(self, answer: Any, text: Callable[[], None] | None = None) -> None:
@@ -110,6 +111,15 @@ def _aligned(columns: list[str], table: Table) -> str:
     )
 
 
+class Count(click.IntRange):
+    """A number from 0 on."""
+
+    name = "number"
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun.
 
@@ -165,7 +175,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         try:
             function(session, **arguments)
         except CallError as error:
-            raise Failure(error.message, status_of(error)) from error
+            raise Failure(as_typed(error.message, context), status_of(error)) from error
         except MissingExtra as error:
             raise Failure(str(error), WRONG_USE) from error
         except BrokenPipeError:

@@ -34,7 +34,7 @@ def subject_of(store: Store, what: str) -> Subject:
             raise click.UsageError(f"{what}: a context has no lineage and no metrics; name an artifact or execution.")
         return store.version(node_id) if kind == "artifact" else store.run_facts(node_id)
     if what.isdecimal():
-        raise refused(f"{what}: is a number; write artifact:{what} or execution:{what}, or a name.")
+        raise refused(f"what: {what!r} is a number; write artifact:{what} or execution:{what}, or a name.")
     if names_run(what):
         selects = "@" in what or ":" in what  # as a version does, and an experiment's name may
         return _first(store.version, store.run_facts, what) if selects else _first(store.run_facts, store.version, what)

@@ -9,14 +9,16 @@ from rich.tree import Tree
 
 from mlmd_client.command_line.graph_data import graph_data
 from mlmd_client.command_line.offers import SUBJECTS
-from mlmd_client.command_line.session import Failure, Session, command
+from mlmd_client.command_line.session import Count, Failure, Session, command
 from mlmd_client.command_line.statuses import ABSENT
 from mlmd_client.command_line.subjects import Subject, subject_of
 from mlmd_client.tables import Table, table_of
 from mlmd_client.versions import Version
 from mlmd_client.walks import Graph
 
-HOPS = click.option("--hops", default=0, help="How many events away; 0: as many as the server walks (100).")
+HOPS = click.option(
+    "--hops", default=0, type=Count(), help="How many events away; 0: as many as the server walks (100)."
+)
 SYSTEM = click.option("--system", is_flag=True, help="Show what orchestrators write for themselves too.")
 DOCUMENTS = {
     "svg": v1.LINEAGE_FORMAT_SVG,

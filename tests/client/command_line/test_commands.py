@@ -65,11 +65,14 @@ def test_runs_are_listed_by_name_state_and_all(ask: Run) -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["runs", "chrun"], "experiment: there is no experiment 'chrun'; did you mean 'churn'?"),
-        (["runs", "churn/trian"], "step: the experiment 'churn' has no step 'trian'; did you mean 'train'?"),
-        (["runs", "churn/train/9"], "name: there is no run 'churn/train/9'."),
-        (["show", "chrun"], "name: there is no collection 'chrun' of any type; did you mean 'churn'?"),
-        (["models", "webhooks", "deliveries", "9"], "webhook_id: there is no webhook 9; ListWebhooks lists them."),
+        (["runs", "chrun"], "NAME: there is no experiment 'chrun'; did you mean 'churn'?"),
+        (["runs", "churn/trian"], "NAME: the experiment 'churn' has no step 'trian'; did you mean 'train'?"),
+        (["runs", "churn/train/9"], "NAME: there is no run 'churn/train/9'."),
+        (["show", "chrun"], "WHAT: nothing with versions is called 'chrun'; did you mean 'churn'?"),
+        (
+            ["models", "webhooks", "deliveries", "9"],
+            "WEBHOOK: there is no webhook 9; `mlmd models webhooks ls` lists them.",
+        ),
     ],
 )
 def test_a_name_that_is_not_there_is_an_error_and_no_empty_list(ask: Run, words: list[str], sentence: str) -> None:
@@ -102,10 +105,10 @@ def test_every_name_can_be_said_without_doubt(run: Run, tmp_path: Path) -> None:
         assert (shown["ref"], shown["type"]) == (ref, kind), what
     assert run("show", "team/exp@1/train/2", "--json").json["name"] == "team/exp@1/train/2"
     assert run("show", "two").err == (
-        "mlmd: name: 'two' is the name of several things; write MyType/two or Other/two, or give type=.\n"
+        "mlmd: WHAT: 'two' is the name of several things; write MyType/two or Other/two.\n"
     )
     assert run("show", "sales/2024").err.endswith("; did you mean 'sales/2024@latest'?\n")
-    assert run("show", "fraud:3").err == "mlmd: number: system.Artifact/fraud has no version 3; its newest is 1.\n"
+    assert run("show", "fraud:3").err == "mlmd: WHAT: system.Artifact/fraud has no version 3; its newest is 1.\n"
 
 
 @pytest.mark.parametrize("alias", ["latest", "Latest", "7", " ", "a@b", "x" * 256])

@@ -167,7 +167,7 @@ def test_a_misspelt_model_is_asked_about(run: Run) -> None:
     run("models", "register", "fraud", "s3://models/fraud/1")
     said = run("models", "promote", "fruad", "champion", "1")
     assert (said.status, said.err) == (3, "mlmd: model: there is no registered model 'fruad'; did you mean 'fraud'?\n")
-    assert "; ListModels lists them." in run("models", "history", "other").err
+    assert "; `mlmd models ls` lists them." in run("models", "history", "other").err
 
 
 def test_files_are_fetched_by_a_name_that_nobody_registered(run: Run, tmp_path: Path) -> None:

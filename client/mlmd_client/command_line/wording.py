@@ -1,0 +1,148 @@
+"""The words of errors, as whoever types a command knows them.
+
+A sentence is made where the fault is found: in the server, which speaks of the fields and calls of its services, or in
+the SDK, which speaks of its methods. What it begins with becomes the argument or option of the command that was typed,
+and the mend becomes the command that mends it.
+"""
+
+import re
+import shlex
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import click
+
+_HEAD = re.compile(r"([a-z][a-z_]*(?:\[\d+\]|\.[a-z_]+)*): (?=\S)")
+_PARAMETERS = {
+    "artifact_id": "what",
+    "artifact_type.name": "kind",
+    "expected_number": "expect",
+    "filter_query": "where",
+    "format.name": "model_format",
+    "format.version": "model_format",
+    "max_hops": "hops",
+    "override_gates": "override",
+    "page_size": "limit",
+    "remove": "untag",
+    "source": "what",
+    "type": "kind",
+    "type_name": "kind",
+    "webhook_id": "webhook",
+}
+"""The parameter of commands in which a field of a request is typed, where it is called otherwise."""
+_SUBJECTS = ("what", "first", "before", "uri", "name")
+"""The arguments that name what a command is about, where a sentence tells of no value that was typed."""
+_NAMING = ("alias", "artifact_id", "id", "name", "number", "run", "uri", "version")
+_PARTS = re.compile(r"[@:/]")
+
+Mend = str | Callable[[re.Match[str], dict[str, Any]], str]
+
+
+def _removal(_: re.Match[str], typed: dict[str, Any]) -> str:
+    return f"`mlmd models remove-alias {_shown(typed, 'model')} {_shown(typed, 'alias')}` lets it point at nothing"
+
+
+def _reading(_: re.Match[str], typed: dict[str, Any]) -> str:
+    return f"look at it again with `mlmd models ls {_shown(typed, 'model')}`"
+
+
+def _figures(_: re.Match[str], typed: dict[str, Any]) -> str:
+    what = typed.get("what") or ()
+    names = (what,) if isinstance(what, str) else what
+    return f"`mlmd {'metrics' if len(names) == 1 else 'compare'} {shlex.join(names)}` lists"
+
+
+_MENDS: tuple[tuple[re.Pattern[str], Mend], ...] = tuple(
+    (re.compile(pattern), mend)
+    for pattern, mend in (
+        (r"there is no collection (.+) of any type", r"nothing with versions is called \1"),
+        (r"there is no collection (.+) of type '([^']+)'", r"nothing of type \2 is called \1"),
+        (r"; log_dataset, log_model or log_artifact make one", "; `mlmd ls` lists what is, `mlmd put` keeps more"),
+        (r"; add a version to make it", "; `mlmd ls` lists what is, `mlmd put` keeps more"),
+        (r"\bListModels lists", "`mlmd models ls` lists"),
+        (r"\bListWebhooks lists", "`mlmd models webhooks ls` lists"),
+        (r"\b(?:GetEvaluations|ListSeries) (?:lists|names)(?: its curves| them)?", _figures),
+        (r"\btable\(\) lists", _figures),
+        (r"\bstore\.find\('artifacts'\) lists", "`mlmd ls artifacts` lists"),
+        (r"\bstore\.runs\('experiment'\) lists", "`mlmd runs` lists"),
+        (r"\bset override_gates and give a reason", "give --override and a --reason"),
+        (r"\bto remove it, move it to no version", _removal),
+        (r"\bread it again and decide again", _reading),
+        (r"\brecord with RecordDeployment that it is STOPPED", "say so with `mlmd models deploy … --state stopped`"),
+        (r"\bRecordDeployment makes it", "`mlmd models deploy` makes it"),
+        (r"; 0 means (\d+), and deeper_page_token goes on", r"; 0 means \1"),
+        (r"\bsee ListFiles", "`mlmd show` lists them"),
+        (r"\bask mlmd\.v1\.Server/GetInfo what it can do", "`mlmd doctor` tells of which release it is"),
+        (r"^Invalid `filter_query`: ", "filter_query: "),
+    )
+)
+
+
+def as_typed(sentence: str, context: click.Context) -> str:
+    """Return an error's sentence in the words of the command that was typed.
+
+    >>> promote = click.Command("promote", params=[click.Argument(["model"]), click.Option(["--expect"], type=int)])
+    >>> with promote.make_context("promote", ["churn", "--expect", "7"]) as context:
+    ...     as_typed("expected_number: the alias points at version 1, not 7.", context)
+    '--expect: the alias points at version 1, not 7.'
+    """
+    for pattern, mend in _MENDS:
+        by: Any = mend if isinstance(mend, str) else lambda found, mend=mend: mend(found, context.params)
+        sentence = pattern.sub(by, sentence)
+    head = _HEAD.match(sentence)
+    if head is None:
+        return sentence
+    rest = sentence[head.end() :]
+    parameter = _parameter(head[1], rest, context)
+    return sentence if parameter is None else f"{_name(parameter)}: {rest}"
+
+
+def _parameter(field: str, rest: str, context: click.Context) -> click.Parameter | None:
+    """Return the parameter that a field was typed in: that of its name, unless another's value is told."""
+    plain = re.sub(r"\[\d+\]", "", field)
+    last = plain.rpartition(".")[2]
+    wanted = _PARAMETERS.get(plain) or _PARAMETERS.get(last) or last
+    parameters = context.command.params
+    named = next((one for one in parameters if one.name == wanted), None)
+    if named is not None and (_told(named, rest, context) or (isinstance(named, click.Option) and named.is_flag)):
+        return named
+    others = [one for one in parameters if _told(one, rest, context)]
+    is_doubtful = (
+        named is None or not _is_given(named, context) or (last in _NAMING and isinstance(named, click.Option))
+    )
+    if others and is_doubtful:
+        # What was typed last is about what was typed before it, as an alias is a model's, and so a sentence tells it.
+        return max(others, key=lambda one: (isinstance(one, click.Option), _told(one, rest, context)))
+    return named or next((one for one in parameters if one.name in _SUBJECTS and last in _NAMING), None)
+
+
+def _told(parameter: click.Parameter, rest: str, context: click.Context) -> tuple[int, ...]:
+    """Return of how many parts of a parameter's value a sentence speaks, and where it first does; () for none."""
+    if not _is_given(parameter, context):
+        return ()
+    parts = {part for value in _texts(context.params.get(parameter.name or "")) for part in _PARTS.split(value)}
+    found = [re.search(rf"(?<!\w){re.escape(part)}(?!\w)", rest) for part in parts if part]
+    places = [one.start() for one in found if one is not None]
+    return (len(places), min(places)) if places else ()
+
+
+def _is_given(parameter: click.Parameter, context: click.Context) -> bool:
+    source = context.get_parameter_source(parameter.name or "")
+    return source not in (None, click.core.ParameterSource.DEFAULT, click.core.ParameterSource.DEFAULT_MAP)
+
+
+def _texts(value: Any) -> Iterable[str]:
+    if isinstance(value, list | tuple):
+        return [text for one in value for text in _texts(one)]
+    return [] if value is None or isinstance(value, bool) else [str(value)]
+
+
+def _name(parameter: click.Parameter) -> str:
+    """Return what a parameter is called in the help: `--expect`, `WHAT`."""
+    if isinstance(parameter, click.Argument):
+        return str(parameter.name).upper()
+    return max(parameter.opts, key=len)
+
+
+def _shown(typed: dict[str, Any], name: str) -> str:
+    return shlex.quote(str(typed.get(name) or name.upper()))
