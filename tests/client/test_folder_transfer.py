@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from mlmd_client.download import download
-from mlmd_client.progress import Progress
+from mlmd_client.progress import Meter, Progress
 from mlmd_client.transfer_errors import ChangedFile, DamagedBytes
 from mlmd_client.transport import Transport, open_transport
 from mlmd_client.upload import Uploaded, upload
@@ -33,13 +33,15 @@ from pathlib import Path
 from mlmd_client.transport import open_transport
 from mlmd_client.upload import upload
 from tests.client.places import artifact
-def dies(progress):
-    if progress.bytes_done >= int(sys.argv[3]):
+from mlmd_client.progress import Meter
+moved = Meter.moved
+def dies(meter, path, size_bytes):
+    moved(meter, path, size_bytes)
+    if meter._bytes >= int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
-from mlmd_client import progress
-progress.CALLS_A_SECOND = 1e9
+Meter.moved = dies  # progress is told now and then; this is every time
 store = open_transport(sys.argv[1])
-upload(store, artifact(store), Path(sys.argv[2]), progress=dies)
+upload(store, artifact(store), Path(sys.argv[2]))
 """
 
 
@@ -112,12 +114,19 @@ def test_lost_notes_of_etags_do_no_harm(store: Transport, folder: Path, source: 
 
 
 @pytest.mark.parametrize("path", ["small/000", "middle", "large"])
-def test_a_file_that_changes_while_it_is_copied(store: Transport, source: Path, path: str) -> None:
-    def change(progress: Progress) -> None:
-        (source / path).write_bytes(b"changed")
+def test_a_file_that_changes_while_it_is_copied(
+    store: Transport, source: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moved = Meter.moved
 
+    def change(meter: Meter, moving: str, size_bytes: int) -> None:
+        if moving == path:
+            (source / path).write_bytes(b"changed")
+        moved(meter, moving, size_bytes)
+
+    monkeypatch.setattr(Meter, "moved", change)
     with pytest.raises(ChangedFile, match=f"{path!r} (changed|became shorter)"):
-        sent(store, source, progress=change)
+        sent(store, source)
     assert [one.state for one in every_artifact(store)] != [pb.Artifact.LIVE]
 
 

@@ -24,6 +24,8 @@ from tests.client.command_line.conftest import Run, run_on
 from tests.client.conftest import server_at
 from tests.client.places import read_files, stored, write_files
 from tests.conftest import StartServer
+from tests.services.faulty_http import Fault, FaultyHttp, Request
+from tests.services.server import Server
 
 BIG = os.urandom(1 << 20) * 17
 CONTENTS = {
@@ -237,34 +239,44 @@ def test_bytes_that_were_deleted_here_are_not_brought_back(opened: Callable[...,
     assert not manifest(after, after["model"].id).external
 
 
+@pytest.fixture
+def behind_a_proxy(tmp_path: Path) -> Iterator[tuple[Server, FaultyHttp]]:
+    """A server whose files go through a proxy."""
+    server = Server(f"sqlite:///{tmp_path}/proxied.db", tmp_path / "proxied", http=True)
+    with FaultyHttp(server.http_port) as proxy:
+        server.options = ("--http-address", proxy.url)
+        with server:
+            yield server, proxy
+
+
 def test_an_import_that_was_killed_goes_on_when_it_is_done_again(
-    opened: Callable[..., Store], start_server: StartServer, tmp_path: Path
+    opened: Callable[..., Store], behind_a_proxy: tuple[Server, FaultyHttp], tmp_path: Path
 ) -> None:
     before = opened("embedded-folder")
     many = write_files(tmp_path / "many", {f"{number:04}.bin": os.urandom(2000) for number in range(600)})
     before.keep(pb.Artifact(type="system.Artifact"), "many", many, reuse=False)
     archive = str(tmp_path / "all.mlmd")
     run_on(before.address)("export", archive, "--with-bytes")
-    server = start_server(f"sqlite:///{tmp_path}/killed.db", http=True)
-    command = [
-        sys.executable,
-        "-m",
-        "mlmd_client.command_line",
-        "--server",
-        f"grpc://{server.target}",
-        "import",
-        archive,
-    ]
-    importing = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    server, proxy = behind_a_proxy
     kept = server.folder / "mlmd-data" / "artifacts"
-    while importing.poll() is None and len(list(kept.rglob("*.bin"))) < 40:
-        time.sleep(0.01)
-    importing.send_signal(signal.SIGKILL)
+    command = [sys.executable, "-m", "mlmd_client.command_line", "--server", f"grpc://{server.target}"]
+
+    def kill(request: Request) -> Fault | None:
+        if request.method != "PUT" or request.number <= 40:
+            return None
+        importing.send_signal(signal.SIGKILL)
+        return Fault.REFUSED
+
+    proxy.fault = kill
+    importing = subprocess.Popen([*command, "import", archive], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     assert importing.wait() == -signal.SIGKILL
+    while len(list(kept.rglob("*.bin"))) < 40:  # those that were on their way
+        time.sleep(0.01)
+    proxy.calm()
     with Store(f"grpc://{server.target}") as after:
         assert manifest(after, after["many"].id).external
         sent = {path: path.stat().st_mtime_ns for path in kept.rglob("*.bin")}
-        assert 40 <= len(sent) < 600
+        assert len(sent) == 40
         assert bytes_row(run_on(f"grpc://{server.target}"), "import", archive)["added"] == 600
         found = list(kept.rglob("*.bin"))
         assert len(found) == 600, "the second import went on where the first was"

@@ -147,7 +147,7 @@ def test_a_commit_ends_when_the_server_is_suspended(server: Server) -> None:
 
 
 def test_a_long_commit_is_waited_for(server: Server) -> None:
-    store = GrpcTransport(server.target, options=QUICK)
+    store = GrpcTransport(server.target)
     begun, hasty = begun_upload(store), Patience(silent_seconds=0.5, silences=1)
     with ThreadPoolExecutor(1) as pool:
         with locked(server):

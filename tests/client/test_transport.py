@@ -101,8 +101,9 @@ def test_the_caller_names_the_request_and_makes_it_once(transport: Transport) ->
 
 
 def test_a_call_ends_with_its_time(transport: Transport) -> None:
+    # Over before it began: what ends within the same millisecond gRPC lets a quick server answer yet.
     with pytest.raises(CallError) as caught:
-        transport.unary(MLMD + "GetArtifacts", pb.Artifact(), service.GetArtifactsResponse, timeout_seconds=0.0)
+        transport.unary(MLMD + "GetArtifacts", pb.Artifact(), service.GetArtifactsResponse, timeout_seconds=-1.0)
     assert caught.value.code == 4
 
 

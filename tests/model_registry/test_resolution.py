@@ -1,7 +1,6 @@
 """Resolving: everything a deployer needs in one answer, from a cache that is never stale after a move."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +25,7 @@ from mlmd_schemas.tables.own import FILE
 
 from tests.artifact_store.uploads import upload_file
 from tests.model_registry.conftest import Registry
+from tests.services.clocks import wait_beyond
 
 
 class Resolver:
@@ -164,7 +164,7 @@ def test_as_of_a_past_moment(registry: Registry, resolve: Resolver) -> None:
     for _ in range(2):
         registry.version()
     first = registry("MoveModelAlias", model="fraud", alias="champion", version="1").move.move_ms
-    time.sleep(0.005)
+    wait_beyond(first)
     second = registry("MoveModelAlias", model="fraud", alias="champion", version="2").move.move_ms
     asked = {then: resolve("models:/fraud@champion", as_of=str(then)).number for then in (first, second - 1, second)}
     assert asked == {first: 1, second - 1: 1, second: 2}
@@ -208,9 +208,12 @@ def test_the_cache_is_never_stale_after_a_move(registry: Registry, resolve: Reso
             thread.join()
 
 
-def test_a_warm_answer_asks_the_database_nothing(registry: Registry, resolve: Resolver) -> None:
+def test_a_warm_answer_asks_the_database_nothing(
+    registry: Registry, resolve: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tests.metadata_store.calls import counted
 
+    monkeypatch.setattr(resolve_cache, "time", SimpleNamespace(monotonic=lambda: 1000.0))  # as warm as it was made
     registry.version()
     with counted(registry.store) as statements:
         first = resolve("models:/fraud/1")
@@ -238,7 +241,8 @@ def test_what_another_server_changed_is_seen_after_a_while(monkeypatch: pytest.M
     assert cache.get(key, make).response.number == 2
 
 
-def test_one_thread_makes_what_many_ask_for() -> None:
+def test_one_thread_makes_what_many_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resolve_cache, "_PATIENCE_SECONDS", 60.0)
     cache = ResolveCache(fresh_seconds=60)
     key = ("models:/fraud", "", False)
     made: list[int] = []

@@ -130,7 +130,10 @@ def test_webhooks_of_one_model_and_of_all(registry: Registry, receiver: Receiver
     assert Courier(registry.store, private_too=True).deliver_due() == 2
 
 
-def test_what_is_refused_is_tried_again_and_given_up_in_the_end(registry: Registry, receiver: Receiver) -> None:
+def test_what_is_refused_is_tried_again_and_given_up_in_the_end(
+    registry: Registry, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlmd_model_registry.courier.wait_seconds", lambda attempts: LONGEST_WAIT_SECONDS)
     registry.version()
     webhook = hook(registry, receiver.url)
     receiver.statuses = [500, 302]

@@ -142,14 +142,26 @@ OFFERED = (
 )
 
 
-def test_the_tab_key_offers_what_the_store_has(shell: Shell, start_server: StartServer, sqlite_url: str) -> None:
+PATIENT = """\
+from mlmd_client.command_line import main, offers
+offers._CALL_SECONDS = offers.LONGEST_SECONDS = 100.0
+main()
+"""
+"""The program, waiting for a server that is there as long as it takes."""
+
+
+def test_the_tab_key_offers_what_the_store_has(
+    shell: Shell, start_server: StartServer, sqlite_url: str, tmp_path: Path
+) -> None:
     target = f"grpc://{start_server(sqlite_url, http=True).target}"
     with Store(target) as store:
         with store.run("fraud/train") as run:
             model = run.log_model("fraud-model", {"w": 1})
         model.set_alias("best")
         store.models["detector"].register(model).promote("champion").deployed("prod", "scorer")
-    shell.say(f"export MLMD_SERVER={target}")
+    (tmp_path / "mlmd").write_text(f"#!{sys.executable}\n{PATIENT}")
+    (tmp_path / "mlmd").chmod(0o755)
+    shell.say(f"export MLMD_SERVER={target} PATH={tmp_path}:$PATH")
     for typed, line in OFFERED:
         assert shell.completed(typed) == line
     shell.say("unset MLMD_SERVER")

@@ -4,6 +4,7 @@ import gc
 import logging
 import pickle
 import random
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -109,8 +110,10 @@ def test_calls_have_no_deadline_unless_one_is_given(stub: Callable[..., Stub]) -
 
 
 def test_a_deadline_ends_a_call(stub: Callable[..., Stub]) -> None:
+    ended = threading.Event()
+
     def script(name: str, request: Any) -> Any:
-        time.sleep(1)
+        ended.wait(60)
         return service.GetArtifactsResponse()
 
     server = stub(script)
@@ -118,6 +121,7 @@ def test_a_deadline_ends_a_call(stub: Callable[..., Stub]) -> None:
     config.client_timeout_sec = 0.2
     with pytest.raises(errors.DeadlineExceededError):
         MetadataStore(config).get_artifacts()
+    ended.set()
 
 
 def test_answers_over_four_megabytes_come_unless_the_configuration_forbids(stub: Callable[..., Stub]) -> None:

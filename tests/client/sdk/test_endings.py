@@ -50,6 +50,7 @@ from mlmd_client.outbox import Outbox
 
 run = Store(sys.argv[1]).run("endings/away", finish_seconds={seconds}).start()
 run.metric("loss", 1.0)
+assert run.flush() == 0
 print(run.id, flush=True)
 sys.stdin.readline()
 run.metric("loss", 2.0)

@@ -18,20 +18,21 @@ from tests.services.server import Server
 
 @contextmanager
 def hanging(server: Server) -> Iterator[None]:
-    """Stop the processes of a server where they are, and let them go on."""
+    """Stop the processes of a server where they are, for clients that do not wait for long, and let them go on."""
     assert server.process is not None
     os.killpg(server.process.pid, signal.SIGSTOP)
     try:
-        yield
+        with pytest.MonkeyPatch.context() as impatient:  # with a server that answers they wait as long as it takes
+            impatient.setattr("mlmd_client.run._START_SECONDS", 0.5)
+            impatient.setattr("mlmd_client.run._ID_SECONDS", 0.5)
+            yield
     finally:
         os.killpg(server.process.pid, signal.SIGCONT)
 
 
 @pytest.fixture
-def server(sqlite_url: str, start_server: StartServer, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """A server, and clients that do not wait for long."""
-    monkeypatch.setattr("mlmd_client.run._START_SECONDS", 0.5)
-    monkeypatch.setattr("mlmd_client.run._ID_SECONDS", 0.5)
+def server(sqlite_url: str, start_server: StartServer) -> Server:
+    """A server that will hang."""
     return start_server(sqlite_url)
 
 

@@ -8,6 +8,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
 from tests.client.sdk.conftest import OpenStore
+from tests.services.ports import free_port
 
 SECONDS = 240.0
 
@@ -17,7 +18,9 @@ def kernel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KernelMa
     """A kernel of IPython in a process of its own."""
     for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR"):
         monkeypatch.setenv(name, str(tmp_path / name))
-    manager = KernelManager(shutdown_wait_time=SECONDS)
+    channels = ("shell_port", "iopub_port", "stdin_port", "hb_port", "control_port")
+    ports = {channel: free_port() for channel in channels}  # of its own choice others may take one before it listens
+    manager = KernelManager(shutdown_wait_time=SECONDS, cache_ports=False, **ports)
     manager.start_kernel()
     yield manager
     if manager.is_alive():

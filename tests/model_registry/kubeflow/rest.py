@@ -1,11 +1,12 @@
 """The registry's REST API as a test calls it."""
 
 import itertools
-import time
 import uuid
 from typing import Any
 
 import httpx
+
+from tests.services.clocks import wait_beyond
 
 ALPHA, V1 = "v1alpha3", "v1"
 NUMBERS = itertools.count(1)
@@ -78,6 +79,6 @@ class Api:
         return response.json()
 
 
-def later() -> None:
-    """Let the clock go on by more than a millisecond."""
-    time.sleep(0.003)
+def later(document: Any) -> None:
+    """Let the clock go on, so that what is written from here on is younger than what a document tells of."""
+    wait_beyond(int(document["lastUpdateTimeSinceEpoch"]))

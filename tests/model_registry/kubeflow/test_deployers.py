@@ -14,8 +14,7 @@ def register(api: Api, name: str, version: str, uri: str) -> tuple[Any, Any]:
         model = api.post("/registered_models", name=name)
     made = api.post("/model_versions", name=version, registeredModelId=model["id"])
     said = {"name": name, "uri": uri, "artifactType": "model-artifact", "modelFormatName": "onnx"}
-    api.post(f"/model_versions/{made['id']}/artifacts", **said)
-    later()
+    later(api.post(f"/model_versions/{made['id']}/artifacts", **said))
     return model, made
 
 

@@ -50,7 +50,7 @@ def test_registered_model(api: Api) -> None:
     assert api.get("/registered_model", name=name) == made
     assert api.get("/registered_model", externalId=said["externalId"]) == made
     assert api.get("/registered_model", name=name, externalId=said["externalId"]) == made
-    later()
+    later(made)
     changed = api.patch(f"/registered_models/{made['id']}", owner="bob", state="ARCHIVED", tasks=[])
     assert without_times(changed) == {**said, "id": made["id"], "owner": "bob", "state": "ARCHIVED", "tasks": []}
     assert changed["createTimeSinceEpoch"] == made["createTimeSinceEpoch"]
