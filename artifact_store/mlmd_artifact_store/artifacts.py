@@ -6,23 +6,30 @@ middle of it.
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from itertools import islice
 from typing import BinaryIO, cast
 
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import CHUNK, Transaction
 from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import Aborted, DataLoss, FailedPrecondition, InvalidArgument, NotFound
-from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_artifact_store.begin import Place, begin_upload, record_external
 from mlmd_artifact_store.blob_store import Blob, BlobStore, Guard, Part
-from mlmd_artifact_store.commit import commit, committed, end_upload, seal, under_way
-from mlmd_artifact_store.deletions import delete_blobs, late_until, note_deletions
+from mlmd_artifact_store.commit import (
+    AlreadyCommitted,
+    abandon,
+    check_sealed,
+    commit,
+    committed,
+    forget,
+    seal,
+    under_way,
+)
+from mlmd_artifact_store.deletions import delete_blobs
 from mlmd_artifact_store.external_records import record_files, unrecorded
 from mlmd_artifact_store.externals import BlobReader, ExternalRoots, file_at, files_at
 from mlmd_artifact_store.late_streams import Arriving
@@ -39,19 +46,15 @@ from mlmd_artifact_store.manifests import (
 from mlmd_artifact_store.outputs import note_output
 from mlmd_artifact_store.ownership import Ownership
 from mlmd_artifact_store.proof import prove_files
-from mlmd_artifact_store.restoring import begin_restore, drop_restore, find_restore
+from mlmd_artifact_store.restoring import begin_restore
 from mlmd_artifact_store.upload_holds import UploadHolds
 from mlmd_artifact_store.upload_rows import (
     PendingFile,
     Upload,
     UploadState,
-    drop_upload,
     files_after,
-    find_upload,
     name_parts,
-    parts_names,
     pending_file,
-    set_state,
     upload_and_file,
 )
 from mlmd_artifact_store.verified_marks import VerifiedMarks
@@ -148,7 +151,7 @@ class Artifacts:
             declared = file.md5s[0] if file.md5s else None
             source.is_hashed = declared is None
             stream = cast("BinaryIO", source)
-            return self.blobs.put(upload.key_prefix + path, stream, file.size_bytes, declared, guard)
+            return self.blobs.put(upload.key_prefix + path, stream, file.size_bytes, declared, guard, only_new=True)
 
         if source.is_little:
             with self.holds.naming(artifact_id):
@@ -214,11 +217,18 @@ class Artifacts:
         Raises FailedPrecondition naming what lacks, InvalidArgument for a maker that is not there.
         """
         self.ownership.check()
-        upload = self.store.database.write(caller, lambda tx: seal(tx, artifact_id), repeatable=True)
+        signs = self.blobs.presigner is not None
+        sealed = partial(seal, artifact_id=artifact_id, marks_copies=signs)
+        upload = self.store.database.write(caller, sealed, repeatable=True)
         if upload is None:
             return self._committed(artifact_id, caller, made_by)
         self.holds.settle(artifact_id)  # what was sent of anything else has its name by now, or is refused
-        others = prove_files(self.blobs, upload.key_prefix, self._pages(artifact_id, caller), caller)
+        still = partial(self.store.database.read, caller, partial(check_sealed, sealed=upload))
+        guard: Guard = nullcontext if signs else partial(self.holds.naming, artifact_id, still)
+        try:
+            others = prove_files(self.blobs, upload.key_prefix, self._pages(artifact_id, caller), caller, guard)
+        except AlreadyCommitted:
+            return self._committed(artifact_id, caller, made_by)
         with self.holds.ending(artifact_id):
             done = self.store.database.write(caller, lambda tx: commit(tx, upload, others, made_by), repeatable=True)
         self.holds.drop(artifact_id)
@@ -250,7 +260,7 @@ class Artifacts:
         What requests that were signed before still store is deleted by later sweeps. Returns whether there was one.
         """
         self.ownership.check(fresh=True)
-        found = self.store.database.write(caller, lambda tx: _abandon(tx, artifact_id, key_prefix), repeatable=True)
+        found = self.store.database.write(caller, lambda tx: abandon(tx, artifact_id, key_prefix), repeatable=True)
         if found is None:
             return False
         upload, parts = found
@@ -258,7 +268,7 @@ class Artifacts:
         for path, name in parts:
             self.blobs.abort_parts(upload.key_prefix + path, name)
         delete_blobs(self.blobs, upload.key_prefix)
-        self.store.database.write(caller, lambda tx: _forget(tx, upload), repeatable=True)
+        self.store.database.write(caller, lambda tx: forget(tx, upload), repeatable=True)
         self.holds.drop(artifact_id)
         return True
 
@@ -368,31 +378,3 @@ def check_part(file: PendingFile, part_number: int) -> None:
             f"part_number: {part_number} is none of {file.path[:80]!r}, which is sent "
             f"{f'in the parts 1 to {file.count}' if file.in_parts else 'whole (0)'}."
         )
-
-
-def _forget(tx: Transaction, upload: Upload) -> None:
-    """Forget an upload whose bytes are deleted, but not that more of them may come.
-
-    The artifact may have another one by now: somebody else forgot this one, and a restore began anew.
-    """
-    found = find_upload(tx, upload.artifact_id, locked=True)
-    if found is not None and found.key_prefix == upload.key_prefix:
-        drop_upload(tx, upload.artifact_id)
-        drop_restore(tx, upload.artifact_id)
-    note_deletions(tx, [(upload.artifact_id, upload.key_prefix, late_until(now_ms()))])
-
-
-def _abandon(tx: Transaction, artifact_id: int, key_prefix: str) -> tuple[Upload, list[tuple[str, str]]] | None:
-    upload = find_upload(tx, artifact_id, locked=True)
-    if upload is not None and key_prefix not in ("", upload.key_prefix):
-        return None
-    if upload is None:
-        manifest = find_manifest(tx, artifact_id)
-        if manifest is not None:
-            under_way(tx, artifact_id)
-        return None
-    if upload.state is UploadState.PENDING:
-        set_state(tx, artifact_id, UploadState.ABORTED)
-        if find_restore(tx, artifact_id) is None:  # else it stays what it was
-            end_upload(tx, upload, pb.Artifact.ABANDONED)
-    return upload, parts_names(tx, artifact_id)

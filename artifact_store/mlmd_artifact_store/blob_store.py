@@ -101,8 +101,13 @@ class BlobStore(Protocol):
         size_bytes: int,
         md5: bytes | None = None,
         guard: Guard = nullcontext,
+        only_new: bool = False,
     ) -> Blob:
-        """Store a blob, replacing one of that key; InvalidArgument when size or MD5 are not those of the bytes."""
+        """Store a blob, replacing one of that key; InvalidArgument when size or MD5 are not those of the bytes.
+
+        With `only_new` an object store that knows conditions replaces nothing: the same bytes are as good as stored,
+        and Aborted says that there are others. A folder has the guard for that.
+        """
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Yield the bytes from `start`, at most `length`, in chunks; NotFound before the first one.
@@ -119,7 +124,7 @@ class BlobStore(Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Delete blobs; one that is not there is as good as deleted."""
 
-    def copy(self, source: str, target: str) -> Blob:
+    def copy(self, source: str, target: str, guard: Guard = nullcontext) -> Blob:
         """Copy a blob inside the store; raises NotFound."""
 
     def begin_parts(self, key: str, media_type: str = "") -> str:
@@ -133,7 +138,7 @@ class BlobStore(Protocol):
     def parts(self, key: str, upload: str) -> Sequence[Part]:
         """Return the stored parts by number; raises NotFound."""
 
-    def complete_parts(self, key: str, upload: str, parts: Sequence[Part]) -> Blob:
+    def complete_parts(self, key: str, upload: str, parts: Sequence[Part], guard: Guard = nullcontext) -> Blob:
         """Make the blob of its parts; InvalidArgument when one is missing or other than said, NotFound."""
 
     def abort_parts(self, key: str, upload: str) -> None:

@@ -15,6 +15,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.tables.own import VERSION
 from mlmd_schemas.tables.v10 import ARTIFACT, TYPE
 
+from mlmd_artifact_store.deletions import late_until, note_deletions
 from mlmd_artifact_store.manifests import (
     Manifest,
     ManifestDigest,
@@ -25,14 +26,17 @@ from mlmd_artifact_store.manifests import (
 )
 from mlmd_artifact_store.outputs import note_output
 from mlmd_artifact_store.paths import PathOrder, check_paths
-from mlmd_artifact_store.restoring import check_whole, find_restore, take_place
+from mlmd_artifact_store.restoring import check_whole, drop_restore, find_restore, take_place
 from mlmd_artifact_store.upload_rows import (
     Upload,
     UploadState,
     drop_upload,
     every_file,
     find_upload,
+    mark_copies,
+    parts_names,
     seal_upload,
+    set_state,
 )
 
 _SHOWN = 5
@@ -50,6 +54,10 @@ _TYPE_NAME = sa.select(TYPE.c.name).join(ARTIFACT, ARTIFACT.c.type_id == TYPE.c.
 _VERSION = sa.select(VERSION.c.number).where(VERSION.c.artifact_id == _ARTIFACT)
 
 
+class AlreadyCommitted(Exception):
+    """Somebody else committed the upload meanwhile."""
+
+
 def under_way(tx: Transaction, artifact_id: int, *, locked: bool = False) -> Upload:
     """Return an upload that is under way; raises FailedPrecondition when it has ended, NotFound when there is none."""
     upload = find_upload(tx, artifact_id, locked=locked)
@@ -57,21 +65,36 @@ def under_way(tx: Transaction, artifact_id: int, *, locked: bool = False) -> Upl
         return upload
     if upload is not None:
         raise FailedPrecondition(f"artifact_id: the upload of artifact {artifact_id} was aborted; begin another.")
-    if find_manifest(tx, artifact_id) is not None:
+    if _is_committed(tx, artifact_id):
         raise FailedPrecondition(f"artifact_id: artifact {artifact_id} is committed and cannot change; begin another.")
+    if find_manifest(tx, artifact_id) is not None:
+        raise FailedPrecondition(
+            f"artifact_id: there is no upload of artifact {artifact_id}, whose files are elsewhere; begin a restore."
+        )
     raise NotFound(f"artifact_id: there is no upload of artifact {artifact_id}; begin one.")
 
 
-def seal(tx: Transaction, artifact_id: int) -> Upload | None:
+def _is_committed(tx: Transaction, artifact_id: int) -> bool:
+    """Whether an artifact without an upload has its files here; a restore that was given up leaves them elsewhere."""
+    manifest = find_manifest(tx, artifact_id)
+    return manifest is not None and not manifest.is_external
+
+
+def seal(tx: Transaction, artifact_id: int, *, marks_copies: bool = False) -> Upload | None:
     """Return an upload whose files are all told, None when it is committed already; it is sealed if it was not.
 
-    Raises FailedPrecondition when digests are not told yet, or nothing is.
+    Files that are copied are marked if asked: from here on they cannot be told otherwise, because nobody can call back
+    a copy that an object store was asked for. Raises FailedPrecondition when digests are not told yet, or nothing is.
     """
-    if find_upload(tx, artifact_id, locked=True) is None and find_manifest(tx, artifact_id) is not None:
+    if find_upload(tx, artifact_id, locked=True) is None and _is_committed(tx, artifact_id):
         return None
     upload = under_way(tx, artifact_id)
-    if upload.digest:
-        return upload
+    if marks_copies:
+        mark_copies(tx, artifact_id)
+    return upload if upload.digest else _sealed(tx, artifact_id)
+
+
+def _sealed(tx: Transaction, artifact_id: int) -> Upload:
     digest, order, file_count, size_bytes, untold = ManifestDigest(), PathOrder(), 0, 0, list[str]()
     for file in every_file(tx, artifact_id):
         digest.add(file.path, file.size_bytes, file.sha256)
@@ -94,6 +117,23 @@ def seal(tx: Transaction, artifact_id: int) -> Upload | None:
     return under_way(tx, artifact_id)
 
 
+def check_sealed(tx: Transaction, sealed: Upload) -> None:
+    """Raise Aborted when an upload is no longer sealed as it was, FailedPrecondition when it was given up.
+
+    AlreadyCommitted when somebody else was faster.
+    """
+    if find_upload(tx, sealed.artifact_id) is None and _is_committed(tx, sealed.artifact_id):
+        raise AlreadyCommitted
+    _still(tx, sealed)
+
+
+def _still(tx: Transaction, sealed: Upload) -> Upload:
+    upload = under_way(tx, sealed.artifact_id)
+    if upload.seal != sealed.seal:
+        raise Aborted("The upload was told of other files while it was being committed; commit it again.")
+    return upload
+
+
 def committed(tx: Transaction, artifact_id: int) -> v1.CommitUploadResponse:
     """Return what is told of an upload that was committed."""
     numbers = tx.rows(_VERSION, {"artifact": artifact_id})
@@ -107,14 +147,12 @@ def commit(
 ) -> v1.CommitUploadResponse:
     """Make a proven upload's files those of its artifact; `others` are those that are not quite as declared."""
     artifact_id = sealed.artifact_id
-    is_over = find_upload(tx, artifact_id, locked=True) is None and find_manifest(tx, artifact_id) is not None
+    is_over = find_upload(tx, artifact_id, locked=True) is None and _is_committed(tx, artifact_id)
     if made_by is not None:
         note_output(tx, artifact_id, made_by)
     if is_over:
         return committed(tx, artifact_id)  # somebody else was faster
-    upload = under_way(tx, artifact_id)
-    if upload.digest != sealed.digest:
-        raise Aborted("The upload was told of other files while it was being committed; commit it again.")
+    upload = _still(tx, sealed)
     manifest = Manifest(
         artifact_id,
         upload.root_uri,
@@ -146,6 +184,35 @@ def end_upload(tx: Transaction, upload: Upload, state: int) -> None:
     parameters = {"artifact": upload.artifact_id, "new_state": state, "new_uri": uri, "now": now_ms()}
     if not tx.execute(_END, parameters):
         raise NotFound(f"artifact_id: artifact {upload.artifact_id} is no longer in the store.")
+
+
+def forget(tx: Transaction, upload: Upload) -> None:
+    """Forget an upload whose bytes are deleted, but not that more of them may come.
+
+    The artifact may have another one by now: somebody else forgot this one, and a restore began anew.
+    """
+    found = find_upload(tx, upload.artifact_id, locked=True)
+    if found is not None and found.key_prefix == upload.key_prefix:
+        drop_upload(tx, upload.artifact_id)
+        drop_restore(tx, upload.artifact_id)
+    note_deletions(tx, [(upload.artifact_id, upload.key_prefix, late_until(now_ms()))])
+
+
+def abandon(tx: Transaction, artifact_id: int, key_prefix: str) -> tuple[Upload, list[tuple[str, str]]] | None:
+    """Give an upload up; return it and its undertakings in parts, None when there is none (with that prefix)."""
+    upload = find_upload(tx, artifact_id, locked=True)
+    if upload is not None and key_prefix not in ("", upload.key_prefix):
+        return None
+    if upload is None:
+        manifest = find_manifest(tx, artifact_id)
+        if manifest is not None:
+            under_way(tx, artifact_id)
+        return None
+    if upload.state is UploadState.PENDING:
+        set_state(tx, artifact_id, UploadState.ABORTED)
+        if find_restore(tx, artifact_id) is None:  # else it stays what it was
+            end_upload(tx, upload, pb.Artifact.ABANDONED)
+    return upload, parts_names(tx, artifact_id)
 
 
 def _type_of(tx: Transaction, artifact_id: int) -> str:

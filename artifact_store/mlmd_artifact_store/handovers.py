@@ -12,7 +12,7 @@ from mlmd_artifact_store.blob_store import Digests, Folder, HandedFile
 from mlmd_artifact_store.commit import under_way
 from mlmd_artifact_store.externals import BlobReader
 from mlmd_artifact_store.paths import check_path
-from mlmd_artifact_store.upload_rows import Upload, seal_upload
+from mlmd_artifact_store.upload_rows import Upload, unseal_upload
 
 
 def take_in(
@@ -29,7 +29,7 @@ def take_in(
 
     def unseal(tx: Transaction) -> None:
         under_way(tx, artifact_id, locked=True)
-        seal_upload(tx, artifact_id, b"", 0, 0)
+        unseal_upload(tx, artifact_id)
 
     def still() -> None:
         upload = artifacts.store.database.read(caller, body)

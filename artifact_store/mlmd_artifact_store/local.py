@@ -78,6 +78,7 @@ class LocalStore:
         size_bytes: int,
         md5: bytes | None = None,
         guard: Guard = nullcontext,
+        only_new: bool = False,
     ) -> Blob:
         """Write a file and sync it to disk before it gets its name."""
         target, found = self._path(key), b""
@@ -213,14 +214,14 @@ class LocalStore:
                 return
             folder = folder.parent
 
-    def copy(self, source: str, target: str) -> Blob:
+    def copy(self, source: str, target: str, guard: Guard = nullcontext) -> Blob:
         """Copy a file, by the file system where it can."""
         origin = self._path(source)
         etag = self.stat(source).etag
         with explained(source, self.root), origin.open("rb") as file:
             copied = partial(shutil.copyfileobj, file, length=CHUNK_BYTES)
             noted = partial(self._notes.wrote, target, etag=etag)
-            state = write_file(self._path(target), self._scratch, copied, noted)
+            state = write_file(self._path(target), self._scratch, copied, noted, guard=guard)
         return _blob(target, state, etag)
 
     def begin_parts(self, key: str, media_type: str = "") -> str:
@@ -261,13 +262,13 @@ class LocalStore:
         pieces = [name.split("-") for name in names]
         return [Part(int(number), etag, int(size)) for number, size, etag in pieces]
 
-    def complete_parts(self, key: str, upload: str, parts: Sequence[Part]) -> Blob:
+    def complete_parts(self, key: str, upload: str, parts: Sequence[Part], guard: Guard = nullcontext) -> Blob:
         """Write the parts one after the other into the blob; who comes second raises NotFound."""
         folder = self._parts_folder(key, upload)
         with _completing(folder):
-            return self._complete(key, upload, parts)
+            return self._complete(key, upload, parts, guard)
 
-    def _complete(self, key: str, upload: str, parts: Sequence[Part]) -> Blob:
+    def _complete(self, key: str, upload: str, parts: Sequence[Part], guard: Guard) -> Blob:
         folder = self._parts_folder(key, upload)
         there = set(self.parts(key, upload))
         for part in parts:
@@ -283,9 +284,9 @@ class LocalStore:
         noted = partial(self._notes.wrote, key, etag=etag)
         with explained(key, self.root):
             if len(parts) == 1:  # it is the blob already
-                state = name_file(folder / _part_name(parts[0]), self._path(key), noted)
+                state = name_file(folder / _part_name(parts[0]), self._path(key), noted, guard=guard)
             else:
-                state = write_file(self._path(key), self._scratch, fill, noted)
+                state = write_file(self._path(key), self._scratch, fill, noted, guard=guard)
             _drop_parts(folder)
         return _blob(key, state, etag)
 

@@ -6,13 +6,14 @@ A blob whose ETag is no MD5 (encrypted buckets, odd stores) is read once instead
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 
 from mlmd_metadata_store.clock import now_ms
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 
-from mlmd_artifact_store.blob_store import Blob, BlobStore, Part, md5_hash
+from mlmd_artifact_store.blob_store import Blob, BlobStore, Guard, Part, md5_hash
 from mlmd_artifact_store.manifests import StoredFile
 from mlmd_artifact_store.upload_rows import PendingFile
 
@@ -24,12 +25,19 @@ class NotProven(Exception):
     """One file is not as declared; the sentence says how."""
 
 
-def prove_files(blobs: BlobStore, prefix: str, pages: Iterable[list[PendingFile]], caller: Caller) -> list[StoredFile]:
+def prove_files(
+    blobs: BlobStore,
+    prefix: str,
+    pages: Iterable[list[PendingFile]],
+    caller: Caller,
+    guard: Guard = nullcontext,
+) -> list[StoredFile]:
     """Complete, copy and prove every file of an upload; return those that the manifest has otherwise than declared.
 
     `pages` come by the bytes of the paths. What lies in the store under its declared size and ETag is found by listing
     the prefix once; only the rest is looked at one by one, several at a time. Raises FailedPrecondition naming the
-    files that are missing or other than declared. Safe to repeat: what was completed or copied before is found.
+    files that are missing or other than declared. Safe to repeat: what was completed or copied before is found. `guard`
+    is held while one that was gets its name.
     """
     there = Arrivals(blobs, prefix)
     others: list[StoredFile] = []
@@ -39,7 +47,7 @@ def prove_files(blobs: BlobStore, prefix: str, pages: Iterable[list[PendingFile]
     def prove(file: PendingFile) -> StoredFile | NotProven | None:
         caller.check_deadline()
         try:
-            stored = _prove(blobs, prefix + file.path, file)
+            stored = _prove(blobs, prefix + file.path, file, guard)
         except NotProven as failure:
             return failure
         return stored if stored.verified_ms or stored.etag != file.expected_etag else None
@@ -85,12 +93,12 @@ class Arrivals:
         return blob is not None and (blob.size_bytes, blob.etag) == (file.size_bytes, file.expected_etag)
 
 
-def _prove(blobs: BlobStore, key: str, file: PendingFile) -> StoredFile:
+def _prove(blobs: BlobStore, key: str, file: PendingFile, guard: Guard) -> StoredFile:
     if file.source_key:
-        return _stored(file, _copied(blobs, key, file))
+        return _stored(file, _copied(blobs, key, file, guard))
     blob = _found(blobs, key)
     if file.in_parts and not _is_whole(blob, file):
-        blob = _completed(blobs, key, file) or blob
+        blob = _completed(blobs, key, file, guard) or blob
     if blob is None:
         raise NotProven(f"{file.path!r} has not arrived")
     if blob.size_bytes != file.size_bytes:
@@ -112,14 +120,14 @@ def _found(blobs: BlobStore, key: str) -> Blob | None:
         return None
 
 
-def _copied(blobs: BlobStore, key: str, file: PendingFile) -> Blob:
+def _copied(blobs: BlobStore, key: str, file: PendingFile, guard: Guard) -> Blob:
     there = _found(blobs, key)
     if there is not None and (there.size_bytes, there.etag) == (file.size_bytes, file.source_etag):
         return there
     source = _found(blobs, file.source_key)
     if source is None or not _is_source(blobs, source, file):
         raise NotProven(f"{file.path!r} was to be copied from an earlier artifact whose file is gone")
-    copy = blobs.copy(file.source_key, key)
+    copy = blobs.copy(file.source_key, key, guard)
     if copy.size_bytes != file.size_bytes:
         raise NotProven(f"{file.path!r} was not copied whole")
     return copy
@@ -137,7 +145,7 @@ def _is_source(blobs: BlobStore, blob: Blob, file: PendingFile) -> bool:
     return sha256.digest() == file.sha256
 
 
-def _completed(blobs: BlobStore, key: str, file: PendingFile) -> Blob | None:
+def _completed(blobs: BlobStore, key: str, file: PendingFile, guard: Guard) -> Blob | None:
     if not file.parts_name:
         return None
     try:
@@ -154,7 +162,7 @@ def _completed(blobs: BlobStore, key: str, file: PendingFile) -> Blob | None:
         numbers = ", ".join(map(str, missing[:_SHOWN])) + (" …" if len(missing) > _SHOWN else "")
         raise NotProven(f"{file.path!r} lacks {len(missing)} of {len(file.md5s)} parts ({numbers})")
     try:
-        return blobs.complete_parts(key, file.parts_name, [there[part.number] for part in file.parts()])
+        return blobs.complete_parts(key, file.parts_name, [there[part.number] for part in file.parts()], guard)
     except NotFound:
         return _found(blobs, key)
     except InvalidArgument as error:

@@ -17,7 +17,15 @@ from mlmd_artifact_store.blob_store import VALID_SECONDS, Part, SignedRequest, c
 from mlmd_artifact_store.commit import under_way
 from mlmd_artifact_store.manifests import Manifest, page_size
 from mlmd_artifact_store.proof import Arrivals
-from mlmd_artifact_store.upload_rows import PendingFile, Upload, in_one_part, pending_file, pending_page, put_files
+from mlmd_artifact_store.upload_rows import (
+    PendingFile,
+    Upload,
+    in_one_part,
+    pending_file,
+    pending_page,
+    put_files,
+    unseal_upload,
+)
 
 DEFAULT_GRACE_SECONDS = 7 * 86400.0
 _AT_ONCE = 16
@@ -106,6 +114,7 @@ class Requests:
             if pending_file(tx, upload.artifact_id, file.path) not in (file, parted):
                 raise Aborted(f"The file {file.path[:80]!r} was told otherwise at this moment; ask again.")
             put_files(tx, upload.artifact_id, [parted])
+            unseal_upload(tx, upload.artifact_id)
 
         self.artifacts.store.database.write(caller, body, repeatable=True)
         return parted

@@ -20,14 +20,22 @@ from minio.credentials.providers import (
 )
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
-from mlmd_schemas.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound, StoreError, Unavailable
+from mlmd_schemas.errors import (
+    Aborted,
+    DataLoss,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    StoreError,
+    Unavailable,
+)
 
 from mlmd_artifact_store import s3_marks
 from mlmd_artifact_store.blob_store import CHUNK_BYTES, LARGEST_PART_BYTES, Blob, Guard, Part, content_md5, md5_hash
 from mlmd_artifact_store.late_streams import rechecked
 from mlmd_artifact_store.paths import RESERVED, check_key
 from mlmd_artifact_store.s3_bodies import Body
-from mlmd_artifact_store.s3_errors import Refusal, Whereabouts
+from mlmd_artifact_store.s3_errors import Refusal, Taken, Whereabouts
 from mlmd_artifact_store.s3_parts import S3Parts
 from mlmd_artifact_store.s3_requests import S3Presigner, S3Requests
 from mlmd_artifact_store.s3_settings import S3Settings, completed
@@ -93,19 +101,35 @@ class S3Store:
         size_bytes: int,
         md5: bytes | None = None,
         guard: Guard = nullcontext,
+        only_new: bool = False,
     ) -> Blob:
         """Send the bytes in one request; the store refuses them when they have another MD5 than was declared."""
         if size_bytes > LARGEST_PART_BYTES:
             raise InvalidArgument(f"size_bytes: {size_bytes} is more than one request carries; send the blob in parts.")
         whole = self._key(key)
         headers = content_md5(md5) if md5 is not None else {}
+        headers |= self._conditions() if only_new else {}
         with ExitStack() as held:
             body = Body(rechecked(source, size_bytes, lambda: held.enter_context(guard())), size_bytes, md5)
-            said, _ = self._requests.send(key, self._requests.signed("PUT", whole, headers=headers), body, size_bytes)
+            request = self._requests.signed("PUT", whole, headers=headers)
+            try:
+                said, _ = self._requests.send(key, request, body, size_bytes)
+            except Taken:
+                return self._same(key, size_bytes, body.md5)
         etag = said.get("etag", "").strip('"')
         if md5 is None and etag != body.md5.hex():  # a store with other ETags, or other bytes
             self._check_kept(key, body.md5)
         return Blob(key, size_bytes, etag, int(time.time() * 1000))
+
+    def _same(self, key: str, size_bytes: int, md5: bytes) -> Blob:
+        """Return the blob that is there when it has these bytes; raises Aborted."""
+        found = self.stat(key)
+        if (found.size_bytes, found.etag) == (size_bytes, md5.hex()):
+            return found
+        raise Aborted(
+            f"There are other bytes under {key!r}, and nothing is replaced; ask what is missing (ListUploadUrls with "
+            "only_missing) and send it as that says."
+        )
 
     def _check_kept(self, key: str, md5: bytes) -> None:
         digest = md5_hash()
@@ -187,11 +211,11 @@ class S3Store:
             if failure.code not in ("NoSuchKey", "NoSuchVersion"):
                 raise self._where.error(Refusal(200, failure.code or ""), failure.name or "")
 
-    def copy(self, source: str, target: str) -> Blob:
+    def copy(self, source: str, target: str, guard: Guard = nullcontext) -> Blob:
         """Copy without the bytes leaving the store."""
         origin = CopySource(self._bucket, self._key(source))
         try:
-            with self._where.explained(source):
+            with guard(), self._where.explained(source):
                 self._minio.copy_object(self._bucket, self._key(target), origin)
         except (NotFound, FailedPrecondition):
             self.stat(source)  # it knows the reason
@@ -212,9 +236,10 @@ class S3Store:
         """List the parts that are there."""
         return self._parts.list(self._key(key), upload)
 
-    def complete_parts(self, key: str, upload: str, parts: Sequence[Part]) -> Blob:
+    def complete_parts(self, key: str, upload: str, parts: Sequence[Part], guard: Guard = nullcontext) -> Blob:
         """Make the object; the answer is a stat, so that size and ETag are what the store has."""
-        self._parts.complete(self._key(key), upload, parts)
+        with guard():
+            self._parts.complete(self._key(key), upload, parts)
         return self.stat(key)
 
     def abort_parts(self, key: str, upload: str) -> None:

@@ -33,6 +33,10 @@ _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 _WRONG_REGION = ("AuthorizationHeaderMalformed", "PermanentRedirect", "InvalidRegion", "TemporaryRedirect")
 
 
+class Taken(Aborted):
+    """There is a blob already where there was to be none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """An answer of the server that is an error. `date` is the server's clock, if it told."""
@@ -65,7 +69,7 @@ class Whereabouts:
         if code in _WRONG_PARTS:
             return InvalidArgument(f"parts: a part of {key!r} is missing, too small or other than said ({code}).")
         if code in _TAKEN or refusal.status == 412:
-            return Aborted(f"The blob {key!r} was written by somebody else at this moment; try again.")
+            return Taken(f"The blob {key!r} was written by somebody else at this moment; try again.")
         if code == "NotImplemented" or refusal.status == 501:
             return Unimplemented(f"The object store at {self.endpoint} does not know what was asked of it ({code}).")
         if code in _FULL or refusal.status == 507:

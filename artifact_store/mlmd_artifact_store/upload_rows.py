@@ -43,7 +43,7 @@ _PAGE = (
 _AFTER = _FILES.where(UPLOAD_FILE.c.path > sa.bindparam("after")).order_by(UPLOAD_FILE.c.path).limit(_ROWS)
 _SOME = _FILES.where(UPLOAD_FILE.c.path.in_(sa.bindparam("paths", expanding=True)))
 _PARTED = sa.select(UPLOAD_FILE.c.path, UPLOAD_FILE.c.parts_name).where(
-    UPLOAD_FILE.c.artifact_id == _ARTIFACT, UPLOAD_FILE.c.parts_name != ""
+    UPLOAD_FILE.c.artifact_id == _ARTIFACT, UPLOAD_FILE.c.parts_name != "", UPLOAD_FILE.c.source_key == ""
 )
 _ONE = _FILES.where(UPLOAD_FILE.c.path == sa.bindparam("wanted"))
 _PENDING = (
@@ -64,12 +64,22 @@ _NAME_PARTS = (
     .values(parts_name=sa.bindparam("name"))
 )
 _SET_STATE = sa.update(UPLOAD).where(UPLOAD.c.artifact_id == _ARTIFACT).values(state=sa.bindparam("new_state"))
+_MARK_COPIES = (
+    sa.update(UPLOAD_FILE)
+    .where(UPLOAD_FILE.c.artifact_id == _ARTIFACT, UPLOAD_FILE.c.source_key != "", UPLOAD_FILE.c.parts_name == "")
+    .values(parts_name="copying")
+)
 _SEAL = (
     sa.update(UPLOAD)
     .where(UPLOAD.c.artifact_id == _ARTIFACT)
     .values(
         digest=sa.bindparam("new_digest"), file_count=sa.bindparam("new_count"), size_bytes=sa.bindparam("new_size")
     )
+)
+_UNSEAL = (
+    sa.update(UPLOAD)
+    .where(UPLOAD.c.artifact_id == _ARTIFACT, UPLOAD.c.digest != b"")
+    .values(digest=b"", file_count=0, size_bytes=0, create_ms=UPLOAD.c.create_ms + 1)
 )
 _DROP = sa.delete(UPLOAD).where(UPLOAD.c.artifact_id == _ARTIFACT)
 _DROP_FILES = sa.delete(UPLOAD_FILE).where(UPLOAD_FILE.c.artifact_id == _ARTIFACT)
@@ -90,12 +100,19 @@ class Upload:
     subject: str
     create_ms: int
 
+    @property
+    def seal(self) -> tuple[str, bytes, int]:
+        """What tells this state of a sealed upload from every other, and from one that was told the same before."""
+        return self.key_prefix, self.digest, self.create_ms
+
 
 @dataclass(frozen=True, slots=True)
 class PendingFile:
     """A file of an upload. `md5s` has one MD5, or one for each part; `source_key` is where it is copied from.
 
     A file in parts whose digests are not told yet has none, and neither has one that a folder knows by its SHA-256.
+    `parts_name` is the store's name of the undertaking that makes it of parts; of a file that is copied it says that a
+    commit has begun to.
     """
 
     path: str
@@ -112,6 +129,11 @@ class PendingFile:
     def in_parts(self) -> bool:
         """Whether it is sent in parts."""
         return self.part_size_bytes > 0
+
+    @property
+    def is_being_copied(self) -> bool:
+        """Whether a commit may be copying it, or may have stopped just before."""
+        return bool(self.source_key and self.parts_name)
 
     @property
     def is_open(self) -> bool:
@@ -186,9 +208,22 @@ def _row(artifact_id: int, file: PendingFile) -> tuple[Any, ...]:
 
 
 def seal_upload(tx: Transaction, artifact_id: int, digest: bytes, file_count: int, size_bytes: int) -> None:
-    """Note what the files are as a whole; a digest of b"" says that more is being told."""
+    """Note what the files are as a whole."""
     parameters = {"new_digest": digest, "new_count": file_count, "new_size": size_bytes}
     tx.execute(_SEAL, {"artifact": artifact_id, **parameters})
+
+
+def unseal_upload(tx: Transaction, artifact_id: int) -> None:
+    """Note that more is being told, or sent in the place of something: a commit that is proving has to begin anew.
+
+    The time of the beginning moves on by a millisecond, so that a seal on the same files as before is another one.
+    """
+    tx.execute(_UNSEAL, {"artifact": artifact_id})
+
+
+def mark_copies(tx: Transaction, artifact_id: int) -> None:
+    """Note that a commit begins to copy the files that are copied."""
+    tx.execute(_MARK_COPIES, {"artifact": artifact_id})
 
 
 def files_after(tx: Transaction, artifact_id: int, after: str, size: int) -> list[PendingFile]:

@@ -215,8 +215,12 @@ def test_a_folder_knows_files_by_their_sha256(store: Store, requests: Requests) 
         return
     assert [url.path for url in declared(requests, artifact_id, *files)] == ["a", "b"]
     assert [url.path for url in upload_urls(requests, artifact_id)] == ["a", "b"]
-    for path, content in {"a": b"first", "b": b"other!"}.items():
+    for path, content in contents.items():
         requests.artifacts.put_file(artifact_id, path, io.BytesIO(content))
+    with pytest.raises(InvalidArgument, match="sha256: the bytes that came have the SHA-256"):
+        requests.artifacts.put_file(artifact_id, "b", io.BytesIO(b"other!"))
+    upload, _ = requests.artifacts.pending(artifact_id, "b")
+    requests.artifacts.blobs.put(f"{upload.key_prefix}b", io.BytesIO(b"other!"), 6)
     with pytest.raises(FailedPrecondition, match=r"1 of 2 files are not as declared: 'b' has other bytes"):
         requests.artifacts.commit_upload(artifact_id)
     requests.artifacts.put_file(artifact_id, "b", io.BytesIO(b"second"))
