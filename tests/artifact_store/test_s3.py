@@ -1,5 +1,6 @@
 """What is particular to S3: ways to reach a server, what its refusals mean, URLs that others use."""
 
+import contextlib
 import dataclasses
 import io
 import shutil
@@ -153,16 +154,20 @@ def test_something_that_is_no_s3(settings: S3Settings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def answer() -> None:
-            for _ in range(4):
-                connection, _ = listener.accept()
-                connection.recv(65536)
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
-                connection.close()
+            with contextlib.suppress(OSError):  # the test is over
+                while True:
+                    connection, _ = listener.accept()
+                    connection.recv(65536)
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nhi")
+                    connection.close()
 
-        threading.Thread(target=answer, daemon=True).start()
+        answering = threading.Thread(target=answer)
+        answering.start()
         store = S3Store(dataclasses.replace(settings, endpoint=f"http://127.0.0.1:{listener.getsockname()[1]}"))
         with pytest.raises(Unavailable, match="S3 server"):
             store.begin_parts("k")
+        listener.shutdown(socket.SHUT_RDWR)
+        answering.join()
 
 
 def test_read_is_taken_up_where_it_broke(s3: S3Address, settings: S3Settings) -> None:

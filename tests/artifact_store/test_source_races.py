@@ -4,6 +4,7 @@ Two servers on one database: each step of the one is tried between the statement
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
@@ -14,6 +15,7 @@ from mlmd_artifact_store.declaring import declare_files
 from mlmd_artifact_store.garbage_collection import collect, plan
 from mlmd_artifact_store.keep_rules import Rules
 from mlmd_artifact_store.requests import Requests
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import FailedPrecondition, NotFound
@@ -142,6 +144,8 @@ def test_what_is_reused_is_as_young_as_what_is_sent(requests: Requests) -> None:
     chosen = plan(artifacts, NOTHING)
     assert chosen.garbage == [source]
     before = artifacts.manifest(source)
+    while now_ms() <= before.create_ms:
+        time.sleep(0.001)
     assert artifacts.begin_upload(begin(artifacts.store, upload_file("f", CONTENT), reuse=True)).reused
     assert list(collect(artifacts, chosen.garbage, seen=chosen.keeping.held)) == [[]]
     assert artifacts.manifest(source).create_ms > before.create_ms

@@ -2,12 +2,12 @@
 
 import contextlib
 import queue
-import statistics
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import grpc
 import pytest
@@ -102,34 +102,31 @@ def test_a_watcher_that_vanishes_frees_its_place(server: Server, watchers: list[
         late.leave()
 
 
-def test_500_idle_streams_do_not_slow_unary_calls(start_server: StartServer, sqlite_url: str) -> None:
-    """Calls beside 500 streams take what they take without, within a wide margin for a busy machine."""
-    server = start_server(sqlite_url, options=("--streams", str(FAR_MORE), "--log-level", "warning"))
-    remote = Remote(server)
+def slow_calls(*remotes: Remote) -> list[float]:
+    """Return how long the slowest call in fifty of each server takes, which are called in turns."""
+    times: list[list[float]] = [[] for _ in remotes]
+    for _ in range(200):
+        for remote, taken in zip(remotes, times, strict=True):
+            began = time.perf_counter()
+            remote("GetArtifactTypes")
+            taken.append(time.perf_counter() - began)
+    return [sorted(taken)[195] for taken in times]
 
-    def slow_call() -> float:
-        """Return how long the slowest call in a hundred takes: the median of three samples."""
-        samples = []
-        for _ in range(3):
-            times = []
-            for _ in range(100):
-                began = time.perf_counter()
-                remote("GetArtifactTypes")
-                times.append(time.perf_counter() - began)
-            samples.append(sorted(times)[98])
-        return statistics.median(samples)
 
-    slow_call()
-    alone = slow_call()
+def test_500_idle_streams_do_not_slow_unary_calls(start_server: StartServer, tmp_path: Path) -> None:
+    """Calls beside 500 streams take what they take on a server without, at the same time, however busy the machine."""
+    options = ("--streams", str(FAR_MORE), "--log-level", "warning")
+    servers = [start_server(f"sqlite:///{tmp_path / name}.db", options=options) for name in ("alone", "beside")]
     with ExitStack() as opened:
-        channels = [opened.enter_context(server.channel()) for _ in range(4)]
+        remotes = [opened.enter_context(contextlib.closing(Remote(server))) for server in servers]
+        channels = [opened.enter_context(servers[1].channel()) for _ in range(4)]
         watchers = [Watcher(channels[number % 4]) for number in range(FAR_MORE)]
         assert {watcher.ask() for watcher in watchers} == {Code.OK}
-        beside = min(slow_call() for _ in range(3))  # the machine may have had something else to do meanwhile
+        slow_calls(*remotes)
+        samples = [slow_calls(*remotes) for _ in range(3)]
         for watcher in watchers:
             watcher.leave()
-    remote.close()
-    assert beside < 5 * alone + 0.01, (alone, beside)
+    assert any(beside < 5 * alone + 0.01 for alone, beside in samples), samples
 
 
 def test_watchers_that_come_and_go_do_not_stop_the_server(server: Server) -> None:

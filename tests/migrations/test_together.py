@@ -121,15 +121,9 @@ def test_open_transaction_on_a_table_aborts_a_migration_in_seconds_and_names_the
 
 def test_session_of_a_migration_does_not_come_back_from_the_pool(mariadb_url: str) -> None:
     url = sa.make_url(mariadb_url).set(drivername="mysql+mysqldb", query={"charset": "utf8mb4"})
-    engine = sa.create_engine(url, pool_size=1, max_overflow=0)
+    made = {"init_command": "SET SESSION lock_wait_timeout = 4321"}
+    engine = sa.create_engine(url, connect_args=made, pool_size=1, max_overflow=0)
+    open_schema(engine)
     with engine.connect() as connection:
-        before = connection.exec_driver_sql("SELECT @@SESSION.lock_wait_timeout").scalar()
-        connection.exec_driver_sql("SET GLOBAL lock_wait_timeout = 4321")
+        assert connection.exec_driver_sql("SELECT @@SESSION.lock_wait_timeout").scalar() == 4321
     engine.dispose()
-    try:
-        open_schema(engine)
-        with engine.connect() as connection:
-            assert connection.exec_driver_sql("SELECT @@SESSION.lock_wait_timeout").scalar() == 4321
-    finally:
-        execute(engine, f"SET GLOBAL lock_wait_timeout = {before}")
-        engine.dispose()

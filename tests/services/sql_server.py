@@ -27,6 +27,8 @@ ACCOUNTS = "".join(
     for user, password in (("root", ""), (USER, PASSWORD))
 )
 READY_SECONDS = 120.0
+DROP_SECONDS = 120
+"""How long dropping waits for connections that were just ended, and may have much to undo."""
 
 
 @dataclass
@@ -72,7 +74,9 @@ class Address:
         ):
             with contextlib.suppress(Exception):  # it went by itself
                 self.execute(f"KILL {connection}")
-        self.execute(f"DROP DATABASE IF EXISTS `{database}`")
+        with contextlib.closing(self.connect()) as connection, contextlib.closing(connection.cursor()) as cursor:
+            cursor.execute(f"SET lock_wait_timeout = {DROP_SECONDS}")
+            cursor.execute(f"DROP DATABASE IF EXISTS `{database}`")
 
     @contextlib.contextmanager
     def database(self, name: str) -> Iterator[str]:

@@ -13,6 +13,8 @@ from tests.services.mysql_packets import packets, statement
 from tests.services.proxy import Moment, Proxy
 from tests.services.sql_server import Address
 
+PIECE = 50_000
+
 
 class Echo(socketserver.BaseRequestHandler):
     """Sends back what it gets, and remembers it."""
@@ -47,10 +49,12 @@ def echo() -> Iterator[EchoServer]:
 
 def ask(connection: socket.socket, text: bytes) -> bytes:
     """Send the text and return as many bytes, fewer when the connection ends."""
-    connection.sendall(text)
     answer = b""
-    while len(answer) < len(text) and (part := connection.recv(len(text) - len(answer))):
-        answer += part
+    for start in range(0, len(text), PIECE):  # nobody reads while all of a long one is sent
+        connection.sendall(text[start : start + PIECE])
+        until = min(len(text), start + PIECE)
+        while len(answer) < until and (part := connection.recv(until - len(answer))):
+            answer += part
     return answer
 
 
