@@ -83,7 +83,7 @@ def _missing_types(connection: Connection, facts: Facts) -> Iterable[tuple[str, 
 
 
 def _bring_to(engine: Engine, seen: Facts, goal: Goal, enable_upgrade: bool, google_text: bool) -> Schema:
-    own_tables.load(seen.revision)
+    own_tables.load(seen.revision, seen.catalog)
     try:
         with changing(engine) as connection:
             created = _mend(connection, goal, enable_upgrade, google_text)
@@ -103,7 +103,7 @@ def _mend(connection: Connection, goal: Goal, enable_upgrade: bool, google_text:
     verdict = verdicts.judge(facts, half_made=half_made, enable_upgrade=enable_upgrade)
     # Our tables come first: the store's row then says for whom an interrupted creation was made.
     text_mode = _text_mode(facts, verdict == "create", google_text)
-    own_tables.complete(connection, facts.revision, facts.store, text_mode)
+    own_tables.complete(connection, facts.catalog, facts.revision, facts.store, text_mode)
     _run(connection, _steps(connection, facts, text_mode, verdict, goal))
     return verdict == "create"
 

@@ -1,4 +1,8 @@
-"""Our own tables: their revision, the store's row, and Alembic, which is loaded only when something is to be done."""
+"""Our own tables: their revision, the store's row, and what makes them.
+
+A database that has none of them gets them at once, by the statements in `own/whole`. One that has some is brought up
+by the revisions; only for that Alembic is loaded, which takes longer than everything else that opening does.
+"""
 
 import threading
 import time
@@ -18,6 +22,8 @@ HEAD = "v0008"
 """The newest revision in `own/versions`; revision names sort by age."""
 VERSION_TABLE = "mlmd_alembic_version"
 SCRIPTS = Path(__file__).parent / "own"
+WHOLE = SCRIPTS / "whole"
+"""What all revisions together make, as statements for each kind of database; a test holds the two together."""
 _ALEMBIC = threading.Lock()  # its `op` and `context` are one for the whole process
 
 
@@ -54,15 +60,24 @@ def store_row(connection: Connection, catalog: Catalog) -> StoreRow | None:
     return StoreRow(row.store_uuid, row.text_mode) if row else None
 
 
-def load(revision: str) -> None:
+def are_absent(catalog: Catalog) -> bool:
+    """Whether a database has none of our tables, not even some that somebody died over."""
+    return not any(name.startswith("mlmd_") for name in catalog)
+
+
+def load(revision: str, catalog: Catalog) -> None:
     """Load Alembic if it will be needed, which takes longer than its work and better happens before a lock is held."""
-    if revision != HEAD:
+    if revision != HEAD and not are_absent(catalog):
         import_module("alembic.command")
 
 
-def complete(connection: Connection, revision: str, store: StoreRow | None, text_mode: TextMode) -> StoreRow:
+def complete(
+    connection: Connection, catalog: Catalog, revision: str, store: StoreRow | None, text_mode: TextMode
+) -> StoreRow:
     """Make what is absent of our tables, and give a store without an identity one, with `text_mode`."""
-    if revision != HEAD:
+    if are_absent(catalog):
+        _create(connection)
+    elif revision != HEAD:
         _upgrade(connection)
     return store or _insert_store_row(connection, text_mode)
 
@@ -80,6 +95,13 @@ def _insert_store_row(connection: Connection, text_mode: TextMode) -> StoreRow:
         {"uuid": row.store_uuid, "mode": text_mode, "now": time.time_ns() // 1_000_000},
     )
     return row
+
+
+def _create(connection: Connection) -> None:
+    database = "sqlite" if connection.dialect.name == "sqlite" else "mysql"
+    for statement in (WHOLE / f"{database}.sql").read_text().split(";\n"):
+        if statement:
+            connection.exec_driver_sql(statement)
 
 
 def _upgrade(connection: Connection) -> None:

@@ -1,8 +1,12 @@
 """Our own tables: what the revisions make is what statements expect."""
 
+import contextlib
 import importlib
 import pkgutil
 import re
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +39,67 @@ def test_head_is_the_newest_revision_and_names_sort_by_age() -> None:
     names = [path.stem for path in VERSIONS.glob("*.py")]
     assert all(re.fullmatch(r"v\d{4}_\w+", name) for name in names)
     assert sorted(name.split("_")[0] for name in names) == sorted(ages)
+
+
+@contextlib.contextmanager
+def recorded() -> Iterator[list[str]]:
+    """Note what makes tables and indexes, as the files of statements have it."""
+    made: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.lstrip().startswith("CREATE "):
+            lines = statement.strip().expandtabs(4).splitlines()
+            made.append("".join(f"{line.rstrip()}\n" for line in lines).rstrip())
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        yield made
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+
+
+def everything_of_ours(engine: sa.Engine) -> dict[str, Any]:
+    """Return columns, keys and indexes of our tables, as the database tells them."""
+    inspector = sa.inspect(engine)
+    found: dict[str, Any] = {}
+    for name in (one for one in inspector.get_table_names() if one.startswith("mlmd_")):
+        columns = [{key: str(value) for key, value in column.items()} for column in inspector.get_columns(name)]
+        indexes = sorted(inspector.get_indexes(name), key=str)
+        found[name] = columns, inspector.get_pk_constraint(name), indexes, inspector.get_table_options(name)
+    return found
+
+
+def test_an_empty_database_gets_at_once_what_the_revisions_make(
+    new_engine: NewEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_once, one_by_one = new_engine(), new_engine()
+    open_schema(at_once)
+    monkeypatch.setattr(own_tables, "are_absent", lambda catalog: False)
+    with recorded() as made:
+        open_schema(one_by_one)
+    ours = made[: next(number for number, one in enumerate(made) if "mlmd_" not in one)]
+    noted = f"INSERT INTO {own_tables.VERSION_TABLE} (version_num) VALUES ('{own_tables.HEAD}')"
+    file = own_tables.WHOLE / f"{'sqlite' if at_once.dialect.name == 'sqlite' else 'mysql'}.sql"
+    assert file.read_text() == "".join(f"{one};\n" for one in (*ours, noted)), "write this into it"
+    assert everything_of_ours(at_once) == everything_of_ours(one_by_one)
+    for engine in (at_once, one_by_one):
+        assert rows(engine, f"SELECT version_num FROM {own_tables.VERSION_TABLE}") == [(own_tables.HEAD,)]
+        engine.dispose()
+
+
+@pytest.mark.mysql9
+@pytest.mark.parametrize("database_url", ["mysql9"], indirect=True)
+def test_mysql_takes_the_statements_as_mariadb_does(engine: sa.Engine, database_url: str) -> None:
+    test_tables_and_columns_are_those_that_statements_expect(engine)
+
+
+def test_an_empty_database_is_made_without_alembic(sqlite_url: str) -> None:
+    program = (
+        "import sys; from mlmd_metadata_store.store import Store; Store.open(sys.argv[1]).close(); "
+        "print([name for name in sys.modules if name.startswith('alembic')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, sqlite_url], capture_output=True, text=True)
+    assert done.stdout == "[]\n", done.stderr
 
 
 def test_tables_and_columns_are_those_that_statements_expect(engine: sa.Engine) -> None:
