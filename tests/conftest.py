@@ -16,6 +16,7 @@ import hypothesis
 import pytest
 from minio import Minio
 
+from tests.packaging import wheels
 from tests.reference import client as reference_client
 from tests.reference.client import Reference
 from tests.reference.databases import MariaDatabases, SqliteDatabases
@@ -65,6 +66,12 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path
     """A temporary folder that all workers of the run share."""
     base = tmp_path_factory.getbasetemp()
     return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def our_wheel(run_folder: Path) -> Path:
+    """A folder for the path of modules with our packages and their entry points in it, as they are installed."""
+    return wheels.shared(run_folder)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,6 +1,5 @@
 """Google's own test suite, as it lies in the installed wheel, run by the reference environment's pytest."""
 
-import os
 import shutil
 import subprocess
 import xml.etree.ElementTree as ElementTree
@@ -8,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.packaging import wheels
 from tests.reference.client import PYTHON
 
 LOCATE = "import ml_metadata.metadata_store as package; print(package.__path__[0])"
@@ -37,8 +37,8 @@ def run_on_our_client(python: Path, wheel: Path, folder: Path, *arguments: str) 
     for name in FILES:
         shutil.copy(located() / name, folder / name)
     command = [str(python), "-m", "mlmd_client.compat", "-m", "pytest"]
-    environment = os.environ | {"PYTHONPATH": str(wheel), "PYTHONDONTWRITEBYTECODE": "1"}
-    return _run(command, [folder / name for name in FILES[:2]], folder, *arguments, environment=environment)
+    files = [folder / name for name in FILES[:2]]
+    return _run(command, files, folder, *arguments, environment=wheels.environment(wheel))
 
 
 def located() -> Path:

@@ -12,7 +12,6 @@ from mlmd_client import metadata_store
 from mlmd_client.metadata_store import errors, mlmd_types
 from mlmd_schemas.pb import metadata_store_pb2, metadata_store_service_pb2
 
-from tests.packaging import wheels
 from tests.packaging.environments import environment_of
 from tests.reference import client as reference
 from tests.services.missing import missing
@@ -225,15 +224,22 @@ print("both")
 
 @pytest.mark.reference
 @pytest.mark.parametrize("order", ["ours first", "theirs first"])
-def test_a_store_in_this_process_lives_beside_googles_extension(
-    order: str, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_a_store_in_this_process_lives_beside_googles_extension(order: str, tmp_path: Path, our_wheel: Path) -> None:
     if (sentence := reference.absence()) is not None:
         missing(sentence)
-    ours = wheels.unpack(wheels.build(tmp_path_factory.mktemp("wheel")))
     # What the store needs to be in the process, installed for the same Python and the same protobuf.
     (needed,) = environment_of("4", "3.11").parents[1].glob("lib/python*/site-packages")
-    command = [str(reference.PYTHON), "-I", "-X", "faulthandler", "-c", EMBEDDED_BESIDE, order, str(ours), str(needed)]
+    command = [
+        str(reference.PYTHON),
+        "-I",
+        "-X",
+        "faulthandler",
+        "-c",
+        EMBEDDED_BESIDE,
+        order,
+        str(our_wheel),
+        str(needed),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=240)
     assert (done.returncode, done.stdout.strip()) == (0, "both"), done.stderr
     assert "Fatal" not in done.stderr

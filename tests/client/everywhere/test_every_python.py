@@ -4,7 +4,6 @@ On a server and in one process. Warnings are errors there too.
 """
 
 import json
-import os
 import subprocess
 from pathlib import Path
 
@@ -27,22 +26,13 @@ RUNS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def our_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for the path of modules with our packages and their entry points in it."""
-    return wheels.unpack(wheels.build(tmp_path_factory.mktemp("wheel")))
-
-
 class Somewhere:
     """One environment's interpreter with our wheel beside what is installed there."""
 
     def __init__(self, python: Path, wheel: Path, folder: Path, target: str) -> None:
         self.python, self.folder = python, folder
-        own = {"PYTHONPATH": str(wheel), "MLMD_SERVER": target}
-        # Compiled once for all that runs there, and nothing written into environments that others use too.
-        compiled = {"PYTHONPYCACHEPREFIX": str(wheel.parent / "compiled")}
         places = {"MLMD_JOURNAL": str(folder / "journal"), "MLMD_CACHE": str(folder / "cache")}
-        self._environment = os.environ | own | compiled | places
+        self._environment = wheels.environment(wheel) | {"MLMD_SERVER": target} | places
 
     def run(self, *arguments: str, status: int = 0) -> str:
         """Run the interpreter; returns its standard output."""
