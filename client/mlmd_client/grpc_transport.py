@@ -1,6 +1,7 @@
 """Calls over gRPC."""
 
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -152,11 +153,21 @@ def _mend(message: str, target: str) -> str:
     return f"no server answers at {target}; is the address right, and does it run?"
 
 
+def _cause(message: str) -> str:
+    """Return the end of gRPC's chain of reasons: "Connection refused".
+
+    >>> _cause("last error: UNKNOWN: ipv4:127.0.0.1:1: Failed to connect to remote host: Connection refused")
+    'Connection refused'
+    """
+    said = message.rpartition("last error: ")[2]
+    return re.sub(r"^(?:[A-Z]+: )?(?:ipv[46]:\S+: )?(?:Failed to connect to remote host: )?", "", said)
+
+
 def _call_error(error: Any, target: str) -> CallError:
     message = error.details() or ""
     trailers = dict(error.trailing_metadata() or ())
     if error.code() is grpc.StatusCode.UNAVAILABLE and message.startswith(_UNREACHED):
-        message = f"{message} ({_mend(message, target)})"
+        message = f"{_mend(message, target)} ({_cause(message)})"
     if error.code() is grpc.StatusCode.UNAVAILABLE and _SILENT in message:
         message = f"The server at {target} has stopped answering ({message}): it hangs or is suspended, or the network "
         message += "to it is dead; see that it runs. A transfer goes on where it was when it is run again."

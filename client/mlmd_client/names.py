@@ -17,6 +17,24 @@ _TYPE = re.compile(r"((?:system|mlmd|kf)\.[^/]+)/(.+)", re.DOTALL)
 _SELECTED = re.compile(r"(.+?)(?:@([^@]+)|:(\d+|latest)|/(\d+))", re.DOTALL)
 
 
+_BY_ID = re.compile(r"(artifact|execution|context)[:/](\d+)")
+_LARGEST_ID = (1 << 63) - 1
+
+
+def node_id(text: object) -> tuple[str, int] | None:
+    """Return kind and id of a node that is named by its id, None for anything else; raises Refused.
+
+    >>> node_id("artifact:7"), node_id("churn@3")
+    (('artifact', 7), None)
+    """
+    found = _BY_ID.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        return None
+    if int(found[2][:20]) > _LARGEST_ID:
+        raise refused(f"id: {text!r} is beyond every id; they end with {_LARGEST_ID}.")
+    return found[1], int(found[2])
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """A version by name: of a type ("": whichever has the name), by number or by alias.

@@ -25,14 +25,12 @@ from mlmd_client.finding import (
     executions_by_id,
     facts_of,
     list_runs,
-    resolve,
     run_target,
-    version_of,
-    versions_table,
 )
-from mlmd_client.names import MODELS_SCHEME, Reference, parse_reference
+from mlmd_client.names import MODELS_SCHEME, Reference, node_id, parse_reference
 from mlmd_client.places import address_of, is_told_by_parent, place_of, split_name, told_run
 from mlmd_client.questions import Questions
+from mlmd_client.resolution import resolve, version_of, versions_table
 from mlmd_client.run import PARAMETER_PREFIX, Run
 from mlmd_client.run_settings import RunSettings
 from mlmd_client.service import Service
@@ -189,7 +187,9 @@ class Store(Questions):
         {'lr': 0.1}
         """
         self.settle()
-        execution_id = what if isinstance(what, int) else run_target(self.service, what)
+        by_id = ("execution", what) if isinstance(what, int) else node_id(what)
+        told = by_id is not None and by_id[0] == "execution"
+        execution_id = by_id[1] if by_id is not None and told else run_target(self.service, what)
         found = executions_by_id(self.service, [execution_id]) if execution_id is not None else []
         if not found:
             raise NotFound(NOT_FOUND, f"run: there is no run {what!r}; store.runs('experiment') lists those there are.")
@@ -200,13 +200,18 @@ class Store(Questions):
     def version(self, what: "str | int | Version", *, type: str = "") -> Version:
         """Return a version: `name@3`, `name@alias`, `name` for the newest, `models:/name@alias`, or an artifact's id.
 
-        Raises NotFound, and Refused when several types have the name.
+        `artifact:7` is an id too. Raises NotFound, and Refused when several types have the name.
 
         >>> store.version("churn@champion").number
         2
         """
         if isinstance(what, Version):
             return what
+        by_id = node_id(what)
+        if by_id is not None and by_id[0] != "artifact":
+            raise refused(f"name: {what!r} is no artifact, and only artifacts are versions.")
+        if by_id is not None:
+            what = by_id[1]
         if isinstance(what, int):
             artifact = artifact_of(self.service, what)
             return Version(self, artifact, version_of(self.service, artifact))

@@ -67,14 +67,20 @@ class Version:
         """Its number, from 1; 0 when it is no version of a name."""
         return self._version.number if self._version is not None else 0
 
-    @property
+    @cached_property
     def ref(self) -> str:
-        """What to ask for it by: `churn@3`, or the id of the artifact when it is no version.
+        """What to ask for it by: `churn@3`, `system.Model/churn@3` where the name is that of several types.
+
+        It is `artifact:7` when it is no version of a name.
 
         >>> store["churn@1"].ref
         'churn@1'
         """
-        return f"{self.name}@{self.number}" if self.number else f"artifact {self.id}"
+        if not self.number:
+            return f"artifact:{self.id}"
+        from mlmd_client.resolution import sure_name
+
+        return f"{sure_name(self._store.service, self.type, self.name)}@{self.number}"
 
     @property
     def aliases(self) -> list[str]:

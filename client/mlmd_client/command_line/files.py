@@ -16,7 +16,7 @@ from mlmd_client.download import download
 from mlmd_client.failures import NotFound, refused
 from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE, MODELS_SCHEME
 from mlmd_client.progress_bar import ProgressBar
-from mlmd_client.values import value_of
+from mlmd_client.values import properties_of, value_of
 from mlmd_client.versions import Version
 
 TYPES = {"dataset": DATASET_TYPE, "model": MODEL_TYPE, "artifact": ARTIFACT_TYPE}
@@ -58,6 +58,8 @@ def put(
     reuse: bool,
 ) -> None:
     """Keep the file or folder at PATH as the next version of NAME."""
+    if not name.strip():  # a variable of a script that is not set, say; what has no name could be found by id alone
+        raise refused(f"name: {name!r} names nothing; say what it is to be a version of.")
     for alias in aliases:  # before anything is sent
         fault = alias_fault(alias)
         if fault:
@@ -67,6 +69,13 @@ def put(
         key, value = _property(given)
         artifact.custom_properties[key].CopyFrom(value_of(value, f"--property {key}"))
     version = session.store.keep(artifact, name, path, reuse=reuse)
+    kept = version.properties
+    absent = [name for name in properties_of(artifact) if name not in kept]
+    if absent:
+        session.remark(
+            f"{version.ref} was there with the same content, and has no {', '.join(absent)}; "
+            "--no-reuse keeps another one"
+        )
     for alias in aliases:
         version.set_alias(alias, reason="mlmd put")
     answer = {"ref": version.ref, "id": version.id, "type": version.type, "uri": version.uri}

@@ -9,9 +9,10 @@ from mlmd_schemas.pb.v1 import artifacts_pb2, collections_pb2
 
 from mlmd_client.command_line.offers import STEPS, SUBJECTS
 from mlmd_client.command_line.session import Count, Session, command, counted
-from mlmd_client.command_line.subjects import id_of, subject_of
+from mlmd_client.command_line.subjects import subject_of
 from mlmd_client.failures import NOT_FOUND, NotFound
 from mlmd_client.finding import MLMD, RunFacts, node_row
+from mlmd_client.names import node_id
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.versions import Version
 
@@ -51,7 +52,7 @@ def _collections(session: Session, limit: int) -> Table:
 @command
 def show(session: Session, what: str) -> None:
     """Show all that is known of WHAT; context:7 is understood too."""
-    by_id = id_of(what)
+    by_id = node_id(what)
     if by_id is not None and by_id[0] == "context":
         facts = _context(session, by_id[1])
         session.say(facts, lambda: session.facts(facts))

@@ -95,16 +95,26 @@ def _collections(asker: Asker, beginning: str) -> list[tuple[str, str]]:
     return [(kind, name) for kind, _, name in parts if name.startswith(beginning)]
 
 
+def _typed(asker: Asker, beginning: str) -> list[tuple[str, str]]:
+    """Return type and name of what has versions and begins so with its type before it."""
+    if "/" not in beginning:
+        return []
+    condition = f"type = 'mlmd.Collection' AND name LIKE {_pattern(beginning)}"
+    parts = [context.name.partition("/") for context in asker.nodes("Contexts", condition)]
+    return [(kind, name) for kind, _, name in parts]
+
+
 def _names(asker: Asker, incomplete: str, context: click.Context) -> list[str]:
-    return sorted(name for _, name in _collections(asker, incomplete))
+    typed = [f"{kind}/{name}" for kind, name in _typed(asker, incomplete)]
+    return sorted([*(name for _, name in _collections(asker, incomplete)), *typed])
 
 
 def _of_versions(asker: Asker, name: str) -> list[str]:
     """Return every way to name a version of a name: by alias, then by number, the newest first."""
     aliases, numbers = [LATEST], []
-    for kind, found in _collections(asker, name):
-        if found == name:
-            request = collections_pb2.ListVersionsRequest(type_name=kind, name=name, page_size=_MOST)
+    for kind, found in [*_collections(asker, name), *_typed(asker, name)]:
+        if name in (found, f"{kind}/{found}"):
+            request = collections_pb2.ListVersionsRequest(type_name=kind, name=found, page_size=_MOST)
             for version in asker.ask("/mlmd.v1.Collections/ListVersions", request).versions:
                 aliases += version.aliases
                 numbers.append(str(version.number))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -14,7 +15,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from mlmd_client.calls import CallError
-from mlmd_client.command_line.statuses import FAILED, WRONG_USE, status_of
+from mlmd_client.command_line.statuses import FAILED, REFUSED, WRONG_USE, status_of
 from mlmd_client.command_line.wording import as_typed
 from mlmd_client.failures import NOT_FOUND, NotFound
 from mlmd_client.places import database_file
@@ -33,7 +34,7 @@ class Session:
         """Whether the command may make a store of this process that is not there yet."""
         self.console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
         """Standard output: results alone."""
-        self.asides = Console(stderr=True, highlight=False)
+        self.asides = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
         """Standard error: progress and remarks."""
 
     @cached_property
@@ -42,7 +43,11 @@ class Session:
         context = click.get_current_context()
         if not self.makes_store:
             self._require_store()
-        opened = Store(self._server, token=self._token)
+        try:
+            opened = Store(self._server, token=self._token)
+        except CallError as error:  # which tells of the target of a store, or of its database
+            error.message = re.sub(r"^(?:target|database): ", "server: ", error.message)
+            raise
         context.call_on_close(opened.close)
         return opened
 
@@ -52,8 +57,8 @@ class Session:
         if file is not None and not file.is_file():
             raise NotFound(
                 NOT_FOUND,
-                f"there is no store in {str(file.parent)!r}; go to the folder that has it, or name it with --server or "
-                "MLMD_SERVER (grpc://host:port); `mlmd put` makes a new one.",
+                f"server: there is no store in {str(file.parent)!r}; go to the folder that has it, or name it with "
+                "--server or MLMD_SERVER (grpc://host:port); `mlmd put` makes a new one.",
             )
 
     def say(self, answer: Any, text: Callable[[], None] | None = None) -> None:
@@ -178,6 +183,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             raise Failure(as_typed(error.message, context), status_of(error)) from error
         except MissingExtra as error:
             raise Failure(str(error), WRONG_USE) from error
+        except UnicodeEncodeError as error:
+            sentence = f"{error.object[:80]!r} is no UTF-8, and names are; write it anew, or set LANG to a UTF-8 locale"
+            raise Failure(sentence, REFUSED) from error
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(0)

@@ -1,6 +1,5 @@
 """What WHAT means on the command line: a version, a run, or a node by id."""
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -8,31 +7,21 @@ import click
 
 from mlmd_client.failures import NotFound, refused
 from mlmd_client.finding import RunFacts, names_run
+from mlmd_client.names import node_id
 from mlmd_client.store import Store
 from mlmd_client.versions import Version
 
-_BY_ID = re.compile(r"(artifact|execution|context)[:/](\d{1,19})")
 Subject = Version | RunFacts
-
-
-def id_of(what: str) -> tuple[str, int] | None:
-    """Return kind and id of a node that is named by id, None for any other text.
-
-    >>> id_of("artifact:7"), id_of("churn@3")
-    (('artifact', 7), None)
-    """
-    found = _BY_ID.fullmatch(what)
-    return (found[1], int(found[2])) if found else None
 
 
 def subject_of(store: Store, what: str) -> Subject:
     """Return the version or run that a text names; raises NotFound, Refused."""
-    by_id = id_of(what)
+    by_id = node_id(what)
     if by_id is not None:
-        kind, node_id = by_id
+        kind, number = by_id
         if kind == "context":
             raise click.UsageError(f"{what}: a context has no lineage and no metrics; name an artifact or execution.")
-        return store.version(node_id) if kind == "artifact" else store.run_facts(node_id)
+        return store.version(number) if kind == "artifact" else store.run_facts(number)
     if what.isdecimal():
         raise refused(f"what: {what!r} is a number; write artifact:{what} or execution:{what}, or a name.")
     if names_run(what):

@@ -8,6 +8,7 @@ and the mend becomes the command that mends it.
 import re
 import shlex
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -93,55 +94,68 @@ def as_typed(sentence: str, context: click.Context) -> str:
     if head is None:
         return sentence
     rest = sentence[head.end() :]
-    parameter = _parameter(head[1], rest, context)
-    return sentence if parameter is None else f"{_name(parameter)}: {rest}"
+    return f"{_name_of(head[1], rest, context)}: {rest}"
 
 
-def _parameter(field: str, rest: str, context: click.Context) -> click.Parameter | None:
-    """Return the parameter that a field was typed in: that of its name, unless another's value is told."""
+def _name_of(field: str, rest: str, context: click.Context) -> str:
+    """Return the name of the parameter that a field was typed in: that of its name, unless another's value is told."""
     plain = re.sub(r"\[\d+\]", "", field)
     last = plain.rpartition(".")[2]
     wanted = _PARAMETERS.get(plain) or _PARAMETERS.get(last) or last
-    parameters = context.command.params
-    named = next((one for one in parameters if one.name == wanted), None)
-    if named is not None and (_told(named, rest, context) or (isinstance(named, click.Option) and named.is_flag)):
-        return named
-    others = [one for one in parameters if _told(one, rest, context)]
-    is_doubtful = (
-        named is None or not _is_given(named, context) or (last in _NAMING and isinstance(named, click.Option))
-    )
+    typed = [_Typed(one, context) for one in context.command.params]
+    typed += [_Typed(one, context.find_root()) for one in context.find_root().command.params if wanted == "server"]
+    named = next((one for one in typed if one.parameter.name == wanted), None)
+    if named is not None and (named.told(rest) or (named.is_option and named.parameter.is_flag)):
+        return named.shown
+    others = [one for one in typed if one.told(rest)]
+    is_doubtful = named is None or not named.is_given or (last in _NAMING and named.is_option)
     if others and is_doubtful:
         # What was typed last is about what was typed before it, as an alias is a model's, and so a sentence tells it.
-        return max(others, key=lambda one: (isinstance(one, click.Option), _told(one, rest, context)))
-    return named or next((one for one in parameters if one.name in _SUBJECTS and last in _NAMING), None)
+        return max(others, key=lambda one: (one.is_option, one.told(rest))).shown
+    subjects = (one for one in typed if one.parameter.name in _SUBJECTS and last in _NAMING)
+    found = named or next(subjects, None)
+    return field if found is None else found.shown
 
 
-def _told(parameter: click.Parameter, rest: str, context: click.Context) -> tuple[int, ...]:
-    """Return of how many parts of a parameter's value a sentence speaks, and where it first does; () for none."""
-    if not _is_given(parameter, context):
-        return ()
-    parts = {part for value in _texts(context.params.get(parameter.name or "")) for part in _PARTS.split(value)}
-    found = [re.search(rf"(?<!\w){re.escape(part)}(?!\w)", rest) for part in parts if part]
-    places = [one.start() for one in found if one is not None]
-    return (len(places), min(places)) if places else ()
+@dataclass(frozen=True, slots=True)
+class _Typed:
+    """A parameter, and what was typed for it."""
 
+    parameter: Any
+    context: click.Context
 
-def _is_given(parameter: click.Parameter, context: click.Context) -> bool:
-    source = context.get_parameter_source(parameter.name or "")
-    return source not in (None, click.core.ParameterSource.DEFAULT, click.core.ParameterSource.DEFAULT_MAP)
+    @property
+    def is_option(self) -> bool:
+        return isinstance(self.parameter, click.Option)
+
+    @property
+    def is_given(self) -> bool:
+        source = self.context.get_parameter_source(self.parameter.name or "")
+        return source not in (None, click.core.ParameterSource.DEFAULT, click.core.ParameterSource.DEFAULT_MAP)
+
+    @property
+    def shown(self) -> str:
+        """What it is called in the help, `--expect` or `WHAT`, or the variable that said it."""
+        source = self.context.get_parameter_source(self.parameter.name or "")
+        if source is click.core.ParameterSource.ENVIRONMENT:
+            return str(self.parameter.envvar)
+        return max(self.parameter.opts, key=len) if self.is_option else str(self.parameter.name).upper()
+
+    def told(self, rest: str) -> tuple[int, ...]:
+        """Return of how many parts of its value a sentence speaks, and where it first does; () for none."""
+        if not self.is_given:
+            return ()
+        value = self.context.params.get(self.parameter.name or "")
+        parts = {part for text in _texts(value) for part in _PARTS.split(text)}
+        found = [re.search(rf"(?<!\w){re.escape(part)}(?!\w)", rest) for part in parts if part]
+        places = [one.start() for one in found if one is not None]
+        return (len(places), min(places)) if places else ()
 
 
 def _texts(value: Any) -> Iterable[str]:
     if isinstance(value, list | tuple):
         return [text for one in value for text in _texts(one)]
     return [] if value is None or isinstance(value, bool) else [str(value)]
-
-
-def _name(parameter: click.Parameter) -> str:
-    """Return what a parameter is called in the help: `--expect`, `WHAT`."""
-    if isinstance(parameter, click.Argument):
-        return str(parameter.name).upper()
-    return max(parameter.opts, key=len)
 
 
 def _shown(typed: dict[str, Any], name: str) -> str:

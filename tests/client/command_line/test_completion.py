@@ -128,6 +128,8 @@ def test_the_tab_key_opens_no_store(shell: Shell, tmp_path: Path) -> None:
 OFFERED = (
     ("mlmd show fraud-m", "mlmd show fraud-model"),
     ("mlmd show fraud-model@be", "mlmd show fraud-model@best"),
+    ("mlmd show system.Model/fraud-m", "mlmd show system.Model/fraud-model"),
+    ("mlmd show system.Model/fraud-model@be", "mlmd show system.Model/fraud-model@best"),
     ("mlmd lineage fraud/tr", "mlmd lineage fraud/train/1"),
     ("mlmd runs frau", "mlmd runs fraud"),
     ("mlmd runs fraud/tr", "mlmd runs fraud/train"),
