@@ -1,5 +1,6 @@
 """The calls of two Kubeflow Pipelines runs, recorded against Google's server, replayed against ours."""
 
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,12 +21,17 @@ RUN = "system.PipelineRun"
 CONTAINER = "system.ContainerExecution"
 
 
-def test_two_runs_get_the_recorded_answers(kubeflow: Kubeflow) -> None:
+def fresh(stem: str) -> str:
+    """Return a name that nothing has yet."""
+    return f"{stem}-{uuid.uuid4().hex[:12]}"
+
+
+def test_two_runs_get_the_recorded_answers(first_client: Kubeflow) -> None:
     for step in recording():
-        answer = step.answered(kubeflow.try_(step.method, step.request))
+        answer = step.answered(first_client.try_(step.method, step.request))
         assert without_times(answer) == without_times(step.response), f"{step.number} {step.who} {step.method}"
-    check_the_graph(kubeflow)
-    check_the_page(kubeflow)
+    check_the_graph(first_client)
+    check_the_page(first_client)
 
 
 def check_the_graph(kubeflow: Kubeflow) -> None:
@@ -65,28 +71,29 @@ def test_twenty_drivers_make_the_same_run(driver: Kubeflow) -> None:
     driver.context("system.Pipeline", "iris")
     type_id = driver("PutContextType", context_type={"name": RUN}).type_id
 
+    name = fresh("run")
+
     def create(_: int) -> Code:
-        return driver.try_("PutContexts", contexts=[{"type_id": type_id, "name": "run"}]).code
+        return driver.try_("PutContexts", contexts=[{"type_id": type_id, "name": name}]).code
 
     with ThreadPoolExecutor(20) as pool:
         codes = list(pool.map(create, range(20)))
-        contexts = list(pool.map(lambda _: driver.context(RUN, "run").id, range(20)))
+        contexts = list(pool.map(lambda _: driver.context(RUN, name).id, range(20)))
     assert codes.count(Code.OK) == 1
     assert codes.count(Code.ALREADY_EXISTS) == 19
     assert len(set(contexts)) == 1
 
 
 def test_many_drivers_make_the_same_type(driver: Kubeflow) -> None:
+    name = fresh(CONTAINER)
     with ThreadPoolExecutor(20) as pool:
-        made = list(
-            pool.map(lambda _: driver("PutExecutionType", execution_type={"name": CONTAINER}).type_id, range(40))
-        )
+        made = list(pool.map(lambda _: driver("PutExecutionType", execution_type={"name": name}).type_id, range(40)))
     assert len(set(made)) == 1
 
 
 def test_forty_five_tasks_of_one_dag_are_three_pages(kubeflow: Kubeflow) -> None:
-    run = kubeflow.context(RUN, "run")
-    dag = kubeflow.execution("system.DAGExecution", [run], RUNNING, name="run/1")
+    run = kubeflow.context(RUN, fresh("run"))
+    dag = kubeflow.execution("system.DAGExecution", [run], RUNNING, name=f"{run.name}/1")
     task = {"parent_dag_id": pb.Value(int_value=dag)}
     ids = [kubeflow.execution(CONTAINER, [run], RUNNING, custom_properties=task) for _ in range(45)]
     options = {"filter_query": f"custom_properties.parent_dag_id.int_value = {dag}", "next_page_token": ""}
@@ -102,13 +109,13 @@ def test_forty_five_tasks_of_one_dag_are_three_pages(kubeflow: Kubeflow) -> None
 
 
 def test_a_retried_root_driver_finds_its_execution(kubeflow: Kubeflow) -> None:
-    run = kubeflow.context(RUN, "run")
-    dag = kubeflow.execution("system.DAGExecution", [run], RUNNING, name="run/1")
+    run = kubeflow.context(RUN, fresh("run"))
+    dag = kubeflow.execution("system.DAGExecution", [run], RUNNING, name=f"{run.name}/1")
     type_id = kubeflow("GetExecutionType", type_name="system.DAGExecution").execution_type.id
-    again = kubeflow.try_("PutExecution", execution={"type_id": type_id, "name": "run/1"}, contexts=[run])
+    again = kubeflow.try_("PutExecution", execution={"type_id": type_id, "name": f"{run.name}/1"}, contexts=[run])
     assert again.code is Code.ALREADY_EXISTS
-    found = kubeflow("GetExecutionByTypeAndName", type_name="system.DAGExecution", execution_name="run/1").execution
-    assert found.id == dag
+    named = {"type_name": "system.DAGExecution", "execution_name": f"{run.name}/1"}
+    assert kubeflow("GetExecutionByTypeAndName", **named).execution.id == dag
 
 
 def publish(kubeflow: Kubeflow, execution_id: int, contexts: list[Any], state: int, *pairs: Any) -> Any:
@@ -118,7 +125,7 @@ def publish(kubeflow: Kubeflow, execution_id: int, contexts: list[Any], state: i
 
 
 def test_a_failing_step_leaves_its_log(kubeflow: Kubeflow) -> None:
-    run = kubeflow.context(RUN, "run")
+    run = kubeflow.context(RUN, fresh("run"))
     step = kubeflow.execution(CONTAINER, [run], RUNNING)
     type_id = kubeflow("PutArtifactType", artifact_type={"name": "system.Artifact"}).type_id
     log = kubeflow("PutArtifacts", artifacts=[{"type_id": type_id, "uri": "minio://logs", "state": 2}]).artifact_ids[0]
@@ -131,7 +138,7 @@ def test_a_failing_step_leaves_its_log(kubeflow: Kubeflow) -> None:
 
 
 def test_a_condition_that_is_not_met_cancels_its_task(kubeflow: Kubeflow) -> None:
-    run = kubeflow.context(RUN, "run")
+    run = kubeflow.context(RUN, fresh("run"))
     task = kubeflow.execution(CONTAINER, [run], CANCELED)
     (stored,) = kubeflow("GetExecutionsByID", execution_ids=[task]).executions
     assert (stored.type, stored.last_known_state) == (CONTAINER, CANCELED)
@@ -154,15 +161,17 @@ def import_once(kubeflow: Kubeflow, run: pb.Context, uri: str) -> int:
 
 
 def test_an_import_without_reimport_makes_one_artifact(kubeflow: Kubeflow) -> None:
-    run = kubeflow.context(RUN, "run")
-    first, second = (import_once(kubeflow, run, "s3://bucket/data") for _ in range(2))
+    run = kubeflow.context(RUN, fresh("run"))
+    uri = f"s3://bucket/{fresh('data')}"
+    first, second = (import_once(kubeflow, run, uri) for _ in range(2))
     assert first == second
-    assert len(kubeflow("GetArtifacts").artifacts) == 1
+    assert [artifact.id for artifact in kubeflow("GetArtifactsByURI", uris=[uri]).artifacts] == [first]
+    assert [artifact.id for artifact in kubeflow("GetArtifactsByContext", context_id=run.id).artifacts] == [first]
     assert len(kubeflow("GetEventsByArtifactIDs", artifact_ids=[first]).events) == 2
 
 
 def test_a_loop_rolls_its_state_up(kubeflow: Kubeflow) -> None:
-    run = kubeflow.context(RUN, "run")
+    run = kubeflow.context(RUN, fresh("run"))
     counted = {"iteration_count": pb.Value(int_value=3)}
     loop = kubeflow.execution("system.DAGExecution", [run], RUNNING, custom_properties=counted)
     for index in range(3):
