@@ -154,10 +154,14 @@ class Artifacts:
             return self.blobs.put(upload.key_prefix + path, stream, file.size_bytes, declared, guard, only_new=True)
 
         if source.is_little:
-            with self.holds.naming(artifact_id):
-                upload, file = self.pending(artifact_id, path, caller)
-                check_part(file, 0)
-                return put(lambda: source.checked(file.sha256))
+            try:
+                with self.holds.naming(artifact_id):
+                    upload, file = self.pending(artifact_id, path, caller)
+                    check_part(file, 0)
+                    return put(lambda: source.checked(file.sha256))
+            except (NotFound, FailedPrecondition):  # no such upload, or none any more, that would drop its lock
+                self.holds.drop(artifact_id)
+                raise
         upload, file = self.pending(artifact_id, path, caller)
         check_part(file, 0)
 

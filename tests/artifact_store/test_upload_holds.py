@@ -194,7 +194,10 @@ def test_locks_go_with_their_uploads(requests: Requests, tmp_path: Path) -> None
     requests.artifacts.abort_upload(made[1])
     with pytest.raises(FailedPrecondition):
         put(requests, made[0], b"a")
-    assert sorted(path.name for path in locks.iterdir()) == [f"_.{made[0]}", f"_.{made[2]}"]
+    with pytest.raises(NotFound):
+        put(requests, 1 << 62, b"a")
+    assert [path.name for path in locks.iterdir()] == [f"_.{made[2]}"]
+    (locks / "_.17").touch()  # a process died with it
     for path in locks.iterdir():
         os.utime(path, (0, 0))
     with requests.artifacts.holds.naming(made[2]):
