@@ -2,6 +2,7 @@
 
 import contextlib
 import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,15 +46,17 @@ def contents(url: str) -> Contents:
     parsed = parse_url(url)
     if parsed.drivername == "sqlite":
         with contextlib.closing(sqlite3.connect(parsed.database or "")) as connection:
-            return Contents(_read(connection.cursor(), ""))
+            reading = connection.cursor()
+            return Contents({table: _sorted(reading.execute(f"SELECT * FROM `{table}`")) for table in TABLES})
     address = Address(parsed.port or 3306, user=parsed.username or "", password=str(parsed.password or ""))
     with contextlib.closing(address.connect(parsed.database or "", autocommit=False)) as connection:
-        return Contents(_read(connection.cursor(), " LOCK IN SHARE MODE"))
+        cursor, found = connection.cursor(), {}
+        cursor.execute(";".join(f"SELECT * FROM `{table}` LOCK IN SHARE MODE" for table in TABLES))
+        for table in TABLES:
+            found[table] = _sorted(cursor.fetchall())
+            cursor.nextset()
+        return Contents(found)
 
 
-def _read(cursor: Any, locking: str) -> dict[str, list[tuple[Any, ...]]]:
-    found = {}
-    for table in TABLES:
-        cursor.execute(f"SELECT * FROM `{table}`{locking}")
-        found[table] = sorted(cursor.fetchall(), key=repr)
-    return found
+def _sorted(rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    return sorted(rows, key=repr)

@@ -74,15 +74,22 @@ class Wire:
         return contents(self.url)
 
 
-@pytest.fixture(params=[1, StoreOptions().attempts], ids=["no-retries", "retries"])
-def wire(request: pytest.FixtureRequest, mariadb: Address, database_name: str) -> Iterator[Wire]:
-    """A store behind a proxy, which tries each write once, or as often as the server does."""
-    with mariadb.database(database_name) as url, Proxy(mariadb.port, packets) as proxy:
+@pytest.fixture(scope="module", params=[1, StoreOptions().attempts], ids=["no-retries", "retries"])
+def _wire(request: pytest.FixtureRequest, mariadb: Address, worker_id: str) -> Iterator[Wire]:
+    name = f"cut_{worker_id}_{request.param}"
+    with mariadb.database(name) as url, Proxy(mariadb.port, packets) as proxy:
         direct = Store.open(url)
-        store = Store.open(Address(proxy.port).url(database_name), StoreOptions(attempts=request.param, pool_size=2))
+        store = Store.open(Address(proxy.port).url(name), StoreOptions(attempts=request.param, pool_size=2))
         yield Wire(proxy, store, url, Ground(Calls(direct)))
         store.close()
         direct.close()
+
+
+@pytest.fixture
+def wire(_wire: Wire) -> Wire:
+    """A store behind a proxy, which tries each write once, or as often as the server does; every test has its marks."""
+    _wire.proxy.calm()
+    return _wire
 
 
 @dataclass(frozen=True)
