@@ -114,8 +114,9 @@ def test_a_retried_root_driver_finds_its_execution(kubeflow: Kubeflow) -> None:
     type_id = kubeflow("GetExecutionType", type_name="system.DAGExecution").execution_type.id
     again = kubeflow.try_("PutExecution", execution={"type_id": type_id, "name": f"{run.name}/1"}, contexts=[run])
     assert again.code is Code.ALREADY_EXISTS
-    named = {"type_name": "system.DAGExecution", "execution_name": f"{run.name}/1"}
-    assert kubeflow("GetExecutionByTypeAndName", **named).execution.id == dag
+    type_name, name = "system.DAGExecution", f"{run.name}/1"
+    found = kubeflow("GetExecutionByTypeAndName", type_name=type_name, execution_name=name).execution
+    assert found.id == dag
 
 
 def publish(kubeflow: Kubeflow, execution_id: int, contexts: list[Any], state: int, *pairs: Any) -> Any:
