@@ -195,7 +195,9 @@ def stores(draw: st.DrawFn) -> tuple[int, list[tuple[int, int]], set[int], set[i
     return count, edges, draw(st.sets(index)), draw(st.sets(index)), draw(st.integers(0, 3))
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None
+)
 @given(chosen=stores())
 def test_gc_is_what_its_dry_run_said(
     chosen: tuple[int, list[tuple[int, int]], set[int], set[int], int], admin: Admin, requests: Requests

@@ -15,7 +15,9 @@ from tests.lineage.questions import all_edges, all_nodes, cuts, edges, nodes, pa
 from tests.metadata_store import fixture
 from tests.metadata_store.calls import Calls
 
-LAW = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+LAW = settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 WAYS = st.sampled_from(["GetProvenance", "GetImpact"])
 
 

@@ -156,7 +156,9 @@ Request = list[tuple[int, int]]
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(before=st.lists(st.tuples(st.integers(1, 7), st.integers(1, 7)), max_size=6), data=st.data())
 def test_many_links_at_once_do_what_one_by_one_would(call: Calls, before: Request, data: st.DataObject) -> None:
     call.store.database.write(LOCAL, lambda tx: tx.execute(sa.delete(PARENT_CONTEXT)))

@@ -21,7 +21,7 @@ from types import TracebackType
 from typing import Self
 
 _HOP_BY_HOP = ("connection", "expect", "transfer-encoding")
-_HELD_SECONDS = 60
+_HELD_SECONDS = 200
 
 
 class Fault(Enum):

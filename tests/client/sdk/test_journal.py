@@ -21,7 +21,9 @@ RECORDS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(records=RECORDS, cut=st.integers(0, 3000), data=st.data())
 def test_a_journal_cut_anywhere_gives_the_records_before_the_cut(
     tmp_path: Path, records: list[Record], cut: int, data: st.DataObject
