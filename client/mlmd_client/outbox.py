@@ -10,7 +10,6 @@ it there; and no lock that nobody will let go, because those who log and wait ho
 """
 
 import contextlib
-import random
 import secrets
 import sys
 import threading
@@ -19,6 +18,7 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
+from random import SystemRandom
 from typing import Any
 
 from google.protobuf.message import Message
@@ -30,6 +30,7 @@ from mlmd_client.journal import Journal, Record
 from mlmd_client.points import MANY, Call, Points, over
 from mlmd_client.service import Service
 
+_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 FLUSH_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 15.0
 _HEARTBEAT = "/mlmd.v1.Runs/Heartbeat"
@@ -204,7 +205,7 @@ class Outbox:
 
     def _pause(self, after_failure: float) -> float:
         if after_failure:
-            return after_failure * random.uniform(0.5, 1.5)
+            return after_failure * _CHANCE.uniform(0.5, 1.5)
         return max(0.01, self._next_heartbeat - time.monotonic()) if self._heartbeat_seconds else LONGEST_PAUSE_SECONDS
 
     def _send_next(self, pause: float) -> float:

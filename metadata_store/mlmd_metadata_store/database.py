@@ -1,11 +1,11 @@
 """A database: sessions that read one snapshot, sessions that write, and the rules for trying again."""
 
 import logging
-import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from random import SystemRandom
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -23,6 +23,7 @@ from mlmd_metadata_store.text import TEXT_CODECS, TextCodec
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_cache import TypeCache
 
+_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 _ONE = sa.select(sa.literal(1))
@@ -162,7 +163,7 @@ class Database:
                 engine.dispose()  # the others of the pool were lost with it, or will be tried first for nothing
 
     def _wait(self, caller: Caller, attempt: int) -> None:
-        seconds = min(1.0, BACKOFF_SECONDS * 2**attempt) * random.uniform(0.5, 1.5)
+        seconds = min(1.0, BACKOFF_SECONDS * 2**attempt) * _CHANCE.uniform(0.5, 1.5)
         remaining = caller.remaining_seconds()
         if remaining is not None and remaining <= seconds:
             raise DeadlineExceeded(

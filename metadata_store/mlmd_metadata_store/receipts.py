@@ -1,7 +1,7 @@
 """Answers of writes that carried an idempotency key: a repeat gets the stored one."""
 
 import hashlib
-import random
+from random import SystemRandom
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +21,7 @@ from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.rpc import Rpc
 from mlmd_metadata_store.transaction import Transaction
 
+_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 KEPT_MS = 7 * 24 * 3600 * 1000
 LONGEST_KEY = 255
 SWEEP_EVERY = 50
@@ -86,7 +87,7 @@ class Receipt:
             tx.insert(RECEIPT, _COLUMNS, [row])
         except UniqueViolation as error:
             raise Aborted("The same call is being answered at this moment; try again.") from error
-        if random.randrange(SWEEP_EVERY) == 0:
+        if _CHANCE.randrange(SWEEP_EVERY) == 0:
             sweep(tx)
         return answer
 

@@ -1,8 +1,8 @@
 """Posting to webhooks while the server serves, for every opened store."""
 
 import logging
-import random
 import threading
+from random import SystemRandom
 
 from mlmd_api.tenants import TenantStores
 from mlmd_metadata_store.store import Store
@@ -11,6 +11,7 @@ from mlmd_model_registry.courier import Courier
 from mlmd_server.troubles import Troubles
 
 _LOG = logging.getLogger("mlmd.couriers")
+_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 EVERY_SECONDS = 1.0
 _LONGEST_END_SECONDS = 5.0
 
@@ -36,7 +37,7 @@ class Couriers:
             self._thread.join(_LONGEST_END_SECONDS)
 
     def _work(self) -> None:
-        while not self._stopped.wait(EVERY_SECONDS * random.uniform(0.75, 1.25)):
+        while not self._stopped.wait(EVERY_SECONDS * _CHANCE.uniform(0.75, 1.25)):
             self.post_due()
 
     def post_due(self) -> None:

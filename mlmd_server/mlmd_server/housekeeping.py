@@ -4,8 +4,8 @@ Runs that fell silent are ended, webhooks are posted to, and by the lease that s
 finished are swept. A program that ends at once still posts what it brought about.
 """
 
-import random
 import threading
+from random import SystemRandom
 from typing import TYPE_CHECKING
 
 from mlmd_server.couriers import Couriers
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from mlmd_server.config import Config
     from mlmd_server.wiring import Parts
 
+_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 FIRST_SECONDS, EVERY_SECONDS = 1.0, 15.0
 _LONGEST_END_SECONDS = 5.0
 
@@ -55,5 +56,5 @@ class Housekeeping:
             if self._sweeps:
                 with self._rests.work():
                     self._sweeper.sweep_due()
-            pause = self._every_seconds * random.uniform(0.75, 1.25)
+            pause = self._every_seconds * _CHANCE.uniform(0.75, 1.25)
         self._couriers.post_due()

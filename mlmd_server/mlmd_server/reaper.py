@@ -1,9 +1,9 @@
 """The watch over runs: those that are not heard from any more are ended while the server serves."""
 
 import logging
-import random
 import threading
 from functools import partial
+from random import SystemRandom
 
 from mlmd_api.tenants import TenantStores
 from mlmd_metadata_store.run_reaping import reap_runs
@@ -12,6 +12,7 @@ from mlmd_metadata_store.store import Store
 from mlmd_server.troubles import Troubles
 
 _LOG = logging.getLogger("mlmd.runs")
+_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 EVERY_SECONDS = 2.0
 _TROUBLES = Troubles(_LOG, "ending runs that are not heard from")
 
@@ -37,7 +38,7 @@ class Reaper:
 
     def _watch(self) -> None:
         # Servers that share a database look at different moments; one that comes second finds nothing to do.
-        while not self._stopped.wait(self._every_seconds * random.uniform(0.75, 1.25)):
+        while not self._stopped.wait(self._every_seconds * _CHANCE.uniform(0.75, 1.25)):
             reap_opened(self._stores)
 
 

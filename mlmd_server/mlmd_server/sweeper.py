@@ -6,10 +6,10 @@ the next time is.
 
 import logging
 import os
-import random
 import socket
 import threading
 import time
+from random import SystemRandom
 
 from mlmd_api.artifacts import TenantArtifacts
 from mlmd_artifact_store.requests import Requests
@@ -19,6 +19,7 @@ from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import StoreError
 
 _LOG = logging.getLogger("mlmd.sweeper")
+_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 LEASE = "sweep"
 _LONGEST_PAUSE_SECONDS = 60.0
 _LONGEST_END_SECONDS = 5.0
@@ -46,7 +47,7 @@ class Sweeper:
 
     def _watch(self) -> None:
         pause = min(self._every_seconds, _LONGEST_PAUSE_SECONDS)
-        while not self._stopped.wait(pause * random.uniform(0.5, 1.0)):
+        while not self._stopped.wait(pause * _CHANCE.uniform(0.5, 1.0)):
             self.sweep_due()
 
     def sweep_due(self) -> None:

@@ -9,7 +9,6 @@ import contextlib
 import hashlib
 import hmac
 import http.client
-import random
 import socket
 import ssl
 import threading
@@ -17,6 +16,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from random import SystemRandom
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,6 +30,7 @@ from mlmd_schemas.tables.registry import DELIVERY, WEBHOOK
 
 from mlmd_model_registry.public_addresses import Destination, judged_address, parse_destination
 
+_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 MOST_ATTEMPTS = 12
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2.0, 3600.0
 ANSWER_SECONDS = 10.0
@@ -163,7 +164,7 @@ def _noted(delivery: Delivery, outcome: Outcome) -> dict[str, Any]:
 
 def wait_seconds(attempts: int) -> float:
     """Return how long to wait after so many attempts: twice as long each time, up to an hour, with some jitter."""
-    return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (attempts - 1)) * random.uniform(0.75, 1.25)
+    return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (attempts - 1)) * _CHANCE.uniform(0.75, 1.25)
 
 
 def post(destination: Destination, address: str, delivery: Delivery) -> int:

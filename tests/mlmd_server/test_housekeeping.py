@@ -1,6 +1,7 @@
 """What a store in this process does beside answering: it ends silent runs, posts to webhooks and sweeps, by itself."""
 
 import os
+import random
 import secrets
 import threading
 import time
@@ -107,6 +108,25 @@ def test_one_thread_keeps_the_house_and_ends_with_the_store(opened: Callable[[],
     (ours,) = keepers() - before
     store.close()
     assert ours not in keepers()
+
+
+def test_what_the_program_draws_by_chance_stays_the_same(
+    opened: Callable[[], EmbeddedTransport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing that a store does beside the program takes a number of its `random`, which it may have seeded."""
+    rounds = threading.Semaphore(0)
+
+    def reaped(stores: TenantStores) -> None:
+        reap_opened(stores)
+        rounds.release()
+
+    monkeypatch.setattr(housekeeping, "reap_opened", reaped)
+    store = opened()
+    before = random.getstate()
+    for _ in range(3):
+        assert rounds.acquire(timeout=60)
+    get_artifacts(store)
+    assert random.getstate() == before
 
 
 def test_a_store_that_nobody_has_any_more_is_left(tmp_path: Path) -> None:

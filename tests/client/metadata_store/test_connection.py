@@ -3,7 +3,6 @@
 import gc
 import logging
 import pickle
-import random
 import threading
 import time
 import warnings
@@ -30,7 +29,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         means.append(1 / rate)
         return 0.0
 
-    monkeypatch.setattr(random, "expovariate", draw)
+    monkeypatch.setattr("mlmd_client.metadata_store.connection._CHANCE.expovariate", draw)
     return means
 
 
