@@ -124,7 +124,9 @@ class SqliteDialect(Dialect):
                 "The database is read-only. Nothing was written; make its file and folder writable."
             )
         if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
-            return Unavailable("The database file cannot be read or written. Check its disk and its permissions.")
+            return Unavailable(
+                "The database file cannot be read or written. Check its permissions, and that its disk has room."
+            )
         if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return Internal("The database file is damaged or is no SQLite database. Restore it from a copy.")
         if primary == sqlite3.SQLITE_TOOBIG:

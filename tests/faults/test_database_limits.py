@@ -123,6 +123,21 @@ def test_a_full_disk(tmp_path: Path, start_server: StartServer) -> None:
         target.remote.close()
 
 
+def test_a_store_is_opened_on_a_full_disk(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    with mounted(disk, "-t", "tmpfs", "-o", "size=3m", "tmpfs"):
+        url = f"sqlite:///{disk / 'metadata.db'}"
+        Store.open(url).close()
+        with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as filler:
+            while filler.write(b"x" * 4096):
+                pass
+        with pytest.raises(StoreError, match="the disk of its file is full or fails; make room there") as caught:
+            Store.open(url)
+        assert caught.value.code is Code.UNAVAILABLE
+        (disk / "filler").unlink()
+        Store.open(url).close()
+
+
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "left-open"])
 def test_a_file_that_may_only_be_read(tmp_path: Path, start_server: StartServer, closed: bool) -> None:
     folder, view = tmp_path / "facts", tmp_path / "view"

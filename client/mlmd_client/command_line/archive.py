@@ -54,6 +54,8 @@ def export_archive(session: Session, path: Path, with_bytes: bool, force: bool) 
             written = write_bytes(session, archive, held) if with_bytes else None
         part.replace(path)
     except OSError as error:
+        if isinstance(error, CallError):  # some of which are of the system's kinds too: Denied is a PermissionError
+            raise
         reason = error.strerror or error
         raise refused(f"path: {str(path)!r} cannot be written ({reason}); name a file in a folder with room.") from None
     finally:

@@ -23,6 +23,9 @@ from mlmd_client.store import Store
 from mlmd_client.tables import Table, shown
 from mlmd_client.transport import MissingExtra
 
+_READABLE = 8
+"""Characters of a column below which its words are cut to pieces."""
+
 
 class Session:
     """One invocation of `mlmd`."""
@@ -81,6 +84,10 @@ class Session:
             self.asides.print("nothing was found")
         elif not self.console.is_terminal:
             click.echo(_aligned(columns, table))
+        elif _is_crowded(columns, table, self.console.width):
+            for row in table.rows:
+                self.facts({name: row.get(name) for name in columns})
+                self.console.print()
         else:
             drawn = RichTable(box=None, header_style="bold", pad_edge=False)
             for name in columns:
@@ -106,6 +113,12 @@ class Session:
 def _is_numeric(table: Table, name: str) -> bool:
     values = [row.get(name) for row in table.rows if row.get(name) is not None]
     return bool(values) and all(isinstance(value, int | float) for value in values)
+
+
+def _is_crowded(columns: list[str], table: Table, width: int) -> bool:
+    """Tell whether columns side by side would be so narrow on a terminal that nobody could read down them."""
+    least = (max(len(shown(value)) for value in (name, *table.column(name))) for name in columns)
+    return sum(min(each, _READABLE) + 2 for each in least) - 2 > width
 
 
 def _aligned(columns: list[str], table: Table) -> str:

@@ -17,6 +17,7 @@ _HEAD = re.compile(r"([a-z][a-z_]*(?:\[\d+\]|\.[a-z_]+)*): (?=\S)")
 _PARAMETERS = {
     "artifact_id": "what",
     "artifact_type.name": "kind",
+    "authorization": "token",
     "expected_number": "expect",
     "filter_query": "where",
     "format.name": "model_format",
@@ -33,6 +34,8 @@ _PARAMETERS = {
 """The parameter of commands in which a field of a request is typed, where it is called otherwise."""
 _SUBJECTS = ("what", "first", "before", "uri", "name")
 """The arguments that name what a command is about, where a sentence tells of no value that was typed."""
+_OF_ALL = ("server", "token")
+"""Options that stand before the command."""
 _NAMING = ("alias", "artifact_id", "id", "name", "number", "run", "uri", "version")
 _PARTS = re.compile(r"[@:/]")
 
@@ -74,6 +77,11 @@ _MENDS: tuple[tuple[re.Pattern[str], Mend], ...] = tuple(
         (r"; 0 means (\d+), and deeper_page_token goes on", r"; 0 means \1"),
         (r"\bsee ListFiles", "`mlmd show` lists them"),
         (r"\bask mlmd\.v1\.Server/GetInfo what it can do", "`mlmd doctor` tells of which release it is"),
+        (
+            r"\bwants `Bearer <token>`; send the token you were given",
+            "wants a token; set MLMD_TOKEN to the one you have",
+        ),
+        (r"^[A-Z][A-Za-z]+ needs the role", "this needs the role"),
         (r"^Invalid `filter_query`: ", "filter_query: "),
     )
 )
@@ -103,7 +111,7 @@ def _name_of(field: str, rest: str, context: click.Context) -> str:
     last = plain.rpartition(".")[2]
     wanted = _PARAMETERS.get(plain) or _PARAMETERS.get(last) or last
     typed = [_Typed(one, context) for one in context.command.params]
-    typed += [_Typed(one, context.find_root()) for one in context.find_root().command.params if wanted == "server"]
+    typed += [_Typed(one, context.find_root()) for one in context.find_root().command.params if wanted in _OF_ALL]
     named = next((one for one in typed if one.parameter.name == wanted), None)
     if named is not None and (named.told(rest) or (named.is_option and named.parameter.is_flag)):
         return named.shown

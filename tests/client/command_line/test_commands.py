@@ -1,5 +1,6 @@
 """Every command says what is so, to people and to programs, and its exit status tells what happened."""
 
+import io
 import json
 import os
 import subprocess
@@ -9,7 +10,10 @@ from pathlib import Path
 
 import pytest
 from mlmd_client.command_line.commands import mlmd
+from mlmd_client.command_line.session import Session
 from mlmd_client.store import Store
+from mlmd_client.tables import Table
+from rich.console import Console
 
 from tests.client.command_line.conftest import Run, run_on
 from tests.conftest import StartServer
@@ -50,6 +54,20 @@ def test_nodes_are_found_and_ordered(ask: Run) -> None:
     refused = ask("find", "runs", "auc >")
     assert (refused.status, refused.out) == (6, "")
     assert refused.err.startswith("mlmd: ")
+
+
+@pytest.mark.parametrize(("width", "side_by_side"), [(100, True), (20, False)])
+def test_a_table_that_has_no_room_is_shown_row_by_row(width: int, side_by_side: bool) -> None:
+    session, written = Session(None, "", as_json=False), io.StringIO()
+    session.console = Console(file=written, force_terminal=True, width=width, no_color=True, color_system=None)
+    rows = [{"id": 3, "name": "churn/train/2", "state": "COMPLETE", "auc": 0.92}] * 2
+    session.table(Table(["id", "name", "state", "auc"], rows))
+    lines = [line.split() for line in written.getvalue().splitlines()]
+    if side_by_side:
+        assert lines == [["id", "name", "state", "auc"], *[["3", "churn/train/2", "COMPLETE", "0.92"]] * 2]
+    else:
+        record = [["id", "3"], ["name", "churn/train/2"], ["state", "COMPLETE"], ["auc", "0.92"], []]
+        assert lines == record * 2
 
 
 def test_runs_are_listed_by_name_state_and_all(ask: Run) -> None:

@@ -45,6 +45,17 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         yield f"grpc://{server.target}"
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A server that wants a token, and knows one that may read."""
+    folder = tmp_path_factory.mktemp("guarded")
+    tokens = folder / "tokens.toml"
+    tokens.write_text('[[token]]\ntoken = "reads"\nsubject = "bob"\n')
+    options = ("--auth", f"tokens={tokens}")
+    with Server(f"sqlite:///{folder / 'metadata.db'}", folder / "server", options=options) as server:
+        yield f"grpc://{server.target}"
+
+
 @pytest.fixture
 def ask(filled: str) -> Run:
     return run_on(filled)
@@ -118,6 +129,27 @@ def test_gates_that_are_not_met_are_overridden_by_options(ask: Run) -> None:
     told = ask("models", "promote", "fraud", "production", "1").err
     assert told.startswith("mlmd: VERSION: does not meet 1 of 1 gates of 'production': auc >= 0.99: ")
     assert told.endswith(" Mend that, or give --override and a --reason.\n")
+
+
+@pytest.mark.parametrize(
+    ("token", "words", "sentence"),
+    [
+        ("", ["ls"], "--token: this server wants a token; set MLMD_TOKEN to the one you have."),
+        ("wrong", ["ls"], "MLMD_TOKEN: this server does not know the token; ask its operator for one."),
+        ("wrong", ["export", "x.zip"], "MLMD_TOKEN: this server does not know the token; ask its operator for one."),
+        (
+            "reads",
+            ["models", "register", "fraud", "s3://bucket/fraud"],
+            "this needs the role writer, and 'bob' has the role reader; ask the operator for a token with that role.",
+        ),
+    ],
+)
+def test_a_token_is_told_by_where_it_was_given(
+    guarded: str, monkeypatch: pytest.MonkeyPatch, token: str, words: list[str], sentence: str
+) -> None:
+    monkeypatch.setenv("MLMD_TOKEN", token)
+    told = run_on(guarded)(*words)
+    assert (told.err, told.out, told.status) == (f"mlmd: {sentence}\n", "", 5)
 
 
 @pytest.mark.parametrize("words", [["ls"], ["runs", "churn"], ["find", "runs"]])
