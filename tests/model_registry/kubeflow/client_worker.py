@@ -116,15 +116,17 @@ def changed(client: Any) -> dict[str, Any]:
     }
 
 
-def long_names(client: Any) -> dict[str, Any]:
+def long_names(client: Any, name: str) -> dict[str, Any]:
     """Return for lengths of a version's name what registering it raises."""
     return {
-        str(length): outcome(partial(client.register_model, "long", "s3://b", version="v" * length, **FORMAT))
+        str(length): outcome(partial(client.register_model, name, "s3://b", version="v" * length, **FORMAT))
         for length in (250, 255)
     }
 
 
-def bytes_in_s3(client: Any, folder: str, bucket: str, endpoint: str, key: str, secret: str) -> dict[str, Any]:
+def bytes_in_s3(
+    client: Any, name: str, folder: str, bucket: str, endpoint: str, key: str, secret: str
+) -> dict[str, Any]:
     """Upload a folder and a file, and register what was uploaded."""
     where = utils.S3Params(
         bucket_name=bucket,
@@ -135,7 +137,7 @@ def bytes_in_s3(client: Any, folder: str, bucket: str, endpoint: str, key: str, 
         region="us-east-1",
     )
     said = {"version": "1", "upload_params": where, **FORMAT}
-    client.upload_artifact_and_register_model("uploaded", folder, **said)
+    client.upload_artifact_and_register_model(name, folder, **said)
     os.environ |= {
         "AWS_S3_BUCKET": bucket,
         "AWS_S3_ENDPOINT": endpoint,
@@ -145,13 +147,13 @@ def bytes_in_s3(client: Any, folder: str, bucket: str, endpoint: str, key: str, 
     }
     saved = client.save_to_s3(path=str(Path(folder) / "weights.bin"), bucket_name=bucket, s3_prefix="models/two")
     return {
-        "artifact": shown(client.get_model_artifact("uploaded", "1")),
-        "again": outcome(lambda: client.upload_artifact_and_register_model("uploaded", folder, **said)),
+        "artifact": shown(client.get_model_artifact(name, "1")),
+        "again": outcome(lambda: client.upload_artifact_and_register_model(name, folder, **said)),
         "saved": saved,
     }
 
 
-def image_of_a_model(client: Any, folder: str, base: str, pushed: str) -> dict[str, Any]:
+def image_of_a_model(client: Any, name: str, folder: str, base: str, pushed: str) -> dict[str, Any]:
     """Put a folder into an image by `olot`, push it, and register it; what is pulled and pushed are folders here."""
     asked: list[Any] = []
 
@@ -171,16 +173,16 @@ def image_of_a_model(client: Any, folder: str, base: str, pushed: str) -> dict[s
         oci_password="secret",
     )
     said = {"version": "1", "upload_params": where, **FORMAT}
-    client.upload_artifact_and_register_model("image", folder, **said)
+    client.upload_artifact_and_register_model(name, folder, **said)
     where.custom_oci_backend.is_available = lambda: False
     return {
         "asked": asked,
-        "artifact": shown(client.get_model_artifact("image", "1")),
-        "again": outcome(lambda: client.upload_artifact_and_register_model("image", folder, **said)),
+        "artifact": shown(client.get_model_artifact(name, "1")),
+        "again": outcome(lambda: client.upload_artifact_and_register_model(name, folder, **said)),
         "without a tool": outcome(
-            lambda: client.upload_artifact_and_register_model("image", folder, **said | {"version": "2"})
+            lambda: client.upload_artifact_and_register_model(name, folder, **said | {"version": "2"})
         ),
-        "second": shown(client.get_model_version("image", "2")),
+        "second": shown(client.get_model_version(name, "2")),
     }
 
 
@@ -217,19 +219,19 @@ def _start_twice(client: Any) -> None:
         client.start_experiment_run(experiment_name="churn")
 
 
-def from_hugging_face(client: Any) -> dict[str, Any]:
+def from_hugging_face(client: Any, name: str) -> dict[str, Any]:
     """Register a model of a Hugging Face hub, which HF_ENDPOINT names."""
-    said = {"version": "1", "model_name": "hf", **FORMAT}
+    said = {"version": "1", "model_name": name, **FORMAT}
     made = client.register_hf_model("team/small", "onnx/model.onnx", **said)
     return {
         "model": shown(made),
-        "version": shown(client.get_model_version("hf", "1")),
-        "artifact": shown(client.get_model_artifact("hf", "1")),
+        "version": shown(client.get_model_version(name, "1")),
+        "artifact": shown(client.get_model_artifact(name, "1")),
         "unknown": outcome(lambda: client.register_hf_model("team/none", "x", **said)),
     }
 
 
-def other_runner(client: Any) -> dict[str, Any]:
+def other_runner(client: Any, name: str) -> dict[str, Any]:
     """Let another runner run what the client does."""
     ran: list[str] = []
 
@@ -239,8 +241,8 @@ def other_runner(client: Any) -> dict[str, Any]:
 
     config = client._api.config
     other = ModelRegistry(config.host, author="a", is_secure=False, async_runner=run)
-    other.register_model("runner", "s3://b", version="1", **FORMAT)
-    return {"ran": len(ran), "model": shown(other.get_registered_model("runner"))}
+    other.register_model(name, "s3://b", version="1", **FORMAT)
+    return {"ran": len(ran), "model": shown(other.get_registered_model(name))}
 
 
 STORIES: dict[str, Callable[..., dict[str, Any]]] = {

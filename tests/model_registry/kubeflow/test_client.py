@@ -15,6 +15,7 @@ from minio import Minio
 
 from tests.conftest import StartServer
 from tests.model_registry.kubeflow.images import layer_contents, write_image
+from tests.model_registry.kubeflow.rest import fresh
 from tests.services.ceph import S3Address
 from tests.services.missing import missing
 from tests.services.server import Server
@@ -137,9 +138,17 @@ def test_every_call_of_the_generated_client(tell: Tell, version: str) -> None:
     assert ("status" in told) == (version == "v1alpha3")
 
 
-def test_another_runner(start_server: StartServer, sqlite_url: str, version: str) -> None:
-    told = teller(version, start_server(sqlite_url, http=True))("other_runner")
-    assert (told["model"]["name"], told["ran"] >= 3) == ("runner", True)
+@pytest.fixture
+def tell_beside(served: Server, version: str) -> Tell:
+    """A function that has the client tell a story on a server that has other models too."""
+    return teller(version, served)
+
+
+@pytest.mark.parametrize("served", ["sqlite"], indirect=True)
+def test_another_runner(tell_beside: Tell) -> None:
+    name = fresh("runner")
+    told = tell_beside("other_runner", name)
+    assert (told["model"]["name"], told["ran"] >= 3) == (name, True)
 
 
 class Hub(BaseHTTPRequestHandler):
@@ -162,24 +171,24 @@ class Hub(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-def test_a_model_of_hugging_face(start_server: StartServer, sqlite_url: str, version: str) -> None:
-    server = start_server(sqlite_url, http=True)
+@pytest.mark.parametrize("served", ["sqlite"], indirect=True)
+def test_a_model_of_hugging_face(served: Server, version: str) -> None:
+    name = fresh("hf")
     with ThreadingHTTPServer(("127.0.0.1", 0), Hub) as hub:
         threading.Thread(target=hub.serve_forever, daemon=True).start()
         endpoint = f"http://127.0.0.1:{hub.server_port}"
-        told = teller(version, server, environment={"HF_ENDPOINT": endpoint, "NO_PROXY": "127.0.0.1"})(
-            "from_hugging_face"
-        )
+        there = {"HF_ENDPOINT": endpoint, "NO_PROXY": "127.0.0.1"}
+        told = teller(version, served, environment=there)("from_hugging_face", name)
         hub.shutdown()
-    assert (told["model"]["name"], told["unknown"]) == ("hf", "StoreError")
+    assert (told["model"]["name"], told["unknown"]) == (name, "StoreError")
     assert told["version"]["author"] == "team"
     metadata = told["version"]["custom_properties"]
     assert (metadata["repo"], metadata["model_origin"], metadata["license"]) == ("team/small", "huggingface_hub", "mit")
     assert told["artifact"]["uri"] == f"{endpoint}/team/small/resolve/main/onnx/model.onnx"
 
 
-def test_long_names(tell: Tell) -> None:
-    told = tell("long_names")
+def test_long_names(tell_beside: Tell) -> None:
+    told = tell_beside("long_names", fresh("long"))
     assert told["250"] == ""
     assert told["255"] == "BadRequestException"
 
@@ -204,13 +213,13 @@ def test_experiments(server: Server) -> None:
     assert told["nested without being told"] == "ValueError"
 
 
-def test_bytes_in_s3(tell: Tell, s3: S3Address, s3_admin: Minio, bucket: str, tmp_path: Path) -> None:
+def test_bytes_in_s3(tell_beside: Tell, s3: S3Address, s3_admin: Minio, bucket: str, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     (folder / "deep").mkdir(parents=True)
     contents = {"weights.bin": b"w" * 70_000, "deep/config.json": b"{}"}
     for name, content in contents.items():
         (folder / name).write_bytes(content)
-    told = tell("bytes_in_s3", str(folder), bucket, s3.endpoint, s3.access_key, s3.secret_key)
+    told = tell_beside("bytes_in_s3", fresh("uploaded"), str(folder), bucket, s3.endpoint, s3.access_key, s3.secret_key)
     assert told["artifact"]["uri"].startswith(f"s3://{bucket}/models/one?endpoint={s3.endpoint}")
     assert told["saved"].startswith(f"s3://{bucket}/models/two")
     assert told["again"] == "StoreError"
@@ -226,7 +235,7 @@ def test_bytes_in_s3(tell: Tell, s3: S3Address, s3_admin: Minio, bucket: str, tm
     assert [content for name, content in stored.items() if name.startswith(saved)] == [contents["weights.bin"]]
 
 
-def test_an_image_of_a_model(tell: Tell, server: Server, tmp_path: Path) -> None:
+def test_an_image_of_a_model(tell_beside: Tell, served: Server, tmp_path: Path) -> None:
     """The client's upload as an image, with `olot` as it is; only the tool that carries images is ours."""
     folder, base, pushed = tmp_path / "model", tmp_path / "base", tmp_path / "pushed"
     (folder / "deep").mkdir(parents=True)
@@ -234,14 +243,15 @@ def test_an_image_of_a_model(tell: Tell, server: Server, tmp_path: Path) -> None
     for name, content in contents.items():
         (folder / name).write_bytes(content)
     write_image(base, b"the base")
-    told = tell("image_of_a_model", str(folder), str(base), str(pushed))
+    name = fresh("image")
+    told = tell_beside("image_of_a_model", name, str(folder), str(base), str(pushed))
     assert [one[0] for one in told["asked"]] == ["quay.io/base/model:1", "quay.io/team/fraud:1"]
     assert list(told["asked"][0][1]["auths"]) == ["quay.io/team/fraud"]
     assert told["artifact"]["uri"] == "oci://quay.io/team/fraud:1"
     assert (told["again"], told["without a tool"], told["second"]) == ("StoreError", "ValueError", None)
     assert sorted(layer_contents(pushed)) == sorted([b"the base", *contents.values()])
     resolved = httpx.get(
-        f"http://127.0.0.1:{server.http_port}/registry/resolve", params={"uri": "models:/image/1"}, trust_env=False
+        f"{served.http_url}/registry/resolve", params={"uri": f"models:/{name}/1"}, trust_env=False
     ).json()
     assert (resolved["uri"], resolved["format"]["name"]) == ("oci://quay.io/team/fraud:1", "onnx")
 
@@ -253,9 +263,9 @@ def test_tokens_and_roles(start_server: StartServer, version: str, sqlite_url: s
         '[[token]]\ntoken = "r"\nsubject = "bob"\nroles = ["reader"]\n'
     )
     server = start_server(sqlite_url, http=True, options=("--auth", f"tokens={tokens}"))
-    assert teller(version, server)("long_names")["connecting"] == "UnauthorizedException"
-    assert teller(version, server, "w")("long_names")["250"] == ""
-    refused = teller(version, server, "r")("long_names")
+    assert teller(version, server)("long_names", "long")["connecting"] == "UnauthorizedException"
+    assert teller(version, server, "w")("long_names", "long")["250"] == ""
+    refused = teller(version, server, "r")("long_names", "long")
     assert (refused["250"], refused["255"]) == ("StoreError", "ForbiddenException"), (
         "what is there is read, nothing written"
     )
