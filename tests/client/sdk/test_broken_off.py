@@ -96,7 +96,7 @@ def test_a_forked_process_may_begin_with_a_model(store: Store, is_joined: bool) 
             run._addressee.execution_id = 0
         child = multiprocessing.get_context("fork").Process(target=_in_fork, args=(run,))
         child.start()
-        child.join(120)
+        child.join(240)
         assert child.exitcode == 0
     assert store["forked"].run is not None
     assert store["forked"].run.name == "broken/fork/1"

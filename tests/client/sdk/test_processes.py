@@ -137,7 +137,7 @@ def test_a_forked_process_logs_into_the_run(store: Store) -> None:
         for child in children:
             child.start()
         for child in children:
-            child.join(60)
+            child.join(240)
         assert [child.exitcode for child in children] == [0, 0]
         run.metric("parent", 1.0)
     for number in range(2):
