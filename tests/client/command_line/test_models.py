@@ -45,7 +45,7 @@ def test_an_alias_that_never_was_has_no_history_and_one_that_was_removed_has(run
     assert [move["to"] for move in run("models", "history", "fraud", "champion", "--json").json] == [None, 1]
     told = run("models", "history", "fraud", "champoin")
     assert (told.status, told.out) == (3, "")
-    assert told.err == "mlmd: alias: the model 'fraud' has no alias 'champoin'; it has none.\n"
+    assert told.err == "mlmd: ALIAS: the model 'fraud' has no alias 'champoin'; it has none.\n"
     run("models", "promote", "fraud", "champion", "1")
     checked = run("models", "check", "fraud", "champoin", "1")
     assert checked.status == 0
@@ -166,7 +166,7 @@ def test_a_version_may_be_named_by_an_alias(run: Run) -> None:
 def test_a_misspelt_model_is_asked_about(run: Run) -> None:
     run("models", "register", "fraud", "s3://models/fraud/1")
     said = run("models", "promote", "fruad", "champion", "1")
-    assert (said.status, said.err) == (3, "mlmd: model: there is no registered model 'fruad'; did you mean 'fraud'?\n")
+    assert (said.status, said.err) == (3, "mlmd: MODEL: there is no registered model 'fruad'; did you mean 'fraud'?\n")
     assert "; `mlmd models ls` lists them." in run("models", "history", "other").err
 
 
