@@ -21,6 +21,8 @@ _READERS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 INDEX_LEVELS = "index_levels"
 """The property that says how many columns of a CSV file are the index of the table."""
+HEADER_LEVELS = "header_levels"
+"""The property that says how many lines of a CSV file are the names of the columns, where it is not one."""
 _PICKLED = (".pkl", ".pickle")
 _JOBLIB = ".joblib"
 
@@ -39,7 +41,11 @@ def read_frame(path: Path, **options: Any) -> Any:
         known = ", ".join(sorted(_READERS))
         raise refused(f"path: {path.name!r} ends with none of {known}; open it with .open() or .path.")
     name, defaults = reader
-    return getattr(load_pandas(), name)(path, **{**defaults, **options})
+    pandas = load_pandas()
+    try:
+        return getattr(pandas, name)(path, **{**defaults, **options})
+    except pandas.errors.EmptyDataError:
+        return pandas.DataFrame()
 
 
 def write_object(given: Any, folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
@@ -80,6 +86,9 @@ def _framed(series: Any) -> Any:
 
 
 def _written_frame(frame: Any, folder: Path, stem: str, facts: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise refused(f"data: two columns are called {twice[0]!r:.60}; give each a name of its own.")
     columns = {str(name): str(kind) for name, kind in zip(frame.columns, frame.dtypes, strict=True)}
     facts = facts | {"rows": len(frame), "columns": columns}
     counts = zip(frame.columns, frame.isna().sum(), strict=True)
@@ -90,9 +99,11 @@ def _written_frame(frame: Any, folder: Path, stem: str, facts: dict[str, Any]) -
         frame.to_parquet(folder / f"{stem}.parquet")
         return folder / f"{stem}.parquet", facts
     except ImportError:
-        levels = frame.index.nlevels if type(frame.index).__name__ != "RangeIndex" else 0
+        lines = frame.columns.nlevels  # with several, pandas writes the index too, whatever it is
+        levels = frame.index.nlevels if type(frame.index).__name__ != "RangeIndex" or lines > 1 else 0
         frame.to_csv(folder / f"{stem}.csv", index=bool(levels))
-        return folder / f"{stem}.csv", facts | ({INDEX_LEVELS: levels} if levels else {})
+        told = {INDEX_LEVELS: levels, HEADER_LEVELS: lines if lines > 1 else 0}
+        return folder / f"{stem}.csv", facts | {name: count for name, count in told.items() if count}
 
 
 def _framework(package: str) -> dict[str, Any]:
@@ -137,6 +148,6 @@ def load_object(path: Path) -> Any:
         return import_module("numpy").load(path, allow_pickle=False)
     if suffix == ".txt":
         return path.read_text("utf-8")
-    if suffix in (".csv", ".parquet"):
+    if suffix == ".parquet":
         return read_frame(path)
     raise refused(f"path: {path.name!r} is nothing that was pickled; open it with its own library, from .path.")

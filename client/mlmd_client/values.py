@@ -133,12 +133,15 @@ def number_of(given: Any, field: str) -> float:
     mlmd_client.failures.Refused: metric 'loss': '0.5' is a str and no number; give float(...) of it.
     """
     plain = _plain(given)
-    if isinstance(plain, int | float):  # True counts as 1
-        return float(plain)
     try:
+        if isinstance(plain, int | float):  # True counts as 1
+            return float(plain)
         if isinstance(plain, str | bytes):
             raise TypeError
         return float(plain)
+    except OverflowError:
+        shown = f"{len(str(abs(plain)))} digits" if isinstance(plain, int) else f"a {type(given).__name__}"
+        raise refused(f"{field}: a number of {shown} is beyond what a float holds; give its logarithm.") from None
     except (TypeError, ValueError):
         kind = type(given).__name__
         raise refused(f"{field}: {str(given)[:40]!r} is a {kind} and no number; give float(...) of it.") from None

@@ -9,7 +9,7 @@ from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2
 
 from mlmd_client.failures import NOT_FOUND, NotFound, refused
-from mlmd_client.formats import INDEX_LEVELS, read_frame
+from mlmd_client.formats import HEADER_LEVELS, INDEX_LEVELS, read_frame
 from mlmd_client.tables import moment
 from mlmd_client.values import properties_of
 
@@ -165,6 +165,9 @@ class Version:
         levels = self.properties.get(INDEX_LEVELS, 0)
         if levels and not path:
             options = {"index_col": list(range(levels)) if levels > 1 else 0, **options}
+        lines = self.properties.get(HEADER_LEVELS, 0)
+        if lines and not path:
+            options = {"header": list(range(lines)), **options}
         return read_frame(self._file(path), **options)
 
     def load(self) -> Any:
@@ -175,7 +178,8 @@ class Version:
         """
         from mlmd_client.formats import load_object
 
-        return load_object(self._file(""))
+        file = self._file("")
+        return self.df() if file.suffix.lower() == ".csv" else load_object(file)
 
     def _file(self, path: str) -> Path:
         root = self.path

@@ -15,4 +15,7 @@ def main() -> None:
             raise
         sys.stderr.write(f"mlmd: {error.name} is not installed; run: pip install 'mlmd-server[cli]'\n")
         sys.exit(WRONG_USE)
+    except KeyboardInterrupt:  # as later, when click says so
+        sys.stderr.write("Aborted!\n")
+        sys.exit(1)
     mlmd(prog_name="mlmd")

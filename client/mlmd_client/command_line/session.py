@@ -5,6 +5,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property, wraps
 from typing import Any
@@ -27,6 +28,16 @@ _READABLE = 8
 """Characters of a column below which its words are cut to pieces."""
 
 
+class Output(Console):
+    """Standard output, for people and for pipes."""
+
+    def on_broken_pipe(self) -> None:
+        """End without a failure: whoever reads has enough."""
+        with suppress(SystemExit):
+            super().on_broken_pipe()
+        sys.exit(0)
+
+
 class Session:
     """One invocation of `mlmd`."""
 
@@ -35,7 +46,7 @@ class Session:
         self.as_json = as_json
         self.makes_store = False
         """Whether the command may make a store of this process that is not there yet."""
-        self.console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self.console = Output(highlight=False, soft_wrap=not sys.stdout.isatty())
         """Standard output: results alone."""
         self.asides = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
         """Standard error: progress and remarks."""

@@ -110,12 +110,26 @@ def test_data_that_is_there_is_not_a_new_version_and_models_are(store: Store, tm
         pd.DataFrame({"x": [1.5, 2.5]}, index=[7, 3]),
         pd.DataFrame({"x": ["a", "b"]}, index=pd.Index(["r", "s"], name="row")),
         pd.DataFrame({"x": [1, 2]}, index=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["k", "n"])),
+        pd.DataFrame([[1, 2.5], [3, 4.5]], columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])),
+        pd.DataFrame(
+            [[1, 2.5], [3, 4.5]],
+            index=pd.Index(["r", "s"], name="row"),
+            columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")], names=["k", "n"]),
+        ),
+        pd.DataFrame(),
     ],
 )
 def test_a_table_comes_back_as_it_was(local_store: Store, frame: pd.DataFrame) -> None:
     with local_store.run("frames/one") as run:
         run.log_dataset("table", frame)
-    pd.testing.assert_frame_equal(local_store["table"].df(), frame)
+    for read in (local_store["table"].df, local_store["table"].load):
+        pd.testing.assert_frame_equal(read(), frame)
+
+
+def test_a_table_with_a_name_twice_is_refused(local_store: Store) -> None:
+    frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
+    with local_store.run("frames/twice") as run, pytest.raises(Refused, match=r"^data: two columns are called 'a'; "):
+        run.log_dataset("table", frame)
 
 
 def test_fetched_files_are_fetched_once_and_again_when_somebody_changed_them(local_store: Store) -> None:

@@ -64,6 +64,8 @@ def test_nan_and_infinities_are_numbers() -> None:
     assert math.isnan(plain_of(value_of(math.nan, "x")))
     assert plain_of(value_of([math.inf], "x")) == [math.inf]
     assert math.isnan(number_of(np.array(np.nan), "x"))
+    with pytest.raises(Refused, match=r"^x: a number of 401 digits is beyond what a float holds"):
+        number_of(10**400, "x")
     assert number_of(True, "x") == 1.0
 
 
