@@ -46,7 +46,7 @@ class Session:
         self.as_json = as_json
         self.makes_store = False
         """Whether the command may make a store of this process that is not there yet."""
-        self.console = Output(highlight=False, soft_wrap=not sys.stdout.isatty())
+        self.console: Console = Output(highlight=False, soft_wrap=not sys.stdout.isatty())
         """Standard output: results alone."""
         self.asides = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
         """Standard error: progress and remarks."""
