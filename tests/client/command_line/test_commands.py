@@ -115,9 +115,9 @@ def test_every_name_can_be_said_without_doubt(run: Run, tmp_path: Path) -> None:
         ("sales/2024@1", "sales/2024@1", "system.Artifact"),
         ("a@b@latest", "a@b@1", "system.Artifact"),
         ("artifact:7@1", "artifact:7@1", "system.Artifact"),
-        ("MyType/two", "two@1", "MyType"),
-        ("Other/two@1", "two@1", "Other"),
-        ("system.Artifact/MyType/two@1", "MyType/two@1", "system.Artifact"),
+        ("MyType/two", "MyType/two@1", "MyType"),
+        ("Other/two@1", "Other/two@1", "Other"),
+        ("system.Artifact/MyType/two@1", "system.Artifact/MyType/two@1", "system.Artifact"),
     ):
         shown = run("show", what, "--json").json
         assert (shown["ref"], shown["type"]) == (ref, kind), what
