@@ -18,6 +18,8 @@ WAIT_SECONDS = 20.0
 """How long another may hold what one waits for."""
 _SHORTEST_SECONDS, _LONGEST_SECONDS = 0.0005, 0.05
 _TAKEN = (errno.EAGAIN, errno.EACCES)
+_WITHOUT_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+"""What file systems answer that have none."""
 
 
 class Locks:
@@ -76,15 +78,15 @@ class Locks:
 
     def _locked(self, name: str, kind: int) -> int:
         while True:
-            descriptor = self._opened(name)
+            descriptor, is_ours = self._opened(name), False
             try:
                 self._take(name, descriptor, kind)
-                if self._is_there(name, descriptor):
-                    return descriptor
-            except BaseException:
-                _let_go(descriptor)
-                raise
-            _let_go(descriptor)  # it was deleted before it was ours
+                is_ours = self._is_there(name, descriptor)
+            finally:
+                if not is_ours:  # it was deleted before it was, say
+                    _let_go(descriptor)
+            if is_ours:
+                return descriptor
 
     def _opened(self, name: str) -> int:
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC  # NFS locks alone what is open for writing
@@ -107,8 +109,10 @@ class Locks:
                 fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
                 return
             except OSError as error:
-                if error.errno not in _TAKEN:  # a file system without locks
+                if error.errno in _WITHOUT_LOCKS:
                     return
+                if error.errno not in _TAKEN:
+                    raise
             if time.monotonic() > until:
                 raise Aborted(
                     f"A process that writes files of this upload has not gone on for {WAIT_SECONDS:g} seconds. Try "

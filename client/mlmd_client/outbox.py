@@ -18,10 +18,10 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from random import SystemRandom
 from typing import Any
 
 from google.protobuf.message import Message
+from mlmd_schemas.chance import CHANCE
 from mlmd_schemas.pb.v1 import runs_pb2
 
 from mlmd_client.calls import CallError
@@ -30,7 +30,6 @@ from mlmd_client.journal import Journal, Record
 from mlmd_client.points import MANY, Call, Points, over
 from mlmd_client.service import Service
 
-_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 FLUSH_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 15.0
 _HEARTBEAT = "/mlmd.v1.Runs/Heartbeat"
@@ -205,7 +204,7 @@ class Outbox:
 
     def _pause(self, after_failure: float) -> float:
         if after_failure:
-            return after_failure * _CHANCE.uniform(0.5, 1.5)
+            return after_failure * CHANCE.uniform(0.5, 1.5)
         return max(0.01, self._next_heartbeat - time.monotonic()) if self._heartbeat_seconds else LONGEST_PAUSE_SECONDS
 
     def _send_next(self, pause: float) -> float:

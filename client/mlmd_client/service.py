@@ -4,15 +4,14 @@ import secrets
 import time
 from functools import cache
 from importlib import import_module
-from random import SystemRandom
 from typing import Any
 
 from google.protobuf.message import Message
+from mlmd_schemas.chance import CHANCE
 
 from mlmd_client.calls import CallError, Transport
 from mlmd_client.failures import UNAVAILABLE, failure_of
 
-_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 IDEMPOTENCY_KEY = "mlmd-idempotency-key"
 ABORTED = 10
 _PATIENCE_SECONDS = (0.05, 0.25, 1.0, 2.0)
@@ -99,5 +98,5 @@ class Service:
                 is_over = until is not None and time.monotonic() >= until
                 if wait_seconds is None or is_over or error.code not in (UNAVAILABLE, ABORTED):
                     raise failure_of(error) from None
-            time.sleep(wait_seconds * _CHANCE.uniform(0.5, 1.5))
+            time.sleep(wait_seconds * CHANCE.uniform(0.5, 1.5))
         raise AssertionError("the last attempt returns or raises")

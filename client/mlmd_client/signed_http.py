@@ -5,8 +5,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from random import SystemRandom
 
+from mlmd_schemas.chance import CHANCE
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.http_connections import PATIENCE_SECONDS, Answer, Body, Connections
@@ -16,7 +16,6 @@ from mlmd_client.transfer_errors import TransferError
 Renew = Callable[[], v1.SignedRequest | None]
 """Signs a request anew; None when it need not be sent any more."""
 Bytes = bytes | memoryview
-_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 _CUT = (http.client.HTTPException, OSError)
 
 
@@ -48,7 +47,7 @@ class Patience:
 
     def wait(self, attempt: int, answer: Answer | None, stop: threading.Event) -> None:
         """Wait before the next attempt; `attempt` counts from 1. Ends at once when the transfer stops."""
-        seconds = min(self.longest_seconds, self.first_seconds * 2 ** (attempt - 1)) * _CHANCE.uniform(0.5, 1.0)
+        seconds = min(self.longest_seconds, self.first_seconds * 2 ** (attempt - 1)) * CHANCE.uniform(0.5, 1.0)
         told = (answer.headers.get("retry-after", "") if answer else "").strip()
         if told.isascii() and told.isdecimal():
             seconds = max(seconds, min(float(told), self.longest_seconds))

@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from random import SystemRandom
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from mlmd_schemas.caller import Caller
+from mlmd_schemas.chance import CHANCE
 from mlmd_schemas.errors import Aborted, DeadlineExceeded, ResourceExhausted, StoreError, Unavailable
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
@@ -23,7 +23,6 @@ from mlmd_metadata_store.text import TEXT_CODECS, TextCodec
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_cache import TypeCache
 
-_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
 _ONE = sa.select(sa.literal(1))
@@ -163,7 +162,7 @@ class Database:
                 engine.dispose()  # the others of the pool were lost with it, or will be tried first for nothing
 
     def _wait(self, caller: Caller, attempt: int) -> None:
-        seconds = min(1.0, BACKOFF_SECONDS * 2**attempt) * _CHANCE.uniform(0.5, 1.5)
+        seconds = min(1.0, BACKOFF_SECONDS * 2**attempt) * CHANCE.uniform(0.5, 1.5)
         remaining = caller.remaining_seconds()
         if remaining is not None and remaining <= seconds:
             raise DeadlineExceeded(

@@ -1,11 +1,11 @@
 """Answers of writes that carried an idempotency key: a repeat gets the stored one."""
 
 import hashlib
-from random import SystemRandom
 from typing import Any
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
+from mlmd_schemas.chance import CHANCE
 from mlmd_schemas.errors import (
     Aborted,
     AlreadyExists,
@@ -21,7 +21,6 @@ from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.rpc import Rpc
 from mlmd_metadata_store.transaction import Transaction
 
-_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 KEPT_MS = 7 * 24 * 3600 * 1000
 LONGEST_KEY = 255
 SWEEP_EVERY = 50
@@ -87,7 +86,7 @@ class Receipt:
             tx.insert(RECEIPT, _COLUMNS, [row])
         except UniqueViolation as error:
             raise Aborted("The same call is being answered at this moment; try again.") from error
-        if _CHANCE.randrange(SWEEP_EVERY) == 0:
+        if CHANCE.randrange(SWEEP_EVERY) == 0:
             sweep(tx)
         return answer
 

@@ -55,13 +55,8 @@ def explained(error: DBAPIError, doing: str) -> SchemaError:
     elif number in LOST or error.connection_invalidated or "unable to open database file" in words:
         code, why = UNAVAILABLE, "the database cannot be reached; check that it runs and that its address is right"
     elif "disk I/O error" in words or "disk is full" in words:
-        code, why = (
-            UNAVAILABLE,
-            (
-                "the disk of its file is full or fails; make room there, of which even reading needs a little, and try "
-                "again"
-            ),
-        )
+        code = UNAVAILABLE
+        why = "the disk of its file is full or fails; make room there, which even reading needs, and try again"
     else:
         code, why = INTERNAL, "a statement failed; the log has the database's own words"
     return SchemaError(code, f"{doing}: {why}.", words)

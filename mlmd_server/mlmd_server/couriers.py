@@ -2,16 +2,15 @@
 
 import logging
 import threading
-from random import SystemRandom
 
 from mlmd_api.tenants import TenantStores
 from mlmd_metadata_store.store import Store
 from mlmd_model_registry.courier import Courier
+from mlmd_schemas.chance import CHANCE
 
 from mlmd_server.troubles import Troubles
 
 _LOG = logging.getLogger("mlmd.couriers")
-_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 EVERY_SECONDS = 1.0
 _LONGEST_END_SECONDS = 5.0
 
@@ -37,7 +36,7 @@ class Couriers:
             self._thread.join(_LONGEST_END_SECONDS)
 
     def _work(self) -> None:
-        while not self._stopped.wait(EVERY_SECONDS * _CHANCE.uniform(0.75, 1.25)):
+        while not self._stopped.wait(EVERY_SECONDS * CHANCE.uniform(0.75, 1.25)):
             self.post_due()
 
     def post_due(self) -> None:

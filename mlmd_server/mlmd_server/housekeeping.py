@@ -5,8 +5,9 @@ finished are swept. A program that ends at once still posts what it brought abou
 """
 
 import threading
-from random import SystemRandom
 from typing import TYPE_CHECKING
+
+from mlmd_schemas.chance import CHANCE
 
 from mlmd_server.couriers import Couriers
 from mlmd_server.reaper import reap_opened
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from mlmd_server.config import Config
     from mlmd_server.wiring import Parts
 
-_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 FIRST_SECONDS, EVERY_SECONDS = 1.0, 15.0
 _LONGEST_END_SECONDS = 5.0
 
@@ -56,5 +56,5 @@ class Housekeeping:
             if self._sweeps:
                 with self._rests.work():
                     self._sweeper.sweep_due()
-            pause = self._every_seconds * _CHANCE.uniform(0.75, 1.25)
+            pause = self._every_seconds * CHANCE.uniform(0.75, 1.25)
         self._couriers.post_due()

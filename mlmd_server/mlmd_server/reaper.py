@@ -3,16 +3,15 @@
 import logging
 import threading
 from functools import partial
-from random import SystemRandom
 
 from mlmd_api.tenants import TenantStores
 from mlmd_metadata_store.run_reaping import reap_runs
 from mlmd_metadata_store.store import Store
+from mlmd_schemas.chance import CHANCE
 
 from mlmd_server.troubles import Troubles
 
 _LOG = logging.getLogger("mlmd.runs")
-_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 EVERY_SECONDS = 2.0
 _TROUBLES = Troubles(_LOG, "ending runs that are not heard from")
 
@@ -38,7 +37,7 @@ class Reaper:
 
     def _watch(self) -> None:
         # Servers that share a database look at different moments; one that comes second finds nothing to do.
-        while not self._stopped.wait(self._every_seconds * _CHANCE.uniform(0.75, 1.25)):
+        while not self._stopped.wait(self._every_seconds * CHANCE.uniform(0.75, 1.25)):
             reap_opened(self._stores)
 
 

@@ -9,17 +9,16 @@ import os
 import socket
 import threading
 import time
-from random import SystemRandom
 
 from mlmd_api.artifacts import TenantArtifacts
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.sweeping import sweep
 from mlmd_metadata_store.leases import take_lease
 from mlmd_schemas.caller import Caller
+from mlmd_schemas.chance import CHANCE
 from mlmd_schemas.errors import StoreError
 
 _LOG = logging.getLogger("mlmd.sweeper")
-_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 LEASE = "sweep"
 _LONGEST_PAUSE_SECONDS = 60.0
 _LONGEST_END_SECONDS = 5.0
@@ -47,7 +46,7 @@ class Sweeper:
 
     def _watch(self) -> None:
         pause = min(self._every_seconds, _LONGEST_PAUSE_SECONDS)
-        while not self._stopped.wait(pause * _CHANCE.uniform(0.5, 1.0)):
+        while not self._stopped.wait(pause * CHANCE.uniform(0.5, 1.0)):
             self.sweep_due()
 
     def sweep_due(self) -> None:

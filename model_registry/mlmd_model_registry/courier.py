@@ -16,7 +16,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from random import SystemRandom
 from typing import Any
 
 import sqlalchemy as sa
@@ -24,13 +23,13 @@ from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.chance import CHANCE
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_schemas.tables.registry import DELIVERY, WEBHOOK
 
 from mlmd_model_registry.public_addresses import Destination, judged_address, parse_destination
 
-_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 MOST_ATTEMPTS = 12
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 2.0, 3600.0
 ANSWER_SECONDS = 10.0
@@ -164,7 +163,7 @@ def _noted(delivery: Delivery, outcome: Outcome) -> dict[str, Any]:
 
 def wait_seconds(attempts: int) -> float:
     """Return how long to wait after so many attempts: twice as long each time, up to an hour, with some jitter."""
-    return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (attempts - 1)) * _CHANCE.uniform(0.75, 1.25)
+    return min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2.0 ** (attempts - 1)) * CHANCE.uniform(0.75, 1.25)
 
 
 def post(destination: Destination, address: str, delivery: Delivery) -> int:

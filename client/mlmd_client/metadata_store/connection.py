@@ -3,10 +3,10 @@
 import logging
 import time
 from collections.abc import Sequence
-from random import SystemRandom
 from typing import Any, Self
 
 from google.protobuf.message import Message
+from mlmd_schemas.chance import CHANCE
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 
@@ -15,7 +15,6 @@ from mlmd_client.transport import CallError, GrpcTransport, Tls, Transport, call
 
 _LOG = logging.getLogger("mlmd.client")
 _SERVICE = "/ml_metadata.MetadataStoreService/"
-_CHANCE = SystemRandom()  # what a program draws after it called `random.seed` stays the same
 _ATTEMPTS = 5
 _MEAN_PAUSE_SECONDS = 2.0
 _MEND = " Schema migration is disabled here; MetadataStore(config, enable_upgrade_migration=True) enables it."
@@ -96,7 +95,7 @@ class Connection:
                 if left == 0:
                     _LOG.error("%s was aborted %d times and is given up.", method_name, self._max_num_retries)
                     raise
-            time.sleep(_CHANCE.expovariate(1.0 / _MEAN_PAUSE_SECONDS))
+            time.sleep(CHANCE.expovariate(1.0 / _MEAN_PAUSE_SECONDS))
 
     def _call_method(self, method_name: str, request: Message, response: Message) -> None:
         """Call a method once and fill the response; raises StatusError of the class of the code."""

@@ -29,7 +29,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         means.append(1 / rate)
         return 0.0
 
-    monkeypatch.setattr("mlmd_client.metadata_store.connection._CHANCE.expovariate", draw)
+    monkeypatch.setattr("mlmd_client.metadata_store.connection.CHANCE.expovariate", draw)
     return means
 
 
