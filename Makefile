@@ -34,7 +34,8 @@ UV := $(shell command -v uv || echo .envs/uv/bin/uv)
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 export UV_SYSTEM_CERTS := 1
-unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME
+# Without compiled modules kept, each of the many processes that tests start compiles SQLAlchemy anew: twice the start.
+unexport VIRTUAL_ENV PYTHONPATH PYTHONHOME PYTHONDONTWRITEBYTECODE
 
 # mysqlclient has no wheels for Linux. Where the library is there it is built; a compiler is never asked for.
 PYTHON_HEADERS = $(shell $(PYTHON) -c 'import sysconfig; print(sysconfig.get_path("include") + "/Python.h")')
