@@ -7,6 +7,7 @@ afterwards: a write that failed is missing.
 import argparse
 import re
 import shutil
+import statistics
 import subprocess
 import tempfile
 from pathlib import Path
@@ -26,7 +27,7 @@ def framed(message: bytes) -> bytes:
 
 
 def throughput(server: Server, workers: int, arguments: argparse.Namespace) -> None:
-    """Print writes a second (one artifact with two properties) for each number of clients, and what is made of them."""
+    """Print writes a second (an artifact with two properties) for each number of clients, by turns, and what 64 add."""
     if shutil.which("h2load") is None:
         print("writes a second: h2load is not installed (Debian: nghttp2-client)")
         return
@@ -38,16 +39,29 @@ def throughput(server: Server, workers: int, arguments: argparse.Namespace) -> N
         artifact.custom_properties["b"].string_value = "value"
         body = Path(folder) / "body"
         body.write_bytes(framed(service.PutArtifactsRequest(artifacts=[artifact]).SerializeToString()))
-        print(f"writes a second, --workers {workers}, {arguments.seconds:.0f} s each:", end="")
-        reached: list[float] = []
-        for clients in CLIENTS:
-            before = _count(stub)
-            done, seconds = _load(server, body, clients, arguments.seconds)
-            stored = _count(stub) - before
-            reached.append(stored / seconds)
-            lost = "" if stored >= done else f" ({done - stored} FAILED)"
-            print(f"   {clients} clients {stored / seconds:.0f}{lost}", end="", flush=True)
-        print(f"   64 clients: {reached[-1] / reached[0]:.2f} times one, {reached[-1] / reached[1]:.2f} times 16")
+        print(
+            f"writes a second, --workers {workers}, {arguments.turns} turns of {arguments.seconds:.0f} s each:", end=""
+        )
+        reached: dict[int, list[float]] = {clients: [] for clients in CLIENTS}
+        failed = 0
+        for _ in range(arguments.turns):
+            for clients in CLIENTS:
+                before = _count(stub)
+                done, seconds = _load(server, body, clients, arguments.seconds)
+                stored = _count(stub) - before
+                reached[clients].append(stored / seconds)
+                failed += max(0, done - stored)
+        for clients, speeds in reached.items():
+            print(f"   {clients} clients {statistics.median(speeds):.0f}", end="")
+        print(
+            f"   {failed} failed\n    64 clients: {_times(reached, 1)} times one, {_times(reached, 16)} times 16",
+            flush=True,
+        )
+
+
+def _times(reached: dict[int, list[float]], fewer: int) -> str:
+    ratios = [many / few for many, few in zip(reached[64], reached[fewer], strict=True)]
+    return f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
 def _load(server: Server, body: Path, clients: int, seconds: float) -> tuple[int, float]:

@@ -1,6 +1,7 @@
 """`make bench`: the reference, mlmd-server and the floor side by side, alternating, in one table.
 
-Usage: `python -m benchmarks.metadata [--rounds 9] [--repeat 7] [--databases sqlite,mysql] [--scenarios a,b]`.
+Usage: `python -m benchmarks.metadata [--rounds 9] [--repeat 7] [--turns 3] [--databases sqlite,mysql]
+[--scenarios a,b]`.
 A row shows the median milliseconds of each side and the median over the rounds of the ratio mlmd-server / reference
 with its smallest and largest value; the last column is what was to be reached.
 """
@@ -157,6 +158,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--repeat", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=4.0, help="length of each throughput measurement")
+    parser.add_argument("--turns", type=int, default=3, help="how often each number of clients is measured")
     parser.add_argument("--databases", default="sqlite,mysql", type=lambda text: text.split(","))
     parser.add_argument("--scenarios", default=list(TARGETS), type=lambda text: text.split(","))
     parser.add_argument(
