@@ -38,9 +38,9 @@ from mlmd_artifact_store.manifests import (
     Manifest,
     StoredFile,
     find_manifest,
+    find_manifest_and_file,
     list_files,
     page_size,
-    read_file,
     read_manifest,
 )
 from mlmd_artifact_store.outputs import note_output
@@ -305,8 +305,8 @@ class Artifacts:
         """Return the manifest and one file; raises NotFound, FailedPrecondition when it may not be read."""
 
         def body(tx: Transaction) -> tuple[Manifest, StoredFile | None]:
-            manifest = find_manifest(tx, artifact_id) or unrecorded(tx, artifact_id, self.externals)
-            return manifest, read_file(tx, artifact_id, path) if manifest.is_recorded else None
+            found = find_manifest_and_file(tx, artifact_id, path)
+            return found if found is not None else (unrecorded(tx, artifact_id, self.externals), None)
 
         manifest, file = self.store.database.read(caller, body)
         if file is None:
@@ -329,16 +329,21 @@ class Artifacts:
 
         Bytes that were right make a declared digest a verified one.
         """
-        manifest, file = self.file(artifact_id, path, caller)
-        reader, key = self.blob_of(manifest, path) if file.sha256 else self.unchanged(manifest, file)
-        chunks = reader.read(key)
-        return self._checked(artifact_id, file, chunks, caller)
+        return self.bytes_of(*self.file(artifact_id, path, caller), caller)
+
+    def bytes_of(self, manifest: Manifest, file: StoredFile, caller: Caller) -> Iterator[bytes]:
+        """Yield the bytes of a file that was looked up, as `read` does."""
+        reader, key = self.blob_of(manifest, file.path) if file.sha256 else self.unchanged(manifest, file)
+        return self._checked(manifest.artifact_id, file, reader.read(key), caller)
 
     def read_range(
         self, artifact_id: int, path: str, start: int, length: int | None, caller: Caller = LOCAL
     ) -> Iterator[bytes]:
         """Yield a part of a file; what is not read whole cannot be held against its digest."""
-        manifest, file = self.file(artifact_id, path, caller)
+        return self.range_of(*self.file(artifact_id, path, caller), start, length)
+
+    def range_of(self, manifest: Manifest, file: StoredFile, start: int, length: int | None) -> Iterator[bytes]:
+        """Yield a part of a file that was looked up, as `read_range` does."""
         reader, key = self.unchanged(manifest, file)
         return reader.read(key, start, length)
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from functools import partial
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -88,7 +89,6 @@ class LocalStore:
             found = copy_checked(source, file, size_bytes, md5)
 
         with explained(key, self.root):
-            self.root.mkdir(parents=True, exist_ok=True)
             with self._syncs.batch(1) as batch:
                 state = write_file(target, self._scratch, fill, None, batch, guard)
             self._notes.wrote(key, state, found.hex())
@@ -119,18 +119,18 @@ class LocalStore:
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Open the file now and read it as the iterator is consumed."""
-        path = self._path(key)
         with explained(key, self.root):
-            if path.is_dir():
-                raise NotFound(f"There is no blob {key!r} in the artifact folder.")
-            file = path.open("rb")
-            size = os.fstat(file.fileno()).st_size
-        wanted = max(0, size - start) if length is None else min(length, max(0, size - start))
-        return self._chunks(key, file, start, wanted)
+            try:
+                file = open(f"{self.root}/{check_key(key)}", "rb", buffering=0)
+            except IsADirectoryError:
+                raise NotFound(f"There is no blob {key!r} in the artifact folder.") from None
+            wanted = max(0, os.fstat(file.fileno()).st_size - start)
+        return self._chunks(key, file, start, wanted if length is None else min(length, wanted))
 
-    def _chunks(self, key: str, file: BinaryIO, start: int, wanted: int) -> Iterator[bytes]:
+    def _chunks(self, key: str, file: FileIO, start: int, wanted: int) -> Iterator[bytes]:
         with file, explained(key, self.root):
-            file.seek(start)
+            if start:
+                file.seek(start)
             while wanted:
                 chunk = file.read(min(CHUNK_BYTES, wanted))
                 if not chunk:

@@ -24,6 +24,7 @@ from mlmd_artifact_store.local_copies import copied
 from mlmd_artifact_store.local_syncs import ALONE, Batch, JointSync
 
 _NAMING_ATTEMPTS = 20
+_BUFFER_BYTES = 8192
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
@@ -67,19 +68,30 @@ def write_file(
     `note` is called just before the file has its name: whoever finds it finds what was noted of it too. `batch` are the
     files that it is synced with; `guard` holds until its name is on the disk.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
-    temporary = scratch / secrets.token_hex(12)
+    temporary = f"{scratch}/{secrets.token_hex(12)}"
     try:
-        with temporary.open("xb") as file:
+        with open(_created(temporary, os.O_WRONLY), "wb", _BUFFER_BYTES) as file:
             fill(file)
             file.flush()
             _stamp(file.fileno())
+            state = os.fstat(file.fileno())
             batch.sync_files([file.fileno()])
-        return name_file(temporary, target, note, batch, guard)
+        _give_name(temporary, target, state, note, batch, guard)
     except BaseException:
         with contextlib.suppress(OSError):  # what went wrong is told; `tidy` deletes what is left in a day
-            temporary.unlink()
+            os.unlink(temporary)
         raise
+    return state
+
+
+def _created(temporary: str, access: int) -> int:
+    """Make a file that is not there, and the folder that it is in when that is not; return its descriptor."""
+    flags = access | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        return os.open(temporary, flags, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(temporary), exist_ok=True)
+        return os.open(temporary, flags, 0o666)
 
 
 def bring_in(
@@ -91,10 +103,8 @@ def bring_in(
 
     The disk writes many of them at once that way.
     """
-    with explained("", root):
-        scratch.mkdir(parents=True, exist_ok=True)
-        with syncs.batch(len(files)) as batch:
-            return _brought_in(root, scratch, files, batch, guard)
+    with explained("", root), syncs.batch(len(files)) as batch:
+        return _brought_in(root, scratch, files, batch, guard)
 
 
 def _brought_in(
@@ -129,7 +139,7 @@ class _Arriving:
         self.digests = Digests(b"", b"")
         self._temporary = temporary
         self._named = False
-        self.descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        self.descriptor = _created(temporary, os.O_RDWR)
 
     def fill(self, file: HandedFile) -> None:
         """Copy the file."""
@@ -140,13 +150,9 @@ class _Arriving:
 
     def name(self) -> list[str]:
         """Give it its name; return the folders that got a new entry by it."""
-        made: list[Path] = []
-        try:
-            os.replace(self._temporary, self._target)
-        except FileNotFoundError:  # its folder is not there yet
-            made = _name(Path(self._temporary), Path(self._target))
+        folders = _name(self._temporary, self._target)
         self._named = True
-        return [os.path.dirname(self._target), *map(str, made)]
+        return folders
 
     def close(self) -> None:
         """Close it, and throw it away when it has no name."""
@@ -167,13 +173,23 @@ def name_file(
 
     That is looked up before: a moment later the name may be another writer's file already.
     """
+    state = temporary.stat()
+    _give_name(str(temporary), target, state, note, batch, guard)
+    return state
+
+
+def _give_name(
+    temporary: str,
+    target: Path,
+    state: os.stat_result,
+    note: Callable[[os.stat_result], object] | None,
+    batch: Batch,
+    guard: Guard,
+) -> None:
     with guard():
-        state = temporary.stat()
         if note is not None:
             note(state)
-        made = _name(temporary, target)
-        batch.sync_folders((target.parent, *made))
-    return state
+        batch.sync_folders(_name(temporary, str(target)))
 
 
 def _stamp(descriptor: int) -> None:
@@ -186,12 +202,22 @@ def _stamp(descriptor: int) -> None:
     os.utime(descriptor, ns=(now, now))
 
 
-def _name(temporary: Path, target: Path) -> list[Path]:
+def _name(temporary: str, target: str) -> list[str]:
+    """Rename a file; return the folders that got a new entry by it."""
+    folder = os.path.dirname(target)
+    try:
+        os.replace(temporary, target)
+    except (FileNotFoundError, NotADirectoryError):  # its folder is not there yet, or cannot be
+        return [folder, *_name_anew(temporary, target, folder)]
+    return [folder]
+
+
+def _name_anew(temporary: str, target: str, folder: str) -> list[str]:
     for left in range(_NAMING_ATTEMPTS, -1, -1):
-        made = make_folders(target.parent)
+        made = make_folders(Path(folder))
         try:
             os.replace(temporary, target)
-            return made
+            return list(map(str, made))
         except FileNotFoundError:  # somebody deleted the folder, empty as it was, between the two
             if not left:
                 raise

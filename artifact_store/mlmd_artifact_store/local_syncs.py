@@ -11,6 +11,7 @@ import os
 import platform
 import re
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
@@ -19,6 +20,7 @@ from pathlib import Path
 FEWEST_FILES = 4
 """How many files have to be under way: with fewer, an fsync for each costs no more."""
 _MOST_WAITING_KIB = 64 << 10
+_LOOK_SECONDS = 0.1
 _FIRST_TO_TELL = (5, 8)
 _FILE_SYSTEMS = frozenset((0xEF53, 0x58465342, 0x9123683E, 0xF2F52010, 0x01021994, 0x794C7630))
 """ext2 to ext4, XFS, btrfs, F2FS, tmpfs, overlays of them: where `syncfs` does what fsync does."""
@@ -29,7 +31,7 @@ class JointSync:
     """Syncs of one folder's files; safe to use from many threads."""
 
     def __init__(self, root: Path) -> None:
-        """Take the folder, which has to be there when the first batch begins."""
+        """Take the folder; it is made when a batch begins and it is not there."""
         self._root = root
         self._start()
 
@@ -41,6 +43,7 @@ class JointSync:
         self._batches = self._files = 0
         self._begun = self._ended = self._failures = 0
         self._errno = errno.EIO
+        self._looked, self._is_crowded = float("-inf"), False
 
     @contextmanager
     def batch(self, files: int) -> Iterator["Batch"]:
@@ -49,7 +52,7 @@ class JointSync:
             self._start()
         with self._turn:
             if not self._batches:  # from here on the system remembers for us what it could not write
-                self._descriptor = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                self._descriptor = _opened(self._root)
                 self._joint = _is_trusted(self._descriptor)
             self._batches += 1
             self._files += files
@@ -65,7 +68,17 @@ class JointSync:
 
     def is_worth_it(self) -> bool:
         """Whether one sync for all is cheaper now than an fsync for each file."""
-        return self._joint and self._files >= FEWEST_FILES and _waiting_kib() <= _MOST_WAITING_KIB
+        return self._joint and self._files >= FEWEST_FILES and not self._has_company()
+
+    def _has_company(self) -> bool:
+        """Whether other programs have written much that waits for the disk, or had a moment ago.
+
+        Asking the kernel takes longer than writing a small file.
+        """
+        now = time.monotonic()
+        if now - self._looked > _LOOK_SECONDS:
+            self._looked, self._is_crowded = now, _waiting_kib() > _MOST_WAITING_KIB
+        return self._is_crowded
 
     def sync(self, failures: int) -> None:
         """Wait for a sync that begins from now on; raises OSError when one failed since there were `failures`."""
@@ -118,6 +131,15 @@ class Batch:
             return
         for folder in folders:
             sync_folder(folder)
+
+
+def _opened(root: Path) -> int:
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+    try:
+        return os.open(root, flags)
+    except FileNotFoundError:
+        os.makedirs(root, exist_ok=True)
+        return os.open(root, flags)
 
 
 ALONE = Batch(None, 0)

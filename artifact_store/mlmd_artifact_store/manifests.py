@@ -31,8 +31,10 @@ _FILES = (
     .order_by(FILE.c.path)
     .limit(sa.bindparam("rows", type_=sa.BigInteger))
 )
-_FILE = sa.select(*(FILE.c[name] for name in FILE_COLUMNS)).where(
-    FILE.c.artifact_id == _ARTIFACT, FILE.c.path == sa.bindparam("wanted")
+_MANIFEST_AND_FILE = (
+    sa.select(*(MANIFEST.c[name] for name in MANIFEST_COLUMNS), *(FILE.c[name] for name in FILE_COLUMNS))
+    .outerjoin(FILE, sa.and_(FILE.c.artifact_id == MANIFEST.c.artifact_id, FILE.c.path == sa.bindparam("wanted")))
+    .where(MANIFEST.c.artifact_id == _ARTIFACT)
 )
 _SOME = sa.select(*(FILE.c[name] for name in FILE_COLUMNS)).where(
     FILE.c.artifact_id == _ARTIFACT, FILE.c.path.in_(sa.bindparam("paths", expanding=True))
@@ -242,11 +244,15 @@ def drop_manifest(tx: Transaction, artifact_id: int) -> None:
     tx.execute(_DROP, {"artifact": artifact_id})
 
 
-def read_file(tx: Transaction, artifact_id: int, path: str) -> StoredFile:
-    """Return one file; raises NotFound."""
-    for row in tx.rows(_FILE, {"artifact": artifact_id, "wanted": path.encode("utf-8", "surrogatepass")}):
-        return stored_file(row)
-    raise NotFound(f"path: artifact {artifact_id} has no file {path[:80]!r}; see ListFiles.")
+def find_manifest_and_file(tx: Transaction, artifact_id: int, path: str) -> tuple[Manifest, StoredFile] | None:
+    """Return a manifest and one of its files by one look, None when there is no manifest; raises NotFound."""
+    wanted = path.encode("utf-8", "surrogatepass")
+    for row in tx.rows(_MANIFEST_AND_FILE, {"artifact": artifact_id, "wanted": wanted}):
+        file = row[len(MANIFEST_COLUMNS) :]
+        if file[0] is None:
+            raise NotFound(f"path: artifact {artifact_id} has no file {path[:80]!r}; see ListFiles.")
+        return manifest_of(row), stored_file(file)
+    return None
 
 
 def mark_verified(tx: Transaction, artifact_id: int, paths: Iterable[str], *, same: bool = True) -> None:

@@ -1,8 +1,11 @@
 """`/artifacts/<id>/files/<path>`: the bytes of files over HTTP, for stores that cannot sign requests for others.
 
 GET and HEAD with one range, validators and conditional requests; PUT of a file, or of a part (`?part=N`), of an upload
-under way. Bytes stream in both directions; no file is held in memory. Each transfer is let in, timed, counted and
-logged by the dispatcher, as `ReadFile` and `WriteFile`.
+under way. Bytes stream in both directions; no more of a file is held in memory than a chunk. Each transfer is let in,
+timed, counted and logged by the dispatcher, as `ReadFile` and `WriteFile`.
+
+Each hand-over between the event loop and a thread costs as much as a small file's way to the disk, so that a little
+file takes one: its body is there before a thread begins, or its bytes are read by the thread that looked them up.
 """
 
 import asyncio
@@ -34,12 +37,16 @@ if TYPE_CHECKING:
 READ, WRITE = "/mlmd.v1.ArtifactStore/ReadFile", "/mlmd.v1.ArtifactStore/WriteFile"
 """What the log and the measurements call the two."""
 _TIMEOUT = "connect-timeout-ms"
+_LITTLE_BYTES = 64 * 1024
+"""How much of a body is waited for before a thread begins with it: all of a little file."""
+_AT_ONCE_BYTES = 256 * 1024
+"""Up to this, what is asked for is one chunk, and sent with its head."""
 # What users stored must not run as a page of this server.
 _HARMLESS = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'"}
 
 
 class Files:
-    """The endpoint. What touches the store runs in the threads of `executor`, a chunk at a time where bytes leave."""
+    """The endpoint. What touches the store runs in the threads of `executor`, a chunk at a time where many leave."""
 
     def __init__(self, dispatcher: Dispatcher, tenants: TenantArtifacts, executor: Executor, origins: Origins) -> None:
         self._dispatcher = dispatcher
@@ -78,18 +85,16 @@ class Files:
         response.headers["x-request-id"] = admission.caller.request_id
         return response
 
-    async def _artifacts(self, admission: Admission) -> "Artifacts":
-        loop = asyncio.get_running_loop()
-        return (await loop.run_in_executor(self._executor, self._tenants.of, admission.caller.tenant)).artifacts
-
     async def _put(self, request: Request, admission: Admission) -> Response:
-        artifacts, loop, caller = await self._artifacts(admission), asyncio.get_running_loop(), admission.caller
+        loop, caller = asyncio.get_running_loop(), admission.caller
         artifact_id, path = _artifact_id(request), request.path_params["path"]
         part, md5 = _part(request.query_params.get("part", "")), _content_md5(request.headers.get("content-md5", ""))
         body = RequestBody(loop, request.stream(), caller)
+        await body.fill(_LITTLE_BYTES + 1)
 
         def put() -> str:
             try:
+                artifacts = self._tenants.of(caller.tenant).artifacts
                 return artifacts.put_file(artifact_id, path, cast(BinaryIO, body), part, caller, md5=md5).etag
             finally:
                 admission.received_bytes = body.size_bytes
@@ -99,9 +104,8 @@ class Files:
         return Response(status_code=200, headers={"etag": f'"{etag}"'})
 
     async def _get(self, request: Request, admission: Admission) -> Response:
-        artifacts = await self._artifacts(admission)
         response, chunks = await asyncio.get_running_loop().run_in_executor(
-            self._executor, _looked_up, artifacts, request, admission
+            self._executor, _looked_up, self._tenants, request, admission
         )
         if chunks is None:
             admission.end()
@@ -166,11 +170,11 @@ def _content_md5(text: str) -> bytes | None:
 
 
 def _looked_up(
-    artifacts: "Artifacts", request: Request, admission: Admission
+    tenants: TenantArtifacts, request: Request, admission: Admission
 ) -> tuple[Response, Iterator[bytes] | None]:
-    """Return the head of the answer, and the bytes that follow it unless there are none."""
-    artifact_id, path = _artifact_id(request), request.path_params["path"]
-    manifest, file = artifacts.file(artifact_id, path, admission.caller)
+    """Return the answer, or its head alone and the bytes that follow it where they are many."""
+    artifacts = tenants.of(admission.caller.tenant).artifacts
+    manifest, file = artifacts.file(_artifact_id(request), request.path_params["path"], admission.caller)
     validators = Validators(f'"{file.sha256.hex() or file.etag}"', manifest.create_ms)
     headers = {**validators.headers, "accept-ranges": "bytes", **_HARMLESS}
     if refused := validators.refusal(request.headers):
@@ -179,13 +183,20 @@ def _looked_up(
         span = validators.span(request.headers, file.size_bytes)
     except ValueError:
         return Response(status_code=416, headers=headers | {"content-range": f"bytes */{file.size_bytes}"}), None
+    size_bytes, status = (span.length, 206) if span else (file.size_bytes, 200)
     headers["content-type"] = file.media_type or "application/octet-stream"
-    headers["content-length"] = str(span.length if span else file.size_bytes)
+    headers["content-length"] = str(size_bytes)
     if span:
         headers["content-range"] = f"bytes {span.start}-{span.start + span.length - 1}/{file.size_bytes}"
-    response = Response(status_code=206 if span else 200, headers=headers)
     if request.method == "HEAD":
-        return response, None
+        return Response(status_code=status, headers=headers), None
     if span:
-        return response, artifacts.read_range(artifact_id, path, span.start, span.length, admission.caller)
-    return response, artifacts.read(artifact_id, path, admission.caller)
+        chunks = artifacts.range_of(manifest, file, span.start, span.length)
+    else:
+        chunks = artifacts.bytes_of(manifest, file, admission.caller)
+    if size_bytes > _AT_ONCE_BYTES:
+        return Response(status_code=status, headers=headers), chunks
+    content = b"".join(chunks)
+    admission.caller.check_deadline()
+    admission.sent_bytes = len(content)
+    return Response(content, status, headers), None

@@ -20,6 +20,20 @@ class RequestBody:
         self._ended = False
         self.size_bytes = 0
 
+    async def fill(self, size: int) -> None:
+        """Pull that much before a thread reads it, or all there is; called in the event loop. Raises DeadlineExceeded.
+
+        What waits here is no thread, and handing each piece over to one takes as long as a small file.
+        """
+        pieces: list[bytes] = []
+        held = 0
+        while held < size and not self._ended:
+            self._caller.check_deadline()
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                pieces.append(await self._pull())
+            held += len(pieces[-1])
+        self._held = b"".join(pieces)
+
     def read(self, size: int = -1) -> bytes:
         """Return at most `size` bytes, b"" at the end; raises DeadlineExceeded."""
         while not self._held and not self._ended:
