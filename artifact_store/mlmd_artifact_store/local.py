@@ -121,7 +121,7 @@ class LocalStore:
         """Open the file now and read it as the iterator is consumed."""
         with explained(key, self.root):
             try:
-                file = open(f"{self.root}/{check_key(key)}", "rb", buffering=0)
+                file = FileIO(f"{self.root}/{check_key(key)}")
             except IsADirectoryError:
                 raise NotFound(f"There is no blob {key!r} in the artifact folder.") from None
             wanted = max(0, os.fstat(file.fileno()).st_size - start)

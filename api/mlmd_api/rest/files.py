@@ -14,7 +14,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from mlmd_schemas.caller import Role
 from mlmd_schemas.errors import Cancelled, Code, InvalidArgument, StoreError
@@ -30,9 +30,6 @@ from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.request_body import RequestBody
 from mlmd_api.status import CONNECT_CODE, HTTP_STATUS
 from mlmd_api.streaming import Answer
-
-if TYPE_CHECKING:
-    from mlmd_artifact_store.artifacts import Artifacts
 
 READ, WRITE = "/mlmd.v1.ArtifactStore/ReadFile", "/mlmd.v1.ArtifactStore/WriteFile"
 """What the log and the measurements call the two."""
