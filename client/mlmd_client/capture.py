@@ -15,6 +15,7 @@ from typing import Any, SupportsIndex
 from urllib.parse import urlsplit, urlunsplit
 
 from mlmd_client.failures import refused
+from mlmd_client.values import by_name
 
 PARTS = ("git", "command", "host", "environment")
 VARIABLE = "MLMD_CAPTURE"
@@ -111,8 +112,10 @@ def environment() -> dict[str, Any]:
     return found
 
 
-def with_seed(params: Mapping[str, Any], seed: SupportsIndex | None) -> dict[str, Any]:
-    """Return parameters with the seed among them; raises Refused for one that is no whole number, or not the only one.
+def with_seed(params: Any, seed: SupportsIndex | None) -> dict[str, Any]:
+    """Return parameters by name with the seed among them.
+
+    Raises Refused for parameters without names, and for a seed that is no whole number or not the only one.
 
     >>> with_seed({"lr": 0.1}, 42)
     {'lr': 0.1, 'seed': 42}
@@ -121,18 +124,16 @@ def with_seed(params: Mapping[str, Any], seed: SupportsIndex | None) -> dict[str
       ...
     mlmd_client.failures.Refused: seed: is 42, and params['seed'] is 7; say it once.
     """
-    if not isinstance(params, Mapping):
-        kind = type(params).__name__
-        raise refused(f"params: is of type {kind}; give a dictionary of names and values, vars(...) of an object.")
+    named = by_name(params, "params")
     if seed is None:
-        return dict(params)
+        return named
     try:
         number = operator.index(seed)
     except TypeError:
-        raise refused(f"seed: {seed!r:.60} is a {type(seed).__name__}; give a whole number.") from None
-    if params.get("seed", number) != number:
-        raise refused(f"seed: is {number}, and params['seed'] is {params['seed']!r:.60}; say it once.")
-    return {**params, "seed": number}
+        raise refused(f"seed: {seed!r:.60} is of type {type(seed).__name__}; give a whole number.") from None
+    if named.get("seed", number) != number:
+        raise refused(f"seed: is {number}, and params['seed'] is {named['seed']!r:.60}; say it once.")
+    return {**named, "seed": number}
 
 
 @functools.cache

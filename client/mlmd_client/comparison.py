@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 Owner = tuple[str, int]
 """Kind ("artifact" or "execution") and id."""
+_Evaluations = list[tuple[str, v1.Evaluation]]
+"""Each with the name of the subject whose it is."""
 
 
 def owner_message(owner: Owner) -> v1.MetricOwner:
@@ -92,11 +94,11 @@ class Comparison:
             NOT_FOUND, f"figure: none of {', '.join(self.names)} has {figure!r}; table() lists what they have."
         )
 
-    def _evaluations(self, name: str | None) -> list[tuple[str, v1.Evaluation]]:
+    def _evaluations(self, name: str | None) -> "_Evaluations":
         owners = self._owners()
         request = v1.GetEvaluationsRequest(owners=[owner_message(owner) for owner in owners], name=name, slice="")
         found = self._service.read("/mlmd.v1.Metrics/GetEvaluations", request).evaluations
-        chosen: list[tuple[str, v1.Evaluation]] = []
+        chosen: _Evaluations = []
         for subject, mine in self._subjects:
             keys = [owner_message(owner) for owner in mine]
             chosen += [(subject, one) for one in found if one.key.owner in keys]
@@ -108,11 +110,14 @@ class Comparison:
         >>> store.compare("churn@1", "churn@2").roc("test").svg[:4]
         '<svg'
         """
+        return self._roc(self._evaluations(name), name)
+
+    def _roc(self, evaluations: "_Evaluations", name: str | None) -> Drawing:
         from mlmd_metrics.curve import RocCurve
         from mlmd_metrics.drawings import roc_svg
 
         curves: dict[str, RocCurve] = {}
-        for subject, evaluation in self._evaluations(name):
+        for subject, evaluation in evaluations:
             for curve in evaluation.curves:
                 points = curve.roc
                 several = len(evaluation.curves) > 1
@@ -130,10 +135,13 @@ class Comparison:
         >>> len(store.compare("churn@1", "churn@2").confusion_matrix("test"))
         2
         """
+        return self._matrices(self._evaluations(name), name)
+
+    def _matrices(self, evaluations: "_Evaluations", name: str | None) -> Drawings:
         from mlmd_metrics.drawings import matrix_svg
 
         drawn: dict[str, Drawing] = {}
-        for subject, evaluation in self._evaluations(name):
+        for subject, evaluation in evaluations:
             if evaluation.matrix.labels:
                 title = " ".join(part for part in (subject, evaluation.key.name) if part)
                 drawn.setdefault(title, Drawing(matrix_svg(matrix_of(evaluation.matrix), title)))
@@ -170,11 +178,12 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         parts = [self.table().html()]
-        names = dict.fromkeys(evaluation.key.name for _, evaluation in self._evaluations(None))
-        for name in list(names)[:4]:
-            for draw in (self.roc, self.confusion_matrix):
+        evaluations = self._evaluations(None)  # once, for a curve may have a million points
+        for name in list(dict.fromkeys(evaluation.key.name for _, evaluation in evaluations))[:4]:
+            mine = [(subject, evaluation) for subject, evaluation in evaluations if evaluation.key.name == name]
+            for draw in (self._roc, self._matrices):
                 try:
-                    drawn: Any = draw(name)
+                    drawn: Any = draw(mine, name)
                 except NotFound:
                     continue
                 parts.append(drawn._repr_html_())

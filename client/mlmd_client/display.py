@@ -3,9 +3,14 @@
 import html
 from typing import TYPE_CHECKING, Any
 
-from mlmd_client.tables import shown, table_of
+from mlmd_client.drawing import in_frame
+from mlmd_client.failures import NotFound
+from mlmd_client.tables import moment, shown, table_of
 
 if TYPE_CHECKING:
+    from mlmd_client.finding import RunFacts
+    from mlmd_client.model_versions import ModelVersion
+    from mlmd_client.models import Model
     from mlmd_client.run import Run
     from mlmd_client.versions import Version
     from mlmd_client.walks import Graph
@@ -58,5 +63,55 @@ def graph_html(graph: "Graph") -> str:
     >>> "<svg" in graph_html(store.provenance("churn@1"))
     True
     """
-    more = "" if graph.is_complete else "<p>… and more, beyond the limits of this walk</p>"
-    return graph.drawing().svg + graph.table().html() + more
+    more = "" if graph.is_complete else f"<p>{html.escape(graph.beyond)}</p>"
+    return in_frame(graph.drawing().svg) + graph.table().html() + more
+
+
+def facts_html(run: "RunFacts") -> str:
+    """Return what is known of a run as HTML; of its packages, only how many there are.
+
+    >>> "<b>run doc/setup/1</b>" in facts_html(store.run_facts("doc/setup/1"))
+    True
+    """
+    facts = {name: getattr(run, name) for name in ("id", "state", "reason", "started", "ended")}
+    packages = run.properties.get("environment")
+    told = {"environment": f"{len(packages)} packages"} if isinstance(packages, dict) else {}
+    rest = {name: value for name, value in run.properties.items() if not name.startswith("param.")}
+    parts = (("parameters", run.params), ("properties", {**rest, **told}))
+    return card(f"run {run.name}", facts) + "".join(card(title, part) for title, part in parts if part)
+
+
+def model_html(model: "Model") -> str:
+    """Return a registered model with its versions as HTML.
+
+    >>> made = store.models["doc-html"].register(store["churn@1"])
+    >>> "<b>model doc-html</b>" in model_html(store.models["doc-html"])
+    True
+    """
+    try:
+        message = model.message
+    except NotFound:
+        return card(f"model {model.name}", {"state": "not registered; register(version) makes it"})
+    facts = {"owner": message.owner, "description": message.description, "tags": dict(message.tags)}
+    return card(f"model {model.name}", facts) + model.versions().html()
+
+
+def model_version_html(version: "ModelVersion") -> str:
+    """Return a version of a registered model as HTML.
+
+    >>> made = store.models["doc-version-html"].register(store["churn@1"])
+    >>> "<b>models:/doc-version-html/1" in model_version_html(made)
+    True
+    """
+    message = version.message
+    facts = {
+        "name": version.name,
+        "aliases": version.aliases,
+        "state": "archived" if version.archived else "",
+        "author": message.author,
+        "description": message.description,
+        "tags": dict(message.tags),
+        "created": moment(message.create_ms),
+        "uri": message.uri,
+    }
+    return card(version.ref, facts)

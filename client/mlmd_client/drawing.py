@@ -7,6 +7,15 @@ from pathlib import Path
 from mlmd_client.failures import refused
 
 
+def in_frame(svg: str) -> str:
+    """Return a drawing as HTML that takes no more of a page than a window has, and can be moved in where it is larger.
+
+    >>> in_frame("<svg/>").endswith("<svg/></div>")
+    True
+    """
+    return f'<div style="max-width:100%;max-height:85vh;overflow:auto">{svg}</div>'
+
+
 class Drawing:
     """One SVG document, without scripts and with nothing to load.
 
@@ -32,11 +41,14 @@ class Drawing:
         target.write_text(self.svg, "utf-8")
         return target
 
+    def __repr__(self) -> str:
+        return f"<Drawing of {len(self.svg)} characters of SVG; .save('drawing.svg') keeps it>"
+
     def _repr_svg_(self) -> str:
         return self.svg
 
     def _repr_html_(self) -> str:
-        return self.svg
+        return in_frame(self.svg)
 
 
 class Drawings:
@@ -61,9 +73,15 @@ class Drawings:
         """The drawing of this name; raises KeyError for another."""
         return self._drawn[name]
 
+    def __repr__(self) -> str:
+        return f"<Drawings of {', '.join(self._drawn)}>"
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._drawn)
+
     def _repr_html_(self) -> str:
         return "".join(
             f'<figure style="display:inline-block;margin:0 1em 1em 0"><figcaption>{html.escape(name)}</figcaption>'
-            f"{drawing.svg}</figure>"
+            f"{in_frame(drawing.svg)}</figure>"
             for name, drawing in self._drawn.items()
         )

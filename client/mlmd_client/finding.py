@@ -1,7 +1,7 @@
 """What is there: nodes by filter, runs, versions by name."""
 
 import datetime
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from mlmd_schemas.near_names import MEANT
@@ -131,7 +131,12 @@ class RunFacts:
     ended: datetime.datetime | None
     params: dict[str, Any]
     metrics: dict[str, Any]
-    properties: dict[str, Any]
+    properties: dict[str, Any] = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        from mlmd_client.display import facts_html
+
+        return facts_html(self)
 
 
 def facts_of(execution: pb.Execution) -> RunFacts:

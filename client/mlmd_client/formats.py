@@ -24,6 +24,7 @@ INDEX_LEVELS = "index_levels"
 HEADER_LEVELS = "header_levels"
 """The property that says how many lines of a CSV file are the names of the columns, where it is not one."""
 _PICKLED = (".pkl", ".pickle")
+_LONGEST_STEM_BYTES = 200
 _JOBLIB = ".joblib"
 
 
@@ -63,7 +64,7 @@ def write_object(given: Any, folder: Path, name: str) -> tuple[Path, dict[str, A
         raise refused("data: is None; give a path, a table, an array, or the object to keep.")
     kind = type(given)
     facts: dict[str, Any] = {"python_class": f"{kind.__module__}.{kind.__qualname__}"}
-    stem = name.rpartition("/")[2] or "object"
+    stem = _stem(name)
     package = kind.__module__.partition(".")[0]
     if package == "pandas" and hasattr(given, "to_csv"):
         return _written_frame(given if hasattr(given, "columns") else _framed(given), folder, stem, facts)
@@ -78,6 +79,12 @@ def write_object(given: Any, folder: Path, name: str) -> tuple[Path, dict[str, A
         return folder / f"{stem}.txt", facts
     facts |= _framework(package)
     return _pickled(given, folder, stem, package), facts
+
+
+def _stem(name: str) -> str:
+    """Return what a file of a name is called, without its ending: cut where file systems would refuse it."""
+    last = name.rpartition("/")[2] or "object"
+    return last.encode()[:_LONGEST_STEM_BYTES].decode(errors="ignore")
 
 
 def _framed(series: Any) -> Any:

@@ -1,7 +1,8 @@
 """One version of a registered model: checked, promoted, deployed, archived."""
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from html import escape
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
@@ -24,6 +25,32 @@ def format_of(text: str) -> v1.ModelFormat:
     """
     name, _, version = text.partition(":")
     return v1.ModelFormat(name=name, version=version)
+
+
+class Card(str):
+    """A card: text, that a notebook shows as the page that it is.
+
+    >>> Card("# churn 1") == "# churn 1"
+    True
+    """
+
+    _is_html: bool
+
+    def __new__(cls, text: str, *, is_html: bool = False) -> Self:
+        """Return a card whose text is Markdown, or HTML."""
+        made = super().__new__(cls, text)
+        made._is_html = is_html
+        return made
+
+    def _repr_markdown_(self) -> str | None:
+        return None if self._is_html else str(self)
+
+    def _repr_html_(self) -> str | None:
+        return (
+            f'<iframe srcdoc="{escape(self)}" style="width:100%;height:40em;border:0"></iframe>'
+            if self._is_html
+            else None
+        )
 
 
 class ModelVersion:
@@ -189,7 +216,7 @@ class ModelVersion:
         self._store.service.write(f"{REGISTRY}/RecordDeployment", request)
         return self
 
-    def card(self, *, html: bool = False) -> str:
+    def card(self, *, html: bool = False) -> Card:
         """Return its card, one page about it from the facts of the store, in Markdown or HTML.
 
         >>> store.models["doc-card"].register(store["churn@1"]).card().startswith("# ")
@@ -197,7 +224,7 @@ class ModelVersion:
         """
         form = v1.CARD_FORMAT_HTML if html else v1.CARD_FORMAT_MARKDOWN
         request = v1.GetModelCardRequest(model=self.model, version=str(self.number), format=form)
-        return str(self._store.service.read(f"{REGISTRY}/GetModelCard", request).card)
+        return Card(self._store.service.read(f"{REGISTRY}/GetModelCard", request).card, is_html=html)
 
     def load(self) -> Any:
         """Return the object that was logged. Load only what you trust.
@@ -217,3 +244,8 @@ class ModelVersion:
 
     def __repr__(self) -> str:
         return f"<ModelVersion {self.ref}{' ' + ', '.join(self.aliases) if self.aliases else ''}>"
+
+    def _repr_html_(self) -> str:
+        from mlmd_client.display import model_version_html
+
+        return model_version_html(self)

@@ -86,6 +86,10 @@ class Watch:
         if self.failure is not None:
             raise self.failure
 
+    def __repr__(self) -> str:
+        state = "stopped" if self._stopped.is_set() else "ended" if self.failure is not None else "on"
+        return f"<Watch of {', '.join(self._request.models)}, {state}>"
+
     def stop(self) -> None:
         """End it; a call that is under way is finished.
 

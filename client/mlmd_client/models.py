@@ -1,6 +1,6 @@
 """The model registry: which version is production, who put it there, and what it must show first."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
@@ -24,6 +24,8 @@ class Models:
     >>> champion = store.models["churn"].register(store["churn@2"]).promote("champion", reason="the better one")
     >>> store.models["churn"]["champion"].number
     1
+    >>> "churn" in store.models, "churn" in list(store.models)
+    (True, True)
     """
 
     def __init__(self, store: "Store") -> None:
@@ -31,7 +33,21 @@ class Models:
 
     def __getitem__(self, name: str) -> "Model":
         """Return a model, which need not be there yet."""
+        if not isinstance(name, str):
+            raise refused(f"model: {name!r:.60} is no text; a model is known by its name.")
         return Model(self._store, name)
+
+    def __iter__(self) -> Iterator[str]:
+        """Go through the names of the models that are in use."""
+        yield from (model.name for model in listed(self._store.service, "ListModels", v1.ListModelsRequest(), "models"))
+
+    def __contains__(self, name: object) -> bool:
+        """Tell whether a model of this name is registered, in use or archived."""
+        try:
+            self._store.service.read(f"{REGISTRY}/GetModel", v1.GetModelRequest(model=str(name)))
+        except NotFound:
+            return False
+        return True
 
     def table(self) -> Table:
         """Return the models with their aliases, by name.
@@ -78,8 +94,14 @@ class Models:
         found: v1.ResolveModelResponse = self._store.service.read(f"{REGISTRY}/ResolveModel", request)
         return found
 
+    def __repr__(self) -> str:
+        return f"<Models of {self._store.target}>"
+
     def _repr_html_(self) -> str:
         return self.table().html()
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self)
 
 
 class Model:
@@ -296,6 +318,15 @@ class Model:
 
     def __repr__(self) -> str:
         return f"<Model {self.name}>"
+
+    def _repr_html_(self) -> str:
+        from mlmd_client.display import model_html
+
+        return model_html(self)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        rows = self.versions().rows
+        return [*(alias for row in rows for alias in row["aliases"]), *(row["version"] for row in rows)]
 
 
 def move_row(move: v1.ModelAliasMove) -> dict[str, Any]:

@@ -5,6 +5,8 @@ What answers is loaded when it is asked, so that whoever only logs does not wait
 
 from typing import TYPE_CHECKING, Any
 
+from mlmd_schemas.pb.v1 import collections_pb2
+
 from mlmd_client.failures import refused
 from mlmd_client.finding import RunFacts, find, run_target
 from mlmd_client.service import Service
@@ -15,6 +17,11 @@ if TYPE_CHECKING:
     from mlmd_client.comparison import Comparison, Owner
     from mlmd_client.run import Run
     from mlmd_client.walks import Graph, Key
+
+
+_PAGE = 100
+_MOST_PAGES = 10
+"""Of the names that the Tab key offers: somebody waits for them."""
 
 
 class Questions:
@@ -38,6 +45,18 @@ class Questions:
         """Return what is known of a run."""
         raise NotImplementedError
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """Return the names that have versions, for the Tab key after `store[`."""
+        request = collections_pb2.ListCollectionsRequest(page_size=_PAGE)
+        names: dict[str, None] = {}
+        for _ in range(_MOST_PAGES):
+            answer = self.service.read("/mlmd.v1.Collections/ListCollections", request)
+            names |= dict.fromkeys(one.name for one in answer.collections)
+            request.page_token = answer.next_page_token
+            if not request.page_token:
+                break
+        return list(names)
+
     def find(self, kind: str, where: str = "", *, order: str = "", limit: int = 0) -> Table:
         """Return what matches a filter, with its properties as columns.
 
@@ -53,7 +72,8 @@ class Questions:
     def lineage(self, what: "str | int | Version | Run | RunFacts", hops: int = 0, **options: Any) -> "Graph":
         """Return everything that something came from and that came from it.
 
-        `hops` bounds the walk (0 means 100); `options` are those of `mlmd.v1.LineageOptions`.
+        `hops` bounds the walk (0 means 100); `options` are those of `mlmd.v1.LineageOptions`: `with_system_nodes=True`,
+        `collapse_repeats=True`, `since_ms`, `until_ms` and what else there is.
 
         >>> "churn@2" in store.lineage("churn-train@1").names()
         True

@@ -206,7 +206,8 @@ class Run(RunMetrics, RunArtifacts):
         """Return where calls go; a forked child gets its own."""
         opened = self._opened
         if opened is None or self._state not in ("RUNNING",):
-            raise refused(f"run {self.name}: is {self._state} and takes nothing; log inside `with store.run(...)`.")
+            mend = "start() it, or use `with`" if self._state == "NEW" else "log inside `with store.run(...)`"
+            raise refused(f"run {self.name}: is {self._state} and takes nothing; {mend}.")
         if self._pid != os.getpid():
             opened = self._forked()
         return opened

@@ -36,7 +36,7 @@ from mlmd_client.run_settings import RunSettings
 from mlmd_client.service import Service
 from mlmd_client.tables import Table
 from mlmd_client.transport import Tls, open_transport
-from mlmd_client.values import value_of
+from mlmd_client.values import by_name, value_of
 from mlmd_client.versions import Version
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Store(Questions):
     def run(
         self,
         name: str = "",
-        params: Mapping[str, Any] | None = None,
+        params: Any = None,
         *,
         seed: SupportsIndex | None = None,
         properties: Mapping[str, Any] | None = None,
@@ -130,13 +130,13 @@ class Store(Questions):
     ) -> Run:
         """Return a run of a step, `experiment/step`, to be entered with `with` (or `async with`, or `start()`).
 
-        `params` are kept as properties `param.<name>`, and `seed` as one of them; nothing is seeded with it. Commit,
-        command line, machine and packages are captured, unless `capture=False` or `MLMD_CAPTURE=off`, or
-        `capture=["git"]` says which. Without a name it joins the run of the
-        process that started this one (`MLMD_RUN`). The ranks of a distributed training share one run, and rank 0
-        writes; `join` is a text that they have in common where torchrun, MPI or Slurm do not tell. After
-        `timeout_seconds` without a sign of life the server takes the run for dead; at its end it waits for at most
-        `finish_seconds` for what is still to be sent. Raises Refused.
+        `params`, a dictionary, a dataclass, a pydantic model or argparse's namespace, are kept as properties
+        `param.<name>`, and `seed` as one of them; nothing is seeded with it. Commit, command line, machine and packages
+        are captured, unless `capture=False` or `MLMD_CAPTURE=off`, or `capture=["git"]` says which. Without a name it
+        joins the run of the process that started this one (`MLMD_RUN`). The ranks of a distributed training share one
+        run, and rank 0 writes; `join` is a text that they have in common where torchrun, MPI or Slurm do not tell.
+        After `timeout_seconds` without a sign of life the server takes the run for dead; at its end it waits for at
+        most `finish_seconds` for what is still to be sent. Raises Refused.
 
         >>> with store.run("churn/train", params={"lr": 0.1, "depth": 3}) as run:
         ...     run.metric("train/loss", 0.5)
@@ -152,9 +152,10 @@ class Store(Questions):
         if not name:
             raise refused("name: is empty, and MLMD_RUN tells of no run to join; write experiment/step.")
         experiment, step = split_name(name)
-        given = with_seed(params or {}, seed)
+        given = with_seed(params, seed)
         values = {f"{PARAMETER_PREFIX}{key}": value_of(value, f"params[{key!r}]") for key, value in given.items()}
-        values |= {key: value_of(value, f"properties[{key!r}]") for key, value in (properties or {}).items()}
+        told = by_name(properties, "properties")
+        values |= {key: value_of(value, f"properties[{key!r}]") for key, value in told.items()}
         for key, value in {"step": step, **captured(capture)}.items():
             values.setdefault(key, value_of(value, key))
         place = place_of(os.environ, join, rank)

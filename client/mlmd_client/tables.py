@@ -8,6 +8,7 @@ from typing import Any
 
 _WIDEST = 48
 _MOST_SHOWN = 50
+_EMPTY = "(no rows)"
 _STYLE = "border-collapse:collapse;font-variant-numeric:tabular-nums"
 _CELL = "padding:2px 10px 2px 0;text-align:left;border-bottom:1px solid #8884"
 
@@ -87,7 +88,9 @@ class Table:
         ]
         if len(self.rows) > _MOST_SHOWN:
             lines.append(f"… and {len(self.rows) - _MOST_SHOWN} more rows")
-        return "\n".join(lines)
+        if not self.rows:
+            lines.append(_EMPTY)
+        return "\n".join(filter(None, lines))
 
     __repr__ = __str__
 
@@ -109,6 +112,7 @@ class Table:
         )
         caption = f"<caption>{html.escape(self.title)}</caption>" if self.title else ""
         more = f"<p>… and {len(self.rows) - _MOST_SHOWN} more rows</p>" if len(self.rows) > _MOST_SHOWN else ""
+        more = more if self.rows else f"<p>{_EMPTY}</p>"
         return f'<table style="{_STYLE}">{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}'
 
 

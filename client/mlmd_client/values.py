@@ -4,8 +4,11 @@ import datetime
 import enum
 import json
 import math
+import numbers
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Collection, Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 from google.protobuf import struct_pb2
@@ -20,14 +23,18 @@ def value_of(given: Any, field: str) -> pb.Value:
     """Return the property value for a Python value; raises Refused, naming the field.
 
     Booleans, integers of 64 bits, floats and texts are kept as they are; numpy's and torch's scalars as what they hold;
-    dictionaries and lists as structs; paths, dates and enums as text, None as the text "None".
+    decimals and fractions as the nearest float; dictionaries, lists, dataclasses and pydantic's models as structs, sets
+    in order; enums, classes and functions as their names; paths, dates, None, pandas' NA and whatever else has a text
+    of its own as that text. What has none but its address in memory is refused, and so are tables and bytes.
 
     >>> value_of(3, "params['depth']").int_value
     3
-    >>> value_of(open, "params['loader']")
+    >>> value_of(math.floor, "params['rounding']").string_value
+    'math.floor'
+    >>> value_of(b"ab", "params['key']")
     Traceback (most recent call last):
       ...
-    mlmd_client.failures.Refused: params['loader']: is a builtin_function_or_method, which no property can hold; ...
+    mlmd_client.failures.Refused: params['key']: is of type bytes, which no property can hold; ...
     """
     plain = _plain(given)
     if isinstance(plain, bool):
@@ -43,24 +50,118 @@ def value_of(given: Any, field: str) -> pb.Value:
     if isinstance(plain, Mapping | list):
         return pb.Value(struct_value=_struct(plain, field))
     raise refused(
-        f"{field}: is a {type(given).__name__}, which no property can hold; give a number, a text, a boolean, a list "
-        "or a dictionary, or str() of it."
+        f"{field}: is of type {type(given).__name__}, which no property can hold; give a number, a text, a boolean, a "
+        "list or a dictionary, or str() of it."
     )
 
 
+def named_values(given: Any) -> dict[str, Any] | None:
+    """Return the values that something has by name: a mapping, dataclass, pydantic's model, or argparse's namespace.
+
+    None for what has no names.
+
+    >>> from argparse import Namespace
+    >>> named_values(Namespace(lr=0.1))
+    {'lr': 0.1}
+    >>> named_values([1, 2]) is None
+    True
+    """
+    if isinstance(given, Mapping):
+        return dict(given)
+    if isinstance(given, type):
+        return None
+    if is_dataclass(given):
+        return {field.name: getattr(given, field.name) for field in fields(given)}
+    argparse = sys.modules.get("argparse")
+    if argparse is not None and isinstance(given, argparse.Namespace):
+        return dict(vars(given))
+    found = given.model_dump() if callable(getattr(given, "model_dump", None)) else None
+    return dict(found) if isinstance(found, Mapping) else None
+
+
 def _plain(given: Any) -> Any:
+    """Return what is nearest of a boolean, number, text, list or dictionary; what has nothing near as it is."""
     if given is None or isinstance(given, os.PathLike | datetime.date | datetime.time | datetime.timedelta):
         return str(given)
     if isinstance(given, enum.Enum) and not isinstance(given, int | str | float):
         return given.name
     if isinstance(given, bool | int | float | str | Mapping):
         return given
-    if isinstance(given, list | tuple | set | frozenset | range):
+    if isinstance(given, list | tuple | range):
         return list(given)
-    shape = getattr(given, "shape", None)
-    if shape == () or (shape is not None and math.prod(shape) == 1 and hasattr(given, "item")):
+    if isinstance(given, set | frozenset):
+        return _in_order(given)
+    if isinstance(given, numbers.Number):
+        return _number(given)
+    named = named_values(given)
+    return _shaped(given) if named is None else named
+
+
+def by_name(given: Any, field: str) -> dict[str, Any]:
+    """Return the values that something has by name, nothing of None; raises Refused for what has no names.
+
+    >>> by_name("lr=0.1", "params")
+    Traceback (most recent call last):
+      ...
+    mlmd_client.failures.Refused: params: is of type str; give a dictionary of names and values, vars(...) of an object.
+    """
+    named = {} if given is None else named_values(given)
+    if named is None:
+        kind = type(given).__name__
+        raise refused(f"{field}: is of type {kind}; give a dictionary of names and values, vars(...) of an object.")
+    return named
+
+
+def _number(given: Any) -> Any:
+    """Return a number of numpy's, a decimal or a fraction as Python's, the text of one that no float is near."""
+    try:
+        return int(given) if isinstance(given, numbers.Integral) else float(given)
+    except (TypeError, ValueError, OverflowError):
+        return str(given)
+
+
+def _in_order(given: Any) -> list[Any]:
+    """Return the members of a set in an order that is the same in every process."""
+    try:
+        return sorted(given)
+    except TypeError:
+        return sorted(given, key=repr)
+
+
+def _shaped(given: Any) -> Any:
+    """Return what an array or a scalar of numpy's or torch's holds, or the text of what is neither."""
+    if getattr(given, "dtype", None) is None or not hasattr(given, "shape"):
+        return _named(given)
+    if getattr(given.dtype, "kind", "") in "mM":  # times, whose item is a number of nanoseconds
+        return str(given) if given.shape == () else [str(one) for one in given]
+    if hasattr(given, "item") and math.prod(given.shape) == 1:
         return given.item()
-    return given.tolist() if shape is not None and hasattr(given, "tolist") else given
+    return given.tolist() if hasattr(given, "tolist") else given
+
+
+def _named(given: Any) -> Any:
+    """Return the name of a class or function, the text of what has one of its own, and everything else as it is."""
+    if isinstance(given, type) or (callable(given) and hasattr(given, "__qualname__")):
+        name = f"{given.__module__}.{given.__qualname__}"
+        return given if "<" in name else name
+    if is_missing(given):
+        return str(given)
+    if isinstance(given, Collection) and not isinstance(given, bytes | bytearray | memoryview):
+        return given if hasattr(given, "shape") else list(given)
+    if isinstance(given, bytes | bytearray | memoryview):
+        return given
+    text = str(given)
+    return given if text.startswith("<") or " at 0x" in text else text
+
+
+def is_missing(given: Any) -> bool:
+    """Tell pandas' NA, which is no number and knows no truth.
+
+    >>> is_missing(pandas.NA), is_missing(math.nan)
+    (True, False)
+    """
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and given is getattr(pandas, "NA", pandas)
 
 
 def _text(text: str, field: str) -> str:
@@ -95,17 +196,22 @@ def plain_of(value: pb.Value) -> Any:
     """
     kind = value.WhichOneof("value")
     if kind == "struct_value":
-        found = {name: _plain_struct(each) for name, each in value.struct_value.fields.items()}
+        found = _plain_fields(value.struct_value)
         return found["list"] if found.keys() == {"list"} and isinstance(found["list"], list) else found
     if kind == "proto_value":
         return value.proto_value.value
     return None if kind is None else getattr(value, kind)
 
 
+def _plain_fields(struct: struct_pb2.Struct) -> dict[str, Any]:
+    """Return the fields by name, in the order of the names: a struct has none of its own."""
+    return {name: _plain_struct(struct.fields[name]) for name in sorted(struct.fields)}
+
+
 def _plain_struct(value: struct_pb2.Value) -> Any:
     kind = value.WhichOneof("kind")
     if kind == "struct_value":
-        return {name: _plain_struct(each) for name, each in value.struct_value.fields.items()}
+        return _plain_fields(value.struct_value)
     if kind == "list_value":
         return [_plain_struct(each) for each in value.list_value.values]
     if kind == "number_value":
@@ -125,23 +231,23 @@ def properties_of(node: Any) -> dict[str, Any]:
 
 
 def number_of(given: Any, field: str) -> float:
-    """Return a metric's value as a float, NaN and infinities too; raises Refused for what is no number.
+    """Return a metric's value as a float, NaN and infinities too, pandas' NA as NaN; raises Refused for no number.
 
     >>> number_of("0.5", "metric 'loss'")
     Traceback (most recent call last):
       ...
-    mlmd_client.failures.Refused: metric 'loss': '0.5' is a str and no number; give float(...) of it.
+    mlmd_client.failures.Refused: metric 'loss': '0.5' is of type str and no number; give float(...) of it.
     """
-    plain = _plain(given)
+    if is_missing(given):
+        return math.nan
     try:
-        if isinstance(plain, int | float):  # True counts as 1
-            return float(plain)
+        plain = _plain(given)  # True counts as 1
         if isinstance(plain, str | bytes):
             raise TypeError
         return float(plain)
     except OverflowError:
-        shown = f"{len(str(abs(plain)))} digits" if isinstance(plain, int) else f"a {type(given).__name__}"
+        shown = f"{len(str(abs(given)))} digits" if isinstance(given, int) else f"type {type(given).__name__}"
         raise refused(f"{field}: a number of {shown} is beyond what a float holds; give its logarithm.") from None
     except (TypeError, ValueError):
         kind = type(given).__name__
-        raise refused(f"{field}: {str(given)[:40]!r} is a {kind} and no number; give float(...) of it.") from None
+        raise refused(f"{field}: {str(given)[:40]!r} is of type {kind} and no number; give float(...) of it.") from None

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from mlmd_client.service import Service
 
 _PAGE = 1000
+_HOPS = 100
+"""How far a walk goes that is not told."""
 _KINDS = {
     v1.LINEAGE_EDGE_KIND_INPUT: "input",
     v1.LINEAGE_EDGE_KIND_OUTPUT: "output",
@@ -232,8 +234,19 @@ class Graph:
 
     def __str__(self) -> str:
         """The nodes as a table of plain text, and whether there are more."""
-        more = "" if self.is_complete else "\n… and more, beyond the limits of this walk"
-        return f"{self.table()}{more}"
+        return str(self.table()) if self.is_complete else f"{self.table()}\n{self.beyond}"
+
+    @property
+    def beyond(self) -> str:
+        """What is said of a graph that is not complete.
+
+        >>> store.provenance("churn@1", hops=1).beyond
+        '… and more, beyond 1 hops; ask with hops=2'
+        """
+        hops = self._options.max_hops or _HOPS
+        if max((node.hops for node in self.nodes.values()), default=0) >= hops:
+            return f"… and more, beyond {hops} hops; ask with hops={2 * hops}"
+        return "… and more, beyond the limits of this walk"
 
     __repr__ = __str__
 
@@ -334,5 +347,7 @@ def walk_options(hops: int, options: Mapping[str, Any]) -> v1.LineageOptions:
     try:
         return v1.LineageOptions(max_hops=hops, **options)
     except (ValueError, TypeError) as error:
-        known = ", ".join(field.name for field in v1.LineageOptions.DESCRIPTOR.fields)
-        raise refused(f"options: {error}; there are {known}.") from None
+        fields = [field.name for field in v1.LineageOptions.DESCRIPTOR.fields if field.name != "max_hops"]
+        unknown = next((name for name in options if name not in fields), None)
+        told = f"there is no {unknown!r}" if unknown else str(error).rstrip(".")
+        raise refused(f"options: {told}; there are hops, {', '.join(fields)}.") from None

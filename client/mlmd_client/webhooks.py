@@ -37,6 +37,12 @@ class Webhooks:
         made: v1.CreateWebhookResponse = self._service.write(f"{REGISTRY}/CreateWebhook", request)
         return made
 
+    def __repr__(self) -> str:
+        return f"<Webhooks of {self._service.target}>"
+
+    def _repr_html_(self) -> str:
+        return self.table().html()
+
     def table(self) -> Table:
         """Return the webhooks.
 

@@ -8,7 +8,7 @@ from mlmd_client import Refused, Store
 
 def test_wrong_types_are_refused_with_the_name_of_the_argument(local_store: Store) -> None:
     with pytest.raises(Refused, match=r"params: is of type str; give a dictionary"):
-        local_store.run("churn/train", params="lr=1")  # type: ignore[arg-type]
+        local_store.run("churn/train", params="lr=1")
     with local_store.run("churn/train") as run:
         with pytest.raises(Refused, match=r"name: None names nothing"):
             run.use(None)  # type: ignore[arg-type]

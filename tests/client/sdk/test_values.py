@@ -1,11 +1,16 @@
 """What Python has as values becomes properties and comes back; names, captures, what is said of them."""
 
+import argparse
 import datetime
+import decimal
 import enum
+import fractions
 import json
 import math
 import subprocess
 import sys
+import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +23,26 @@ from mlmd_client import Refused
 from mlmd_client.capture import captured, git, hidden, without_credentials
 from mlmd_client.formats import read_frame, write_object
 from mlmd_client.names import Reference, parse_reference
+from mlmd_client.store import Store
 from mlmd_client.values import number_of, plain_of, value_of
+from sklearn.linear_model import LogisticRegression
 
 TEXT = st.text(st.characters(codec="utf-8"))
 LEAVES = st.one_of(st.booleans(), st.integers(-(2**50), 2**50), st.floats(allow_nan=False, width=64), TEXT)
 NESTED = st.recursive(LEAVES, lambda inner: st.one_of(st.lists(inner), st.dictionaries(TEXT, inner)), max_leaves=12)
+
+
+@dataclass
+class Settings:
+    rate: float
+    folder: Path
+
+
+class Model:
+    """What pydantic's models have."""
+
+    def model_dump(self) -> dict[str, Any]:
+        return {"rate": 0.5}
 
 
 class Colour(enum.Enum):
@@ -45,7 +65,26 @@ def test_lists_and_dictionaries_come_back_with_equal_numbers(given: Any) -> None
     ("given", "kept"),
     [
         (None, "None"),
+        (pandas.NA, "<NA>"),
         (Path("a/b"), "a/b"),
+        (uuid.UUID(int=7), "00000000-0000-0000-0000-000000000007"),
+        (decimal.Decimal("0.1"), 0.1),
+        (fractions.Fraction(1, 4), 0.25),
+        (fractions.Fraction(10**400), "1" + "0" * 400),
+        (Settings(0.5, Path("a")), {"rate": 0.5, "folder": "a"}),
+        ({"inner": Settings(0.5, Path("a"))}, {"inner": {"rate": 0.5, "folder": "a"}}),
+        (argparse.Namespace(lr=0.1), {"lr": 0.1}),
+        (Model(), {"rate": 0.5}),
+        (LogisticRegression(C=0.5), "LogisticRegression(C=0.5)"),
+        (LogisticRegression, "sklearn.linear_model._logistic.LogisticRegression"),
+        (math.floor, "math.floor"),
+        (np.dtype("float32"), "float32"),
+        (np.datetime64("2026-01-02"), "2026-01-02"),
+        (np.datetime64("2026-01-02", "ns"), "2026-01-02T00:00:00.000000000"),
+        (np.array(["2026-01-02"], "M8[D]"), ["2026-01-02"]),
+        ({"b", "a", "c"}, ["a", "b", "c"]),
+        ({1, "a"}, ["a", 1]),
+        ({"a": 1}.keys(), ["a"]),
         (datetime.date(2026, 1, 2), "2026-01-02"),
         (Colour.RED, "RED"),
         (np.float32(0.5), 0.5),
@@ -69,7 +108,40 @@ def test_nan_and_infinities_are_numbers() -> None:
     assert number_of(True, "x") == 1.0
 
 
-@pytest.mark.parametrize("given", [object(), len, {1, object()}, 2**64, 1j])
+def test_what_is_missing_is_a_metric_that_is_no_number() -> None:
+    assert math.isnan(number_of(pandas.NA, "x"))
+    assert math.isnan(number_of(decimal.Decimal("NaN"), "x"))
+    assert number_of(decimal.Decimal("1.5"), "x") == 1.5
+
+
+def test_a_struct_comes_back_in_the_order_of_its_names() -> None:
+    assert list(plain_of(value_of({"b": 1, "c": 2, "a": 3}, "x"))) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("given", [Settings(0.5, Path("a")), argparse.Namespace(rate=0.5), Model(), {"rate": 0.5}])
+def test_parameters_may_be_whatever_has_names(local_store: Store, given: Any) -> None:
+    with local_store.run("named/step", params=given):
+        pass
+    assert local_store.runs("named/step")[0]["rate"] == 0.5
+
+
+@pytest.mark.parametrize("given", [[1, 2], "rate=1", LogisticRegression(), pandas.DataFrame({"a": [1]}), Settings])
+def test_parameters_without_names_are_refused(local_store: Store, given: Any) -> None:
+    with pytest.raises(Refused, match=r"^params: is of type \w+; give a dictionary"):
+        local_store.run("named/step", params=given)
+    with pytest.raises(Refused, match=r"^properties: is of type \w+; give a dictionary"):
+        local_store.run("named/step", properties=given)
+
+
+def test_a_name_that_no_file_may_have_is_kept_as_one(local_store: Store) -> None:
+    name = "日本語の長い名前🎉" * 11
+    with local_store.run("long/step") as run:
+        version = run.log_model(name, {"a": 1})
+    assert version.name == name
+    assert version.load() == {"a": 1}
+
+
+@pytest.mark.parametrize("given", [object(), lambda: 1, b"ab", pandas.DataFrame({"a": [1]}), {1, object()}, 2**64])
 def test_what_no_property_holds_is_refused(given: Any) -> None:
     if isinstance(given, set):
         assert value_of(given, "x").WhichOneof("value") == "struct_value"  # as text inside of a list
