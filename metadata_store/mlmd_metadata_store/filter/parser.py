@@ -102,11 +102,12 @@ class _Parser:
         while (power := self._power()) >= floor:
             if power == COMPARISON and compared:
                 raise self._unexpected("a comparison cannot follow another without parentheses; expected AND or OR")
-            compared = power == COMPARISON
             if power <= AND:
                 left = yield self._chain(left, power)
             elif power == COMPARISON:
                 left = yield self._comparison(left)
+                # Google's grammar closes IS UNKNOWN by itself; its IS NULL, TRUE and FALSE want parentheses
+                compared = not (isinstance(left, syntax.Is) and left.what == "UNKNOWN")
             else:
                 token = self._step()
                 right = yield self._expression(power + 1)

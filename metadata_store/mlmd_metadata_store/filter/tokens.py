@@ -62,7 +62,7 @@ _PATTERN: Final = re.compile(
     | (?P<float>    (?: [0-9]+\.[0-9]* | \.[0-9]+ ) (?: [eE][+-]?[0-9]+ )? | [0-9]+[eE][+-]?[0-9]+ )
     | (?P<integer>  0[xX][0-9a-fA-F]+ | [0-9]+ )
     | (?P<word>     [A-Za-z_][0-9A-Za-z_]* )
-    | (?P<quoted>   `[^`]+` )
+    | (?P<quoted>   ` (?: [^`\\] | \\. )+ ` )
     | (?P<mark>     <> | != | <= | >= | << | >> | \|\| | [-=<>(),.+*/|&^~] )
     """,
     re.VERBOSE | re.DOTALL | re.ASCII,
@@ -128,7 +128,7 @@ def _token(kind: str, found: re.Match[str], text: str) -> Token:
         return Token(kind, name, at, written)
     if kind == "word" and written.upper() in KEYWORDS:
         return Token("keyword", written.upper(), at, written)
-    return Token(kind, written[1:-1] if kind == "quoted" else written, at, written)
+    return Token(kind, _unescaped(written[1:-1], at + 1) if kind == "quoted" else written, at, written)
 
 
 def _integer(written: str, at: int) -> int:
@@ -155,9 +155,11 @@ def _string(found: re.Match[str]) -> str:
     content, start = found[group], found.start(group)
     if group in "ab":
         content = content.replace("\r\n", "\n").replace("\r", "\n")
-    if prefix or "\\" not in content:
-        return content
-    return _ESCAPE.sub(lambda escape: _unescape(escape, start), content)
+    return content if prefix else _unescaped(content, start)
+
+
+def _unescaped(content: str, start: int) -> str:
+    return _ESCAPE.sub(lambda escape: _unescape(escape, start), content) if "\\" in content else content
 
 
 def _unescape(escape: re.Match[str], start: int) -> str:

@@ -44,6 +44,21 @@ def test_enums_are_named_or_numbered_anywhere(find: Find, text: str, ids: list[i
 @pytest.mark.parametrize(
     ("text", "ids"),
     [
+        ("(id = 1) IS UNKNOWN = FALSE", ALL),
+        ("(id = 1) IS NOT UNKNOWN IN (TRUE) AND id = 1", [1]),
+        ("(state = LIVE) IS UNKNOWN IS NOT UNKNOWN = TRUE", ALL),
+        ("NOT (name = 'd1') IS UNKNOWN = FALSE", [3]),
+        (r"`\x69d` = 1", [1]),
+        (r"contexts_a.`i\144` = 3", [2, 5]),
+    ],
+)
+def test_corners_of_the_grammar_are_googles(find: Find, text: str, ids: list[int]) -> None:
+    assert find(A, text) == ids
+
+
+@pytest.mark.parametrize(
+    ("text", "ids"),
+    [
         ("id = 9223372036854775807", []),
         ("id = 18446744073709551615", []),
         ("id <> 18446744073709551615", ALL),
