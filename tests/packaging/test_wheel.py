@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -45,8 +46,8 @@ def installed(wheel: Path) -> Path:
 
 
 def run(program: str, *arguments: str) -> str:
-    """Run a program that turns warnings into errors, and return what it prints."""
-    command = [sys.executable, "-W", "error", "-c", program, *arguments]
+    """Run a program that turns warnings into errors, those of the compiler too, and return what it prints."""
+    command = [sys.executable, "-B", "-W", "error", "-c", program, *arguments]
     done = subprocess.run(command, cwd="/", capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
@@ -70,9 +71,10 @@ def test_the_protocol_travels_in_the_wheel(installed: Path) -> None:
     assert (installed / "mlmd_schemas" / "pb" / "metadata_store_pb2.pyi").is_file()
 
 
-def test_nothing_but_what_git_holds_is_in_the_wheel(installed: Path) -> None:
-    stray = [path for path in installed.rglob("*") if path.suffix in {".pyc", ".db", ".orig"}]
-    assert stray == []
+def test_nothing_but_what_git_holds_is_in_the_wheel(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = archive.namelist()
+    assert [name for name in names if "__pycache__" in name or name.endswith((".pyc", ".db", ".orig"))] == []
 
 
 def test_every_program_is_declared(installed: Path) -> None:
