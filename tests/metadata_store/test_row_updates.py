@@ -6,7 +6,7 @@ import pytest
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from tests.metadata_store.calls import Calls, counted, node
-from tests.metadata_store.test_node_writes import get, put, put_type
+from tests.metadata_store.test_node_writes import KINDS, get, put, put_type
 
 
 @pytest.fixture
@@ -46,3 +46,16 @@ def test_an_update_without_uri_makes_no_uri_an_empty_one(call: Calls, dataset: i
     assert not get(call, "Artifact", made).HasField("uri")
     put(call, "Artifact", node(pb.Artifact, {"i": 1}, id=made))
     assert get(call, "Artifact", made).HasField("uri")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_update_of_several_leaves_every_other_node_alone(call: Calls, kind: str) -> None:
+    type_id, message = put_type(call, kind), KINDS[kind][0]
+    made = put(call, kind, *(message(type_id=type_id, name=f"n{number}", external_id=f"x{number}") for number in "123"))
+    before = get(call, kind, made[1])
+    changed = [node(message, {}, {"k": 1}, id=one, name=f"n{number}") for one, number in zip(made, "123", strict=True)]
+    put(call, kind, changed[0], changed[2])
+    assert get(call, kind, made[1]) == before
+    for one in (made[0], made[2]):
+        assert get(call, kind, one).custom_properties["k"].int_value == 1
+        assert not get(call, kind, one).HasField("external_id")

@@ -47,6 +47,7 @@ def test_a_move_is_told_with_who_when_and_why(fraud: Registry) -> None:
     first = move(ana, "2", reason="better")
     assert (first.sequence, first.from_number, first.to_number) == (1, 0, 2)
     assert (first.subject, first.reason, first.move_ms > 0) == ("ana", "better", True)
+    assert (first.rolls_back, first.overridden) == (0, False)
     move(fraud, "3")
     assert history(fraud) == [(2, 2, 3), (1, 0, 2)]
     assert fraud("GetModelVersion", model="fraud", alias="champion").version.number == 3
@@ -149,6 +150,7 @@ def test_no_alias_points_at_a_version_whose_files_are_gone(fraud: Registry) -> N
     refused = fraud.error("MoveModelAlias", **CHAMPION, version="3")
     assert (refused.code, "'weights.bin'" in refused.message) == (Code.DATA_LOSS, True)
     assert history(fraud) == []
+    assert move(fraud, "1").to_number == 1, "the damage is that of another version"
 
 
 def test_what_is_served_keeps_its_uri(fraud: Registry) -> None:

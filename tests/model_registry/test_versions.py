@@ -94,6 +94,17 @@ def test_one_artifact_is_one_version_of_a_model(registry: Registry) -> None:
     assert registry.version("production-fraud", artifact_id=artifact).artifact_id == artifact
 
 
+def test_versions_of_one_number_in_two_models_keep_their_own_artifacts(registry: Registry) -> None:
+    made = {model: registry.version(model).artifact_id for model in ("fraud", "churn", "spam")}
+    assert len(set(made.values())) == 3
+    for model, artifact in made.items():
+        version = registry("GetModelVersion", model=model, version="1").version
+        assert (version.artifact_id, version.uri.split("/")[3]) == (artifact, model)
+        registry("MoveModelAlias", model=model, alias="champion", version="1")
+        (event,) = registry("GetEventsByArtifactIDs", artifact_ids=[artifact]).events
+        assert event.type == pb.Event.OUTPUT, "it is the one that a run made"
+
+
 def test_artifacts_that_cannot_become_versions(registry: Registry) -> None:
     made = registry.version()
     assert (
