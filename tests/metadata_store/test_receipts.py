@@ -52,6 +52,11 @@ def test_what_cannot_be_a_key(call: Calls, request_: dict[str, Any], key: str) -
     assert not call("GetArtifacts").artifacts
 
 
+def test_the_longest_key_can_be_kept(call: Calls, request_: dict[str, Any]) -> None:
+    first = keyed(call.store, "x" * receipts.LONGEST_KEY)("PutArtifacts", **request_)
+    assert keyed(call.store, "x" * receipts.LONGEST_KEY)("PutArtifacts", **request_) == first
+
+
 def test_sixteen_senders_of_one_call_do_it_once(call: Calls, request_: dict[str, Any]) -> None:
     def send(_: int) -> list[int]:
         return list(keyed(call.store, "k")("PutArtifacts", **request_).artifact_ids)

@@ -79,6 +79,10 @@ def test_processes_with_one_key_share_a_run_while_it_lives(call: Calls) -> None:
     assert second.joined
     assert (second.token, second.run.execution_id) == (first.token, first.run.execution_id)
     assert start(call, join_key="job-8").run.execution_id != first.run.execution_id
+    for elsewhere in ({"experiment": "fraud"}, {"step": "evaluate"}):
+        other = start(call, join_key="job-7", **elsewhere)
+        assert not other.joined
+        assert other.run.execution_id != first.run.execution_id, "a key is of one step of one experiment"
     assert start(call).run.execution_id != first.run.execution_id, "without a key nobody joins"
     finish(call, first.token)
     assert not start(call, join_key="job-7").joined

@@ -67,6 +67,14 @@ def test_a_move_from_elsewhere_than_expected_is_none(fraud: Registry) -> None:
     assert history(fraud) == [(2, 1, 2), (1, 0, 1)]
 
 
+def test_what_is_expected_is_asked_of_the_model_that_is_named(fraud: Registry) -> None:
+    fraud.version("churn")
+    move(fraud, "2")
+    assert fraud("MoveModelAlias", model="churn", alias="champion", version="1", expected_number=0).move.to_number == 1
+    move(fraud, "3", expected_number=2)
+    assert fraud("GetModelVersion", model="churn", alias="champion").version.number == 1
+
+
 @pytest.mark.parametrize("alias", ["", "7", "latest", " a", "x" * 256])
 def test_what_is_no_alias(fraud: Registry, alias: str) -> None:
     for method in ("MoveModelAlias", "RollbackModelAlias"):

@@ -115,6 +115,14 @@ def test_deployments_of_a_model_and_of_an_environment(fraud: Registry) -> None:
     assert (len(page.deployments), len(rest.deployments), rest.next_page_token) == (2, 1, "")
 
 
+def test_a_model_an_environment_and_a_service_may_have_one_name(fraud: Registry) -> None:
+    made = record(fraud, "1", RUNNING, environment="fraud", service="fraud")
+    (environment,) = fraud("GetParentContextsByContext", context_id=made.id).contexts
+    assert (environment.type, environment.name) == ("kf.ServingEnvironment", "fraud")
+    assert record(fraud, "1", STOPPED, environment="fraud", service="fraud").id == made.id
+    assert fraud("GetModel", model="fraud").model.latest_number == 2
+
+
 def test_bad_deployments(fraud: Registry) -> None:
     asked = {"environment": "prod", "service": "s", "model": "fraud", "version": "1", "state": RUNNING}
     for fields, code in (

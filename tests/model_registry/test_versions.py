@@ -161,9 +161,15 @@ def test_versions_that_another_server_wrote_get_numbers_when_the_model_is_used(r
     shown = pb.Artifact(type_id=types.artifact_type_ids[0], name=f"{ids[1]}:old", uri="s3://b/old")
     (artifact,) = registry("PutArtifacts", artifacts=[shown]).artifact_ids
     registry("PutAttributionsAndAssociations", attributions=[pb.Attribution(context_id=ids[1], artifact_id=artifact)])
+    (stranger,) = registry("PutContexts", contexts=[pb.Context(type_id=model_type, name="stranger")]).context_ids
+    theirs = [pb.Context(type_id=version_type, name=f"{stranger}:{name}") for name in "cde"]
+    for child in registry("PutContexts", contexts=theirs).context_ids:
+        registry("PutParentContexts", parent_contexts=[pb.ParentContext(child_id=child, parent_id=stranger)])
     listed = registry("ListModelVersions", model="old").versions
     assert [(v.name, v.number) for v in listed] == [("b", 0), ("a", 0)]
+    assert registry("GetModel", model="old").model.latest_number == 0
     assert registry.version("old").number == 3
+    assert [v.number for v in registry("ListModelVersions", model="stranger").versions] == [0, 0, 0]
     listed = registry("ListModelVersions", model="old").versions
     assert [(v.name, v.number) for v in listed] == [("3", 3), ("b", 2), ("a", 1)]
     assert (listed[1].uri, listed[1].model_artifact_id) == ("s3://b/old", artifact)

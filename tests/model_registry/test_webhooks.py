@@ -159,6 +159,20 @@ def test_what_is_refused_is_tried_again_and_given_up_in_the_end(
     assert courier.deliver_due() == 0
 
 
+def test_many_are_posted_some_at_a_time_and_what_was_is_not_in_the_way_of_what_comes(
+    registry: Registry, receiver: Receiver
+) -> None:
+    registry.version()
+    hooks = [hook(registry, receiver.url) for _ in range(20)]
+    move(registry)
+    courier = Courier(registry.store, private_too=True)
+    assert [courier.deliver_due() for _ in range(4)] == [8, 8, 4, 0]
+    assert [log(registry, one) for one in hooks] == [[(1, DELIVERED, 1, 200)]] * 20
+    move(registry)
+    assert [courier.deliver_due() for _ in range(4)] == [8, 8, 4, 0]
+    assert len(receiver.heard) == 40
+
+
 def test_waits_grow_up_to_an_hour() -> None:
     assert 1.5 <= wait_seconds(1) <= 2.5
     assert 6 <= wait_seconds(3) <= 10
