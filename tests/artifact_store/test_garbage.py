@@ -136,6 +136,7 @@ def test_only_the_oldest_up_to_the_limit(admin: Admin, requests: Requests) -> No
     answer = admin("CollectGarbage", rules=KEEP_NOTHING, limit=2)
     assert ([one.artifact_id for one in answer.garbage], answer.more) == (made[:2], True)
     assert admin.garbage(limit=3) == made[2:]
+    assert not admin("CollectGarbage", rules=KEEP_NOTHING, limit=3, dry_run=True).more
     for asked in (
         {"limit": -1},
         {"limit": 10_001},

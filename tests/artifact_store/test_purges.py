@@ -112,6 +112,32 @@ def test_metrics_go_along(admin: Admin, call: Calls) -> None:
     assert _rows(call.store, "SELECT COUNT(*) FROM mlmd_exact_values") == 1
 
 
+@pytest.mark.parametrize("kind", ["Artifact", "Execution"])
+def test_nodes_of_another_kind_with_the_same_id_keep_everything(admin: Admin, call: Calls, kind: str) -> None:
+    made = {noun: talkative(call, noun, noun) for noun in ("Artifact", "Execution", "Context")}
+    assert len(set(made.values())) == 1
+    owners = {noun: {f"{noun.lower()}_id": made[noun]} for noun in ("Artifact", "Execution")}
+    for owner in owners.values():
+        key = {"owner": owner, "name": "loss"}
+        call("LogSeries", series=[{"key": key, "steps": [1, 2], "values": [0.5, 0.25]}])
+        call("LogConfusionMatrix", key=key, matrix={"labels": ["no", "yes"], "counts": [1, 2, 3, 4]})
+
+    def there(noun: str) -> Any:
+        found = call(f"Get{noun}sByID", **{f"{noun.lower()}_ids": [made[noun]]})
+        told = [str(found)]
+        if noun in owners:
+            told.append(str(call("ListSeries", owners=[owners[noun]]).series))
+            told.append(str(call("GetEvaluations", owners=[owners[noun]]).evaluations))
+        return told
+
+    before = {noun: there(noun) for noun in made}
+    admin.purge(kind={"Artifact": ARTIFACT, "Execution": EXECUTION}[kind], ids=[made[kind]])
+    after = {noun: there(noun) for noun in made}
+    assert {noun for noun in made if after[noun] != before[noun]} == {kind}
+    assert after[kind][1:] == ["[]", "[]"]
+    assert _rows(call.store, "SELECT COUNT(*) FROM mlmd_evaluation_parts") == 1
+
+
 def _rows(store: Store, query: str) -> int:
     connection = store.database.reader.raw_connection()
     try:
@@ -208,6 +234,24 @@ def test_bytes_go_when_asked(admin: Admin, requests: Requests) -> None:
     assert [key for key in keys(requests.artifacts.blobs) if f"/{gone}/" in key] == []
     whats = [(stone.id, stone.what) for stone in admin("ListTombstones").tombstones]
     assert whats == [(kept, 1), (gone, 1), (gone, 2)]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_pages_of_tombstones_joined_are_the_whole(admin: Admin, requests: Requests, call: Calls, size: int) -> None:
+    for _ in range(2):
+        admin.purge(kind=ARTIFACT, ids=[upload(requests)], include_bytes=True)
+        admin.purge(kind=EXECUTION, ids=[talkative(call, "Execution", "run")])
+        admin.purge(kind=CONTEXT, ids=[talkative(call, "Context", "project")])
+    whole = list(admin("ListTombstones").tombstones)
+    assert len({(stone.kind, stone.id, stone.what) for stone in whole}) == len(whole) == 8
+    found, token = [], ""
+    while len(found) < 9:
+        page = admin("ListTombstones", page_size=size, page_token=token)
+        found += page.tombstones
+        token = page.next_page_token
+        if not token:
+            break
+    assert found == whole
 
 
 def test_a_repeat_under_the_same_key_gets_the_same_answer(requests: Requests) -> None:
