@@ -244,7 +244,8 @@ def test_pages_of_tombstones_joined_are_the_whole(admin: Admin, requests: Reques
         admin.purge(kind=CONTEXT, ids=[talkative(call, "Context", "project")])
     whole = list(admin("ListTombstones").tombstones)
     assert len({(stone.kind, stone.id, stone.what) for stone in whole}) == len(whole) == 8
-    found, token = [], ""
+    found: list[v1.Tombstone] = []
+    token = ""
     while len(found) < 9:
         page = admin("ListTombstones", page_size=size, page_token=token)
         found += page.tombstones
