@@ -221,6 +221,7 @@ class Dispatcher:
     def _unknown(self, path: str) -> Unimplemented:
         if path in self.streams:
             return Unimplemented(f"{path} answers with a stream; over HTTP ask with application/connect+json.")
+        path = path if len(path) <= 200 else f"{path[:200]}…"
         return Unimplemented(f"{path} is no method of this server; ask mlmd.v1.Server/GetInfo what it can do.")
 
     def _check_size(self, call: Call) -> None:

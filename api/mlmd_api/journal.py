@@ -17,6 +17,7 @@ from mlmd_api.status import CALLERS_FAULT
 from mlmd_api.streaming import Answer
 
 _CALLS = logging.getLogger("mlmd.calls")
+_LONGEST_PATH = 200
 
 
 class Journal:
@@ -41,7 +42,7 @@ class Journal:
         fields: dict[str, Any] = {
             "request_id": answer.request_id,
             "wire": call.wire,
-            "method": call.path,
+            "method": _shown(call.path),
             "code": answer.code.name,
             "ms": round(seconds * 1000, 3),
             "subject": identity.subject,
@@ -55,6 +56,12 @@ class Journal:
         if error is not None and level == logging.ERROR:
             fields["cause"] = cause(error)
         _CALLS.log(level, "call", extra={"fields": fields})
+
+
+def _shown(path: str) -> str:
+    """Return a path as a log may hold it: whoever calls chooses it, line breaks and length too."""
+    path = path if len(path) <= _LONGEST_PATH else f"{path[:_LONGEST_PATH]}…"
+    return path if path.isprintable() else ascii(path)
 
 
 def cause(error: BaseException) -> str:

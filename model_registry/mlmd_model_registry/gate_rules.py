@@ -13,7 +13,7 @@ import operator
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 
 from mlmd_metadata_store.version_collections import check_alias
 from mlmd_schemas.errors import InvalidArgument, StoreError
@@ -52,7 +52,7 @@ class Comparison:
         try:
             limit = self.bound if other is None else Decimal(repr(other)) + self.bound
             return _OPERATIONS[self.operation](Decimal(repr(found)), limit)
-        except InvalidOperation:  # NaN compares with nothing
+        except (InvalidOperation, Overflow):  # NaN compares with nothing, and no margin is as large as that
             return False
 
 
@@ -103,13 +103,20 @@ def _approved(text: str, count: int) -> ApprovedBy:
 def _comparison(text: str, found: "re.Match[str]") -> Comparison:
     metric = found["metric_quoted"] or found["metric"]
     if found["bound"] is not None:
-        return Comparison(metric, found["op"], Decimal(found["bound"]))
+        return Comparison(metric, found["op"], _decimal(text, found["bound"]))
     alias = found["alias_quoted"] or found["alias"]
     try:
         check_alias(alias)
     except StoreError:
         raise _unknown(text) from None
-    return Comparison(metric, found["op"], Decimal(f"{found['sign'] or ''}{found['margin'] or '0'}"), alias)
+    return Comparison(metric, found["op"], _decimal(text, f"{found['sign'] or ''}{found['margin'] or '0'}"), alias)
+
+
+def _decimal(text: str, number: str) -> Decimal:
+    try:
+        return Decimal(number)
+    except InvalidOperation:  # an exponent of more than eighteen digits
+        raise _unknown(text) from None
 
 
 def _unknown(text: str) -> InvalidArgument:

@@ -48,6 +48,17 @@ def test_a_human_line_has_it_too_and_no_line_breaks_from_outside(caplog: pytest.
     assert "r2 grpc /a.B/C NOT_FOUND 12.3ms alice@vision ipv4:1.2.3.4:5 5B->0B 'no\\nsuch thing'" in line
 
 
+@pytest.mark.parametrize(
+    "path", ["/a\n2026-11-26T19:00:00.000Z INFO forged/x", "/a\x1b[31m/x", "/" + "a" * 100_000 + "/x"]
+)
+def test_a_path_that_nobody_serves_cannot_forge_the_log(caplog: pytest.LogCaptureFixture, path: str) -> None:
+    with caplog.at_level(logging.INFO, "mlmd.calls"):
+        Journal().note(Call(path, b"", {}, "connect-json"), ALICE, Answer(Code.UNIMPLEMENTED, "", b"", "r"), 0.0, None)
+    line = HumanFormatter().format(caplog.records[0])
+    assert line.isprintable()
+    assert len(line) < 500
+
+
 def test_a_bug_is_an_error_with_its_traceback(caplog: pytest.LogCaptureFixture) -> None:
     try:
         raise ZeroDivisionError("by nothing")

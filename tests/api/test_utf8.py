@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mlmd_api.codec import BINARY
-from mlmd_api.utf8 import broken_strings
+from mlmd_api.utf8 import MOST_FIELDS, broken_strings
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
@@ -76,3 +76,20 @@ def test_corrupt_bytes_hold_no_strings() -> None:
     assert list(broken_strings(mlmd.Artifact.DESCRIPTOR, b"\x1a\x7f")) == []
     with pytest.raises(InvalidArgument, match=r"^request: "):
         BINARY.read(mlmd.Artifact, b"\x1a\x7f")
+
+
+def test_a_broken_string_behind_very_many_fields_is_told_without_its_name() -> None:
+    """Looking for it takes Python seconds for each megabyte, and everybody else waits meanwhile."""
+    body = b"\xf8\x7f\x01" * (MOST_FIELDS + 1) + b"\x1a\x01\xff"
+    with pytest.raises(InvalidArgument, match=rf"^request: a string behind its first {MOST_FIELDS:,} fields is not"):
+        BINARY.read(mlmd.Artifact, body)
+    with pytest.raises(InvalidArgument, match=r"^request: the 9000000 bytes are no "):
+        BINARY.read(mlmd.Artifact, b"\0" * 9_000_000)
+
+
+def test_messages_inside_each_other_are_looked_into_without_copies(monkeypatch: pytest.MonkeyPatch) -> None:
+    body = b"\x1a\x04\xff" + b"abc"
+    seen: list[object] = []
+    monkeypatch.setattr("mlmd_api.utf8.is_utf8", lambda data: seen.append(data))
+    list(broken_strings(service.PutArtifactsRequest.DESCRIPTOR, b"\x0a" + bytes([len(body)]) + body))
+    assert [type(data) for data in seen] == [memoryview]

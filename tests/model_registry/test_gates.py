@@ -7,7 +7,7 @@ import pytest
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_model_registry.gate_rules import ApprovedBy, Comparison, EvaluatedOn, FilesVerified, parse_rule
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import Code, StoreError
+from mlmd_schemas.errors import Code, InvalidArgument, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import metrics_pb2
 from mlmd_schemas.tables.own import FILE, MANIFEST
@@ -78,6 +78,13 @@ def test_people_reckon_in_decimals() -> None:
     for rule in ("x >= 0", "x < 0"):
         assert not comparison(rule).holds(math.nan)
     assert comparison("x >= 0").holds(math.inf)
+    assert not comparison("x <= champion + 1e9999999").holds(0.5, 0.4)
+
+
+@pytest.mark.parametrize("text", ["x >= 1e99999999999999999999", "x >= champion - 1e99999999999999999999"])
+def test_a_number_beyond_all_numbers_is_no_rule(text: str) -> None:
+    with pytest.raises(InvalidArgument, match="is no rule"):
+        parse_rule(text)
 
 
 def test_a_threshold_refuses_and_the_outcome_is_kept_with_the_move(registry: Registry) -> None:

@@ -18,13 +18,13 @@ from starlette.routing import Route
 
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.measurements import Measurements
+from mlmd_api.rest.connections import BoundedProtocol
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.front_page import FrontPage
 from mlmd_api.rest.probes import Probes
 from mlmd_api.rest.routes import CALLS_ALONE, Surfaces, routes
 from mlmd_api.rest.threads import Threads
 
-_LARGEST_HEADERS_BYTES = 128 * 1024
 _BACKLOG = 1024
 
 
@@ -135,7 +135,7 @@ def _uvicorn_config(app: Starlette, context: ssl.SSLContext | None) -> uvicorn.C
         server_header=False,
         backlog=_BACKLOG,
         timeout_keep_alive=75,
-        h11_max_incomplete_event_size=_LARGEST_HEADERS_BYTES,
+        http=BoundedProtocol,
     )
     config.load()
     config.ssl = context

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlmd_metadata_store.store import Store
+from mlmd_model_registry.kubeflow.filters import _python_test
+from mlmd_model_registry.kubeflow.language import Comparison, Name
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.tables.v10 import CONTEXT
@@ -246,6 +248,17 @@ def test_any_text_is_a_filter_or_refused(kubeflow: Direct, text: str) -> None:
     except InvalidArgument as error:
         refused = error.message
     assert not refused or refused.startswith("Invalid filterQuery: ")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"), [("%" * 300 + "x", False), ("%_" * 4 + "%", True), ("l%v_", True), ("L%", False), ("", False)]
+)
+def test_a_state_is_compared_with_any_pattern_at_once(pattern: str, found: bool) -> None:
+    """A pattern of many wildcards once kept the whole process busy for days."""
+    assert _python_test(Comparison(0, Name(0, "state"), "LIKE", (pattern,)))("live") is found
+    assert _python_test(Comparison(0, Name(0, "state"), "ILIKE", (pattern.upper(),)))("live") is (
+        found or pattern == "L%"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,99 @@
+"""A connection of the HTTP listener: its head is bounded, and has to come in time.
+
+uvicorn's protocol on httptools bounds neither: what is no body is gathered in memory for as long as it comes, and
+whoever connects and says nothing keeps a file descriptor for good.
+"""
+
+import asyncio
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+LARGEST_HEAD_BYTES = 128 * 1024
+"""What a request may have beside its body, give or take one reading of the socket."""
+HEAD_SECONDS = 60.0
+"""How long the head of a request may take, from the connection or from its first byte on."""
+_FRAMING = 8
+"""Bytes of framing that each byte of a body in chunks may have beside it."""
+_TOO_LARGE = (
+    "431 Request Header Fields Too Large",
+    f"headers: the request has more than {LARGEST_HEAD_BYTES} bytes beside its body; send less.",
+)
+_TOO_LATE = ("408 Request Timeout", f"headers: they did not come within {HEAD_SECONDS:g} seconds; send them at once.")
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection."""
+
+    _reading_head = True
+    _beside_bytes = 0
+    """Bytes of the present request that are no body."""
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
+        """Begin to wait for the first head."""
+        super().connection_made(transport)
+        self._wait_for_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._have_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, unless that is too much."""
+        if self.transport.is_closing():
+            return
+        if self._beside_bytes > LARGEST_HEAD_BYTES:
+            self._refuse(*_TOO_LARGE)
+            return
+        self._beside_bytes += len(data)
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Begin to wait for the rest of the head."""
+        super().on_message_begin()
+        if self._late is None:
+            self._wait_for_head()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; what comes behind a body is none."""
+        if self._reading_head:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer."""
+        self._have_head()
+        self._reading_head = False
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take a piece of the body."""
+        self._beside_bytes -= (1 + _FRAMING) * len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Expect the next head."""
+        self._reading_head, self._beside_bytes = True, 0
+        super().on_message_complete()
+
+    def _wait_for_head(self) -> None:
+        self._late = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
+
+    def _head_is_late(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._wait_for_head()  # somebody sends the next request before the answer to this one
+        else:
+            self._refuse(*_TOO_LATE)
+
+    def _have_head(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+    def _refuse(self, status: str, sentence: str) -> None:
+        body = f"{sentence}\n".encode()
+        head = (
+            f"HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
