@@ -206,7 +206,7 @@ class Folder(Protocol):
         """Store files under keys, all of them synced to disk before one gets its name."""
 
     def give_out(self, key: str, target: HandedFile) -> Digests:
-        """Copy a blob into an empty file, and return what was written, which need not be what was stored once."""
+        """Copy a blob into an empty file; return the SHA-256 of what was written, which need not be what was stored."""
 
 
 def etag_of_md5s(md5s: Sequence[bytes], *, in_parts: bool) -> str:

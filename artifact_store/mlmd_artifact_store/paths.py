@@ -4,6 +4,7 @@ A path is kept as it was given: it is the end of the object's key and of the fil
 the file under its own name. What some store or some reader would take for something else is refused.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable
 
@@ -14,6 +15,8 @@ LONGEST_SEGMENT_BYTES = 255
 LONGEST_PATH_BYTES = 700
 """Leaves room for the artifact's own prefix within S3's 1,024 bytes."""
 LONGEST_KEY_BYTES = 1024
+_PLAIN = re.compile(r"(?:(?!\.\.?(?:/|\Z))[ -.0-\[\]-~]{1,255}(?:/(?!\Z)|\Z))+")
+"""What nothing is wrong with, and nearly every path is: segments of ASCII without a backslash, none `.` or `..`."""
 RESERVED = ".mlmd"
 """First segment of a local store's own files."""
 
@@ -36,6 +39,8 @@ def check_key(key: str) -> str:
 
 
 def _checked(text: str, field: str, longest: int) -> str:
+    if len(text) <= longest and _PLAIN.fullmatch(text):
+        return text
     shown = f"{field}: {text[:60]!r}{'…' if len(text) > 60 else ''}"
     if not text:
         raise InvalidArgument(f"{field}: empty; a file needs a name.")

@@ -31,16 +31,17 @@ class DownloadTarget:
 
     def __init__(self, root: Path) -> None:
         self.root = Path(os.path.abspath(root))
+        self._folder = str(self.root).rstrip("/")
         self._made: set[str] = set()
         self._lock = threading.Lock()
 
-    def place(self, path: str) -> Path:
+    def place(self, path: str) -> str:
         """Return where a file goes, its folders made; raises UnfitFiles when that is outside, or taken."""
         segments = path.split("/")
         if any(segment in ("", ".", "..") or "\0" in segment or "\\" in segment for segment in segments):
             raise UnfitFiles.saying(f"path: {path[:80]!r} would be written outside of {str(self.root)!r}.")
         self._make(segments[:-1])
-        return self.root.joinpath(*segments)
+        return f"{self._folder}/{path}"
 
     def _make(self, folders: list[str]) -> None:
         """Make the folders of a file, one by one, so that none of them is a link that leads elsewhere."""
@@ -63,34 +64,34 @@ class DownloadTarget:
             self._made.add(key)
 
     @contextlib.contextmanager
-    def written(self, place: Path) -> Iterator[BinaryIO]:
+    def written(self, place: str) -> Iterator[BinaryIO]:
         """Give a file to write, which gets its name when the block ends well, and is gone when it does not."""
-        temporary, descriptor = begin_file(place.parent)
+        temporary, descriptor = begin_file(os.path.dirname(place))
         try:
             with open(descriptor, "rb+", buffering=0) as file:
                 yield file
                 self.name(temporary, place)
         except BaseException:
             with contextlib.suppress(OSError):  # what went wrong is told; the next download deletes what is left
-                temporary.unlink()
+                os.unlink(temporary)
             raise
 
-    def name(self, temporary: Path, place: Path) -> None:
+    def name(self, temporary: str, place: str) -> None:
         """Give a complete file its name."""
         try:
             os.replace(temporary, place)
         except IsADirectoryError:
             raise UnfitFiles.saying(
-                f"target: {str(place)!r} is a folder where a file has to be; remove it, or choose another target."
+                f"target: {place!r} is a folder where a file has to be; remove it, or choose another target."
             ) from None
 
 
-def is_same(place: Path, size_bytes: int, sha256: bytes) -> bool:
+def is_same(place: str, size_bytes: int, sha256: bytes) -> bool:
     """Whether a file is there already, with these very bytes."""
     try:
-        state = place.lstat()
+        state = os.lstat(place)
         if not stat.S_ISREG(state.st_mode) or state.st_size != size_bytes or not sha256:
             return False
-        return sha256_of_path(place) == sha256
+        return sha256_of_path(Path(place)) == sha256
     except OSError:  # not there, or not to be read: either way it is written anew
         return False

@@ -1,11 +1,11 @@
 """The fetching of files: where their bytes come from, and how pieces become files."""
 
+import contextlib
 import hashlib
 import os
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
@@ -115,7 +115,7 @@ class Fetching:
             self._folder.flush(crew)
         crew.finish()
 
-    def _reused(self, place: Path, file: v1.File) -> bool:
+    def _reused(self, place: str, file: v1.File) -> bool:
         if not is_same(place, file.size_bytes, file.sha256):
             return False
         with self._lock:
@@ -187,12 +187,12 @@ class Fetching:
 class _LargeFile:
     """A file that comes in pieces, in any order; hashed in order as they come, by whoever brought the next."""
 
-    def __init__(self, artifact_id: int, file: v1.File, target: DownloadTarget, place: Path) -> None:
+    def __init__(self, artifact_id: int, file: v1.File, target: DownloadTarget, place: str) -> None:
         self._artifact_id = artifact_id
         self._file = file
         self._target = target
         self._place = place
-        self._temporary, self._descriptor = begin_file(place.parent)
+        self._temporary, self._descriptor = begin_file(os.path.dirname(place))
         self._lock = threading.Lock()
         self._hashing = threading.Lock()
         self._writing = threading.Lock()
@@ -258,4 +258,5 @@ class _LargeFile:
             os.close(self._descriptor)
             self._descriptor = -1
         if not self._completed:
-            self._temporary.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._temporary)

@@ -4,7 +4,6 @@ import contextlib
 import os
 import threading
 from functools import partial
-from pathlib import Path
 
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
@@ -17,6 +16,10 @@ from mlmd_client.unfinished_files import begin_file
 
 _BATCH_FILES = 32
 _BATCH_BYTES = 16 << 20
+_LITTLE_BYTES = 64 * 1024
+_LITTLE_AT_ONCE = 2
+"""So many batches of little files at a time: more threads contend for the interpreter and do no more."""
+_LOOK_SECONDS = 0.5
 
 
 class FolderFetching:
@@ -33,6 +36,7 @@ class FolderFetching:
         self._lock = threading.Lock()
         self._batch: list[v1.File] = []
         self._room = _BATCH_BYTES
+        self._little = threading.BoundedSemaphore(_LITTLE_AT_ONCE)
         self.files_reused = 0
 
     def submit(self, crew: Crew, file: v1.File) -> None:
@@ -44,28 +48,40 @@ class FolderFetching:
 
     def flush(self, crew: Crew) -> None:
         """Hand what was taken to the crew."""
-        if self._batch:
+        if not self._batch:
+            return
+        if _BATCH_BYTES - self._room > _LITTLE_BYTES * len(self._batch):
             crew.submit(partial(self._copy, self._batch))
-            self._batch, self._room = [], _BATCH_BYTES
+        else:
+            while not self._little.acquire(timeout=_LOOK_SECONDS) and not self._stop.is_set():
+                pass  # what was handed over ends soon, or is never begun when the transfer stops
+            crew.submit(partial(self._copy_little, self._batch))
+        self._batch, self._room = [], _BATCH_BYTES
+
+    def _copy_little(self, files: list[v1.File]) -> None:
+        try:
+            self._copy(files)
+        finally:
+            self._little.release()
 
     def _copy(self, files: list[v1.File]) -> None:
         with disk_explained(self._target.root):
             places = {file.path: self._target.place(file.path) for file in files}
             wanted = [file for file in files if not self._is_there(places[file.path], file)]
-            begun: list[tuple[Path, int]] = []
+            begun: list[tuple[str, int]] = []
             named: set[int] = set()
             try:
                 for file in wanted:
-                    begun.append(begin_file(places[file.path].parent))
+                    begun.append(begin_file(os.path.dirname(places[file.path])))
                 self._copied(wanted, begun, [places[file.path] for file in wanted], named)
             finally:
                 for temporary, descriptor in begun:
                     os.close(descriptor)
                     if descriptor not in named:
                         with contextlib.suppress(OSError):  # or else the next download deletes it
-                            temporary.unlink()
+                            os.unlink(temporary)
 
-    def _is_there(self, place: Path, file: v1.File) -> bool:
+    def _is_there(self, place: str, file: v1.File) -> bool:
         if not is_same(place, file.size_bytes, file.sha256):
             return False
         with self._lock:
@@ -74,7 +90,7 @@ class FolderFetching:
         self._meter.finished(file.path)
         return True
 
-    def _copied(self, files: list[v1.File], begun: list[tuple[Path, int]], places: list[Path], named: set[int]) -> None:
+    def _copied(self, files: list[v1.File], begun: list[tuple[str, int]], places: list[str], named: set[int]) -> None:
         """Copy files and name those that are what they should be; raises DamagedBytes when one is not.
 
         `named` gets the descriptors of those that have their names.
@@ -83,7 +99,7 @@ class FolderFetching:
         found = self._door.give_out(self._artifact_id, handed) if handed else []
         bad: v1.File | None = None
         for file, (temporary, descriptor), place, (sha256, _) in zip(files, begun, places, found, strict=True):
-            if sha256 == file.sha256 if file.sha256 else temporary.stat().st_size == file.size_bytes:
+            if sha256 == file.sha256 if file.sha256 else os.stat(temporary).st_size == file.size_bytes:
                 self._target.name(temporary, place)
                 named.add(descriptor)
                 self._meter.finished(file.path)

@@ -4,11 +4,12 @@ The folder calculates the SHA-256 of what it writes, so files are first copied a
 an earlier artifact may have, or that may have arrived already, are hashed and declared first.
 """
 
-import contextlib
+import functools
 import mimetypes
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,6 +26,8 @@ from mlmd_client.transfer_errors import ChangedFile, Stopped
 _BATCH_FILES = 32
 _MOST_THREADS = 8
 """Each holds a batch of files open at most, and a process has a thousand."""
+_LITTLE_THREADS = 2
+"""One copies little files while another waits for the disk; more of them contend for the interpreter and the folder."""
 _BATCH_BYTES = 32 << 20
 _DECLARED_AT_ONCE = 500
 _LITTLE_BYTES = 64 * 1024
@@ -66,9 +69,11 @@ class FolderSending:
     def run(self, told: Sequence[Told] | None, workers: int) -> None:
         """Copy everything; `told` are all files when they were hashed before. Raises the first failure."""
         done: list[v1.UploadFile] = []
-        with ThreadPoolExecutor(min(workers, _MOST_THREADS), thread_name_prefix="copy") as pool:
+        is_little = self._listing.size_bytes <= _LITTLE_BYTES * len(self._listing.files)
+        threads = min(workers, _LITTLE_THREADS if is_little else _MOST_THREADS)
+        with ThreadPoolExecutor(threads, thread_name_prefix="copy") as pool:
             try:
-                for copied in ahead(pool, self._works(told), 2 * workers):
+                for copied in ahead(pool, self._works(told), 2 * threads):
                     done += copied
                     if len(done) >= _DECLARED_AT_ONCE:
                         self._declare(done)
@@ -139,14 +144,7 @@ class FolderSending:
         return self._calls.declare(request)
 
     def _handed(self, file: LocalFile) -> HandedFile:
-        @contextlib.contextmanager
-        def opened() -> Iterator[int]:
-            with OpenFile(self._listing, file) as source:
-                try:
-                    yield source.descriptor
-                finally:
-                    source.check()
-
+        opened = partial(_Opened, self._listing, file)
         return HandedFile(file.path, file.size_bytes, opened, partial(self._moved, file), file.offset)
 
     def _moved(self, file: LocalFile, size_bytes: int) -> None:
@@ -162,6 +160,22 @@ class FolderSending:
         """End the work of this thread when the transfer has stopped."""
         if self._stop.is_set():
             raise Stopped.saying("The transfer was stopped.")
+
+
+class _Opened(AbstractContextManager[int]):
+    """The descriptor of a listed file, which is the one that was listed from the beginning to the end of the block."""
+
+    def __init__(self, listing: Listing, file: LocalFile) -> None:
+        self._source = OpenFile(listing, file)
+
+    def __enter__(self) -> int:
+        return self._source.descriptor
+
+    def __exit__(self, *error: object) -> None:
+        try:
+            self._source.check()
+        finally:
+            self._source.close()
 
 
 def _batches(files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
@@ -189,4 +203,12 @@ def _said(file: LocalFile, sha256: bytes, md5: bytes) -> v1.UploadFile:
 
 def media_type(path: str) -> str:
     """Return what a file's name says of its content, "" when nothing."""
-    return mimetypes.guess_type(path.rpartition("/")[2])[0] or ""
+    name = path.rpartition("/")[2]
+    stem, dot, end = name.partition(".")
+    return _guessed(f"_.{end}") if stem and dot else _guessed(name)
+
+
+@functools.lru_cache(256)
+def _guessed(name: str) -> str:
+    """Look it up; of thousands of files, most have the same few ends."""
+    return mimetypes.guess_type(name)[0] or ""

@@ -15,10 +15,10 @@ _RANDOM_BYTES = 8
 _NAME_LENGTH = len(_BEGINNING) + 2 * _RANDOM_BYTES
 
 
-def begin_file(folder: Path) -> tuple[Path, int]:
+def begin_file(folder: str | Path) -> tuple[str, int]:
     """Make an empty file and return its path and its descriptor, which has to be open until the file is renamed."""
     while True:
-        path = folder / f"{_BEGINNING}{secrets.token_hex(_RANDOM_BYTES)}"
+        path = f"{folder}/{_BEGINNING}{secrets.token_hex(_RANDOM_BYTES)}"
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         if _is_ours(descriptor):
             return path, descriptor

@@ -1,10 +1,12 @@
 """The names of files inside an artifact."""
 
+import re
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mlmd_artifact_store import paths as paths_module
 from mlmd_artifact_store.paths import LONGEST_PATH_BYTES, PathOrder, are_in_order, check_path, check_paths
 from mlmd_schemas.errors import InvalidArgument
 
@@ -32,6 +34,18 @@ from mlmd_schemas.errors import InvalidArgument
 def test_what_cannot_be_a_path(path: str, why: str) -> None:
     with pytest.raises(InvalidArgument, match=f"^path: .*{why}"):
         check_path(path)
+
+
+ODD = st.text("ab./\\ ~\x7f\n\u00e9", max_size=12)
+LONG = st.lists(st.sampled_from(["a" * 254, "b" * 255, "c" * 256, "d", ".", ""]), max_size=4).map("/".join)
+
+
+@given(ODD | LONG)
+def test_what_is_plainly_right_is_right_at_length_too(path: str) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(paths_module, "_PLAIN", re.compile(r"(?!)"))
+        at_length = refusal(path)
+    assert refusal(path) == at_length
 
 
 @pytest.mark.parametrize(

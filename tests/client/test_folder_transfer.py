@@ -147,6 +147,21 @@ def test_a_damaged_file_is_named_and_has_no_name(store: Transport, folder: Path,
         assert there == CONTENTS[found]
 
 
+def test_one_that_is_damaged_ends_a_download_of_many(store: Transport, folder: Path, tmp_path: Path) -> None:
+    contents = {f"{number:04}": b"%d" % number for number in range(600)}
+    uploaded = upload(store, artifact(store), write_files(tmp_path / "many", contents))
+    for damaged in ("0000", "0100", "0599"):
+        (broken,) = folder.rglob(f"{uploaded.artifact_id}/{damaged}")
+        broken.write_bytes(b"other")
+        with pytest.raises(DamagedBytes, match=damaged):
+            download(store, uploaded.artifact_id, tmp_path / f"to-{damaged}")
+        broken.write_bytes(contents[damaged])
+    found = download(store, uploaded.artifact_id, tmp_path / "to-0000")
+    assert found.file_count == 600
+    assert found.files_reused < 600
+    assert read_files(tmp_path / "to-0000") == contents
+
+
 def test_the_store_itself_says_what_it_wrote(store: Transport, source: Path) -> None:
     files = {file.path: file for file in _files(store, sent(store, source).artifact_id)}
     for path, content in CONTENTS.items():

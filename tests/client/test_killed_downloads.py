@@ -1,5 +1,6 @@
 """What a download that was killed leaves behind, and that the next one takes nothing from a living one."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -80,7 +81,7 @@ def test_a_new_file_is_never_taken_for_an_abandoned_one(tmp_path: Path) -> None:
             path, descriptor = begin_file(tmp_path)
             with open(descriptor, "wb") as file:
                 file.write(b"%d" % turn)
-                path.rename(tmp_path / f"{number}-{turn}")
+                os.rename(path, tmp_path / f"{number}-{turn}")
 
     with ThreadPoolExecutor(6) as pool:
         discarding = [pool.submit(discard) for _ in range(2)]
