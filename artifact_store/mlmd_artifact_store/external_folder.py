@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlmd_schemas.errors import NotFound
 
-from mlmd_artifact_store.blob_store import Blob
+from mlmd_artifact_store.blob_store import Blob, Digests, HandedFile
 from mlmd_artifact_store.local import LocalStore
 
 
@@ -20,6 +20,11 @@ class ExternalFolder(LocalStore):
             self._path(folder)
         return super().list(prefix, after)
 
+    def give_out(self, key: str, target: HandedFile) -> Digests:
+        """Copy a file out of the folder, unless a link leads out of it first."""
+        self._path(key)
+        return super().give_out(key, target)
+
     def _path(self, key: str) -> Path:
         path = super()._path(key)
         real, root = path.resolve(), self.root.resolve()
@@ -27,5 +32,5 @@ class ExternalFolder(LocalStore):
             raise NotFound(f"There is no blob {key!r} in the folder; a link there leads out of it.")
         return path
 
-    def _blob(self, key: str, state: os.stat_result) -> Blob:
+    def _found(self, key: str, state: os.stat_result) -> Blob:
         return Blob(key, state.st_size, f"{state.st_mtime_ns:x}-{state.st_size:x}", state.st_mtime_ns // 1_000_000)

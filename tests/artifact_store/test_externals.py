@@ -243,6 +243,21 @@ def test_links_do_not_lead_out(store: Store, tmp_path: Path) -> None:
     assert not (root / ".mlmd").exists()
 
 
+def test_nothing_is_written_into_a_folder_of_others(store: Store, tmp_path: Path) -> None:
+    others = tmp_path / "others"
+    root = others / "root"
+    root.mkdir(parents=True)
+    (root / "large.bin").write_bytes(bytes(1 << 20))
+    (root / "small.bin").write_bytes(b"small")
+    artifacts = Artifacts(store, LocalStore(tmp_path / "own"), "", ExternalRoots([others.as_uri()]))
+    made = pb.Artifact(type_id=type_id(store), uri=root.as_uri())
+    (artifact_id,) = Calls(store)("PutArtifacts", artifacts=[made]).artifact_ids
+    assert artifacts.record_files(artifact_id).file_count == 2
+    assert [finding.verdict for finding in verify(artifacts)] == [Verdict.SAME] * 2
+    assert sum(map(len, artifacts.read(artifact_id, "large.bin"))) == 1 << 20
+    assert sorted(path.name for path in others.rglob("*")) == ["large.bin", "root", "small.bin"]
+
+
 def test_roots_are_a_tenants_own(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> None:
     theirs = tmp_path / "theirs"
     (theirs / "a").mkdir(parents=True)
