@@ -9,7 +9,7 @@ from pathlib import Path
 
 from google.protobuf.message import Message
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
-from mlmd_schemas.pb.v1 import metrics_pb2, runs_pb2
+from mlmd_schemas.pb.v1 import metrics_pb2, runs_pb2, server_pb2
 
 from mlmd_client.calls import CallError
 from mlmd_client.failures import ALREADY_EXISTS, NOT_FOUND, UNAVAILABLE
@@ -19,6 +19,7 @@ from mlmd_client.service import Service
 
 LOG = logging.getLogger("mlmd")
 START_RUN, JOIN_RUN, FINISH_RUN = (f"/mlmd.v1.Runs/{name}" for name in ("StartRun", "JoinRun", "FinishRun"))
+_GET_INFO = "/mlmd.v1.Server/GetInfo"
 PUT_EVENTS = "/ml_metadata.MetadataStoreService/PutEvents"
 REQUESTS: dict[str, type[Message]] = {
     START_RUN: runs_pb2.StartRunRequest,
@@ -32,6 +33,8 @@ REQUESTS: dict[str, type[Message]] = {
 }
 _NEVER = frozenset({3, NOT_FOUND, ALREADY_EXISTS, 9, 11, 12})
 """Codes that sending again does not change."""
+_RESOURCE_EXHAUSTED = 8
+"""Which it may change, or never will: when the call is too large."""
 SEND_SECONDS = 20.0
 UNDELIVERABLE = ".undeliverable"
 
@@ -81,6 +84,8 @@ def send(service: Service, addressee: Addressee, record: Record) -> tuple[Outcom
             _join(service, addressee)
         answer = service.once(record.path, _addressed(record, addressee), key=record.key, timeout_seconds=SEND_SECONDS)
     except CallError as error:
+        if error.code == _RESOURCE_EXHAUSTED and (said := _too_large(service, record)):
+            return Outcome.NEVER, said
         if record.path == PUT_EVENTS and error.code == ALREADY_EXISTS:
             return Outcome.SENT, ""
         return Outcome.NEVER if error.code in _NEVER else Outcome.LATER, error.message
@@ -88,6 +93,16 @@ def send(service: Service, addressee: Addressee, record: Record) -> tuple[Outcom
         addressee.learn(answer.run)
         addressee.token = answer.token
     return Outcome.SENT, ""
+
+
+def _too_large(service: Service, record: Record) -> str:
+    """Say that a call is larger than the server ever takes; "" when it is not, or nobody knows."""
+    try:
+        info = service.once(_GET_INFO, server_pb2.GetInfoRequest(), timeout_seconds=SEND_SECONDS)
+    except CallError:
+        return ""
+    size, most = len(record.request), info.limits.max_message_bytes
+    return f"it has {size} bytes, more than the {most} that the server takes" if 0 < most < size else ""
 
 
 def _join(service: Service, addressee: Addressee) -> None:
@@ -154,7 +169,7 @@ def _deliver(service: Service, journal: Journal) -> tuple[int, int]:
     token, execution_id = str(journal.facts.get("token", "")), int(journal.facts.get("execution_id", 0))
     addressee = Addressee(token, execution_id, is_joined=bool(journal.facts.get("joined")))
     places = [place for place, _ in journal.records()]
-    refused = 0
+    broken, refused = journal.broken_bytes, 0
     for count, place in enumerate(places):
         record = journal.read(place)
         outcome, reason = send(service, addressee, record)
@@ -164,7 +179,12 @@ def _deliver(service: Service, journal: Journal) -> tuple[int, int]:
         if outcome is Outcome.NEVER:
             refused += 1
             LOG.warning("a call of an earlier process was refused by %s: %s: %s", service.target, record.path, reason)
-    if refused:
+    if broken:
+        LOG.warning(
+            "%s ends with %d bytes that are no whole call, and cannot be sent; those before them were, and the file is "
+            "kept as *%s", journal.path, broken, UNDELIVERABLE
+        )  # fmt: skip
+    if refused or broken:
         journal.path.rename(journal.path.with_suffix(SUFFIX + UNDELIVERABLE))
         journal.close()
     else:

@@ -69,11 +69,19 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
         path = folder / name
-        # Unbuffered, so that a process which dies between two writes leaves nothing of ours behind in its memory.
-        file = path.open("x+b", buffering=0)
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         first = MAGIC + Record("", "", json.dumps(facts).encode()).packed()
-        file.write(first)
+        # Under its name, others who look for what is left behind would lock it in the moment before this process does.
+        begun = folder / f"{name}.new"
+        # Unbuffered, so that a process which dies between two writes leaves nothing of ours behind in its memory.
+        file = begun.open("x+b", buffering=0)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _write(file.fileno(), first)
+            begun.rename(path)
+        except BaseException:
+            file.close()
+            begun.unlink(missing_ok=True)
+            raise
         return cls(path, file, facts, len(first))
 
     @classmethod
@@ -108,10 +116,8 @@ class Journal:
         for record in records:
             places.append(self._end + len(packed))
             packed += record.packed()
-        view = memoryview(packed)
         os.lseek(self._file.fileno(), self._end, os.SEEK_SET)
-        while view:
-            view = view[os.write(self._file.fileno(), view) :]
+        _write(self._file.fileno(), packed)
         os.fdatasync(self._file.fileno())
         self._end += len(packed)
         return places
@@ -136,6 +142,11 @@ class Journal:
             following = self._file.tell()
             yield place, record
             place = following
+
+    @property
+    def broken_bytes(self) -> int:
+        """How many bytes lie behind the last whole record, once `records` was read to its end."""
+        return os.fstat(self._file.fileno()).st_size - self._end
 
     def empty(self) -> None:
         """Forget every record."""
@@ -165,8 +176,17 @@ def _next(file: BinaryIO) -> Record | None:
         content += more
     if zlib.crc32(content) != checksum:
         return None
-    path, key, request = bytes(content).split(b"\0", 2)
+    pieces = bytes(content).split(b"\0", 2)
+    if len(pieces) < 3:  # zeros have their own checksum; a crash of the machine may leave them where writing was
+        return None
+    path, key, request = pieces
     return Record(path.decode(), key.decode("ascii"), request)
+
+
+def _write(descriptor: int, content: bytes | bytearray) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def left_behind(folder: Path) -> list[Path]:

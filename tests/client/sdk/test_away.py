@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from mlmd_client.delivery import journal_folder as delivery_folder
 from mlmd_client.failures import Refused
-from mlmd_client.journal import Journal, left_behind
+from mlmd_client.journal import Journal, Record, left_behind
 from mlmd_client.run import Run
 from mlmd_client.store import Store
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
@@ -192,6 +193,39 @@ def test_refused_calls_do_not_hold_up_the_rest(
     assert local_store.run_facts(run.id).metrics == {"auc": 0.5}
     assert "refused for good: LogEvaluation" in capsys.readouterr().err
     assert "refused for good" in caplog.text
+
+
+def test_a_call_that_no_server_takes_does_not_hold_up_the_rest(
+    sqlite_url: str, start_server: StartServer, open_store: OpenStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = start_server(sqlite_url, options=("--max-message-bytes", "50000"))
+    store = open_store(f"grpc://{server.target}")
+    with store.run("away/large") as run:
+        run.roc("test", [0, 1] * 5000, [step / 10_000 for step in range(10_000)])
+        run.metrics(auc=0.5)
+    assert store.run_facts(run.id).metrics == {"auc": 0.5}
+    assert store.run_facts(run.id).state == "COMPLETE"
+    assert "refused for good: LogCurve: it has " in capsys.readouterr().err
+
+
+def test_a_damaged_journal_holds_up_no_other_and_is_kept(local_store: Store, caplog: pytest.LogCaptureFixture) -> None:
+    with local_store.run("away/damaged") as run:
+        folder = delivery_folder(local_store.address)
+        request = v1.LogScalarsRequest(scalars={"auc": 0.5})
+        other = v1.LogScalarsRequest(scalars={"f1": 0.25})
+        token = run.environment["MLMD_RUN"].rpartition("#")[2]
+        for place, (key, one) in enumerate((("a", request), ("b", other))):
+            journal = Journal.create(folder, {"token": token})
+            journal.append([Record("/mlmd.v1.Metrics/LogScalars", key, one.SerializeToString())])
+            journal.close()
+            path = journal.path.rename(folder / f"2020010{place}T000000Z.journal")
+            if not place:
+                with path.open("ab") as file:
+                    file.write(bytes(100))
+        assert local_store.sync() == 0
+    assert local_store.run_facts(run.id).metrics == {"auc": 0.5, "f1": 0.25}
+    assert "ends with 100 bytes that are no whole call" in caplog.text
+    assert [path.name for path in folder.iterdir()] == ["20200100T000000Z.journal.undeliverable"]
 
 
 def test_a_journal_that_cannot_be_written_is_said_and_nothing_is_lost_while_the_server_answers(

@@ -49,6 +49,51 @@ def test_a_journal_cut_anywhere_gives_the_records_before_the_cut(
     taken.discard()
 
 
+@pytest.mark.parametrize("zeros", [1, 8, 4096])
+def test_zeros_behind_the_end_are_no_record(tmp_path: Path, zeros: int) -> None:
+    journal = Journal.create(tmp_path, {"token": "t"})
+    journal.append([Record("/a.B/C", "k", b"whole")])
+    journal.close()
+    with journal.path.open("ab") as file:  # what a file system leaves of a write that power cut off
+        file.write(bytes(zeros))
+    taken = Journal.take_over(journal.path)
+    assert taken is not None
+    assert [record for _, record in taken.records()] == [Record("/a.B/C", "k", b"whole")]
+    assert taken.broken_bytes == zeros
+    taken.discard()
+
+
+def test_whoever_looks_for_journals_never_takes_one_that_is_being_begun(tmp_path: Path) -> None:
+    program = (
+        "import sys; from pathlib import Path; from mlmd_client.journal import Journal, left_behind\n"
+        "print('looking', flush=True)\n"
+        "while True:\n"
+        "    [Journal.take_over(path) for path in left_behind(Path(sys.argv[1]))]"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "looking\n"
+        for _ in range(1000):
+            Journal.create(tmp_path, {"token": "t"}).discard()
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def test_a_journal_that_cannot_be_begun_leaves_nothing(tmp_path: Path) -> None:
+    program = (
+        "import resource, signal, sys; from pathlib import Path; from mlmd_client.journal import Journal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10))\n"
+        "Journal.create(Path(sys.argv[1]), {'token': 't'})"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path)]
+    assert b"File too large" in subprocess.run(command, capture_output=True, check=False).stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_journal_belongs_to_its_process_while_that_lives(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from mlmd_client.journal import Journal\n"
