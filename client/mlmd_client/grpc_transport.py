@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.message import Message
 
 from mlmd_client.calls import CallError, M, Metadata
+from mlmd_client.forks import in_turn
 from mlmd_client.tls import Tls
 
 _CANCELLED, _INVALID_ARGUMENT = 1, 3
@@ -65,9 +66,17 @@ class GrpcTransport:
         self._open()
 
     def _open(self) -> None:
-        self._pid = os.getpid()
         self._channel = self._connected()
         self._calls: dict[tuple[str, type[Message], bool], Any] = {}
+        self._pid = os.getpid()  # last: whoever sees it takes the channel for this process's own
+
+    def _open_in_child(self) -> None:
+        with in_turn():
+            if self._pid == os.getpid():
+                return
+            self._lock = threading.Lock()  # another thread of the parent may have held it
+            self._options.append(("grpc.use_local_subchannel_pool", 1))  # the other pool has the parent's connection
+            self._open()
 
     def _connected(self) -> grpc.Channel:
         if self._tls is None:
@@ -119,9 +128,7 @@ class GrpcTransport:
         if self._closed:
             raise CallError(_CANCELLED, f"The connection to {self.target} is closed; open another.")
         if self._pid != os.getpid():
-            self._lock = threading.Lock()  # another thread of the parent may have held it
-            self._options.append(("grpc.use_local_subchannel_pool", 1))  # the other pool has the parent's connection
-            self._open()
+            self._open_in_child()
         key = (path, response_type, streamed)
         call = self._calls.get(key)
         if call is None:

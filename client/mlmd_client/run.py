@@ -15,6 +15,7 @@ from mlmd_schemas.pb.v1 import runs_pb2 as v1
 from mlmd_client.calls import CallError
 from mlmd_client.delivery import FINISH_RUN, JOIN_RUN, START_RUN, Addressee, journal_folder
 from mlmd_client.failures import DEADLINE_EXCEEDED, UNAVAILABLE, Unreachable, failure_of, refused
+from mlmd_client.forks import in_turn
 from mlmd_client.outbox import Outbox, say_what_remains
 from mlmd_client.places import RUN_VARIABLE, tell_children
 from mlmd_client.run_artifacts import RunArtifacts
@@ -193,7 +194,7 @@ class Run(RunMetrics, RunArtifacts):
         return bool(run.state == v1.RUN_STATE_RUNNING)
 
     def _new_outbox(self) -> Outbox:
-        beats = self.is_writer and not self._settings.is_joined and self._pid == os.getpid()
+        beats = self.is_writer and not self._settings.is_joined
         return Outbox(
             self._store.service,
             journal_folder(self._store.address),
@@ -204,25 +205,26 @@ class Run(RunMetrics, RunArtifacts):
 
     def _outbox(self) -> Outbox:
         """Return where calls go; a forked child gets its own."""
+        if self._pid != os.getpid() and self._state == "RUNNING":
+            with in_turn():
+                if self._pid != os.getpid():
+                    self._forked()
         opened = self._opened
-        if opened is None or self._state not in ("RUNNING",):
+        if opened is None or self._state != "RUNNING":
             mend = "start() it, or use `with`" if self._state == "NEW" else "log inside `with store.run(...)`"
             raise refused(f"run {self.name}: is {self._state} and takes nothing; {mend}.")
-        if self._pid != os.getpid():
-            opened = self._forked()
         return opened
 
-    def _forked(self) -> Outbox:
+    def _forked(self) -> None:
         # Threads, locks and what the parent had not sent yet are the parent's; the child has nothing of it but names.
         self._lock = threading.RLock()
-        self._pid = os.getpid()
         self._addressee = replace(self._addressee, is_joined=True)
         self._settings = self._settings.as_joined(self._addressee.token)
         self._opened = self._new_outbox()
         processes = sys.modules.get("multiprocessing.util")
         if processes is not None:  # such a child ends without the functions of atexit
             processes.Finalize(None, self._close, args=(self._opened,), exitpriority=10)
-        return self._opened
+        self._pid = os.getpid()  # last: whoever sees it takes what was opened for the child's
 
     def flush(self, seconds: float = 20.0) -> int:
         """Send what was logged, for at most so long; return how many calls are left, which go on being sent.

@@ -145,6 +145,29 @@ def test_a_forked_process_logs_into_the_run(store: Store) -> None:
     assert len(points(store, run.id, "parent")) == 2
 
 
+def _threads_in_fork(run: Run, number: int) -> None:
+    gate = threading.Barrier(8)
+
+    def work(thread: int) -> None:
+        gate.wait(60)
+        run.metric(f"fork/{number}", thread, step=thread)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
+
+
+def test_threads_of_a_forked_process_lose_nothing(store: Store) -> None:
+    forking = multiprocessing.get_context("fork")
+    with store.run("many/fork-threads") as run:
+        for number in range(3):
+            child = forking.Process(target=_threads_in_fork, args=(run, number))
+            child.start()
+            child.join(240)
+            assert child.exitcode == 0
+    for number in range(3):
+        assert sorted(points(store, run.id, f"fork/{number}")) == [(thread, float(thread)) for thread in range(8)]
+
+
 def test_ranks_share_a_run_and_rank_0_writes(store: Store) -> None:
     def rank(number: int) -> tuple[int, bool]:
         run = store.run("many/ranks", join="job-7", rank=number).start()
