@@ -32,12 +32,13 @@ _STREAM_BYTES = 8 << 20
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """Files that are in a folder now. `files_reused` of them were there before."""
+    """Files that are in a folder now. `files_reused` of them were there before; `only_path` is that of a single one."""
 
     root: Path
     file_count: int
     size_bytes: int
     files_reused: int
+    only_path: str = ""
 
 
 def download(
@@ -67,7 +68,8 @@ def download(
         if prefix and not fetching.file_count:
             raise TransferError(NOT_FOUND, f"prefix: artifact {artifact_id} has no file that begins with {prefix!r}.")
         meter.end()
-        return Downloaded(place.root, fetching.file_count, fetching.size_bytes, fetching.files_reused)
+        only = fetching.last_path if fetching.file_count == 1 else ""
+        return Downloaded(place.root, fetching.file_count, fetching.size_bytes, fetching.files_reused, only)
 
 
 def read_range(transport: Transport, artifact_id: int, path: str, start: int, length: int) -> bytes:

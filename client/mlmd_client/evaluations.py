@@ -10,6 +10,7 @@ from mlmd_metrics.evaluation import evaluate, evaluate_slices
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
 from mlmd_client.failures import refused
+from mlmd_client.points import checked_name
 
 
 def matrix_message(matrix: ConfusionMatrix) -> v1.MatrixCounts:
@@ -60,6 +61,7 @@ def matrix_input(
         if y_true is not None or y_pred is not None or labels is None:
             raise refused(f"confusion_matrix {name!r}: counts= come with labels=, and without y_true and y_pred.")
         matrix = _checked(name, ConfusionMatrix, [str(label) for label in labels], _listed(counts))
+    _check_text(name, matrix.labels)
     return v1.EvaluationInput(key=v1.MetricKey(name=name, slice=slice_name), matrix=matrix_message(matrix))
 
 
@@ -80,6 +82,16 @@ def _named(
 def _listed(values: Any) -> list[Any]:
     listed = values.tolist() if hasattr(values, "tolist") else list(values)
     return [one.item() if hasattr(one, "item") and getattr(one, "shape", None) == () else one for one in listed]
+
+
+def _check_text(name: str, labels: Iterable[str]) -> None:
+    for label in labels:
+        try:
+            label.encode("utf-8")
+        except UnicodeEncodeError:
+            raise refused(
+                f"evaluation {name!r}: the label {label[:60]!r} cannot be written as UTF-8; mend its surrogates."
+            ) from None
 
 
 def _checked(name: str, function: Any, *arguments: Any, **named: Any) -> Any:
@@ -115,9 +127,11 @@ def evaluation_inputs(
     if not with_matrix and options.get("threshold") is None and _speaks_of_two(y_score):
         options["threshold"] = 0.0  # the curve has no use for it, and scores need not be probabilities
     found: Mapping[str, Any] = {slice_name: _checked(name, evaluate, trues, y_score, labels=classes, **options)}
+    _check_text(name, found[slice_name].matrix.labels)
     if slices is not None:
         ordered = sorted_labels(_listed(trues)) if classes is None else classes
-        found = {**found, **_checked(name, evaluate_slices, trues, y_score, slices, labels=ordered, **options)}
+        parts = _checked(name, evaluate_slices, trues, y_score, slices, labels=ordered, **options)
+        found = {**found, **{checked_name(part, "slices"): one for part, one in parts.items()}}
     return [
         v1.EvaluationInput(
             key=v1.MetricKey(name=name, slice=part),

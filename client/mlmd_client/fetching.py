@@ -83,6 +83,7 @@ class Fetching:
         self._under_way: set[_LargeFile] = set()
         self._folder = source.door and FolderFetching(source.door, artifact_id, target, meter, source.stop)
         self._reused_count = self.file_count = self.size_bytes = 0
+        self.last_path = ""
 
     @property
     def files_reused(self) -> int:
@@ -93,6 +94,7 @@ class Fetching:
         """Hand a file to the crew, a large one in pieces; some wait for `finish`."""
         self.file_count += 1
         self.size_bytes += url.file.size_bytes
+        self.last_path = url.file.path
         if self._folder and not url.request.url:
             self._folder.submit(crew, url.file)
             return

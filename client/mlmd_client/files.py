@@ -1,5 +1,6 @@
 """Files of versions: how they get into the store, and where they are on this machine."""
 
+import contextlib
 import json
 import os
 import tempfile
@@ -13,6 +14,7 @@ from mlmd_client.calls import CallError, Transport
 from mlmd_client.download import download
 from mlmd_client.failures import NOT_FOUND, NotFound, failure_of
 from mlmd_client.progress_bar import ProgressBar
+from mlmd_client.unfinished_files import is_unfinished
 from mlmd_client.upload import upload
 
 _MARK = ".whole.json"
@@ -66,38 +68,41 @@ def fetched(transport: Transport, artifact_id: int, label: str, folder: Path, *,
     looked at, and what is there already is not fetched again. Raises NotFound when the artifact has no files.
     """
     mark = folder.with_name(folder.name + _MARK)
-    if marked and _unchanged(folder, mark):
-        return _one_or_all(folder)
+    told = _told(mark) if marked else {}
+    if told and told == _state(folder):
+        return _one_or_all(folder, next(iter(told)) if len(told) == 1 else "")
     bar = ProgressBar(label)
     try:
-        if not download(transport, artifact_id, folder, progress=bar).file_count:
+        done = download(transport, artifact_id, folder, progress=bar)
+        if not done.file_count:
             raise NotFound(NOT_FOUND, f"{label}: artifact {artifact_id} has no files in this store.")
     except CallError as error:
         raise failure_of(error) from error
     finally:
         bar.end()
     if marked:
-        mark.write_text(json.dumps(_state(folder)))
-    return _one_or_all(folder)
+        with contextlib.suppress(OSError):  # on a full disk each file's digest is looked at the next time
+            mark.write_text(json.dumps(_state(folder)))
+    return _one_or_all(folder, done.only_path)
 
 
 def _state(folder: Path) -> dict[str, Any]:
     found = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file():
+        if not is_unfinished(path.name) and path.is_file():  # others may be fetching the same at this moment
             told = path.stat()
             found[str(path.relative_to(folder))] = [told.st_size, told.st_mtime_ns]
     return found
 
 
-def _unchanged(folder: Path, mark: Path) -> bool:
+def _told(mark: Path) -> dict[str, Any]:
+    """Return what a folder was left as; nothing without a mark, or with half of one."""
     try:
         told: Any = json.loads(mark.read_text())
-    except (OSError, ValueError):  # no mark, or half of one: each file's digest is looked at
-        return False
-    return bool(told) and bool(told == _state(folder))
+    except (OSError, ValueError):
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
-def _one_or_all(folder: Path) -> Path:
-    entries = list(folder.iterdir())
-    return entries[0] if len(entries) == 1 and entries[0].is_file() else folder
+def _one_or_all(folder: Path, only_path: str) -> Path:
+    return folder / only_path if only_path and "/" not in only_path else folder

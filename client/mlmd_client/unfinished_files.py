@@ -36,11 +36,16 @@ def _is_ours(descriptor: int) -> bool:
     return os.fstat(descriptor).st_nlink > 0
 
 
+def is_unfinished(name: str) -> bool:
+    """Whether a file's name is one that only files in the making have."""
+    return name.startswith(_BEGINNING) and len(name) == _NAME_LENGTH
+
+
 def discard_abandoned(folder: Path) -> None:
     """Delete the files of a folder that nobody writes any more; what cannot be deleted is left."""
     with contextlib.suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith(_BEGINNING) and len(entry.name) == _NAME_LENGTH:
+            if is_unfinished(entry.name):
                 _discard(entry.path)
 
 

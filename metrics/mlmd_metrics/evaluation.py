@@ -79,6 +79,9 @@ def evaluate_slices(
     """Evaluate each slice of the rows by itself: `slices` names the slice of each row (a country, a customer group).
 
     `labels` must be given, because a slice may lack a class; `options` are those of `evaluate`.
+
+    Raises:
+        MetricsError: as `evaluate`; a row whose slice is None or NaN, slices that have no common order.
     """
     np = _numpy()
     truths, scores, names = np.asarray(y_true), np.asarray(y_score), np.asarray(slices)
@@ -86,9 +89,15 @@ def evaluate_slices(
         raise MetricsError(
             f"y_true, y_score and slices have {len(truths)}, {len(scores)} and {len(names)} rows; give equally many"
         )
+    for row, name in enumerate(names.tolist()) if names.dtype.kind in "Of" else ():
+        if name is None or name != name:
+            raise MetricsError(f"slices[{row}] is {name!r}, which names no slice; name one, 'unknown' for example")
+    try:
+        distinct = np.unique(names).tolist()
+    except TypeError:
+        raise MetricsError("slices mix kinds that have no common order; give all of them as text") from None
     return {
-        str(name): evaluate(truths[names == name], scores[names == name], labels=labels, **options)
-        for name in np.unique(names).tolist()
+        str(name): evaluate(truths[names == name], scores[names == name], labels=labels, **options) for name in distinct
     }
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlmd_client import Denied, NotFound, Refused, Store, Taken, Unreachable
+from mlmd_client.unfinished_files import begin_file
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2, metrics_pb2
@@ -141,6 +142,35 @@ def test_fetched_files_are_fetched_once_and_again_when_somebody_changed_them(loc
     stamp = path.stat().st_mtime_ns
     time.sleep(0.01)
     assert local_store["text"].path.stat().st_mtime_ns == stamp
+
+
+def test_a_file_is_found_beside_others_and_while_others_fetch_it(local_store: Store, tmp_path: Path) -> None:
+    with local_store.run("cache/shared") as run:
+        run.log_artifact("first", "one")
+        run.log_artifact("second", "two")
+    assert local_store["first"].download(tmp_path / "all") == tmp_path / "all" / "first.txt"
+    assert local_store["second"].download(tmp_path / "all") == tmp_path / "all" / "second.txt"
+    folder = local_store["first"].path.parent
+    folder.with_name(f"{folder.name}.whole.json").unlink()
+    unfinished, descriptor = begin_file(folder)  # as another process has one that fetches the same at this moment
+    try:
+        assert local_store["first"].path == folder / "first.txt"
+    finally:
+        unfinished.unlink()
+        os.close(descriptor)
+    stamp = (folder / "first.txt").stat().st_mtime_ns
+    assert local_store["first"].path == folder / "first.txt"
+    assert (folder / "first.txt").stat().st_mtime_ns == stamp
+
+
+def test_slices_never_take_the_place_of_the_whole(local_store: Store) -> None:
+    truth, score = [0, 1, 0, 1], [0.1, 0.9, 0.2, 0.8]
+    nameless: list[list[object]] = [["", "", "DE", "DE"], ["DE", None, "DE", "FR"], [1.0, 1.0, float("nan"), 2.0]]
+    with local_store.run("slices/whole") as run:
+        for slices in nameless:
+            with pytest.raises(Refused, match="slices"):
+                run.evaluate("test", truth, score, slices=slices)
+        run.evaluate("test", truth, score, slices=["DE", "DE", "FR", "FR"])
 
 
 def test_a_matrix_and_a_curve_of_one_name_are_one_evaluation(local_store: Store) -> None:
