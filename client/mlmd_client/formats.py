@@ -68,7 +68,7 @@ def write_object(given: Any, folder: Path, name: str) -> tuple[Path, dict[str, A
     package = kind.__module__.partition(".")[0]
     if package == "pandas" and hasattr(given, "to_csv"):
         return _written_frame(given if hasattr(given, "columns") else _framed(given), folder, stem, facts)
-    if package == "numpy" and hasattr(given, "tofile"):
+    if package == "numpy" and hasattr(given, "tofile") and not given.dtype.hasobject:
         import_module("numpy").save(folder / f"{stem}.npy", given, allow_pickle=False)
         return folder / f"{stem}.npy", facts | {"shape": list(given.shape), "dtype": str(given.dtype)}
     if isinstance(given, bytes):
@@ -82,8 +82,8 @@ def write_object(given: Any, folder: Path, name: str) -> tuple[Path, dict[str, A
 
 
 def _stem(name: str) -> str:
-    """Return what a file of a name is called, without its ending: cut where file systems would refuse it."""
-    last = name.rpartition("/")[2] or "object"
+    """Return what a file of a name is called, without its ending: as far as file systems and the store take it."""
+    last = name.rpartition("/")[2].replace("\\", "_") or "object"
     return last.encode()[:_LONGEST_STEM_BYTES].decode(errors="ignore")
 
 
@@ -105,6 +105,11 @@ def _written_frame(frame: Any, folder: Path, stem: str, facts: dict[str, Any]) -
     try:
         frame.to_parquet(folder / f"{stem}.parquet")
         return folder / f"{stem}.parquet", facts
+    except (ValueError, TypeError, NotImplementedError) as error:
+        raise refused(
+            f"data: the table cannot be kept as parquet ({error}); give each column values of one type, or keep the "
+            "table as a file and give its path."
+        ) from error
     except ImportError:
         lines = frame.columns.nlevels  # with several, pandas writes the index too, whatever it is
         levels = frame.index.nlevels if type(frame.index).__name__ != "RangeIndex" or lines > 1 else 0
@@ -129,8 +134,9 @@ def _pickled(given: Any, folder: Path, stem: str, package: str) -> Path:
             import_module("joblib").dump(given, path)
             return path
         path = folder / f"{stem}.pkl"
-        path.write_bytes(pickle.dumps(given, protocol=5))
-    except (pickle.PicklingError, TypeError, AttributeError) as error:
+        with path.open("wb") as file:  # not as bytes first, which would be a second copy of a large model in memory
+            pickle.dump(given, file, protocol=5)
+    except (pickle.PicklingError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise refused(
             f"model: a {type(given).__name__} cannot be pickled ({error}); save it with its library, give the path."
         ) from None

@@ -12,7 +12,7 @@ from mlmd_client.failures import refused
 from mlmd_client.formats import write_object
 from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE
 from mlmd_client.points import checked_name
-from mlmd_client.values import by_name, value_of
+from mlmd_client.values import value_of, values_of
 from mlmd_client.versions import Version
 
 if TYPE_CHECKING:
@@ -126,8 +126,7 @@ class RunArtifacts:
     ) -> Version:
         self._outbox()  # raises Refused when the run takes nothing
         checked_name(name, "name")
-        given = by_name(properties, "properties")
-        values = {key: value_of(value, f"properties[{key!r}]") for key, value in given.items()}
+        values = values_of(properties, "properties")
         if not self.is_writer:
             return self._awaited(name, reuse=reuse)
         self.id  # noqa: B018 - raises Unreachable before anything is sent

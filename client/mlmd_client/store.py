@@ -36,7 +36,7 @@ from mlmd_client.run_settings import RunSettings
 from mlmd_client.service import Service
 from mlmd_client.tables import Table
 from mlmd_client.transport import Tls, open_transport
-from mlmd_client.values import by_name, value_of
+from mlmd_client.values import value_of, values_of
 from mlmd_client.versions import Version
 
 if TYPE_CHECKING:
@@ -154,8 +154,7 @@ class Store(Questions):
         experiment, step = split_name(name)
         given = with_seed(params, seed)
         values = {f"{PARAMETER_PREFIX}{key}": value_of(value, f"params[{key!r}]") for key, value in given.items()}
-        told = by_name(properties, "properties")
-        values |= {key: value_of(value, f"properties[{key!r}]") for key, value in told.items()}
+        values |= values_of(properties, "properties")
         for key, value in {"step": step, **captured(capture)}.items():
             values.setdefault(key, value_of(value, key))
         place = place_of(os.environ, join, rank)

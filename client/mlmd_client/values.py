@@ -24,8 +24,9 @@ def value_of(given: Any, field: str) -> pb.Value:
 
     Booleans, integers of 64 bits, floats and texts are kept as they are; numpy's and torch's scalars as what they hold;
     decimals and fractions as the nearest float; dictionaries, lists, dataclasses and pydantic's models as structs, sets
-    in order; enums, classes and functions as their names; paths, dates, None, pandas' NA and whatever else has a text
-    of its own as that text. What has none but its address in memory is refused, and so are tables and bytes.
+    in order and integers that no double holds as text; enums, classes and functions as their names; paths, dates, None,
+    pandas' NA and whatever else has a text of its own as that text. What has none but its address in memory is refused,
+    and so are tables and bytes.
 
     >>> value_of(3, "params['depth']").int_value
     3
@@ -112,6 +113,19 @@ def by_name(given: Any, field: str) -> dict[str, Any]:
     return named
 
 
+def values_of(given: Any, field: str) -> dict[str, pb.Value]:
+    """Return the property values of something with names; raises Refused, naming the field.
+
+    >>> values_of({"depth": 3}, "properties")["depth"].int_value
+    3
+    """
+    named = by_name(given, field)
+    for name in named:
+        if not isinstance(name, str):
+            raise refused(f"{field}: the name {name!r:.60} is of type {type(name).__name__}; give str() of it.")
+    return {_text(name, field): value_of(value, f"{field}[{name!r}]") for name, value in named.items()}
+
+
 def _number(given: Any) -> Any:
     """Return a number of numpy's, a decimal or a fraction as Python's, the text of one that no float is near."""
     try:
@@ -175,12 +189,22 @@ def _text(text: str, field: str) -> str:
 def _struct(given: Any, field: str) -> struct_pb2.Struct:
     try:
         # What JSON cannot say is written as text; NaN and infinities are numbers of a struct.
-        plain = json.loads(json.dumps(given if isinstance(given, Mapping) else {"list": given}, default=_leaf))
+        said = json.dumps(given if isinstance(given, Mapping) else {"list": given}, default=_leaf)
+        plain = json.loads(said, parse_int=_whole)
         struct = struct_pb2.Struct()
         struct.update(plain)
     except (TypeError, ValueError, RecursionError) as error:
         raise refused(f"{field}: cannot be kept as a struct ({error}); give plain lists and dictionaries.") from None
     return struct
+
+
+def _whole(digits: str) -> int | str:
+    """Return an integer of a struct, whose numbers are doubles: as text where it would be another one."""
+    number = int(digits)
+    try:
+        return number if float(number) == number else digits
+    except OverflowError:
+        return digits
 
 
 def _leaf(given: Any) -> Any:

@@ -1,6 +1,7 @@
 """What Python has as values becomes properties and comes back; names, captures, what is said of them."""
 
 import argparse
+import ctypes
 import datetime
 import decimal
 import enum
@@ -19,9 +20,10 @@ import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mlmd_artifact_store.paths import check_path
 from mlmd_client import Refused
 from mlmd_client.capture import captured, git, hidden, without_credentials
-from mlmd_client.formats import read_frame, write_object
+from mlmd_client.formats import load_object, read_frame, write_object
 from mlmd_client.names import Reference, parse_reference
 from mlmd_client.store import Store
 from mlmd_client.values import number_of, plain_of, value_of
@@ -93,6 +95,8 @@ def test_lists_and_dictionaries_come_back_with_equal_numbers(given: Any) -> None
         (np.array([1, 2]), [1, 2]),
         ((1, "a"), [1, "a"]),
         ({"inner": Path("x")}, {"inner": "x"}),
+        ([2**53 + 1, 2**60, -(2**64) - 1], [str(2**53 + 1), 2**60, str(-(2**64) - 1)]),
+        ({"seed": 10**400}, {"seed": str(10**400)}),
     ],
 )
 def test_what_is_no_plain_value_is_kept_as_its_nearest(given: Any, kept: Any) -> None:
@@ -225,6 +229,47 @@ def test_what_is_nearly_the_uri_of_a_model_is_told_how_it_is_written(text: str) 
 def test_nothing_is_no_data(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="data: is None; give a path"):
         write_object(None, tmp_path, "churn")
+
+
+@pytest.mark.parametrize("name", ["m" * 255, "ü" * 200, "back\\slash", "x/..", "x/."])
+def test_any_name_gives_a_file_that_every_store_takes(tmp_path: Path, name: str) -> None:
+    for one in ({"weights": 1}, "text of it", b"bytes", np.zeros(2), pandas.DataFrame({"x": [1]})):
+        file, _ = write_object(one, tmp_path, name)
+        assert file.parent == tmp_path
+        assert file.is_file()
+        assert check_path(file.name) == file.name
+
+
+def test_an_array_of_objects_is_pickled(tmp_path: Path) -> None:
+    file, _ = write_object(np.array([{"a": 1}, None], dtype=object), tmp_path, "rows")
+    assert load_object(file).tolist() == [{"a": 1}, None]
+
+
+def test_what_cannot_be_written_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> None:  # as pyarrow does, which is not installed here
+        raise ValueError("Could not convert 'x' with type str: tried to convert to int64")
+
+    monkeypatch.setattr(pandas.DataFrame, "to_parquet", refuse)
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    for one in (nested, ctypes.pointer(ctypes.c_int(1)), pandas.DataFrame({"x": [1, "x"]})):
+        with pytest.raises(Refused, match=r"cannot be (pickled|kept as parquet)"):
+            write_object(one, tmp_path, "x")
+
+
+def test_names_of_properties_are_text(local_store: Store) -> None:
+    for name in (1, "\ud800"):
+        with pytest.raises(Refused, match=r"^properties: "):
+            local_store.run("values/names", properties={name: 1})  # type: ignore[dict-item]
+
+
+def test_labels_that_are_no_utf_8_are_refused_at_once(local_store: Store) -> None:
+    with local_store.run("values/labels") as run:
+        with pytest.raises(Refused, match=r"the label"):
+            run.confusion_matrix("test", counts=[[1, 0], [0, 1]], labels=["a", "\ud800"])
+        with pytest.raises(Refused, match=r"the label"):
+            run.roc("test", ["a", "\ud800"], [0.1, 0.9])
 
 
 def test_a_series_is_a_table_of_one_column(tmp_path: Path) -> None:
