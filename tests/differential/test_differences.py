@@ -225,6 +225,18 @@ def test_a_versioned_type_that_is_not_ascii(on_maria: Comparison, name: str, ver
     assert same == [True, False]
 
 
+def test_types_that_a_space_at_the_end_tells_apart(on_maria: Comparison) -> None:
+    for name in ("T", "T "):
+        done(on_maria, "PutArtifactType", artifact_type=pb.ArtifactType(name=name))
+    more = pb.ArtifactType(name="T ", properties={"i": pb.INT})
+    assert codes(on_maria, "PutArtifactType", artifact_type=more, can_add_fields=True) == (
+        Code.OK,
+        Code.INVALID_ARGUMENT,
+    )
+    found = [response.artifact_type.name for response in done(on_maria, "GetArtifactType", type_name="T ")]
+    assert found == ["T ", "T"]
+
+
 def test_external_ids_on_every_type_message(pair: Comparison) -> None:
     for kind, message in (("Artifact", pb.ArtifactType), ("Execution", pb.ExecutionType), ("Context", pb.ContextType)):
         field = f"{kind.lower()}_type"
