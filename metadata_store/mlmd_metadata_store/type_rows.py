@@ -131,9 +131,23 @@ def _read_struct(message: Any, field: str, text: str) -> None:
     target = getattr(message, field)
     target.SetInParent()
     try:
-        json_format.Parse(text, target)
-    except json_format.ParseError as error:
+        json_format.ParseDict(json.loads(text, object_pairs_hook=_known), target)
+    except (json_format.ParseError, ValueError) as error:
         raise Internal(f"{field}: the execution type {message.name!r} has a damaged one in the database.") from error
+
+
+def _known(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of proto JSON without enum values of a later version, which alone stand there as bare numbers.
+
+    Google's server writes such values of a map into another map of the same name.
+    """
+    known: dict[str, Any] = {}
+    for name, value in pairs:
+        if isinstance(value, dict):
+            known[name] = known.get(name, {}) | value
+        elif isinstance(value, bool) or not isinstance(value, int):
+            known[name] = value
+    return known
 
 
 def struct_text(struct: pb.ArtifactStructType) -> str:

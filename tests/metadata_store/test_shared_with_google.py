@@ -122,6 +122,19 @@ def test_we_read_what_google_writes(shared: tuple[Store, list[str]], google: Ref
         assert without_times(seen) == without_times(sent)
 
 
+def test_structs_of_a_later_version_that_google_wrote_are_read(
+    shared: tuple[Store, list[str]], google: Reference
+) -> None:
+    made = pb.ExecutionType(name="later")
+    simple = made.input_type.simple
+    simple.properties["known"] = pb.INT
+    base_type, entry = b"\x30\x63", b"\x1a\x07\n\x03new\x10\x63"  # each with the enum value 99
+    simple.MergeFromString(base_type + entry)
+    google.put("PutExecutionType", service.PutExecutionTypeRequest(execution_type=made))
+    found = Calls(shared[0])("GetExecutionTypes").execution_types[-1]
+    assert dict(found.input_type.simple.properties) == {"known": pb.INT}
+
+
 def test_a_later_write_by_google_wins_over_an_exact_value(shared: tuple[Store, list[str]], google: Reference) -> None:
     store, _ = shared
     call = Calls(store)
