@@ -113,7 +113,7 @@ class LocalStore:
             if stat.S_ISDIR(state.st_mode):
                 raise NotFound(f"There is no blob {key!r} in the artifact folder.")
             with target.opened() as descriptor:
-                return copied(source, descriptor, state.st_size, target.moved, with_md5=False)
+                return copied(source, descriptor, state.st_size, target.moved, kept=False)
         finally:
             os.close(source)
 

@@ -1,6 +1,7 @@
 """Bytes copied from file to file by the kernel, while a thread of its own calculates their digest.
 
-What is hashed is what was written: the copy is read behind the copying, from memory.
+What is hashed is what was written: the copy is read behind the copying, from memory. A large one that is to be kept goes
+to the disk meanwhile, in a second thread.
 """
 
 import errno
@@ -8,7 +9,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 from mlmd_schemas.errors import Cancelled, InvalidArgument
 
@@ -19,28 +20,30 @@ LITTLE_BYTES = 64 * 1024
 _ALONE_BYTES = 4 << 20
 """Up to this a thread costs more than it saves."""
 _SLICE_BYTES = 4 << 20
+_SYNC_BYTES = 64 << 20
+"""So much of a file is worth an fsync of its own."""
 _NOT_SO = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM, errno.EBADF)
 
 Moved = Callable[[int], None]
 """Hears how many bytes went; what it raises ends the copying."""
 
 
-def copied(
-    source: int, target: int, size_bytes: int, moved: Moved, start: int = 0, *, with_md5: bool = True
-) -> Digests:
+def copied(source: int, target: int, size_bytes: int, moved: Moved, start: int = 0, *, kept: bool = True) -> Digests:
     """Copy a file, which begins at `start`, into an empty one, both open; return the digests of what is in it now.
 
-    A little one has its MD5, unless nobody asks for it: that takes twice as long as its SHA-256. Raises InvalidArgument
-    when the file has fewer bytes.
+    Of one that is to be `kept` the disk has most by then, if it is large (whoever keeps it syncs it all the same), and a
+    little one has its MD5, which takes twice as long as its SHA-256. Raises InvalidArgument when the file has fewer
+    bytes, and OSError.
     """
     if size_bytes <= LITTLE_BYTES:
         content = _at_once(source, target, size_bytes, moved, start)
-        return Digests(hashlib.sha256(content).digest(), _md5(content) if with_md5 else b"")
+        return Digests(hashlib.sha256(content).digest(), _md5(content) if kept else b"")
     if size_bytes <= _ALONE_BYTES:
         return _piecewise(source, target, size_bytes, moved, start)
     behind = _HashedBehind(target)
-    with ThreadPoolExecutor(1, thread_name_prefix="sha256") as pool:
+    with ThreadPoolExecutor(2, thread_name_prefix="copy") as pool:
         digest = pool.submit(behind.digest, size_bytes)
+        disk = _SyncedBehind(target, pool)
         try:
             position = 0
             while position < size_bytes:
@@ -49,7 +52,10 @@ def copied(
                     raise _short(position, size_bytes)
                 position += size
                 behind.reach(position)
+                if kept:
+                    disk.reach(position)
                 moved(size)
+            disk.finish()
         except BaseException:  # or the pool's end would wait for bytes that never come
             behind.stop()
             raise
@@ -108,6 +114,32 @@ def _write(target: int, content: memoryview, position: int) -> None:
 
 def _short(size_bytes: int, declared: int) -> InvalidArgument:
     return InvalidArgument(f"size_bytes: {size_bytes} bytes came where {declared} were declared.")
+
+
+class _SyncedBehind:
+    """The disk, which takes a file while it grows, a good piece at a time."""
+
+    def __init__(self, descriptor: int, pool: ThreadPoolExecutor) -> None:
+        self._descriptor = descriptor
+        self._pool = pool
+        self._asked = 0
+        self._running: Future[None] | None = None
+
+    def reach(self, end: int) -> None:
+        """Say that the file is written up to there; raises what the disk said of the piece before.
+
+        The kernel tells of a write that failed once and never again, so no answer may go unheard.
+        """
+        if end - self._asked < _SYNC_BYTES or (self._running is not None and not self._running.done()):
+            return
+        self.finish()
+        self._asked = end
+        self._running = self._pool.submit(os.fdatasync, self._descriptor)
+
+    def finish(self) -> None:
+        """Wait for the piece that is on its way; raises what the disk says."""
+        if self._running is not None:
+            self._running.result()
 
 
 class _HashedBehind:

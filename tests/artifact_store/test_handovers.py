@@ -1,6 +1,7 @@
 """Files that are handed to a folder and back: whatever their size, synced before they are named, all or none."""
 
 import contextlib
+import errno
 import hashlib
 import os
 import random
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.local_copies import LITTLE_BYTES
-from mlmd_schemas.errors import InvalidArgument, NotFound, ResourceExhausted
+from mlmd_schemas.errors import InvalidArgument, NotFound, ResourceExhausted, StoreError
 
 from tests.artifact_store.conformance.suite import content_of, keys, md5
 from tests.artifact_store.test_local import limited
@@ -145,6 +146,44 @@ def test_all_are_on_the_disk_before_one_has_its_name(
     store.make()
     store.take_in([(f"a/{size}", handed(tmp_path, size)[0]) for size in (1, 2, 3)])
     assert done == ["file"] * 3 + ["name"] * 3 + ["folder"] * 2  # that of the files, and the one above it
+
+
+def sparse(folder: Path, size: int) -> Handed:
+    """Return a file of zeros."""
+    place = folder / "zeros.bin"
+    with place.open("wb") as file:
+        file.truncate(size)
+    return Handed(place, size)
+
+
+def test_a_large_file_goes_to_the_disk_while_it_comes(
+    store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+    sync, went = os.fdatasync, sparse(tmp_path, 150 * MIB)
+
+    def synced(descriptor: int) -> None:
+        sizes.append(os.fstat(descriptor).st_size)
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fdatasync", synced)
+    (found,) = store.take_in([("big", went)])
+    assert found.sha256 == hashlib.sha256(bytes(150 * MIB)).digest()
+    assert sizes[0] >= 64 * MIB
+    copied = list(sizes)
+    store.give_out("big", Handed(tmp_path / "back", 0, os.O_RDWR | os.O_CREAT))
+    assert sizes == copied, "what is handed back is the reader's to sync"
+
+
+def test_what_the_disk_says_once_is_heard(store: LocalStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ill(descriptor: int) -> None:
+        raise OSError(errno.EIO, "the disk is ill")
+
+    monkeypatch.setattr(os, "fdatasync", ill)
+    with pytest.raises(StoreError):
+        store.take_in([("big", sparse(tmp_path, 150 * MIB))])
+    assert keys(store) == []
+    assert list((store.root / ".mlmd" / "scratch").iterdir()) == []
 
 
 def test_a_key_cannot_be_file_and_folder(store: LocalStore, tmp_path: Path) -> None:
