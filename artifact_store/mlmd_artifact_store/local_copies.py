@@ -1,7 +1,7 @@
 """Bytes copied from file to file by the kernel, while a thread of its own calculates their digest.
 
-What is hashed is what was written: the copy is read behind the copying, from memory. A large one that is to be kept goes
-to the disk meanwhile, in a second thread.
+What is hashed is what was written: the copy is read behind the copying, from memory. A large one that is to be kept
+goes to the disk meanwhile, in a second thread.
 """
 
 import errno
@@ -31,8 +31,8 @@ Moved = Callable[[int], None]
 def copied(source: int, target: int, size_bytes: int, moved: Moved, start: int = 0, *, kept: bool = True) -> Digests:
     """Copy a file, which begins at `start`, into an empty one, both open; return the digests of what is in it now.
 
-    Of one that is to be `kept` the disk has most by then, if it is large (whoever keeps it syncs it all the same), and a
-    little one has its MD5, which takes twice as long as its SHA-256. Raises InvalidArgument when the file has fewer
+    Of one that is to be `kept` the disk has most by then, if it is large (whoever keeps it syncs it all the same), and
+    a little one has its MD5, which takes twice as long as its SHA-256. Raises InvalidArgument when the file has fewer
     bytes, and OSError.
     """
     if size_bytes <= LITTLE_BYTES:

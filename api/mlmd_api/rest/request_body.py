@@ -4,9 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from mlmd_schemas.caller import Caller
+from mlmd_schemas.errors import DeadlineExceeded
 
-_PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 120.0
 """How long a client may send nothing."""
+_PAST_SECONDS = 0.001
+"""By then a deadline has passed, whatever a timer rounds."""
 
 
 class RequestBody:
@@ -29,8 +32,7 @@ class RequestBody:
         held = 0
         while held < size and not self._ended:
             self._caller.check_deadline()
-            async with asyncio.timeout(_PATIENCE_SECONDS):
-                pieces.append(await self._pull())
+            pieces.append(await self._pull())
             held += len(pieces[-1])
         self._held = b"".join(pieces)
 
@@ -39,14 +41,23 @@ class RequestBody:
         while not self._held and not self._ended:
             self._caller.check_deadline()
             pulled = asyncio.run_coroutine_threadsafe(self._pull(), self._loop)
-            self._held = pulled.result(_PATIENCE_SECONDS)
+            self._held = pulled.result(2 * PATIENCE_SECONDS)  # a loop that has ended answers nobody
         chunk, self._held = (self._held, b"") if size < 0 else (self._held[:size], self._held[size:])
         self.size_bytes += len(chunk)
         return chunk
 
     async def _pull(self) -> bytes:
-        async for chunk in self._stream:
-            if chunk:
-                return chunk
+        left = self._caller.remaining_seconds()
+        patience = PATIENCE_SECONDS if left is None else min(left + _PAST_SECONDS, PATIENCE_SECONDS)
+        try:
+            async with asyncio.timeout(patience):
+                async for chunk in self._stream:
+                    if chunk:
+                        return chunk
+        except TimeoutError:
+            self._caller.check_deadline()
+            raise DeadlineExceeded(
+                f"The body stopped: nothing came for {PATIENCE_SECONDS:g} seconds; send the file again."
+            ) from None
         self._ended = True
         return b""
