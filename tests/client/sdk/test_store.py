@@ -156,7 +156,7 @@ def test_a_file_is_found_beside_others_and_while_others_fetch_it(local_store: St
     try:
         assert local_store["first"].path == folder / "first.txt"
     finally:
-        unfinished.unlink()
+        os.unlink(unfinished)
         os.close(descriptor)
     stamp = (folder / "first.txt").stat().st_mtime_ns
     assert local_store["first"].path == folder / "first.txt"
