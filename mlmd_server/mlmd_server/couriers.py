@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from functools import partial
 
 from mlmd_api.tenants import TenantStores
 from mlmd_metadata_store.store import Store
@@ -44,5 +45,5 @@ class Couriers:
         for store in self._stores.opened():
             if isinstance(store, Store):
                 courier = Courier(store, private_too=self._private_too)
-                while not self._stopped.is_set() and self._troubles.kept_off(store.store_uuid, courier.deliver_due, 0):
-                    pass
+                deliver = partial(courier.deliver_due, self._stopped.is_set)
+                self._troubles.kept_off(store.store_uuid, deliver, 0)

@@ -143,7 +143,9 @@ def move_model_alias(
     last = _last(tx, model.id, alias)
     move = record_move(tx, _counters(model), alias, before, number, reason)
     overridden = override and any(not outcome.passed for outcome in outcomes)
-    return _noted(tx, model, move, (move.sequence, last[2] if last else 0, 0), outcomes, overridden)
+    # A move to where it points already is no step that a rollback could take back; the one before it still stands.
+    place = (last[2], 0, 0) if last and number == before else (move.sequence, last[2] if last else 0, 0)
+    return _noted(tx, model, move, place, outcomes, overridden)
 
 
 def _counters(model: Model) -> CollectionRow:

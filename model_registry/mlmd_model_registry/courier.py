@@ -1,8 +1,9 @@
 """Posting what is queued for webhooks: signed, tried again with growing waits, noted.
 
-A delivery is claimed by moving the time it is due ahead, in a transaction of its own; so of several servers one posts
-it, and when that one dies another does. It may therefore be posted twice, never not at all; `Mlmd-Delivery` is the same
-each time.
+Each webhook is posted to one delivery at a time, oldest first, and by a thread of its own: one whose receiver hangs
+keeps no other waiting. A delivery is claimed by moving the time it is due ahead, in a transaction of its own; so of
+several servers one posts it, and when that one dies another does. It may therefore be posted twice, never not at all;
+`Mlmd-Delivery` is the same each time.
 """
 
 import contextlib
@@ -13,8 +14,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,14 +39,25 @@ WHOLE_SECONDS = 30.0
 """How long one attempt may take altogether."""
 _LEASE_MS = 120_000
 _AT_ONCE = 8
+_LOOK_SECONDS = 0.5
+"""How soon what has become due is seen while something is being posted."""
 _DUE = (
-    sa.select(DELIVERY.c.id)
+    sa.select(sa.func.min(DELIVERY.c.id), DELIVERY.c.webhook_id)
     .where(DELIVERY.c.state == v1.DELIVERY_STATE_PENDING, DELIVERY.c.due_ms <= sa.bindparam("now"))
-    .order_by(DELIVERY.c.due_ms, DELIVERY.c.id)
-    .limit(_AT_ONCE)
+    .group_by(DELIVERY.c.webhook_id)
+    .order_by(sa.func.min(DELIVERY.c.due_ms), sa.func.min(DELIVERY.c.id))
 )
+"""The oldest of each webhook."""
 _CLAIMED = (
-    sa.select(DELIVERY.c.id, DELIVERY.c.attempts, DELIVERY.c.body, DELIVERY.c.due_ms, WEBHOOK.c.url, WEBHOOK.c.secret)
+    sa.select(
+        DELIVERY.c.id,
+        DELIVERY.c.webhook_id,
+        DELIVERY.c.attempts,
+        DELIVERY.c.body,
+        WEBHOOK.c.url,
+        WEBHOOK.c.secret,
+        DELIVERY.c.due_ms,
+    )
     .join(WEBHOOK, WEBHOOK.c.id == DELIVERY.c.webhook_id)
     .where(DELIVERY.c.id.in_(sa.bindparam("ids", expanding=True)), DELIVERY.c.state == v1.DELIVERY_STATE_PENDING)
     .with_for_update()
@@ -73,6 +85,7 @@ class Delivery:
     """What is to be posted."""
 
     id: int
+    webhook_id: int
     attempts: int
     body: bytes
     url: str
@@ -105,17 +118,36 @@ class Courier:
         self._store = store
         self._private_too = private_too
 
-    def deliver_due(self) -> int:
-        """Post what is due and note what came of it; return how many were posted. Raises StoreError."""
-        ids = self._store.database.read(LOCAL, lambda tx: [row[0] for row in tx.rows(_DUE, {"now": now_ms()})])
-        if not ids:
+    def deliver_due(self, is_over: Callable[[], bool] = lambda: False) -> int:
+        """Post what is due, until nothing is or `is_over` says so; return how many were posted. Raises StoreError.
+
+        A webhook that does not take something is left to the next call.
+        """
+        posted, under_way, troubled = 0, dict[Future[Outcome], Delivery](), set[int]()
+        if not self._due(()):
             return 0
-        claimed = self._store.database.write(LOCAL, lambda tx: _claim(tx, ids))
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="courier") as pool:
-            outcomes = list(pool.map(self._post, claimed))
-        for delivery, outcome in zip(claimed, outcomes, strict=True):
-            self._note(delivery, outcome)
-        return len(claimed)
+            while True:
+                busy = [one.webhook_id for one in under_way.values()]
+                for delivery in () if is_over() else self._claimed(troubled.union(busy), _AT_ONCE - len(busy)):
+                    under_way[pool.submit(self._post, delivery)] = delivery
+                    posted += 1
+                if not under_way:
+                    return posted
+                for done in wait(under_way, _LOOK_SECONDS, FIRST_COMPLETED).done:
+                    delivery, outcome = under_way.pop(done), done.result()
+                    self._note(delivery, outcome)
+                    if not outcome.delivered:
+                        troubled.add(delivery.webhook_id)
+
+    def _claimed(self, without: Collection[int], most: int) -> list[Delivery]:
+        """Claim the oldest delivery of each webhook, but of some, and of at most so many."""
+        ids = self._due(without)[:most]
+        return self._store.database.write(LOCAL, lambda tx: _claim(tx, ids)) if ids else []
+
+    def _due(self, without: Collection[int]) -> list[int]:
+        rows = self._store.database.read(LOCAL, lambda tx: tx.rows(_DUE, {"now": now_ms()}))
+        return [delivery_id for delivery_id, webhook_id in rows if webhook_id not in without]
 
     def _note(self, delivery: Delivery, outcome: Outcome) -> None:
         parameters = _noted(delivery, outcome)
@@ -136,10 +168,10 @@ class Courier:
 
 def _claim(tx: Transaction, ids: Sequence[int]) -> list[Delivery]:
     now = now_ms()
-    rows = [row for row in tx.rows_in(_CLAIMED, ids) if row[3] <= now]
+    rows = [row for row in tx.rows_in(_CLAIMED, ids) if row[6] <= now]
     if rows:
         tx.execute(_CLAIM, {"ids": [row[0] for row in rows], "until": now + _LEASE_MS})
-    return [Delivery(row[0], row[1], bytes(row[2]), row[4], row[5]) for row in rows]
+    return [Delivery(row[0], row[1], row[2], bytes(row[3]), row[4], row[5]) for row in rows]
 
 
 def _noted(delivery: Delivery, outcome: Outcome) -> dict[str, Any]:

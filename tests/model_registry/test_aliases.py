@@ -191,6 +191,16 @@ def test_rollback_goes_back_and_further_back(fraud: Registry) -> None:
     assert history(fraud) == [(7, 4, 1), (6, 1, 4), (5, 2, 1), (4, 3, 2), (3, 2, 3), (2, 1, 2), (1, 0, 1)]
 
 
+def test_a_move_to_where_it_points_already_is_no_step_of_a_rollback(fraud: Registry) -> None:
+    for version in "1222":
+        move(fraud, version)
+    back = fraud("RollbackModelAlias", **CHAMPION).move
+    assert (back.from_number, back.to_number, back.rolls_back) == (2, 1, 2)
+    move(fraud, "1")
+    assert fraud.code("RollbackModelAlias", **CHAMPION) is Code.FAILED_PRECONDITION
+    assert history(fraud)[:2] == [(6, 1, 1), (5, 2, 1)]
+
+
 def test_rollback_of_a_removal_and_of_what_is_not_expected(fraud: Registry) -> None:
     move(fraud, "2")
     move(fraud, "")

@@ -48,8 +48,9 @@ class Plain:
                 return False
         elif not self._usable(number) or not (override or SCORES[number - 1] >= self.gates.get(alias, 0)):
             return False
+        if number != self.at(alias):
+            self.undo.setdefault(alias, []).append(number)
         self._record(alias, number)
-        self.undo.setdefault(alias, []).append(number)
         return True
 
     def roll_back(self, alias: str) -> bool:

@@ -6,6 +6,7 @@ import ipaddress
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -38,6 +39,9 @@ class Receiver(ThreadingHTTPServer):
     def __init__(self) -> None:
         self.heard: list[tuple[dict[str, str], bytes]] = []
         self.statuses: list[int] = []
+        self.answers = threading.Event()
+        self.answers.set()
+        self.told = threading.Semaphore(0)
         super().__init__(("127.0.0.1", 0), _Handler)
 
     @property
@@ -52,6 +56,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["content-length"]))
         said = {name.lower(): value for name, value in self.headers.items()} | {":path": self.path}
         self.server.heard.append((said, body))
+        self.server.told.release()
+        self.server.answers.wait()
         self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
         self.send_header("location", "http://127.0.0.1:1/elsewhere")
         self.end_headers()
@@ -60,16 +66,31 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
-def receiver() -> Iterator[Receiver]:
-    """A server that takes what is posted."""
+@contextmanager
+def served() -> Iterator[Receiver]:
     server = Receiver()
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
+    server.answers.set()
     server.shutdown()
     server.server_close()
     thread.join()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    """A server that takes what is posted."""
+    with served() as server:
+        yield server
+
+
+@pytest.fixture
+def hanging() -> Iterator[Receiver]:
+    """A server that takes what is posted, and does not answer until it is told to."""
+    with served() as server:
+        server.answers.clear()
+        yield server
 
 
 def hook(registry: Registry, url: str, model: str = "", secret: str = "s" * 16) -> int:
@@ -159,18 +180,63 @@ def test_what_is_refused_is_tried_again_and_given_up_in_the_end(
     assert courier.deliver_due() == 0
 
 
-def test_many_are_posted_some_at_a_time_and_what_was_is_not_in_the_way_of_what_comes(
-    registry: Registry, receiver: Receiver
-) -> None:
+def test_many_are_posted_and_what_was_is_not_in_the_way_of_what_comes(registry: Registry, receiver: Receiver) -> None:
     registry.version()
     hooks = [hook(registry, receiver.url) for _ in range(20)]
     move(registry)
     courier = Courier(registry.store, private_too=True)
-    assert [courier.deliver_due() for _ in range(4)] == [8, 8, 4, 0]
+    assert [courier.deliver_due() for _ in range(2)] == [20, 0]
     assert [log(registry, one) for one in hooks] == [[(1, DELIVERED, 1, 200)]] * 20
     move(registry)
-    assert [courier.deliver_due() for _ in range(4)] == [8, 8, 4, 0]
+    assert [courier.deliver_due() for _ in range(2)] == [20, 0]
     assert len(receiver.heard) == 40
+
+
+def test_a_receiver_that_hangs_keeps_no_other_waiting(
+    registry: Registry, receiver: Receiver, hanging: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("ANSWER_SECONDS", "WHOLE_SECONDS"):  # it hangs for as long as the test wants
+        monkeypatch.setattr(f"mlmd_model_registry.courier.{limit}", 3600.0)
+    registry.version()
+    registry.version()
+    stuck, sound = hook(registry, hanging.url), hook(registry, receiver.url)
+    moves = 12
+    for number in range(moves):
+        move(registry, version=str(1 + number % 2))
+    courier = Courier(registry.store, private_too=True)
+    posting = threading.Thread(target=courier.deliver_due)
+    posting.start()
+    for _ in range(moves):
+        receiver.told.acquire()
+    assert len(hanging.heard) == 1, "it is asked one thing at a time"
+    move(registry, version="1")
+    receiver.told.acquire()  # what came to be due meanwhile, too
+    assert [json.loads(body)["move"]["sequence"] for _, body in receiver.heard] == [str(n) for n in range(1, moves + 2)]
+    hanging.answers.set()
+    posting.join()
+    assert {state for _, state, _, _ in log(registry, stuck) + log(registry, sound)} == {DELIVERED}
+
+
+def test_a_receiver_that_refuses_is_asked_once_a_round(registry: Registry, receiver: Receiver) -> None:
+    registry.version()
+    registry.version()
+    webhook = hook(registry, receiver.url)
+    for version in "121":
+        move(registry, version=version)
+    receiver.statuses = [500]
+    courier = Courier(registry.store, private_too=True)
+    assert courier.deliver_due() == 1
+    assert sorted(attempts for _, _, attempts, _ in log(registry, webhook)) == [0, 0, 1]
+    make_due(registry)
+    assert courier.deliver_due() == 3
+
+
+def test_a_courier_that_is_over_begins_nothing(registry: Registry, receiver: Receiver) -> None:
+    registry.version()
+    hook(registry, receiver.url)
+    move(registry)
+    assert Courier(registry.store, private_too=True).deliver_due(lambda: True) == 0
+    assert receiver.heard == []
 
 
 def test_waits_grow_up_to_an_hour() -> None:
@@ -202,7 +268,7 @@ def test_nothing_is_posted_to_private_addresses(registry: Registry, receiver: Re
 def test_the_connection_goes_to_the_address_that_was_judged(receiver: Receiver) -> None:
     """The name is not asked again: here it has no address at all."""
     destination = Destination("http", "somewhere.invalid", receiver.server_address[1], "/")
-    assert post(destination, "127.0.0.1", Delivery(7, 0, b"{}", "", "s" * 16)) == 200
+    assert post(destination, "127.0.0.1", Delivery(7, 1, 0, b"{}", "", "s" * 16)) == 200
     ((said, _),) = receiver.heard
     assert said["host"] == f"somewhere.invalid:{receiver.server_address[1]}"
 

@@ -73,7 +73,9 @@ def checked_first(first: int | None, most: int = LARGEST_PAGE) -> int:
     """Return the size of a page; raises InvalidArgument unless it is 1 to `most`."""
     if first is None:
         return DEFAULT_PAGE
-    if not 1 <= first <= most:
+    if first < 1:
+        raise InvalidArgument(f"first: {first} is not 1 to {most}; ask for at least one.")
+    if first > most:
         raise InvalidArgument(
             f"first: {first} is not 1 to {most}; ask for fewer, and for the rest with after: pageInfo.endCursor."
         )

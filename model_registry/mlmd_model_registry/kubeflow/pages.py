@@ -75,7 +75,9 @@ def read_paging(query: Mapping[str, str]) -> Paging:
     """Return the page that the parameters of a request ask for; raises InvalidArgument."""
     size = query.get("pageSize", "")
     if size and not _NUMBER.fullmatch(size):
-        raise InvalidArgument(f"pageSize: {size[:40]!r} is no number of 1 to 9 digits; leave it out for everything.")
+        raise InvalidArgument(
+            f"pageSize: {size[:40]!r} is no whole number from 1 to 999,999,999; leave it out for everything."
+        )
     order, direction = query.get("orderBy") or "ID", query.get("sortOrder") or "ASC"
     if order not in _ORDERS:
         raise InvalidArgument(f"orderBy: {order[:40]!r} is none of {', '.join(_ORDERS)}.")
