@@ -219,7 +219,8 @@ class Outbox:
             outcome, reason = send(self._service, self.addressee, record)
         if outcome is Outcome.LATER:
             if not self.trouble:
-                LOG.warning("%s does not answer (%s); going on, and sending later", self._service.target, reason)
+                target = self._service.target
+                LOG.warning("%s does not take what is logged (%s); going on, and sending later", target, reason)
             self.trouble = reason
             return min(LONGEST_PAUSE_SECONDS, max(0.2, pause * 2))
         self.trouble = ""

@@ -82,7 +82,9 @@ HELP = (
     "try:\n    main()\nfinally:\n    print(json.dumps(sorted(sys.modules)))"
 )
 NOT_FOR_HELP = {"sqlalchemy", "alembic", "starlette", "graphql", "numpy", "pandas", "sqlite3", "mlmd_server"}
-MOST_FOR_HELP = 110
+NOT_FOR_HELP |= {"grpc", "google", "rich", "asyncio", "ssl", "socket", "urllib.request", "zipfile"}
+MOST_FOR_HELP = 5
+"""`mlmd` says what it can do in the time that Python and click take to start."""
 
 
 def test_help_on_the_command_line_loads_no_store_and_no_arrays(tmp_path: Path) -> None:
@@ -94,4 +96,5 @@ def test_help_on_the_command_line_loads_no_store_and_no_arrays(tmp_path: Path) -
     assert usage.startswith("Usage: mlmd")
     modules = set(json.loads(loaded))
     assert {name.partition(".")[0] for name in modules} & NOT_FOR_HELP == set()
-    assert len([name for name in modules if name.startswith("mlmd_")]) <= MOST_FOR_HELP
+    ours = [name for name in modules if name.startswith("mlmd_")]
+    assert len(ours) <= MOST_FOR_HELP, ours

@@ -1,8 +1,11 @@
 """The command `mlmd`: a store from the terminal."""
 
+import os
 import sys
 
 WRONG_USE = 2
+COMPLETION = "_MLMD_COMPLETE"
+"""The variable by which a shell asks what completes a line."""
 _NEEDED = ("click", "rich")
 
 
@@ -10,12 +13,16 @@ def main() -> None:
     """Run the command; the exit status says what happened, see `mlmd_client.command_line.statuses`."""
     try:
         from mlmd_client.command_line.commands import mlmd
+
+        if COMPLETION in os.environ:  # which is of the shells' that are told of there
+            import mlmd_client.command_line.completion  # noqa: F401
+        mlmd(prog_name="mlmd")
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _NEEDED:
+        package = (error.name or "").partition(".")[0]
+        if package not in _NEEDED:
             raise
-        sys.stderr.write(f"mlmd: {error.name} is not installed; run: pip install 'mlmd-server[cli]'\n")
+        sys.stderr.write(f"mlmd: {package} is not installed; run: pip install 'mlmd-server[cli]'\n")
         sys.exit(WRONG_USE)
     except KeyboardInterrupt:  # as later, when click says so
         sys.stderr.write("Aborted!\n")
         sys.exit(1)
-    mlmd(prog_name="mlmd")

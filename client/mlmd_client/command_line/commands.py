@@ -1,21 +1,73 @@
-"""`mlmd` and its commands."""
+"""`mlmd` and its commands.
 
-import importlib.metadata
+Each is loaded when it is asked for, so that whoever lists waits for nothing that exports; what the help says of them is
+here, and loads none.
+"""
+
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
 
 import click
 
-from mlmd_client.command_line.archive import export_archive, import_archive
-from mlmd_client.command_line.completion import completion
-from mlmd_client.command_line.doctor import doctor
-from mlmd_client.command_line.files import get, put
-from mlmd_client.command_line.inventory import find, ls, runs, show
-from mlmd_client.command_line.measures import compare, metrics
-from mlmd_client.command_line.models import models
-from mlmd_client.command_line.session import Session
-from mlmd_client.command_line.traces import diff, impact, lineage, path, provenance
+_PLACES = {
+    "compare": ("measures:compare", "Show the figures of several versions or runs side by side."),
+    "completion": ("completion:completion", "Print the script by which the Tab key of a SHELL completes."),
+    "diff": ("traces:diff", "Tell why two versions or two runs differ, and where it entered."),
+    "doctor": ("doctor:doctor", "Check server, database, object store, clocks and versions."),
+    "export": ("archive:export_archive", "Write everything that the store knows to an archive."),
+    "find": ("inventory:find", "Find nodes of a KIND by a filter."),
+    "get": ("files:get", "Fetch the files of WHAT into a folder, each verified."),
+    "impact": ("traces:impact", "Tell what came from WHAT: models with what they serve first."),
+    "import": ("archive:import_archive", "Take an archive into the store; what is there already stays."),
+    "lineage": ("traces:lineage", "Show what WHAT came from and what came from it, as a tree."),
+    "ls": ("inventory:ls", "List what has a name with versions, or the newest of a KIND."),
+    "metrics": ("measures:metrics", "Show every figure of WHAT."),
+    "models": ("models:models", "Ask and change the model registry."),
+    "path": ("traces:path", "Tell how FIRST and SECOND came from one another."),
+    "provenance": ("traces:provenance", "Tell what WHAT was made from: data, code, parameters."),
+    "put": ("files:put", "Keep a file or folder as the next version of NAME."),
+    "runs": ("inventory:runs", "List the runs of an experiment or a step, newest first."),
+    "show": ("inventory:show", "Show all that is known of WHAT."),
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(MutableMapping[str, click.Command]):
+    """The commands by name; one is loaded when it is taken out."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name not in self._loaded:
+            module, _, attribute = _PLACES[name][0].partition(":")
+            self._loaded[name] = getattr(import_module(f"mlmd_client.command_line.{module}"), attribute)
+        return self._loaded[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_PLACES)
+
+    def __len__(self) -> int:
+        return len(_PLACES)
+
+
+class _Group(click.Group):
+    """A group whose help loads no command."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what each command does."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, told) for name, (_, told) in _PLACES.items()])
+
+
+@click.group(
+    cls=_Group, commands=_Commands(), context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
 @click.option(
     "-s",
     "--server",
@@ -25,7 +77,7 @@ from mlmd_client.command_line.traces import diff, impact, lineage, path, provena
 )
 @click.option("--token", envvar="MLMD_TOKEN", default="", metavar="TOKEN", help="Who is asking; better in MLMD_TOKEN.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-@click.version_option(importlib.metadata.version("mlmd-server"), message="mlmd %(version)s")
+@click.version_option(package_name="mlmd-server", message="mlmd %(version)s")
 @click.pass_context
 def mlmd(context: click.Context, server: str | None, token: str, as_json: bool) -> None:
     """Ask and fill a store of ML metadata.
@@ -33,27 +85,6 @@ def mlmd(context: click.Context, server: str | None, token: str, as_json: bool) 
     WHAT is a version (churn@champion, churn@3, churn, models:/churn@champion), a run (experiment/step/number), or a
     node by id (artifact:7, execution:7).
     """
+    from mlmd_client.command_line.session import Session
+
     context.obj = Session(server, token, as_json)
-
-
-for _command in (
-    ls,
-    show,
-    find,
-    runs,
-    lineage,
-    provenance,
-    impact,
-    path,
-    diff,
-    metrics,
-    compare,
-    put,
-    get,
-    models,
-    doctor,
-    export_archive,
-    import_archive,
-    completion,
-):
-    mlmd.add_command(_command)

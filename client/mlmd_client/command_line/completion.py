@@ -6,6 +6,8 @@ import shlex
 import click
 from click.shell_completion import BashComplete, CompletionItem, ZshComplete, add_completion_class, get_completion_class
 
+from mlmd_client.command_line import COMPLETION
+
 SHELLS = ("bash", "zsh", "fish")
 _PLAIN = "plain"
 _BASH = """\
@@ -76,4 +78,4 @@ def completion(context: click.Context, shell: str) -> None:
     """Print the completion script of a SHELL: eval "$(mlmd completion bash)"."""
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(context.find_root().command, {}, "mlmd", "_MLMD_COMPLETE").source())
+    click.echo(kind(context.find_root().command, {}, "mlmd", COMPLETION).source())

@@ -5,37 +5,27 @@ import math
 import re
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from functools import cached_property, wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.table import Table as RichTable
-from rich.text import Text
 
 from mlmd_client.calls import CallError
 from mlmd_client.command_line.statuses import FAILED, REFUSED, WRONG_USE, status_of
 from mlmd_client.command_line.wording import as_typed
 from mlmd_client.failures import NOT_FOUND, NotFound
 from mlmd_client.places import database_file
-from mlmd_client.store import Store
 from mlmd_client.tables import Table, shown
 from mlmd_client.transport import MissingExtra
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from mlmd_client.store import Store
+
 _READABLE = 8
 """Characters of a column below which its words are cut to pieces."""
-
-
-class Output(Console):
-    """Standard output, for people and for pipes."""
-
-    def on_broken_pipe(self) -> None:
-        """End without a failure: whoever reads has enough."""
-        with suppress(SystemExit):
-            super().on_broken_pipe()
-        sys.exit(0)
 
 
 class Session:
@@ -46,14 +36,26 @@ class Session:
         self.as_json = as_json
         self.makes_store = False
         """Whether the command may make a store of this process that is not there yet."""
-        self.console: Console = Output(highlight=False, soft_wrap=not sys.stdout.isatty())
-        """Standard output: results alone."""
-        self.asides = Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
-        """Standard error: progress and remarks."""
 
     @cached_property
-    def store(self) -> Store:
+    def console(self) -> "Console":
+        """Standard output: results alone."""
+        from mlmd_client.command_line.output import Output  # as what draws is, slow to import
+
+        return Output(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+    @cached_property
+    def asides(self) -> "Console":
+        """Standard error: progress and remarks."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+    @cached_property
+    def store(self) -> "Store":
         """The store, opened when the first command needs it."""
+        from mlmd_client.store import Store
+
         context = click.get_current_context()
         if not self.makes_store:
             self._require_store()
@@ -89,7 +91,7 @@ class Session:
     def table(self, table: Table, title: str = "") -> None:
         """Print rows; columns that are empty throughout are left out."""
         if title or table.title:
-            self.console.print(Text(title or table.title, style="bold"))
+            self._heading(title or table.title)
         columns = [name for name in table.columns if any(shown(row.get(name)) for row in table.rows)]
         if not table.rows:
             self.asides.print("nothing was found")
@@ -100,17 +102,30 @@ class Session:
                 self.facts({name: row.get(name) for name in columns})
                 self.console.print()
         else:
-            drawn = RichTable(box=None, header_style="bold", pad_edge=False)
-            for name in columns:
-                drawn.add_column(name, overflow="fold", justify="right" if _is_numeric(table, name) else "left")
-            for row in table.rows:
-                drawn.add_row(*(Text(shown(row.get(name))) for name in columns))
-            self.console.print(drawn)
+            self._draw(columns, table)
+
+    def _heading(self, title: str) -> None:
+        from rich.text import Text
+
+        self.console.print(Text(title, style="bold"))
+
+    def _draw(self, columns: list[str], table: Table) -> None:
+        from rich.table import Table as Drawn
+        from rich.text import Text
+
+        drawn = Drawn(box=None, header_style="bold", pad_edge=False)
+        for name in columns:
+            drawn.add_column(name, overflow="fold", justify="right" if _is_numeric(table, name) else "left")
+        for row in table.rows:
+            drawn.add_row(*(Text(shown(row.get(name))) for name in columns))
+        self.console.print(drawn)
 
     def facts(self, facts: Mapping[str, Any], title: str = "") -> None:
         """Print names and values, one a line."""
+        from rich.text import Text
+
         if title:
-            self.console.print(Text(title, style="bold"))
+            self._heading(title)
         kept = {name: value for name, value in facts.items() if value not in (None, "", [], {})}
         width = max((len(name) for name in kept), default=0)
         for name, value in kept.items():
@@ -118,6 +133,8 @@ class Session:
 
     def remark(self, sentence: str) -> None:
         """Say something beside the result."""
+        from rich.text import Text
+
         self.asides.print(Text(sentence, style="dim"))
 
 

@@ -339,11 +339,13 @@ def test_the_program_itself(tmp_path: Path) -> None:
     assert offered.stdout.strip() == "plain,provenance"
 
 
-def test_without_click_the_mend_is_one_line(tmp_path: Path) -> None:
-    program = "import sys; sys.modules['click'] = None; from mlmd_client.command_line import main; main()"
-    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("package", ["click", "rich"])
+def test_without_a_package_the_mend_is_one_line(package: str, history: str) -> None:
+    program = f"import sys; sys.modules[{package!r}] = None; from mlmd_client.command_line import main; main()"
+    command = [sys.executable, "-c", program, "--server", history, "lineage", "churn"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert said.returncode == 2
-    assert said.stderr == "mlmd: click is not installed; run: pip install 'mlmd-server[cli]'\n"
+    assert said.stderr == f"mlmd: {package} is not installed; run: pip install 'mlmd-server[cli]'\n"
 
 
 def test_every_command_helps() -> None:
