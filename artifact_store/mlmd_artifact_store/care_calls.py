@@ -49,9 +49,7 @@ def _collect(requests: Requests, caller: Caller, request: v1.CollectGarbageReque
         garbage = described(artifacts, chosen.garbage, caller)
     else:
         garbage = [
-            one
-            for batch in collect(artifacts, chosen.garbage, request.reason, caller, chosen.keeping.held)
-            for one in batch
+            one for batch in collect(artifacts, chosen.garbage, request.reason, caller, chosen.keeping) for one in batch
         ]
     return v1.CollectGarbageResponse(garbage=_shown(garbage), more=chosen.more, kept_count=chosen.kept_count)
 

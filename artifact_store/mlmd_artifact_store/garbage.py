@@ -11,7 +11,7 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.errors import NotFound
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.tables.own import MANIFEST
-from mlmd_schemas.tables.v10 import ARTIFACT, Kind
+from mlmd_schemas.tables.v10 import ARTIFACT, EVENT, Kind
 
 from mlmd_artifact_store.keep_rules import Reason, Rules, reasons
 from mlmd_artifact_store.origins import origins
@@ -21,6 +21,7 @@ _HELD = (
     .where(MANIFEST.c.is_external == 0)
     .order_by(MANIFEST.c.artifact_id)
 )
+_LAST_EVENT = sa.select(sa.func.coalesce(sa.func.max(EVENT.c.id), 0))
 _EXTERNAL = sa.select(MANIFEST.c.is_external, MANIFEST.c.root_uri).where(
     MANIFEST.c.artifact_id == sa.bindparam("artifact")
 )
@@ -36,6 +37,8 @@ class Keeping:
     reasons: dict[int, list[Reason]] = field(default_factory=dict)
     made_from: dict[int, int] = field(default_factory=dict)
     """Kept for what was made from them: the next artifact on the way to it."""
+    last_event: int = 0
+    """The newest event that was there; with a later one, something may be made of garbage."""
 
     def keeps(self, artifact_id: int) -> bool:
         """Whether anything keeps an artifact."""
@@ -56,7 +59,7 @@ class Keeping:
 def look(tx: Transaction, rules: Rules) -> Keeping:
     """Find out what is kept and why."""
     young_ms = now_ms() - rules.younger_than_seconds * 1000
-    keeping = Keeping({})
+    keeping = Keeping({}, last_event=tx.rows(_LAST_EVENT)[0][0])
     for artifact_id, create_ms in tx.rows(_HELD):
         keeping.held[artifact_id] = create_ms
         if create_ms > young_ms:

@@ -4,7 +4,7 @@ What is deleted is decided on one snapshot, as a dry run decides it, and looked 
 deletes: what got an alias, a pin or a user meanwhile, or was reused, stays.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -35,6 +35,8 @@ _RUNNING = (
     .join(EXECUTION, EXECUTION.c.id == EVENT.c.execution_id)
     .where(EVENT.c.artifact_id.in_(_IDS), EXECUTION.c.last_known_state.in_(UNFINISHED))
 )
+
+_USED_SINCE = sa.select(EVENT.c.artifact_id).where(EVENT.c.artifact_id.in_(_IDS), EVENT.c.id > sa.bindparam("last"))
 
 
 @dataclass(slots=True)
@@ -69,11 +71,11 @@ def collect(
     garbage: list[int],
     reason: str = "",
     caller: Caller = LOCAL,
-    seen: Mapping[int, int] | None = None,
+    seen: Keeping | None = None,
 ) -> Iterator[list[Held]]:
     """Delete the bytes of these artifacts and yield, batch by batch, what was deleted.
 
-    `seen` says since when they were held as it was decided; what somebody reused meanwhile stays.
+    `seen` is what was decided on; what somebody reused or used meanwhile stays, also when that execution has ended.
 
     Killed at any point it has deleted nothing by halves: either an artifact is whole, or its manifest is gone and its
     blobs are deleted now or by the next sweep.
@@ -83,13 +85,13 @@ def collect(
         artifacts.ownership.check(fresh=True)
     for start in range(0, len(garbage), BATCH):
         batch = garbage[start : start + BATCH]
-        held, noted = artifacts.store.database.write(caller, _removal(batch, why, seen or {}))
+        held, noted = artifacts.store.database.write(caller, _removal(batch, why, seen))
         carry_out(artifacts, noted, caller)
         yield held
 
 
 def _removal(
-    batch: list[int], reason: str, seen: Mapping[int, int]
+    batch: list[int], reason: str, seen: Keeping | None
 ) -> Callable[[Transaction], tuple[list[Held], list[Deletion]]]:
     def body(tx: Transaction) -> tuple[list[Held], list[Deletion]]:
         kept = {artifact_id for artifact_id, _, _ in aliases_of(tx, batch, locked=True)}
@@ -99,7 +101,11 @@ def _removal(
         kept |= {row[0] for row in tx.rows_in(_RUNNING, batch)}
         kept |= set(uploading(tx, batch))
         kept |= copied_by(tx).keys()
-        kept |= {one.artifact_id for one in locked if one.create_ms != seen.get(one.artifact_id, one.create_ms)}
+        if seen is not None:
+            kept |= {row[0] for row in tx.rows_in(_USED_SINCE, batch, last=seen.last_event)}
+            kept |= {
+                one.artifact_id for one in locked if one.create_ms != seen.held.get(one.artifact_id, one.create_ms)
+            }
         held = [one for one in locked if not one.is_external and one.artifact_id not in kept]
         return held, remove_bytes(tx, held, reason)
 

@@ -96,7 +96,7 @@ def _gc(requests: Requests, caller: Caller, arguments: argparse.Namespace, outpu
     if arguments.dry_run:
         batches = _dry(artifacts, chosen.garbage, caller)
     else:
-        batches = collect(artifacts, chosen.garbage, arguments.reason, caller, chosen.keeping.held)
+        batches = collect(artifacts, chosen.garbage, arguments.reason, caller, chosen.keeping)
     count, size_bytes, did = 0, 0, "would delete" if arguments.dry_run else "deleted"
     for held in (one for batch in batches for one in batch):
         count += 1

@@ -163,6 +163,18 @@ def test_what_is_kept_a_moment_later_stays(admin: Admin, requests: Requests) -> 
         assert b"".join(artifacts.read(artifact_id, "f"))
 
 
+def test_what_somebody_made_something_of_a_moment_later_stays(requests: Requests) -> None:
+    used, loose = (upload(requests, b"%d" % number) for number in range(2))
+    execution(requests, [loose], [])
+    artifacts = requests.artifacts
+    chosen = plan(artifacts, Rules(0, 0))
+    assert chosen.garbage == [used, loose]
+    execution(requests, [used], [], pb.Execution.COMPLETE)  # begun and ended since
+    deleted = [one.artifact_id for batch in collect(artifacts, chosen.garbage, seen=chosen.keeping) for one in batch]
+    assert deleted == [loose]
+    assert b"".join(artifacts.read(used, "f"))
+
+
 def test_external_bytes_are_nobodys_garbage(admin: Admin, requests: Requests) -> None:
     store = requests.artifacts.store
     made = pb.Artifact(type_id=type_id(store), uri="s3://elsewhere/data/").SerializeToString()

@@ -119,7 +119,7 @@ def test_a_purge_names_the_uploads_that_copy(requests: Requests) -> None:
 def test_what_is_reused_is_there(requests: Requests, other: Requests, held: str) -> None:
     source = upload(requests, CONTENT)
     wanted = begin(requests.artifacts.store, upload_file("f", CONTENT), reuse=True)
-    seen = plan(other.artifacts, NOTHING).keeping.held
+    seen = plan(other.artifacts, NOTHING).keeping
 
     def delete() -> object:
         return list(collect(other.artifacts, [source], seen=seen))
@@ -147,7 +147,7 @@ def test_what_is_reused_is_as_young_as_what_is_sent(requests: Requests) -> None:
     while now_ms() <= before.create_ms:
         time.sleep(0.001)
     assert artifacts.begin_upload(begin(artifacts.store, upload_file("f", CONTENT), reuse=True)).reused
-    assert list(collect(artifacts, chosen.garbage, seen=chosen.keeping.held)) == [[]]
+    assert list(collect(artifacts, chosen.garbage, seen=chosen.keeping)) == [[]]
     assert artifacts.manifest(source).create_ms > before.create_ms
     assert b"".join(artifacts.read(source, "f")) == CONTENT
 
