@@ -30,6 +30,8 @@ class ExternalFolder(LocalStore):
         real, root = path.resolve(), self.root.resolve()
         if root not in (real, *real.parents):
             raise NotFound(f"There is no blob {key!r} in the folder; a link there leads out of it.")
+        if real.exists() and not real.is_file() and not real.is_dir():
+            raise NotFound(f"{key!r} is no file and no folder in the folder, and has no bytes to keep.")
         return path
 
     def _found(self, key: str, state: os.stat_result) -> Blob:

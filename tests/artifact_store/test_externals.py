@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -256,6 +257,19 @@ def test_nothing_is_written_into_a_folder_of_others(store: Store, tmp_path: Path
     assert [finding.verdict for finding in verify(artifacts)] == [Verdict.SAME] * 2
     assert sum(map(len, artifacts.read(artifact_id, "large.bin"))) == 1 << 20
     assert sorted(path.name for path in others.rglob("*")) == ["large.bin", "root", "small.bin"]
+
+
+def test_a_pipe_is_not_waited_for(store: Store, tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    os.mkfifo(root / "pipe")
+    (root / "file").write_bytes(b"bytes")
+    artifacts = Artifacts(store, LocalStore(tmp_path / "own"), "", ExternalRoots([root.as_uri()]))
+    for uri in (f"{root.as_uri()}/pipe", f"{root.as_uri()}/"):
+        made = pb.Artifact(type_id=type_id(store), uri=uri)
+        (artifact_id,) = Calls(store)("PutArtifacts", artifacts=[made]).artifact_ids
+        with pytest.raises(NotFound):
+            artifacts.read(artifact_id, "pipe")
 
 
 def test_roots_are_a_tenants_own(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> None:
