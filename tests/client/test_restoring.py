@@ -145,6 +145,20 @@ def test_any_unzip_gives_the_files_back(opened: Callable[..., Store], tmp_path: 
         assert read_files(tmp_path / "out" / "files" / str(store[name].id)) == contents
 
 
+def test_an_archive_is_whole_whoever_else_exports_to_the_same_path(
+    opened: Callable[..., Store], tmp_path: Path
+) -> None:
+    store = opened("embedded-folder")
+    fill(store, tmp_path / "made")
+    archive, others = tmp_path / "all.mlmd", tmp_path / "all.mlmd.part"
+    others.write_bytes(b"being written")
+    assert run_on(store.address)("export", str(archive), "--with-bytes").status == 0
+    with zipfile.ZipFile(archive) as packed:
+        assert packed.testzip() is None
+    assert others.read_bytes() == b"being written"
+    assert sorted(path.name for path in tmp_path.glob("all.*")) == ["all.mlmd", "all.mlmd.part"]
+
+
 def test_an_archive_without_bytes_leaves_files_where_they_are(opened: Callable[..., Store], tmp_path: Path) -> None:
     before, after = opened("embedded-folder"), opened("embedded-folder")
     fill(before, tmp_path / "made")

@@ -6,6 +6,8 @@ first line and one row of that table in every other, in the order in which they 
 """
 
 import json
+import os
+import secrets
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +45,7 @@ def export_archive(session: Session, path: Path, with_bytes: bool, force: bool) 
     if path.exists() and not force:
         raise refused(f"path: {str(path)!r} is there already; --force replaces it.")
     rows, held = dict[str, int](), Held()
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")  # its own, whoever else exports to the same path
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
             for number, message in enumerate(_exported(session)):
@@ -52,6 +54,8 @@ def export_archive(session: Session, path: Path, with_bytes: bool, force: bool) 
                     rows[message.rows.table] = rows.get(message.rows.table, 0) + message.rows.row_count
                     held.note(message.rows)
             written = write_bytes(session, archive, held) if with_bytes else None
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
         if isinstance(error, CallError):  # some of which are of the system's kinds too: Denied is a PermissionError
