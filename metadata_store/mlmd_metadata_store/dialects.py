@@ -62,6 +62,8 @@ class Dialect(ABC):
     """Whether the driver sends several statements at once, which spares ways to the database."""
     few_rows: int
     """Up to so many properties go into one statement with all columns; above, each value column gets its own."""
+    clock: sa.Executable | None = None
+    """What asks for the database's own time in milliseconds; None where it has this machine's."""
     longest_name: int = 255
     """Characters in a name, version or external id."""
     longest_uri_bytes: int = 65_535

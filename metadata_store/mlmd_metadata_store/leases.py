@@ -3,7 +3,6 @@
 import sqlalchemy as sa
 from mlmd_schemas.tables.own import LEASE
 
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.transaction import Transaction
 
 _COLUMNS = ("name", "holder", "until_ms")
@@ -17,5 +16,5 @@ _TAKE = (
 def take_lease(tx: Transaction, name: str, holder: str, seconds: float) -> bool:
     """Take a lease for so long and say whether it was free; nobody gives it back, it ends with its time."""
     tx.insert_ignore(LEASE, _COLUMNS, [(name, "", 0)])
-    now = now_ms()
+    now = tx.agreed_ms()
     return tx.execute(_TAKE, {"wanted": name, "who": holder[:255], "now": now, "until": now + int(seconds * 1000)}) == 1

@@ -74,6 +74,9 @@ class MySqlDialect(Dialect):
     keeps_infinities = False
     joins_statements = True
     few_rows = 200
+    clock: sa.Executable | None = sa.select(
+        sa.literal_column("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000")
+    )
     _UNIQUE = (1062, 1586)
     _BUSY: ClassVar[dict[int, str]] = {
         1020: "another write was faster",

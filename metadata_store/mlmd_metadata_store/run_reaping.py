@@ -7,7 +7,6 @@ from mlmd_schemas.caller import Caller
 from mlmd_schemas.pb.v1 import runs_pb2 as v1
 from mlmd_schemas.tables.own import RUN
 
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.run_rows import run_by_id
 from mlmd_metadata_store.runs import end_run
 from mlmd_metadata_store.store import Store
@@ -41,7 +40,7 @@ def reap_runs(store: Store, caller: Caller = REAPER) -> list[int]:
 
 
 def _lapsed(tx: Transaction) -> list[int]:
-    return [row[0] for row in tx.rows(_LAPSED, {"now": now_ms()})]
+    return [row[0] for row in tx.rows(_LAPSED, {"now": tx.agreed_ms()})]
 
 
 def _reap(store: Store, caller: Caller, execution_id: int) -> bool:
@@ -49,13 +48,14 @@ def _reap(store: Store, caller: Caller, execution_id: int) -> bool:
 
     def body(tx: Transaction) -> bool:
         rows: Any = tx.rows(_LAPSE, {"run": execution_id})
-        if not rows or not 0 < rows[0][0] < now_ms():
+        now = tx.agreed_ms()
+        if not rows or not 0 < rows[0][0] < now:
             return False
         run = run_by_id(tx, execution_id)
         if run is None or run.state != v1.RUN_STATE_RUNNING:  # MLMD's own calls ended or deleted it
-            tx.execute(_CLOSE, {"run": execution_id, "now": now_ms()})
+            tx.execute(_CLOSE, {"run": execution_id, "now": now})
             return False
-        silent = (now_ms() - run.heartbeat_ms) / 1000
+        silent = (now - run.heartbeat_ms) / 1000
         reason = (
             f"Not heard from for {silent:.0f} seconds, where {run.timeout_ms / 1000:g} were agreed: its process was "
             "killed, or lost the network."

@@ -15,7 +15,6 @@ from mlmd_schemas.pb.v1 import runs_pb2 as v1
 from mlmd_schemas.tables.own import RUN, STORE
 from mlmd_schemas.tables.v10 import CONTEXT, EXECUTION, Kind
 
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.collection_methods import parse_node
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
@@ -160,7 +159,7 @@ def _made(tx: Transaction, context_id: int, request: v1.StartRunRequest, executi
     execution.last_known_state = pb.Execution.RUNNING
     (execution_id,) = create_nodes(tx, Kind.EXECUTION, [execution])
     store_links(tx, (), [(context_id, execution_id)], fresh_executions={execution_id})
-    now, timeout = now_ms(), request.timeout_ms or USUAL_MS
+    now, timeout = tx.agreed_ms(), request.timeout_ms or USUAL_MS
     values = {
         "execution_id": execution_id, "context_id": context_id, "step": request.step, "number": number,
         "token": request.token, "join_key": request.join_key, "timeout_ms": timeout, "start_ms": now,
@@ -194,7 +193,7 @@ def heartbeat(tx: Transaction, request: v1.HeartbeatRequest) -> v1.HeartbeatResp
     run = find_run(tx, request.token, locked=True)
     if run.end_ms and not run.lost:
         return v1.HeartbeatResponse(state=run.state)
-    now = now_ms()
+    now = tx.agreed_ms()
     tx.execute(_LIVE, {"run": run.execution_id, "now": now, "lapse": now + run.timeout_ms})
     if run.lost:
         _set_state(tx, run.execution_id, v1.RUN_STATE_RUNNING, "")
@@ -219,7 +218,7 @@ def finish_run(tx: Transaction, request: v1.FinishRunRequest) -> v1.FinishRunRes
 
 def end_run(tx: Transaction, run: RunRow, state: int, reason: str, *, lost: bool) -> v1.Run:
     """End a run whose row is locked; return it as it is then."""
-    parameters = {"run": run.execution_id, "now": now_ms(), "was_lost": int(lost), "told_reason": reason}
+    parameters = {"run": run.execution_id, "now": tx.agreed_ms(), "was_lost": int(lost), "told_reason": reason}
     tx.execute(_END, parameters)
     _set_state(tx, run.execution_id, state, reason)
     ended = run_by_id(tx, run.execution_id)

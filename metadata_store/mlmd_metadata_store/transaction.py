@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from mlmd_schemas.caller import Caller
 
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import Dialect
 from mlmd_metadata_store.plans import Plans
 from mlmd_metadata_store.property_cache import NO_CACHE, PropertyCache
@@ -91,6 +92,15 @@ class Transaction:
         if self._watch is not None:
             for statement in statements:
                 self._watch(statement)
+
+    def agreed_ms(self) -> int:
+        """Return the time, in milliseconds since the epoch, that every server of the database reads alike.
+
+        It is the database's where servers on several machines share one: what one of them writes down as a moment to
+        come, another judges, and their own clocks may be an hour apart.
+        """
+        clock = self.dialect.clock
+        return now_ms() if clock is None else int(self.rows(clock)[0][0])
 
     def execute(self, statement: sa.Executable, parameters: Mapping[str, Any] | None = None) -> int:
         """Run a statement that returns no rows; return how many rows it touched."""

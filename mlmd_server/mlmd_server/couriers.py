@@ -1,7 +1,9 @@
 """Posting to webhooks while the server serves, for every opened store."""
 
 import logging
+import math
 import threading
+import time
 from functools import partial
 
 from mlmd_api.tenants import TenantStores
@@ -14,6 +16,8 @@ from mlmd_server.troubles import Troubles
 _LOG = logging.getLogger("mlmd.couriers")
 EVERY_SECONDS = 1.0
 _LONGEST_END_SECONDS = 5.0
+_TURN_SECONDS = 5.0
+"""How long new deliveries of one store are begun before those of the next have their turn."""
 
 
 class Couriers:
@@ -30,11 +34,15 @@ class Couriers:
         """Begin to post."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop posting; what is being posted at this moment may be posted again by another server."""
+    def stop(self) -> bool:
+        """Stop posting; what is being posted at this moment may be posted again by another server.
+
+        False while it goes on.
+        """
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(_LONGEST_END_SECONDS)
+        return not self._thread.is_alive()
 
     def _work(self) -> None:
         while not self._stopped.wait(EVERY_SECONDS * CHANCE.uniform(0.75, 1.25)):
@@ -42,8 +50,13 @@ class Couriers:
 
     def post_due(self) -> None:
         """Post what is due now; what fails is logged and left to the next time."""
-        for store in self._stores.opened():
-            if isinstance(store, Store):
-                courier = Courier(store, private_too=self._private_too)
-                deliver = partial(courier.deliver_due, self._stopped.is_set)
-                self._troubles.kept_off(store.store_uuid, deliver, 0)
+        stores = [store for store in self._stores.opened() if isinstance(store, Store)]
+        for store in stores:
+            # One whose receivers are slow must not keep the others from being posted to.
+            until = time.monotonic() + _TURN_SECONDS if len(stores) > 1 else math.inf
+            courier = Courier(store, private_too=self._private_too)
+            deliver = partial(courier.deliver_due, partial(self._is_over, until))
+            self._troubles.kept_off(store.store_uuid, deliver, 0)
+
+    def _is_over(self, until: float) -> bool:
+        return self._stopped.is_set() or time.monotonic() > until

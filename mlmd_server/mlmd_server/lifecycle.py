@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import FrameType
 
 from mlmd_server.config import Config
@@ -73,14 +74,22 @@ def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
             sweeper.start()
     when_ready()
     ending.wait()
-    reaper.stop()
-    sweeper.stop()
-    couriers.stop()
+    if parts.http is not None:
+        parts.http.refuse_readiness()
+    with ThreadPoolExecutor() as pool:  # together: the time of each comes out of what the process is given to end
+        ended = all(pool.map(_stop, (reaper, sweeper, couriers)))
     _LOG.info("draining for at most %g seconds", config.drain_seconds)
     if not drain(parts, config.drain_seconds):
         _LOG.warning("calls still in flight after %g seconds were given up", config.drain_seconds)
         leave_at_once()
     parts.stores.close()
+    if not ended:
+        _LOG.warning("a thread that waits for a database or for a receiver of webhooks was given up")
+        leave_at_once()
+
+
+def _stop(thread: Reaper | Sweeper | Couriers) -> bool:
+    return thread.stop()
 
 
 def drain(parts: Parts, seconds: float) -> bool:

@@ -13,6 +13,7 @@ from mlmd_server.troubles import Troubles
 
 _LOG = logging.getLogger("mlmd.runs")
 EVERY_SECONDS = 2.0
+_LONGEST_END_SECONDS = 5.0
 _TROUBLES = Troubles(_LOG, "ending runs that are not heard from")
 
 
@@ -29,11 +30,12 @@ class Reaper:
         """Begin to watch."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop watching, once what is being done is done."""
+    def stop(self) -> bool:
+        """Stop watching, once what is being done is done; False when a database keeps that waiting for too long."""
         self._stopped.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_LONGEST_END_SECONDS)
+        return not self._thread.is_alive()
 
     def _watch(self) -> None:
         # Servers that share a database look at different moments; one that comes second finds nothing to do.

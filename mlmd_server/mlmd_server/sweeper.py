@@ -38,11 +38,12 @@ class Sweeper:
         """Begin to sweep."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """Stop sweeping; what is being deleted at this moment may be left to the next sweep."""
+    def stop(self) -> bool:
+        """Stop sweeping; what is being deleted at this moment may be left to the next sweep. False while it goes on."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(_LONGEST_END_SECONDS)
+        return not self._thread.is_alive()
 
     def _watch(self) -> None:
         pause = min(self._every_seconds, _LONGEST_PAUSE_SECONDS)

@@ -17,10 +17,10 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
@@ -69,7 +69,7 @@ _CLAIM = (
 )
 _NOTE = (
     sa.update(DELIVERY)
-    .where(DELIVERY.c.id == sa.bindparam("delivery"))
+    .where(DELIVERY.c.id == sa.bindparam("delivery"), DELIVERY.c.state == v1.DELIVERY_STATE_PENDING)
     .values(
         state=sa.bindparam("new_state"),
         attempts=sa.bindparam("new_attempts"),
@@ -146,12 +146,13 @@ class Courier:
         return self._store.database.write(LOCAL, lambda tx: _claim(tx, ids)) if ids else []
 
     def _due(self, without: Collection[int]) -> list[int]:
-        rows = self._store.database.read(LOCAL, lambda tx: tx.rows(_DUE, {"now": now_ms()}))
+        rows = self._store.database.read(LOCAL, lambda tx: tx.rows(_DUE, {"now": tx.agreed_ms()}))
         return [delivery_id for delivery_id, webhook_id in rows if webhook_id not in without]
 
     def _note(self, delivery: Delivery, outcome: Outcome) -> None:
-        parameters = _noted(delivery, outcome)
-        self._store.database.write(LOCAL, lambda tx: tx.execute(_NOTE, parameters), repeatable=True)
+        pause = wait_seconds(delivery.attempts + 1)
+        body = partial(_put_note, delivery=delivery, outcome=outcome, pause=pause)
+        self._store.database.write(LOCAL, body, repeatable=True)
 
     def _post(self, delivery: Delivery) -> Outcome:
         try:
@@ -167,22 +168,26 @@ class Courier:
 
 
 def _claim(tx: Transaction, ids: Sequence[int]) -> list[Delivery]:
-    now = now_ms()
+    now = tx.agreed_ms()
     rows = [row for row in tx.rows_in(_CLAIMED, ids) if row[6] <= now]
     if rows:
         tx.execute(_CLAIM, {"ids": [row[0] for row in rows], "until": now + _LEASE_MS})
     return [Delivery(row[0], row[1], row[2], bytes(row[3]), row[4], row[5]) for row in rows]
 
 
-def _noted(delivery: Delivery, outcome: Outcome) -> dict[str, Any]:
+def _put_note(tx: Transaction, delivery: Delivery, outcome: Outcome, pause: float) -> None:
+    tx.execute(_NOTE, _noted(delivery, outcome, tx.agreed_ms(), pause))
+
+
+def _noted(delivery: Delivery, outcome: Outcome, due: int, pause: float) -> dict[str, Any]:
     attempts = delivery.attempts + 1
-    state, due = v1.DELIVERY_STATE_PENDING, now_ms()
+    state = v1.DELIVERY_STATE_PENDING
     if outcome.delivered:
         state = v1.DELIVERY_STATE_DELIVERED
     elif attempts >= MOST_ATTEMPTS:
         state = v1.DELIVERY_STATE_FAILED
     else:
-        due += int(1000 * wait_seconds(attempts))
+        due += int(1000 * pause)
     return {
         "delivery": delivery.id,
         "new_state": state,

@@ -60,6 +60,7 @@ _CONTEXT = (
     .join(TYPE, TYPE.c.id == CONTEXT.c.type_id)
     .where(TYPE.c.name == sa.bindparam("kind"), CONTEXT.c.name == sa.bindparam("wanted"))
 )
+_LOCK = sa.select(CONTEXT.c.id).where(CONTEXT.c.id == sa.bindparam("service")).with_for_update()
 _SERVING = (
     sa.select(EXECUTION.c.id, EXECUTION.c.last_known_state, EXECUTION_PROPERTY.c.int_value)
     .join(TYPE, sa.and_(TYPE.c.id == EXECUTION.c.type_id, TYPE.c.name == SERVE_MODEL))
@@ -110,6 +111,7 @@ def record_deployment(
     environment_id = _made(tx, SERVING_ENVIRONMENT, _context(types[0], environment, environment, "environment", tx))
     stored_name = f"{environment_id}:{service}"
     service_id = _made(tx, INFERENCE_SERVICE, _context(types[1], stored_name, service, "service", tx), environment_id)
+    tx.rows(_LOCK, {"service": service_id})  # so that of two that come to run at once the later ends the other
     serving = tx.rows(_OF_SERVICE, {"service": service_id})
     execution_id = _serve(tx, types[2], service_id, version, state, serving)
     _say(tx, service_id, environment_id, version, state, runtime)

@@ -2,11 +2,14 @@
 
 import re
 import secrets
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from mlmd_metadata_store import clock
+from mlmd_metadata_store.leases import take_lease
 from mlmd_metadata_store.run_reaping import reap_runs
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
@@ -63,6 +66,27 @@ def test_runs_of_a_step_are_numbered_for_themselves(call: Calls) -> None:
     assert numbers == [1, 2, 1, 3]
     assert start(call, experiment="fraud").run.number == 1
     assert execution(call, start(call, type_name="Trainer").run).type == "Trainer"
+
+
+@pytest.mark.parametrize("apart_ms", [-3_600_000, 3_600_000])
+def test_servers_whose_clocks_are_apart_agree_on_who_is_silent(
+    mariadb_url: str, monkeypatch: pytest.MonkeyPatch, apart_ms: int
+) -> None:
+    """Each of two servers hears a run that lives, and their clocks differ by an hour."""
+    store = Store.open(mariadb_url)
+    call = Calls(store)
+    mine = start(call)
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(clock, "time_ns", lambda: time.time_ns() + apart_ms * 1_000_000)
+        assert reap_runs(store) == []
+        theirs = start(call)
+        assert call("Heartbeat", token=mine.token).state == v1.RUN_STATE_RUNNING
+        assert store.database.write(LOCAL, lambda tx: take_lease(tx, "sweep", "elsewhere", 60))
+    assert reap_runs(store) == []
+    assert not store.database.write(LOCAL, lambda tx: take_lease(tx, "sweep", "here", 60))
+    lapse(store, mine.run.execution_id, theirs.run.execution_id)
+    assert sorted(reap_runs(store)) == [mine.run.execution_id, theirs.run.execution_id]
+    store.close()
 
 
 def test_starting_again_with_the_token_is_the_same_run(call: Calls) -> None:

@@ -1,8 +1,16 @@
 """Deployments: what runs where, as the nodes that an impact ends at."""
 
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_model_registry.deployments import record_deployment
+from mlmd_model_registry.models import find_model
+from mlmd_model_registry.version_reads import find_version
+from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
@@ -52,6 +60,25 @@ def test_a_deployment_is_a_node_that_reads_the_model(fraud: Registry) -> None:
     }
     assert service.properties["desired_state"].string_value == "DEPLOYED"
     assert (environment.type, environment.name) == ("kf.ServingEnvironment", "prod/eu")
+
+
+def test_of_two_that_come_to_run_at_once_one_runs(fraud: Registry) -> None:
+    record(fraud, "1", STOPPED)
+    there = threading.Event()
+
+    def slowly(tx: Transaction) -> None:
+        there.clear()
+        version = find_version(tx, find_model(tx, "fraud"), "1")
+        record_deployment(tx, "prod/eu", "scorer", version, RUNNING)
+        there.set()
+        time.sleep(0.5)  # the other one is on its way meanwhile
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(fraud.store.database.write, LOCAL, slowly)
+        assert there.wait(60)
+        record(fraud, "2", RUNNING)
+        first.result()
+    assert [one for one in states(fraud) if one[2] == RUNNING] == [("scorer", 2, RUNNING)]
 
 
 @pytest.mark.parametrize("state", [PENDING, RUNNING])

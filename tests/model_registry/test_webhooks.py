@@ -1,10 +1,12 @@
 """Webhooks: queued with the move, signed, tried again, never posted to private addresses, noted."""
 
+import contextlib
 import hashlib
 import hmac
 import ipaddress
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,7 +14,10 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from mlmd_metadata_store import clock
+from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
+from mlmd_model_registry import courier
 from mlmd_model_registry.courier import (
     LONGEST_WAIT_SECONDS,
     MOST_ATTEMPTS,
@@ -308,3 +313,34 @@ def test_an_address_is_judged_when_the_webhook_is_made(registry: Registry) -> No
             hook(registry, "https://example.com/", secret=secret)
     made = registry.store.call(CREATE_WEBHOOK, LOCAL, v1.CreateWebhookRequest(url="https://example.com/"))
     assert len(made.secret) >= 32
+
+
+def test_what_one_server_delivered_another_does_not_queue_again(registry: Registry, receiver: Receiver) -> None:
+    registry.version()
+    webhook = hook(registry, receiver.url)
+    move(registry)
+    database = registry.store.database
+    (late,) = database.write(LOCAL, lambda tx: courier._claim(tx, [1]))
+    make_due(registry)
+    one = Courier(registry.store, private_too=True)
+    assert one.deliver_due() == 1
+    one._note(late, courier.Outcome(0, "no answer"))
+    assert log(registry, webhook) == [(1, DELIVERED, 1, 200)]
+
+
+@pytest.mark.parametrize("apart_ms", [-3_600_000, 3_600_000])
+def test_servers_whose_clocks_are_apart_do_not_post_what_another_is_posting(
+    mariadb_url: str, monkeypatch: pytest.MonkeyPatch, receiver: Receiver, apart_ms: int
+) -> None:
+    with contextlib.closing(Store.open(mariadb_url)) as store:
+        registry = Registry(store)
+        registry.version()
+        hook(registry, receiver.url)
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(clock, "time_ns", lambda: time.time_ns() + apart_ms * 1_000_000)
+            move(registry)
+        (mine,) = store.database.write(LOCAL, lambda tx: courier._claim(tx, [1]))
+        with monkeypatch.context() as elsewhere:
+            elsewhere.setattr(clock, "time_ns", lambda: time.time_ns() + apart_ms * 1_000_000)
+            assert Courier(store, private_too=True).deliver_due() == 0
+        assert mine.id == 1
