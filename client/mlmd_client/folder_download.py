@@ -18,7 +18,7 @@ _BATCH_FILES = 32
 _BATCH_BYTES = 16 << 20
 _LITTLE_BYTES = 64 * 1024
 _LITTLE_AT_ONCE = 2
-"""So many batches of little files at a time: more threads contend for the interpreter and do no more."""
+"""So many batches of little files at a time: more threads wait for each other, and gain nothing."""
 _LOOK_SECONDS = 0.5
 
 

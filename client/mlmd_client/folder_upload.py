@@ -26,8 +26,9 @@ from mlmd_client.transfer_errors import ChangedFile, Stopped
 _BATCH_FILES = 32
 _MOST_THREADS = 8
 """Each holds a batch of files open at most, and a process has a thousand."""
+_LITTLE_BATCH_FILES = 128
 _LITTLE_THREADS = 2
-"""One copies little files while another waits for the disk; more of them contend for the interpreter and the folder."""
+"""One copies little files while another waits for the disk; more of them wait for each other, and gain nothing."""
 _BATCH_BYTES = 32 << 20
 _DECLARED_AT_ONCE = 500
 _LITTLE_BYTES = 64 * 1024
@@ -65,12 +66,12 @@ class FolderSending:
         self._meter = meter
         self._stop = stop
         self._upload = upload
+        self._is_little = listing.size_bytes <= _LITTLE_BYTES * len(listing.files)
 
     def run(self, told: Sequence[Told] | None, workers: int) -> None:
         """Copy everything; `told` are all files when they were hashed before. Raises the first failure."""
         done: list[v1.UploadFile] = []
-        is_little = self._listing.size_bytes <= _LITTLE_BYTES * len(self._listing.files)
-        threads = min(workers, _LITTLE_THREADS if is_little else _MOST_THREADS)
+        threads = min(workers, _LITTLE_THREADS if self._is_little else _MOST_THREADS)
         with ThreadPoolExecutor(threads, thread_name_prefix="copy") as pool:
             try:
                 for copied in ahead(pool, self._works(told), 2 * threads):
@@ -87,15 +88,29 @@ class FolderSending:
     def _works(self, told: Sequence[Told] | None) -> Iterator[Callable[[], list[v1.UploadFile]]]:
         if told is not None:
             known = {file.path: said for file, said in told}
-            yield from (partial(self._asked, batch, known) for batch in _batches(self._listing.files))
+            yield from (partial(self._asked, batch, known) for batch in self._batches(self._listing.files))
             return
         asked: list[LocalFile] = []
         fresh: list[LocalFile] = []
         sizes = self._calls.sizes(self._upload.unchanged_from) if self._upload.unchanged_from else frozenset()
         for file in self._listing.files:
             (asked if self._upload.resumed or file.size_bytes in sizes else fresh).append(file)
-        yield from (partial(self._copied, batch) for batch in _batches(fresh))
-        yield from (partial(self._asked, batch, {}) for batch in _batches(asked))
+        yield from (partial(self._copied, batch) for batch in self._batches(fresh))
+        yield from (partial(self._asked, batch, {}) for batch in self._batches(asked))
+
+    def _batches(self, files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
+        """Yield what is synced together: where few threads copy, more each, or there would be more to wait for."""
+        most = _LITTLE_BATCH_FILES if self._is_little else _BATCH_FILES
+        batch: list[LocalFile] = []
+        room = _BATCH_BYTES
+        for file in files:
+            batch.append(file)
+            room -= file.size_bytes
+            if room < 0 or len(batch) >= most:
+                yield batch
+                batch, room = [], _BATCH_BYTES
+        if batch:
+            yield batch
 
     def _copied(self, files: Sequence[LocalFile]) -> list[v1.UploadFile]:
         """Copy files and return what there is to declare."""
@@ -176,19 +191,6 @@ class _Opened(AbstractContextManager[int]):
             self._source.check()
         finally:
             self._source.close()
-
-
-def _batches(files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
-    batch: list[LocalFile] = []
-    room = _BATCH_BYTES
-    for file in files:
-        batch.append(file)
-        room -= file.size_bytes
-        if room < 0 or len(batch) >= _BATCH_FILES:
-            yield batch
-            batch, room = [], _BATCH_BYTES
-    if batch:
-        yield batch
 
 
 def _said(file: LocalFile, sha256: bytes, md5: bytes) -> v1.UploadFile:
