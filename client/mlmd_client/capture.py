@@ -74,7 +74,7 @@ def hidden(arguments: Iterable[str]) -> list[str]:
     hide = False
     for argument in arguments:
         name, equals, _ = argument.partition("=")
-        secret = bool(_SECRET.search(name)) and name.startswith("-")
+        secret = bool(_SECRET.search(name)) and bool(equals or name.startswith("-"))  # Hydra's have no dashes
         shown.append(
             _HIDDEN if hide and not argument.startswith("-") else f"{name}={_HIDDEN}" if secret and equals else argument
         )

@@ -206,13 +206,16 @@ class Graph:
         return graph
 
     def export(self, format: str = "svg") -> str:
-        """Return the walk as the server writes it: svg, dot, mermaid, json, openlineage or prov_json.
+        """Return the walk as the server writes it: svg, dot, mermaid, json, openlineage or prov-json.
 
         >>> store.provenance("churn@1").export("mermaid").splitlines()[0].split()[0]
         'flowchart'
         """
-        formats = {name.removeprefix(_FORMAT).lower(): number for name, number in v1.LineageFormat.items()}
+        formats = {
+            name.removeprefix(_FORMAT).lower().replace("_", "-"): number for name, number in v1.LineageFormat.items()
+        }
         formats["json"] = formats.pop("unspecified")
+        format = str(format).replace("_", "-")
         if format not in formats:
             raise refused(f"format: {format!r} is none of {', '.join(sorted(formats))}.")
         request = v1.ExportGraphRequest(node=ref_of(*self.start), options=self._options)

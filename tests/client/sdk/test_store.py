@@ -163,6 +163,14 @@ def test_a_file_is_found_beside_others_and_while_others_fetch_it(local_store: St
     assert (folder / "first.txt").stat().st_mtime_ns == stamp
 
 
+def test_formats_are_called_as_on_the_command_line(local_store: Store) -> None:
+    with local_store.run("graph/formats") as run:
+        model = run.log_model("formats", {"weights": 1})
+    assert model.lineage().export("prov-json") == model.lineage().export("prov_json")
+    with pytest.raises(Refused, match="openlineage, prov-json, svg"):
+        model.lineage().export("prov")
+
+
 def test_slices_never_take_the_place_of_the_whole(local_store: Store) -> None:
     truth, score = [0, 1, 0, 1], [0.1, 0.9, 0.2, 0.8]
     nameless: list[list[object]] = [["", "", "DE", "DE"], ["DE", None, "DE", "FR"], [1.0, 1.0, float("nan"), 2.0]]

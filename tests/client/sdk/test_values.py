@@ -194,8 +194,12 @@ def test_the_code_is_captured_with_its_changes_and_without_passwords(tmp_path: P
 
 
 def test_secrets_on_the_command_line_stay_there() -> None:
-    told = ["t.py", "--token", "abc", "--api_key=def", "-v", "--secret", "--lr", "0.1", "password=x"]
-    assert hidden(told) == ["t.py", "--token", "***", "--api_key=***", "-v", "--secret", "--lr", "0.1", "password=x"]
+    told = ["t.py", "--token", "abc", "--api_key=def", "-v", "--secret", "--lr", "0.1", "db.password=x"]
+    kept = ["t.py", "--token", "***", "--api_key=***", "-v", "--secret", "--lr", "0.1", "db.password=***"]
+    assert hidden(told) == kept
+    assert hidden(["t.py", "passwords.csv", "+api_key=abc", "lr=0.1"]) == [
+        "t.py", "passwords.csv", "+api_key=***", "lr=0.1"
+    ]  # fmt: skip
 
 
 def test_capturing_can_be_turned_off_or_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
