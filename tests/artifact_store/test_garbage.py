@@ -149,6 +149,17 @@ def test_only_the_oldest_up_to_the_limit(admin: Admin, requests: Requests) -> No
         admin.why(10**9)
 
 
+def test_pages_of_pins_joined_are_the_whole(admin: Admin, requests: Requests) -> None:
+    made = [upload(requests, b"%d" % number) for number in range(5)]
+    for artifact_id in made:
+        admin("PinArtifact", artifact_id=artifact_id, reason=f"audit of {artifact_id}")
+    pages = [admin("ListPins", page_size=2)]
+    while len(pages) < 4 and pages[-1].next_page_token:
+        pages.append(admin("ListPins", page_size=2, page_token=pages[-1].next_page_token))
+    assert [[pin.artifact_id for pin in page.pins] for page in pages] == [made[:2], made[2:4], made[4:]]
+    assert [pin.reason for page in pages for pin in page.pins] == [f"audit of {artifact_id}" for artifact_id in made]
+
+
 def test_what_is_kept_a_moment_later_stays(admin: Admin, requests: Requests) -> None:
     first, second, third, fourth = (upload(requests, b"%d" % number, collection="m") for number in range(4))
     artifacts = requests.artifacts

@@ -131,6 +131,9 @@ def test_a_window_of_time(call: Calls) -> None:
         answer = call("GetProvenance", node=artifact(3), options=options)
         assert cuts(answer.graph) == ({"a3": "window"} if "since_ms" in options else {"a2": "window"})
     assert nodes(call("GetProvenance", node=artifact(3), options={"until_ms": 5_001}).graph) == ["a3", "e2", "a2"]
+    assert nodes(call("GetProvenance", node=artifact(2), options={"since_ms": 5_001}).graph) == ["a2", "e1", "a1"]
+    assert nodes(call("GetImpact", node=artifact(2), options={"since_ms": 5_000}).graph) == ["a2", "e2", "a3"]
+    assert nodes(call("GetImpact", node=artifact(2), options={"until_ms": 5_000}).graph) == ["a2"]
     path = call("FindPath", first=artifact(1), second=artifact(3), options={"until_ms": 5_001})
     assert not path.found
 

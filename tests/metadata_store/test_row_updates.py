@@ -39,6 +39,24 @@ def test_an_update_leaves_the_indexed_columns_that_stay_alone(call: Calls, datas
     assert not get(call, "Artifact", made).HasField("external_id")
 
 
+def test_contexts_are_locked_when_one_of_them_changes(call: Calls) -> None:
+    type_id = put_type(call, "Context")
+    made = put(call, "Context", *(pb.Context(type_id=type_id, name=name) for name in ("a", "b")))
+    same = [get(call, "Context", one) for one in made]
+
+    def locked(*contexts: pb.Context) -> bool:
+        with counted(call.store) as statements:
+            put(call, "Context", *contexts)
+        return any("FOR UPDATE" in statement for statement in statements)
+
+    is_mysql = call.store.database.writer.dialect.name == "mysql"
+    assert not locked(*same), "they come along with every execution of a run"
+    for place in (0, 1):
+        same[place].custom_properties["changed"].int_value = 1
+        assert locked(*same) == is_mysql
+        same = [get(call, "Context", one) for one in made]
+
+
 def test_an_update_without_uri_makes_no_uri_an_empty_one(call: Calls, dataset: int) -> None:
     (made,) = put(call, "Artifact", pb.Artifact(type_id=dataset))
     with call.store.database.writer.begin() as connection:

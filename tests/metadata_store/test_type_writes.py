@@ -376,6 +376,18 @@ def test_two_servers_on_one_database_make_one_type(database_url: str) -> None:
             store.close()
 
 
+def test_a_property_that_another_server_declared_is_known_when_it_is_used(database_url: str) -> None:
+    stores = [Store.open(database_url) for _ in range(2)]
+    one, other = (Calls(store) for store in stores)
+    artifact = pb.Artifact(type_id=put(one, "artifact"))
+    assert other.code("PutArtifacts", artifacts=[artifact]) is Code.OK, "from here on it remembers the type"
+    one("PutArtifactType", artifact_type=pb.ArtifactType(name="T", properties={"later": pb.INT}), can_add_fields=True)
+    artifact.properties["later"].int_value = 1
+    assert other.code("PutArtifacts", artifacts=[artifact]) is Code.OK
+    for store in stores:
+        store.close()
+
+
 def test_a_later_entry_of_a_request_takes_no_external_id_away(call: Calls, noun: str) -> None:
     types = [made(noun, external_id="x"), made(noun), made(noun, external_id="")]
     call("PutTypes", **{f"{noun}_types": types})
