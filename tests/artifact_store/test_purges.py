@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.deletions import note_deletions, noted_deletions
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.sweeping import sweep_deletions
@@ -281,6 +282,15 @@ def test_bytes_that_come_late_are_swept(admin: Admin, requests: Requests, monkey
     monkeypatch.setattr("mlmd_artifact_store.removal.now_ms", lambda: now)
     assert sweep_deletions(requests.artifacts) == [model]
     assert sweep_deletions(requests.artifacts) == []
+
+
+def test_deletions_are_noted_by_artifact_and_read_on_from_one(requests: Requests) -> None:
+    database = requests.artifacts.store.database
+    noted = [(artifact_id, f"{artifact_id}/", 5) for artifact_id in (3, 1, 2)]
+    database.write(LOCAL, lambda tx: note_deletions(tx, noted))
+    for after in (0, 1, 2, 3):
+        rest = [one for one in sorted(noted) if one[0] > after]
+        assert database.read(LOCAL, lambda tx, after=after: noted_deletions(tx, after)) == rest
 
 
 def test_statements_do_not_grow_with_nodes(admin: Admin, call: Calls) -> None:
