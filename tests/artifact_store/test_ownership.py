@@ -199,3 +199,15 @@ def test_a_store_without_conditions(open_store: OpenStore, s3: S3Address, bucket
     again = S3Store(S3Settings(bucket, s3.endpoint, "us-east-1", s3.access_key, s3.secret_key))
     with pytest.raises(FailedPrecondition, match=MEND):
         upload(of(open_store("b.db"), again))
+
+
+def test_a_look_that_claims_nothing_leaves_a_place_nobodys(tmp_path: Path) -> None:
+    blobs = LocalStore(tmp_path / "artifacts")
+    ours, theirs = (ownership.Ownership(blobs, "", uuid) for uuid in ("ours", "theirs"))
+    ours.check(claim=False)
+    assert ours.owner() is None
+    theirs.check()
+    with pytest.raises(FailedPrecondition, match=MEND):
+        ours.check(claim=False)
+    with pytest.raises(FailedPrecondition, match=MEND):
+        ours.check()

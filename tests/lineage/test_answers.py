@@ -108,7 +108,12 @@ def test_models_come_first_with_their_names_and_who_serves_them(call: Calls, sto
     version = story.context("kf.ModelVersion", f"{registered}:v7", {"state": "LIVE", "registered_model_id": registered})
     call("PutParentContexts", parent_contexts=[pb.ParentContext(child_id=version, parent_id=registered)])
     shown = story.artifact("kf.ModelArtifact", uri="s3://m/3", name=f"{version}:fraud")
-    story.attribute(version, shown)
+    for context in (
+        story.context("Experiment", "spring"),
+        story.context("Run", f"{registered}:not a version"),
+        version,
+    ):
+        story.attribute(context, shown)
     environment = story.context("kf.ServingEnvironment", "prod")
     service = {"serving_environment_id": environment, "registered_model_id": registered, "desired_state": "DEPLOYED"}
     newest = story.context("kf.InferenceService", f"{environment}:newest", service)
@@ -120,7 +125,7 @@ def test_models_come_first_with_their_names_and_who_serves_them(call: Calls, sto
     story.attribute(other, named)
     answer = call("GetImpact", node=artifact(data))
     assert [short(model.node) for model in answer.models] == [f"a{i}" for i in (served, named, plain_one, aliased)]
-    first = answer.models[0].registrations[0]
+    (first,) = answer.models[0].registrations
     assert (first.model, first.version, first.state, first.context_id) == ("fraud", "v7", "LIVE", version)
     assert [(one.name, one.state, one.environment, one.context_id) for one in first.deployments] == [
         ("newest", "DEPLOYED", "prod", newest),

@@ -68,6 +68,16 @@ def test_a_node_that_is_gone_is_shown_as_gone(call: Calls) -> None:
     assert "gone" in drawn.content
 
 
+def test_data_whose_maker_is_gone_are_told_as_they_are(call: Calls, story: Story) -> None:
+    data, model = story.artifact(name="raw"), story.artifact("system.Model")
+    maker = story.step({}, {"raw": data}, type_name="system.ImporterExecution")
+    story.step({"raw": data}, {"model": model})
+    assert [one.is_origin for one in call("GetProvenance", node=artifact(model)).data] == [True]
+    delete(call, EXECUTION, maker)
+    answer = call("GetProvenance", node=artifact(model))
+    assert [(one.name, one.is_origin) for one in answer.data] == [("raw", False)], "nobody knows what its maker did"
+
+
 def test_a_node_that_never_was(call: Calls) -> None:
     put_nodes(call, 1, 1)
     for method in ("GetProvenance", "GetImpact", "ExportGraph"):
