@@ -159,6 +159,19 @@ def test_aborting_leaves_an_abandoned_artifact_and_no_bytes(
         artifacts.commit_upload(begun.artifact_id)
 
 
+def test_an_upload_that_ended_leaves_none_of_its_rows(store: Store, requests: Requests, artifacts: Artifacts) -> None:
+    def rows(table: str) -> int:
+        with store.database.reader.connect() as connection:
+            return int(connection.exec_driver_sql(f"SELECT COUNT(*) FROM {table}").scalar_one())
+
+    for end in (artifacts.commit_upload, artifacts.abort_upload):
+        begun = artifacts.begin_upload(begin(store, upload_file("f", b"content")))
+        assert send(requests, begun.artifact_id, {"f": b"content"}) == [200]
+        assert rows("mlmd_upload_files") == 1
+        end(begun.artifact_id)
+        assert (rows("mlmd_uploads"), rows("mlmd_upload_files")) == (0, 0)
+
+
 def test_what_is_committed_cannot_be_aborted_or_sent_again(
     store: Store, requests: Requests, artifacts: Artifacts
 ) -> None:

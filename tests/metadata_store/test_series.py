@@ -13,6 +13,7 @@ from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlmd_metadata_store.series_points import (
+    SEGMENT_POINTS,
     Head,
     Points,
     absorbed,
@@ -208,6 +209,16 @@ def test_scalars_are_the_properties_that_kubeflow_reads(call: Calls) -> None:
     (stored,) = call("GetArtifactsByID", artifact_ids=[node]).artifacts
     assert stored.custom_properties["accuracy"].double_value == 0.94
     assert math.isnan(stored.custom_properties["loss"].double_value)
+
+
+@pytest.mark.parametrize("size", [SEGMENT_POINTS - 1, SEGMENT_POINTS, 7_000, 30_000])
+def test_pages_smaller_and_larger_than_what_is_kept_together_are_the_whole(call: Calls, size: int) -> None:
+    (node,) = artifacts(call)
+    count = 2 * SEGMENT_POINTS + 100
+    log(call, series(node, "loss", [float(step) for step in range(count)], times=range(count)))
+    assert points(call, node, "loss", page_size=size) == [(step, step, float(step)) for step in range(count)]
+    inner = {"from_step": 10, "to_step": count - 10, "page_size": size}
+    assert [step for step, _, _ in points(call, node, "loss", **inner)] == list(range(10, count - 9))
 
 
 def test_a_million_points_and_back(tmp_path: Any) -> None:
