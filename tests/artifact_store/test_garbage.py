@@ -149,6 +149,13 @@ def test_only_the_oldest_up_to_the_limit(admin: Admin, requests: Requests) -> No
         admin.why(10**9)
 
 
+def test_the_newest_are_the_newest_that_have_bytes(admin: Admin, requests: Requests) -> None:
+    made = [upload(requests, b"%d" % number, collection="fraud") for number in range(4)]
+    admin.purge(kind=v1.NODE_KIND_ARTIFACT, ids=[made[3]], include_bytes=True)
+    assert admin.garbage(v1.KeepRules(newest=1, younger_than_seconds=0)) == made[:2]
+    assert admin.garbage(v1.KeepRules(newest=2, younger_than_seconds=0)) == made[:1]
+
+
 def test_pages_of_pins_joined_are_the_whole(admin: Admin, requests: Requests) -> None:
     made = [upload(requests, b"%d" % number) for number in range(5)]
     for artifact_id in made:

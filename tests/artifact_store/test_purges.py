@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -290,7 +291,7 @@ def test_deletions_are_noted_by_artifact_and_read_on_from_one(requests: Requests
     database.write(LOCAL, lambda tx: note_deletions(tx, noted))
     for after in (0, 1, 2, 3):
         rest = [one for one in sorted(noted) if one[0] > after]
-        assert database.read(LOCAL, lambda tx, after=after: noted_deletions(tx, after)) == rest
+        assert database.read(LOCAL, partial(noted_deletions, after=after)) == rest
 
 
 def test_statements_do_not_grow_with_nodes(admin: Admin, call: Calls) -> None:
