@@ -25,14 +25,15 @@ _BY_EXTERNAL_ID = sa.select(ARTIFACT.c.external_id, ARTIFACT.c.id).where(
 )
 
 
-def _external_ids(tx: Transaction, artifacts: Iterable[pb.Artifact]) -> dict[str, int]:
+def _external_ids(tx: Transaction, artifacts: Iterable[pb.Artifact], *, exact: bool) -> dict[str, int]:
     """Return the ids of stored artifacts by the external ids that these artifacts without id carry.
 
-    The database decides which external ids are equal, so those found by another spelling are asked for one by one.
+    The database decides which external ids are equal, so those found by another spelling are asked for one by one;
+    `exact` leaves them out, as PutLineageSubgraph does.
     """
     wanted = {a.external_id for a in artifacts if not a.HasField("id") and a.external_id}
     found = _ids_by_external_id(tx, wanted)
-    if found.keys() <= wanted:
+    if exact or found.keys() <= wanted:
         return found
     return {one: next(iter(there.values())) for one in wanted if (there := _ids_by_external_id(tx, {one}))}
 
@@ -58,7 +59,7 @@ def _put_artifacts(tx: Transaction, artifacts: Sequence[pb.Artifact], reuse: boo
     if len(set(external)) < len(external):
         tx.setwise = True
         raise NeedsOrder("Two artifacts have the same external id.")
-    return put_nodes(tx, Kind.ARTIFACT, artifacts, ids=_targets(artifacts, _external_ids(tx, artifacts)))
+    return put_nodes(tx, Kind.ARTIFACT, artifacts, ids=_targets(artifacts, _external_ids(tx, artifacts, exact=False)))
 
 
 def put_execution(tx: Transaction, request: service.PutExecutionRequest) -> service.PutExecutionResponse:
@@ -169,7 +170,7 @@ def put_lineage_subgraph(
     context_ids = put_contexts(tx, request.contexts, Reuse(by_name=options.reuse_context_if_already_exist))
     targets: list[int | None] | None = None
     if options.reuse_artifact_if_already_exist_by_external_id:
-        targets = _targets(request.artifacts, _external_ids(tx, request.artifacts))
+        targets = _targets(request.artifacts, _external_ids(tx, request.artifacts, exact=True))
     artifact_ids = put_nodes(tx, Kind.ARTIFACT, request.artifacts, ids=targets)
     execution_ids = put_nodes(tx, Kind.EXECUTION, request.executions)
     _link_all(

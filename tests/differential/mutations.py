@@ -15,6 +15,8 @@ from tests.differential.read_requests import TOKENS
 from tests.differential.source import Call, Source
 from tests.differential.type_requests import keep_external_ids
 
+_LATER_VALUE = b"\x63"
+"""The enum value 99, as a client with a later version of the messages may send it; it counts as an unknown field."""
 _OPAQUE = frozenset(("Value", "Struct", "Any"))
 """Messages that are values, which `pools` makes; a Value without a member would end Google's process."""
 _UNCHANGED = frozenset(("filter_query", "can_delete_fields"))
@@ -67,6 +69,8 @@ def _change(source: Source, part: Any) -> None:
     field = source.pick(fields)
     if source.chance(5):
         part.MergeFromString(UNKNOWN_FIELD)
+    elif field.enum_type is not None and field.name != "base_type" and source.chance(20):  # in structs it is dropped
+        part.MergeFromString(bytes((field.number << 3,)) + _LATER_VALUE)
     elif _is_map(field) or source.chance(35):
         part.ClearField(field.name)
     elif field.is_repeated and field.message_type is not None:

@@ -152,7 +152,26 @@ def two_wrong_fields_of_a_type() -> list[Call]:
     ]
 
 
+def reused_by_another_spelling() -> list[Call]:
+    """Return calls that reuse an artifact and contexts by what MySQL takes for their external id and names."""
+    artifact, context = pb.Artifact(type_id=11, external_id="x "), pb.Context(type_id=14, name="a ")
+    both = {"reuse_context_if_already_exist": True, "reuse_artifact_if_already_exist_by_external_id": True}
+    put, graph = service.PutExecutionRequest.Options(**both), service.PutLineageSubgraphRequest.Options(**both)
+    pairs = [service.PutExecutionRequest.ArtifactAndEvent(artifact=artifact)]
+    execution = pb.Execution(type_id=12)
+    return [
+        Call("PutLineageSubgraph", service.PutLineageSubgraphRequest(contexts=[context], options=graph)),
+        Call("PutLineageSubgraph", service.PutLineageSubgraphRequest(artifacts=[artifact], options=graph)),
+        Call(
+            "PutExecution",
+            service.PutExecutionRequest(execution=execution, artifact_event_pairs=pairs, options=put),
+        ),
+        Call("PutExecution", service.PutExecutionRequest(execution=execution, contexts=[context], options=put)),
+    ]
+
+
 SESSIONS = {
+    "reused by another spelling": reused_by_another_spelling(),
     "filters": [call for text in FILTERS for call in lists(text)],
     "walks to nodes that are not there": dangling_walks(),
     "zeros": zeros(),

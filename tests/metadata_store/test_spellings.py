@@ -40,14 +40,16 @@ def test_what_the_database_finds_is_reused(adopted: Calls, spelling: str) -> Non
     data, one, other = put_types(adopted)
     adopted("PutContexts", contexts=[{"type_id": one, "name": "run"}])
     adopted("PutArtifacts", artifacts=[{"type_id": data, "external_id": "run"}])
-    first = {
-        "contexts": [{"type_id": one, "name": spelling}],
-        "artifacts": [{"type_id": data, "external_id": spelling}],
-    }
-    second = {"contexts": [*first["contexts"], {"type_id": other, "name": "new"}], "artifacts": first["artifacts"]}
-    made = adopted("PutLineageSubgraph", **first, options=REUSE)
-    assert (list(made.context_ids), list(made.artifact_ids)) == ([1], [1])
-    assert adopted("PutLineageSubgraph", **second, options=REUSE).context_ids[0] == 1
+    contexts, artifact = [{"type_id": one, "name": spelling}], {"type_id": data, "external_id": spelling}
+    assert list(adopted("PutLineageSubgraph", contexts=contexts, options=REUSE).context_ids) == [1]
+    contexts.append({"type_id": other, "name": "new"})
+    assert adopted("PutLineageSubgraph", contexts=contexts, options=REUSE).context_ids[0] == 1
+    code = adopted.code("PutLineageSubgraph", artifacts=[artifact], options=REUSE)
+    assert code is Code.ALREADY_EXISTS, "Google's looks for them as they are written there, and only there"
+    execution = {"type_id": adopted("PutExecutionType", execution_type={"name": "E"}).type_id}
+    pairs = [{"artifact": artifact}]
+    made = adopted("PutExecution", execution=execution, artifact_event_pairs=pairs, options=REUSE)
+    assert list(made.artifact_ids) == [1]
     assert adopted("GetArtifactsByID", artifact_ids=[1]).artifacts[0].external_id == spelling
 
 
