@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from mlmd_client.outbox import Outbox
     from mlmd_client.store import Store
 
+RESTART_SECONDS = 30.0
+"""How long what a run reads or makes waits for a server that is away: hours of training hang on it."""
+
 
 class RunArtifacts:
     """The part of a run that reads and makes artifacts: each is an event, and nobody writes events by hand.
@@ -61,7 +64,8 @@ class RunArtifacts:
         np.int64(3)
         """
         outbox = self._outbox()
-        version = self._store.version(what, type=type)
+        with self._store.service.outlasting(RESTART_SECONDS):
+            version = self._store.version(what, type=type)
         event = pb.Event(artifact_id=version.id, type=pb.Event.INPUT)
         if version.name:
             event.path.steps.add(key=version.name)
@@ -140,7 +144,8 @@ class RunArtifacts:
             artifact = pb.Artifact(type=type_name, custom_properties={**known, **values})
             made_by = MadeBy(execution_id=self.id, context_id=self._addressee.context_id, path_key=name)
             lasts = not path.is_relative_to(folder)  # what we wrote ourselves is never at the same place again
-            return self._store.keep(artifact, name, path, reuse=reuse, made_by=made_by, resumable=lasts)
+            with self._store.service.outlasting(RESTART_SECONDS):
+                return self._store.keep(artifact, name, path, reuse=reuse, made_by=made_by, resumable=lasts)
 
     def _awaited(self, name: str, *, reuse: bool) -> Version:
         """Return what rank 0 keeps at the same place of the program, without waiting for it."""

@@ -1,9 +1,13 @@
 """Calls by the name of their method, tried again where that is safe."""
 
 import secrets
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import import_module
+from itertools import count
 from typing import Any
 
 from google.protobuf.message import Message
@@ -61,6 +65,22 @@ class Service:
         """Use a transport; each attempt of a call may take `timeout_seconds`."""
         self.transport = transport
         self._timeout_seconds = timeout_seconds
+        self._here = threading.local()
+
+    @contextmanager
+    def outlasting(self, seconds: float) -> Iterator[None]:
+        """Let what this thread asks wait so long for a server that is away, as one that is started anew is for a while.
+
+        >>> with store.service.outlasting(30):
+        ...     store.version("churn@1").number
+        1
+        """
+        before = getattr(self._here, "outlast_seconds", 0.0)
+        self._here.outlast_seconds = seconds
+        try:
+            yield
+        finally:
+            self._here.outlast_seconds = before
 
     @property
     def target(self) -> str:
@@ -88,15 +108,18 @@ class Service:
         self, path: str, request: Message, metadata: tuple[tuple[str, str], ...], within_seconds: float | None
     ) -> Any:
         until = None if within_seconds is None else time.monotonic() + within_seconds
-        for wait_seconds in (*_PATIENCE_SECONDS, None):
+        enough = time.monotonic() + float(getattr(self._here, "outlast_seconds", 0.0))
+        for attempt in count():
             left = self._timeout_seconds if until is None else min(self._timeout_seconds, until - time.monotonic())
             try:
                 return self.transport.unary(
                     path, request, response_type(path), timeout_seconds=max(left, 0.001), metadata=metadata
                 )
             except CallError as error:
-                is_over = until is not None and time.monotonic() >= until
-                if wait_seconds is None or is_over or error.code not in (UNAVAILABLE, ABORTED):
+                now = time.monotonic()
+                is_over = until is not None and now >= until
+                is_over = is_over or (attempt >= len(_PATIENCE_SECONDS) and now >= enough)
+                if is_over or error.code not in (UNAVAILABLE, ABORTED):
                     raise failure_of(error) from None
-            time.sleep(wait_seconds * CHANCE.uniform(0.5, 1.5))
+            time.sleep(_PATIENCE_SECONDS[min(attempt, len(_PATIENCE_SECONDS) - 1)] * CHANCE.uniform(0.5, 1.5))
         raise AssertionError("the last attempt returns or raises")

@@ -4,10 +4,12 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
-from mlmd_client import Store, Unreachable
+from mlmd_client import CallError, Store, Unreachable
 
 from tests.client.sdk.conftest import OpenStore
 from tests.client.sdk.test_away import points
@@ -113,6 +115,7 @@ def test_a_model_that_cannot_be_sent_leaves_no_version_and_no_event(
         server.kill()
         with monkeypatch.context() as impatient:
             impatient.setattr("mlmd_client.artifact_calls.LONGEST_SECONDS", 0.2)
+            impatient.setattr("mlmd_client.run_artifacts.RESTART_SECONDS", 0.0)
             with pytest.raises(Unreachable, match="no server answers at"):
                 run.log_model("m", {"w": 2})
             with pytest.raises(Unreachable):
@@ -123,6 +126,40 @@ def test_a_model_that_cannot_be_sent_leaves_no_version_and_no_event(
     assert third.number == 2
     assert store.versions("m").column("number") == [2, 1]
     assert nodes(store)[1:] == (2, 2), "two artifacts that are LIVE, each with its event"
+
+
+def test_a_server_that_is_started_anew_costs_a_run_nothing(
+    sqlite_url: str, start_server: StartServer, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mlmd_client.run_artifacts.RESTART_SECONDS", 600.0)
+    server = start_server(sqlite_url, http=True)
+    store = open_store(f"grpc://{server.target}")
+    refused = threading.Semaphore(0)
+    once = store.service.transport.unary
+
+    def noted(*arguments: Any, **options: Any) -> Any:
+        try:
+            return once(*arguments, **options)
+        except CallError:
+            refused.release()
+            raise
+
+    monkeypatch.setattr(store.service.transport, "unary", noted)
+
+    def begin_again() -> None:
+        for _ in range(12):  # more often than a question is asked again
+            refused.acquire()
+        server.start()
+
+    with store.run("endings/restart", finish_seconds=60) as run:
+        run.log_dataset("rows", {"a": 1})
+        server.kill()
+        restart = threading.Thread(target=begin_again)
+        restart.start()
+        assert run.use("rows").number == 1
+        restart.join()
+        assert run.log_model("m", {"w": 1}).number == 1
+    assert store.run_facts("endings/restart/1").state == "COMPLETE"
 
 
 def test_a_run_that_ended_takes_nothing_more(local_store: Store) -> None:
