@@ -1,6 +1,6 @@
 """The ways by which bytes reach a store that cannot sign requests for others."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -49,6 +49,7 @@ def door_of(transport: Transport) -> FileDoor | None:
     return transport if isinstance(transport, FileDoor) else None
 
 
-def own_headers(transport: Transport) -> dict[str, str]:
-    """Return what the server wants to hear from its callers over HTTP."""
-    return dict(getattr(transport, "headers", {}))
+def own_headers(transport: Transport) -> Mapping[str, str]:
+    """Return what the server wants to hear from its callers over HTTP, at each moment."""
+    found: Mapping[str, str] = getattr(transport, "headers", {})
+    return found

@@ -13,8 +13,9 @@ from google.protobuf.message import Message
 from mlmd_client.calls import CallError, M, Metadata
 from mlmd_client.forks import in_turn
 from mlmd_client.tls import Tls
+from mlmd_client.tokens import Token
 
-_CANCELLED, _INVALID_ARGUMENT = 1, 3
+_CANCELLED = 1
 _UNREACHED = ("failed to connect", "DNS resolution failed", "Name resolution failure", "errors resolving")
 _SILENT = "ping timeout"
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
@@ -48,19 +49,16 @@ class GrpcTransport:
         self,
         address: str,
         *,
-        token: str = "",
+        token: str | Token = "",
         tls: Tls | None = None,
         options: Sequence[tuple[str, int | str]] = (),
     ) -> None:
         """Name a server as `host:port`; nothing is sent yet. `options` are gRPC core's and win over ours."""
-        if not token.isascii() or not token.isprintable():
-            raise CallError(_INVALID_ARGUMENT, "token: has a character that no header carries; check where it is read.")
         self.target = address
         self._tls = tls
         self._options = list((dict(_OPTIONS) | dict(options)).items())
-        self.headers: Mapping[str, str] = {"authorization": f"Bearer {token}"} if token else {}
+        self.headers: Mapping[str, str] = Token(token) if isinstance(token, str) else token
         """What the server wants to hear from us, over HTTP too."""
-        self._metadata: tuple[tuple[str, str], ...] = tuple(self.headers.items())
         self._lock = threading.Lock()
         self._closed = False
         self._open()
@@ -96,7 +94,7 @@ class GrpcTransport:
         """Make one call; raises CallError."""
         call = self._call(path, response_type, streamed=False)
         with self._errors():
-            answer: M = call(request, timeout=timeout_seconds, metadata=(*self._metadata, *metadata))
+            answer: M = call(request, timeout=timeout_seconds, metadata=(*self.headers.items(), *metadata))
         return answer
 
     def stream(
@@ -111,7 +109,7 @@ class GrpcTransport:
         """Yield the messages of one streaming call; raises CallError. Closing the iterator ends the call."""
         call = self._call(path, response_type, streamed=True)
         with self._errors():
-            answers = call(request, timeout=timeout_seconds, metadata=(*self._metadata, *metadata))
+            answers = call(request, timeout=timeout_seconds, metadata=(*self.headers.items(), *metadata))
             try:
                 yield from answers
             finally:

@@ -73,7 +73,7 @@ class SignedHttp:
         self.patience = patience
         self._stop = stop
         self._own_address = own_address
-        self._own = dict(own or {})
+        self._own = own or {}
 
     def headers(self, request: v1.SignedRequest) -> dict[str, str]:
         """Return the headers of a request; the caller's token goes to the server's own address alone."""

@@ -35,6 +35,7 @@ from mlmd_client.run import PARAMETER_PREFIX, Run
 from mlmd_client.run_settings import RunSettings
 from mlmd_client.service import Service
 from mlmd_client.tables import Table
+from mlmd_client.tokens import Token
 from mlmd_client.transport import Tls, open_transport
 from mlmd_client.values import value_of, values_of
 from mlmd_client.versions import Version
@@ -67,16 +68,15 @@ class Store(Questions):
     ) -> None:
         """Open `grpc://host:port`, `grpcs://host:port`, a folder, or a database's URL.
 
-        Without a target `MLMD_SERVER` says it, without that it is `./mlmd-data`. `token` is `MLMD_TOKEN` unless given.
-        What earlier processes could not send to this store is sent now, in the background. Raises Refused for a target
-        that is none, MissingExtra when a package is not installed.
+        Without a target `MLMD_SERVER` says it, without that it is `./mlmd-data`. `token` is `MLMD_TOKEN` unless given,
+        or what the file `MLMD_TOKEN_FILE` says at each call. What earlier processes could not send to this store is
+        sent now, in the background. Raises Refused for a target that is none, MissingExtra when a package is missing.
         """
         if target is not None and not isinstance(target, str | os.PathLike):
             raise refused(f"target: {target!r:.60} is no text and no path; write grpc://host:port, or a folder.")
         chosen = os.fspath(target or "") or os.environ.get("MLMD_SERVER") or None
-        told = (token or os.environ.get("MLMD_TOKEN", "")).strip()  # of a file, its last line end
         try:
-            transport = open_transport(chosen, token=told, tls=tls)
+            transport = open_transport(chosen, token=Token.chosen(token), tls=tls)
         except CallError as error:
             raise failure_of(error) from None
         self._begin(transport, address_of(chosen))

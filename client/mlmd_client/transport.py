@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlmd_client.calls import CallError, Metadata, Transport
 from mlmd_client.tls import Tls
+from mlmd_client.tokens import Token
 
 if TYPE_CHECKING:
     from mlmd_client.grpc_transport import GrpcTransport
@@ -58,7 +59,7 @@ class MissingExtra(ImportError):
     """
 
 
-def open_transport(target: str | None = None, *, token: str = "", tls: Tls | None = None) -> Transport:
+def open_transport(target: str | None = None, *, token: "str | Token" = "", tls: Tls | None = None) -> Transport:
     """Return a transport to a server or to a database in this process; see the table above.
 
     `token` is sent with every call to a server; `tls` belongs to `grpcs://`. Raises CallError for a target that

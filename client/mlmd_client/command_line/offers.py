@@ -21,6 +21,7 @@ from mlmd_client.names import MODELS_SCHEME
 from mlmd_client.places import database_file
 from mlmd_client.registry_pages import REGISTRY
 from mlmd_client.service import Service
+from mlmd_client.tokens import Token
 from mlmd_client.transport import open_transport
 
 LONGEST_SECONDS = 8.0
@@ -76,7 +77,7 @@ def _looked(asking: Asking, context: click.Context, incomplete: str) -> list[str
     file = database_file(server)
     if file is not None and not file.is_file():
         return []
-    transport = open_transport(server, token=told.get("token") or "")
+    transport = open_transport(server, token=Token.chosen(told.get("token") or ""))
     try:
         return list(asking(Asker(Service(transport)), incomplete, context))
     finally:

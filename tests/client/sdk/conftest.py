@@ -13,7 +13,16 @@ from tests.conftest import StartServer
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the machine's environment, and nothing written outside the test's folder."""
-    for name in ("MLMD_RUN", "MLMD_SERVER", "MLMD_TOKEN", "RANK", "WORLD_SIZE", "SLURM_PROCID", "XDG_STATE_HOME"):
+    for name in (
+        "MLMD_RUN",
+        "MLMD_SERVER",
+        "MLMD_TOKEN",
+        "MLMD_TOKEN_FILE",
+        "RANK",
+        "WORLD_SIZE",
+        "SLURM_PROCID",
+        "XDG_STATE_HOME",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLMD_JOURNAL", str(tmp_path / "journal"))
     monkeypatch.setenv("MLMD_CACHE", str(tmp_path / "cache"))

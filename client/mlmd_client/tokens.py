@@ -1,0 +1,74 @@
+"""Who is asking: a token that was given, or one in a file that somebody keeps fresh."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from mlmd_client.calls import CallError
+
+TOKEN_VARIABLE, FILE_VARIABLE = "MLMD_TOKEN", "MLMD_TOKEN_FILE"
+_INVALID_ARGUMENT, _UNAUTHENTICATED = 3, 16
+
+
+class Token(Mapping[str, str]):
+    """What a server wants to hear of its caller with every call, as headers; none where there is no token.
+
+    A file is read for each call, so that a token that is replaced while a training goes on is the one that is sent, as
+    Kubernetes replaces those of service accounts. Raises CallError for what no header carries and what cannot be read.
+
+    >>> dict(Token("s3cret"))
+    {'authorization': 'Bearer s3cret'}
+    >>> dict(Token())
+    {}
+    """
+
+    def __init__(self, text: str = "", file: Path | None = None) -> None:
+        self._text = text
+        self._file = file
+        self._told()
+
+    @classmethod
+    def chosen(cls, given: str, environment: Mapping[str, str] = os.environ) -> "Token":
+        """Return the token that was given, else what `MLMD_TOKEN` or the file of `MLMD_TOKEN_FILE` says.
+
+        >>> dict(Token.chosen("", {"MLMD_TOKEN": "s3cret"}))
+        {'authorization': 'Bearer s3cret'}
+        """
+        text = (given or environment.get(TOKEN_VARIABLE, "")).strip()  # of a file, its last line end
+        file = environment.get(FILE_VARIABLE, "")
+        return cls(text, Path(file) if file and not text else None)
+
+    def __getitem__(self, name: str) -> str:
+        token = self._told()
+        if name != "authorization" or not token:
+            raise KeyError(name)
+        return f"Bearer {token}"
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(("authorization",) if self._text or self._file else ())
+
+    def __len__(self) -> int:
+        return 1 if self._text or self._file else 0
+
+    def _told(self) -> str:
+        if self._file is None:
+            return _sound(self._text, "token")
+        try:
+            text = self._file.read_text("utf-8", "replace").strip()
+        except OSError as error:
+            text, trouble = "", f"cannot be read: {error.strerror}; it holds the token and nothing else."
+        else:
+            trouble = "is empty; it holds the token and nothing else."
+        if not text:  # it may be there again in a moment, so nothing is refused for good
+            raise CallError(_UNAUTHENTICATED, f"{FILE_VARIABLE}: {str(self._file)!r} {trouble}")
+        return _sound(text, FILE_VARIABLE)
+
+
+def _sound(text: str, field: str) -> str:
+    if not text.isascii() or not text.isprintable():
+        raise _refusal(f"{field}: has a character that no header carries; check where it is read.")
+    return text
+
+
+def _refusal(sentence: str) -> CallError:
+    return CallError(_INVALID_ARGUMENT, sentence)
