@@ -187,6 +187,21 @@ class Dispatcher:
         self._note(call, course, answer, done.error)
         return answer
 
+    def check_door(self, path: str, metadata: Mapping[str, str]) -> None:
+        """Raise what refuses a call whoever asks, before its body is read: no such method, or nobody who is known.
+
+        So only who may call can have the server hold a large body.
+        """
+        method = self.methods.get(path) or self.streams.get(path)
+        if method is None:
+            raise self._unknown(path)
+        if method.role is not None:
+            self._authenticator.identify(metadata)
+
+    def check_caller(self, metadata: Mapping[str, str]) -> None:
+        """Raise Unauthenticated for nobody who is known, before the body of what is no method is read."""
+        self._authenticator.identify(metadata)
+
     def refuse(self, call: Call, error: StoreError, *, known: bool = False) -> Answer:
         """Answer a call that the wire itself found wrong, so that it is logged and counted like every other.
 

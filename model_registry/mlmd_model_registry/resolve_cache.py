@@ -111,7 +111,15 @@ class ResolveCache:
         generation, now = current_generation(), time.monotonic()
         kept = Kept(make(), generation, now + self._fresh_seconds, now + self._fresh_seconds * RENEWED_AFTER)
         with self._lock:
-            if len(self._kept) >= MOST_ANSWERS:
-                self._kept.clear()
+            self._kept.pop(key, None)  # so that the oldest come first
+            self._forget_old(now)
             self._kept[key] = kept
         return kept
+
+    def _forget_old(self, now: float) -> None:
+        """Forget what counts no longer: who asks for every moment (`as_of`) asks for each of them once."""
+        while self._kept:
+            oldest = next(iter(self._kept))
+            if self._kept[oldest].until >= now and len(self._kept) < MOST_ANSWERS:
+                return
+            del self._kept[oldest]

@@ -1,13 +1,21 @@
 """The socket of the HTTP listener."""
 
 import asyncio
+import gzip
+import random
 import socket
+import threading
 from collections.abc import Callable
+from pathlib import Path
 
+import httpx
 import pytest
-from mlmd_api.rest import connections
+from mlmd_api.callers import TokenFile
+from mlmd_api.message_sizes import Limits
+from mlmd_api.rest import connections, exchange
 from mlmd_api.rest.server import listen
 from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tests.api.conftest import Served
@@ -114,3 +122,49 @@ def test_many_requests_and_small_chunks_are_no_head(served: Served) -> None:
     )
     assert answered.count(b"200 OK") == 21
     assert answered.count(b"501 Not Implemented") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type"),
+    [
+        ("/ml_metadata.MetadataStoreService/PutArtifacts", "application/proto"),
+        ("/ml_metadata.MetadataStoreService/PutArtifacts", "application/grpc-web+proto"),
+        ("/test.v1.Odd/Watch", "application/connect+proto"),
+        ("/graphql", "application/json"),
+    ],
+)
+def test_the_body_of_nobody_who_is_known_is_not_waited_for(
+    serve: Callable[..., Served], tmp_path: Path, path: str, content_type: str
+) -> None:
+    (tmp_path / "tokens.toml").write_text('[[token]]\ntoken = "t"\nsubject = "alice"\n')
+    served = serve(TokenFile(tmp_path / "tokens.toml"))
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: {content_type}\r\ncontent-length: 100000\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", served.http.port), 60) as client:
+        client.sendall(head.encode())
+        said = client.recv(65536)
+        while b"bearer" not in said.lower() and (piece := client.recv(65536)):
+            said += piece
+    assert b"this server wants" in said.replace(b"%20", b" ")
+
+
+def test_what_is_compressed_is_read_and_written_by_threads(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one of the event loop answers everybody else meanwhile."""
+    threads: set[str] = set()
+    plain, small = exchange.gunzip, gzip.compress
+
+    def gunzip(data: bytes, limits: Limits) -> bytes:
+        threads.add(threading.current_thread().name)
+        return plain(data, limits)
+
+    def compress(data: bytes, compresslevel: int = 9) -> bytes:
+        threads.add(threading.current_thread().name)
+        return small(data, compresslevel)
+
+    monkeypatch.setattr(exchange, "gunzip", gunzip)
+    body = small(mlmd.Artifact(uri=random.Random(1).randbytes(50_000).hex()).SerializeToString())
+    monkeypatch.setattr(gzip, "compress", compress)
+    headers = {"content-type": "application/proto", "content-encoding": "gzip", "accept-encoding": "gzip"}
+    answer = httpx.post(f"{served.doors.http}/test.v1.Odd/Note", content=body, headers=headers, trust_env=False)
+    assert answer.status_code == 200
+    assert len(threads) >= 1
+    assert "http" not in threads, "which is the listener's own"

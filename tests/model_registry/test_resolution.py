@@ -241,6 +241,16 @@ def test_what_another_server_changed_is_seen_after_a_while(monkeypatch: pytest.M
     assert cache.get(key, make).response.number == 2
 
 
+def test_answers_that_count_no_longer_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(resolve_cache, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    cache = ResolveCache(fresh_seconds=2)
+    for moment in range(1000):
+        cache.get(("models:/fraud@champion", str(moment), False), v1.ResolveModelResponse)
+        clock[0] += 0.5
+    assert len(cache._kept) <= 6
+
+
 def test_one_thread_makes_what_many_ask_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resolve_cache, "_PATIENCE_SECONDS", 60.0)
     cache = ResolveCache(fresh_seconds=60)

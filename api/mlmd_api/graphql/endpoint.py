@@ -19,7 +19,7 @@ from mlmd_api.graphql.requests import GraphqlRequest, request_of_body, request_o
 from mlmd_api.rest.connect import ConnectProtocol
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.exchange import Reply, compressed
-from mlmd_api.rest.waiting import send_reply, unless_left, whole_body
+from mlmd_api.rest.waiting import off_the_loop, send_reply, unless_left, whole_body
 from mlmd_api.status import HTTP_STATUS
 from mlmd_api.streaming import Answer
 
@@ -81,7 +81,9 @@ class GraphqlEndpoint:
         call = Call(PATH, body, headers, WIRE, deadline, peer, JSON)
         executor = self._writers if request.method == "POST" and self._may_wait(body) else self._executor
         answer = await unless_left(executor, request.receive, self._answer, call, request)
-        return None if answer is None else _rendered(answer, headers)
+        if answer is None:
+            return None
+        return await off_the_loop(executor, len(answer.body), _rendered, answer, headers)
 
     async def _body(self, request: Request, headers: Mapping[str, str]) -> bytes:
         """Return the JSON of a POST, nothing for a GET; raises what the request is refused with."""
@@ -92,8 +94,10 @@ class GraphqlEndpoint:
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         if content_type not in ("application/json", STRICT):
             raise _WrongType(f"content-type: {content_type!r} is not application/json.")
+        self._dispatcher.check_caller(headers)
         limits = self._dispatcher.limits
-        return _TERMS.message(headers, await whole_body(request.stream(), limits.max_message_bytes, limits), limits)
+        body = await whole_body(request.stream(), limits.max_message_bytes, limits)
+        return await off_the_loop(self._executor, len(body), _TERMS.message, headers, body, limits)
 
     def _may_wait(self, body: bytes) -> bool:
         """Tell whether the operation seems to write: it says so, or the document of its hash does."""

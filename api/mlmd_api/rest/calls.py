@@ -17,7 +17,7 @@ from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.exchange import Reply, RequestProtocol, StreamProtocol, WireProtocol
 from mlmd_api.rest.grpc_web import GrpcWebProtocol
 from mlmd_api.rest.streams import GRPC_WEB, STREAM_PROTOCOLS, SendPiece, StreamPool, answer_stream
-from mlmd_api.rest.waiting import send_reply, unless_left, whole_body
+from mlmd_api.rest.waiting import off_the_loop, send_reply, unless_left, whole_body
 from mlmd_api.streaming import Answer
 
 _PROTOCOLS: dict[str, WireProtocol] = {
@@ -73,7 +73,10 @@ class Calls:
             known = ", ".join(_PROTOCOLS)
             return _plain(415, f"content-type: {content_type!r} is none of {known}.", {"accept-post": known})
         answer = await self._answer(request, headers, protocol)
-        return None if answer is None else protocol.reply(answer, headers)
+        if answer is None:
+            return None
+        executor = self._executor_of(request.scope["path"])
+        return await off_the_loop(executor, len(answer.body), protocol.reply, answer, headers)
 
     async def _answer(self, request: Request, headers: Mapping[str, str], protocol: WireProtocol) -> Answer | None:
         call = await self._call(request, headers, protocol)
@@ -96,9 +99,11 @@ class Calls:
         started = time.monotonic()
         body = b""
         try:
+            self._dispatcher.check_door(path, headers)
             body = await self._body(request, protocol)
             timeout = protocol.timeout_seconds(headers)
-            message = protocol.message(headers, body, self._dispatcher.limits)
+            limits, executor = self._dispatcher.limits, self._executor_of(path)
+            message = await off_the_loop(executor, len(body), protocol.message, headers, body, limits)
         except StoreError as error:
             refused = Call(path, body, headers, protocol.wire, None, peer, protocol.codec)
             return self._dispatcher.refuse(refused, error)
@@ -113,9 +118,11 @@ class Calls:
 
     async def _run(self, request: Request, call: Call) -> Answer | None:
         """Return the answer, or None when the caller left; a call that had not begun by then never does."""
-        method = self._dispatcher.methods.get(call.path)
-        executor = self._writers if method is not None and method.writes else self._executor
-        return await unless_left(executor, request.receive, self._dispatcher.answer, call)
+        return await unless_left(self._executor_of(call.path), request.receive, self._dispatcher.answer, call)
+
+    def _executor_of(self, path: str) -> Executor:
+        method = self._dispatcher.methods.get(path)
+        return self._writers if method is not None and method.writes else self._executor
 
 
 def _plain(status: int, sentence: str, headers: dict[str, str]) -> Reply:

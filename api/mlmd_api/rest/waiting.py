@@ -12,6 +12,7 @@ from mlmd_api.rest.exchange import Reply
 from mlmd_api.rest.streams import leaving
 
 T = TypeVar("T")
+_FEW_BYTES = 4096
 
 
 async def whole_body(stream: AsyncIterator[bytes], most_bytes: int, limits: Limits) -> bytes:
@@ -31,6 +32,16 @@ async def whole_body(stream: AsyncIterator[bytes], most_bytes: int, limits: Limi
         pieces.clear()
         raise request_too_large(None, limits)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def off_the_loop(executor: Executor, size_bytes: int, work: Callable[..., T], *arguments: object) -> T:
+    """Return what `work` on so many bytes returns; unless they are few, a thread does it and others are answered.
+
+    A thousand times as many may come of them, where they are compressed.
+    """
+    if size_bytes <= _FEW_BYTES:
+        return work(*arguments)
+    return await asyncio.get_running_loop().run_in_executor(executor, work, *arguments)
 
 
 async def unless_left(executor: Executor, receive: Receive, work: Callable[..., T], *arguments: object) -> T | None:

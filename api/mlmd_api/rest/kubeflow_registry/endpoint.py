@@ -71,6 +71,7 @@ class KubeflowRegistry:
         started = time.monotonic()
         peer = f"{request.client.host}:{request.client.port}" if request.client else ""
         try:
+            self._dispatcher.check_door(route.method_path, headers)
             timeout = _TIMEOUTS.timeout_seconds(headers)
             document = await self._document(request, route)
         except StoreError as error:
