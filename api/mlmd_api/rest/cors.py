@@ -1,6 +1,9 @@
 """What pages of other origins may do: the answers that Kubeflow's page had from Envoy, and our own headers."""
 
 from collections.abc import Mapping, Sequence
+from urllib.parse import urlsplit
+
+from mlmd_schemas.errors import PermissionDenied
 
 METHODS = "GET, PUT, DELETE, POST, OPTIONS"
 REQUEST_HEADERS = (
@@ -21,6 +24,18 @@ class Origins:
 
     def __init__(self, allowed: Sequence[str]) -> None:
         self._allowed = frozenset(allowed)
+
+    def check_page(self, request: Mapping[str, str]) -> None:
+        """Raise PermissionDenied when a page of an origin that may not call sent this.
+
+        A browser asks before most calls, and never before a POST of plain text: what takes that has to look itself.
+        """
+        origin = request.get("origin")
+        if origin is None or self._allowed & {origin, "*"} or urlsplit(origin).netloc == request.get("host"):
+            return
+        raise PermissionDenied(
+            f"origin: pages of {origin[:200]!r} may not write here; the server's --cors-origins names those that may."
+        )
 
     def headers(self, request: Mapping[str, str]) -> dict[str, str]:
         """Return the headers that let the page read the response; none when it may not or is of our origin."""

@@ -1,6 +1,7 @@
 """What is wrong with a request is told with the status and the shape that Kubeflow's clients know."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -245,6 +246,21 @@ def test_pages_of_other_origins(api: Api) -> None:
     assert response.status_code == 200
     assert "PATCH" in response.headers["access-control-allow-methods"]
     assert api.ask("GET", MODELS, headers={"origin": "https://ui"}).headers["access-control-allow-origin"]
+
+
+def test_a_page_that_may_not_call_writes_nothing(tmp_path: Path) -> None:
+    options = ("--cors-origins", "https://ui", "--log-level", "error")
+    with Server(f"sqlite:///{tmp_path}/m.db", tmp_path, http=True, options=options) as served:
+        api, body = Api(served.http_url), b'{"name": "m"}'
+        page = {"content-type": "text/plain", "origin": "https://elsewhere"}  # a browser sends this without asking
+        said = api.error(403, "POST", MODELS, content=body, headers=page)
+        assert said.startswith("origin: pages of 'https://elsewhere' may not write here")
+        assert api.get(MODELS)["size"] == 0
+        assert "access-control-allow-origin" not in api.ask("GET", MODELS, headers=page).headers
+        for number, origin in enumerate(["https://ui", served.http_url]):
+            named = json.dumps({"name": f"m{number}"})
+            assert api.ask("POST", MODELS, content=named, headers=page | {"origin": origin}).status_code == 201
+        api.http.close()
 
 
 def test_a_repeated_write_under_one_key_is_one_write(api: Api) -> None:

@@ -71,6 +71,8 @@ class KubeflowRegistry:
         started = time.monotonic()
         peer = f"{request.client.host}:{request.client.port}" if request.client else ""
         try:
+            if route.operation.writes:
+                self._origins.check_page(headers)
             self._dispatcher.check_door(route.method_path, headers)
             timeout = _TIMEOUTS.timeout_seconds(headers)
             document = await self._document(request, route)
