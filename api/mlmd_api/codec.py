@@ -1,12 +1,13 @@
 """Requests and responses as bytes: protobuf's own, and its canonical JSON."""
 
-import json
 from typing import Protocol
 
 from google.protobuf.message import DecodeError, Message
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
 
 from mlmd_api.utf8 import check_utf8, refuse_broken_strings
+
+_SPACES = " \t\r\n"
 
 
 class Codec(Protocol):
@@ -64,11 +65,13 @@ class JsonCodec:
         except UnicodeDecodeError as error:
             raise InvalidArgument(f"request: byte {error.start} of the JSON is not valid UTF-8.") from None
         try:
-            return json_format.Parse(text or "{}", kind())
-        except json_format.ParseError as error:
-            raise InvalidArgument(f"request: {' '.join(str(error).split())}") from None
-        except (RecursionError, json.JSONDecodeError):
-            raise InvalidArgument("request: the JSON is nested deeper than 100 levels.") from None
+            if text.lstrip(_SPACES)[:1] in ("", "{"):  # protobuf takes an empty array for an empty message
+                return json_format.Parse(text or "{}", kind())
+        except (json_format.ParseError, RecursionError, ValueError):
+            pass
+        from mlmd_api.json_misfits import misfit
+
+        raise InvalidArgument(misfit(kind.DESCRIPTOR, text))
 
     def write(self, message: Message) -> bytes:
         """Return the response; raises FailedPrecondition for the few values that protobuf's JSON cannot say."""
