@@ -6,6 +6,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from mlmd_client.terminal_text import harmless, in_columns
+
 _WIDEST = 48
 _MOST_SHOWN = 50
 _EMPTY = "(no rows)"
@@ -80,12 +82,12 @@ class Table:
 
     def __str__(self) -> str:
         """The rows in columns of plain text, long tables and long cells cut."""
-        cells = [self.columns, *([shown(row.get(name)) for name in self.columns] for row in self.rows[:_MOST_SHOWN])]
-        cells = [[_cut(cell) for cell in row] for row in cells]
-        widths = [max(len(row[place]) for row in cells) for place in range(len(self.columns))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+        cells = [
+            map(harmless, self.columns),
+            *([shown(row.get(name)) for name in self.columns] for row in self.rows[:_MOST_SHOWN]),
         ]
+        cells = [[_cut(cell) for cell in row] for row in cells]
+        lines = in_columns(cells)
         if len(self.rows) > _MOST_SHOWN:
             lines.append(f"… and {len(self.rows) - _MOST_SHOWN} more rows")
         if not self.rows:
@@ -126,7 +128,7 @@ def table_of(rows: Sequence[Mapping[str, Any]], title: str = "") -> Table:
 
 
 def shown(value: Any) -> str:
-    """Return a value as a person reads it.
+    """Return a value as a person reads it, without what would be a command to a terminal.
 
     >>> shown(None), shown(0.123456789), shown(3), shown(float("nan"))
     ('', '0.123457', '3', 'NaN')
@@ -141,7 +143,7 @@ def shown(value: Any) -> str:
         return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, list | tuple):
         return ", ".join(map(shown, value))
-    return str(value)
+    return harmless(str(value))
 
 
 def _cut(text: str) -> str:

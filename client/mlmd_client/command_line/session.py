@@ -17,6 +17,8 @@ from mlmd_client.command_line.wording import as_typed
 from mlmd_client.failures import NOT_FOUND, NotFound
 from mlmd_client.places import database_file
 from mlmd_client.tables import Table, shown
+from mlmd_client.terminal_text import harmless, in_columns
+from mlmd_client.terminal_text import width as width_of
 from mlmd_client.transport import MissingExtra
 
 if TYPE_CHECKING:
@@ -107,7 +109,7 @@ class Session:
     def _heading(self, title: str) -> None:
         from rich.text import Text
 
-        self.console.print(Text(title, style="bold"))
+        self.console.print(Text(harmless(title), style="bold"))
 
     def _draw(self, columns: list[str], table: Table) -> None:
         from rich.table import Table as Drawn
@@ -115,7 +117,9 @@ class Session:
 
         drawn = Drawn(box=None, header_style="bold", pad_edge=False)
         for name in columns:
-            drawn.add_column(name, overflow="fold", justify="right" if _is_numeric(table, name) else "left")
+            drawn.add_column(
+                Text(harmless(name)), overflow="fold", justify="right" if _is_numeric(table, name) else "left"
+            )
         for row in table.rows:
             drawn.add_row(*(Text(shown(row.get(name))) for name in columns))
         self.console.print(drawn)
@@ -129,13 +133,13 @@ class Session:
         kept = {name: value for name, value in facts.items() if value not in (None, "", [], {})}
         width = max((len(name) for name in kept), default=0)
         for name, value in kept.items():
-            self.console.print(Text(f"{name:<{width}}  ", style="dim") + Text(shown(value)))
+            self.console.print(Text(f"{harmless(name):<{width}}  ", style="dim") + Text(shown(value)))
 
     def remark(self, sentence: str) -> None:
         """Say something beside the result."""
         from rich.text import Text
 
-        self.asides.print(Text(sentence, style="dim"))
+        self.asides.print(Text(harmless(sentence), style="dim"))
 
 
 def _is_numeric(table: Table, name: str) -> bool:
@@ -145,16 +149,16 @@ def _is_numeric(table: Table, name: str) -> bool:
 
 def _is_crowded(columns: list[str], table: Table, width: int) -> bool:
     """Tell whether columns side by side would be so narrow on a terminal that nobody could read down them."""
-    least = (max(len(shown(value)) for value in (name, *table.column(name))) for name in columns)
+    least = (max(width_of(shown(value)) for value in (name, *table.column(name))) for name in columns)
     return sum(min(each, _READABLE) + 2 for each in least) - 2 > width
 
 
 def _aligned(columns: list[str], table: Table) -> str:
-    cells = [columns, *([shown(row.get(name)).replace("\n", " ") for name in columns] for row in table.rows)]
-    widths = [max(len(row[place]) for row in cells) for place in range(len(columns))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
-    )
+    cells = [
+        list(map(harmless, columns)),
+        *([shown(row.get(name)).replace("\n", " ") for name in columns] for row in table.rows),
+    ]
+    return "\n".join(in_columns(cells))
 
 
 class Count(click.IntRange):

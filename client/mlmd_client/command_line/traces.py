@@ -13,6 +13,7 @@ from mlmd_client.command_line.session import Count, Failure, Session, command
 from mlmd_client.command_line.statuses import ABSENT
 from mlmd_client.command_line.subjects import Subject, subject_of
 from mlmd_client.tables import Table, table_of
+from mlmd_client.terminal_text import harmless
 from mlmd_client.versions import Version
 from mlmd_client.walks import Graph
 
@@ -112,7 +113,7 @@ def _tree(graph: Graph, label: str, *, upstream: bool) -> Tree:
         for far, kind, key in beside.get(node, []):
             text = _label(names, far)
             if key or kind not in ("input", "output"):
-                text += Text(f"  {key or kind}", style="dim")
+                text += Text(f"  {harmless(key or kind)}", style="dim")
             if far in shown:
                 branch.add(text + Text("  (shown above)", style="dim"))
             else:
@@ -129,7 +130,8 @@ def _label(names: dict[Any, dict[str, Any]], node: str) -> Text:
         return Text(node)
     style = "bold" if kind == "artifact" else "italic"
     aliases = "".join(f" @{alias}" for alias in row["aliases"])
-    return Text(row["name"], style=style) + Text(f"{aliases}  {row['type']} {row['state']}".rstrip(), style="dim")
+    beside = harmless(f"{aliases}  {row['type']} {row['state']}".rstrip())
+    return Text(harmless(row["name"]), style=style) + Text(beside, style="dim")
 
 
 @click.command()
