@@ -82,12 +82,8 @@ class Table:
 
     def __str__(self) -> str:
         """The rows in columns of plain text, long tables and long cells cut."""
-        cells = [
-            map(harmless, self.columns),
-            *([shown(row.get(name)) for name in self.columns] for row in self.rows[:_MOST_SHOWN]),
-        ]
-        cells = [[_cut(cell) for cell in row] for row in cells]
-        lines = in_columns(cells)
+        rows = ([shown(row.get(name)) for name in self.columns] for row in self.rows[:_MOST_SHOWN])
+        lines = in_columns([[_cut(cell) for cell in row] for row in (map(harmless, self.columns), *rows)])
         if len(self.rows) > _MOST_SHOWN:
             lines.append(f"… and {len(self.rows) - _MOST_SHOWN} more rows")
         if not self.rows:
