@@ -209,7 +209,7 @@ def test_an_exception_marks_the_run_failed_with_its_message(store: Store) -> Non
 @pytest.mark.parametrize(
     ("params", "sentence"),
     [
-        ({"model": object()}, r"params\['model'\]: is a object, which no property can hold"),
+        ({"model": object()}, r"params\['model'\]: is of type object, which no property can hold"),
         ({"seed": 2**63}, r"params\['seed'\]: .* does not fit 64 bits"),
         ({"name": "\ud800"}, r"params\['name'\]: .* UTF-8"),
     ],
@@ -404,7 +404,7 @@ def test_a_seed_is_a_parameter_said_once(local_store: Store, monkeypatch: pytest
     assert local_store.runs("seeds/one")[0]["seed"] == 42
     assert local_store.run("seeds/two", {"seed": 42}, seed=42).state == "NEW"
     wrong: Any
-    for wrong, said in ((0.5, "is a float"), ("42", "is a str"), (7, r"params\['seed'\] is 42")):
+    for wrong, said in ((0.5, "is of type float"), ("42", "is of type str"), (7, r"params\['seed'\] is 42")):
         with pytest.raises(Refused, match=said):
             local_store.run("seeds/two", {"seed": 42}, seed=wrong)
 
