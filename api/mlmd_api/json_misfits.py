@@ -27,20 +27,26 @@ _KINDS = {
 _MOST_SHOWN = 60
 _MOST_CHARACTERS, _MOST_LEVELS = 64 * 1024, 10
 """What is tried again: each level costs as much as the first reading."""
-_REFUSALS = (json_format.ParseError, TypeError, ValueError, AttributeError, RecursionError)
+_MOST_DIGITS = 40
+"""No field holds as many, and Python refuses a few thousand."""
+_REFUSALS = (json_format.ParseError, TypeError, ValueError, OverflowError, AttributeError, RecursionError)
 """What the parser raises; with documents that it does not expect also what its Python stumbles over."""
 
 
 def misfit(message: Any, text: str) -> str:
     """Return a sentence about a document that was refused as this message: the field, the value, what belongs there."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_int=_integer)
     except json.JSONDecodeError as error:
         return f"request: the JSON breaks off, or is none, at line {error.lineno}, column {error.colno}."
     except RecursionError:
         return "request: the JSON is nested too deep; at most 100 levels are read."
     found = _in_message(message, document, "", 0) if len(text) <= _MOST_CHARACTERS else ""
     return found or _twice(text) or f"request: the JSON is no {message.full_name}."
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
 
 
 def _in_message(message: Descriptor, value: Any, path: str, level: int) -> str:
@@ -124,5 +130,5 @@ def _twice(text: str) -> str:
         found.extend(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         return dict(pairs)
 
-    json.loads(text, object_pairs_hook=look)
+    json.loads(text, object_pairs_hook=look, parse_int=_integer)
     return f"{found[0]}: this name stands twice in one object of the JSON; leave one out." if found else ""

@@ -103,7 +103,7 @@ def test_what_is_no_body_is_bounded(
 def test_a_head_that_does_not_come_ends_the_connection(
     serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.2)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 1.5)
     served = serve()
     assert b"408 Request Timeout" in _answer(served)
     assert b"408 Request Timeout" in _answer(served, _START)

@@ -76,6 +76,13 @@ def test_a_long_value_is_cut() -> None:
     assert len(said(registry.ListModelsRequest, json.dumps({"pageSize": "9" * 10_000}))) < 200
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "-" + "9" * 5000, "1e400"])
+def test_a_number_that_nobody_holds(number: str) -> None:
+    assert said(registry.ListModelsRequest, f'{{"pageSize":{number}}}').startswith("pageSize: ")
+    assert said(registry.ListModelsRequest, f'{{"pageSize":[{number}]}}').startswith("pageSize: ")
+    assert "stands twice" in said(registry.ListModelsRequest, f'{{"prefix":"a","prefix":"{number}"}}')
+
+
 def test_much_text_is_not_tried_again() -> None:
     text = json.dumps({"artifacts": [{"typeId": "x", "uri": "u" * 100_000}]})
     assert said(service.PutArtifactsRequest, text) == "request: the JSON is no ml_metadata.PutArtifactsRequest."

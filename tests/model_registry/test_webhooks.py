@@ -213,6 +213,7 @@ def test_a_receiver_that_hangs_keeps_no_other_waiting(
     posting.start()
     for _ in range(moves):
         receiver.told.acquire()
+    hanging.told.acquire()
     assert len(hanging.heard) == 1, "it is asked one thing at a time"
     move(registry, version="1")
     receiver.told.acquire()  # what came to be due meanwhile, too
