@@ -2,10 +2,12 @@
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import chain
 from string import ascii_lowercase, ascii_uppercase
 from typing import Any
+
+from mlmd_metadata_store.wildcards import WILD, Piece, is_like
 
 BLOCKS = (64, 32, 16, 8, 4, 2, 1)
 """Rows of one statement. Few different numbers, so that the driver still has the compiled statements."""
@@ -49,18 +51,9 @@ def like(text: str | None, pattern: str | None) -> bool | None:
     """Tell whether text is LIKE a pattern, as SQLite does but to the end of both, whatever NULs they hold."""
     if text is None or pattern is None:
         return None
-    text, pattern = text.translate(_LOWER), pattern.translate(_LOWER)
-    place = at = 0
-    resumed, after = -1, 0
-    while place < len(text):
-        if at < len(pattern) and pattern[at] == "%":
-            resumed, after = place, at + 1
-            at += 1
-        elif at < len(pattern) and pattern[at] in ("_", text[place]):
-            place, at = place + 1, at + 1
-        elif resumed >= 0:  # the last % takes one character more
-            resumed += 1
-            place, at = resumed, after
-        else:
-            return False
-    return not pattern[at:].strip("%")
+    return is_like(text.translate(_LOWER), _pieces(pattern))
+
+
+@lru_cache(maxsize=64)
+def _pieces(pattern: str) -> list[Piece]:
+    return [WILD.get(character, character) for character in pattern.translate(_LOWER)]

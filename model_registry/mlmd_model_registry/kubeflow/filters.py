@@ -19,6 +19,7 @@ from mlmd_metadata_store.filter.operations import SQLITE, Closed, Operation
 from mlmd_metadata_store.filter.query import REMEMBERED_TEXT
 from mlmd_metadata_store.filter.terms import Apply, Constant, Term, apply, chain, listed
 from mlmd_metadata_store.filter.terms import Field as ColumnTerm
+from mlmd_metadata_store.wildcards import WILD, Piece, Wild, is_like
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import Kind
@@ -301,45 +302,20 @@ def _check_pattern(condition: Comparison, pattern: str) -> None:
         raise Fault(condition.at, f"a pattern has {LONGEST_PATTERN_BYTES // 3} bytes at most")
 
 
-def _pieces(pattern: str) -> list[tuple[bool, str]]:
-    """Return the characters of a LIKE pattern, each with whether it is a wildcard.
+def _pieces(pattern: str) -> list[Piece]:
+    """Return a LIKE pattern in pieces.
 
     A backslash always has a character behind it: the language takes them in pairs.
     """
-    pieces: list[tuple[bool, str]] = []
     characters = iter(pattern)
-    for character in characters:
-        if character == _ESCAPE:
-            pieces.append((False, next(characters)))
-        else:
-            pieces.append((character in "%_", character))
-    return pieces
+    return [next(characters) if character == _ESCAPE else WILD.get(character, character) for character in characters]
 
 
 def _glob(pattern: str) -> str:
-    wild = {"%": "*", "_": "?"}
+    wild: dict[Piece, str] = {Wild.MANY: "*", Wild.ONE: "?"}
     return "".join(
-        wild[character] if is_wild else f"[{character}]" if character in "*?[" else character
-        for is_wild, character in _pieces(pattern)
+        wild.get(piece) or (f"[{piece}]" if piece in ("*", "?", "[") else str(piece)) for piece in _pieces(pattern)
     )
-
-
-def _is_like(text: str, pieces: Sequence[tuple[bool, str]]) -> bool:
-    """Tell whether a text is LIKE a pattern, in time that grows with both and not with the number of its wildcards."""
-    place = at = 0
-    resumed, after = -1, 0
-    while place < len(text):
-        if at < len(pieces) and pieces[at] == (True, "%"):
-            resumed, after = place, at + 1
-            at += 1
-        elif at < len(pieces) and pieces[at] in ((True, "_"), (False, text[place])):
-            place, at = place + 1, at + 1
-        elif resumed >= 0:  # the last % takes one character more
-            resumed += 1
-            place, at = resumed, after
-        else:
-            return False
-    return all(piece == (True, "%") for piece in pieces[at:])
 
 
 def _python_test(condition: Comparison) -> Callable[[str], bool]:
@@ -347,8 +323,10 @@ def _python_test(condition: Comparison) -> Callable[[str], bool]:
     if condition.operator in ("LIKE", "ILIKE"):
         _check_pattern(condition, literals[0])
         if condition.operator == "ILIKE":
-            return lambda name: _is_like(name.lower(), _pieces(literals[0].lower()))
-        return lambda name: _is_like(name, _pieces(literals[0]))
+            folded = _pieces(literals[0].lower())
+            return lambda name: is_like(name.lower(), folded)
+        pieces = _pieces(literals[0])
+        return lambda name: is_like(name, pieces)
     tests: dict[str, Callable[[str], bool]] = {
         "=": lambda name: name == literals[0],
         "!=": lambda name: name != literals[0],
