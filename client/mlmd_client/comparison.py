@@ -94,7 +94,7 @@ class Comparison:
             NOT_FOUND, f"figure: none of {', '.join(self.names)} has {figure!r}; table() lists what they have."
         )
 
-    def _evaluations(self, name: str | None) -> "_Evaluations":
+    def _evaluations(self, name: str | None) -> _Evaluations:
         owners = self._owners()
         request = v1.GetEvaluationsRequest(owners=[owner_message(owner) for owner in owners], name=name, slice="")
         found = self._service.read("/mlmd.v1.Metrics/GetEvaluations", request).evaluations
@@ -112,7 +112,7 @@ class Comparison:
         """
         return self._roc(self._evaluations(name), name)
 
-    def _roc(self, evaluations: "_Evaluations", name: str | None) -> Drawing:
+    def _roc(self, evaluations: _Evaluations, name: str | None) -> Drawing:
         from mlmd_metrics.curve import RocCurve
         from mlmd_metrics.drawings import roc_svg
 
@@ -137,7 +137,7 @@ class Comparison:
         """
         return self._matrices(self._evaluations(name), name)
 
-    def _matrices(self, evaluations: "_Evaluations", name: str | None) -> Drawings:
+    def _matrices(self, evaluations: _Evaluations, name: str | None) -> Drawings:
         from mlmd_metrics.drawings import matrix_svg
 
         drawn: dict[str, Drawing] = {}

@@ -47,7 +47,7 @@ class Card(str):
 
     def _repr_html_(self) -> str | None:
         return (
-            f'<iframe srcdoc="{escape(self)}" style="width:100%;height:40em;border:0"></iframe>'
+            f'<iframe sandbox srcdoc="{escape(self)}" style="width:100%;height:40em;border:0"></iframe>'
             if self._is_html
             else None
         )

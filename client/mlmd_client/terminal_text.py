@@ -1,4 +1,7 @@
-"""What a terminal makes of text that others wrote: no commands of theirs, and columns as wide as they are drawn."""
+"""What a terminal makes of text that others wrote: no commands of theirs, and columns as wide as they are drawn.
+
+Tables are drawn without rich too, which only the command has, and which lets most commands to a terminal pass.
+"""
 
 import unicodedata
 from collections.abc import Sequence

@@ -130,10 +130,10 @@ class Session:
 
         if title:
             self._heading(title)
-        kept = {name: value for name, value in facts.items() if value not in (None, "", [], {})}
-        width = max((len(name) for name in kept), default=0)
+        kept = {harmless(name): shown(value) for name, value in facts.items() if value not in (None, "", [], {})}
+        width = max(map(width_of, kept), default=0)
         for name, value in kept.items():
-            self.console.print(Text(f"{harmless(name):<{width}}  ", style="dim") + Text(shown(value)))
+            self.console.print(Text(name + " " * (width - width_of(name) + 2), style="dim") + Text(value))
 
     def remark(self, sentence: str) -> None:
         """Say something beside the result."""

@@ -86,7 +86,7 @@ def test_a_card_is_shown_as_a_page(filled: Store) -> None:
     plain, page = version.card(), version.card(html=True)
     assert (plain._repr_markdown_(), plain._repr_html_()) == (plain, None)
     assert page._repr_markdown_() is None
-    assert (page._repr_html_() or "").startswith('<iframe srcdoc="&lt;!')
+    assert (page._repr_html_() or "").startswith('<iframe sandbox srcdoc="&lt;!')
 
 
 def test_the_registry_can_be_gone_through_and_asked(filled: Store) -> None:
