@@ -13,9 +13,9 @@ or HTTP header, and looks it up in a TOML file, which is read again when it chan
 import hashlib
 import hmac
 import logging
+import re
 import threading
 import time
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +24,13 @@ from typing import Any, Protocol
 from mlmd_schemas.caller import Role
 from mlmd_schemas.errors import InvalidArgument, Unauthenticated
 
+from mlmd_api.settings_files import read_toml
+
 _LOG = logging.getLogger("mlmd.callers")
 _LOOK_EVERY_SECONDS = 1.0
 _RANKS = tuple(Role)
+_SENDABLE = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+"""What `Authorization: Bearer …` can be followed by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,14 +114,27 @@ def token_digest(token: str) -> str:
 
 
 def read_tokens(path: Path) -> dict[str, Identity]:
-    """Return the identities of a token file by the digest of their token; raises InvalidArgument."""
-    try:
-        entries = tomllib.loads(path.read_text("utf-8")).get("token", [])
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InvalidArgument(f"auth: the token file {str(path)!r} cannot be read: {error}.") from None
+    """Return the identities of a token file by the digest of their token; raises InvalidArgument.
+
+    No error shows a token, whatever shape it was written in.
+    """
+    content = read_toml(path, "auth")
+    entries = content.get("token", [])
+    if set(content) - {"token"}:
+        raise InvalidArgument(f"auth: {str(path)!r} may hold tables [[token]] and nothing else.")
     if not isinstance(entries, list):
         raise InvalidArgument(f"auth: in {str(path)!r} write each token as a table of its own, [[token]].")
-    return dict(_entry(path, number, entry) for number, entry in enumerate(entries, 1))
+    if not entries:
+        _LOG.warning("auth: %r holds no token, so nobody may call; write a table [[token]] for each", str(path))
+    known: dict[str, Identity] = {}
+    for number, entry in enumerate(entries, 1):
+        digest, identity = _entry(path, number, entry)
+        if digest in known:
+            raise InvalidArgument(
+                f"auth: token {number} of {str(path)!r} is {known[digest].subject!r}'s, too; give each its own."
+            )
+        known[digest] = identity
+    return known
 
 
 def _entry(path: Path, number: int, entry: Any) -> tuple[str, Identity]:
@@ -129,16 +146,28 @@ def _entry(path: Path, number: int, entry: Any) -> tuple[str, Identity]:
         raise InvalidArgument(f"{place} has {unknown[0]!r}; it may have token or sha256, subject, tenant and roles.")
     if ("token" in entry) == ("sha256" in entry):
         raise InvalidArgument(f"{place} needs exactly one of token and sha256.")
-    if not entry.get("subject"):
-        raise InvalidArgument(f"{place} has no subject; say whose it is, so that the log can.")
     for name in ("token", "sha256", "subject", "tenant"):
         if not isinstance(entry.get(name, ""), str):
-            raise InvalidArgument(f"{place}: {name} is {entry[name]!r:.40}, which is no text; write it in quotes.")
-    digest = token_digest(entry["token"]) if "token" in entry else entry["sha256"].lower()
+            shown = "" if name in ("token", "sha256") else f"{entry[name]!r:.40}, which is "
+            raise InvalidArgument(f"{place}: {name} is {shown}no text; write it in quotes.")
+    if not entry.get("subject"):
+        raise InvalidArgument(f"{place} has no subject; say whose it is, so that the log can.")
+    roles = included_roles(entry.get("roles", [Role.READER]), place)
+    return _digest(entry, place), Identity(entry["subject"], entry.get("tenant", ""), roles)
+
+
+def _digest(entry: dict[str, str], place: str) -> str:
+    if "token" in entry:
+        if not _SENDABLE.fullmatch(entry["token"]):
+            raise InvalidArgument(
+                f"{place}: token is nothing that a header can carry; use printable ASCII characters, and no space at "
+                "its ends."
+            )
+        return token_digest(entry["token"])
+    digest = entry["sha256"].lower()
     if len(digest) != 64 or set(digest) - set("0123456789abcdef"):
         raise InvalidArgument(f"{place}: sha256 is not 64 hexadecimal digits.")
-    roles = included_roles(entry.get("roles", [Role.READER]), place)
-    return digest, Identity(entry["subject"], entry.get("tenant", ""), roles)
+    return digest
 
 
 def included_roles(names: Any, place: str) -> frozenset[Role]:
@@ -147,7 +176,7 @@ def included_roles(names: Any, place: str) -> frozenset[Role]:
         raise InvalidArgument(f'{place}: roles is {names!r:.40}; write a list, as in ["writer"].')
     ranks = [_RANKS.index(Role(name)) if name in _RANKS else -1 for name in names]
     if not ranks or min(ranks) < 0:
-        raise InvalidArgument(f"{place}: roles is {names!r}; choose among reader, writer and admin.")
+        raise InvalidArgument(f"{place}: roles is {names!r:.80}; choose among reader, writer and admin.")
     return frozenset(_RANKS[: max(ranks) + 1])
 
 

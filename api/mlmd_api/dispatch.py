@@ -32,6 +32,7 @@ from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
 from mlmd_api.message_sizes import DEFAULT_LIMITS, Limits, answer_too_large, request_too_large
 from mlmd_api.methods import Method, StreamMethod
+from mlmd_api.revocation import Revocation
 from mlmd_api.status import describe, facts_of
 from mlmd_api.streaming import Answer, Stream
 
@@ -78,6 +79,7 @@ class Dispatcher:
         self._authenticator = authenticator
         self._measurements = measurements
         self._journal = journal
+        self._revocation = Revocation()
         self._open: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._ending = False
 
@@ -148,6 +150,8 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - the boundary, as in `answer`
             stream.end = self._finish(call, course, error)
             return
+        finally:
+            self._revocation.forget(stream)
         stream.end = Answer(Code.OK, "", b"", course.request_id)
         self._note(call, course, stream.end, None)
 
@@ -160,10 +164,23 @@ class Dispatcher:
         self._check_size(call)
         caller = replace(_caller(call, course), gone=stream.gone)
         caller.check_deadline()
+        if method.role is not None:
+            self._revocation.watch(stream, partial(self._check_again, method, call, course.identity))
         for response in method.run(caller, call.codec.read(method.request, call.body)):
+            if stream.refusal is not None:
+                break
             yield self._written(call.codec, response)
+        if stream.refusal is not None:
+            raise stream.refusal
         if self._ending and stream.gone.is_set():
             raise Unavailable("This server is about to stop; open the stream again where it ended.")
+
+    def _check_again(self, method: StreamMethod, call: Call, before: Identity) -> None:
+        """Raise what refuses a stream that was let in: its token was taken back, or is somebody else's now."""
+        now = self._identify(method, call.metadata)
+        _check_role(method.name, method.role, now)
+        if (now.subject, now.tenant) != (before.subject, before.tenant):
+            raise Unauthenticated("authorization: the token is somebody else's since the stream began; open it again.")
 
     def conduct(self, call: Call, role: Role, work: Callable[[Caller], Work]) -> Answer:
         """Answer a call that is no method, by `work`, for callers who have the role; never raises.

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from mlmd_schemas.errors import Code
+from mlmd_schemas.errors import Code, StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Stream:
     def __init__(self, request_id: str) -> None:
         self.request_id = request_id
         self.gone = threading.Event()
+        self.refusal: StoreError | None = None
         self.end = Answer(Code.CANCELLED, "The stream was left.", b"", request_id)
         self._bodies: Iterator[bytes] = iter(())
 
@@ -43,6 +44,11 @@ class Stream:
     def leave(self) -> None:
         """Tell whoever makes the messages that nobody waits for more."""
         self.gone.set()
+
+    def refuse(self, error: StoreError) -> None:
+        """Let the stream end with an error before its next message."""
+        self.refusal = error
+        self.leave()
 
     def close(self) -> None:
         """End the call, in the thread that iterates; nothing happens when it has ended."""

@@ -21,8 +21,10 @@ def parse_url(url: str) -> URL:
 
 
 def _shown(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}://***@{rest.rpartition('@')[2]}" if separator and "@" in rest else url
+    """Return the URL without its login, whatever else is wrong with it."""
+    login, at, place = url.rpartition("@")
+    scheme, separator, _ = login.partition("://")
+    return f"{scheme if separator else ''}{separator}***@{place}" if at else url
 
 
 def _sqlite(url: str, rest: str) -> URL:

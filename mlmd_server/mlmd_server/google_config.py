@@ -1,11 +1,13 @@
 """Which database Google's flags and config file mean, and with what TLS (mlmd-write contract, section 6)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 from google.protobuf import text_format
+from mlmd_api.settings_files import read_text
 from mlmd_schemas.errors import InvalidArgument, Unimplemented
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
@@ -101,10 +103,7 @@ def from_file(path: str) -> Source:
     flag = "--metadata_store_server_config_file"
     if not path:
         raise InvalidArgument(f"{flag}: missing; name the file.")
-    try:
-        config = text_format.Parse(Path(path).read_text("utf-8"), pb.MetadataStoreServerConfig())
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        raise InvalidArgument(f"{flag}: {path!r} cannot be read: {error}.") from None
+    config = _parsed(read_text(Path(path), flag), f"{flag}: the file {path!r} cannot be read")
     migration = config.migration_options
     downgrade = migration.downgrade_to_schema_version
     return replace(
@@ -113,6 +112,24 @@ def from_file(path: str) -> Source:
         downgrade_to=downgrade,
         tls=_tls(config.ssl_config) if config.HasField("ssl_config") else None,
     )
+
+
+_OF_NAMES = re.compile(r'Message type .*|Field "\w+" is specified .*|Expected "."')
+"""What the parser says of names alone; its other sentences quote values, and a value may be a password."""
+
+
+def _parsed(text: str, start: str) -> pb.MetadataStoreServerConfig:
+    try:
+        return text_format.Parse(text, pb.MetadataStoreServerConfig())
+    except text_format.ParseError as error:
+        place = f"line {error.GetLine()}, column {error.GetColumn()}"
+        reason = str(error).rpartition(" : ")[2].rstrip(".")
+        told = reason if _OF_NAMES.fullmatch(reason) else "what stands there is no value of its field"
+        raise InvalidArgument(f"{start}: {place}: {told}.") from None
+    except UnicodeEncodeError:
+        raise InvalidArgument(f"{start}: a text in it has half a character, a lone surrogate.") from None
+    except RecursionError:
+        raise InvalidArgument(f"{start}: it is nested too deeply.") from None
 
 
 def from_connection(config: pb.ConnectionConfig) -> Source:

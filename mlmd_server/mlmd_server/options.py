@@ -40,15 +40,24 @@ class Option:
         try:
             return self.read(_as_text(value))
         except ValueError as error:
-            raise InvalidArgument(f"{self.name}: {value!r} ({source}) {error}.") from None
+            shown = f"{value!r} ({source})" if _is_plain(value) else f"what is said ({source})"
+            raise InvalidArgument(f"{self.name}: {shown} {error}.") from None
 
 
 def _as_text(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return ",".join(str(item) for item in value)
+        return ",".join(_as_text(item) for item in value)
+    if not _is_plain(value):
+        raise ValueError("is neither text nor a number, true, false or a list of such")
     return str(value)
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    return isinstance(value, str | int | float)
 
 
 def _text(value: str) -> str:

@@ -1,11 +1,12 @@
 """From flags, environment and TOML file to the configuration; in that order, the first that speaks wins."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from mlmd_api.settings_files import read_bytes, read_toml
+from mlmd_metadata_store.addresses import parse_url
 from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_server.config import (
@@ -50,14 +51,6 @@ def load_config(flags: Mapping[str, str], environment: Mapping[str, str], file: 
             continue
         given.add(option.key)
     return _config(values, given)
-
-
-def read_toml(path: Path, option: str) -> dict[str, Any]:
-    """Return the content of a TOML file; raises InvalidArgument naming the option that asked for it."""
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InvalidArgument(f"{option}: the file {str(path)!r} cannot be read: {error}.") from None
 
 
 def _config(values: dict[str, Any], given: set[str]) -> Config:
@@ -128,17 +121,10 @@ def _tls(certificate: str, key: str, client_ca: str) -> TlsConfig | None:
         present, absent = ("tls-cert", "tls-key") if certificate else ("tls-key", "tls-cert")
         raise InvalidArgument(f"{absent}: missing, though --{present} is given; TLS needs both.")
     return TlsConfig(
-        key=_pem(key, "tls-key"),
-        certificate=_pem(certificate, "tls-cert"),
-        client_ca=_pem(client_ca, "tls-client-ca") if client_ca else None,
+        key=read_bytes(Path(key), "tls-key"),
+        certificate=read_bytes(Path(certificate), "tls-cert"),
+        client_ca=read_bytes(Path(client_ca), "tls-client-ca") if client_ca else None,
     )
-
-
-def _pem(path: str, option: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise InvalidArgument(f"{option}: {path!r} cannot be read: {error.strerror}.") from None
 
 
 def _tenants(path: str) -> tuple[tuple[str, Tenant], ...]:
@@ -149,17 +135,24 @@ def _tenants(path: str) -> tuple[tuple[str, Tenant], ...]:
     tables = content.get("tenant", {})
     if set(content) - {"tenant"} or not isinstance(tables, dict):
         raise InvalidArgument(f"tenants: {path!r} may hold tables [tenant.NAME] and nothing else.")
-    return tuple((name, _tenant(path, name, table)) for name, table in tables.items())
+    if not tables:
+        raise InvalidArgument(f"tenants: {path!r} names no tenant; write a table [tenant.NAME] for each.")
+    return tuple((name, _tenant(f"tenants: the tenant {name!r} in {path!r}", table)) for name, table in tables.items())
 
 
-def _tenant(path: str, name: str, table: Any) -> Tenant:
-    if not isinstance(table, dict) or not isinstance(table.get("database"), str) or not table["database"]:
-        raise InvalidArgument(f'tenants: the tenant {name!r} in {path!r} has no database; write database = "URL".')
+def _tenant(place: str, table: Any) -> Tenant:
+    if not isinstance(table, dict) or not table.get("database"):
+        raise InvalidArgument(f'{place} has no database; write database = "URL".')
     unknown = sorted(set(table) - {"database", "bucket_prefix", "external_roots"})
     if unknown:
-        raise InvalidArgument(
-            f"tenants: the tenant {name!r} in {path!r} sets {unknown[0]!r}; it may set database, bucket_prefix and "
-            "external_roots."
-        )
-    roots = BY_KEY["artifacts_external_roots"].parse(table.get("external_roots", []), f"of tenant {name!r} in {path}")
-    return Tenant(table["database"], str(table.get("bucket_prefix", "")), tuple(roots))
+        raise InvalidArgument(f"{place} sets {unknown[0]!r}; it may set database, bucket_prefix and external_roots.")
+    for key in ("database", "bucket_prefix"):
+        if not isinstance(table.get(key, ""), str):
+            # The value is not shown: an address may hold a password.
+            raise InvalidArgument(f"{place}: {key} is no text; write it in quotes.")
+    try:
+        parse_url(table["database"])
+        roots = BY_KEY["artifacts_external_roots"].parse(table.get("external_roots", []), "external_roots")
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{place}: {error.message}") from None
+    return Tenant(table["database"], table.get("bucket_prefix", ""), tuple(roots))

@@ -118,8 +118,15 @@ def test_the_file_is_not_looked_at_for_every_call(file: Path, monkeypatch: pytes
         ("[token]\nsubject='a'", "table of its own"),
         ("token=['x']", "table of its own"),
         ("token=[1]", "table of its own"),
-        ("[[token]]\nsubject='a'\ntoken=5", "token is 5, which is no text"),
-        ("[[token]]\nsubject='a'\nsha256=[]", "sha256 is [], which is no text"),
+        ("[[token]]\nsubject='a'\ntoken=5", "token is no text"),
+        ("[[token]]\nsubject='a'\nsha256=[]", "sha256 is no text"),
+        ("[[token]]\nsubject=''\ntoken='x'", "has no subject"),
+        ("[[token]]\nsubject=0\ntoken='x'", "subject is 0, which is no text"),
+        ("[[token]]\nsubject='a'\ntoken=''", "nothing that a header can carry"),
+        ("[[token]]\nsubject='a'\ntoken=' x'", "nothing that a header can carry"),
+        ("[[token]]\nsubject='a'\ntoken='é'", "nothing that a header can carry"),
+        ("[[tokens]]\nsubject='a'\ntoken='x'", "and nothing else"),
+        ("[[token]]\nsubject='a'\ntoken='x'\n[[token]]\nsubject='b'\ntoken='x'", "token 2 of"),
         ("[[token]]\nsubject=7\ntoken='x'", "subject is 7, which is no text"),
         ("[[token]]\nsubject='a'\ntoken='x'\ntenant=true", "tenant is True, which is no text"),
         ("[[token]]\nsubject='a'\ntoken='x'\nroles='writer'", "write a list"),
@@ -135,6 +142,27 @@ def test_a_wrong_file_is_told_by_entry_and_reason(tmp_path: Path, text: str, rea
         read_tokens(path)
     assert reason in caught.value.message
     assert "'x'" not in caught.value.message, "a token must not be shown"
+
+
+SECRETS = ("31415926", "3.1415926", "['31415926']", "{a = '31415926'}", "true31415926", "31415926x", "'31415926' x")
+
+
+@pytest.mark.parametrize("name", ["token", "sha256"])
+@pytest.mark.parametrize("written", SECRETS)
+def test_a_secret_of_the_wrong_shape_is_not_shown(tmp_path: Path, name: str, written: str) -> None:
+    path = tmp_path / "tokens.toml"
+    path.write_text(f"[[token]]\nsubject = 'a'\n{name} = {written}\n")
+    with pytest.raises(InvalidArgument, match=r"^auth: ") as caught:
+        read_tokens(path)
+    assert "1415926" not in caught.value.message
+    assert name in caught.value.message or "line 3" in caught.value.message
+
+
+def test_an_empty_file_lets_nobody_in_and_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "tokens.toml"
+    path.write_bytes(b"")
+    assert read_tokens(path) == {}
+    assert "nobody may call" in caplog.text
 
 
 def test_an_absent_file_is_told(tmp_path: Path) -> None:

@@ -192,6 +192,77 @@ def test_roles_and_tokens_hold_for_streams(serve: Callable[..., Served], tmp_pat
         assert heard.code is code
 
 
+def _tokens(*entries: tuple[str, str, str]) -> str:
+    return "".join(
+        f'[[token]]\nsha256 = "{token_digest(token)}"\nsubject = "ana"\ntenant = "{tenant}"\nroles = ["{role}"]\n'
+        for token, role, tenant in entries
+    )
+
+
+@pytest.mark.parametrize(
+    ("after", "code"),
+    [
+        (("other", "writer", ""), Code.UNAUTHENTICATED),
+        (("w", "reader", ""), Code.PERMISSION_DENIED),
+        (("w", "writer", "vision"), Code.UNAUTHENTICATED),
+    ],
+    ids=["taken-back", "fewer-roles", "another-tenant"],
+)
+@pytest.mark.parametrize("wire", STREAM_WIRES)
+def test_an_idle_stream_ends_when_its_token_is_taken_back(
+    serve: Callable[..., Served], tmp_path: Path, wire: str, after: tuple[str, str, str], code: Code
+) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(_tokens(("w", "writer", "")))
+    served = serve(TokenFile(tokens))
+    with opened(wire, served.doors, "Watch", mlmd.Artifact(), {"authorization": "Bearer w"}) as (heard, steps):
+        next(steps)
+        assert served.odd.entered.wait(60)
+        tokens.write_text(_tokens(after))
+        assert list(steps) == []
+    assert heard.code is code
+    assert served.odd.release.is_set(), "whoever made the messages was told"
+
+
+@pytest.mark.parametrize("wire", STREAM_WIRES)
+def test_a_talking_stream_ends_when_its_token_is_taken_back(
+    serve: Callable[..., Served], tmp_path: Path, wire: str
+) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(_tokens(("w", "writer", "")))
+    served = serve(TokenFile(tokens))
+    headers = {"authorization": "Bearer w"}
+    with opened(wire, served.doors, "Count", mlmd.Artifact(id=1 << 40), headers) as (heard, steps):
+        next(steps)
+        tokens.write_text(_tokens(("other", "writer", "")))
+        for _ in steps:
+            heard.messages.clear()
+    assert heard.code is Code.UNAUTHENTICATED
+    assert "token" in heard.text.replace("%20", " ")
+
+
+def test_a_stream_whose_token_holds_goes_on_while_the_file_changes(
+    serve: Callable[..., Served], tmp_path: Path
+) -> None:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(_tokens(("w", "writer", ""), ("x", "writer", "")))
+    served = serve(TokenFile(tokens))
+    doors = served.doors
+    watch, other = {"authorization": "Bearer w"}, {"authorization": "Bearer x"}
+    with (
+        opened("grpc", doors, "Watch", mlmd.Artifact(), watch) as (heard, steps),
+        opened("grpc", doors, "Watch", mlmd.Artifact(), other) as (_, refused),
+    ):
+        next(steps)
+        next(refused)
+        tokens.write_text(_tokens(("w", "writer", "")))
+        assert list(refused) == []
+        assert heard.code is None
+        served.dispatcher.end_streams()
+        assert list(steps) == []
+    assert heard.code is Code.UNAVAILABLE, "and not UNAUTHENTICATED"
+
+
 @pytest.mark.parametrize("wire", ["connect-json", "connect-proto"])
 def test_a_unary_question_to_a_stream_is_answered_with_how_to_ask(served: Served, wire: str) -> None:
     outcome = say(wire, served.doors, f"{ODD}Count", mlmd.Artifact())

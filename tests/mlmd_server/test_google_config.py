@@ -186,3 +186,33 @@ def test_the_command_ends_with_a_sentence(capsys: pytest.CaptureFixture[str]) ->
     assert "PostgreSQL is not supported yet" in capsys.readouterr().err
     assert main(["--helpfull"]) == 0
     assert "--mysql_config_password" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("connection_config { mysql { password: 271828 } }", "line 1, column 39: what stands there is no value"),
+        ("connection_config { mysql { password: hunter271828 } }", "line 1, column 39"),
+        ('connection_config { mysql { password: "271828 } }', "line 1, column 39"),
+        ('connection_config { mysql { port: "271828" } }', "line 1, column 35"),
+        ('connection_config { mysql { pasword: "271828" } }', 'has no field named "pasword"'),
+        ('connection_config { mysql { password: "271828" password: "a" } }', 'multiple "password" fields'),
+        ('connection_config { mysql { password: "271828\\xff" } }', "line 1, column"),
+        ('connection_config { mysql: "271828" }', "line 1, column"),
+        ("ssl_config { server_key: -----BEGIN 271828 }", "line 1, column 26"),
+        ("connection_config { mysql {", 'Expected "}"'),
+    ],
+)
+def test_a_wrong_config_file_is_told_by_its_place_and_without_its_values(
+    tmp_path: Path, text: str, reason: str
+) -> None:
+    with pytest.raises(InvalidArgument, match=r"^--metadata_store_server_config_file: ") as caught:
+        _config([_file(tmp_path, text)], tmp_path)
+    assert reason in caught.value.message
+    assert "271828" not in caught.value.message
+
+
+def test_a_config_file_of_windows_is_read(tmp_path: Path) -> None:
+    text = '\ufeffconnection_config {\r\n  mysql { host: "h" database: "d" }\r\n}\r\n'
+    config, _ = _config([_file(tmp_path, text)], tmp_path)
+    assert config.database.url == "mysql://@h:3306/d"

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from mlmd_metadata_store.dialect_choice import make_dialect
+from mlmd_metadata_store.options import StoreOptions
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_server.cli import main, make_parser
 from mlmd_server.config import DEFAULT_DATABASE
@@ -114,7 +116,15 @@ def test_tenants_come_from_a_file_and_then_there_is_no_default_unless_said(tmp_p
     ("text", "reason"),
     [
         ("[tenant.a]\n", "has no database"),
-        ("[tenant.a]\ndatabase = 1\n", "has no database"),
+        ("[tenant.a]\ndatabase = 1\n", "database is no text"),
+        ("", "names no tenant"),
+        ("tenant = 1\n", "and nothing else"),
+        ("[[tenant]]\ndatabase = 'x'\n", "and nothing else"),
+        ("tenant.a = 'sqlite:///x'\n", "has no database"),
+        ("[tenant.a]\ndatabase = 'x'\n", "no database URL"),
+        ("[tenant.a]\ndatabase = 'sqlite:///x'\nbucket_prefix = 7\n", "bucket_prefix is no text"),
+        ("[tenant.a]\ndatabase = 'sqlite:///x'\nexternal_roots = 7\n", "artifacts-external-roots: 7 (external_roots)"),
+        ("[tenant.a]\ndatabase = 'sqlite:///x'\nexternal_roots = {a = 1}\n", "neither text nor a number"),
         ('[tenant.a]\ndatabase = "x"\nbucket = "y"\n', "'bucket'"),
         ('[tenants.a]\ndatabase = "x"\n', "and nothing else"),
     ],
@@ -125,6 +135,39 @@ def test_a_wrong_tenants_file_is_told(tmp_path: Path, text: str, reason: str) ->
     with pytest.raises(InvalidArgument, match=r"^tenants: ") as caught:
         load_config({"tenants": str(file)}, {}, None)
     assert reason in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "database",
+    [
+        "'mysql:/root:hunter2@h/d'",
+        "'root:hunter2@h/d'",
+        "'mysql+pymysql://root:hunter2@h/d'",
+        "'mysql://root:hunter2@h'",
+        "'mysql://root:hunter2@h:99999/d'",
+        "{url = 'mysql://root:hunter2@h/d'}",
+        "[[{url = 'mysql://root:hunter2@h/d'}]]",
+    ],
+)
+def test_no_error_shows_a_password(tmp_path: Path, database: str) -> None:
+    file = tmp_path / "file.toml"
+    file.write_text(f"[tenant.a]\ndatabase = {database}\n")
+    with pytest.raises(InvalidArgument, match=r"^tenants: ") as caught:
+        load_config({"tenants": str(file)}, {}, None)
+    assert "hunter2" not in caught.value.message
+    file.write_text(f"database = {database}\n")
+    with pytest.raises(InvalidArgument, match="database: ") as caught:
+        make_dialect(load_config({}, {}, str(file)).database.url, StoreOptions())
+    assert "hunter2" not in caught.value.message
+
+
+@pytest.mark.parametrize("value", ["{a = 1}", "1979-05-27", "[{a = 1}]", "[1979-05-27]"])
+def test_what_is_no_value_of_an_option_is_told(tmp_path: Path, value: str) -> None:
+    file = tmp_path / "mlmd.toml"
+    for option in OPTIONS:
+        file.write_text(f"{option.key} = {value}\n")
+        with pytest.raises(InvalidArgument, match=f"^{option.name}: .* is neither text nor a number"):
+            load_config({}, {}, str(file))
 
 
 def test_wrong_use_ends_with_2_and_a_sentence(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,51 @@
+"""Streams whose caller may no longer have them: they end soon after a token was taken back, though nothing happens."""
+
+import threading
+import time
+import weakref
+from collections.abc import Callable
+
+from mlmd_schemas.errors import StoreError
+
+from mlmd_api.streaming import Stream
+
+LOOK_EVERY_SECONDS = 1.0
+"""How often every open stream's caller is asked for again; a changed token file is seen about as late."""
+
+
+class Revocation:
+    """Asks again who has each open stream. Its one thread is there while streams are."""
+
+    def __init__(self) -> None:
+        self._checks: weakref.WeakKeyDictionary[Stream, Callable[[], None]] = weakref.WeakKeyDictionary()
+        self._lock = threading.Lock()
+        self._runs = False
+
+    def watch(self, stream: Stream, check: Callable[[], None]) -> None:
+        """Let the stream end with what `check` raises, a StoreError, as soon as it does."""
+        with self._lock:
+            self._checks[stream] = check
+            if not self._runs:
+                self._runs = True
+                threading.Thread(target=self._run, name="revocation", daemon=True).start()
+
+    def forget(self, stream: Stream) -> None:
+        """Ask for this stream no more."""
+        with self._lock:
+            self._checks.pop(stream, None)
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(LOOK_EVERY_SECONDS)
+            with self._lock:
+                checks = list(self._checks.items())
+                if not checks:
+                    self._runs = False
+                    return
+            for stream, check in checks:
+                try:
+                    check()
+                except StoreError as error:
+                    stream.refuse(error)
+                    self.forget(stream)
+            del checks
