@@ -102,13 +102,17 @@ class ArtifactCalls:
 
     def sizes(self, artifact_id: int) -> frozenset[int]:
         """Return the sizes of an artifact's files, in bytes."""
-        request, found = v1.ListFilesRequest(artifact_id=artifact_id), set[int]()
+        return frozenset(file.size_bytes for file in self.files(artifact_id))
+
+    def files(self, artifact_id: int, prefix: str = "", *, page_size: int = 0) -> Iterator[v1.File]:
+        """Yield an artifact's files whose paths begin so, by their paths."""
+        request = v1.ListFilesRequest(artifact_id=artifact_id, prefix=prefix, page_size=page_size)
         while True:
             page = self.call("ListFiles", request, v1.ListFilesResponse)
-            found.update(file.size_bytes for file in page.files)
+            yield from page.files
             request.page_token = page.next_page_token
             if not request.page_token:
-                return frozenset(found)
+                return
 
     def download_urls(self, artifact_id: int, prefix: str) -> Iterator[v1.DownloadUrl]:
         """Yield an artifact's files with what fetches them, signed as it is consumed."""

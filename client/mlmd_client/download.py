@@ -18,6 +18,7 @@ from mlmd_client.calls import Transport
 from mlmd_client.download_target import DownloadTarget
 from mlmd_client.fetching import Fetching, Source
 from mlmd_client.folder_download import damaged
+from mlmd_client.obstacles import clear
 from mlmd_client.progress import Meter, ProgressCallback
 from mlmd_client.signed_http import PATIENCE, Patience, Span
 from mlmd_client.transfer_errors import NOT_FOUND, TransferError
@@ -47,6 +48,7 @@ def download(
     target: Path,
     *,
     prefix: str = "",
+    overwrite: bool = False,
     progress: ProgressCallback | None = None,
     workers: int = DEFAULT_WORKERS,
     patience: Patience = PATIENCE,
@@ -54,11 +56,14 @@ def download(
     """Download an artifact's files, those whose paths begin with `prefix`, into a folder under their own paths.
 
     Each file is written under another name, verified against the manifest's SHA-256, and then named. A file that is
-    there already with the same bytes is left as it is. Raises DamagedBytes, UnfitFiles, CallError; files that were
-    complete by then stay.
+    there already with the same bytes is left as it is, one of another version of the same name is replaced, and for
+    any other nothing is fetched, unless `overwrite` gives it up. Raises DamagedBytes, UnfitFiles, CallError; files that
+    were complete by then stay.
     """
     with Source(transport, patience) as source:
-        meter, place = Meter(progress), DownloadTarget(Path(target))
+        meter, place = Meter(progress), DownloadTarget(Path(target), overwrite=overwrite)
+        if not overwrite:
+            clear(source.calls, artifact_id, prefix, place)
         fetching = Fetching(source, artifact_id, place, meter)
         with contextlib.closing(fetching), Crew(workers, _WAITING, source.stop, "fetch") as crew:
             for url in source.calls.download_urls(artifact_id, prefix):

@@ -2,16 +2,21 @@
 
 import contextlib
 import errno
+import filecmp
 import os
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from mlmd_client.hashing import sha256_of_path
 from mlmd_client.transfer_errors import RESOURCE_EXHAUSTED, TransferError, UnfitFiles
 from mlmd_client.unfinished_files import begin_file, discard_abandoned
+
+_NAMED = 3
+_READ_TWICE = 64 * 1024
+"""Files up to this size are read again rather than remembered: there may be very many."""
 
 
 @contextlib.contextmanager
@@ -27,11 +32,18 @@ def disk_explained(root: Path) -> Iterator[None]:
 
 
 class DownloadTarget:
-    """A folder; files get their names in it when they are complete and verified."""
+    """A folder; files get their names in it when they are complete and verified, and none loses its own to them.
 
-    def __init__(self, root: Path) -> None:
+    With `overwrite` they do. A folder is never replaced by a file.
+    """
+
+    def __init__(self, root: Path, *, overwrite: bool = False) -> None:
         self.root = Path(os.path.abspath(root))
-        self._folder = str(self.root).rstrip("/")
+        self.folder = str(self.root).rstrip("/")
+        """What paths are put behind, with a slash."""
+        self._overwrite = overwrite
+        self._replaced: set[str] = set()
+        self._same: dict[str, tuple[int, ...]] = {}
         self._made: set[str] = set()
         self._lock = threading.Lock()
 
@@ -41,7 +53,7 @@ class DownloadTarget:
         if any(segment in ("", ".", "..") or "\0" in segment or "\\" in segment for segment in segments):
             raise UnfitFiles.saying(f"path: {path[:80]!r} would be written outside of {str(self.root)!r}.")
         self._make(segments[:-1])
-        return f"{self._folder}/{path}"
+        return f"{self.folder}/{path}"
 
     def _make(self, folders: list[str]) -> None:
         """Make the folders of a file, one by one, so that none of them is a link that leads elsewhere."""
@@ -76,14 +88,71 @@ class DownloadTarget:
                 os.unlink(temporary)
             raise
 
+    def may_replace(self, place: str) -> None:
+        """Let the file at a place be replaced, because its bytes are elsewhere too."""
+        self._replaced.add(place)
+
+    def has(self, place: str, size_bytes: int, sha256: bytes) -> bool:
+        """Whether a file is there already, with these very bytes; a large one is read once."""
+        if size_bytes > _READ_TWICE and self._same.get(place) == (before := _state(place)) and before:
+            return True
+        if not is_same(place, size_bytes, sha256):
+            return False
+        if size_bytes > _READ_TWICE:
+            self._same[place] = _state(place)
+        return True
+
     def name(self, temporary: str, place: str) -> None:
-        """Give a complete file its name."""
+        """Give a complete file its name; raises UnfitFiles when another one has it, that may not be replaced."""
         try:
+            if not self._overwrite and place not in self._replaced and os.path.lexists(place):
+                # It came meanwhile, or nobody knew before what bytes it should have.
+                if not _are_alike(temporary, place):
+                    raise in_the_way(self.root, [place.removeprefix(f"{self.folder}/")])
+                os.unlink(temporary)
+                return
             os.replace(temporary, place)
         except IsADirectoryError:
-            raise UnfitFiles.saying(
-                f"target: {place!r} is a folder where a file has to be; remove it, or choose another target."
-            ) from None
+            raise is_a_folder(place) from None
+
+
+def is_a_folder(place: str) -> UnfitFiles:
+    """Return the error for a folder where a file has to be."""
+    return UnfitFiles.saying(
+        f"target: {place!r} is a folder where a file has to be; remove it, or choose another target."
+    )
+
+
+def in_the_way(root: Path, paths: Sequence[str]) -> UnfitFiles:
+    """Return the error for files that would be lost, some of them by their paths below the folder.
+
+    >>> print(in_the_way(Path("/srv/model"), ["a.bin"]).message)
+    target: '/srv/model' has another 'a.bin', whose bytes no version of this name has, and it would be lost; move it \
+away, choose another target, or say overwrite=True.
+    """
+    named = ", ".join(map(repr, paths[:_NAMED]))
+    more = f" and {len(paths) - _NAMED:,} more files" if len(paths) > _NAMED else ""
+    it, them = ("it", "it") if len(paths) == 1 else ("they", "them")
+    return UnfitFiles.saying(
+        f"target: {str(root)!r} has another {named}{more}, whose bytes no version of this name has, and {it} would be "
+        f"lost; move {them} away, choose another target, or say overwrite=True."
+    )
+
+
+def _are_alike(path: str, other: str) -> bool:
+    state = os.lstat(other)
+    if stat.S_ISDIR(state.st_mode):
+        raise IsADirectoryError
+    return stat.S_ISREG(state.st_mode) and filecmp.cmp(path, other, shallow=False)
+
+
+def _state(place: str) -> tuple[int, ...]:
+    """Return what changes when a file does; nothing when it is not there."""
+    try:
+        state = os.lstat(place)
+    except OSError:
+        return ()
+    return state.st_ino, state.st_size, state.st_mtime_ns
 
 
 def is_same(place: str, size_bytes: int, sha256: bytes) -> bool:

@@ -14,7 +14,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.bounded_work import Crew
 from mlmd_client.calls import Transport
-from mlmd_client.download_target import DownloadTarget, disk_explained, is_same
+from mlmd_client.download_target import DownloadTarget, disk_explained
 from mlmd_client.file_doors import door_of, own_headers
 from mlmd_client.folder_download import FolderFetching, damaged
 from mlmd_client.http_connections import Connections
@@ -118,7 +118,7 @@ class Fetching:
         crew.finish()
 
     def _reused(self, place: str, file: v1.File) -> bool:
-        if not is_same(place, file.size_bytes, file.sha256):
+        if not self._target.has(place, file.size_bytes, file.sha256):
             return False
         with self._lock:
             self._reused_count += 1

@@ -61,11 +61,15 @@ def cache_folder() -> Path:
         return Path(tempfile.gettempdir()) / "mlmd-cache"
 
 
-def fetched(transport: Transport, artifact_id: int, label: str, folder: Path, *, marked: bool) -> Path:
+def fetched(
+    transport: Transport, artifact_id: int, label: str, folder: Path, *, marked: bool, overwrite: bool = False
+) -> Path:
     """Fetch the files of an artifact into a folder; return the one file, or the folder of several.
 
     With `marked` a folder whose files are as this function left them is taken as it is; otherwise each file's digest is
-    looked at, and what is there already is not fetched again. Raises NotFound when the artifact has no files.
+    looked at, and what is there already is not fetched again. A marked folder is ours, so that its files are mended; of
+    another none is replaced that is nowhere else, unless told to `overwrite`. Raises NotFound when the artifact has no
+    files, Refused for files that are in the way.
     """
     mark = folder.with_name(folder.name + _MARK)
     told = _told(mark) if marked else {}
@@ -73,7 +77,7 @@ def fetched(transport: Transport, artifact_id: int, label: str, folder: Path, *,
         return _one_or_all(folder, next(iter(told)) if len(told) == 1 else "")
     bar = ProgressBar(label)
     try:
-        done = download(transport, artifact_id, folder, progress=bar)
+        done = download(transport, artifact_id, folder, overwrite=overwrite or marked, progress=bar)
         if not done.file_count:
             raise NotFound(NOT_FOUND, f"{label}: artifact {artifact_id} has no files in this store.")
     except CallError as error:

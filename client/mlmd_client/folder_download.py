@@ -8,7 +8,7 @@ from functools import partial
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.bounded_work import Crew
-from mlmd_client.download_target import DownloadTarget, disk_explained, is_same
+from mlmd_client.download_target import DownloadTarget, disk_explained
 from mlmd_client.file_doors import FileDoor, HandedFile
 from mlmd_client.progress import Meter
 from mlmd_client.transfer_errors import DamagedBytes, Stopped
@@ -82,7 +82,7 @@ class FolderFetching:
                             os.unlink(temporary)
 
     def _is_there(self, place: str, file: v1.File) -> bool:
-        if not is_same(place, file.size_bytes, file.sha256):
+        if not self._target.has(place, file.size_bytes, file.sha256):
             return False
         with self._lock:
             self.files_reused += 1

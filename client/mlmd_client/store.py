@@ -274,8 +274,10 @@ class Store(Questions):
         options: dict[str, Any] = {"reuse": reuse, "made_by": made_by, "resumable": resumable}
         return self.version(send_files(self.service.transport, made, name, path, **options))
 
-    def fetch(self, version: Version, folder: Path | None = None) -> Path:
+    def fetch(self, version: Version, folder: Path | None = None, *, overwrite: bool = False) -> Path:
         """Return where the files of a version are, fetched into a folder or into the cache (`MLMD_CACHE`).
+
+        Raises Refused for other files in that folder, see `Version.download`.
 
         >>> store.fetch(store["churn-train@1"]).read_text()
         'x,y\\n1,a\\n2,b\\n'
@@ -283,7 +285,9 @@ class Store(Questions):
         from mlmd_client.files import cache_folder, fetched
 
         target = folder or cache_folder() / self._uuid / str(version.id)
-        return fetched(self.service.transport, version.id, version.ref, target, marked=folder is None)
+        return fetched(
+            self.service.transport, version.id, version.ref, target, marked=folder is None, overwrite=overwrite
+        )
 
     def _type_id(self, name: str) -> int:
         """Return the id of an artifact type, which is made when it is not there."""

@@ -136,14 +136,17 @@ class Version:
         """
         return self._store.fetch(self)
 
-    def download(self, folder: "str | Path") -> Path:
+    def download(self, folder: "str | Path", *, overwrite: bool = False) -> Path:
         """Fetch its files into a folder and return the folder, or the file in it when there is one only.
+
+        A file that is there with the same bytes is left, one of another version of the same name is replaced. Raises
+        Refused, and fetches nothing, for any other, unless `overwrite` gives it up.
 
         >>> import tempfile
         >>> store["churn-train@1"].download(tempfile.mkdtemp()).name
         'train.csv'
         """
-        return self._store.fetch(self, Path(folder))
+        return self._store.fetch(self, Path(folder), overwrite=overwrite)
 
     def open(self, path: str = "", mode: str = "rb", **options: Any) -> IO[Any]:
         """Open one of its files for reading, as `open` does; `path` may be left out when there is one only.

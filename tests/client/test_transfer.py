@@ -83,7 +83,7 @@ def test_files_that_are_there_are_left_alone(store: Transport, source: Path, tmp
     before = (target / "big.bin").stat()  # without its time of reading, which changes when it is compared
     (target / "config.json").write_bytes(b"[]")
     (target / "of the user").write_bytes(b"stays")
-    again = download(store, uploaded.artifact_id, target)
+    again = download(store, uploaded.artifact_id, target, overwrite=True)
     assert again.files_reused == len(CONTENTS) - 1
     after = (target / "big.bin").stat()
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
@@ -187,6 +187,8 @@ def test_a_target_that_leads_elsewhere(store: Transport, source: Path, tmp_path:
     write_files(outside, {"victim": b"untouched"})
     (target / "empty").unlink(missing_ok=True)
     (target / "empty").symlink_to(outside / "victim")
-    download(store, uploaded.artifact_id, target)
+    with pytest.raises(UnfitFiles, match="another 'empty'"):
+        download(store, uploaded.artifact_id, target)
+    download(store, uploaded.artifact_id, target, overwrite=True)
     assert read_files(outside) == {"victim": b"untouched"}
     assert read_files(target) == CONTENTS

@@ -103,14 +103,20 @@ def _property(given: str) -> tuple[str, Any]:
     show_default=True,
     help="Where a server looks: plain for KServe and Seldon, TARGET/NUMBER, TARGET/MODEL/NUMBER.",
 )
+@click.option("--overwrite", is_flag=True, help="Replace other files too, which are lost.")
 @command
-def get(session: Session, what: str, target: Path | None, prefix: str, layout: str) -> None:
-    """Fetch the files of WHAT into the folder TARGET (here, unless given), each verified against its SHA-256."""
+def get(session: Session, what: str, target: Path | None, prefix: str, layout: str, overwrite: bool) -> None:
+    """Fetch the files of WHAT into the folder TARGET (here, unless given), each verified against its SHA-256.
+
+    Files that are there already are left, those of another version of the same name replaced; for others nothing is
+    fetched. An earlier `get` that was broken off goes on.
+    """
     artifact_id, model, number = _found(session, what)
     place = _place(target or Path(), layout, model, number)
     bar = ProgressBar(what)
     try:
-        got = download(session.store.service.transport, artifact_id, place, prefix=prefix, progress=bar)
+        transport = session.store.service.transport
+        got = download(transport, artifact_id, place, prefix=prefix, overwrite=overwrite, progress=bar)
     finally:
         bar.end()
     answer = {

@@ -1,0 +1,68 @@
+"""`mlmd get` into folders that have something in them: in this process and from a server."""
+
+from pathlib import Path
+
+import pytest
+from mlmd_client.failures import Refused
+from mlmd_client.store import Store
+
+from tests.client.command_line.conftest import Run, run_on
+from tests.client.places import read_files, write_files
+from tests.conftest import StartServer
+
+
+@pytest.fixture(params=["embedded", "served"])
+def target(request: pytest.FixtureRequest, start_server: StartServer, sqlite_url: str, tmp_path: Path) -> str:
+    """An empty store of each kind."""
+    if request.param == "embedded":
+        return str(tmp_path / "store")
+    return f"grpc://{start_server(sqlite_url, http=True).target}"
+
+
+@pytest.fixture
+def run(target: str) -> Run:
+    """The command on it."""
+    return run_on(target)
+
+
+def test_get_replaces_no_file_of_others_unless_told(run: Run, tmp_path: Path) -> None:
+    write_files(tmp_path / "model", {"model.pkl": b"weights", "notes.md": b"theirs"})
+    assert run("put", "model", "fraud").status == 0
+    here = write_files(tmp_path / "here", {"notes.md": b"mine"})
+    refused = run("get", "fraud", str(here), "--json")
+    assert (refused.status, refused.out) == (6, "")
+    assert refused.err == (
+        f"mlmd: TARGET: {str(here)!r} has another 'notes.md', whose bytes no version of this name has, and it would be "
+        "lost; move it away, choose another target, or give --overwrite.\n"
+    )
+    assert read_files(here) == {"notes.md": b"mine"}
+    assert run("get", "fraud", str(here), "--overwrite", "--json").json["files_there_already"] == 0
+    assert read_files(here) == {"model.pkl": b"weights", "notes.md": b"theirs"}
+    (here / "model.pkl").unlink()  # as where one broke off
+    assert run("get", "fraud", str(here), "--json").json["files_there_already"] == 1
+    assert read_files(here) == {"model.pkl": b"weights", "notes.md": b"theirs"}
+
+
+def test_a_deployment_gets_each_version_into_its_folder(run: Run, tmp_path: Path) -> None:
+    for number in (1, 2):
+        write_files(tmp_path / "model", {"model.pkl": b"weights %d" % number})
+        run("put", "model", "fraud", "--type", "model")
+        run("models", "register", "fraud", f"fraud@{number}")
+    for number in (1, 2, 1):
+        assert run("models", "promote", "fraud", "champion", str(number)).status == 0
+        assert run("get", "models:/fraud@champion", "served").status == 0
+        assert read_files(tmp_path / "served") == {"model.pkl": b"weights %d" % number}
+
+
+def test_the_function_is_as_careful(target: str, run: Run, tmp_path: Path) -> None:
+    write_files(tmp_path, {"a.txt": b"theirs"})
+    run("put", "a.txt", "text")
+    here = write_files(tmp_path / "here", {"a.txt": b"mine"})
+    with Store(target) as store:
+        with pytest.raises(Refused, match=r"another 'a.txt'.* or say overwrite=True\."):
+            store["text"].download(here)
+        assert read_files(here) == {"a.txt": b"mine"}
+        assert store["text"].download(here, overwrite=True).read_bytes() == b"theirs"
+        (cached := store["text"].path).write_bytes(b"spoilt")
+        assert store["text"].path == cached
+        assert cached.read_bytes() == b"theirs", "the cache is ours, and mended"

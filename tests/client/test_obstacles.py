@@ -1,0 +1,153 @@
+"""A download takes nothing away: other files are left and told, those of another version give way."""
+
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from mlmd_client.download import download
+from mlmd_client.progress import Progress
+from mlmd_client.transfer_errors import UnfitFiles
+from mlmd_client.transport import Transport, open_transport
+from mlmd_client.upload import upload
+from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
+from mlmd_schemas.pb.v1 import registry_pb2
+
+from tests.client.conftest import server_at
+from tests.client.places import artifact, read_files, write_files
+from tests.conftest import StartServer
+
+LARGE = b"l" * (17 << 20)
+FIRST = {"a.bin": b"one", "deep/b.bin": b"first", "large": LARGE, "same": b"same"}
+SECOND = {"a.bin": b"two", "deep/b.bin": b"second", "large": LARGE[:-1] + b"m", "same": b"same", "new": b"new"}
+
+
+def kept(store: Transport, folder: Path, contents: dict[str, bytes], name: str = "fraud") -> int:
+    """Keep files as the next version of a name."""
+    return upload(store, artifact(store), write_files(folder, contents), collection=name).artifact_id
+
+
+def test_other_files_are_left_and_nothing_is_fetched(store: Transport, tmp_path: Path) -> None:
+    first = kept(store, tmp_path / "first", FIRST)
+    mine = {"a.bin": b"mine", "deep/b.bin": b"mine too", "large": LARGE[::-1][:-1] + b"x", "notes": b"stay"}
+    target = write_files(tmp_path / "target", mine)
+    told = r"'.*/target' has another 'a.bin', 'deep/b.bin', 'large', .* they would be lost; .* overwrite=True"
+    with pytest.raises(UnfitFiles, match=told):
+        download(store, first, target)
+    assert read_files(target) == mine
+    download(store, first, target, prefix="same")
+    assert read_files(target) == {**mine, "same": b"same"}
+    download(store, first, target, overwrite=True)
+    assert read_files(target) == {**FIRST, "notes": b"stay"}
+
+
+def test_many_other_files_are_counted(folder_store: Transport, tmp_path: Path) -> None:
+    contents = {f"{number:02}": b"theirs" for number in range(40)}
+    first = kept(folder_store, tmp_path / "first", contents)
+    target = write_files(tmp_path / "target", dict.fromkeys(contents, b"mine"))
+    with pytest.raises(UnfitFiles, match="another '00', '01', '02' and 37 more files, whose"):
+        download(folder_store, first, target)
+
+
+def test_each_new_version_goes_into_the_same_folder_and_each_old_one(store: Transport, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    first, second = kept(store, tmp_path / "first", FIRST), kept(store, tmp_path / "second", SECOND)
+    assert download(store, first, target).files_reused == 0
+    assert download(store, first, target).files_reused == len(FIRST)
+    download(store, second, target)
+    assert read_files(target) == SECOND
+    download(store, first, target)
+    assert read_files(target) == {**SECOND, **FIRST}, "what the first never had stays"
+    (target / "deep" / "b.bin").write_bytes(b"edited")
+    with pytest.raises(
+        UnfitFiles, match=r"another 'deep/b.bin', whose bytes no version of this name has, and it would"
+    ):
+        download(store, second, target)
+    assert (target / "a.bin").read_bytes() == b"one"
+
+
+def test_so_do_folders_of_many_files(folder_store: Transport, tmp_path: Path) -> None:
+    first = kept(folder_store, tmp_path / "first", {f"{number:02}": b"1" for number in range(30)})
+    second = kept(folder_store, tmp_path / "second", {f"{number:02}": b"2" for number in range(30)})
+    for one in (first, second, first):
+        download(folder_store, one, tmp_path / "target")
+    assert set(read_files(tmp_path / "target").values()) == {b"1"}
+
+
+def test_files_of_another_name_are_other_files(folder_store: Transport, tmp_path: Path) -> None:
+    train = kept(folder_store, tmp_path / "train", {"data.csv": b"train"}, "train")
+    test = kept(folder_store, tmp_path / "test", {"data.csv": b"test"}, "test")
+    download(folder_store, train, tmp_path / "target")
+    with pytest.raises(UnfitFiles, match=r"another 'data.csv'"):
+        download(folder_store, test, tmp_path / "target")
+    assert read_files(tmp_path / "target") == {"data.csv": b"train"}
+
+
+def test_versions_of_a_registered_model_are_versions_of_a_name(store: Transport, tmp_path: Path) -> None:
+    made = [upload(store, artifact(store), write_files(tmp_path / text, {"m": text.encode()})) for text in ("1", "2")]
+    call = "/mlmd.v1.ModelRegistry/Create"
+    request = registry_pb2.CreateModelRequest(name="fraud")
+    store.unary(f"{call}Model", request, registry_pb2.CreateModelResponse)
+    for one in made:
+        version = registry_pb2.CreateModelVersionRequest(model="fraud", artifact_id=one.artifact_id)
+        store.unary(f"{call}ModelVersion", version, registry_pb2.CreateModelVersionResponse)
+    for one in (made[0], made[1], made[0]):
+        download(store, one.artifact_id, tmp_path / "target")
+    assert read_files(tmp_path / "target") == {"m": b"1"}
+
+
+@pytest.mark.parametrize("path", ["a.bin", "large"])
+def test_a_file_that_comes_meanwhile_is_left_too(store: Transport, tmp_path: Path, path: str) -> None:
+    first, target = kept(store, tmp_path / "first", FIRST), tmp_path / "target"
+    came = threading.Event()
+
+    def come(progress: Progress) -> None:
+        if not came.is_set():
+            came.set()
+            (target / path).write_bytes(b"mine")
+
+    with pytest.raises(UnfitFiles, match=f"another {path!r}"):
+        download(store, first, target, prefix=path, progress=come)
+    assert read_files(target) == {path: b"mine"}
+    (target / path).write_bytes(FIRST[path])
+    assert download(store, first, target, prefix=path).files_reused == 1
+
+
+def test_a_folder_is_never_replaced(store: Transport, tmp_path: Path) -> None:
+    first = kept(store, tmp_path / "first", FIRST)
+    for number, overwrite in enumerate((False, True)):
+        target = write_files(tmp_path / str(number), {"a.bin/mine": b"mine"})
+        with pytest.raises(UnfitFiles, match=r"a\.bin' is a folder where a file has to be"):
+            download(store, first, target, overwrite=overwrite, prefix="a.bin")
+        assert read_files(target) == {"a.bin/mine": b"mine"}
+
+
+def test_bytes_without_a_digest_are_compared_when_they_are_here(
+    start_server: StartServer, sqlite_url: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    elsewhere = write_files(tmp_path / "elsewhere", {"part-0": b"theirs", "part-1": b"other"})
+    options = ("--artifacts-external-roots", tmp_path.as_uri())
+    server = server_at("http-folder", sqlite_url, request, start_server, options)
+    store = open_transport(server.target)
+    external = kept_elsewhere(store, f"file://{elsewhere}")
+    target = tmp_path / "target"
+    for _ in range(2):
+        download(store, external, target)
+    before = os.stat(target / "part-0").st_ino
+    (target / "part-1").write_bytes(b"mine!")
+    with pytest.raises(UnfitFiles, match="another 'part-1'"):
+        download(store, external, target)
+    assert read_files(target) == {"part-0": b"theirs", "part-1": b"mine!"}
+    assert os.stat(target / "part-0").st_ino == before
+    download(store, external, target, overwrite=True)
+    assert read_files(target) == read_files(elsewhere)
+    store.close()
+
+
+def kept_elsewhere(store: Transport, uri: str) -> int:
+    """Record an artifact as pipelines do, by its uri alone."""
+    made = artifact(store)
+    made.uri = uri
+    request = mlmd.PutArtifactsRequest(artifacts=[made])
+    path = "/ml_metadata.MetadataStoreService/PutArtifacts"
+    return int(store.unary(path, request, mlmd.PutArtifactsResponse).artifact_ids[0])
