@@ -14,6 +14,7 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.tables.own import DELETION
 
 from mlmd_artifact_store.blob_store import VALID_SECONDS, BlobStore
+from mlmd_artifact_store.paths import is_key
 
 LATE_SECONDS = VALID_SECONDS + 3600
 """How long after the end of an upload bytes may arrive: until the last request expires, and an hour to send them."""
@@ -69,7 +70,10 @@ def forget_deletions(tx: Transaction, artifact_ids: Sequence[int], now: int) -> 
 
 
 def delete_blobs(blobs: BlobStore, prefixes: str) -> None:
-    """Delete every blob of these prefixes, one a line, each ending with a slash."""
+    """Delete every blob of these prefixes, one a line, each ending with a slash.
+
+    What others put there under a key that none of ours can have (consoles do, for a folder) is theirs, and stays.
+    """
     keys: list[str] = []
     for key in _keys_of(blobs, prefixes):
         keys.append(key)
@@ -82,4 +86,5 @@ def delete_blobs(blobs: BlobStore, prefixes: str) -> None:
 def _keys_of(blobs: BlobStore, prefixes: str) -> Iterator[str]:
     for prefix in prefixes.splitlines():
         for blob in blobs.list(prefix):
-            yield blob.key
+            if is_key(blob.key):
+                yield blob.key

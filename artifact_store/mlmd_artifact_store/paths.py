@@ -38,6 +38,15 @@ def check_key(key: str) -> str:
     return key
 
 
+def is_key(text: str) -> bool:
+    """Whether `check_key` takes a text."""
+    try:
+        check_key(text)
+    except InvalidArgument:
+        return False
+    return True
+
+
 def _checked(text: str, field: str, longest: int) -> str:
     if len(text) <= longest and _PLAIN.fullmatch(text):
         return text

@@ -153,8 +153,8 @@ def _completed(blobs: BlobStore, key: str, file: PendingFile, guard: Guard) -> B
     except NotFound:  # another commit completed it a moment ago
         return _found(blobs, key)
     missing = [part.number for part in file.parts() if there.get(part.number) != part]
-    if missing and all(part.number in there for part in file.parts()) and _sizes_fit(there, file):
-        missing = []  # a store with other ETags; the whole is read below
+    if len(missing) == len(file.md5s) and _sizes_fit(there, file):
+        missing = []  # a store with other ETags, as all of them differ; the whole is read below
     if missing:
         whole = _found(blobs, key)
         if _is_whole(whole, file):  # completed while the parts were counted
@@ -173,10 +173,8 @@ def _completed(blobs: BlobStore, key: str, file: PendingFile, guard: Guard) -> B
 
 
 def _sizes_fit(there: dict[int, Part], file: PendingFile) -> bool:
-    """Whether parts that differ from those declared differ in ETags that are no MD5 alone."""
-    return all(
-        there[part.number].size_bytes == part.size_bytes and len(there[part.number].etag) != 32 for part in file.parts()
-    )
+    """Whether parts that differ from those declared are all there and differ in their ETags alone."""
+    return all(part.number in there and there[part.number].size_bytes == part.size_bytes for part in file.parts())
 
 
 def _read(blobs: BlobStore, key: str, file: PendingFile, blob: Blob) -> StoredFile:

@@ -23,7 +23,6 @@ from minio.error import S3Error
 from mlmd_schemas.errors import (
     Aborted,
     DataLoss,
-    FailedPrecondition,
     InvalidArgument,
     NotFound,
     StoreError,
@@ -117,26 +116,28 @@ class S3Store:
             except Taken:
                 return self._same(key, size_bytes, body.md5)
         etag = said.get("etag", "").strip('"')
-        if md5 is None and etag != body.md5.hex():  # a store with other ETags, or other bytes
-            self._check_kept(key, body.md5)
+        if md5 is None and etag != body.md5.hex() and self._md5(key) != body.md5:  # else a store with other ETags
+            raise DataLoss(f"The store kept other bytes of {key!r} than were sent; send it again.")
         return Blob(key, size_bytes, etag, int(time.time() * 1000))
 
     def _same(self, key: str, size_bytes: int, md5: bytes) -> Blob:
         """Return the blob that is there when it has these bytes; raises Aborted."""
-        found = self.stat(key)
-        if (found.size_bytes, found.etag) == (size_bytes, md5.hex()):
-            return found
+        try:
+            found = self.stat(key)
+            if found.size_bytes == size_bytes and (found.etag == md5.hex() or self._md5(key) == md5):
+                return found
+        except NotFound as error:
+            raise Aborted(f"The blob {key!r} is being written or deleted at this moment; send it again.") from error
         raise Aborted(
             f"There are other bytes under {key!r}, and nothing is replaced; ask what is missing (ListUploadUrls with "
             "only_missing) and send it as that says."
         )
 
-    def _check_kept(self, key: str, md5: bytes) -> None:
+    def _md5(self, key: str) -> bytes:
         digest = md5_hash()
         for chunk in self.read(key):
             digest.update(chunk)
-        if digest.digest() != md5:
-            raise DataLoss(f"The store kept other bytes of {key!r} than were sent; send it again.")
+        return digest.digest()
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Ask for the range now; a stream that breaks off is taken up again where it did."""
@@ -153,7 +154,7 @@ class S3Store:
     def _get(self, key: str, whole: str, start: int, length: int | None, headers: dict[str, str]) -> Any:
         try:
             with self._where.explained(key):
-                return self._minio.get_object(self._bucket, whole, start, length or 0, dict(headers))
+                answer = self._minio.get_object(self._bucket, whole, start, length or 0, dict(headers))
         except StoreError as error:
             cause = error.__cause__
             if isinstance(cause, S3Error) and cause.code == "InvalidRange":
@@ -161,6 +162,13 @@ class S3Store:
             if isinstance(cause, S3Error) and cause.code == "PreconditionFailed":
                 raise Unavailable(f"The blob {key!r} was replaced while it was read; read it again.") from error
             raise
+        if (start or length) and answer.status != 206:
+            answer.close()
+            raise Unavailable(
+                f"{self.settings.endpoint} answered a range of {key!r} with the whole of it; see what is between here "
+                "and the object store."
+            )
+        return answer
 
     def _chunks(self, key: str, whole: str, answer: Any, start: int, length: int | None) -> Iterator[bytes]:
         position, left, resumed = start, length, 0
@@ -180,7 +188,12 @@ class S3Store:
             finally:
                 answer.close()
                 answer.release_conn()
-            answer = self._get(key, whole, position, left, same)
+            if left == 0:
+                return
+            try:
+                answer = self._get(key, whole, position, left, same)
+            except _BeyondEnd:  # it broke off after the last byte
+                return
 
     def stat(self, key: str) -> Blob:
         """Ask for the headers, and for the reason when they are refused, which has no place in them."""
@@ -188,8 +201,9 @@ class S3Store:
         try:
             with self._where.explained(key):
                 found = self._minio.stat_object(self._bucket, whole)
-        except (NotFound, FailedPrecondition):
-            self._requests.send(key, self._requests.signed("GET", whole, {}, {"Range": "bytes=0-0"}))
+        except StoreError as error:
+            if isinstance(error.__cause__, S3Error):
+                self._requests.send(key, self._requests.signed("GET", whole, {}, {"Range": "bytes=0-0"}))
             raise
         return _blob(key, found)
 
@@ -216,11 +230,15 @@ class S3Store:
         origin = CopySource(self._bucket, self._key(source))
         try:
             with guard(), self._where.explained(source):
-                self._minio.copy_object(self._bucket, self._key(target), origin)
-        except (NotFound, FailedPrecondition):
-            self.stat(source)  # it knows the reason
+                made = self._minio.copy_object(self._bucket, self._key(target), origin)
+        except StoreError as error:
+            if isinstance(error.__cause__, S3Error):
+                self.stat(source)  # it knows the reason
             raise
-        return self.stat(target)
+        found = self.stat(target)
+        if found.etag != (made.etag or "").strip('"') and self._md5(source) != self._md5(target):
+            raise Unavailable(f"The object store at {self.settings.endpoint} did not copy {source!r}; try again.")
+        return found
 
     def begin_parts(self, key: str, media_type: str = "") -> str:
         """Begin a multipart upload."""

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any
+from xml.etree import ElementTree
 
 import urllib3
 from minio.error import InvalidResponseError, S3Error, ServerError
@@ -30,7 +31,10 @@ _FULL = ("XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded",
 _WRONG_BYTES = ("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "IncompleteBody", "EntityTooLarge")
 _WRONG_PARTS = ("InvalidPart", "InvalidPartOrder", "EntityTooSmall")
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
-_WRONG_REGION = ("AuthorizationHeaderMalformed", "PermanentRedirect", "InvalidRegion", "TemporaryRedirect")
+_WRONG_REGION = (
+    *("AuthorizationHeaderMalformed", "AuthorizationQueryParametersError", "IllegalLocationConstraintException"),
+    *("PermanentRedirect", "InvalidRegion", "TemporaryRedirect", "Redirect"),
+)
 
 
 class Taken(Aborted):
@@ -57,7 +61,7 @@ class Whereabouts:
     def error(self, refusal: Refusal, key: str) -> StoreError:
         """Return our error for a refusal."""
         code = refusal.code
-        if code in ("NoSuchKey", "NoSuchVersion") or (code == "" and refusal.status == 404):
+        if code in ("NoSuchKey", "NoSuchVersion"):  # a 404 without a reason is what something in between says
             return NotFound(f"There is no blob {key!r} in the bucket {self.bucket!r}.")
         if code == "NoSuchUpload":
             return NotFound(f"upload: nothing is being made of parts for {key!r} under that name; begin again.")
@@ -97,9 +101,10 @@ class Whereabouts:
                 f"artifacts: the object store at {self.endpoint} does not accept the access key and secret key "
                 f"({code}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY to those of a user there."
             )
-        if code in _WRONG_REGION:
+        if code in _WRONG_REGION or 300 <= refusal.status < 400:
             return FailedPrecondition(
-                f"artifacts: the bucket {self.bucket!r} is in another region or at another endpoint ({code}); set "
+                f"artifacts: the bucket {self.bucket!r} is in another region or at another endpoint "
+                f"({code or refusal.status}); set "
                 "AWS_REGION and the endpoint to the bucket's."
             )
         if refusal.status in (401, 403):
@@ -129,9 +134,15 @@ class Whereabouts:
         except ServerError as error:
             raise self.error(Refusal(error.status_code, ""), key) from error
         except InvalidResponseError as error:
-            raise Unavailable(f"{self.endpoint} does not answer as an S3 server does; check the endpoint.") from error
+            raise self.no_s3() from error
+        except (ElementTree.ParseError, ValueError) as error:  # minio-py has no error of its own for this
+            raise self.no_s3() from error
         except urllib3.exceptions.HTTPError as error:
             raise self._unreachable(error) from error
+
+    def no_s3(self) -> Unavailable:
+        """Return our error for an answer that is none of an S3 server."""
+        return Unavailable(f"{self.endpoint} does not answer as an S3 server does; check the endpoint.")
 
     def _unreachable(self, error: urllib3.exceptions.HTTPError) -> StoreError:
         reason = getattr(error, "reason", error)

@@ -3,12 +3,12 @@
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from html import unescape
 from itertools import chain
-from xml.sax.saxutils import unescape
 
 import urllib3
 from minio.credentials.providers import Provider
-from mlmd_schemas.errors import FailedPrecondition
+from mlmd_schemas.errors import FailedPrecondition, StoreError
 
 from mlmd_artifact_store.blob_store import SignedRequest, content_md5
 from mlmd_artifact_store.s3_errors import Refusal, Whereabouts
@@ -17,6 +17,8 @@ from mlmd_artifact_store.signing import SigningKeys, presigned_url
 
 _AT_ONCE_SECONDS = 900
 _LONGEST_ERROR_BYTES = 64 * 1024
+_ERROR = re.compile(rb"\s*(<\?xml[^>]*>)?\s*<Error[\s>]")
+"""How an answer begins that is an error; one that says 200 may have been kept alive by blanks before."""
 
 
 class S3Requests:
@@ -84,9 +86,13 @@ class S3Requests:
                 request.method, request.url, body=body, headers=headers, retries=False, redirect=False
             )
         content: bytes = answer.data
-        if answer.status >= 300 or b"<Error>" in content[:1000]:  # completing parts says 200 and then that it failed
+        if answer.status >= 300 or _ERROR.match(content):  # completing parts says 200 and then that it failed
             raise self._where.error(refusal_of(answer.status, answer.headers, content), key)
         return answer.headers, content
+
+    def no_s3(self) -> StoreError:
+        """Return the error for an answer that is none of an S3 server."""
+        return self._where.no_s3()
 
 
 class S3Presigner:
@@ -132,4 +138,4 @@ def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
 def tag(body: bytes, name: str) -> str:
     """Return the text of the first element of that name in an answer's XML, "" when there is none."""
     found = re.search(rf"<{name}>([^<]*)</{name}>", body.decode("utf-8", "replace"))
-    return unescape(found[1], {"&quot;": '"', "&#34;": '"', "&apos;": "'"}) if found else ""
+    return unescape(found[1]) if found else ""

@@ -16,6 +16,7 @@ import pytest
 import urllib3
 from minio import Minio
 from mlmd_artifact_store.blob_store import SMALLEST_PART_BYTES, Part, SignedRequest
+from mlmd_artifact_store.deletions import delete_blobs
 from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_settings import S3Settings, completed
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, StoreError, Unavailable
@@ -284,3 +285,15 @@ def test_a_bucket_is_made_once(settings: S3Settings) -> None:
     store.check()
     put(store, "k", b"v")
     assert content_of(store, "k") == b"v"
+
+
+def test_what_consoles_make_for_a_folder_does_not_keep_ours_from_being_deleted(
+    settings: S3Settings, s3_admin: Minio
+) -> None:
+    store = S3Store(settings, "pre/")
+    for key in ("t/1/a", "t/1/b/c", "t/2/a"):
+        put(store, key, b"ours")
+    for key in ("pre/t/1/", "pre/t/1/b/", "pre/t/1/x//y", "pre/t/2/"):
+        s3_admin.put_object(settings.bucket, key, io.BytesIO(b""), 0)
+    delete_blobs(store, "t/1/")
+    assert [blob.key for blob in store.list()] == ["t/1/", "t/1/b/", "t/1/x//y", "t/2/", "t/2/a"]

@@ -9,8 +9,10 @@ Signatures stay valid, because the headers go on as they came, the Host among th
 """
 
 import contextlib
+import hashlib
 import http.client
 import http.server
+import re
 import socket
 import struct
 import threading
@@ -20,6 +22,7 @@ from enum import Enum
 from types import TracebackType
 from typing import Self
 
+_ETAG = re.compile(rb"(<ETag>(?:\"|&quot;)?)([0-9a-f]{32})")
 _HOP_BY_HOP = ("connection", "expect", "transfer-encoding")
 _HELD_SECONDS = 200
 
@@ -83,6 +86,10 @@ class FaultyHttp:
         self.target = target
         self.fault: Choice = _none
         self.requests: list[Request] = []
+        self.veils = False
+        """Whether ETags look like MD5s and are none, as those of objects that a store encrypts by a key service."""
+        self.plain: dict[str, str] = {}
+        """The ETags behind those that were told."""
         self.held = threading.Event()
         """Set when a request waits."""
         self._release = threading.Event()
@@ -121,6 +128,19 @@ class FaultyHttp:
         """Let the requests that are held go on."""
         released, self._release = self._release, threading.Event()
         released.set()
+
+    def veil(self, etag: str) -> str:
+        """Return what is told for an ETag, or for an MD5 that begins one."""
+        if not self.veils:
+            return etag
+        md5, hyphen, count = etag.strip('"').partition("-")
+        told = hashlib.md5(f"veiled {md5}".encode()).hexdigest()
+        self.plain[told] = md5
+        return etag.replace(md5 + hyphen + count, told + hyphen + count)
+
+    def unveil(self, text: str) -> str:
+        """Return a text with the ETags that were told for those in it."""
+        return re.sub("[0-9a-f]{32}", lambda found: self.plain.get(found[0], found[0]), text)
 
     def count(self, method: str) -> int:
         """Return how many requests of a method came."""
@@ -227,10 +247,13 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
             for name, value in self.headers.items():
                 if name.lower() not in _HOP_BY_HOP:
-                    upstream.putheader(name, value)
-            upstream.endheaders(body)
+                    upstream.putheader(name, self.owner.unveil(value) if name.lower() == "if-match" else value)
+            upstream.endheaders(self.owner.unveil(body.decode()).encode() if body.startswith(b"<Complete") else body)
             answer = upstream.getresponse()
             content = answer.read()
+        if content.startswith(b"<?xml"):
+            content = _ETAG.sub(lambda found: found[1] + self.owner.veil(found[2].decode()).encode(), content)
+        said = {name: self.owner.veil(it) if name.lower() == "etag" else it for name, it in answer.getheaders()}
         if fault is Fault.LOST:
             self._cut()
             return
@@ -238,7 +261,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             content = _flip(content)
         size = answer.getheader("content-length", "0") if self.command == "HEAD" else str(len(content))
         sent = len(content) // 2 if fault is Fault.SHORT else len(content)
-        self._say(answer.status, dict(answer.getheaders()), content[:sent], size)
+        self._say(answer.status, said, content[:sent], size)
         if sent < len(content):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
