@@ -4,6 +4,7 @@ The command line, the environment (`MLMD_GRPC_PORT` for `--grpc-port`), the TOML
 docs/configuration.md are all made from it.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from mlmd_artifact_store.opening import open_blobs
 from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_server.config import DEFAULT_ARTIFACTS, DEFAULT_DATABASE
+
+_NUMBER = re.compile(r"-?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +138,21 @@ def _list(value: str) -> tuple[str, ...]:
 
 
 def channel_arguments(value: str) -> tuple[tuple[str, int | str], ...]:
-    """Return gRPC channel arguments written `key=value,key=value`; raises ValueError for an item without `=`."""
+    """Return gRPC channel arguments written `key=value,key=value`.
+
+    Raises ValueError for an item without `=`, and for a number that is none of 32 bits, which gRPC cannot take.
+    """
     pairs: list[tuple[str, int | str]] = []
     for item in filter(None, value.split(",")):
         key, separator, argument = item.partition("=")
         if not separator or not key:
             raise ValueError(f"has the item {item!r}, which is not key=value")
-        pairs.append((key, int(argument) if argument.lstrip("-").isdecimal() else argument))
+        if not _NUMBER.fullmatch(argument):
+            pairs.append((key, argument))
+            continue
+        if len(argument) > 11 or not -(2**31) <= int(argument) < 2**31:
+            raise ValueError(f"has the item {item[:60]!r}, whose number has more than 32 bits")
+        pairs.append((key, int(argument)))
     return tuple(pairs)
 
 

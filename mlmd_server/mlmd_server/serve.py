@@ -118,9 +118,10 @@ def bound_socket(host: str, port: int, option: str) -> socket.socket:
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind((host, port))
-    except OSError as error:
+    except (OSError, TypeError, UnicodeError) as error:  # the last two for a name that no host can have
         bound.close()
-        raise InvalidArgument(f"{option}: cannot listen on {host}:{port}: {error.strerror or error}.") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InvalidArgument(f"{option}: cannot listen on {host}:{port}: {reason}.") from None
     return bound
 
 

@@ -25,6 +25,7 @@ Work = Callable[[Callable[[], None], int], int]
 @dataclass(slots=True)
 class _Worker:
     number: int
+    pid: int
     started: float = field(default_factory=time.monotonic)
 
 
@@ -64,7 +65,7 @@ class Supervisor:
         pid = os.fork()
         if pid == 0:
             self._be_worker()
-        self._workers[pid] = _Worker(number)
+        self._workers[pid] = _Worker(number, pid)
 
     def _be_worker(self) -> None:
         """Work and leave; never returns into the parent's code."""
@@ -90,10 +91,9 @@ class Supervisor:
         ready = 0
         while ready < self._count and not self._ending:
             ready += self._said_ready()
-            pid, raw = os.waitpid(-1, os.WNOHANG)
-            if pid:
-                self._forget(pid)
-                return os.waitstatus_to_exitcode(raw) or 1
+            worker, status = self._ended_worker()
+            if worker is not None:
+                return status or 1
             time.sleep(0.01)
         return None
 
@@ -107,12 +107,11 @@ class Supervisor:
         """Replace workers that end, until told to end."""
         while not self._ending:
             self._said_ready()
-            pid, raw = os.waitpid(-1, os.WNOHANG)
-            if not pid:
+            worker, status = self._ended_worker()
+            if worker is None:
                 time.sleep(0.1)
                 continue
-            worker = self._forget(pid)
-            _LOG.error("worker %d (pid %d) ended with status %d", worker.number, pid, os.waitstatus_to_exitcode(raw))
+            _LOG.error("worker %d (pid %d) ended with status %d", worker.number, worker.pid, status)
             self._pause(worker)
             if not self._ending:
                 self._fork(worker.number)
@@ -124,9 +123,17 @@ class Supervisor:
         while time.monotonic() < until and not self._ending:
             time.sleep(0.05)
 
-    def _forget(self, pid: int) -> _Worker:
+    def _ended_worker(self) -> tuple[_Worker | None, int]:
+        """Return a worker that ended and its exit status; None while all of them live.
+
+        As the first process of a container the parent inherits what others leave behind. Their ends are no workers'.
+        """
+        pid, raw = os.waitpid(-1, os.WNOHANG)
+        worker = self._workers.pop(pid, None)
+        if worker is None:
+            return None, 0
         self._on_death(pid)
-        return self._workers.pop(pid)
+        return worker, os.waitstatus_to_exitcode(raw)
 
     def _end(self) -> None:
         """Let the workers drain; kill those that take longer than they were given."""
@@ -134,15 +141,13 @@ class Supervisor:
         self._signal(signal.SIGTERM)
         until = time.monotonic() + self._drain_seconds + _SLACK_SECONDS
         while self._workers and time.monotonic() < until and not self._hurried:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-            if pid:
-                self._forget(pid)
-            else:
+            if self._ended_worker()[0] is None:
                 time.sleep(0.02)
         self._signal(signal.SIGKILL)
         for pid in list(self._workers):
             os.waitpid(pid, 0)
-            self._forget(pid)
+            self._on_death(pid)
+            del self._workers[pid]
 
     def _signal(self, number: signal.Signals) -> None:
         for pid in self._workers:

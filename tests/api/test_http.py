@@ -131,6 +131,31 @@ def test_connect_takes_and_gives_gzip(served: Served) -> None:
     assert len(raw) < 500
 
 
+@pytest.mark.parametrize("behind", [b"\0", gzip.compress(mlmd.Artifact(name="second").SerializeToString())])
+def test_what_follows_gzip_is_not_passed_over(served: Served, behind: bytes) -> None:
+    response = post(served.doors, NOTE, gzip.compress(BODY) + behind, PROTO | {"content-encoding": "gzip"})
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_argument")
+    assert "something follows the end of the gzip body" in response.json()["message"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "encoding"),
+    [
+        ("br, GZIP;q=0.5", "gzip"),
+        ("deflate,gzip ; q=0.001", "gzip"),
+        ("gzip;q=0", None),
+        ("br, gzip; q=0.000", None),
+        ("gzipped", None),
+        ("identity", None),
+    ],
+)
+def test_gzip_is_sent_to_those_who_take_it(served: Served, accepted: str, encoding: str | None) -> None:
+    big = mlmd.Artifact(uri="x" * 5000).SerializeToString()
+    response = post(served.doors, NOTE, big, PROTO | {"accept-encoding": accepted})
+    assert response.headers.get("content-encoding") == encoding
+    assert response.content == big
+
+
 def test_a_gzip_bomb_does_not_go_off(served: Served) -> None:
     bomb = zlib.compressobj(9, wbits=31)
     body = b"".join(bomb.compress(b"\0" * 1_000_000) for _ in range(200)) + bomb.flush()

@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import sys
 import threading
 import time
 from pathlib import Path
@@ -142,6 +143,32 @@ def test_a_worker_that_dies_is_replaced_and_the_others_go_on(tmp_path: Path, sql
         assert before[1] in processes_of(server)
         assert put_types(server, 3)
         assert "ended with status -9" in server.stderr.read_text()
+
+
+_AS_FIRST_PROCESS = """
+import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER, which the program run next keeps
+subprocess.run(["sh", "-c", "sleep 0 & sleep 600 & sleep 601 &"], check=True)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def test_what_others_leave_behind_in_a_container_are_no_workers(tmp_path: Path, sqlite_url: str) -> None:
+    """The first process of a container becomes the parent of orphans, and hears of their ends."""
+    server = Server(sqlite_url, tmp_path / "server", options=("--workers", "2", "--drain-seconds", "2"))
+    server.words = [sys.executable, "-c", _AS_FIRST_PROCESS, *server.command()]
+    with server:
+        wait_for(lambda: said(server, "ready"))
+        orphans = [pid for pid in processes_of(server) if Path(f"/proc/{pid}/comm").read_text() == "sleep\n"]
+        workers = set(processes_of(server)) - set(orphans)
+        assert (len(orphans), len(workers)) == (2, 2)
+        os.kill(orphans[0], signal.SIGKILL)
+        wait_for(lambda: orphans[0] not in processes_of(server))
+        assert put_types(server, 1)
+        assert workers < set(processes_of(server))
+        assert server.stop() == 0
+    os.kill(orphans[1], signal.SIGKILL)
+    assert "ended with status" not in server.stderr.read_text()
 
 
 def test_workers_do_not_outlive_their_parent(tmp_path: Path, sqlite_url: str) -> None:

@@ -59,6 +59,10 @@ def test_every_option_can_be_said_in_three_ways(option: object, tmp_path: Path) 
         ("enable-upgrade", "maybe", "is neither true nor false"),
         ("database-ssl-mode", "ON", "is not one of"),
         ("grpc-channel-arguments", "grpc.x", "which is not key=value"),
+        ("grpc-channel-arguments", "=1", "which is not key=value"),
+        ("grpc-channel-arguments", "grpc.x=2147483648", "more than 32 bits"),
+        ("grpc-channel-arguments", "grpc.x=-2147483649", "more than 32 bits"),
+        ("grpc-channel-arguments", f"grpc.x={'9' * 5000}", "more than 32 bits"),
     ],
 )
 def test_a_wrong_value_is_told_by_option_value_and_reason(name: str, value: str, reason: str) -> None:
@@ -71,6 +75,8 @@ def test_a_wrong_value_is_told_by_option_value_and_reason(name: str, value: str,
 
 def test_channel_arguments_are_numbers_where_they_can_be() -> None:
     assert channel_arguments("a=1,,b=text,c=-1,d=x=y") == (("a", 1), ("b", "text"), ("c", -1), ("d", "x=y"))
+    assert channel_arguments("a=2147483647,b=-2147483648") == (("a", 2**31 - 1), ("b", -(2**31)))
+    assert channel_arguments("a=--5,b=-,c=²,d=") == (("a", "--5"), ("b", "-"), ("c", "²"), ("d", ""))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What the HTTP handler and the protocols on it hand each other."""
 
 import gzip
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ _COMPRESSED = 0x01
 _NO_MESSAGE = 0x82
 
 _WORTH_COMPRESSING_BYTES = 1024
+_NEVER = re.compile(r"q=0(\.0*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ def gunzip(data: bytes, limits: Limits) -> bytes:
         raise request_too_large(None, limits)
     if not stream.eof:
         raise InvalidArgument("request: the gzip body is cut off.")
+    if stream.unused_data:  # a second member would be a part of the message that nobody reads
+        raise InvalidArgument("request: something follows the end of the gzip body; compress the whole in one piece.")
     return plain
 
 
@@ -123,6 +127,14 @@ def decoded(data: bytes, encoding: str, header: str, limits: Limits) -> bytes:
 
 def compressed(body: bytes, headers: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
     """Return a body as the caller likes it, gzip or as it is, and the headers that say so."""
-    if len(body) < _WORTH_COMPRESSING_BYTES or "gzip" not in headers.get("accept-encoding", ""):
+    if len(body) < _WORTH_COMPRESSING_BYTES or not _takes_gzip(headers.get("accept-encoding", "")):
         return body, {}
     return gzip.compress(body, compresslevel=1), {"content-encoding": "gzip", "vary": "accept-encoding"}
+
+
+def _takes_gzip(accepted: str) -> bool:
+    for item in accepted.lower().split(","):
+        coding, _, weight = item.replace(" ", "").partition(";")
+        if coding == "gzip":
+            return not _NEVER.fullmatch(weight)
+    return False
