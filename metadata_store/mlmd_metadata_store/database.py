@@ -1,6 +1,7 @@
 """A database: sessions that read one snapshot, sessions that write, and the rules for trying again."""
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from mlmd_metadata_store.dialects import ConnectionLost, Dialect, NotReached, UndecodableText
+from mlmd_metadata_store.dialects import ConnectionLost, Dialect, NotReached, Unanswered, UndecodableText
 from mlmd_metadata_store.plans import Plans
 from mlmd_metadata_store.property_cache import NO_CACHE, PropertyCache
 from mlmd_metadata_store.sqlite_dialect import SqliteDialect
@@ -32,6 +33,8 @@ TURN_SECONDS = 60.0
 READ_ATTEMPTS = 3
 _PROPERTIES = "mlmd_properties"
 """Where a pooled connection keeps its cache; it goes with the connection."""
+_LONG_SECONDS = 5.0
+"""A connection that fails after so long was refused by nobody: nothing answers."""
 BACKOFF_SECONDS = 0.005
 """The mean wait before a second attempt; it doubles with each attempt, up to a second."""
 
@@ -46,6 +49,7 @@ class Database:
         self.reader: Engine = dialect.engine(writer=False)
         self.writer: Engine = dialect.engine(writer=True)
         self.plans = Plans(self.reader.dialect)
+        self._connecting_errors: tuple[type[Exception], ...] = (DBAPIError, *dialect.driver_errors)
         self.watch: Callable[[str], None] | None = None
         """Called with each statement before it is sent; for tests and measurements."""
         self.committed: Callable[[set[str]], None] | None = None
@@ -58,8 +62,8 @@ class Database:
             attempt += 1
             try:
                 return self._read_once(caller, body)
-            except (Aborted, ConnectionLost):
-                if attempt >= READ_ATTEMPTS:
+            except (Aborted, ConnectionLost) as error:
+                if attempt >= min(READ_ATTEMPTS, _most_attempts(error)):
                     raise
             except UndecodableText:
                 self._read_leniently()
@@ -96,13 +100,10 @@ class Database:
             except UndecodableText:
                 self._read_leniently()
             except (Aborted, ConnectionLost) as error:
-                if isinstance(error, Contradicted) or course.is_over(self._attempts(error)):
+                most = min(self.dialect.options.attempts, _most_attempts(error))
+                if isinstance(error, Contradicted) or course.is_over(most):
                     raise
                 self._wait(caller, course.attempts)
-
-    def _attempts(self, error: StoreError) -> int:
-        most = self.dialect.options.attempts
-        return min(most, READ_ATTEMPTS) if isinstance(error, NotReached) else most
 
     def _read_once(self, caller: Caller, body: Callable[[Transaction], T]) -> T:
         with self._session(self.reader, caller, write=False) as session:
@@ -139,27 +140,34 @@ class Database:
     def _session(self, engine: Engine, caller: Caller, *, write: bool) -> "Iterator[_Session]":
         """A pooled connection in a transaction, which is undone unless it was committed."""
         caller.check_deadline()
-        try:
-            pooled = engine.raw_connection()
-        except PoolTimeout as error:
-            raise ResourceExhausted(
-                "All connections to the database are in use. Try again later, or raise the pool size of the server."
-            ) from error
-        except DBAPIError as error:
-            raise self.dialect.translate(error) from error
-        except self.dialect.driver_errors as error:
-            raise self.dialect.translate(error) from error
-        session = _Session(pooled, self.dialect)
+        session = _Session(self._connection(engine), self.dialect)
         try:
             session.begin(caller.remaining_seconds(), write=write)
             yield session
-        except ConnectionLost:
+        except ConnectionLost as error:
             session.broken = True
+            if self.dialect.gave_up(session.connection):
+                raise Unanswered from error
             raise
         finally:
             session.end()
             if session.broken:
                 engine.dispose()  # the others of the pool were lost with it, or will be tried first for nothing
+
+    def _connection(self, engine: Engine) -> Any:
+        """Return a connection out of the pool; raises our error when there is none to be had."""
+        began = time.monotonic()
+        try:
+            return engine.raw_connection()
+        except PoolTimeout as error:
+            raise ResourceExhausted(
+                "All connections to the database are in use. Try again later, or raise the pool size of the server."
+            ) from error
+        except self._connecting_errors as error:
+            ours = self.dialect.translate(error)
+            if isinstance(ours, ConnectionLost) and time.monotonic() - began > _LONG_SECONDS:
+                raise Unanswered from error
+            raise ours from error
 
     def _wait(self, caller: Caller, attempt: int) -> None:
         seconds = min(1.0, BACKOFF_SECONDS * 2**attempt) * CHANCE.uniform(0.5, 1.5)
@@ -275,7 +283,7 @@ class _Course:
     """An earlier attempt may have been committed: the connection was lost during its COMMIT."""
     began: float = field(default_factory=time.monotonic)
 
-    def is_over(self, attempts: int) -> bool:
+    def is_over(self, attempts: float) -> bool:
         """Tell whether the write is not to be tried again, of at most `attempts` times."""
         if self.unknown and not self.repeatable:
             return True
@@ -293,6 +301,13 @@ class _Course:
 
 
 _NOT_OF_THE_REQUEST = (Aborted, DeadlineExceeded, ResourceExhausted, Unavailable, UndecodableText)
+
+
+def _most_attempts(error: StoreError) -> float:
+    """Return how often at most a call is tried that fails like this."""
+    if isinstance(error, Unanswered):
+        return 1
+    return READ_ATTEMPTS if isinstance(error, NotReached) else math.inf
 
 
 def _is_of_the_request(error: StoreError) -> bool:

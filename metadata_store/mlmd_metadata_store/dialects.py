@@ -44,6 +44,16 @@ class NotReached(ConnectionLost):
     """Nothing answered at the database's address, or it hung up at once; worth few tries, so that callers hear soon."""
 
 
+class Unanswered(NotReached):
+    """The database was given its time and answered nothing; another try would keep the caller as long."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The database does not answer. What was not committed is undone; check that the database and the network "
+            "between are well, and try again."
+        )
+
+
 class UndecodableText(Internal):
     """SQLite holds text that is not UTF-8; the connection has to read leniently."""
 
@@ -96,6 +106,10 @@ class Dialect(ABC):
     @abstractmethod
     def begin(self, connection: Any, patience_seconds: float | None, *, write: bool) -> None:
         """Begin a transaction on a driver's connection; nobody waits for its locks longer than `patience_seconds`."""
+
+    def gave_up(self, connection: Any) -> bool:
+        """Tell whether a connection was lost because it was ended from here: the database answers nobody."""
+        return False
 
     def version(self, connection: Any) -> int | None:
         """Return a number that tells this connection's snapshot from those that anybody else's commit made older.

@@ -21,7 +21,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from mlmd_metadata_store.dialects import ConnectionLost, Dialect, NotReached, TooLarge, TooLong, UniqueViolation
-from mlmd_metadata_store.peers import watch_peer
+from mlmd_metadata_store.mysql_watch import Findings, Watch
 
 _TABLE_LOCK_SECONDS = 60
 """How long a statement waits while somebody changes a table; MariaDB's default is a day."""
@@ -110,11 +110,13 @@ class MySqlDialect(Dialect):
         from mlmd_metadata_store.mysql_driver import mysql_engine
 
         isolation = "READ COMMITTED" if writer else "REPEATABLE READ"
-        engine = mysql_engine(self.url, self.options, isolation, **self.pool_arguments())
+        engine = mysql_engine(self.url, self.options, isolation, self._watch, **self.pool_arguments())
         event.listen(engine, "connect", self._connected)
         return engine
 
     def _connected(self, connection: Any, _record: Any) -> None:
+        from mlmd_metadata_store.mysql_driver import server_place
+
         cursor = connection.cursor()
         # MariaDB turns lists of 1,000 and more into joined subqueries, which can scan (and lock) whole tables.
         # Literals are compared byte by byte, columns as they say; SQLAlchemy's SET NAMES has just chosen otherwise.
@@ -127,9 +129,30 @@ class MySqlDialect(Dialect):
         connection.longest_lock_seconds = connection.lock_seconds
         cursor.close()
         self._longest_packet = connection.longest_packet
-        watch_peer(connection.fileno())
+        connection.line.place = server_place(connection)
 
     _longest_packet = 0
+
+    @cached_property
+    def _watch(self) -> Watch:
+        return Watch(self._look_around)
+
+    def _look_around(self) -> Findings | None:
+        from mlmd_metadata_store.mysql_driver import look_around
+
+        try:
+            return look_around(self.url, self.options)
+        except DBAPIError as error:
+            driver: Exception = error
+        except self.driver_errors as error:
+            driver = error
+        if isinstance(self.translate(driver), ConnectionLost):
+            return None
+        raise OSError("the database refuses a connection") from driver
+
+    def gave_up(self, connection: Any) -> bool:
+        """Tell whether the watch ended the connection because the database answers nobody."""
+        return bool(connection.line.unanswered)
 
     def turn(self, timeout_seconds: float) -> AbstractContextManager[Any]:
         """InnoDB locks rows; every thread may write."""

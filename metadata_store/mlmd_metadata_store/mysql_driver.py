@@ -1,9 +1,11 @@
 """How mysqlclient is told to connect; imported only when a MySQL database is used."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import MySQLdb.connections
 import MySQLdb.cursors
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -11,7 +13,9 @@ from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
+from mlmd_metadata_store.mysql_watch import PROBE_SECONDS, Findings, Line, Thread, Watch
 from mlmd_metadata_store.options import StoreOptions
+from mlmd_metadata_store.peers import watch_peer
 
 DRIVER_ERRORS: tuple[type[Exception], ...] = (MySQLdb.Error,)
 
@@ -22,6 +26,54 @@ STATEMENT_BYTES = 8 << 20
 """The longest INSERT of several rows, where the server's max_allowed_packet does not set a smaller limit."""
 _PACKET_HEAD_BYTES = 64
 _PACKET_TOO_LARGE = 1153
+
+
+class WatchedConnection(MySQLdb.connections.Connection):  # type: ignore[misc]  # the driver has no types
+    """A connection that notes when it waits for the database, so that a watch knows."""
+
+    line: Line
+
+    def __init__(self, *arguments: Any, watch: Watch, **named: Any) -> None:
+        self._watch = watch
+        super().__init__(*arguments, **named)
+
+    def set_character_set(self, charset: str, collation: str | None = None) -> None:
+        """Set the character set; it is the first thing that is done with a new connection."""
+        watch_peer(self.fileno())
+        self.line = Line(self.fileno(), self.thread_id())
+        self._watch.add(self.line)
+        self._answered(super().set_character_set, charset, collation)
+
+    def query(self, query: str | bytes) -> None:
+        """Send a statement and wait for the answer to begin."""
+        self.line.asked = time.monotonic()
+        try:
+            super().query(query)
+        finally:
+            self.line.asked = 0.0
+
+    def store_result(self) -> Any:
+        """Wait for the rest of an answer."""
+        return self._answered(super().store_result)
+
+    def next_result(self) -> Any:
+        """Wait for the answer to the next of several statements."""
+        return self._answered(super().next_result)
+
+    def commit(self) -> None:
+        """Commit."""
+        self._answered(super().commit)
+
+    def rollback(self) -> None:
+        """Undo."""
+        self._answered(super().rollback)
+
+    def _answered(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        self.line.asked = time.monotonic()
+        try:
+            return call(*arguments)
+        finally:
+            self.line.asked = 0.0
 
 
 class WideCursor(MySQLdb.cursors.Cursor):  # type: ignore[misc]  # the driver has no types
@@ -107,10 +159,22 @@ def _literals(connection: Any) -> Callable[[Any], bytes]:
     return literal
 
 
-def mysql_engine(url: URL, options: StoreOptions, isolation: str, **engine_options: Any) -> Engine:
-    """Return an engine on `url`, whose transactions have this isolation level."""
+def mysql_engine(
+    url: URL, options: StoreOptions, isolation: str, watch: Watch | None = None, **engine_options: Any
+) -> Engine:
+    """Return an engine on `url`, whose transactions have this isolation level.
+
+    Its connections are watched, or without a watch have short timeouts, for a quick look at the database.
+    """
     target = url.set(drivername="mysql+mysqldb", query={})
-    engine = sa.create_engine(target, connect_args=connect_arguments(options, isolation), **engine_options)
+    arguments = connect_arguments(options, isolation)
+    if watch is None:
+        arguments |= {"read_timeout": PROBE_SECONDS, "write_timeout": PROBE_SECONDS}
+    engine = sa.create_engine(target, connect_args=arguments, **engine_options)
+    if watch is not None:
+        event.listen(
+            engine, "do_connect", lambda _dialect, _record, args, named: WatchedConnection(*args, watch=watch, **named)
+        )
     if options.ssl_mode in _WITH_TLS or (_files(options) and options.ssl_mode not in ("DISABLED", "PREFERRED")):
         event.listen(engine, "connect", _demand_tls)
     return engine
@@ -145,7 +209,7 @@ def connect_arguments(options: StoreOptions, isolation: str) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         "charset": "utf8mb4",
         "cursorclass": WideCursor,
-        "connect_timeout": 10,
+        "connect_timeout": PROBE_SECONDS,
         "init_command": f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}",
     }
     if ssl := _files(options):
@@ -156,6 +220,32 @@ def connect_arguments(options: StoreOptions, isolation: str) -> dict[str, Any]:
     if options.socket:
         arguments["unix_socket"] = options.socket
     return arguments
+
+
+_PLACE = "SELECT @@hostname, @@port, @@server_id"
+_THREADS = "SELECT id, command, time FROM information_schema.processlist"
+"""Without a privilege it lists the connections of this user."""
+
+
+def server_place(connection: Any) -> object:
+    """Return which server a driver's connection leads to."""
+    with contextlib.closing(connection.cursor()) as cursor:
+        cursor.execute(_PLACE)
+        place: object = cursor.fetchone()
+    return place
+
+
+def look_around(url: URL, options: StoreOptions) -> Findings:
+    """Ask a database on a new connection for its others; raises the driver's errors."""
+    engine = mysql_engine(url, options, "READ COMMITTED", poolclass=NullPool)
+    with contextlib.closing(engine.raw_connection()) as pooled:
+        connection: Any = pooled.dbapi_connection
+        with contextlib.closing(connection.cursor()) as cursor:
+            cursor.execute(_THREADS)
+            threads = {number: Thread(command == "Sleep", seconds) for number, command, seconds in cursor.fetchall()}
+        # A proxy that numbers connections itself is told by this one, which is not among those of the server.
+        place = server_place(connection) if connection.thread_id() in threads else None
+    return Findings(place, threads)
 
 
 UNKNOWN_DATABASE = 1049

@@ -339,3 +339,21 @@ def test_a_listener_that_cannot_begin_says_so(served: Served) -> None:
     server._socket.close()
     with taken, pytest.raises(Unavailable, match=r"^http: the listener ended before it could answer"):
         server.start()
+
+
+def test_no_page_is_let_in_with_what_the_browser_knows_or_from_the_public_internet(served: Served) -> None:
+    headers = {
+        "origin": "https://elsewhere.example",
+        "access-control-request-method": "POST",
+        "access-control-request-private-network": "true",
+        "access-control-request-local-network": "true",
+    }
+    url = f"{served.doors.http}/ml_metadata.MetadataStoreService/GetArtifacts"
+    for answer in (
+        httpx.options(url, headers=headers, timeout=60, trust_env=False),
+        httpx.post(url, headers=headers | {"content-type": "application/json"}, content=b"{}", trust_env=False),
+    ):
+        assert answer.headers["access-control-allow-origin"] == "https://elsewhere.example"
+        assert "access-control-allow-credentials" not in answer.headers
+        assert "access-control-allow-private-network" not in answer.headers
+        assert "access-control-allow-local-network" not in answer.headers

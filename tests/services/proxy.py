@@ -40,6 +40,8 @@ class Cut:
     at: int
     moment: Moment
     where: Callable[[str], bool]
+    silent: bool = False
+    """Nothing is closed: from here on the connection swallows what either side sends."""
     seen: int = 0
     statement: str = ""
     _happened: threading.Event = field(default_factory=threading.Event)
@@ -60,6 +62,7 @@ class Connection:
     def __init__(self, client: socket.socket, server: socket.socket) -> None:
         self.client, self.server = client, server
         self.swallow: Cut | None = None  # once set, nothing more reaches the client
+        self.mute = False  # once set, nothing reaches anybody, and nobody is told
         self._closing = threading.Lock()
 
     def close(self, *, reset: bool) -> None:
@@ -84,6 +87,7 @@ class Proxy:
         self.delay_seconds = 0.0
         self.bytes_per_second = 0.0  # 0: as fast as it goes
         self.refusing = False
+        self.frozen = False  # connections are accepted and stay, and whatever they carry is swallowed
         self.resets = 0  # so many connections are accepted and reset at once
         self._cuts: list[Cut] = []
         self._limits: dict[str, int] = {}
@@ -92,9 +96,14 @@ class Proxy:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
 
-    def cut(self, at: int, moment: Moment, where: Callable[[str], bool] = lambda statement: True) -> Cut:
-        """Cut the connection at the `at`-th statement from here on (1: the next) for which `where` holds, once."""
-        planned = Cut(at, moment, where)
+    def cut(
+        self, at: int, moment: Moment, where: Callable[[str], bool] = lambda statement: True, *, silent: bool = False
+    ) -> Cut:
+        """Cut the connection at the `at`-th statement from here on (1: the next) for which `where` holds, once.
+
+        A `silent` cut closes nothing; the connection is mute from there on.
+        """
+        planned = Cut(at, moment, where, silent)
         with self._lock:
             self._cuts.append(planned)
         return planned
@@ -118,7 +127,7 @@ class Proxy:
         with self._lock:
             self._cuts, self._limits, self.statements = [], {}, []
         self.delay_seconds = self.bytes_per_second = 0.0
-        self.refusing = False
+        self.refusing = self.frozen = False
         self.resets = 0
 
     def __enter__(self) -> Self:
@@ -176,15 +185,17 @@ class Proxy:
         sent = 0
         for piece, statement in self.pieces(connection.client):
             due = None if statement is None else self._due(statement)
-            if due is not None and due.moment is Moment.BEFORE:
-                return self._done(due)
+            if due is not None and due.moment is Moment.BEFORE and self._ends(connection, due):
+                return True
+            if connection.mute or self.frozen:
+                continue
             connection.swallow = due or connection.swallow  # before the server can answer; what follows changes nothing
             allowed, limited = self._allowed("server", sent, piece)
             self.bytes_to_server += len(allowed)
             self._send(connection.server, allowed)
             sent += len(allowed)
-            if due is not None and due.moment is Moment.SENT:
-                return self._done(due)
+            if due is not None and due.moment is Moment.SENT and self._ends(connection, due):
+                return True
             if limited:
                 return True
         return False
@@ -193,8 +204,10 @@ class Proxy:
         """Forward until the server ends; returns whether a cut ended it."""
         sent = 0
         while chunk := connection.server.recv(65536):
-            if connection.swallow is not None:
-                return self._done(connection.swallow)
+            if connection.swallow is not None and self._ends(connection, connection.swallow):
+                return True
+            if connection.mute or self.frozen:
+                continue
             allowed, limited = self._allowed("client", sent, chunk)
             self.bytes_to_client += len(allowed)
             self._send(connection.client, allowed)
@@ -216,9 +229,11 @@ class Proxy:
                         self._cuts.remove(planned)
             return due
 
-    def _done(self, cut: Cut) -> bool:
+    def _ends(self, connection: Connection, cut: Cut) -> bool:
+        """Let the cut happen; returns whether the connection ends with it."""
+        connection.mute = cut.silent
         cut._happened.set()
-        return True
+        return not cut.silent
 
     def _allowed(self, side: str, sent: int, piece: bytes) -> tuple[bytes, bool]:
         with self._lock:

@@ -10,6 +10,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from mlmd_api.measurements import CONTENT_TYPE, Measurements
 
+_ANSWER_SECONDS = 5.0
+"""How long a page waits for the database; those who ask wait about as long for the page."""
+
 
 class Probes:
     """`/healthz`, `/readyz`, `/metrics`. `ping` makes a round trip to the database and raises StoreError."""
@@ -19,6 +22,8 @@ class Probes:
         self._measurements = measurements
         self._executor = executor
         self.draining = False
+        self._asked: asyncio.Future[None] | None = None
+        """The one round trip under way, for whoever asks: a database that hangs holds one thread and not many."""
 
     async def healthz(self, request: Request) -> Response:
         """Say that the process lives."""
@@ -28,10 +33,14 @@ class Probes:
         """Say whether calls can be answered: the database is there and the process is not about to end."""
         if self.draining:
             return PlainTextResponse("draining: this process is about to end\n", 503)
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(self._executor, self._ping))
         try:
-            await asyncio.get_running_loop().run_in_executor(self._executor, self._ping)
+            await asyncio.wait_for(asyncio.shield(self._asked), _ANSWER_SECONDS)
         except StoreError as error:
             return PlainTextResponse(f"{error.message}\n", 503)
+        except TimeoutError:
+            return PlainTextResponse(f"The database has not answered for {_ANSWER_SECONDS:g} seconds.\n", 503)
         return PlainTextResponse("ready\n")
 
     async def metrics(self, request: Request) -> Response:
