@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.message import Message
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
@@ -13,7 +14,7 @@ from mlmd_schemas.pb.v1 import metrics_pb2, runs_pb2, server_pb2
 
 from mlmd_client.calls import CallError
 from mlmd_client.failures import ALREADY_EXISTS, NOT_FOUND, UNAVAILABLE
-from mlmd_client.journal import SUFFIX, Journal, Record, left_behind
+from mlmd_client.journal import Journal, Record, discard_begun, left_behind
 from mlmd_client.points import owners_of
 from mlmd_client.service import Service
 
@@ -36,7 +37,6 @@ _NEVER = frozenset({3, NOT_FOUND, ALREADY_EXISTS, 9, 11, 12})
 _RESOURCE_EXHAUSTED = 8
 """Which it may change, or never will: when the call is too large."""
 SEND_SECONDS = 20.0
-UNDELIVERABLE = ".undeliverable"
 
 
 class Outcome(enum.Enum):
@@ -153,40 +153,56 @@ def deliver_left_behind(service: Service, folder: Path) -> tuple[int, int]:
     """Send what processes that are gone left in a folder; return how many calls were sent and how many remain.
 
     A file is deleted when all of it is sent. What was sent before its process went is sent again, and the server
-    knows it by its key.
+    knows it by its key. What is refused is kept as undeliverable.
     """
     sent = remaining = 0
+    discard_begun(folder)
     for path in left_behind(folder):
         journal = Journal.take_over(path)
         if journal is None:
             continue
-        done, left = _deliver(service, journal)
+        done, left, _ = deliver(service, journal)
         sent, remaining = sent + done, remaining + left
     return sent, remaining
 
 
-def _deliver(service: Service, journal: Journal) -> tuple[int, int]:
+def deliver(service: Service, journal: Journal) -> tuple[int, int, str]:
+    """Send what is in a journal that was taken over, and let it go.
+
+    Returns how many calls were sent, how many are left for later, and why the first of those is. What was refused, or
+    is no whole call, stays beside it as undeliverable, with the reasons in its facts, and the log says so.
+    """
     token, execution_id = str(journal.facts.get("token", "")), int(journal.facts.get("execution_id", 0))
     addressee = Addressee(token, execution_id, is_joined=bool(journal.facts.get("joined")))
     places = [place for place, _ in journal.records()]
-    broken, refused = journal.broken_bytes, 0
+    refused: list[Record] = []
+    reasons: list[str] = []
     for count, place in enumerate(places):
         record = journal.read(place)
         outcome, reason = send(service, addressee, record)
         if outcome is Outcome.LATER:
             journal.close()
-            return count - refused, len(places) - count
+            return count - len(refused), len(places) - count, reason
         if outcome is Outcome.NEVER:
-            refused += 1
-            LOG.warning("a call of an earlier process was refused by %s: %s: %s", service.target, record.path, reason)
-    if broken:
-        LOG.warning(
-            "%s ends with %d bytes that are no whole call, and cannot be sent; those before them were, and the file is "
-            "kept as *%s", journal.path, broken, UNDELIVERABLE
-        )  # fmt: skip
-    if refused or broken:
-        journal.path.rename(journal.path.with_suffix(SUFFIX + UNDELIVERABLE))
-        journal.close()
-    else:
+            refused.append(record)
+            reasons.append(f"{record.path.rpartition('/')[2]}: {reason}")
+    _let_go(service, journal, refused, {"refused": reasons, **_known(addressee)})
+    return len(places) - len(refused), 0, ""
+
+
+def _known(addressee: Addressee) -> dict[str, Any]:
+    """Return what the calls that are left have to know of the run, once its start was sent."""
+    return {"token": addressee.token} | ({"execution_id": addressee.execution_id} if addressee.execution_id else {})
+
+
+def _let_go(service: Service, journal: Journal, refused: list[Record], facts: dict[str, Any]) -> None:
+    broken = journal.broken_bytes
+    if not refused and not broken:
         journal.discard()
-    return len(places) - refused, 0
+        return
+    kept = journal.set_aside(refused, journal.facts | facts)
+    for reason in facts["refused"]:
+        LOG.warning("a call of an earlier process was refused by %s: %s", service.target, reason)
+    if broken:
+        LOG.warning("%s ends with %d bytes that are no whole call, and cannot be sent", journal.path, broken)
+    LOG.warning("%s has what was not sent: `mlmd journals ls` shows it, retry and discard are there too", kept)

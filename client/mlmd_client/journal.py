@@ -7,6 +7,7 @@ All numbers are little-endian. The first record is no call: it has an empty path
 whose calls they are. A process holds a lock on its file while it lives, so that others know what is left behind.
 """
 
+import contextlib
 import fcntl
 import json
 import logging
@@ -23,6 +24,11 @@ from typing import Any, BinaryIO
 LOG = logging.getLogger("mlmd")
 MAGIC = b"MLMDJRN1"
 SUFFIX = ".journal"
+UNDELIVERABLE = ".undeliverable"
+"""Behind the name of a journal of which nothing is left but what was refused, or what is no whole call."""
+_BEGUN = ".new"
+_BEGUN_SECONDS = 3600.0
+"""What is being begun for so long, and locked by nobody, is of a process that was killed in that moment."""
 _HEAD = struct.Struct("<II")
 
 
@@ -71,7 +77,7 @@ class Journal:
         path = folder / name
         first = MAGIC + Record("", "", json.dumps(facts).encode()).packed()
         # Under its name, others who look for what is left behind would lock it in the moment before this process does.
-        begun = folder / f"{name}.new"
+        begun = folder / f"{name}{_BEGUN}"
         # Unbuffered, so that a process which dies between two writes leaves nothing of ours behind in its memory.
         file = begun.open("x+b", buffering=0)
         try:
@@ -85,17 +91,18 @@ class Journal:
         return cls(path, file, facts, len(first))
 
     @classmethod
-    def take_over(cls, path: Path) -> "Journal | None":
+    def take_over(cls, path: Path, *, quietly: bool = False) -> "Journal | None":
         """Open a file that nobody holds; None when its process lives, or the file is gone or none of ours.
 
-        None too when it cannot be read; then the log says so, for what is in it is not sent.
+        None too when it cannot be read; then the log says so, unless `quietly`, for what is in it is not sent.
         """
         try:
             file = path.open("r+b", buffering=0)
         except FileNotFoundError:
             return None
         except OSError as error:
-            LOG.warning("the calls in %s cannot be sent: %s; mend that, or delete the file", path, error.strerror)
+            if not quietly:
+                LOG.warning("the calls in %s cannot be sent: %s; mend that, or delete the file", path, error.strerror)
             return None
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -106,7 +113,8 @@ class Journal:
         except BlockingIOError:
             pass  # its process lives
         except (OSError, ValueError) as error:
-            LOG.warning("the calls in %s cannot be sent: %s; mend that, or delete the file", path, error)
+            if not quietly:
+                LOG.warning("the calls in %s cannot be sent: %s; mend that, or delete the file", path, error)
         file.close()
         return None
 
@@ -153,6 +161,27 @@ class Journal:
         self._file.truncate(self._start)
         self._end = self._start
 
+    def set_aside(self, records: Sequence[Record], facts: dict[str, Any]) -> Path:
+        """Keep these records, and what behind the last one is none, in the place of the file, which is let go.
+
+        Returns where: beside it, as undeliverable, or in its place when it was that already. `records` was read to its
+        end before. Raises OSError; then the file is as it was.
+        """
+        self._file.seek(self._end)
+        rest = self._file.read()
+        kept = self.path.with_name(self.path.name.removesuffix(UNDELIVERABLE) + UNDELIVERABLE)
+        begun = kept.with_name(f"{kept.name}-{secrets.token_hex(4)}{_BEGUN}")
+        with begun.open("xb", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            packed = b"".join(record.packed() for record in (Record("", "", json.dumps(facts).encode()), *records))
+            _write(file.fileno(), MAGIC + packed + rest)
+            os.fdatasync(file.fileno())
+            begun.rename(kept)
+        if kept != self.path:
+            self.path.unlink(missing_ok=True)
+        self._file.close()
+        return kept
+
     def close(self) -> None:
         """Let the file go; what is in it stays."""
         self._file.close()
@@ -196,3 +225,12 @@ def left_behind(folder: Path) -> list[Path]:
     []
     """
     return sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+
+
+def discard_begun(folder: Path) -> None:
+    """Delete what processes left that were killed while they began a journal; no call is only there."""
+    for path in folder.glob(f"*{_BEGUN}"):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # its process lives, when this fails
+            if time.time() - os.fstat(file.fileno()).st_mtime > _BEGUN_SECONDS:
+                path.unlink()

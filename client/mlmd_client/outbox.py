@@ -286,7 +286,7 @@ def say_what_remains(outbox: Outbox, left: int, run_name: str, target: str) -> N
         if left > lost:
             said.append(
                 f"{left - lost} are in {outbox.journal_path}, "
-                "and whoever opens this store next sends them, or store.sync()"
+                "and whoever opens this store next sends them, or store.sync(), or `mlmd journals retry`"
             )
         if lost:
             said.append(f"{lost} ARE LOST: no journal could be written")

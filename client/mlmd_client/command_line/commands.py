@@ -19,6 +19,7 @@ _PLACES = {
     "get": ("files:get", "Fetch the files of WHAT into a folder, each verified."),
     "impact": ("traces:impact", "Tell what came from WHAT: models with what they serve first."),
     "import": ("archive:import_archive", "Take an archive into the store; what is there already stays."),
+    "journals": ("journals:journals", "See, send again or discard what runs could not send."),
     "lineage": ("traces:lineage", "Show what WHAT came from and what came from it, as a tree."),
     "ls": ("inventory:ls", "List what has a name with versions, or the newest of a KIND."),
     "metrics": ("measures:metrics", "Show every figure of WHAT."),

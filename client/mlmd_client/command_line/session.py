@@ -15,7 +15,7 @@ from mlmd_client.calls import CallError
 from mlmd_client.command_line.statuses import FAILED, REFUSED, WRONG_USE, status_of
 from mlmd_client.command_line.wording import as_typed
 from mlmd_client.failures import NOT_FOUND, NotFound
-from mlmd_client.places import database_file
+from mlmd_client.places import address_of, database_file
 from mlmd_client.tables import Table, shown
 from mlmd_client.terminal_text import harmless, in_columns
 from mlmd_client.terminal_text import width as width_of
@@ -52,6 +52,11 @@ class Session:
         from rich.console import Console
 
         return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+
+    @property
+    def address(self) -> str:
+        """Where the store is, as another process would write it; nothing is opened."""
+        return address_of(self._server or None)
 
     @cached_property
     def store(self) -> "Store":

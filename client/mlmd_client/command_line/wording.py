@@ -76,6 +76,7 @@ _MENDS: tuple[tuple[re.Pattern[str], Mend], ...] = tuple(
         (r"\bRecordDeployment makes it", "`mlmd models deploy` makes it"),
         (r"; 0 means (\d+), and deeper_page_token goes on", r"; 0 means \1"),
         (r"\bsee ListFiles", "`mlmd show` lists them"),
+        (r"\bkept_journals lists", "`mlmd journals ls` lists"),
         (r"\bsay overwrite=True", "give --overwrite"),
         (r"\bask mlmd\.v1\.Server/GetInfo what it can do", "`mlmd doctor` tells of which release it is"),
         (
