@@ -139,11 +139,21 @@ def test_precision_recall_refuses() -> None:
         PrecisionRecallCurve([1.0, 1.0], [1.0, 0.0], [0.5, 0.6])
     with pytest.raises(MetricsError, match=r"thresholds\[1\] is 0.4 after 0.5; order the points by rising"):
         PrecisionRecallCurve([0.5, 1.0, 1.0], [1.0, 0.5, 0.0], [0.5, 0.4])
+    with pytest.raises(MetricsError, match="precision has 1 entries and recall has 2"):
+        PrecisionRecallCurve([1.0], [1.0, 0.0], [0.5])
+    with pytest.raises(MetricsError, match="precision is empty"):
+        PrecisionRecallCurve([], [], [])
+    with pytest.raises(MetricsError, match=r"^precision\[0\] is 1.5, which is no rate"):
+        PrecisionRecallCurve([1.5, 1.0], [1.0, 0.0], [0.5])
+    with pytest.raises(MetricsError, match=r"^recall\[1\] is -0.5, which is no rate"):
+        PrecisionRecallCurve([1.0, 1.0], [1.0, -0.5], [0.5])
 
 
 def test_a_matrix_needs_a_threshold_and_rates() -> None:
-    with pytest.raises(MetricsError, match="threshold"):
-        Cutoffs.from_scores([0, 1], [0.1, 0.2]).matrix_at(NAN)
+    cutoffs = Cutoffs.from_scores([0, 1], [0.1, 0.2])
+    for at in (cutoffs.matrix_at, lambda threshold: cutoffs.roc().matrix_at(threshold, 1, 1)):
+        with pytest.raises(MetricsError, match=r"^threshold\[0\] is NaN"):
+            at(NAN)
     with pytest.raises(MetricsError, match="NaN for the rates"):
         RocCurve([NAN, NAN], [0.0, 1.0], [INF, 0.5]).matrix_at(0.5, 3, 0)
 
@@ -265,6 +275,27 @@ def test_slices(cancer: Scored) -> None:
     assert ConfusionMatrix(whole.matrix.labels, together) == whole.matrix
     with pytest.raises(MetricsError, match="y_true, y_score and slices have"):
         evaluate_slices(cancer.y_true, cancer.y_score, names[1:], labels=[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["a", None, "b"], r"^slices\[1\] is None, which names no slice"),
+        ([1.0, 2.0, NAN], r"^slices\[2\] is nan, which names no slice"),
+        (np.array(["a", 1, "b"], dtype=object), "^slices mix kinds"),
+    ],
+)
+def test_a_row_of_no_slice_is_refused(names: Any, said: str) -> None:
+    with pytest.raises(MetricsError, match=said):
+        evaluate_slices([0, 1, 1], [0.1, 0.9, 0.8], names, labels=[0, 1])
+
+
+def test_a_curve_without_rates_keeps_its_ends_when_thinned() -> None:
+    count = 1001
+    curve = RocCurve([NAN] * count, [index / 1000 for index in range(count)], [-index for index in range(count)])
+    thin = curve.thinned(11)
+    assert list(thin.thresholds) == [-100.0 * index for index in range(11)]
+    assert list(thin.true_positive_rate) == [index / 10 for index in range(11)]
 
 
 def test_columns_of_every_kind() -> None:

@@ -19,6 +19,7 @@ from mlmd_metrics.drawings import (
     series_svg,
 )
 from mlmd_metrics.errors import MetricsError
+from mlmd_metrics.svg import DARK, LIGHT
 
 from tests.metrics.conftest import Scored
 
@@ -89,6 +90,12 @@ def test_every_class_has_a_colour_on_light_and_on_dark(drawings: dict[str, str])
             assert f".{name}{{" in dark
 
 
+def test_every_hue_is_one() -> None:
+    assert len(LIGHT) == len(DARK) == 10
+    assert len({*LIGHT, *DARK}) == 20
+    assert all(re.fullmatch("#[0-9a-f]{6}", hue) for hue in (*LIGHT, *DARK))
+
+
 def test_coordinates_lie_inside(drawings: dict[str, str]) -> None:
     for name, svg in drawings.items():
         root = ElementTree.fromstring(svg)
@@ -96,6 +103,10 @@ def test_coordinates_lie_inside(drawings: dict[str, str]) -> None:
         for element in root.iter(f"{SVG}text"):
             assert 0 <= float(said(element, "x")) <= width, name
             assert 0 <= float(said(element, "y")) <= height, name
+        for element in root.iter(f"{SVG}rect"):
+            x, y = float(element.get("x", "0")), float(element.get("y", "0"))
+            assert x + float(said(element, "width")) <= width, name
+            assert y + float(said(element, "height")) <= height, name
 
 
 def test_the_same_content_gives_the_same_bytes(cutoffs: Cutoffs) -> None:
@@ -110,6 +121,20 @@ def test_a_matrix_says_its_counts() -> None:
     assert {"Pets", "cat", "dog", "50k", "1", "0", "3", ">99%", "<1%", "100%"} <= set(texts(svg))
     assert "true cat, predicted cat: 50000 (>99%)" in hovers(svg)
     assert "2 classes, 50k rows, accuracy 1.0000" in texts(svg)
+
+
+def test_counts_read_on_their_cells_and_fit_into_them() -> None:
+    """White on what is dark, and letters no larger than small cells allow."""
+    size = 16
+    counts = [[(100 if i == j else 2 if j == i + 1 else 0) for j in range(size)] for i in range(size)]
+    root = ElementTree.fromstring(matrix_svg(ConfusionMatrix([f"c{i}" for i in range(size)], counts)))
+    marks = {mark.text: mark for mark in root.iter(f"{SVG}text") if mark.get("pointer-events") == "none"}
+    assert {text: mark.get("class") for text, mark in marks.items()} == {"100": "mlmd-inverse", "2": "mlmd-ink"}
+    assert {float(said(mark, "font-size")) for mark in marks.values()} == {10.93}
+    sides = {float(said(box, "width")) for box in root.iter(f"{SVG}rect") if "cell" in said(box, "class")}
+    assert sides == {28.75}
+    frame = next(box for box in root.iter(f"{SVG}rect") if box.get("class") == "mlmd-axis")
+    assert (said(frame, "width"), said(frame, "height")) == ("460", "460")
 
 
 def test_a_difference_says_its_signs() -> None:
@@ -137,6 +162,17 @@ def test_curves_say_their_figures(cutoffs: Cutoffs, drawings: dict[str, str]) ->
     assert f"AP {cutoffs.average_precision():.4f}" in texts(drawings["precision-recall"])
     assert f"error {calibration(cutoffs).expected_error:.4f}" in texts(drawings["calibration"])
     assert "A guess: precision 0.600" in hovers(drawings["precision-recall"])
+
+
+def test_figures_of_a_legend_stand_at_its_right_edge(cutoffs: Cutoffs) -> None:
+    root = ElementTree.fromstring(roc_svg({"one": cutoffs.roc(), "two": cutoffs.roc()}))
+    figures = [mark for mark in root.iter(f"{SVG}text") if (mark.text or "").startswith("AUC ")]
+    names = [mark for mark in root.iter(f"{SVG}text") if mark.text in ("one", "two")]
+    assert [mark.get("text-anchor") for mark in figures] == ["end", "end"]
+    assert [said(mark, "y") for mark in figures] == [said(mark, "y") for mark in names]
+    others = [mark for mark in root.iter(f"{SVG}text") if mark not in figures + names]
+    bottom = max(float(said(mark, "y")) for mark in others)
+    assert min(float(said(mark, "y")) for mark in names) > bottom + 12, "no name is written over the axis"
 
 
 def test_a_curve_of_one_class_is_said_to_be_undefined() -> None:
@@ -193,3 +229,9 @@ def test_empty_drawings_are_refused() -> None:
         series_svg({"loss": Line([1, math.nan], [1.0, 2.0])})
     with pytest.raises(MetricsError, match="prevalence is 2"):
         precision_recall_svg({"model": Cutoffs.from_scores([0, 1], [0, 1]).precision_recall()}, prevalence=2)
+
+
+@pytest.mark.parametrize("prevalence", [0, 1])
+def test_a_prevalence_may_be_none_or_all(prevalence: float) -> None:
+    svg = precision_recall_svg({"model": Cutoffs.from_scores([0, 1], [0, 1]).precision_recall()}, prevalence=prevalence)
+    assert f"A guess: precision {prevalence}.000" in hovers(svg)
