@@ -298,6 +298,18 @@ def test_a_curve_without_rates_keeps_its_ends_when_thinned() -> None:
     assert list(thin.true_positive_rate) == [index / 10 for index in range(11)]
 
 
+def test_errors_of_a_calibration_by_hand() -> None:
+    """Two bins: of 4 rows at 0.125 one is positive, of 2 rows at 0.875 one is."""
+    found = calibration(Cutoffs([0.875, 0.125], [1, 2], [1, 4]), 2)
+    assert [(entry.rows, entry.positives, entry.mean_probability) for entry in found.bins] == [
+        (4, 1, 0.125),
+        (2, 1, 0.875),
+    ]
+    assert [(entry.lower, entry.upper) for entry in found.bins] == [(0.0, 0.5), (0.5, 1.0)]
+    assert found.largest_error == 0.375
+    assert found.expected_error == (4 * 0.125 + 2 * 0.375) / 6
+
+
 def test_columns_of_every_kind() -> None:
     lists = Cutoffs([0.5, 0.25], [1, 1], [0, 1])
     whole: Any = (0.0, 1.0)

@@ -234,4 +234,7 @@ def test_empty_drawings_are_refused() -> None:
 @pytest.mark.parametrize("prevalence", [0, 1])
 def test_a_prevalence_may_be_none_or_all(prevalence: float) -> None:
     svg = precision_recall_svg({"model": Cutoffs.from_scores([0, 1], [0, 1]).precision_recall()}, prevalence=prevalence)
-    assert f"A guess: precision {prevalence}.000" in hovers(svg)
+    guess = f"A guess: precision {prevalence}.000"
+    (line,) = [line for line in ElementTree.fromstring(svg).iter(f"{SVG}path") if line.findtext(f"{SVG}title") == guess]
+    start, end = re.fullmatch(r"M([\d.]+) [\d.]+H([\d.]+)", said(line, "d")).groups()  # type: ignore[union-attr]
+    assert float(end) - float(start) > 100, "it goes from one side to the other"

@@ -66,6 +66,8 @@ def test_missing_table_is_aborted_and_named(engine: sa.Engine, table: str) -> No
     error = refusal(engine, "opening")
     assert error.code == ABORTED
     assert f" {table} are absent" in error.message
+    complete = ", ".join(other.name for other in TABLES if other.name != table)
+    assert error.message.startswith(f"The database has only a part of MLMD's tables: {complete} are complete, ")
     assert table not in tables(engine)
 
 
@@ -145,6 +147,19 @@ def test_file_that_is_no_database_is_an_error_without_the_drivers_words(tmp_path
     assert refused.value.code == INTERNAL
     assert "sqlite3" not in refused.value.message
     assert "not a database" in refused.value.detail
+
+
+def test_a_full_disk_is_told_with_its_mend(sqlite_url: str) -> None:
+    engine = engine_of(sqlite_url)
+    sa.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA max_page_count = 4").close())
+    with pytest.raises(SchemaError) as refused:
+        open_schema(engine)
+    assert refused.value.code == UNAVAILABLE
+    assert "make room there" in refused.value.message
+    assert refused.value.detail == "database or disk is full"
+    sa.event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA max_page_count = 4000").close())
+    engine.dispose()
+    assert open_schema(engine).created, "nothing half made was left"
 
 
 def test_server_that_is_not_there_is_unavailable(mariadb_engine: sa.Engine) -> None:

@@ -43,6 +43,8 @@ def test_without_a_database_everything_is_in_memory_with_a_warning(tmp_path: Pat
 
 def test_our_own_settings_come_from_the_environment(tmp_path: Path) -> None:
     environment = {"MLMD_HTTP_PORT": "9090", "MLMD_HOST": "127.0.0.1", "MLMD_WORKERS": "2", "MLMD_AUTH": "tokens=t"}
+    plain, _ = _config(["--grpc_port=65535"], tmp_path)
+    assert (plain.listen.grpc_port, plain.listen.http_port, plain.listen.host) == (65535, 0, "0.0.0.0")
     config, _ = _config(["--grpc_port=1234"], tmp_path, environment | {"MLMD_GRPC_PORT": "5"})
     assert (config.listen.grpc_port, config.listen.http_port, config.listen.host) == (1234, 9090, "127.0.0.1")
     assert (config.workers, config.tokens) == (2, Path("t"))
@@ -61,7 +63,7 @@ def test_channel_arguments_set_our_limit_too(tmp_path: Path) -> None:
         _config(["--grpc_channel_arguments=grpc.max_metadata_size"], tmp_path)
 
 
-@pytest.mark.parametrize("port", ["0", "-1", "70000"])
+@pytest.mark.parametrize("port", ["0", "-1", "65536", "70000"])
 def test_a_port_that_is_none_is_refused(port: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidArgument, match=r"^--grpc_port: "):
         _config([f"--grpc_port={port}"], tmp_path)

@@ -73,6 +73,11 @@ def test_a_wrong_value_is_told_by_option_value_and_reason(name: str, value: str,
         assert reason in caught.value.message
 
 
+def test_whoever_may_call_can_be_said_outright() -> None:
+    assert load_config({"auth": "none"}, {"MLMD_AUTH": "tokens=x"}, None).tokens is None
+    assert load_config({}, {"MLMD_AUTH": "tokens=t=1"}, None).tokens == Path("t=1")
+
+
 def test_channel_arguments_are_numbers_where_they_can_be() -> None:
     assert channel_arguments("a=1,,b=text,c=-1,d=x=y") == (("a", 1), ("b", "text"), ("c", -1), ("d", "x=y"))
     assert channel_arguments("a=2147483647,b=-2147483648") == (("a", 2**31 - 1), ("b", -(2**31)))

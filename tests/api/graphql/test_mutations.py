@@ -155,6 +155,9 @@ def test_a_key_makes_a_write_safe_to_repeat(graph: Graph) -> None:
         assert answers[0] == answers[1]
         assert answers[0]["data"]["a"] != answers[0]["data"]["b"]
     assert graph.refusal(query, t=types["data"], key="k-1", name="other")[0] == "ALREADY_EXISTS"
+    # One field under a header's key is the call that other wires make under it.
+    one = graph.answer(query, {"t": types["data"]}, Caller(idempotency_key="k-1"))
+    assert one == {"data": once[0]}
     assert len(graph.call("GetArtifacts").artifacts) == 5
 
 

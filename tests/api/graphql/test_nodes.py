@@ -122,10 +122,12 @@ def test_types(graph: Graph) -> None:
     found = graph.ask(
         """{ artifactTypes { name properties { name type } }
           byName: executionType(name: "Step", version: "2") { id databaseId name version }
-          byExternal: artifactType(externalId: "t-data") { name artifacts { nodes { name } } } }"""
+          byExternal: artifactType(externalId: "t-data") {
+            name externalId description artifacts { nodes { name } } } }"""
     )
     assert {"name": "Data", "properties": [{"name": "rows", "type": "INT"}]} in found["artifactTypes"]
-    assert found["byExternal"] == {"name": "Data", "artifacts": {"nodes": [{"name": "data-0"}, {"name": "data-1"}]}}
+    told = {"name": "Data", "externalId": "t-data", "description": None}
+    assert found["byExternal"] == told | {"artifacts": {"nodes": [{"name": "data-0"}, {"name": "data-1"}]}}
     own = found["byName"]["id"]
     same = graph.ask("query($id: ID!) { executionType(id: $id) { name } node(id: $id) { id } }", id=own)
     assert same == {"executionType": {"name": "Step"}, "node": {"id": own}}
