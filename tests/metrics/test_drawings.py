@@ -121,6 +121,10 @@ def test_a_matrix_says_its_counts() -> None:
     assert {"Pets", "cat", "dog", "50k", "1", "0", "3", ">99%", "<1%", "100%"} <= set(texts(svg))
     assert "true cat, predicted cat: 50000 (>99%)" in hovers(svg)
     assert "2 classes, 50k rows, accuracy 1.0000" in texts(svg)
+    sides = {element.text: element for element in ElementTree.fromstring(svg).iter(f"{SVG}text")}
+    across, down = float(said(sides["Predicted"], "y")), float(said(sides["True"], "x"))
+    assert across > max(float(said(element, "y")) for text, element in sides.items() if text != "Predicted")
+    assert down <= min(float(said(element, "x")) for text, element in sides.items() if text != "True")
 
 
 def test_counts_read_on_their_cells_and_fit_into_them() -> None:
@@ -133,8 +137,35 @@ def test_counts_read_on_their_cells_and_fit_into_them() -> None:
     assert {float(said(mark, "font-size")) for mark in marks.values()} == {10.93}
     sides = {float(said(box, "width")) for box in root.iter(f"{SVG}rect") if "cell" in said(box, "class")}
     assert sides == {28.75}
+    for mark in marks.values():
+        assert 0.4 < (float(said(mark, "y")) - 62) / 28.75 % 1 < 0.8, "in the middle of its cell"
     frame = next(box for box in root.iter(f"{SVG}rect") if box.get("class") == "mlmd-axis")
     assert (said(frame, "width"), said(frame, "height")) == ("460", "460")
+
+
+@pytest.mark.parametrize(
+    ("count", "shown"),
+    [
+        (9_999, "9999"),
+        (10_000, "10k"),
+        (12_345, "12.3k"),
+        (999_499, "999k"),
+        (999_500, "1M"),
+        (999_999, "1M"),
+        (1_234_567, "1.23M"),
+        (999_499_999, "999M"),
+        (999_500_000, "1G"),
+        (999_499_999_999, "999G"),
+        (999_500_000_000, "1000G"),
+        (2**63 - 1, "9223372037G"),
+        (0.5, "0.5"),
+    ],
+)
+def test_counts_are_written_as_people_do(count: float, shown: str) -> None:
+    matrix = ConfusionMatrix(["cat"], [[count]])
+    assert f"1 classes, {shown} rows, accuracy 1.0000" in texts(matrix_svg(matrix))
+    less = difference_svg(difference(matrix, ConfusionMatrix(["cat"], [[0]])))
+    assert f"1 classes, diagonal −{shown}" in texts(less)
 
 
 def test_a_difference_says_its_signs() -> None:

@@ -166,10 +166,10 @@ def _percent(part: Count, whole: Count) -> str:
 def _count(value: Count) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
-    for limit, unit in ((10**9, "G"), (10**6, "M"), (10**4, "k")):
-        if value >= limit:
-            whole = 1000 if unit == "k" else limit
-            return f"{value / whole:.3g}{unit}" if value / whole < 1000 else f"{value / whole:.0f}{unit}"
+    # From 999,500 on three digits round up to a million, which has a unit of its own.
+    for least, whole, unit in ((999_500_000, 10**9, "G"), (999_500, 10**6, "M"), (10_000, 1000, "k")):
+        if value >= least:
+            return f"{value / whole:.3g}{unit}" if value / whole < 999.5 else f"{value / whole:.0f}{unit}"
     return str(value)
 
 

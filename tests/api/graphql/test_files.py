@@ -46,6 +46,8 @@ def test_files_with_a_request_for_each(graph: Graph, stored: list[int]) -> None:
         pageInfo { hasNextPage endCursor } } } }"""
     found = graph.ask(query, id=str(stored[0]))["artifact"]
     assert (found["manifest"]["fileCount"], found["manifest"]["sizeBytes"]) == ("3", "41")
+    manifest = graph.artifacts.manifest(stored[0])
+    assert found["manifest"]["digest"] == manifest.digest.hex() != ""
     first, second = found["files"]["nodes"]
     assert (first["path"], second["path"], first["sizeBytes"]) == ("a.txt", "sub/b.bin", "5")
     assert first["sha256"] == hashlib.sha256(b"alpha").hexdigest()

@@ -90,6 +90,13 @@ def test_mlmds_subgraph(iris: Graph) -> None:
     found = iris.ask(query, hops=1)["lineageSubgraph"]
     assert found["artifacts"] == [{"databaseId": "2", "typeName": "system.Model"}]
     assert len(found["executions"]) == len(found["events"]) >= 2
+    ids = [one["id"] for one in found["executions"]]
+    ended = """query($end: String) { lineageSubgraph(startingArtifacts: "id = 2", maxHops: 1, endingExecutions: $end) {
+      executions { id databaseId } } }"""
+    (first, *others) = iris.ask(ended)["lineageSubgraph"]["executions"]
+    assert sorted(one["id"] for one in (first, *others)) == sorted(ids)
+    left = iris.ask(ended, end=f"id = {first['databaseId']}")["lineageSubgraph"]["executions"]
+    assert left == others
 
 
 def test_what_cannot_be_asked(small: Graph) -> None:
