@@ -228,6 +228,9 @@ def test_a_series_that_diverged() -> None:
     lines = [title for title in hovers(svg) if title == "loss"]
     assert len(lines) == 3  # gaps are not bridged
     assert {"Loss", "epoch", "cross-entropy", "last -inf"} <= set(texts(svg))
+    svg = series_svg({"loss": Line(range(5), [1.0, math.nan, math.inf, -math.inf, math.nan])})
+    marks = [element.findtext(f"{SVG}title") for element in ElementTree.fromstring(svg).iter(f"{SVG}polygon")]
+    assert marks == ["loss: nan at 1", "loss: inf at 2", "loss: -inf at 3", "loss: nan at 4"]
 
 
 @pytest.mark.parametrize(

@@ -168,3 +168,13 @@ def test_other_shapes_are_refused(metadata: dict[str, Any], said: str) -> None:
 def test_other_slices_are_refused(slices: object, said: str) -> None:
     with pytest.raises(MetricsError, match=said):
         kubeflow.slices({"evaluationSlices": slices})
+
+
+def test_a_curve_of_infinite_thresholds_is_written_in_finite_ones() -> None:
+    points = kubeflow.confidence_metrics_value(RocCurve([0.0, 1.0], [0.0, 1.0], [math.inf, -math.inf]))
+    assert points == [
+        {"confidenceThreshold": 1.0, "recall": 0.0, "falsePositiveRate": 0.0},
+        {"confidenceThreshold": -5e-324, "recall": 1.0, "falsePositiveRate": 1.0},
+    ]
+    above = kubeflow.confidence_metrics_value(RocCurve([0.0, 1.0], [0.0, 1.0], [math.inf, 1.0]))
+    assert [point["confidenceThreshold"] for point in above] == [math.nextafter(1.0, 2.0), 1.0]
