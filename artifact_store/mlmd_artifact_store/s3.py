@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
-from minio.commonconfig import CopySource
 from minio.credentials.providers import (
     AWSConfigProvider,
     ChainedProvider,
@@ -34,6 +33,7 @@ from mlmd_artifact_store.blob_store import CHUNK_BYTES, LARGEST_PART_BYTES, Blob
 from mlmd_artifact_store.late_streams import rechecked
 from mlmd_artifact_store.paths import RESERVED, check_key
 from mlmd_artifact_store.s3_bodies import Body
+from mlmd_artifact_store.s3_copies import S3Copies
 from mlmd_artifact_store.s3_errors import Refusal, Taken, Whereabouts
 from mlmd_artifact_store.s3_parts import S3Parts
 from mlmd_artifact_store.s3_requests import S3Presigner, S3Requests
@@ -56,6 +56,7 @@ class S3Store:
         self._requests = S3Requests(self.settings, provider, self._http, self._where, clock)
         self._minio = _client(self.settings, provider, self._http)
         self._parts = S3Parts(self._requests)
+        self._copies = S3Copies(self._requests, self._parts, self.settings.bucket)
         self._keeps_first: bool | None = None
         self.presigner = S3Presigner(self._requests, self.settings.public_endpoint, self._key, self._conditions)
 
@@ -172,16 +173,18 @@ class S3Store:
 
     def _chunks(self, key: str, whole: str, answer: Any, start: int, length: int | None) -> Iterator[bytes]:
         position, left, resumed = start, length, 0
-        same = {"If-Match": answer.headers.get("etag", "").strip('"')}
+        etag = answer.headers.get("etag", "").strip('"')
+        same = {"If-Match": etag} if etag else {}
         while True:
+            began = position
             try:
-                for chunk in answer.stream(CHUNK_BYTES):
+                for chunk in answer.stream(CHUNK_BYTES, decode_content=False):  # the bytes as they are stored
                     position += len(chunk)
                     left = None if left is None else left - len(chunk)
                     yield chunk
                 return
             except urllib3.exceptions.HTTPError as error:
-                resumed += 1
+                resumed = resumed + 1 if position == began else 1  # what gets on may break off as often as it likes
                 if resumed > _TIMES_RESUMED:
                     with self._where.explained(key):
                         raise error
@@ -197,15 +200,17 @@ class S3Store:
 
     def stat(self, key: str) -> Blob:
         """Ask for the headers, and for the reason when they are refused, which has no place in them."""
+        return _blob(key, self._head(key))
+
+    def _head(self, key: str) -> Any:
         whole = self._key(key)
         try:
             with self._where.explained(key):
-                found = self._minio.stat_object(self._bucket, whole)
+                return self._minio.stat_object(self._bucket, whole)
         except StoreError as error:
             if isinstance(error.__cause__, S3Error):
                 self._requests.send(key, self._requests.signed("GET", whole, {}, {"Range": "bytes=0-0"}))
             raise
-        return _blob(key, found)
 
     def list(self, prefix: str = "", after: str = "") -> Iterator[Blob]:
         """List page by page as the iterator is consumed."""
@@ -227,18 +232,18 @@ class S3Store:
 
     def copy(self, source: str, target: str, guard: Guard = nullcontext) -> Blob:
         """Copy without the bytes leaving the store."""
-        origin = CopySource(self._bucket, self._key(source))
-        try:
-            with guard(), self._where.explained(source):
-                made = self._minio.copy_object(self._bucket, self._key(target), origin)
-        except StoreError as error:
-            if isinstance(error.__cause__, S3Error):
-                self.stat(source)  # it knows the reason
-            raise
-        found = self.stat(target)
-        if found.etag != (made.etag or "").strip('"') and self._md5(source) != self._md5(target):
+        whole, goal = self._key(source), self._key(target)
+        found = self._head(source)
+        with guard():
+            made = self._copies.copy(whole, goal, _blob(source, found), found.content_type or "", self._check_same)
+        copy = self.stat(target)
+        if made not in ("", copy.etag) and self._md5(source) != self._md5(target):
             raise Unavailable(f"The object store at {self.settings.endpoint} did not copy {source!r}; try again.")
-        return found
+        return copy
+
+    def _check_same(self, before: Blob) -> None:
+        if self.stat(before.key) != before:
+            raise Unavailable(f"The blob {before.key!r} was replaced while it was copied; try again.")
 
     def begin_parts(self, key: str, media_type: str = "") -> str:
         """Begin a multipart upload."""
@@ -310,7 +315,11 @@ def _pool(settings: S3Settings) -> urllib3.PoolManager:
         maxsize=_CONNECTIONS,
         timeout=urllib3.Timeout(connect=10, read=60),
         retries=urllib3.Retry(
-            total=3, backoff_factor=settings.busy_seconds, status_forcelist=[500, 502, 503, 504], raise_on_status=False
+            total=3,
+            redirect=False,  # what is signed for one address is not taken at another
+            backoff_factor=settings.busy_seconds,
+            status_forcelist=[500, 502, 503, 504],
+            raise_on_status=False,
         ),
         cert_reqs="CERT_REQUIRED",
         ca_certs=settings.ca_file or None,

@@ -28,12 +28,6 @@ class S3Parts:
                 f"upload: nothing is being made of parts for {key!r} under that name; begin again."
             ) from error
 
-    def _expected(self, name: str, body: bytes) -> bytes:
-        """Return an answer that is what was asked for; what is taken for an empty list would be acted upon."""
-        if f"</{name}>".encode() not in body:
-            raise self._requests.no_s3()
-        return body
-
     def begin(self, key: str, media_type: str) -> str:
         """Return a new upload's id."""
         headers = {"Content-Type": media_type or "application/octet-stream"}
@@ -55,7 +49,7 @@ class S3Parts:
         marker = "0"
         while True:
             query = {"uploadId": upload, "part-number-marker": marker}
-            body = self._expected("ListPartsResult", self._send("GET", key, query)[1])
+            body = self._requests.expected("ListPartsResult", self._send("GET", key, query)[1])
             for piece in body.split(b"<Part>")[1:]:
                 etag = tag(piece, "ETag").strip('"')
                 parts.append(Part(int(tag(piece, "PartNumber")), etag, int(tag(piece, "Size"))))
@@ -63,8 +57,8 @@ class S3Parts:
             if tag(body, "IsTruncated") != "true" or not marker:
                 return parts
 
-    def complete(self, key: str, upload: str, parts: Sequence[Part]) -> None:
-        """Make the object of its parts."""
+    def complete(self, key: str, upload: str, parts: Sequence[Part]) -> str:
+        """Make the object of its parts and return its ETag, "" when the store does not say it (Ceph)."""
         listed = "".join(
             f'<Part><PartNumber>{part.number}</PartNumber><ETag>"{part.etag}"</ETag></Part>' for part in parts
         )
@@ -74,14 +68,14 @@ class S3Parts:
         except Unavailable:
             self.list(key, upload)  # some servers say "internal error" of an upload that is not there
             raise
-        self._expected("CompleteMultipartUploadResult", body)
+        return tag(self._requests.expected("CompleteMultipartUploadResult", body), "ETag").strip('"')
 
     def begun(self, prefix: str, before_ms: int) -> Iterator[tuple[str, str]]:
         """Yield key and upload of what was begun before a time, over as many pages as there are."""
         query = {"uploads": "", "prefix": prefix}
         while True:
             _, body = self._requests.send("", self._requests.signed("GET", "", query))
-            self._expected("ListMultipartUploadsResult", body)
+            self._requests.expected("ListMultipartUploadsResult", body)
             for piece in body.split(b"<Upload>")[1:]:
                 key, since = tag(piece, "Key"), tag(piece, "Initiated")
                 if key.startswith(prefix) and datetime.fromisoformat(since).timestamp() * 1000 < before_ms:

@@ -72,9 +72,18 @@ class S3Requests:
         return f"{scheme}://{self._settings.bucket}.{host}", f"/{key}"
 
     def send(
-        self, key: str, request: SignedRequest, body: bytes | Iterable[bytes] = b"", size_bytes: int | None = None
+        self,
+        key: str,
+        request: SignedRequest,
+        body: bytes | Iterable[bytes] = b"",
+        size_bytes: int | None = None,
+        *,
+        again: bool = False,
     ) -> tuple[Mapping[str, str], bytes]:
-        """Send a request and return headers and body of the answer; raises what the refusal means."""
+        """Send a request and return headers and body of the answer; raises what the refusal means.
+
+        One that may be sent `again` is, when the store is busy or breaks off.
+        """
         headers = dict(request.headers)
         headers["Content-Length"] = str(len(body) if isinstance(body, bytes) else size_bytes)
         if not isinstance(body, bytes):
@@ -83,12 +92,23 @@ class S3Requests:
             body = chain((first,), chunks) if first else b""
         with self._where.explained(key):
             answer = self._http.request(
-                request.method, request.url, body=body, headers=headers, retries=False, redirect=False
+                request.method,
+                request.url,
+                body=body,
+                headers=headers,
+                retries=None if again else False,
+                redirect=False,
             )
         content: bytes = answer.data
         if answer.status >= 300 or _ERROR.match(content):  # completing parts says 200 and then that it failed
             raise self._where.error(refusal_of(answer.status, answer.headers, content), key)
         return answer.headers, content
+
+    def expected(self, name: str, body: bytes) -> bytes:
+        """Return an answer that is what was asked for; what is taken for an empty list would be acted upon."""
+        if f"</{name}>".encode() not in body:
+            raise self.no_s3()
+        return body
 
     def no_s3(self) -> StoreError:
         """Return the error for an answer that is none of an S3 server."""

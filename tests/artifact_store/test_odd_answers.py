@@ -11,7 +11,7 @@ import pytest
 from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_requests import tag
 from mlmd_artifact_store.s3_settings import S3Settings
-from mlmd_schemas.errors import Aborted, Unavailable
+from mlmd_schemas.errors import Aborted, DataLoss, InvalidArgument, Unavailable
 
 from tests.artifact_store.conformance.suite import content_of, md5, put
 from tests.artifact_store.test_s3 import uses
@@ -47,8 +47,11 @@ def test_a_copy_that_says_200_and_failed(store: S3Store, proxy: FaultyHttp, answ
     put(store, "target", b"before")
     proxy.fault = lambda request: answer if "x-amz-copy-source" in request.headers else None
     for target in ("target", "another"):
-        with pytest.raises(Unavailable, match="S3 server"):
+        with pytest.raises(Unavailable, match="is busy or ill"):
             store.copy("source", target)
+    proxy.fault = lambda request: Answer(200, b"", XML) if "x-amz-copy-source" in request.headers else None
+    with pytest.raises(Unavailable, match="S3 server"):
+        store.copy("source", "target")
 
 
 def test_a_copy_that_is_something_else(store: S3Store, proxy: FaultyHttp) -> None:
@@ -80,6 +83,7 @@ def test_a_completion_that_says_200_and_failed(store: S3Store, proxy: FaultyHttp
     [
         error(301, "PermanentRedirect"),
         error(307, "TemporaryRedirect"),
+        error(307, "TemporaryRedirect", location="http://127.0.0.1:1/elsewhere"),
         error(400, "AuthorizationHeaderMalformed"),
         error(400, "AuthorizationQueryParametersError"),
         error(400, "IllegalLocationConstraintException"),
@@ -161,6 +165,29 @@ def test_a_busy_store_is_asked_again(store: S3Store, proxy: FaultyHttp) -> None:
                 store.read("k")
         else:
             assert content_of(store, "k") == b"x"
+
+
+def test_bytes_that_change_on_their_way_are_not_kept_for_those_that_were_sent(
+    store: S3Store, proxy: FaultyHttp
+) -> None:
+    proxy.plan(1, Fault.FLIPPED, times=2, where=lambda request: request.method == "PUT")
+    with pytest.raises(DataLoss, match="kept other bytes of 'k'"):
+        store.put("k", io.BytesIO(b"sent"), 4)
+    with pytest.raises(InvalidArgument, match="are not those declared"):
+        store.put("l", io.BytesIO(b"sent"), 4, md5(b"sent"))
+    assert [blob.key for blob in store.list()] == ["k"]
+
+
+def test_a_stream_may_break_off_as_often_as_it_gets_on(store: S3Store, proxy: FaultyHttp) -> None:
+    content = bytes(range(256)) * 32_768
+    put(store, "k", content)
+    proxy.fault = lambda request: Fault.SHORT if request.method == "GET" and request.number <= 5 else None
+    assert content_of(store, "k") == content
+    assert proxy.count("GET") == 6
+    proxy.calm()
+    proxy.fault = lambda request: Fault.SHORT if request.method == "GET" else None
+    with pytest.raises(Unavailable, match="broke off"):
+        content_of(store, "k")
 
 
 class _Chunked:

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gzip
 import io
 import shutil
 import socket
@@ -15,14 +16,16 @@ from typing import Any
 import pytest
 import urllib3
 from minio import Minio
-from mlmd_artifact_store.blob_store import SMALLEST_PART_BYTES, Part, SignedRequest
+from mlmd_artifact_store import s3_copies
+from mlmd_artifact_store.blob_store import LARGEST_PART_BYTES, SMALLEST_PART_BYTES, Part, SignedRequest
 from mlmd_artifact_store.deletions import delete_blobs
 from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_settings import S3Settings, completed
-from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, StoreError, Unavailable
+from mlmd_schemas.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, StoreError, Unavailable
 
 from tests.artifact_store.conformance.suite import content_of, md5, put
 from tests.services.ceph import S3Address
+from tests.services.faulty_http import Fault, FaultyHttp
 from tests.services.ports import free_port
 from tests.services.proxy import Proxy
 
@@ -250,6 +253,16 @@ def test_what_others_put_there(settings: S3Settings, s3_admin: Minio) -> None:
     answer.release_conn()
 
 
+def test_what_others_compressed_is_read_as_it_is_stored(settings: S3Settings, s3_admin: Minio) -> None:
+    stored = gzip.compress(bytes(range(256)) * 1000)
+    said: Any = {"Content-Encoding": "gzip"}
+    s3_admin.put_object(settings.bucket, "k", io.BytesIO(stored), len(stored), metadata=said)
+    store = S3Store(settings)
+    assert store.stat("k").size_bytes == len(stored)
+    assert content_of(store, "k") == stored
+    assert content_of(store, "k", 3, 50) == stored[3:53]
+
+
 def test_settings_of_the_environment(tmp_path: Path, s3: S3Address) -> None:
     authority = tmp_path / "ca.pem"
     shutil.copy(s3.authority, authority)
@@ -297,3 +310,47 @@ def test_what_consoles_make_for_a_folder_does_not_keep_ours_from_being_deleted(
         s3_admin.put_object(settings.bucket, key, io.BytesIO(b""), 0)
     delete_blobs(store, "t/1/")
     assert [blob.key for blob in store.list()] == ["t/1/", "t/1/b/", "t/1/x//y", "t/2/", "t/2/a"]
+
+
+@pytest.mark.parametrize("key", ["plain", "a b", "a%20b", "100%/ü", "a+b"])
+def test_a_copy_of_more_than_one_request(
+    settings: S3Settings, s3_admin: Minio, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setattr(s3_copies, "LARGEST_PART_BYTES", SMALLEST_PART_BYTES)
+    monkeypatch.setattr(s3_copies, "PIECE_BYTES", SMALLEST_PART_BYTES)
+    store, content = S3Store(settings, "pre%20fix/"), b"1" * SMALLEST_PART_BYTES + b"2" * SMALLEST_PART_BYTES + b"3"
+    s3_admin.put_object(settings.bucket, f"pre%20fix/{key}", io.BytesIO(content), len(content), "text/x-large")
+    copy = store.copy(key, "copy")
+    assert copy.size_bytes == len(content)
+    assert copy.etag.endswith("-3")
+    assert content_of(store, "copy") == content
+    assert s3_admin.stat_object(settings.bucket, "pre%20fix/copy").content_type == "text/x-large"
+    assert store.tidy("", 10**14) == 0
+    with pytest.raises(NotFound, match="'nothing'"):
+        store.copy("nothing", "copy")
+
+
+def test_a_copy_of_parts_is_of_one_blob(s3: S3Address, settings: S3Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_copies, "LARGEST_PART_BYTES", SMALLEST_PART_BYTES)
+    monkeypatch.setattr(s3_copies, "PIECE_BYTES", SMALLEST_PART_BYTES)
+    beside, contents = S3Store(settings), [bytes([one]) * (SMALLEST_PART_BYTES + 1) for one in b"12"]
+    put(beside, "k", contents[0])
+    with FaultyHttp(s3.port) as proxy, ThreadPoolExecutor(1) as pool:
+        store = S3Store(dataclasses.replace(settings, endpoint=proxy.url))
+        proxy.plan(2, Fault.HELD, where=lambda request: "x-amz-copy-source" in request.headers)
+        copying = pool.submit(store.copy, "k", "copy")
+        assert proxy.held.wait(60)
+        put(beside, "k", contents[1])
+        proxy.calm()
+        with pytest.raises((Aborted, Unavailable)):
+            copying.result(60)
+    assert [blob.key for blob in beside.list()] == ["k"]
+    assert beside.tidy("", 10**14) == 0
+
+
+def test_one_request_carries_five_gibibytes(settings: S3Settings) -> None:
+    store = S3Store(settings)
+    with pytest.raises(InvalidArgument, match="more than one request carries; send the blob in parts"):
+        store.put("k", io.BytesIO(b"x"), LARGEST_PART_BYTES + 1)
+    with pytest.raises(InvalidArgument, match="1 bytes came where"):
+        store.put("k", io.BytesIO(b"x"), LARGEST_PART_BYTES)
