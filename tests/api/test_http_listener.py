@@ -5,6 +5,7 @@ import gzip
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,6 +111,23 @@ def test_a_head_that_does_not_come_ends_the_connection(
     answered = _answer(served, _START + b"\r\n", _START)
     assert answered.count(b"200 OK") == 1
     assert b"408 Request Timeout" in answered
+
+
+def test_a_body_may_take_longer_than_a_head(serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.4)
+    body = mlmd.Artifact(uri="x").SerializeToString()
+    head = (
+        "POST /test.v1.Odd/Note HTTP/1.1\r\nhost: x\r\ncontent-type: application/proto\r\n"
+        f"connection: close\r\ncontent-length: {len(body)}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", serve().http.port), 60) as client:
+        client.sendall(head.encode())
+        time.sleep(1.2)
+        client.sendall(body)
+        said = b""
+        while piece := client.recv(65536):
+            said += piece
+    assert said.startswith(b"HTTP/1.1 200 OK")
 
 
 def test_many_requests_and_small_chunks_are_no_head(served: Served) -> None:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from tests.api.graphql.conftest import Graph
 from tests.kubeflow.traffic import recording
@@ -97,6 +98,25 @@ def test_mlmds_subgraph(iris: Graph) -> None:
     assert sorted(one["id"] for one in (first, *others)) == sorted(ids)
     left = iris.ask(ended, end=f"id = {first['databaseId']}")["lineageSubgraph"]["executions"]
     assert left == others
+
+
+def test_a_subgraph_of_more_nodes_than_allowed_is_refused_whatever_their_kind(small: Graph) -> None:
+    data = small.call("PutArtifactType", artifact_type={"name": "Data"}).type_id
+    step = small.call("PutExecutionType", execution_type={"name": "Step"}).type_id
+    start, *made = small.call("PutArtifacts", artifacts=[{"type_id": data}] * 500).artifact_ids
+    executions = small.call("PutExecutions", executions=[{"type_id": step}] * 501).execution_ids
+    events = [{"artifact_id": start, "execution_id": one, "type": pb.Event.INPUT} for one in executions]
+    events += [
+        {"artifact_id": artifact, "execution_id": one, "type": pb.Event.OUTPUT}
+        for artifact, one in zip(made, executions, strict=False)
+    ]
+    small.call("PutEvents", events=events)
+    query = """query($start: String, $ended: String) {
+      lineageSubgraph(startingArtifacts: $start, maxHops: 2, endingExecutions: $ended) { executions { id } } }"""
+    code, message = small.refusal(query, start=f"id = {start}")
+    assert (code, "has 1,001 nodes and 1,000 are allowed" in message) == ("RESOURCE_EXHAUSTED", True)
+    allowed = small.ask(query, start=f"id = {start}", ended=f"id = {executions[-1]}")["lineageSubgraph"]["executions"]
+    assert len(allowed) == 500
 
 
 def test_what_cannot_be_asked(small: Graph) -> None:

@@ -1,0 +1,84 @@
+"""What the parts of a server are made from: whose bytes are where, and who may read which of others."""
+
+from pathlib import Path
+
+import pytest
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_schemas.errors import PermissionDenied
+from mlmd_server.settings import load_config
+from mlmd_server.wiring import http_address, tenant_artifacts, tenant_stores
+
+from tests.artifact_store.uploads import begin, upload_file
+
+TENANTS = """
+[tenant.vision]
+database = "sqlite:///{folder}/vision.db"
+bucket_prefix = "{folder}/apart"
+external_roots = ["file://{folder}/shared"]
+
+[tenant.speech]
+database = "sqlite:///{folder}/speech.db"
+"""
+
+
+def _begun(artifacts: Artifacts) -> str:
+    """Begin an upload of one file; return where its bytes will be."""
+    return artifacts.begin_upload(begin(artifacts.store, upload_file("f", b"x"), name="d")).uri
+
+
+def _readable(artifacts: Artifacts) -> list[str]:
+    return [root.uri for root in artifacts.externals.roots]
+
+
+def test_bytes_of_tenants_are_below_their_prefix_or_the_servers_and_below_their_name(tmp_path: Path) -> None:
+    file = tmp_path / "tenants.toml"
+    file.write_text(TENANTS.format(folder=tmp_path))
+    (tmp_path / "shared").mkdir()
+    flags = {
+        "tenants": str(file),
+        "database": f"sqlite:///{tmp_path}/ours.db",
+        "artifacts": str(tmp_path / "ours"),
+        "artifacts-external-roots": tmp_path.as_uri(),
+    }
+    config = load_config(flags, {}, None)
+    stores = tenant_stores(config)
+    assert stores.names == ["", "speech", "vision"]
+    tenants = tenant_artifacts(config, stores)
+    places = {name: tenants.of(name).artifacts for name in stores.names}
+    roots = {name: artifacts.blobs.uri() for name, artifacts in places.items()}
+    ours = (tmp_path / "ours").as_uri()
+    assert roots == {"": ours, "speech": ours, "vision": (tmp_path / "apart").as_uri()}
+    for name, artifacts in places.items():
+        assert _begun(artifacts).startswith(f"{roots[name]}/{name or '_'}/system.Model/d/")
+    # What the default database may read of others is not for tenants to read.
+    assert _readable(places[""]) == [tmp_path.as_uri()]
+    assert _readable(places["speech"]) == []
+    assert _readable(places["vision"]) == [(tmp_path / "shared").as_uri()]
+    with pytest.raises(PermissionDenied):
+        tenants.of("audio")
+    stores.close()
+
+
+def test_without_a_default_database_nobody_is_nobodys_tenant(tmp_path: Path) -> None:
+    file = tmp_path / "tenants.toml"
+    file.write_text(TENANTS.format(folder=tmp_path))
+    config = load_config({"tenants": str(file), "artifacts": str(tmp_path / "ours")}, {}, None)
+    stores = tenant_stores(config)
+    assert stores.names == ["speech", "vision"]
+    with pytest.raises(PermissionDenied, match="callers without a tenant"):
+        tenant_artifacts(config, stores).of("")
+    stores.close()
+
+
+@pytest.mark.parametrize(
+    ("flags", "address"),
+    [
+        ({}, "http://127.0.0.1:8081"),
+        ({"host": "::1", "http-port": "9"}, "http://[::1]:9"),
+        ({"http-port": "0"}, ""),
+        ({"http-address": "https://store.example/mlmd"}, "https://store.example/mlmd"),
+        ({"http-port": "0", "http-address": "https://store.example"}, "https://store.example"),
+    ],
+)
+def test_the_address_that_clients_are_told(flags: dict[str, str], address: str) -> None:
+    assert http_address(load_config(flags, {}, None)) == address
