@@ -174,6 +174,11 @@ def set_raw_text(message: Message, field: str, text: str) -> None:
     message.MergeFromString(_varint(number << 3 | 2) + _varint(len(raw)) + raw)
 
 
+def shown_key(name: str) -> str:
+    """Return a property's name that is not UTF-8 as it is shown: Python goes through no map with such a key."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def _varint(number: int) -> bytes:
     out = bytearray()
     while number > 127:
@@ -210,7 +215,11 @@ def _read_typed_properties(tx: Transaction, kind: Kind, nodes: Mapping[int, Any]
         if owner != last_owner or custom != last_custom:  # rows come mostly sorted, and the maps are dear to get
             last_owner, last_custom = owner, custom
             values = nodes[owner].custom_properties if custom else nodes[owner].properties
-        value = values[name]
+        try:
+            value = values[name]
+        except UnicodeEncodeError:
+            name = shown_key(name)
+            value = values[name]
         case = type(given)
         if case is int:
             value.int_value = given
@@ -252,7 +261,11 @@ def _read_wide_properties(tx: Transaction, kind: Kind, nodes: Mapping[int, Any],
             last_owner, last_custom = owner, custom
             values = nodes[owner].custom_properties if custom else nodes[owner].properties
         name = key if plain else decode(key)
-        value = values[name]
+        try:
+            value = values[name]
+        except UnicodeEncodeError:
+            name = shown_key(name)
+            value = values[name]
         if integer is not None:
             value.int_value = integer
         elif double is not None:

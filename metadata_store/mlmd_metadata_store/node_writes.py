@@ -14,7 +14,7 @@ from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.kept_facts import check_kept
 from mlmd_metadata_store.map_entries import has_unknown_fields
-from mlmd_metadata_store.node_rows import READERS, nodes_read
+from mlmd_metadata_store.node_rows import READERS, nodes_read, set_raw_text
 from mlmd_metadata_store.property_writes import (
     Property,
     PropertyRows,
@@ -24,6 +24,7 @@ from mlmd_metadata_store.property_writes import (
     upsert_properties,
     validate_properties,
 )
+from mlmd_metadata_store.text import text_of
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_cache import TypeFacts
 from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
@@ -157,20 +158,20 @@ def _new_row(tx: Transaction, kind: Kind, node: Any, types: dict[int, TypeFacts]
 
 def _row(tx: Transaction, kind: Kind, node: Any, named: Any, created: int, updated: int) -> tuple[Any, ...]:
     """Return the columns of a node; `named` is where its name comes from."""
-    encode = tx.text.encode
-    name = _limited(tx, "name", encode(named.name)) if named.HasField("name") else None
-    external_id = _limited(tx, "external_id", encode(node.external_id)) if node.HasField("external_id") else None
+    name = _limited(tx, "name", named.name) if named.HasField("name") else None
+    external_id = _limited(tx, "external_id", node.external_id) if node.HasField("external_id") else None
     row: tuple[Any, ...] = (node.type_id, name, external_id)
     if kind is Kind.ARTIFACT:
-        row += (_limited(tx, "uri", encode(node.uri), tx.dialect.longest_uri_bytes),)
+        row += (_limited(tx, "uri", node.uri, tx.dialect.longest_uri_bytes),)
     if kind in _STATE:
         state = _STATE[kind]
         row += (getattr(node, state) if node.HasField(state) else None,)
     return (*row, created, updated)
 
 
-def _limited(tx: Transaction, field_name: str, text: str, limit: int | None = None) -> str:
-    """Return text that its column can hold; raises Internal, as the contract has it, with the reason."""
+def _limited(tx: Transaction, field_name: str, given: str | bytes, limit: int | None = None) -> str:
+    """Return text as its column holds it; raises Internal, as the contract has it, with the reason."""
+    text = tx.text.encode(text_of(given))
     longest = limit or tx.dialect.longest_name
     if len(text) > longest:
         raise Internal(
@@ -299,8 +300,11 @@ def _merged_row(tx: Transaction, kind: Kind, node: Any, stored: Any, mask: Updat
     for name in ("external_id", "uri", "state", "last_known_state"):
         if name in merged.DESCRIPTOR.fields_by_name:
             source = node if mask.touches(name) else stored
-            if source.HasField(name):
-                setattr(merged, name, getattr(source, name))
+            value = getattr(source, name)
+            if isinstance(value, bytes):
+                set_raw_text(merged, name, text_of(value))
+            elif source.HasField(name):
+                setattr(merged, name, value)
     named = node if kind is Kind.CONTEXT and mask.touches("name") else stored
     if kind is Kind.CONTEXT and not named.name:
         raise InvalidArgument(f"name: context {stored.id} needs a name that is not empty; send its name along.")
@@ -314,7 +318,7 @@ def _check_exchanges(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> No
         given_up: dict[tuple[int, str | None], set[int]] = {}
         taken: list[tuple[int, int, str | None]] = []
         for plan in plans:
-            before = getattr(plan.stored, name) if plan.stored.HasField(name) else None
+            before = text_of(getattr(plan.stored, name)) if plan.stored.HasField(name) else None
             after = None if plan.row[place] is None else tx.text.decode(plan.row[place])
             scope = plan.stored.type_id if name == "name" else 0
             if before != after:
@@ -362,12 +366,18 @@ def _apply_updates(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None
 
 def _rewrite_rows(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:
     columns = (*_COLUMNS[kind], *_TIMES)
-    if len(plans) == 1:
-        values = _new_values(tx, plans[0].stored, dict(zip(columns, plans[0].row, strict=True)))
-        tx.execute(_rewrite(kind, tuple(values)), {"node_id": plans[0].stored.id, **values})
+    if len(plans) == 1 or any(map(_is_foreign, plans)):
+        for plan in plans:
+            values = _new_values(tx, plan.stored, dict(zip(columns, plan.row, strict=True)))
+            tx.execute(_rewrite(kind, tuple(values)), {"node_id": plan.stored.id, **values})
         return
     tx.execute_in(_DELETE[kind], [plan.stored.id for plan in plans])
     tx.insert(NODE_TABLES[kind].node, ("id", *columns), [(plan.stored.id, *plan.row) for plan in plans])
+
+
+def _is_foreign(plan: Update) -> bool:
+    """Tell whether a node has a text that is not UTF-8: SQLite's driver cannot write it, so it stays where it is."""
+    return any(isinstance(getattr(plan.stored, name, ""), bytes) for name in _INDEXED)
 
 
 def _new_values(tx: Transaction, stored: Any, row: dict[str, Any]) -> dict[str, Any]:
@@ -376,7 +386,7 @@ def _new_values(tx: Transaction, stored: Any, row: dict[str, Any]) -> dict[str, 
     for name in _INDEXED & values.keys():
         text = values[name]
         if stored.HasField(name) == (text is not None) and (
-            text is None or tx.text.decode(text) == getattr(stored, name)
+            text is None or tx.text.decode(text) == text_of(getattr(stored, name))
         ):
             del values[name]
     return values

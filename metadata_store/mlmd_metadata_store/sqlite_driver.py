@@ -47,13 +47,20 @@ def _repeated(query: str, count: int) -> str:
 _LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 
 
-def like(text: str | None, pattern: str | None) -> bool | None:
-    """Tell whether text is LIKE a pattern, as SQLite does but to the end of both, whatever NULs they hold."""
+def like(text: bytes | None, pattern: bytes | None) -> bool | None:
+    """Tell whether text is LIKE a pattern, as SQLite does but to the end of both, whatever NULs they hold.
+
+    Both are UTF-8, as far as whoever wrote them saw to it; each byte that is not counts as a character.
+    """
     if text is None or pattern is None:
         return None
-    return is_like(text.translate(_LOWER), _pieces(pattern))
+    return is_like(_folded(text), _pieces(pattern))
+
+
+def _folded(text: bytes) -> str:
+    return text.decode("utf-8", "surrogateescape").translate(_LOWER)
 
 
 @lru_cache(maxsize=64)
-def _pieces(pattern: str) -> list[Piece]:
-    return [WILD.get(character, character) for character in pattern.translate(_LOWER)]
+def _pieces(pattern: bytes) -> list[Piece]:
+    return [WILD.get(character, character) for character in _folded(pattern)]

@@ -18,6 +18,15 @@ _DECODING = _latin1_table()
 _ENCODING = codecs.charmap_build(_DECODING)
 
 
+def text_of(field: str | bytes) -> str:
+    """Return the text of a message's field; one that is not UTF-8 is bytes there, which come as surrogates.
+
+    >>> text_of("a"), text_of(b"a\\xff")
+    ('a', 'a\\udcff')
+    """
+    return field if isinstance(field, str) else field.decode("utf-8", "surrogateescape")
+
+
 class TextCodec(Protocol):
     """Turns a caller's text into what the database keeps, and back."""
 

@@ -11,7 +11,7 @@ from mlmd_schemas.errors import Internal, InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import PARENT_TYPE, TYPE, TYPE_PROPERTY, Kind
 
-from mlmd_metadata_store.node_rows import set_raw_text
+from mlmd_metadata_store.node_rows import set_raw_text, shown_key
 from mlmd_metadata_store.transaction import Transaction
 
 TypeMessage = pb.ArtifactType | pb.ExecutionType | pb.ContextType
@@ -124,7 +124,7 @@ def _set_property(message: Any, name: str, number: int) -> None:
     try:
         message.properties[name] = number
     except UnicodeEncodeError:  # no Python map takes such a key, and a type without one property is better than none
-        message.properties[name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")] = number
+        message.properties[shown_key(name)] = number
 
 
 def _read_struct(message: Any, field: str, text: str) -> None:

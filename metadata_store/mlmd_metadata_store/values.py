@@ -55,7 +55,7 @@ def cell_of(value: pb.Value, infinities: bool) -> Cell | None:
     case = value.WhichOneof("value")
     if case == "string_value":
         text = value.string_value
-        return None if _is_poison(text) else (Slot.STRING, text)
+        return None if isinstance(text, bytes) or _is_poison(text) else (Slot.STRING, text)
     if case == "int_value":
         return Slot.INT, value.int_value
     if case == "double_value":
@@ -94,7 +94,7 @@ def stand_in(value: pb.Value) -> str:
         number = value.double_value
         return STAND_IN_PREFIX + ("NaN" if number != number else "Infinity" if number > 0 else "-Infinity")
     if case == "string_value":
-        return STAND_IN_PREFIX + value.string_value[:200]
+        return STAND_IN_PREFIX + str(value.string_value[:200])
     return STAND_IN_PREFIX + str(case)
 
 

@@ -13,6 +13,7 @@ from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
+from mlmd_metadata_store.text import text_of
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
 from mlmd_metadata_store.version_collections import CollectionRow, count_versions
@@ -138,7 +139,7 @@ def run_artifact(tx: Transaction, artifact_id: int) -> pb.Artifact:
     if not found:
         raise NotFound(f"artifact_id: there is no artifact with id {artifact_id}.")
     artifact: pb.Artifact = found[0]
-    if artifact.type.startswith(PREFIX):
+    if text_of(artifact.type).startswith(PREFIX):
         raise InvalidArgument(
             f"artifact_id: artifact {artifact_id} is a {artifact.type} of the registry; name the run's own artifact."
         )

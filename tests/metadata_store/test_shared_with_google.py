@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import Message
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.errors import Code
@@ -163,3 +164,81 @@ def test_bytes_that_are_no_utf8_come_back_as_google_stored_them(
     for text in (b"\xff\xfeLUE", b"\xff\xfeME!", b"\xff\xfeI!", b"\xff\xfeT!"):
         assert text in theirs.SerializeToString()
         assert text in ours.SerializeToString()
+
+
+BROKEN = b"\xff\xfe\xc3"
+
+
+@pytest.fixture
+def broken(shared: tuple[Store, list[str]], google: Reference) -> tuple[Calls, list[int]]:
+    """A store of Google's in which every text of two artifacts is not UTF-8."""
+    store, _ = shared
+
+    def put(method: str, request: Message) -> Any:
+        body = request.SerializeToString().replace(b"BAD", BROKEN)
+        code, answer = google.call_bytes(method, body)
+        assert code is Code.OK
+        return answer
+
+    kind = service.PutArtifactTypeRequest(artifact_type={"name": "BADtype"})
+    type_id = service.PutArtifactTypeResponse.FromString(put("PutArtifactType", kind)).type_id
+    custom = {"BADkey": "BADvalue", "plain": "BADvalue", "other": 1}
+    nodes = [
+        node(pb.Artifact, {}, custom, type_id=type_id, name=f"BADname{n}", uri="BADuri", external_id=f"BADext{n}")
+        for n in range(2)
+    ]
+    answer = put("PutArtifacts", service.PutArtifactsRequest(artifacts=nodes))
+    return Calls(store), list(service.PutArtifactsResponse.FromString(answer).artifact_ids)
+
+
+def texts(calls: Calls, ids: list[int]) -> list[tuple[str | bytes, ...]]:
+    found = calls("GetArtifactsByID", artifact_ids=ids).artifacts
+    return [
+        (one.name, one.uri, one.external_id, one.type, one.custom_properties["plain"].string_value) for one in found
+    ]
+
+
+def test_filters_look_at_text_that_is_no_utf8(broken: tuple[Calls, list[int]]) -> None:
+    calls, ids = broken
+    columns = ("name", "uri", "type", "external_id", "custom_properties.plain.string_value")
+    for column in columns:
+        for condition in ("LIKE '%\\x00%'", "NOT LIKE 'a\\x00%'", "!= 'x'", "> 'a'", "IN ('a', 'b')", "= '\\x00'"):
+            options = pb.ListOperationOptions(filter_query=f"{column} {condition}")
+            found = [one.id for one in calls("GetArtifacts", options=options).artifacts]
+            assert found in ([], ids), (column, condition)
+    for call in ("UPPER(name)", "TRIM(name)", "CONCAT(name, 'a')", "REPLACE(name, 'a', 'b')", "GREATEST(name, 'a')"):
+        options = pb.ListOperationOptions(filter_query=f"{call} != 'zz'")
+        assert [one.id for one in calls("GetArtifacts", options=options).artifacts] == ids
+
+
+def test_a_property_whose_name_is_no_utf8_is_shown_and_keeps_its_value(broken: tuple[Calls, list[int]]) -> None:
+    calls, ids = broken
+    for one in calls("GetArtifactsByID", artifact_ids=ids).artifacts:
+        (name,) = set(one.custom_properties) - {"plain", "other"}
+        assert name.rstrip("key") in ("\ufffd" * 3, "ÿþÃ")
+        assert one.custom_properties[name].WhichOneof("value") == "string_value"
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_an_update_leaves_what_is_no_utf8_as_it_is(broken: tuple[Calls, list[int]], many: bool) -> None:
+    calls, ids = broken
+    before = texts(calls, ids)
+    assert isinstance(before[0][0], bytes) or before[0][0].startswith("ÿþÃ"), "in utf8mb4, MySQL made it text"
+    chosen = ids if many else ids[:1]
+    mask = {"paths": ["state", "custom_properties.fresh"]}
+    fresh: Any = {"fresh": {"int_value": 7}}
+    nodes = [pb.Artifact(id=one, state=pb.Artifact.LIVE, custom_properties=fresh) for one in chosen]
+    calls("PutArtifacts", artifacts=nodes, update_mask=mask)
+    assert texts(calls, ids) == before
+    calls(
+        "PutArtifacts",
+        artifacts=[pb.Artifact(id=one) for one in chosen],
+        update_mask={"paths": ["custom_properties.other"]},
+    )
+    assert texts(calls, ids) == before, "what a property that goes leaves behind"
+    found = calls("GetArtifactsByID", artifact_ids=ids).artifacts
+    assert ["other" in one.custom_properties for one in found] == [one not in chosen for one in ids]
+    assert [one.custom_properties["fresh"].int_value for one in found][: len(chosen)] == [7] * len(chosen)
+    calls("PutArtifacts", artifacts=[pb.Artifact(id=one, uri="new") for one in chosen])
+    assert [one[1] for one in texts(calls, chosen)] == ["new"] * len(chosen)
+    assert [one[0] for one in texts(calls, ids)] == [one[0] for one in before]

@@ -50,16 +50,26 @@ def test_only_an_insert_of_placeholders_is_repeated() -> None:
 TEXTS = st.text("aAbé_%ÉK\u212a", max_size=8)
 
 
+def ours(text: str, pattern: str) -> bool | None:
+    return like(text.encode(), pattern.encode())
+
+
 @given(TEXTS, TEXTS)
 def test_our_like_is_that_of_sqlite(text: str, pattern: str) -> None:
     with contextlib.closing(sqlite3.connect(":memory:")) as connection:
-        assert like(text, pattern) is bool(connection.execute("SELECT ? LIKE ?", (text, pattern)).fetchone()[0])
+        assert ours(text, pattern) is bool(connection.execute("SELECT ? LIKE ?", (text, pattern)).fetchone()[0])
 
 
 @given(TEXTS, TEXTS)
 def test_a_nul_is_like_any_other_character(text: str, pattern: str) -> None:
-    assert like(text.replace("b", "\0"), pattern.replace("b", "\0")) is like(text, pattern)
+    assert ours(text.replace("b", "\0"), pattern.replace("b", "\0")) is ours(text, pattern)
 
 
 def test_null_is_like_nothing() -> None:
-    assert like(None, "\0") is like("\0", None) is None
+    assert like(None, b"\0") is like(b"\0", None) is None
+
+
+def test_bytes_that_are_no_utf_8_are_a_character_each() -> None:
+    assert like(b"\xff\x00\xc3", b"_\x00_")
+    assert like(b"\xff\x00\xc3", b"%\xc3")
+    assert not like(b"\xff\x00\xc3", b"_\x00\xff")

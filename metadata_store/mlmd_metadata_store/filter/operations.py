@@ -102,7 +102,9 @@ def _like_nul(dialect: str, arguments: Sequence[Element], *, negated: bool = Fal
     text, pattern = arguments
     if dialect != SQLITE:
         return Closed(text.not_like(pattern) if negated else text.like(pattern))
-    return Closed(sa.func.mlmd_like(text, pattern) == int(not negated))
+    # As bytes: the driver gives no text to a function of ours that is not UTF-8, and other servers store such.
+    given = (sa.cast(argument, sa.BLOB) for argument in (text, pattern))
+    return Closed(sa.func.mlmd_like(*given) == int(not negated))
 
 
 NOT: Final = Operation("NOT", (3,), lambda _dialect, arguments: Closed(sa.not_(Closed(arguments[0]))))

@@ -202,9 +202,7 @@ class _Parser:
             return self._literal()
         if token.kind == "property":
             return self._property()
-        if token.kind == "quoted":
-            return self._path(self._step())
-        if token.kind == "word":
+        if token.kind in ("word", "quoted"):
             self._step()
             if self._take("("):
                 arguments = yield self._arguments()
