@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from mlmd_client.versions import Version
     from mlmd_client.walks import Graph
 
+_DRAWN = 60
+"""So many nodes can be overlooked in a notebook."""
+
 
 def card(title: str, facts: dict[str, Any]) -> str:
     """Return a heading and a list of facts.
@@ -58,12 +61,19 @@ def version_html(version: "Version") -> str:
 
 
 def graph_html(graph: "Graph") -> str:
-    """Return a graph as HTML: the drawing, then the nodes.
+    """Return a graph as HTML: the drawing, of a large graph the nearest part, then the nodes.
 
     >>> "<svg" in graph_html(store.provenance("churn@1"))
     True
     """
     more = "" if graph.is_complete else f"<p>{html.escape(graph.beyond)}</p>"
+    if len(graph) > _DRAWN:
+        each, way = (_DRAWN // 2, " each way") if graph.has_two_directions else (_DRAWN, "")
+        more = (
+            f"<p>{len(graph):,} nodes, of which the nearest {each}{way} are drawn; drawing() draws them all, up to "
+            f"500{way}, and collapse_repeats=True shows the runs of a step as one.</p>{more}"
+        )
+        return in_frame(graph.drawing(each).svg) + more + graph.table().html()
     return in_frame(graph.drawing().svg) + graph.table().html() + more
 
 

@@ -8,6 +8,7 @@ from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_client.failures import INVALID_ARGUMENT, NotFound, Refused, refused
 from mlmd_client.model_versions import ModelVersion, format_of
 from mlmd_client.registry_pages import REGISTRY, listed
+from mlmd_client.resolved_model import ResolvedModel
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.webhooks import Webhooks
 
@@ -78,7 +79,7 @@ class Models:
         """
         return Webhooks(self._store.service)
 
-    def resolve(self, uri: str, as_of: "str | int | datetime.datetime" = "") -> v1.ResolveModelResponse:
+    def resolve(self, uri: str, as_of: "str | int | datetime.datetime" = "") -> ResolvedModel:
         """Return everything that a deployer needs of `models:/churn@champion`: bytes, files with digests, metrics.
 
         With `as_of`, a datetime or RFC 3339 with an offset, or milliseconds since the epoch, what the alias pointed at
@@ -91,8 +92,7 @@ class Models:
         self._store.settle()
         moment_of = as_of.isoformat() if hasattr(as_of, "isoformat") else str(as_of)
         request = v1.ResolveModelRequest(uri=uri, as_of=moment_of)
-        found: v1.ResolveModelResponse = self._store.service.read(f"{REGISTRY}/ResolveModel", request)
-        return found
+        return ResolvedModel(self._store.service.read(f"{REGISTRY}/ResolveModel", request))
 
     def __repr__(self) -> str:
         return f"<Models of {self._store.target}>"

@@ -133,7 +133,7 @@ class Graph:
         return made
 
     def table(self) -> Table:
-        """Return the nodes, nearest first.
+        """Return the nodes, nearest first; with `collapse_repeats` how many each stands for, itself too.
 
         >>> store.provenance("churn@1").table().columns[:4]
         ['kind', 'id', 'type', 'name']
@@ -149,10 +149,12 @@ class Graph:
                 "aliases": sorted({alias for version in node.versions for alias in version.aliases}),
                 "created": moment(node.create_ms),
                 "uri": node.uri,
+                "stands_for": len(node.repeats) or 1,
             }
             for node in self._nearest()
         ]
-        return Table(["kind", "id", "type", "name", "state", "hops", "aliases", "created", "uri"], rows)
+        columns = ["kind", "id", "type", "name", "state", "hops", "aliases", "created", "uri"]
+        return Table([*columns, *(["stands_for"] if self._options.collapse_repeats else [])], rows)
 
     def links(self) -> Table:
         """Return the edges, in the direction of the data.
@@ -205,8 +207,10 @@ class Graph:
             graph.add_edge(_key(edge.source), _key(edge.target), kind=kind, key=edge.key, time_ms=edge.time_ms)
         return graph
 
-    def export(self, format: str = "svg") -> str:
+    def export(self, format: str = "svg", most: int = 0) -> str:
         """Return the walk as the server writes it: svg, dot, mermaid, json, openlineage or prov-json.
+
+        `most` nodes in each direction, the nearest; 0: as many as the server takes, 500 in a drawing, 1,000 elsewhere.
 
         >>> store.provenance("churn@1").export("mermaid").splitlines()[0].split()[0]
         'flowchart'
@@ -218,18 +222,27 @@ class Graph:
         format = str(format).replace("_", "-")
         if format not in formats:
             raise refused(f"format: {format!r} is none of {', '.join(sorted(formats))}.")
-        request = v1.ExportGraphRequest(node=ref_of(*self.start), options=self._options)
+        request = v1.ExportGraphRequest(node=ref_of(*self.start), options=self._options, max_nodes=most)
         chosen: Any = (formats[format], _DIRECTIONS[self._direction])
         request.format, request.direction = chosen
         return str(self._service.read("/mlmd.v1.Lineage/ExportGraph", request).content)
 
-    def drawing(self) -> Drawing:
-        """Return the walk drawn; `save("lineage.svg")` writes it to a file.
+    def drawing(self, most: int = 0) -> Drawing:
+        """Return the walk drawn; `save("lineage.svg")` writes it to a file. `most` is as in `export`.
 
         >>> store.lineage("churn@1").drawing().svg[:4]
         '<svg'
         """
-        return Drawing(self.export("svg"))
+        return Drawing(self.export("svg", most))
+
+    @property
+    def has_two_directions(self) -> bool:
+        """Whether it shows both what a node came from and what came from it.
+
+        >>> store.lineage("churn@1").has_two_directions, store.provenance("churn@1").has_two_directions
+        (True, False)
+        """
+        return not self._direction
 
     def __len__(self) -> int:
         """The number of nodes."""

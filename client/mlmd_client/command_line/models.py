@@ -8,7 +8,7 @@ from mlmd_schemas.near_names import did_you_mean
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_client.command_line.model_changes import SIGNATURE, TAG, archive, describe, remove_alias, restore, tags_of
-from mlmd_client.command_line.model_rows import number_of, read, state_of, version_row, write
+from mlmd_client.command_line.model_rows import in_order, number_of, read, state_of, version_row, write
 from mlmd_client.command_line.offers import (
     ALIASES,
     ENVIRONMENTS,
@@ -26,6 +26,7 @@ from mlmd_client.model_versions import format_of
 from mlmd_client.models import deployment_row, move_row
 from mlmd_client.names import MODELS_SCHEME
 from mlmd_client.registry_pages import listed
+from mlmd_client.resolved_model import ResolvedModel
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.versions import Version
 
@@ -122,25 +123,7 @@ def resolve(session: Session, uri: str, as_of: str) -> None:
     """Tell everything a deployer needs of models:/MODEL@ALIAS or models:/MODEL/VERSION; `models:/` may be left out."""
     if ":/" not in uri:
         uri = f"{MODELS_SCHEME}{uri}"
-    found = read(session, "ResolveModel", v1.ResolveModelRequest(uri=uri, as_of=as_of))
-    answer = {
-        "model": found.model,
-        "number": found.number,
-        "version": found.version,
-        "state": state_of(found.state),
-        "aliases": list(found.aliases),
-        "uri": found.uri,
-        "files_at": found.root_uri,
-        "files": found.file_count,
-        "bytes": found.size_bytes,
-        "files_digest": found.files_digest.hex(),
-        "format": " ".join(part for part in (found.format.name, found.format.version) if part),
-        "author": found.author,
-        "created": moment(found.create_ms),
-        "artifact": found.artifact_id,
-        "metrics": dict(sorted(found.metrics.items())),
-        "digest": found.digest,
-    }
+    answer = ResolvedModel(read(session, "ResolveModel", v1.ResolveModelRequest(uri=uri, as_of=as_of))).facts()
     session.say(answer, lambda: _print_resolved(session, answer))
 
 
@@ -162,11 +145,12 @@ def promote(
     session: Session, model: str, alias: str, version: str, reason: str, expect: int | None, override: bool
 ) -> None:
     """Point ALIAS of MODEL at VERSION: a name, a number, or @ALIAS for where another one points now."""
-    number = number_of(session, model, version)
-    request = v1.MoveModelAliasRequest(
-        model=model, alias=alias, version=number, reason=reason, override_gates=override, expected_number=expect
-    )
-    session.say(move_row(write(session, "MoveModelAlias", request).move))
+    with in_order(session, "promote", model, alias, version):
+        number = number_of(session, model, version)
+        request = v1.MoveModelAliasRequest(
+            model=model, alias=alias, version=number, reason=reason, override_gates=override, expected_number=expect
+        )
+        session.say(move_row(write(session, "MoveModelAlias", request).move))
 
 
 @models.command()
@@ -199,8 +183,9 @@ def check(session: Session, model: str, alias: str, version: str) -> None:
     """Tell whether VERSION meets the gates of ALIAS; the exit status is 7 when it does not."""
     from mlmd_client.command_line.statuses import FOUND_WRONG
 
-    request = v1.CheckModelGatesRequest(model=model, alias=alias, version=number_of(session, model, version))
-    answer = read(session, "CheckModelGates", request)
+    with in_order(session, "check", model, alias, version):
+        request = v1.CheckModelGatesRequest(model=model, alias=alias, version=number_of(session, model, version))
+        answer = read(session, "CheckModelGates", request)
     rows = [{"rule": gate.rule, "passed": gate.passed, "found": gate.detail} for gate in answer.gates]
     if not rows:
         session.remark(f"no gate stands before the alias {alias!r} of {model!r}{_meant(session, model, alias)}")

@@ -12,6 +12,7 @@ from mlmd_client.command_line.offers import SUBJECTS
 from mlmd_client.command_line.session import Count, Failure, Session, command
 from mlmd_client.command_line.statuses import ABSENT
 from mlmd_client.command_line.subjects import Subject, subject_of
+from mlmd_client.failures import refused
 from mlmd_client.tables import Table, table_of
 from mlmd_client.terminal_text import harmless
 from mlmd_client.versions import Version
@@ -41,16 +42,28 @@ DIRECTIONS = {
 @click.option("--up", "direction", flag_value="up", help="Only what it came from.")
 @click.option("--down", "direction", flag_value="down", help="Only what came from it.")
 @click.option("--format", "shape", type=click.Choice(["tree", "table", "json", *DOCUMENTS]), default="tree")
+@click.option("--fold", is_flag=True, help="Show the runs of a step, and what they made, as one.")
+@click.option(
+    "--most",
+    default=0,
+    type=Count(),
+    help="Draw or write the nearest so many nodes each way; 0: 500 in an svg, 1,000 elsewhere.",
+)
 @HOPS
 @SYSTEM
 @command
-def lineage(session: Session, what: str, direction: str | None, shape: str, hops: int, system: bool) -> None:
+def lineage(
+    session: Session, what: str, direction: str | None, shape: str, fold: bool, most: int, hops: int, system: bool
+) -> None:
     """Show what WHAT came from and what came from it, as a tree."""
     subject = subject_of(session.store, what)
+    chosen: dict[str, Any] = {"with_system_nodes": system, "collapse_repeats": fold}
     if shape in DOCUMENTS and not session.as_json:
-        _print_document(session, subject, shape, direction, v1.LineageOptions(max_hops=hops, with_system_nodes=system))
+        _print_document(session, subject, shape, direction, most, v1.LineageOptions(max_hops=hops, **chosen))
         return
-    store, options = session.store, {"with_system_nodes": system}
+    if most:
+        raise refused("most: a tree, a table and JSON have all nodes; give --format svg, or --fold.")
+    store, options = session.store, chosen
     graphs = []
     if direction != "down":
         graphs.append(store.provenance(subject, hops, **options))
@@ -67,15 +80,15 @@ MORE = "… and more, beyond the limits of this walk; ask for more --hops"
 
 
 def _print_document(
-    session: Session, subject: Subject, shape: str, direction: str | None, options: v1.LineageOptions
+    session: Session, subject: Subject, shape: str, direction: str | None, most: int, options: v1.LineageOptions
 ) -> None:
     request = v1.ExportGraphRequest(
-        node=_ref(subject), direction=DIRECTIONS[direction], format=DOCUMENTS[shape], options=options
+        node=_ref(subject), direction=DIRECTIONS[direction], format=DOCUMENTS[shape], options=options, max_nodes=most
     )
     answer = session.store.service.read("/mlmd.v1.Lineage/ExportGraph", request)
     click.echo(answer.content)
     if answer.is_cut:
-        session.remark(MORE)
+        session.remark("… and more, beyond the limits of this document; ask for more --hops or --most, or --fold")
 
 
 def _ref(subject: Subject) -> v1.LineageRef:
@@ -130,7 +143,8 @@ def _label(names: dict[Any, dict[str, Any]], node: str) -> Text:
         return Text(node)
     style = "bold" if kind == "artifact" else "italic"
     aliases = "".join(f" @{alias}" for alias in row["aliases"])
-    beside = harmless(f"{aliases}  {row['type']} {row['state']}".rstrip())
+    folded = f" and {row['stands_for'] - 1} more" if row["stands_for"] > 1 else ""
+    beside = harmless(f"{aliases}{folded}  {row['type']} {row['state']}".rstrip())
     return Text(harmless(row["name"]), style=style) + Text(beside, style="dim")
 
 

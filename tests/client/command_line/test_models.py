@@ -1,7 +1,10 @@
 """The registry from the terminal: register, promote, look back, take back, fetch."""
 
+import copy
 from pathlib import Path
 
+import pytest
+from mlmd_client.command_line.session import plain
 from mlmd_client.store import Store
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
@@ -178,3 +181,37 @@ def test_files_are_fetched_by_a_name_that_nobody_registered(run: Run, tmp_path: 
     for uri in ("models:/fraud-modle@best", "models:/fraud-model@bset"):
         said = run("get", uri, "there")
         assert (said.status, "there is no registered model" in said.err) == (3, True)
+
+
+def test_another_order_of_model_alias_and_version_is_asked_about(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    run("put", "a.txt", "fraud", "--type", "model")
+    run("models", "register", "fraud", "fraud@1")
+    mend = "`mlmd models promote fraud champion 1`.\n"
+    for words, status, told in (
+        (("fraud", "1", "champion"), 6, "ALIAS: '1' is a number, and numbers name versions; the alias comes before"),
+        (("champion", "fraud", "1"), 3, "MODEL: there is no registered model 'champion'; `mlmd models ls` lists them;"),
+        (("fraud", "champion", "fraud@1"), 3, "VERSION: the model 'fraud' has no version 'fraud@1'; its newest is"),
+        (("fraud", "champion", "models:/fraud/1"), 3, "VERSION: the model 'fraud' has no version 'models:/fraud/1'"),
+    ):
+        said = run("models", "promote", *words)
+        assert (said.status, said.out) == (status, "")
+        assert said.err.startswith(f"mlmd: {told}")
+        assert said.err.endswith(mend)
+    assert run("models", "check", "fraud", "1", "champion").err.endswith("`mlmd models check fraud champion 1`.\n")
+    assert run("models", "promote", "fraud", "champion", "@1", "--json").json["to"] == 1
+
+
+def test_what_a_uri_means_shows_itself(run: Run, store: str, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    run("put", "a.txt", "fraud", "--type", "model")
+    run("models", "register", "fraud", "fraud@1")
+    with Store(store) as opened:
+        found = opened.models.resolve("models:/fraud/1")
+        assert repr(found).splitlines()[0].split() == ["model", "fraud"]
+        assert (found.state, found.file_count, found.size_bytes) == ("LIVE", 1, 1)
+        assert "<b>models:/fraud/1</b>" in found._repr_html_()
+        with pytest.raises(AttributeError, match="has no 'url'; it has model, number"):
+            _ = found.url
+        assert plain(found.facts()) == run("models", "resolve", "fraud/1", "--json").json
+        assert copy.copy(found).number == 1

@@ -6,6 +6,9 @@ import pytest
 from mlmd_client import Refused
 from mlmd_client.store import Store
 from mlmd_client.tables import Table
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+
+from tests.client.command_line.conftest import run_on
 
 
 @pytest.fixture
@@ -29,6 +32,7 @@ def shown(store: Store) -> dict[str, Any]:
         "model": model,
         "no model": store.models["nobody"],
         "version": model["champion"],
+        "resolved": store.models.resolve("models:/churn@champion"),
         "artifact": store["made@1"],
         "run": store.run("show/other"),
         "facts": store.run_facts("show/train/1"),
@@ -121,3 +125,24 @@ def test_a_graph_that_was_cut_says_how_to_see_more(filled: Store) -> None:
 def test_a_run_that_was_not_begun_says_how_to(local_store: Store) -> None:
     with pytest.raises(Refused, match=r"is NEW and takes nothing; start\(\) it, or use `with`"):
         local_store.run("show/new").metric("loss", 1)
+
+
+def test_of_a_large_graph_the_nearest_part_is_drawn_and_that_is_said(local_store: Store) -> None:
+    raw = local_store.raw
+    (data,) = raw.put_artifacts([pb.Artifact(type_id=raw.put_artifact_type(pb.ArtifactType(name="system.Dataset")))])
+    kind = raw.put_execution_type(pb.ExecutionType(name="mlmd.Run"))
+    runs = raw.put_executions([pb.Execution(type_id=kind, name=f"large/train/{n}") for n in range(70)])
+    raw.put_events([pb.Event(artifact_id=data, execution_id=one, type=pb.Event.INPUT) for one in runs])
+    graph = local_store.impact(data)
+    html = graph._repr_html_()
+    assert "<p>71 nodes, of which the nearest 60 are drawn; drawing() draws them all, up to 500, and" in html
+    assert html.count("large/train/") < graph.drawing().svg.count("large/train/") + graph.table().html().count("large/")
+    assert "nearest 30 each way" in local_store.lineage(data)._repr_html_()
+    folded = local_store.impact(data, collapse_repeats=True)
+    assert folded.table().column("stands_for") == [1, 70]
+    assert "are drawn" not in folded._repr_html_()
+    run = run_on(local_store.address)
+    assert " and 69 more  mlmd.Run" in run("lineage", f"artifact:{data}", "--down", "--fold").out
+    whole, part = (run("lineage", f"artifact:{data}", "--format", "svg", *most).out for most in ((), ("--most", "9")))
+    assert len(part) < len(whole) / 2
+    assert run("lineage", f"artifact:{data}", "--most", "9").status == 6
