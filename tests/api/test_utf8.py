@@ -72,6 +72,19 @@ def test_unknown_fields_may_hold_anything() -> None:
     assert BINARY.read(mlmd.Artifact, body).SerializeToString() == body
 
 
+@pytest.mark.parametrize(
+    "before",
+    [b"\xfd\x7f" + b"\x1a\x01\xfe\x00", b"\xf9\x7f" + b"\x1a\x01\xfe\x00" * 2, b"\xfb\x7f\x1a\x01\xfe\xfc\x7f"],
+    ids=["four bytes", "eight bytes", "a group"],
+)
+def test_a_broken_string_behind_fields_of_every_width_is_named(before: bytes) -> None:
+    """What stands in an unknown field looks like a string and is none."""
+    assert BINARY.read(mlmd.Artifact, before).SerializeToString() == before
+    with pytest.raises(InvalidArgument, match=r"^uri: "):
+        BINARY.read(mlmd.Artifact, before + b"\x1a\x01\xff")
+    assert list(broken_strings(mlmd.Artifact.DESCRIPTOR, before + b"\x1a\x01\xff")) == ["uri"]
+
+
 def test_corrupt_bytes_hold_no_strings() -> None:
     assert list(broken_strings(mlmd.Artifact.DESCRIPTOR, b"\x1a\x7f")) == []
     with pytest.raises(InvalidArgument, match=r"^request: "):
