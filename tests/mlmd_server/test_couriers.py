@@ -13,6 +13,7 @@ from mlmd_metadata_store.store import Store
 from mlmd_model_registry import courier
 
 from mlmd_server import couriers, reaper
+from tests.mlmd_server.processes import wait_for
 from tests.model_registry.conftest import Registry
 from tests.model_registry.test_webhooks import Receiver, hook
 
@@ -54,6 +55,28 @@ def test_a_store_with_slow_receivers_leaves_the_others_their_turn(
             thread.post_due()
     posted = [b'"model": "quiet"' in body for _, body in receiver.heard]
     assert posted.index(True) < 20
+
+
+def test_the_thread_posts_what_comes_until_it_is_stopped(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(couriers, "EVERY_SECONDS", 0.02)
+    stores = TenantStores({"": f"sqlite:///{tmp_path}/one.db"}, Store.open)
+    with contextlib.closing(stores):
+        store = stores.of("")
+        assert isinstance(store, Store)
+        registry = Registry(store)
+        registry.version("fraud")
+        hook(registry, receiver.url)
+        thread = couriers.Couriers(stores, private_too=True)
+        thread.start()
+        for number in (1, 2):
+            registry("MoveModelAlias", model="fraud", alias=f"a{number}", version="1")
+            wait_for(lambda heard=number: len(receiver.heard) == heard)
+        assert thread.stop()
+        registry("MoveModelAlias", model="fraud", alias="late", version="1")
+        thread.post_due()
+        assert len(receiver.heard) == 2, "what comes when it has been stopped is another's to post"
 
 
 class _Stuck(TenantStores):

@@ -48,6 +48,8 @@ def test_the_process_may_change_its_folder(tmp_path: Path, monkeypatch: pytest.M
         assert isinstance(facts, Store)
         facts.database.reader.dispose()
         put_type(store, "Data")
+        beside = tmp_path / "one" / ("data/artifacts" if target == "data" else "artifacts")
+        assert store.parts.artifacts.of("").artifacts.blobs.uri() == beside.as_uri()
         store.close()
         monkeypatch.chdir(tmp_path / "one")
     assert list((tmp_path / "two").iterdir()) == []
