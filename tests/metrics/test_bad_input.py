@@ -310,6 +310,16 @@ def test_errors_of_a_calibration_by_hand() -> None:
     assert found.expected_error == (4 * 0.125 + 2 * 0.375) / 6
 
 
+def test_rates_of_others_come_back_as_whole_counts() -> None:
+    """0.1 + 0.2 of ten rows are three, as whoever divided them began."""
+    curve = RocCurve([0.0, 0.1 + 0.2, 1.0], [0.0, 0.7, 1.0], [INF, 0.5, 0.1])
+    counts = curve.matrix_at(0.5, 1000, 10).counts
+    assert counts == ((7, 3), (300, 700))
+    assert {type(count) for row in counts for count in row} == {int}
+    (_, alarms), (misses, hits) = curve.matrix_at(0.5, 1, 1).counts
+    assert (alarms, misses, hits) == pytest.approx((0.3, 0.3, 0.7))
+
+
 def test_columns_of_every_kind() -> None:
     lists = Cutoffs([0.5, 0.25], [1, 1], [0, 1])
     whole: Any = (0.0, 1.0)

@@ -70,9 +70,10 @@ def test_the_thread_posts_what_comes_until_it_is_stopped(
         hook(registry, receiver.url)
         thread = couriers.Couriers(stores, private_too=True)
         thread.start()
-        for number in (1, 2):
-            registry("MoveModelAlias", model="fraud", alias=f"a{number}", version="1")
-            wait_for(lambda heard=number: len(receiver.heard) == heard)
+        registry("MoveModelAlias", model="fraud", alias="first", version="1")
+        wait_for(lambda: len(receiver.heard) == 1)
+        registry("MoveModelAlias", model="fraud", alias="second", version="1")
+        wait_for(lambda: len(receiver.heard) == 2)
         assert thread.stop()
         registry("MoveModelAlias", model="fraud", alias="late", version="1")
         thread.post_due()
