@@ -96,6 +96,8 @@ def version_of(service: Service, artifact: pb.Artifact) -> collections_pb2.Versi
     >>> version_of(store.service, store["churn@1"].message).number
     1
     """
+    if isinstance(artifact.name, bytes) or isinstance(artifact.type, bytes):  # not UTF-8, as Google's server stores it
+        return None
     name, _, number = artifact.name.rpartition("/")
     if not name or not number.isdecimal() or "/" in artifact.type:
         return None

@@ -150,6 +150,10 @@ def run_artifact(tx: Transaction, artifact_id: int) -> pb.Artifact:
                 f"artifact_id: artifact {artifact_id} has no uri, so nobody could fetch the model."
             )
         artifact.uri = manifest.root_uri
+    if isinstance(artifact.uri, bytes):
+        raise FailedPrecondition(
+            f"artifact_id: the uri of artifact {artifact_id} is not UTF-8, so nobody could fetch it; put it again."
+        )
     if artifact.state in GONE:
         state = pb.Artifact.State.Name(artifact.state)
         raise FailedPrecondition(f"artifact_id: artifact {artifact_id} is {state}; its bytes cannot be counted on.")

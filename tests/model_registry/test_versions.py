@@ -1,8 +1,11 @@
 """Versions of models: numbers, names, the run's own artifact, what Kubeflow's API would see."""
 
+import contextlib
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_model_registry.models import find_model
 from mlmd_model_registry.version_reads import find_version
@@ -14,6 +17,19 @@ from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from tests.metadata_store.calls import counted, node
 from tests.model_registry.conftest import Registry
+
+
+def test_an_artifact_of_google_s_whose_text_is_not_utf_8(sqlite_url: str) -> None:
+    with contextlib.closing(Store.open(sqlite_url)) as store:
+        registry = Registry(store)
+        artifact, other = registry.run("s3://a"), registry.run("s3://b", type_name="Model")
+        with contextlib.closing(sqlite3.connect(sqlite_url.removeprefix("sqlite:///"))) as raw, raw:
+            raw.execute("UPDATE Artifact SET uri = CAST(X'ff' AS TEXT) WHERE id = ?", (artifact,))
+            raw.execute("UPDATE Type SET name = CAST(X'ff' AS TEXT) WHERE name = 'Model'")
+        error = registry.error("CreateModelVersion", model="m", create_model=True, artifact_id=artifact)
+        assert error.code is Code.FAILED_PRECONDITION
+        assert "is not UTF-8" in error.message
+        assert registry.version("m", artifact_id=other).uri == "s3://b"
 
 
 def test_a_version_is_one_hop_from_its_run(registry: Registry) -> None:

@@ -117,6 +117,7 @@ def test_bits_are_those_of_signed_integers(find: Find, text: str, ids: list[int]
     ("text", "ids"),
     [
         ("LOWER(name) = 'd1'", [1, 7]),
+        ("`LOWER`(name) = 'd1'", [1, 7]),
         ("CHAR_LENGTH('é' || name) = 3", [1, 2, 4, 5, 7]),
         ("SUBSTR(name, -1) = '1'", [1, 4, 5, 7]),
         ("SUBSTR(name, 0, 1) = 'd'", [1, 2]),
