@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from mlmd_artifact_store import artifacts as artifacts_module
@@ -26,7 +27,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.artifact_store.care import Admin, upload
 from tests.artifact_store.conformance.suite import keys
-from tests.artifact_store.uploads import FIVE, artifact, begin, send, upload_file
+from tests.artifact_store.uploads import FIVE, artifact, begin, send, upload_file, upload_urls
 from tests.services.ceph import S3Address
 from tests.services.faulty_http import Fault, FaultyHttp, Request
 
@@ -302,3 +303,40 @@ class TestCompletions:
 
     def _declare(self, requests: Requests, artifact_id: int, file: v1.UploadFile) -> None:
         declare_files(requests, v1.DeclareFilesRequest(artifact_id=artifact_id, files=[file], unsigned=True), LOCAL)
+
+
+class TestBeginnings:
+    """A file in parts that two servers begin at the same moment, or whose upload ends meanwhile."""
+
+    def _begun(self, requests: Requests) -> int:
+        file = upload_file("a", LARGE, FIVE)
+        return requests.artifacts.begin_upload(begin(requests.artifacts.store, file)).artifact_id
+
+    def test_of_two_beginnings_one_counts(self, slow: Requests, other: Requests, proxy: FaultyHttp) -> None:
+        artifact_id = self._begun(slow)
+        sent = []
+        late = held(
+            proxy,
+            lambda request: request.method == "POST" and "uploads=" in request.target,
+            lambda: upload_urls(slow, artifact_id),
+            lambda: sent.append(send(other, artifact_id, {"a": LARGE})),
+        )
+        assert sent == [[200, 200]]
+        assert isinstance(late, list), late
+        (name,) = {parse_qs(urlsplit(url.request.url).query)["uploadId"][0] for url in late}
+        _, file = other.artifacts.pending(artifact_id, "a")
+        assert name == file.parts_name
+        other.artifacts.commit_upload(artifact_id)
+        assert b"".join(other.artifacts.read(artifact_id, "a")) == LARGE
+        assert other.artifacts.blobs.tidy("", 10**14) == 0
+
+    def test_what_is_begun_after_the_end_is_given_up(self, slow: Requests, other: Requests, proxy: FaultyHttp) -> None:
+        artifact_id = self._begun(slow)
+        late = held(
+            proxy,
+            lambda request: request.method == "POST" and "uploads=" in request.target,
+            lambda: upload_urls(slow, artifact_id),
+            lambda: other.artifacts.abort_upload(artifact_id),
+        )
+        assert isinstance(late, (FailedPrecondition, NotFound)), late
+        assert nothing_is_left(other)

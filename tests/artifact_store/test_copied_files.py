@@ -1,0 +1,66 @@
+"""Files that are copied from an earlier artifact: what lies at either end already is looked at, and not believed."""
+
+import io
+from collections.abc import Iterator
+
+import pytest
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.blob_store import BlobStore
+from mlmd_artifact_store.requests import Requests
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.errors import FailedPrecondition
+
+from tests.artifact_store.care import upload
+from tests.artifact_store.uploads import begin, upload_file
+
+CONTENT, OTHER, LONGER = b"what is copied", b"of this length", b"what is longer than that"
+
+
+@pytest.fixture
+def requests(sqlite_url: str, blobs: BlobStore) -> Iterator[Requests]:
+    """Artifacts in a folder and in a bucket."""
+    store = Store.open(sqlite_url)
+    yield Requests(Artifacts(store, blobs))
+    store.close()
+
+
+def put(requests: Requests, artifact_id: int, path: str, content: bytes) -> None:
+    """Put bytes where a file of an artifact is, past its upload."""
+    artifacts = requests.artifacts
+    prefix = "/".join(("_", "system.Model", "_", str(artifact_id)))
+    artifacts.blobs.put(f"{prefix}/{path}", io.BytesIO(content), len(content))
+
+
+def copier(requests: Requests, source: int) -> int:
+    """Begin an upload of a file that is copied."""
+    file = upload_file("g", CONTENT)
+    request = begin(requests.artifacts.store, file, unchanged_from_artifact_id=source)
+    begun = requests.artifacts.begin_upload(request)
+    assert begun.files_to_send == 0
+    return begun.artifact_id
+
+
+@pytest.mark.parametrize("there", [OTHER, LONGER, b""])
+def test_what_lies_where_a_copy_goes_is_replaced(requests: Requests, there: bytes) -> None:
+    copy = copier(requests, upload(requests, CONTENT))
+    put(requests, copy, "g", there)
+    requests.artifacts.commit_upload(copy)
+    assert b"".join(requests.artifacts.read(copy, "g")) == CONTENT
+
+
+@pytest.mark.parametrize("there", [OTHER, LONGER, b""])
+def test_a_source_that_others_changed_is_not_copied(requests: Requests, there: bytes) -> None:
+    source = upload(requests, CONTENT)
+    copy = copier(requests, source)
+    put(requests, source, "f", there)
+    with pytest.raises(FailedPrecondition, match="'g' was to be copied from an earlier artifact whose file is gone"):
+        requests.artifacts.commit_upload(copy)
+
+
+def test_a_copy_that_was_made_before_is_found(requests: Requests) -> None:
+    source = upload(requests, CONTENT)
+    copy = copier(requests, source)
+    put(requests, copy, "g", CONTENT)
+    requests.artifacts.blobs.delete([f"{requests.artifacts.manifest(source).key_prefix}f"])
+    requests.artifacts.commit_upload(copy)
+    assert b"".join(requests.artifacts.read(copy, "g")) == CONTENT
