@@ -102,6 +102,16 @@ def test_a_part_that_is_missing_is_named(requests: Requests) -> None:
         requests.artifacts.commit_upload(artifact_id)
 
 
+def test_a_lie_about_the_digest_of_the_whole_is_caught(requests: Requests) -> None:
+    store = requests.artifacts.store
+    for content, part_size in ((LARGE, FIVE), (b"small", 0)):
+        file = upload_file("a", content, part_size, sha256=b"\1" * 32)
+        artifact_id = requests.artifacts.begin_upload(begin(store, file)).artifact_id
+        assert set(send(requests, artifact_id, {"a": content})) == {200}
+        with pytest.raises(FailedPrecondition, match=r"'a' has other bytes than declared \(SHA-256\)"):
+            requests.artifacts.commit_upload(artifact_id)
+
+
 def test_copies(requests: Requests) -> None:
     source = begun(requests)
     send(requests, source, CONTENTS)
