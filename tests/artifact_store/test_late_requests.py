@@ -72,6 +72,21 @@ def test_parts_and_wholes_do_not_replace_each_other(
     assert b"".join(requests.artifacts.read(artifact_id, "a")) == order[1][0]
 
 
+def test_a_part_of_another_file_is_named_and_the_rest_is_kept(
+    store: Store, requests: Requests, http: urllib3.PoolManager
+) -> None:
+    artifact_id = requests.artifacts.begin_upload(begin(store, more_files=True)).artifact_id
+    changed = LARGE[:-3] + b"END"
+    assert {put(http, url, LARGE) for url in declare(requests, artifact_id, LARGE, FIVE)} == {200}
+    declare(requests, artifact_id, changed, FIVE)
+    with pytest.raises(FailedPrecondition, match=r"'a' lacks 1 of 2 parts \(2\)"):
+        requests.artifacts.commit_upload(artifact_id)
+    (url,) = upload_urls(requests, artifact_id, only_missing=True)
+    assert (url.part_number, put(http, url, changed)) == (2, 200)
+    requests.artifacts.commit_upload(artifact_id)
+    assert b"".join(requests.artifacts.read(artifact_id, "a")) == changed
+
+
 def test_a_request_that_comes_before_what_replaces_it_is_committed_is_overwritten(
     store: Store, requests: Requests, http: urllib3.PoolManager
 ) -> None:
