@@ -98,3 +98,21 @@ def test_a_refusal_says_where_the_operation_is_too_large(small: Graph) -> None:
     assert "below `artifacts.nodes.….nodes.artifact`" in deep, deep
     where = "`artifacts.nodes.events.nodes.artifact.events.nodes` alone may be 1,000,000 objects"
     assert where in wide, wide
+
+
+@pytest.mark.parametrize(
+    ("query", "cost"),
+    [
+        ("{ artifacts(first: 10) { nodes { id } } }", 1 + 1 + 10),
+        ("{ artifacts(first: 10) { nodes { id name } pageInfo { hasNextPage } } }", 1 + 1 + 20 + 1 + 1),
+        ("{ artifacts(first: 4) { nodes { events(first: 3) { nodes { type } } } } }", 1 + 1 + 4 + 4 + 12),
+    ],
+)
+def test_the_cost_is_the_number_of_values(
+    open_graph: Callable[..., Graph], sqlite_url: str, query: str, cost: int
+) -> None:
+    """Each field counts once for each object that may have it."""
+    allowed = open_graph(sqlite_url, GraphqlSettings(limits=GraphqlLimits(cost=cost)))
+    assert allowed.ask(query)["artifacts"]["nodes"] == []
+    refused = open_graph(sqlite_url, GraphqlSettings(limits=GraphqlLimits(cost=cost - 1)))
+    assert refused.refusal(query)[0] == "RESOURCE_EXHAUSTED"

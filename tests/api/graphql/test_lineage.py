@@ -48,11 +48,13 @@ def test_what_the_model_was_made_of(iris: Graph) -> None:
 
 
 def test_what_the_data_touched(iris: Graph) -> None:
-    query = """query($data: ID!) { impact(node: $data) { models { name hops node { node { ... on Artifact { uri
+    query = """query($data: ID!) { impact(node: $data) { models { name hops node { id node { id ... on Artifact { uri
       events { nodes { execution { name } } } } } } registrations { model } } } }"""
     models = iris.ask(query, data=opaque(iris, "artifact", 1))["impact"]["models"]
     assert [(one["name"], one["hops"], one["registrations"]) for one in models] == [("model", 2, [])] * 2
     assert all(one["node"]["node"]["uri"].endswith("/model") for one in models)
+    assert all(one["node"]["id"] == one["node"]["node"]["id"] for one in models)
+    assert models[0]["node"]["id"] == opaque(iris, "artifact", 2)
 
 
 def test_how_one_came_from_the_other(iris: Graph) -> None:
