@@ -1,6 +1,8 @@
 """Names that others wrote: no command to the terminal, and columns that stand below each other."""
 
+import contextlib
 import os
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -99,3 +101,16 @@ def test_what_is_harmless_stays_so(text: str) -> None:
 @given(st.lists(st.tuples(st.text("ab模", max_size=4), st.text("cd🎉", max_size=4), st.just("|")), min_size=1))
 def test_each_column_begins_where_it_does_in_every_row(rows: list[tuple[str, str, str]]) -> None:
     assert len({width(line) for line in in_columns(rows)}) == 1
+
+
+@pytest.mark.parametrize("words", [("show", "artifact:1"), ("lineage", "artifact:1"), ("find", "artifacts")])
+def test_text_that_is_no_utf_8_is_shown_in_some_way(target: str, words: tuple[str, ...]) -> None:
+    """Google's server stores such."""
+    with contextlib.closing(sqlite3.connect(Path(target) / "metadata.db")) as database, database:
+        for table in ("Artifact", "Execution", "Type"):
+            database.execute(
+                f"UPDATE {table} SET name = CAST(X'ff' || CAST(id AS TEXT) AS TEXT) WHERE id < 3 OR id > 9"
+            )
+    told = run_on(target)(*words)
+    assert told.status == 0, told.err
+    assert told.out
