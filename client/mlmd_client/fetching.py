@@ -13,10 +13,10 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.bounded_work import Crew
-from mlmd_client.calls import Transport
+from mlmd_client.calls import CallError, Transport
 from mlmd_client.download_target import DownloadTarget, disk_explained
 from mlmd_client.file_doors import door_of, own_headers
-from mlmd_client.folder_download import FolderFetching, damaged
+from mlmd_client.folder_download import FolderFetching, damaged, gone
 from mlmd_client.http_connections import Connections
 from mlmd_client.progress import Meter
 from mlmd_client.sending import no_way
@@ -61,6 +61,12 @@ class Source:
 
     def fetch(self, artifact_id: int, url: v1.DownloadUrl, span: Span, sink: Callable[[Bytes], None]) -> None:
         """Fetch a part of a file into `sink`, each byte once and in order."""
+        try:
+            self._fetch(artifact_id, url, span, sink)
+        except CallError as error:
+            raise gone(artifact_id, error) from None
+
+    def _fetch(self, artifact_id: int, url: v1.DownloadUrl, span: Span, sink: Callable[[Bytes], None]) -> None:
         path = url.file.path
         if url.request.url:
             self._http.get(url.request, span, path, lambda: self.url(artifact_id, path).request, sink)

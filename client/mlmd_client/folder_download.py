@@ -8,10 +8,11 @@ from functools import partial
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.bounded_work import Crew
+from mlmd_client.calls import CallError
 from mlmd_client.download_target import DownloadTarget, disk_explained
 from mlmd_client.file_doors import FileDoor, HandedFile
 from mlmd_client.progress import Meter
-from mlmd_client.transfer_errors import DamagedBytes, Stopped
+from mlmd_client.transfer_errors import NOT_FOUND, DamagedBytes, Stopped
 from mlmd_client.unfinished_files import begin_file
 
 _BATCH_FILES = 32
@@ -96,7 +97,10 @@ class FolderFetching:
         `named` gets the descriptors of those that have their names.
         """
         handed = [self._handed(file, descriptor) for file, (_, descriptor) in zip(files, begun, strict=True)]
-        found = self._door.give_out(self._artifact_id, handed) if handed else []
+        try:
+            found = self._door.give_out(self._artifact_id, handed) if handed else []
+        except CallError as error:
+            raise gone(self._artifact_id, error) from None
         bad: v1.File | None = None
         for file, (temporary, descriptor), place, (sha256, _) in zip(files, begun, places, found, strict=True):
             if sha256 == file.sha256 if file.sha256 else os.stat(temporary).st_size == file.size_bytes:
@@ -125,3 +129,13 @@ def damaged(artifact_id: int, path: str) -> DamagedBytes:
         f"The file {path!r} of artifact {artifact_id} has changed in the store, or was never what its manifest says; "
         "restore it from a copy."
     )
+
+
+def gone(artifact_id: int, error: CallError) -> CallError:
+    """Return the error of a transfer, with its mend where the bytes of a manifest are not there."""
+    if error.code == NOT_FOUND:
+        error.message = (
+            f"{error.message.rstrip('.')}, which artifact {artifact_id} has by its manifest: it was moved or deleted "
+            "behind the store's back; put it back from a copy."
+        )
+    return error

@@ -66,3 +66,13 @@ def test_the_function_is_as_careful(target: str, run: Run, tmp_path: Path) -> No
         (cached := store["text"].path).write_bytes(b"spoilt")
         assert store["text"].path == cached
         assert cached.read_bytes() == b"theirs", "the cache is ours, and mended"
+
+
+def test_bytes_that_somebody_moved_are_told_with_the_mend(run: Run, tmp_path: Path) -> None:
+    write_files(tmp_path, {"a.txt": b"a"})
+    uri = run("put", "a.txt", "text", "--json").json["uri"]
+    Path(uri.removeprefix("file://")).rename(tmp_path / "elsewhere")
+    said = run("get", "text", "out")
+    assert (said.status, said.out) == (3, "")
+    assert "a.txt' in the artifact folder, which artifact 1 has by its manifest: it was moved or deleted" in said.err
+    assert said.err.endswith("put it back from a copy.\n")
