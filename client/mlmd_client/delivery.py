@@ -171,6 +171,10 @@ def deliver(service: Service, journal: Journal) -> tuple[int, int, str]:
 
     Returns how many calls were sent, how many are left for later, and why the first of those is. What was refused, or
     is no whole call, stays beside it as undeliverable, with the reasons in its facts, and the log says so.
+
+    >>> import tempfile
+    >>> deliver(store.service, Journal.create(Path(tempfile.mkdtemp()), {"token": "t"}))
+    (0, 0, '')
     """
     token, execution_id = str(journal.facts.get("token", "")), int(journal.facts.get("execution_id", 0))
     addressee = Addressee(token, execution_id, is_joined=bool(journal.facts.get("joined")))

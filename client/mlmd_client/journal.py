@@ -228,7 +228,10 @@ def left_behind(folder: Path) -> list[Path]:
 
 
 def discard_begun(folder: Path) -> None:
-    """Delete what processes left that were killed while they began a journal; no call is only there."""
+    """Delete what processes left that were killed while they began a journal; no call is only there.
+
+    >>> discard_begun(Path("/nowhere"))
+    """
     for path in folder.glob(f"*{_BEGUN}"):
         with contextlib.suppress(OSError), path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # its process lives, when this fails
