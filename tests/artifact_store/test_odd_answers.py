@@ -11,7 +11,7 @@ import pytest
 from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_requests import tag
 from mlmd_artifact_store.s3_settings import S3Settings
-from mlmd_schemas.errors import Aborted, DataLoss, InvalidArgument, Unavailable
+from mlmd_schemas.errors import Aborted, DataLoss, FailedPrecondition, InvalidArgument, Unavailable
 
 from tests.artifact_store.conformance.suite import content_of, md5, put
 from tests.artifact_store.test_s3 import uses
@@ -49,7 +49,12 @@ def test_a_copy_that_says_200_and_failed(store: S3Store, proxy: FaultyHttp, answ
     for target in ("target", "another"):
         with pytest.raises(Unavailable, match="is busy or ill"):
             store.copy("source", target)
-    proxy.fault = lambda request: Answer(200, b"", XML) if "x-amz-copy-source" in request.headers else None
+
+
+@pytest.mark.parametrize("body", [b"", b"<CopyObjectResult></CopyObjectResult>"])
+def test_a_copy_that_says_nothing(store: S3Store, proxy: FaultyHttp, body: bytes) -> None:
+    put(store, "source", b"source")
+    proxy.fault = lambda request: Answer(200, body, XML) if "x-amz-copy-source" in request.headers else None
     with pytest.raises(Unavailable, match="S3 server"):
         store.copy("source", "target")
 
@@ -96,6 +101,15 @@ def test_a_bucket_in_another_region(store: S3Store, proxy: FaultyHttp, answer: A
     assert len(told) == 9
     assert all("FailedPrecondition: artifacts: the bucket" in message for message in told), told
     assert all("in another region or at another endpoint" in message for message in told), told
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirection_without_a_word(store: S3Store, proxy: FaultyHttp, status: int) -> None:
+    proxy.fault = lambda request: Answer(status)
+    with pytest.raises(FailedPrecondition, match="in another region or at another endpoint"):
+        store.put("k", io.BytesIO(b"x"), 1)
+    with pytest.raises(FailedPrecondition, match="in another region or at another endpoint"):
+        store.begin_parts("k")
 
 
 @pytest.mark.parametrize(
