@@ -67,8 +67,8 @@ class JsonCodec:
         try:
             if text.lstrip(_SPACES)[:1] in ("", "{"):  # protobuf takes an empty array for an empty message
                 return json_format.Parse(text or "{}", kind())
-        except (json_format.ParseError, RecursionError, ValueError):
-            pass
+        except (json_format.ParseError, RecursionError, ValueError, TypeError, AttributeError):
+            pass  # protobuf 4 stumbles over some documents in Python's own way
         from mlmd_api.json_misfits import misfit
 
         raise InvalidArgument(misfit(kind.DESCRIPTOR, text))

@@ -12,6 +12,8 @@ from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from mlmd_schemas.near_names import did_you_mean
 
+from mlmd_api.descriptors import is_repeated
+
 _INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),
     FieldDescriptor.CPPTYPE_UINT32: (0, 2**32 - 1),
@@ -83,7 +85,7 @@ def _in_field(field: FieldDescriptor, value: Any, path: str, level: int) -> str:
         for key, inner in value.items():
             if not _fits(message, field.name, {key: inner}):
                 return _in_value(entry.fields_by_name["value"], inner, f"{path}[{_shown(key)}]", level)
-    elif field.is_repeated:
+    elif is_repeated(field):
         if not isinstance(value, list):
             return _wrong(path, value, "an array")
         for index, inner in enumerate(value):

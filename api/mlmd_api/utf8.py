@@ -14,6 +14,7 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from mlmd_schemas.errors import InvalidArgument
 
+from mlmd_api.descriptors import is_repeated
 from mlmd_api.string_shadows import are_strings_utf8
 
 _DEEPEST = 100
@@ -89,7 +90,7 @@ def _broken(shape: Any, body: memoryview, prefix: str, depth: int, patience: _Pa
         if field.message_type is not None:
             yield from _in_message(field, data, path, seen[number], depth, patience)
         elif field.type == FieldDescriptor.TYPE_STRING and not is_utf8(data):
-            yield f"{path}[{seen[number]}]" if _repeated(field) else path
+            yield f"{path}[{seen[number]}]" if is_repeated(field) else path
         seen[number] += 1
 
 
@@ -98,7 +99,7 @@ def _in_message(field: Any, data: memoryview, path: str, index: int, depth: int,
     if shape.GetOptions().map_entry:
         key = next((text for number, text in _delimited(data, patience) if number == 1), memoryview(b""))
         path = f"{path}[{str(key, 'utf-8', 'backslashreplace')!r}]"
-    elif _repeated(field):
+    elif is_repeated(field):
         path = f"{path}[{index}]"
     yield from _broken(shape, data, f"{path}.", depth + 1, patience)
 
@@ -144,7 +145,3 @@ def _varint(body: memoryview, place: int) -> tuple[int, int]:
         shift += 7
         place += 1
     return number | byte << shift, place + 1
-
-
-def _repeated(field: Any) -> bool:
-    return bool(field.is_repeated) if hasattr(field, "is_repeated") else field.label == FieldDescriptor.LABEL_REPEATED

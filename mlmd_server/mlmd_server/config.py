@@ -5,6 +5,8 @@ from pathlib import Path
 
 DEFAULT_DATABASE = "sqlite:///mlmd-data/metadata.db"
 DEFAULT_ARTIFACTS = "mlmd-data/artifacts"
+GRPC_ENGINES = ("core", "grpcio")
+"""Who takes calls from gRPC core: threads of our own, or grpcio's Python server. The first is the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class ListenConfig:
     cors_origins: tuple[str, ...]
     channel_arguments: tuple[tuple[str, int | str], ...]
     tls: TlsConfig | None
+    grpc_engine: str = GRPC_ENGINES[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from mlmd_artifact_store.externals import ExternalRoots
 from mlmd_artifact_store.opening import open_blobs
 from mlmd_schemas.errors import InvalidArgument
 
-from mlmd_server.config import DEFAULT_ARTIFACTS, DEFAULT_DATABASE
+from mlmd_server.config import DEFAULT_ARTIFACTS, DEFAULT_DATABASE, GRPC_ENGINES
 
 _NUMBER = re.compile(r"-?[0-9]+")
 
@@ -300,6 +300,13 @@ OPTIONS: tuple[Option, ...] = (
         False,
         "",
         "Post webhooks to addresses that are not of the public internet too, such as those of a cluster.",
+    ),
+    Option(
+        "grpc-engine",
+        _choice(*GRPC_ENGINES),
+        GRPC_ENGINES[0],
+        "|".join(GRPC_ENGINES),
+        "Who takes calls from gRPC core: threads of our own, or grpcio's Python server, which needs twice the CPU.",
     ),
     Option(
         "grpc-channel-arguments",

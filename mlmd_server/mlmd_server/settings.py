@@ -109,6 +109,7 @@ def _listen(values: dict[str, Any]) -> ListenConfig:
         cors_origins=tuple(values["cors_origins"]),
         channel_arguments=values["grpc_channel_arguments"],
         tls=_tls(values["tls_cert"], values["tls_key"], values["tls_client_ca"]),
+        grpc_engine=values["grpc_engine"],
     )
 
 

@@ -208,6 +208,7 @@ def _listen(config: Config, parts: Parts) -> None:
             shared_port=config.workers > 1,
             tls=TlsPems(listen.tls.key, listen.tls.certificate, listen.tls.client_ca) if listen.tls else None,
             channel_arguments=listen.channel_arguments,
+            engine=listen.grpc_engine,
         )
         parts.grpc = GrpcServer(parts.dispatcher, settings)
     if listen.http_port:

@@ -114,7 +114,13 @@ class Served:
 
 
 @pytest.fixture
-def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
+def engine() -> str:
+    """Who takes calls from gRPC core."""
+    return "core"
+
+
+@pytest.fixture
+def serve(tmp_path: Path, engine: str) -> Iterator[Callable[..., Served]]:
     """A function that starts a server with an authenticator and the tenants named."""
     running: list[Served] = []
 
@@ -133,7 +139,9 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
         measurements = Measurements(stores.pool_use)
         identify, streaming = authenticator or Everybody(), by_path(odd.streams())
         dispatcher = Dispatcher(by_path(methods), identify, measurements, Journal(), Limits(LIMIT_BYTES), streaming)
-        grpc_settings = GrpcSettings(port=free_port(), max_message_bytes=LIMIT_BYTES, threads=threads, streams=streams)
+        grpc_settings = GrpcSettings(
+            port=free_port(), max_message_bytes=LIMIT_BYTES, threads=threads, streams=streams, engine=engine
+        )
         grpc = GrpcServer(dispatcher, grpc_settings)
         http_settings = HttpSettings(port=free_port(), threads=threads, streams=streams, cors_origins=("*",))
         graphql = GraphqlEngine(stores, dispatcher.methods)

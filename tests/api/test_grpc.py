@@ -24,25 +24,32 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
-def _channel(doors: Doors) -> grpc.Channel:
+@pytest.fixture(params=["core", "grpcio"])
+def engine(request: pytest.FixtureRequest) -> str:
+    """Each of those who may take calls from gRPC core."""
+    return str(request.param)
+
+
+def open_channel(doors: Doors) -> grpc.Channel:
+    """Return a channel to the server."""
     return grpc.insecure_channel(f"127.0.0.1:{doors.grpc_port}", options=[("grpc.enable_http_proxy", 0)])
 
 
 @pytest.mark.parametrize("name", ["", "ml_metadata.MetadataStoreService", "mlmd.v1.Server"])
 def test_health_is_told_for_each_service(served: Served, name: str) -> None:
-    with _channel(served.doors) as channel:
+    with open_channel(served.doors) as channel:
         answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service=name), timeout=60)
     assert answer.status == SERVING
 
 
 def test_health_does_not_know_what_is_not_there(served: Served) -> None:
-    with _channel(served.doors) as channel, pytest.raises(grpc.RpcError) as caught:
+    with open_channel(served.doors) as channel, pytest.raises(grpc.RpcError) as caught:
         health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(service="no.such"), timeout=60)
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 def test_who_watches_health_hears_of_the_end_while_a_call_finishes(served: Served) -> None:
-    with _channel(served.doors) as channel:
+    with open_channel(served.doors) as channel:
         watch = iter(health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=30))
         assert next(watch).status == SERVING
         running = channel.unary_unary(f"{ODD}Wait", None, None).future(b"", timeout=30)
@@ -81,7 +88,7 @@ def test_who_begins_to_watch_while_the_server_ends_hears_of_it() -> None:
 
 def test_idle_watchers_hold_no_thread_of_the_calls(serve: Callable[..., Served]) -> None:
     served = serve(threads=2)
-    with _channel(served.doors) as channel:
+    with open_channel(served.doors) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         watches = [stub.Watch(health_pb2.HealthCheckRequest(), timeout=60) for _ in range(50)]
         for watch in watches:
@@ -101,7 +108,7 @@ def test_reflection_lists_the_services_and_their_files(served: Served) -> None:
         reflection_pb2.ServerReflectionRequest(file_containing_symbol="ml_metadata.MetadataStoreService"),
         reflection_pb2.ServerReflectionRequest(file_containing_symbol="mlmd.v1.Server"),
     ]
-    with _channel(served.doors) as channel:
+    with open_channel(served.doors) as channel:
         listed, *files = _reflect(channel, iter(asked))
     names = {service.name for service in listed.list_services_response.service}
     assert {"ml_metadata.MetadataStoreService", "mlmd.v1.Server", "grpc.health.v1.Health"} <= names
@@ -116,7 +123,7 @@ def test_streams_have_places_of_their_own_and_no_more(serve: Callable[..., Serve
         yield reflection_pb2.ServerReflectionRequest(list_services="")
         end.wait(30)
 
-    with _channel(served.doors) as channel:
+    with open_channel(served.doors) as channel:
         open_streams = [_reflect(channel, slowly()) for _ in range(2)]
         for stream in open_streams:
             next(stream)
@@ -158,7 +165,7 @@ def test_a_taken_port_is_told(served: Served) -> None:
 
 
 def test_a_request_far_over_the_limit_does_not_end_the_connection(served: Served) -> None:
-    with _channel(served.doors) as channel:
+    with open_channel(served.doors) as channel:
         call = channel.unary_unary(f"{ODD}Note", None, None)
         with pytest.raises(grpc.RpcError) as caught:
             call(b"x" * 5_000_000, timeout=30)
@@ -168,7 +175,7 @@ def test_a_request_far_over_the_limit_does_not_end_the_connection(served: Served
 
 def test_a_call_whose_caller_left_before_it_began_never_runs(serve: Callable[..., Served]) -> None:
     served = serve(threads=1)
-    with _channel(served.doors) as channel:
+    with open_channel(served.doors) as channel:
         busy = channel.unary_unary(f"{ODD}Wait", None, None).future(b"", timeout=30)
         assert served.odd.entered.wait(60)
         queued: Any = channel.unary_unary(f"{ODD}Note", None, None).future(b"", timeout=30)

@@ -120,7 +120,7 @@ def test_what_protobuf_refuses_is_told_in_words(document: Any) -> None:
     text = json.dumps(document)
     try:
         expected = json_format.Parse(text, service.PutArtifactsRequest())
-    except json_format.ParseError:
+    except (json_format.ParseError, TypeError, AttributeError):  # protobuf 4 stumbles over some
         sentence = said(service.PutArtifactsRequest, text)
         assert not PYTHON.search(sentence)
         assert sentence.endswith((".", "?"))

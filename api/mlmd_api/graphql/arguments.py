@@ -8,8 +8,9 @@ import graphene
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
+from mlmd_api.descriptors import is_repeated
 from mlmd_api.graphql.entities import checked_key
-from mlmd_api.graphql.messages import REFERENCES, is_map, is_repeated, scalar_of
+from mlmd_api.graphql.messages import REFERENCES, is_map, scalar_of
 from mlmd_api.graphql.objects import camel
 
 _OWNERS = ("Artifact", "Execution")

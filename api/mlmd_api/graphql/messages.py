@@ -13,6 +13,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+from mlmd_api.descriptors import is_repeated
 from mlmd_api.graphql.entities import KINDS, Node, entity
 from mlmd_api.graphql.enums import enum_of
 from mlmd_api.graphql.global_ids import opaque_id
@@ -40,12 +41,6 @@ def scalar_of(field: Any) -> Any:
     if field.type == FieldDescriptor.TYPE_BYTES:
         return Bytes
     return _SCALARS.get(field.cpp_type, graphene.String)
-
-
-def is_repeated(field: Any) -> bool:
-    """Tell whether a field is a list or a map; protobuf 7 has no labels, 4 nothing but."""
-    known = getattr(field, "is_repeated", None)
-    return bool(known) if known is not None else field.label == FieldDescriptor.LABEL_REPEATED
 
 
 def is_map(field: Any) -> bool:

@@ -10,6 +10,7 @@ from mlmd_schemas.errors import Code
 
 from mlmd_api.call import REQUEST_ID_KEY, Call
 from mlmd_api.dispatch import Dispatcher
+from mlmd_api.grpc.contexts import CallContext
 from mlmd_api.grpc.streams import StreamPlaces, in_pool
 
 STATUS: dict[Code, grpc.StatusCode] = {Code(status.value[0]): status for status in grpc.StatusCode}
@@ -47,7 +48,7 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # it has none
         path: str = handler_call_details.method
         return self._handlers.get(path) or self._handler(path)
 
-    def _answer(self, path: str, body: bytes, context: grpc.ServicerContext) -> bytes:
+    def _answer(self, path: str, body: bytes, context: CallContext) -> bytes:
         if not context.is_active():
             return b""  # the caller left while the call waited for a thread; nobody would hear the answer
         answer = self._dispatcher.answer(_call(path, body, context))
@@ -56,7 +57,7 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # it has none
             context.abort(STATUS[answer.code], answer.message)
         return answer.body
 
-    def _stream(self, path: str, body: bytes, context: grpc.ServicerContext) -> Iterator[bytes]:
+    def _stream(self, path: str, body: bytes, context: CallContext) -> Iterator[bytes]:
         stream = self._dispatcher.stream(_call(path, body, context))
         try:
             if not context.add_callback(stream.leave):
@@ -69,15 +70,15 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # it has none
             context.abort(STATUS[stream.end.code], stream.end.message)
 
 
-def _call(path: str, body: bytes, context: grpc.ServicerContext) -> Call:
+def _call(path: str, body: bytes, context: CallContext) -> Call:
     return Call(path, body, _metadata(context), "grpc", _deadline(context), context.peer())
 
 
-def _metadata(context: grpc.ServicerContext) -> Mapping[str, str]:
+def _metadata(context: CallContext) -> Mapping[str, str]:
     return {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
 
 
-def _deadline(context: grpc.ServicerContext) -> float | None:
+def _deadline(context: CallContext) -> float | None:
     remaining = context.time_remaining()
     if remaining is None or remaining > _FOR_EVER_SECONDS:
         return None

@@ -13,6 +13,7 @@ from grpc_reflection.v1alpha.reflection import ReflectionServicer
 from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_api.dispatch import Dispatcher
+from mlmd_api.grpc.core_server import CoreServer
 from mlmd_api.grpc.handlers import Handlers
 from mlmd_api.grpc.health import Health
 from mlmd_api.grpc.streams import StreamPlaces
@@ -33,7 +34,8 @@ class TlsPems:
 class GrpcSettings:
     """How the listener is set up; sizes in bytes. `channel_arguments` are gRPC core's and win over our own.
 
-    There are so many `threads` for calls that write, and as many for all others.
+    There are so many `threads` for calls that write, and as many for all others. `engine` says who takes the calls from
+    gRPC core: `core`, our own threads, or `grpcio`, its Python server.
     """
 
     host: str = "127.0.0.1"
@@ -44,6 +46,7 @@ class GrpcSettings:
     shared_port: bool = False
     tls: TlsPems | None = None
     channel_arguments: tuple[tuple[str, int | str], ...] = ()
+    engine: str = "core"
 
 
 class GrpcServer:
@@ -54,7 +57,7 @@ class GrpcServer:
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc")
         self._writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc-write")
         self._places = StreamPlaces(settings.streams)
-        self._server = grpc.server(self._pool, options=_options(settings))
+        self._server = self._engine(settings)
         self._health = Health()
         self._dispatcher = dispatcher
         self._services = dispatcher.services
@@ -62,6 +65,11 @@ class GrpcServer:
         self._add_reflection()
         self._server.add_generic_rpc_handlers((Handlers(dispatcher, self._writers, self._places),))
         self.port = _bind(self._server, settings)
+
+    def _engine(self, settings: GrpcSettings) -> Any:
+        if settings.engine == "grpcio":
+            return grpc.server(self._pool, options=_options(settings))
+        return CoreServer(settings.threads, {self._writers: settings.threads}, _options(settings))
 
     def _add_reflection(self) -> None:
         servicer: Any = ReflectionServicer([*self._services, _HEALTH, REFLECTION])
@@ -99,13 +107,13 @@ def _options(settings: GrpcSettings) -> list[tuple[str, int | str]]:
     return list((ours | dict(settings.channel_arguments)).items())
 
 
-def _bind(server: grpc.Server, settings: GrpcSettings) -> int:
+def _bind(server: Any, settings: GrpcSettings) -> int:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     address = f"{host}:{settings.port}"
     try:
         if settings.tls is None:
-            return server.add_insecure_port(address)
-        return server.add_secure_port(address, _credentials(settings.tls))
+            return int(server.add_insecure_port(address))
+        return int(server.add_secure_port(address, _credentials(settings.tls)))
     except (RuntimeError, ValueError):
         raise InvalidArgument(
             f"grpc-port: cannot listen on {address}; the port is taken, needs a privilege, or the host is not ours"

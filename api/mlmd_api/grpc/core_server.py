@@ -1,0 +1,173 @@
+"""A `grpc.server` whose threads answer calls where they find them, on gRPC core's own queue.
+
+grpcio's server has one thread that takes events from the queue and hands each call to another one; two threads then
+wake each other several times a call and contend for one interpreter. Here every thread takes events, and the one that
+finds a call's message answers the call. Ports, TLS, HTTP/2, limits and flow control are gRPC core's as before.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
+from mlmd_schemas.errors import Code
+
+from mlmd_api.grpc.core_call import CoreCall
+from mlmd_api.grpc.core_task import CoreTask, Lanes
+from mlmd_api.grpc.lanes import Lane
+
+_LOG = logging.getLogger("mlmd.server")
+
+
+@dataclass(frozen=True, slots=True)
+class _Details(grpc.HandlerCallDetails):
+    method: str
+    invocation_metadata: Any
+
+
+class CoreServer:
+    """Serves as `grpc.Server` does.
+
+    Calls of one message and one answer are answered by the server's own threads, at most `places` at a time of those
+    whose behaviour is for a pool of `lanes` and as many of all others; one thread more than that takes events always. A
+    behaviour for another pool runs there. Streams must have a pool.
+    """
+
+    def __init__(
+        self, places: int, lanes: Mapping[ThreadPoolExecutor, int], options: Sequence[tuple[str, int | str]]
+    ) -> None:
+        """Make the server; it listens nowhere yet."""
+        self._lanes: Lanes = {None: Lane(places)}
+        self._lanes |= {pool: Lane(number) for pool, number in lanes.items()}
+        self._handlers: list[grpc.GenericRpcHandler[Any, Any]] = []
+        self._queue = cygrpc.CompletionQueue()
+        self._server = cygrpc.Server(tuple(options), False)
+        self._server.register_completion_queue(self._queue)
+        self._lock = threading.Lock()
+        self._expected = 0
+        self._started = False
+        self._ending = False
+        self._ended = threading.Event()
+        self.threads: list[threading.Thread] = []
+
+    def add_generic_rpc_handlers(self, handlers: Iterable["grpc.GenericRpcHandler[Any, Any]"]) -> None:
+        """Ask these too for the handler of a path, after those that were added before."""
+        self._handlers.extend(handlers)
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Any]) -> None:
+        """Do nothing: what is added here is added as generic handlers too."""
+
+    def add_insecure_port(self, address: str) -> int:
+        """Listen without TLS; returns the port, raises RuntimeError."""
+        return _bound(self._server.add_http2_port(address.encode()), address)
+
+    def add_secure_port(self, address: str, credentials: grpc.ServerCredentials) -> int:
+        """Listen with TLS; returns the port, raises RuntimeError."""
+        secret: Any = credentials
+        return _bound(self._server.add_http2_port(address.encode(), secret._credentials), address)
+
+    def start(self) -> None:
+        """Take calls."""
+        self._server.start()
+        self._started = True
+        with self._lock:
+            self._request()
+        number = sum(lane.places for lane in self._lanes.values()) + 1
+        self.threads = [
+            threading.Thread(target=self._complete, name=f"grpc-{index}", daemon=True) for index in range(number)
+        ]
+        for thread in self.threads:
+            thread.start()
+
+    def stop(self, grace: float | None) -> threading.Event:
+        """Take no more calls, cancel those in flight after so many seconds; returns the event of the end."""
+        with self._lock:
+            if not self._started:
+                self._ended.set()
+                return self._ended
+            if not self._ending:
+                self._ending = True
+                self._expected += 1
+                self._server.shutdown(self._queue, self._on_shutdown)
+        threading.Thread(target=self._cancel, args=(grace or 0.0,), name="grpc-grace", daemon=True).start()
+        return self._ended
+
+    def _cancel(self, grace: float) -> None:
+        if self._ended.wait(grace):
+            return
+        with self._lock:
+            if self._expected:
+                self._server.cancel_all_calls()
+
+    # What gRPC core still has to say: requests for calls, calls, and the ends of watched ones.
+
+    def expect(self) -> None:
+        """Count one more of what gRPC core will say."""
+        with self._lock:
+            self._expected += 1
+
+    def arrived(self) -> None:
+        """Count one less; the server ends with the last one."""
+        with self._lock:
+            self._expected -= 1
+            if self._expected or not self._ending:
+                return
+            self._server.destroy()
+            self._queue.shutdown()
+        self._ended.set()
+
+    def _on_shutdown(self, event: Any) -> None:
+        self.arrived()
+
+    def _complete(self) -> None:
+        while True:
+            event = self._queue.poll()
+            if event.completion_type == cygrpc.CompletionType.queue_shutdown:
+                return
+            try:
+                event.tag(event)
+            except Exception:  # noqa: BLE001 - no defect may end a thread of the server
+                _LOG.exception("a call ended in a defect of the server")
+            event = None  # gRPC core frees a call with the last that knows it, which must not wait for the next event
+
+    # Calls.
+
+    def _request(self) -> None:
+        self._expected += 1
+        self._server.request_call(self._queue, self._queue, self._on_request)
+
+    def _on_request(self, event: Any) -> None:
+        if not event.success:  # the server is about to end
+            self.arrived()
+            return
+        with self._lock:
+            if not self._ending:
+                self._request()
+        call = CoreCall(event, self)
+        try:
+            handler = self._handler(call)
+            if handler is None:
+                call.fail(Code.UNIMPLEMENTED, f"{call.path} is no method of this server.")
+            else:
+                CoreTask(call, handler, self._lanes).start()
+        except Exception:  # noqa: BLE001 - logged, and told as INTERNAL
+            _LOG.exception("%s could not be begun", call.path)
+            call.fail(Code.INTERNAL, "Something went wrong in the server; its log says what.")
+
+    def _handler(self, call: CoreCall) -> "grpc.RpcMethodHandler[Any, Any] | None":
+        details = _Details(call.path, call.invocation_metadata())
+        for handlers in self._handlers:
+            found = handlers.service(details)
+            if found is not None:
+                return found
+        return None
+
+
+def _bound(port: int, address: str) -> int:
+    if port == 0:
+        raise RuntimeError(f"cannot listen on {address}")
+    return port

@@ -1,0 +1,170 @@
+"""A call and its handler, from the first message to the end of the call."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+from mlmd_schemas.errors import Code
+
+from mlmd_api.grpc.core_call import Aborted, CoreCall
+from mlmd_api.grpc.lanes import Lane
+
+Lanes = dict[ThreadPoolExecutor | None, "Lane[CoreTask]"]
+"""The lane of the behaviours for each pool, and of those without one."""
+
+_LOG = logging.getLogger("mlmd.server")
+
+
+class CoreTask:
+    """One call of a handler: answered in its lane by the thread that finds its message, or in a pool.
+
+    Nothing of it raises: an error of the handler, which is a defect, is logged and told as INTERNAL without its text.
+    """
+
+    __slots__ = ("_behaviour", "_call", "_handler", "_lane", "_pool", "_request")
+
+    def __init__(self, call: CoreCall, handler: "grpc.RpcMethodHandler[Any, Any]", lanes: Lanes) -> None:
+        self._call = call
+        self._handler = handler
+        self._behaviour = _behaviour(handler)
+        pool: ThreadPoolExecutor | None = getattr(self._behaviour, "experimental_thread_pool", None)
+        single = not (handler.request_streaming or handler.response_streaming)
+        self._lane = lanes.get(pool) if single else None
+        self._pool = pool
+        self._request: bytes = b""
+
+    def start(self) -> None:
+        """Have the message received, or the caller's messages read."""
+        if self._lane is not None:
+            if self._lane.enter(self):
+                self._call.receive(self._received)
+            else:
+                self._call.watch_end()
+            return
+        self._call.watch_end()
+        if self._handler.request_streaming:
+            self._hand_over(self._converse)
+        else:
+            self._call.receive(self._received_for_pool)
+
+    # In a lane.
+
+    def _received(self, message: bytes | None) -> None:
+        lane = self._lane
+        assert lane is not None
+        if message is None:
+            self._refuse_silence()
+            self._leave(lane)
+            return
+        self._request = message
+        if lane.begin(self):
+            self._work(lane)
+        else:
+            self._call.watch_end()
+
+    def _work(self, lane: "Lane[CoreTask]") -> None:
+        """Answer this call, and then those that wait for its place."""
+        task: CoreTask | None = self
+        while task is not None:
+            task._answer(task._request)
+            self._leave(lane)
+            task = lane.end()
+
+    def _leave(self, lane: "Lane[CoreTask]") -> None:
+        admitted = lane.leave()
+        if admitted is not None:
+            admitted._call.receive(admitted._received)
+
+    # In a pool.
+
+    def _received_for_pool(self, message: bytes | None) -> None:
+        if message is None:
+            self._refuse_silence()
+            return
+        self._request = message
+        self._hand_over(self._stream if self._handler.response_streaming else self._single)
+
+    def _hand_over(self, work: Callable[[], None]) -> None:
+        if self._pool is None:
+            self._call.fail(Code.INTERNAL, f"{self._call.path} has no threads.")
+            return
+        self._pool.submit(work)
+
+    def _single(self) -> None:
+        self._answer(self._request)
+
+    def _converse(self) -> None:
+        read = self._handler.request_deserializer
+        messages = (read(message) if read else message for message in self._call.messages())
+        if self._handler.response_streaming:
+            self._run(lambda: self._send_all(messages))
+        else:
+            self._run(lambda: self._written(self._behaviour(messages, self._call)))
+
+    def _stream(self) -> None:
+        if getattr(self._behaviour, "experimental_non_blocking", False):
+            if self._call.add_callback(self._end_unsaid):
+                self._try(lambda: self._behaviour(self._read(self._request), self._call, self._say))
+            else:
+                self._end_unsaid()
+        else:
+            self._run(lambda: self._send_all(self._read(self._request)))
+
+    def _end_unsaid(self) -> None:
+        """End a call whose caller left: nobody else will, and the server would wait for it."""
+        self._call.finish(None)
+
+    def _say(self, response: Any) -> None:
+        if response is None:
+            self._call.finish(None)
+        else:
+            self._call.send(self._written(response))
+
+    def _send_all(self, argument: Any) -> None:
+        responses = self._behaviour(argument, self._call)
+        try:
+            for response in responses:
+                if not self._call.send(self._written(response)):
+                    return
+        finally:
+            close = getattr(responses, "close", None)
+            if close is not None:
+                close()
+
+    # Both.
+
+    def _answer(self, request: bytes) -> None:
+        self._run(lambda: self._written(self._behaviour(self._read(request), self._call)))
+
+    def _run(self, work: Callable[[], bytes | None]) -> None:
+        """Do the work and end the call, with what the work returned."""
+        self._try(lambda: self._call.finish(work()))
+
+    def _try(self, work: Callable[[], Any]) -> None:
+        try:
+            work()
+        except Aborted:
+            self._call.finish(None)
+        except Exception:  # noqa: BLE001 - the boundary: logged, and told as INTERNAL
+            _LOG.exception("the handler of %s failed", self._call.path)
+            self._call.fail(Code.INTERNAL, "Something went wrong in the server; its log says what.")
+
+    def _refuse_silence(self) -> None:
+        self._call.fail(Code.UNIMPLEMENTED, f"{self._call.path} takes one message, and none came.")
+
+    def _read(self, message: bytes) -> Any:
+        read = self._handler.request_deserializer
+        return read(message) if read else message
+
+    def _written(self, response: Any) -> bytes:
+        write = self._handler.response_serializer
+        message: bytes = write(response) if write else response
+        return message
+
+
+def _behaviour(handler: "grpc.RpcMethodHandler[Any, Any]") -> Callable[..., Any]:
+    shape = ("stream" if streams else "unary" for streams in (handler.request_streaming, handler.response_streaming))
+    behaviour: Callable[..., Any] = getattr(handler, "_".join(shape))
+    return behaviour

@@ -1,0 +1,59 @@
+"""How many calls of one kind are answered at a time, and in which order the others wait."""
+
+import threading
+from collections import deque
+from typing import Generic, TypeVar
+
+C = TypeVar("C")
+
+_RECEIVED_FOR_EACH_PLACE = 4
+
+
+class Lane(Generic[C]):
+    """At most `places` calls are at work, and four times as many have their message in memory or on its way there.
+
+    Whoever sends a message slowly holds none of the places. Calls that are not let in yet wait with their message
+    unread, so that the client's side holds it back. First come, first served, at both doors; any thread may call.
+    """
+
+    def __init__(self, places: int) -> None:
+        self.places = places
+        self._lock = threading.Lock()
+        self._entries = places * _RECEIVED_FOR_EACH_PLACE
+        self._free = places
+        self._outside: deque[C] = deque()
+        self._received: deque[C] = deque()
+
+    def enter(self, call: C) -> bool:
+        """Whether the call's message may be received now. If not, the call waits for somebody who leaves."""
+        with self._lock:
+            if self._entries:
+                self._entries -= 1
+                return True
+            self._outside.append(call)
+            return False
+
+    def begin(self, call: C) -> bool:
+        """Whether the call may be answered now. If not, it waits for somebody who ends."""
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return True
+            self._received.append(call)
+            return False
+
+    def end(self) -> C | None:
+        """Give back a place; returns the call that it is given to at once, which is to be answered by the caller."""
+        with self._lock:
+            if self._received:
+                return self._received.popleft()
+            self._free += 1
+            return None
+
+    def leave(self) -> C | None:
+        """Say that a call that was let in is over; returns the one that is let in for it and is to be received."""
+        with self._lock:
+            if self._outside:
+                return self._outside.popleft()
+            self._entries += 1
+            return None
