@@ -38,7 +38,7 @@ def listen() -> Iterator[Callable[[dict[str, Handler]], grpc.Channel]]:
     opened: list[tuple[CoreServer, grpc.Channel]] = []
 
     def start(handlers: dict[str, Handler]) -> grpc.Channel:
-        server = CoreServer(2, {}, [("grpc.so_reuseport", 0)])
+        server = CoreServer(2, {}, [("grpc.so_reuseport", 0)], waiting=5)
         server.add_generic_rpc_handlers([Handlers(handlers)])
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
@@ -135,7 +135,6 @@ def test_what_waits_when_the_time_to_end_is_over_is_cancelled(serve: Callable[..
         assert not ended.is_set()  # a thread is still at work
         served.odd.release.set()
         assert ended.wait(60)
-    assert served.odd.callers == []
 
 
 def test_messages_in_both_directions(listen: Callable[..., grpc.Channel]) -> None:
@@ -159,6 +158,25 @@ def test_messages_in_both_directions(listen: Callable[..., grpc.Channel]) -> Non
     body, call = channel.stream_unary("/joined", None, None).with_call(iter(said), timeout=30)
     assert body == b"".join(said)
     assert dict(call.trailing_metadata()) == {"said": "all", "raw-bin": b"\x00\xff"}
+
+
+def test_more_than_may_wait_are_told_so(listen: Callable[..., grpc.Channel]) -> None:
+    release = threading.Event()
+
+    def held(request: bytes, context: Any) -> bytes:
+        release.wait(60)
+        return request
+
+    channel = listen({"/held": grpc.unary_unary_rpc_method_handler(held)})
+    calls: list[Any] = [channel.unary_unary("/held", None, None).future(b"kept", timeout=60) for _ in range(20)]
+    until = time.monotonic() + 60
+    while sum(call.done() for call in calls) < 7 and time.monotonic() < until:
+        time.sleep(0.01)
+    refused = [call for call in calls if call.done()]
+    assert len(refused) == 20 - 2 * 4 - 5  # two places, four let in for each, five that wait
+    assert {call.exception().code() for call in refused} == {grpc.StatusCode.UNAVAILABLE}
+    release.set()
+    assert [call.result() for call in calls if call not in refused] == [b"kept"] * 13
 
 
 def test_a_path_that_nobody_serves(listen: Callable[..., grpc.Channel]) -> None:

@@ -1,8 +1,9 @@
 """A lane's law: never more at work or let in than it has room for, in the order of coming, and nobody is forgotten."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlmd_api.grpc.lanes import Lane
+from mlmd_api.grpc.lanes import Full, Lane
 
 
 class Street:
@@ -58,3 +59,12 @@ def test_no_more_than_it_has_room_for_and_nobody_is_forgotten(places: int, steps
     while street.receiving or street.working:
         street.arrive() if street.receiving else street.finish()
     assert street.done == list(range(1, calls + 1))
+
+
+def test_no_more_wait_than_may() -> None:
+    lane: Lane[int] = Lane(1, waiting=2)
+    assert [lane.enter(call) for call in range(6)] == [True] * 4 + [False] * 2
+    with pytest.raises(Full):
+        lane.enter(6)
+    assert lane.leave() == 4
+    assert lane.enter(7) is False

@@ -18,7 +18,7 @@ from mlmd_schemas.errors import Code
 
 from mlmd_api.grpc.core_call import CoreCall
 from mlmd_api.grpc.core_task import CoreTask, Lanes
-from mlmd_api.grpc.lanes import Lane
+from mlmd_api.grpc.lanes import MOST_WAITING, Lane
 
 _LOG = logging.getLogger("mlmd.server")
 
@@ -38,11 +38,15 @@ class CoreServer:
     """
 
     def __init__(
-        self, places: int, lanes: Mapping[ThreadPoolExecutor, int], options: Sequence[tuple[str, int | str]]
+        self,
+        places: int,
+        lanes: Mapping[ThreadPoolExecutor, int],
+        options: Sequence[tuple[str, int | str]],
+        waiting: int = MOST_WAITING,
     ) -> None:
-        """Make the server; it listens nowhere yet."""
-        self._lanes: Lanes = {None: Lane(places)}
-        self._lanes |= {pool: Lane(number) for pool, number in lanes.items()}
+        """Make the server; it listens nowhere yet. In each lane so many calls may wait unread."""
+        self._lanes: Lanes = {None: Lane(places, waiting)}
+        self._lanes |= {pool: Lane(number, waiting) for pool, number in lanes.items()}
         self._handlers: list[grpc.GenericRpcHandler[Any, Any]] = []
         self._queue = cygrpc.CompletionQueue()
         self._server = cygrpc.Server(tuple(options), False)

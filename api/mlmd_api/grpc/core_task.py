@@ -9,7 +9,7 @@ import grpc
 from mlmd_schemas.errors import Code
 
 from mlmd_api.grpc.core_call import Aborted, CoreCall
-from mlmd_api.grpc.lanes import Lane
+from mlmd_api.grpc.lanes import Full, Lane
 
 Lanes = dict[ThreadPoolExecutor | None, "Lane[CoreTask]"]
 """The lane of the behaviours for each pool, and of those without one."""
@@ -38,10 +38,7 @@ class CoreTask:
     def start(self) -> None:
         """Have the message received, or the caller's messages read."""
         if self._lane is not None:
-            if self._lane.enter(self):
-                self._call.receive(self._received)
-            else:
-                self._call.watch_end()
+            self._queue_up(self._lane)
             return
         self._call.watch_end()
         if self._handler.request_streaming:
@@ -50,6 +47,18 @@ class CoreTask:
             self._call.receive(self._received_for_pool)
 
     # In a lane.
+
+    def _queue_up(self, lane: "Lane[CoreTask]") -> None:
+        try:
+            if lane.enter(self):
+                self._call.receive(self._received)
+            else:
+                self._call.watch_end()
+        except Full:
+            self._call.fail(
+                Code.UNAVAILABLE,
+                "As many calls wait for this server as it allows; try again later, or ask another one.",
+            )
 
     def _received(self, message: bytes | None) -> None:
         lane = self._lane

@@ -6,7 +6,13 @@ from typing import Generic, TypeVar
 
 C = TypeVar("C")
 
+MOST_WAITING = 10_000
+"""Calls that wait unread; each takes some ten KB."""
 _RECEIVED_FOR_EACH_PLACE = 4
+
+
+class Full(Exception):
+    """As many calls wait as may."""
 
 
 class Lane(Generic[C]):
@@ -16,8 +22,9 @@ class Lane(Generic[C]):
     unread, so that the client's side holds it back. First come, first served, at both doors; any thread may call.
     """
 
-    def __init__(self, places: int) -> None:
+    def __init__(self, places: int, waiting: int = MOST_WAITING) -> None:
         self.places = places
+        self._waiting = waiting
         self._lock = threading.Lock()
         self._entries = places * _RECEIVED_FOR_EACH_PLACE
         self._free = places
@@ -25,11 +32,13 @@ class Lane(Generic[C]):
         self._received: deque[C] = deque()
 
     def enter(self, call: C) -> bool:
-        """Whether the call's message may be received now. If not, the call waits for somebody who leaves."""
+        """Whether the call's message may be received now. If not, the call waits for somebody who leaves; or Full."""
         with self._lock:
             if self._entries:
                 self._entries -= 1
                 return True
+            if len(self._outside) >= self._waiting:
+                raise Full
             self._outside.append(call)
             return False
 
