@@ -11,7 +11,7 @@ from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import FailedPrecondition
+from mlmd_schemas.errors import Aborted, FailedPrecondition
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.artifact_store.uploads import FIVE, begin, upload_file, upload_urls
@@ -126,3 +126,19 @@ def test_what_others_put_there_is_replaced(store: Store, requests: Requests, htt
     assert put(http, url, FIRST) == 200
     artifacts.commit_upload(artifact_id)
     assert b"".join(artifacts.read(artifact_id, "a")) == FIRST
+
+
+def test_a_stream_through_the_server_is_looked_at_once_more(store: Store, requests: Requests) -> None:
+    content = b"1" * 1_000_000
+
+    class Telling(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell() > len(content) // 2:
+                declare(requests, artifact_id, SECOND)
+            return super().read(size)
+
+    artifact_id = requests.artifacts.begin_upload(begin(store, more_files=True)).artifact_id
+    declare(requests, artifact_id, content)
+    with pytest.raises(Aborted, match="was told otherwise while it was being sent"):
+        requests.artifacts.put_file(artifact_id, "a", Telling(content))
+    assert list(requests.artifacts.blobs.list()) == []
