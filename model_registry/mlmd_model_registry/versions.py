@@ -19,6 +19,7 @@ from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
 from mlmd_metadata_store.version_collections import CollectionRow, count_versions
 from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.tables.own import UPLOAD
 from mlmd_schemas.tables.own import VERSION as COUNTED
 from mlmd_schemas.tables.registry import MODEL_VERSION as NUMBERED
 from mlmd_schemas.tables.v10 import ARTIFACT, PARENT_CONTEXT, TYPE, Kind
@@ -52,6 +53,7 @@ _OF_RUN = (
     .order_by(ARTIFACT.c.id.desc())
     .limit(1)
 )
+_UPLOAD = sa.select(UPLOAD.c.artifact_id).where(UPLOAD.c.artifact_id == sa.bindparam("artifact"))
 _ALREADY = sa.select(COUNTED.c.number).where(
     COUNTED.c.context_id == sa.bindparam("model"), COUNTED.c.artifact_id == sa.bindparam("artifact")
 )
@@ -157,7 +159,17 @@ def run_artifact(tx: Transaction, artifact_id: int) -> pb.Artifact:
     if artifact.state in GONE:
         state = pb.Artifact.State.Name(artifact.state)
         raise FailedPrecondition(f"artifact_id: artifact {artifact_id} is {state}; its bytes cannot be counted on.")
+    if artifact.state == pb.Artifact.PENDING and tx.rows(_UPLOAD, {"artifact": artifact_id}):
+        raise not_uploaded("artifact_id: artifact", artifact_id)
     return artifact
+
+
+def not_uploaded(what: str, artifact_id: int) -> FailedPrecondition:
+    """Return what is said of an artifact whose upload was begun and never committed."""
+    return FailedPrecondition(
+        f"{what} {artifact_id} is PENDING: its upload is not finished, so nobody could fetch it; "
+        "commit the upload first."
+    )
 
 
 def require_unregistered(tx: Transaction, model: Model, artifact_id: int) -> None:

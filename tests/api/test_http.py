@@ -156,6 +156,14 @@ def test_gzip_is_sent_to_those_who_take_it(served: Served, accepted: str, encodi
     assert response.content == big
 
 
+def test_what_an_answer_depends_on_is_told_to_those_who_keep_it(served: Served) -> None:
+    big = mlmd.Artifact(uri="x" * 5000).SerializeToString()
+    gzipped, page = {"accept-encoding": "gzip"}, {"origin": "https://kubeflow.example"}
+    assert post(served.doors, NOTE, big, PROTO | gzipped | page).headers["vary"] == "accept-encoding, origin"
+    assert post(served.doors, NOTE, big, PROTO | gzipped).headers["vary"] == "accept-encoding"
+    assert post(served.doors, NOTE, b"", PROTO | page).headers["vary"] == "origin"
+
+
 def test_a_gzip_bomb_does_not_go_off(served: Served) -> None:
     bomb = zlib.compressobj(9, wbits=31)
     body = b"".join(bomb.compress(b"\0" * 1_000_000) for _ in range(200)) + bomb.flush()

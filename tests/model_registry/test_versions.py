@@ -5,6 +5,7 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from mlmd_artifact_store.upload_rows import Upload, UploadState, drop_upload, insert_upload
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_model_registry.models import find_model
@@ -135,7 +136,30 @@ def test_artifacts_that_cannot_become_versions(registry: Registry) -> None:
     refused = registry.error("CreateModelVersion", model="fraud", artifact_id=gone)
     assert (refused.code, "DELETED" in refused.message) == (Code.FAILED_PRECONDITION, True)
     assert registry.code("CreateModelVersion", model="fraud", uri="s3://b/x", signature="{") is Code.INVALID_ARGUMENT
+    sending = registry.run("s3://b/sending")
+    begin_upload(registry, sending)
+    assert registry.error("CreateModelVersion", model="fraud", artifact_id=sending).message == (
+        f"artifact_id: artifact {sending} is PENDING: its upload is not finished, so nobody could fetch it; "
+        "commit the upload first."
+    )
     assert registry("GetModel", model="fraud").model.latest_number == 1
+
+
+def begin_upload(registry: Registry, artifact_id: int) -> None:
+    """Leave an artifact as one whose upload was begun."""
+    registry("PutArtifacts", artifacts=[pb.Artifact(id=artifact_id, uri="s3://b/sending", state=pb.Artifact.PENDING)])
+    upload = Upload(artifact_id, UploadState.PENDING, "s3://b/sending", "p", 0, 0, b"", "", "", 1)
+    registry.store.database.write(LOCAL, lambda tx: insert_upload(tx, upload))
+
+
+def test_a_version_whose_upload_is_not_finished_is_not_promoted(registry: Registry) -> None:
+    made = registry.version()
+    begin_upload(registry, made.artifact_id)
+    refused = registry.error("MoveModelAlias", model="fraud", alias="champion", version="1")
+    assert refused.code is Code.FAILED_PRECONDITION
+    assert "PENDING: its upload is not finished" in refused.message
+    registry.store.database.write(LOCAL, lambda tx: drop_upload(tx, made.artifact_id))
+    assert registry("MoveModelAlias", model="fraud", alias="champion", version="1").move.to_number == 1
 
 
 def test_a_version_made_as_kubeflows_api_does_gets_a_number_and_its_run(registry: Registry) -> None:

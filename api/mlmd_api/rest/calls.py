@@ -60,7 +60,7 @@ class Calls:
             return
         if reply is None:
             return
-        said = reply.headers | self._origins.headers(headers)
+        said = self._origins.added(reply.headers, headers)
         await send_reply(send, Reply(reply.status, said, reply.body))
 
     async def _reply(self, request: Request, headers: Mapping[str, str], content_type: str) -> Reply | None:

@@ -48,6 +48,13 @@ class Origins:
             "vary": "origin",
         }
 
+    def added(self, said: Mapping[str, str], request: Mapping[str, str]) -> dict[str, str]:
+        """Return a response's headers with those for the page; what both say of `vary` is joined."""
+        ours = self.headers(request)
+        if "vary" in ours and said.get("vary"):
+            ours["vary"] = f"{said['vary']}, {ours['vary']}"
+        return {**said, **ours}
+
     def preflight(self, request: Mapping[str, str]) -> dict[str, str]:
         """Return the headers that answer a browser's question before the call."""
         said = self.headers(request)
