@@ -60,10 +60,10 @@ class Ending:
 def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
     """Serve until asked to end, then drain; raises StoreError when it cannot start."""
     parts = assemble(config)
-    if parts.grpc is not None:
-        parts.grpc.start()
     if parts.http is not None:
         parts.http.start()
+    if parts.grpc is not None:
+        parts.grpc.start()  # the last, since its health speaks for the whole server
     reaper = Reaper(parts.stores)
     sweeper = Sweeper(parts.artifacts, parts.stores.names, config.artifacts.sweep_every_seconds)
     couriers = Couriers(parts.stores, private_too=config.webhook_private_addresses)
