@@ -179,6 +179,33 @@ def test_more_than_may_wait_are_told_so(listen: Callable[..., grpc.Channel]) -> 
     assert [call.result() for call in calls if call not in refused] == [b"kept"] * 13
 
 
+def test_there_are_no_more_threads_than_calls_have_needed() -> None:
+    release, entered = threading.Event(), threading.Semaphore(0)
+
+    def held(request: bytes, context: Any) -> bytes:
+        entered.release()
+        release.wait(60)
+        return request
+
+    server = CoreServer(2, {ThreadPoolExecutor(): 1}, [])
+    server.add_generic_rpc_handlers(
+        [Handlers({path: grpc.unary_unary_rpc_method_handler(held) for path in ("/a", "/b")})]
+    )
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    assert len(server.threads) == 1
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
+        first = channel.unary_unary("/a", None, None).future(b"", timeout=60)
+        assert entered.acquire(timeout=30)
+        assert len(server.threads) == 2
+        others = [channel.unary_unary("/b", None, None).future(b"", timeout=60) for _ in range(20)]
+        assert entered.acquire(timeout=30)
+        release.set()
+        assert [call.result() for call in (first, *others)] == [b""] * 21
+    assert len(server.threads) == 4  # two places, one of the other lane, and one that takes events
+    assert server.stop(20).wait(20)
+
+
 def test_a_path_that_nobody_serves(listen: Callable[..., grpc.Channel]) -> None:
     with pytest.raises(grpc.RpcError) as caught:
         listen({}).unary_unary("/no/such", None, None)(b"x" * 100_000, timeout=30)

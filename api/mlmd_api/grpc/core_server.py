@@ -33,8 +33,9 @@ class CoreServer:
     """Serves as `grpc.Server` does.
 
     Calls of one message and one answer are answered by the server's own threads, at most `places` at a time of those
-    whose behaviour is for a pool of `lanes` and as many of all others; one thread more than that takes events always. A
-    behaviour for another pool runs there. Streams must have a pool.
+    whose behaviour is for a pool of `lanes` and as many of all others. There is always one thread more than calls that
+    could keep one, to take events; they are started as they are needed, since each costs a little even while it waits.
+    A behaviour for another pool runs there. Streams must have a pool.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class CoreServer:
         self._queue = cygrpc.CompletionQueue()
         self._server = cygrpc.Server(tuple(options), False)
         self._server.register_completion_queue(self._queue)
+        self._most_threads = sum(lane.places for lane in self._lanes.values()) + 1
         self._lock = threading.Lock()
         self._expected = 0
         self._started = False
@@ -80,12 +82,7 @@ class CoreServer:
         self._started = True
         with self._lock:
             self._request()
-        number = sum(lane.places for lane in self._lanes.values()) + 1
-        self.threads = [
-            threading.Thread(target=self._complete, name=f"grpc-{index}", daemon=True) for index in range(number)
-        ]
-        for thread in self.threads:
-            thread.start()
+            self._staff()
 
     def stop(self, grace: float | None) -> threading.Event:
         """Take no more calls, cancel those in flight after so many seconds; returns the event of the end."""
@@ -144,6 +141,13 @@ class CoreServer:
         self._expected += 1
         self._server.request_call(self._queue, self._queue, self._on_request)
 
+    def _staff(self) -> None:
+        """Have a thread for each call that is there, and one for what comes next."""
+        while len(self.threads) < min(self._expected, self._most_threads):
+            thread = threading.Thread(target=self._complete, name=f"grpc-{len(self.threads)}", daemon=True)
+            self.threads.append(thread)
+            thread.start()
+
     def _on_request(self, event: Any) -> None:
         if not event.success:  # the server is about to end
             self.arrived()
@@ -151,6 +155,7 @@ class CoreServer:
         with self._lock:
             if not self._ending:
                 self._request()
+            self._staff()
         call = CoreCall(event, self)
         try:
             handler = self._handler(call)
