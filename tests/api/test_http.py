@@ -131,7 +131,9 @@ def test_connect_takes_and_gives_gzip(served: Served) -> None:
     assert len(raw) < 500
 
 
-@pytest.mark.parametrize("behind", [b"\0", gzip.compress(mlmd.Artifact(name="second").SerializeToString())])
+@pytest.mark.parametrize(
+    "behind", [b"\0", gzip.compress(mlmd.Artifact(name="second").SerializeToString())], ids=["a byte", "another"]
+)
 def test_what_follows_gzip_is_not_passed_over(served: Served, behind: bytes) -> None:
     response = post(served.doors, NOTE, gzip.compress(BODY) + behind, PROTO | {"content-encoding": "gzip"})
     assert (response.status_code, response.json()["code"]) == (400, "invalid_argument")
