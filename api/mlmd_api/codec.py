@@ -60,6 +60,8 @@ class JsonCodec:
         """Return the request; raises InvalidArgument naming the field that does not fit."""
         from google.protobuf import json_format
 
+        from mlmd_api.json_misfits import REFUSALS, misfit
+
         try:
             text = body.decode()
         except UnicodeDecodeError as error:
@@ -67,10 +69,8 @@ class JsonCodec:
         try:
             if text.lstrip(_SPACES)[:1] in ("", "{"):  # protobuf takes an empty array for an empty message
                 return json_format.Parse(text or "{}", kind())
-        except (json_format.ParseError, RecursionError, ValueError, TypeError, AttributeError):
-            pass  # protobuf 4 stumbles over some documents in Python's own way
-        from mlmd_api.json_misfits import misfit
-
+        except REFUSALS:
+            pass
         raise InvalidArgument(misfit(kind.DESCRIPTOR, text))
 
     def write(self, message: Message) -> bytes:

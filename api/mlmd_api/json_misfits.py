@@ -31,7 +31,7 @@ _MOST_CHARACTERS, _MOST_LEVELS = 64 * 1024, 10
 """What is tried again: each level costs as much as the first reading."""
 _MOST_DIGITS = 40
 """No field holds as many, and Python refuses a few thousand."""
-_REFUSALS = (json_format.ParseError, TypeError, ValueError, OverflowError, AttributeError, RecursionError)
+REFUSALS = (json_format.ParseError, TypeError, ValueError, OverflowError, AttributeError, RecursionError)
 """What the parser raises; with documents that it does not expect also what its Python stumbles over."""
 
 
@@ -72,7 +72,7 @@ def _fits(message: Descriptor | None, name: str, value: Any) -> bool:
         return True  # a field of an extension, which no request has
     try:
         json_format.ParseDict({name: value}, message_factory.GetMessageClass(message)())
-    except _REFUSALS:
+    except REFUSALS:
         return False
     return True
 

@@ -8,6 +8,15 @@ from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_client.tables import moment, shown
 
 
+def state_of(state: Any) -> str:
+    """Return LIVE or ARCHIVED.
+
+    >>> state_of(v1.MODEL_STATE_LIVE)
+    'LIVE'
+    """
+    return str(v1.ModelState.Name(state)).removeprefix("MODEL_STATE_")
+
+
 class ResolvedModel:
     """A version that a `models:/` URI means; every field of the registry's answer is an attribute of it too.
 
@@ -39,7 +48,7 @@ class ResolvedModel:
     @property
     def state(self) -> str:
         """LIVE or ARCHIVED."""
-        return v1.ModelState.Name(self.message.state).removeprefix("MODEL_STATE_")
+        return state_of(self.message.state)
 
     @property
     def aliases(self) -> list[str]:

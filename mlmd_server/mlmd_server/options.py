@@ -306,7 +306,7 @@ OPTIONS: tuple[Option, ...] = (
         _choice(*GRPC_ENGINES),
         GRPC_ENGINES[0],
         "|".join(GRPC_ENGINES),
-        "Who takes calls from gRPC core: threads of our own, or grpcio's Python server, which needs twice the CPU.",
+        "Who takes calls from gRPC core: threads of our own, or grpcio's Python server, which spends twice as much.",
     ),
     Option(
         "grpc-channel-arguments",

@@ -23,7 +23,7 @@ from mlmd_schemas.errors import DataLoss, FailedPrecondition, InvalidArgument, N
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import collections_pb2
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
-from mlmd_schemas.tables.own import ALIAS_MOVE, FILE, UPLOAD
+from mlmd_schemas.tables.own import ALIAS_MOVE, FILE
 from mlmd_schemas.tables.own import VERSION as COUNTED
 from mlmd_schemas.tables.registry import MOVE_OUTCOME
 from mlmd_schemas.tables.v10 import ARTIFACT
@@ -32,7 +32,7 @@ from mlmd_model_registry.changes import touch
 from mlmd_model_registry.gates import Outcome, check_gates, require_passed
 from mlmd_model_registry.models import Model, locked_by_name, model_by_id, pointed_number, require_live
 from mlmd_model_registry.version_reads import Version, known_aliases, no_alias, numbered_version
-from mlmd_model_registry.versions import GONE, not_uploaded, require_number
+from mlmd_model_registry.versions import GONE, require_number, require_uploaded
 from mlmd_model_registry.webhooks import queue_move
 
 _MODEL: sa.BindParameter[Any] = sa.bindparam("model")
@@ -77,11 +77,7 @@ _AFTER = (
     .limit(sa.bindparam("rows", type_=sa.BigInteger))
 )
 _FIELDS = ("sequence", "alias", "from_number", "to_number", "subject", "reason", "move_ms")
-_STATE = (
-    sa.select(ARTIFACT.c.state, UPLOAD.c.artifact_id)
-    .outerjoin(UPLOAD, UPLOAD.c.artifact_id == ARTIFACT.c.id)
-    .where(ARTIFACT.c.id == sa.bindparam("artifact"))
-)
+_STATE = sa.select(ARTIFACT.c.state).where(ARTIFACT.c.id == sa.bindparam("artifact"))
 _DAMAGED = (
     sa.select(FILE.c.path)
     .where(FILE.c.artifact_id == sa.bindparam("artifact"), FILE.c.verified_ms < 0)
@@ -245,8 +241,7 @@ def require_bytes(tx: Transaction, version: Version) -> None:
         raise FailedPrecondition(
             f"version: the files of version {version.number} are gone: artifact {version.artifact_id} is {state}."
         )
-    if states[0][1] is not None:
-        raise not_uploaded(f"version: the artifact of version {version.number}", version.artifact_id)
+    require_uploaded(tx, "version", version.artifact_id)
     for (path,) in tx.rows(_DAMAGED, {"artifact": version.artifact_id}):
         raise DataLoss(
             f"version: the file {bytes(path).decode()!r} of version {version.number}, artifact {version.artifact_id}, "

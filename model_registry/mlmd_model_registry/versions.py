@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlmd_artifact_store.manifests import find_manifest
+from mlmd_artifact_store.upload_rows import find_upload
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_rows import nodes_by_id
@@ -19,7 +20,6 @@ from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
 from mlmd_metadata_store.version_collections import CollectionRow, count_versions
 from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
-from mlmd_schemas.tables.own import UPLOAD
 from mlmd_schemas.tables.own import VERSION as COUNTED
 from mlmd_schemas.tables.registry import MODEL_VERSION as NUMBERED
 from mlmd_schemas.tables.v10 import ARTIFACT, PARENT_CONTEXT, TYPE, Kind
@@ -53,7 +53,6 @@ _OF_RUN = (
     .order_by(ARTIFACT.c.id.desc())
     .limit(1)
 )
-_UPLOAD = sa.select(UPLOAD.c.artifact_id).where(UPLOAD.c.artifact_id == sa.bindparam("artifact"))
 _ALREADY = sa.select(COUNTED.c.number).where(
     COUNTED.c.context_id == sa.bindparam("model"), COUNTED.c.artifact_id == sa.bindparam("artifact")
 )
@@ -159,17 +158,16 @@ def run_artifact(tx: Transaction, artifact_id: int) -> pb.Artifact:
     if artifact.state in GONE:
         state = pb.Artifact.State.Name(artifact.state)
         raise FailedPrecondition(f"artifact_id: artifact {artifact_id} is {state}; its bytes cannot be counted on.")
-    if artifact.state == pb.Artifact.PENDING and tx.rows(_UPLOAD, {"artifact": artifact_id}):
-        raise not_uploaded("artifact_id: artifact", artifact_id)
+    require_uploaded(tx, "artifact_id", artifact_id)
     return artifact
 
 
-def not_uploaded(what: str, artifact_id: int) -> FailedPrecondition:
-    """Return what is said of an artifact whose upload was begun and never committed."""
-    return FailedPrecondition(
-        f"{what} {artifact_id} is PENDING: its upload is not finished, so nobody could fetch it; "
-        "commit the upload first."
-    )
+def require_uploaded(tx: Transaction, field: str, artifact_id: int) -> None:
+    """Raise FailedPrecondition for an artifact whose upload was begun and not committed, whatever its state says."""
+    if find_upload(tx, artifact_id) is not None:
+        raise FailedPrecondition(
+            f"{field}: the upload of artifact {artifact_id} is not finished, so nobody could fetch it; commit it first."
+        )
 
 
 def require_unregistered(tx: Transaction, model: Model, artifact_id: int) -> None:

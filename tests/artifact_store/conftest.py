@@ -15,6 +15,7 @@ from mlmd_metadata_store.store import Store
 
 from tests.conftest import StartServer
 from tests.services.ceph import S3Address
+from tests.services.faulty_http import FaultyHttp
 from tests.services.server import Server
 
 
@@ -40,6 +41,13 @@ def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> BlobStore:
 def requests(store: Store, blobs: BlobStore) -> Requests:
     """The artifact store of the default tenant."""
     return Requests(Artifacts(store, blobs))
+
+
+@pytest.fixture
+def proxy(s3: S3Address) -> Iterator[FaultyHttp]:
+    """What is between a server and the object store: it passes on, until it is told otherwise."""
+    with FaultyHttp(s3.port) as between:
+        yield between
 
 
 @pytest.fixture

@@ -37,13 +37,6 @@ ROUNDS = 4
 
 
 @pytest.fixture
-def proxy(s3: S3Address) -> Iterator[FaultyHttp]:
-    """What holds requests of the first server."""
-    with FaultyHttp(s3.port) as between:
-        yield between
-
-
-@pytest.fixture
 def slow(store: Store, proxy: FaultyHttp, s3: S3Address, bucket: str) -> Requests:
     """The server whose requests to the bucket stand still."""
     settings = S3Settings(bucket, proxy.url, "us-east-1", s3.access_key, s3.secret_key, busy_seconds=0.01)

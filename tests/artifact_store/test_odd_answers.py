@@ -4,7 +4,6 @@ import dataclasses
 import io
 import socket
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 
 import pytest
@@ -20,13 +19,6 @@ from tests.services.faulty_http import Answer, Fault, FaultyHttp, error
 
 KEPT_ALIVE = b'<?xml version="1.0" encoding="UTF-8"?>\n' + b" " * 3000 + b"\n<Error><Code>InternalError</Code></Error>"
 XML = {"content-type": "application/xml"}
-
-
-@pytest.fixture
-def proxy(s3: S3Address) -> Iterator[FaultyHttp]:
-    """What answers in the place of the store."""
-    with FaultyHttp(s3.port) as between:
-        yield between
 
 
 @pytest.fixture

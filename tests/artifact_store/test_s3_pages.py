@@ -1,7 +1,7 @@
 """What an object store answers in pages, and what it refuses of many: nothing of it is overlooked."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -16,13 +16,6 @@ from tests.services.ceph import S3Address
 from tests.services.faulty_http import Answer, Fault, FaultyHttp
 
 XML = {"content-type": "application/xml"}
-
-
-@pytest.fixture
-def proxy(s3: S3Address) -> Iterator[FaultyHttp]:
-    """What answers in the place of the store."""
-    with FaultyHttp(s3.port) as between:
-        yield between
 
 
 @pytest.fixture

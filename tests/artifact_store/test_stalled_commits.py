@@ -170,12 +170,6 @@ class TestInABucket:
     """Two servers on one bucket; between the first of them and the bucket is a proxy that holds a request."""
 
     @pytest.fixture
-    def proxy(self, s3: S3Address) -> Iterator[FaultyHttp]:
-        """What holds requests."""
-        with FaultyHttp(s3.port) as between:
-            yield between
-
-    @pytest.fixture
     def requests(self, store: Store, proxy: FaultyHttp, s3: S3Address, bucket: str) -> Requests:
         """The server whose requests stand still."""
         settings = S3Settings(bucket, proxy.url, "us-east-1", s3.access_key, s3.secret_key)

@@ -139,8 +139,7 @@ def test_artifacts_that_cannot_become_versions(registry: Registry) -> None:
     sending = registry.run("s3://b/sending")
     begin_upload(registry, sending)
     assert registry.error("CreateModelVersion", model="fraud", artifact_id=sending).message == (
-        f"artifact_id: artifact {sending} is PENDING: its upload is not finished, so nobody could fetch it; "
-        "commit the upload first."
+        f"artifact_id: the upload of artifact {sending} is not finished, so nobody could fetch it; commit it first."
     )
     assert registry("GetModel", model="fraud").model.latest_number == 1
 
@@ -157,7 +156,7 @@ def test_a_version_whose_upload_is_not_finished_is_not_promoted(registry: Regist
     begin_upload(registry, made.artifact_id)
     refused = registry.error("MoveModelAlias", model="fraud", alias="champion", version="1")
     assert refused.code is Code.FAILED_PRECONDITION
-    assert "PENDING: its upload is not finished" in refused.message
+    assert f"the upload of artifact {made.artifact_id} is not finished" in refused.message
     registry.store.database.write(LOCAL, lambda tx: drop_upload(tx, made.artifact_id))
     assert registry("MoveModelAlias", model="fraud", alias="champion", version="1").move.to_number == 1
 

@@ -4,7 +4,6 @@ Every exchange with gRPC core is a batch of operations with a function that is c
 when the batch is done. Operations keep what they carried, so each is made for one batch and never used again.
 """
 
-import logging
 import queue
 import threading
 import time
@@ -17,7 +16,6 @@ from mlmd_schemas.errors import Code
 
 Done = Callable[[Any], None]
 
-_LOG = logging.getLogger("mlmd.server")
 _NO_FLAGS = 0
 
 
@@ -128,17 +126,16 @@ class CoreCall:
     def _on_end(self, event: Any) -> None:
         if event.batch_operations[0].cancelled():
             self._left = True
-        self._call_back()
-        self._tally.arrived()
+        try:
+            self._call_back()
+        finally:
+            self._tally.arrived()
 
     def _call_back(self) -> None:
         with self._lock:
             callbacks, self._callbacks = self._callbacks, None
         for callback in callbacks or ():
-            try:
-                callback()
-            except Exception:  # noqa: BLE001 - an error of one keeps nobody else from hearing
-                _LOG.exception("what was to be done at the end of %s failed", self.path)
+            callback()
 
     def receive(self, then: Callable[[bytes | None], None]) -> None:
         """Have the next message given to `then`; None when there is none, or nobody who would send it."""

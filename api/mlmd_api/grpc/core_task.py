@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import grpc
@@ -51,7 +52,7 @@ class CoreTask:
     def _queue_up(self, lane: "Lane[CoreTask]") -> None:
         try:
             if lane.enter(self):
-                self._call.receive(self._received)
+                self._receive(lane)
             else:
                 self._call.watch_end()
         except Full:
@@ -60,9 +61,10 @@ class CoreTask:
                 "As many calls wait for this server as it allows; try again later, or ask another one.",
             )
 
-    def _received(self, message: bytes | None) -> None:
-        lane = self._lane
-        assert lane is not None
+    def _receive(self, lane: "Lane[CoreTask]") -> None:
+        self._call.receive(partial(self._received, lane))
+
+    def _received(self, lane: "Lane[CoreTask]", message: bytes | None) -> None:
         if message is None:
             self._refuse_silence()
             self._leave(lane)
@@ -84,7 +86,7 @@ class CoreTask:
     def _leave(self, lane: "Lane[CoreTask]") -> None:
         admitted = lane.leave()
         if admitted is not None:
-            admitted._call.receive(admitted._received)
+            admitted._receive(lane)
 
     # In a pool.
 

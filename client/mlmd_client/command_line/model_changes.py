@@ -6,11 +6,12 @@ from typing import Any
 import click
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_client.command_line.model_rows import number_of, state_of, version_row, write
+from mlmd_client.command_line.model_rows import number_of, version_row, write
 from mlmd_client.command_line.offers import ALIASES, MODEL_VERSIONS, MODELS
 from mlmd_client.command_line.session import Session, command
 from mlmd_client.model_versions import format_of
 from mlmd_client.models import move_row
+from mlmd_client.resolved_model import state_of
 
 TAG = click.option("--tag", "tags", multiple=True, metavar="NAME=TEXT", help="Set this tag.")
 SIGNATURE = click.option(

@@ -12,6 +12,7 @@ from mlmd_client.calls import CallError
 from mlmd_client.command_line.session import Session
 from mlmd_client.failures import NotFound, refused
 from mlmd_client.registry_pages import REGISTRY
+from mlmd_client.resolved_model import state_of
 from mlmd_client.tables import moment
 
 
@@ -70,11 +71,6 @@ def in_order(session: Session, verb: str, model: str, alias: str, version: str) 
 
 def _typed(verb: str, *words: str) -> str:
     return f"`mlmd models {verb} {shlex.join(words)}`"
-
-
-def state_of(state: Any) -> str:
-    """Return LIVE or ARCHIVED."""
-    return str(v1.ModelState.Name(state)).removeprefix("MODEL_STATE_")
 
 
 def version_row(version: v1.ModelVersion) -> dict[str, Any]:

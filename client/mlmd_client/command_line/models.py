@@ -8,7 +8,7 @@ from mlmd_schemas.near_names import did_you_mean
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_client.command_line.model_changes import SIGNATURE, TAG, archive, describe, remove_alias, restore, tags_of
-from mlmd_client.command_line.model_rows import in_order, number_of, read, state_of, version_row, write
+from mlmd_client.command_line.model_rows import in_order, number_of, read, version_row, write
 from mlmd_client.command_line.offers import (
     ALIASES,
     ENVIRONMENTS,
@@ -26,7 +26,7 @@ from mlmd_client.model_versions import format_of
 from mlmd_client.models import deployment_row, move_row
 from mlmd_client.names import MODELS_SCHEME
 from mlmd_client.registry_pages import listed
-from mlmd_client.resolved_model import ResolvedModel
+from mlmd_client.resolved_model import ResolvedModel, state_of
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.versions import Version
 
