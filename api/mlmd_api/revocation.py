@@ -1,14 +1,16 @@
 """Streams whose caller may no longer have them: they end soon after a token was taken back, though nothing happens."""
 
+import logging
 import threading
 import time
 import weakref
 from collections.abc import Callable
 
-from mlmd_schemas.errors import StoreError
+from mlmd_schemas.errors import Internal, StoreError
 
 from mlmd_api.streaming import Stream
 
+_LOG = logging.getLogger("mlmd.server")
 LOOK_EVERY_SECONDS = 1.0
 """How often every open stream's caller is asked for again; a changed token file is seen about as late."""
 
@@ -43,9 +45,19 @@ class Revocation:
                     self._runs = False
                     return
             for stream, check in checks:
-                try:
-                    check()
-                except StoreError as error:
-                    stream.refuse(error)
+                refusal = _refusal(check)
+                if refusal is not None:
+                    stream.refuse(refusal)
                     self.forget(stream)
             del checks
+
+
+def _refusal(check: Callable[[], None]) -> StoreError | None:
+    try:
+        check()
+    except StoreError as error:
+        return error
+    except Exception:  # noqa: BLE001 - logged; a defect in one check may not leave all other streams unchecked
+        _LOG.exception("whether a stream's caller may still have it could not be found out")
+        return Internal("The stream ended because of a defect in the server; its log says what.")
+    return None

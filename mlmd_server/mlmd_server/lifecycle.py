@@ -20,6 +20,8 @@ from mlmd_server.wiring import Parts, assemble
 _LOG = logging.getLogger("mlmd.server")
 _SLACK_SECONDS = 2.0
 _LOOK_SECONDS = 0.5
+_LEAST_DRAIN_SECONDS = 0.25
+"""What listeners without calls take to close: less would say that calls were given up where there were none."""
 
 
 class Ending:
@@ -94,6 +96,7 @@ def _stop(thread: Reaper | Sweeper | Couriers) -> bool:
 
 def drain(parts: Parts, seconds: float) -> bool:
     """Say that no more calls are taken, let those in flight finish; returns whether all did within the time."""
+    seconds = max(seconds, _LEAST_DRAIN_SECONDS)
     until = time.monotonic() + seconds
     if parts.http is not None:
         parts.http.stop(seconds)

@@ -105,6 +105,24 @@ def test_a_drain_has_an_end(tmp_path: Path, sqlite_url: str) -> None:
         blocker.close()
 
 
+@pytest.mark.parametrize("engine", ["core", "grpcio"])
+def test_without_calls_none_is_given_up(tmp_path: Path, sqlite_url: str, engine: str) -> None:
+    """Open connections that ask for nothing are no calls, however short the drain is."""
+    options = ("--drain-seconds", "0", "--grpc-engine", engine)
+    with (
+        Server(sqlite_url, tmp_path / "server", http=True, options=options) as server,
+        server.channel() as channel,
+        httpx.Client(trust_env=False) as http,
+    ):
+        stub = service_grpc.MetadataStoreServiceStub(channel)
+        stub.GetArtifactTypes(service.GetArtifactTypesRequest(), timeout=30)
+        assert http.get(server.http_url + "/healthz", timeout=30).status_code == 200
+        assert server.stop() == 0
+        told = server.stderr.read_text()
+    assert "draining" in told
+    assert "given up" not in told
+
+
 def test_a_deadline_that_passes_while_waiting_writes_nothing(running: Server, sqlite_url: str) -> None:
     put_types(running, 1)
     blocker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)

@@ -13,7 +13,7 @@ from grpc_reflection.v1alpha.reflection import ReflectionServicer
 from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_api.dispatch import Dispatcher
-from mlmd_api.grpc.core_server import CoreServer
+from mlmd_api.grpc.core_fit import core_fits
 from mlmd_api.grpc.handlers import Handlers
 from mlmd_api.grpc.health import Health
 from mlmd_api.grpc.streams import StreamPlaces
@@ -35,7 +35,7 @@ class GrpcSettings:
     """How the listener is set up; sizes in bytes. `channel_arguments` are gRPC core's and win over our own.
 
     There are so many `threads` for calls that write, and as many for all others. `engine` says who takes the calls from
-    gRPC core: `core`, our own threads, or `grpcio`, its Python server.
+    gRPC core: `core`, our own threads, where they work with this grpcio, or `grpcio`, its Python server.
     """
 
     host: str = "127.0.0.1"
@@ -67,8 +67,10 @@ class GrpcServer:
         self.port = _bind(self._server, settings)
 
     def _engine(self, settings: GrpcSettings) -> Any:
-        if settings.engine == "grpcio":
+        if settings.engine == "grpcio" or not core_fits():
             return grpc.server(self._pool, options=_options(settings))
+        from mlmd_api.grpc.core_server import CoreServer
+
         return CoreServer(settings.threads, {self._writers: settings.threads}, _options(settings))
 
     def _add_reflection(self) -> None:
