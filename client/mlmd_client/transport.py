@@ -8,8 +8,9 @@
 | a folder's path; None is `./mlmd-data` | SQLite and the bytes of artifacts in that folder, in this process |
 
 What runs in this process belongs to the server and is found by the entry points of the group `mlmd.transports`, so that
-the client stays light: `embedded` is called with the target, `connection_config` with MLMD's ConnectionConfig. grpcio,
-half of the time that an import would take, is loaded when a server is asked for.
+the client stays light: `embedded` is called with the target, `connection_config` with MLMD's ConnectionConfig, `names`
+with the SQLite file whose names the Tab key offers. grpcio, half of the time that an import would take, is loaded when
+a server is asked for.
 """
 
 import re
@@ -76,10 +77,11 @@ def open_transport(target: str | None = None, *, token: "str | Token" = "", tls:
         from mlmd_client.grpc_transport import GrpcTransport
 
         return GrpcTransport(address, token=token, tls=(tls or Tls()) if secure else None)
-    return call_entry_point("embedded", target)
+    embedded: Transport = call_entry_point("embedded", target)
+    return embedded
 
 
-def call_entry_point(name: str, *arguments: Any) -> Transport:
+def call_entry_point(name: str, *arguments: Any) -> Any:
     """Return what the server's entry point makes of the arguments; raises MissingExtra and what it raises."""
     from importlib.metadata import entry_points  # slow to import, and servers need none
 
@@ -87,7 +89,7 @@ def call_entry_point(name: str, *arguments: Any) -> Transport:
     if not found:
         raise MissingExtra("a store in this process needs the server's package; run: pip install 'mlmd-server[server]'")
     try:
-        transport: Transport = next(iter(found)).load()(*arguments)
+        return next(iter(found)).load()(*arguments)
     except ModuleNotFoundError as error:
         module = (error.name or "").partition(".")[0]
         extra = _EXTRAS.get(module, "server")
@@ -95,7 +97,6 @@ def call_entry_point(name: str, *arguments: Any) -> Transport:
             f"a store in this process needs {module}, which is not installed; run: pip install 'mlmd-server[{extra}]'",
             name=error.name,
         ) from error
-    return transport
 
 
 def _server_address(target: str) -> str | None:

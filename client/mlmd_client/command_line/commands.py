@@ -6,8 +6,12 @@ here, and loads none.
 
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _PLACES = {
     "compare": ("measures:compare", "Show the figures of several versions or runs side by side."),
@@ -58,7 +62,16 @@ class _Commands(MutableMapping[str, click.Command]):
 
 
 class _Group(click.Group):
-    """A group whose help loads no command."""
+    """A group whose help, and whose completion, load no command."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
+        """Return commands that begin so, or options."""
+        from click.shell_completion import CompletionItem
+
+        commands = [
+            CompletionItem(name, help=told) for name, (_, told) in _PLACES.items() if name.startswith(incomplete)
+        ]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write what each command does."""

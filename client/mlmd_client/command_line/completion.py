@@ -4,7 +4,14 @@ import os
 import shlex
 
 import click
-from click.shell_completion import BashComplete, CompletionItem, ZshComplete, add_completion_class, get_completion_class
+from click.shell_completion import (
+    BashComplete,
+    CompletionItem,
+    FishComplete,
+    ZshComplete,
+    add_completion_class,
+    get_completion_class,
+)
 
 from mlmd_client.command_line import COMPLETION
 
@@ -33,6 +40,25 @@ _BASH = """\
 }
 complete -o nosort -F %(complete_func)s %(prog_name)s
 """
+_FISH = """\
+function %(complete_func)s
+    set -lx COMP_WORDS (commandline -cp | string collect)
+    set -lx COMP_CWORD (commandline -ct | string collect)
+    for completion in (env %(complete_var)s=fish_complete %(prog_name)s 2>/dev/null)
+        # What is completed may have commas in it.
+        set -l found (string split -m 1 "," -- $completion)
+        switch $found[1]
+            case dir
+                __fish_complete_directories $found[2]
+            case file
+                __fish_complete_path $found[2]
+            case plain
+                printf '%%s\\n' $found[2]
+        end
+    end
+end
+complete --no-files --keep-order --command %(prog_name)s --arguments "(%(complete_func)s)"
+"""
 
 
 class _Bash(BashComplete):
@@ -56,26 +82,44 @@ class _Bash(BashComplete):
 
 
 class _Zsh(ZshComplete):
-    """Zsh, which puts what is offered in the place of the whole word, `--type=` too."""
+    """Zsh, which puts what is offered in the place of the whole word."""
 
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
         """Return what completes a word, as a whole word."""
-        found = super().get_completions(args, incomplete)
-        option, equals, _ = incomplete.partition("=")
-        if not equals or not option.startswith("--"):
-            return found
-        return [CompletionItem(f"{option}={item.value}", item.type, item.help) for item in found]
+        return _whole_words(super().get_completions(args, incomplete), incomplete)
+
+
+class _Fish(FishComplete):
+    """Fish, which does so too, and with words that have a comma in them."""
+
+    source_template = _FISH
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem[str]]:
+        """Return what completes a word, as a whole word."""
+        return _whole_words(super().get_completions(args, incomplete), incomplete)
+
+
+def _whole_words(found: list[CompletionItem[str]], incomplete: str) -> list[CompletionItem[str]]:
+    """Return items with the option before them where the word is `--type=` and what follows."""
+    option, equals, _ = incomplete.partition("=")
+    if not equals or not option.startswith("--"):
+        return found
+    return [CompletionItem(f"{option}={item.value}", item.type, item.help) for item in found]
 
 
 add_completion_class(_Bash)
 add_completion_class(_Zsh)
+add_completion_class(_Fish)
 
 
 @click.command()
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the completion script of a SHELL: eval "$(mlmd completion bash)"."""
+    """Print the completion script of a SHELL.
+
+    Say `eval "$(mlmd completion bash)"`, the same with zsh, or `mlmd completion fish | source`.
+    """
     kind = get_completion_class(shell)
     assert kind is not None
     click.echo(kind(context.find_root().command, {}, "mlmd", COMPLETION).source())

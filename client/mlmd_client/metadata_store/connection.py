@@ -120,7 +120,10 @@ def open_database(
 ) -> Transport:
     """Open a database in this process; raises RuntimeError when that fails, MissingExtra for want of a package."""
     try:
-        return call_entry_point("connection_config", config, enable_upgrade, downgrade_to_schema_version)
+        transport: Transport = call_entry_point(
+            "connection_config", config, enable_upgrade, downgrade_to_schema_version
+        )
+        return transport
     except CallError as error:
         mend = _MEND if error.code == errors.FAILED_PRECONDITION and "upgrading enabled" in error.message else ""
         raise RuntimeError(error.message + mend) from error

@@ -25,10 +25,18 @@ from tests.services.missing import HINT, missing
 SHELLS = {
     "bash": ["bash", "--norc", "--noprofile", "-i"],
     "zsh": ["zsh", "-f", "-i"],
+    "fish": ["fish", "--no-config", "--interactive"],
 }
 SETUP = {
     "bash": 'PS1=; bind "set enable-bracketed-paste off"; bind "set show-all-if-ambiguous on"',
     "zsh": "PS1=; unset zle_bracketed_paste; autoload -Uz compinit; compinit -u -D; bindkey -e",
+    "fish": "function fish_prompt; end; function fish_greeting; end; set -g fish_autosuggestion_enabled 0",
+}
+_POSIX_PRINT = 'print_line() { printf "%s " "$@"; printf "\\n"; }'
+PRINT = {
+    "bash": _POSIX_PRINT,
+    "zsh": _POSIX_PRINT,
+    "fish": 'function print_line; printf "%s " $argv; printf "\\n"; end',
 }
 LONGEST_SECONDS = 120.0
 START_OF_LINE, TAB = "\x01", "\t"
@@ -40,11 +48,10 @@ class Shell:
     def __init__(self, name: str, folder: Path) -> None:
         self._name = name
         self._master, slave = pty.openpty()
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = {"PATH": path, "HOME": str(folder), "TERM": "xterm", "LANG": "C.UTF-8", "COLUMNS": "200"}
-        self._process = subprocess.Popen(
-            SHELLS[name], cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave, start_new_session=True
-        )
+        self.path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {"PATH": self.path, "HOME": str(folder), "TERM": "xterm", "LANG": "C.UTF-8", "COLUMNS": "200"}
+        command = ["setsid", "--ctty", *SHELLS[name]]  # fish wants the terminal to be its own
+        self._process = subprocess.Popen(command, cwd=folder, env=environment, stdin=slave, stdout=slave, stderr=slave)
         os.close(slave)
         self._seen = ""
         self._count = 0
@@ -58,6 +65,10 @@ class Shell:
         self._type(f"echo {mark[:4]}'{mark[4:]}'\n")  # apart, so that the line as it is typed is not the mark
         self._wait(mark)
         return self._seen[began:]
+
+    def forget(self, variable: str) -> None:
+        """Take a variable out of the environment."""
+        self.say(f"set -e {variable}" if self._name == "fish" else f"unset {variable}")
 
     def completed(self, typed: str) -> str:
         """Type the beginning of a command, press Tab, and return the command line as the shell has it then."""
@@ -83,7 +94,7 @@ class Shell:
 
     def __enter__(self) -> Self:
         self.say(SETUP[self._name])
-        self.say('print_line() { printf "%s " "$@"; printf "\\n"; }')
+        self.say(PRINT[self._name])
         self.say(f'eval "$(mlmd completion {self._name})"')
         return self
 
@@ -127,6 +138,7 @@ def test_the_tab_key_opens_no_store(shell: Shell, tmp_path: Path) -> None:
 
 OFFERED = (
     ("mlmd show fraud-m", "mlmd show fraud-model"),
+    ("mlmd show under_", "mlmd show under_score"),
     ("mlmd show fraud-model@be", "mlmd show fraud-model@best"),
     ("mlmd show system.Model/fraud-m", "mlmd show system.Model/fraud-model"),
     ("mlmd show system.Model/fraud-model@be", "mlmd show system.Model/fraud-model@best"),
@@ -146,7 +158,7 @@ OFFERED = (
 
 PATIENT = """\
 from mlmd_client.command_line import main, offers
-offers._CALL_SECONDS = offers.LONGEST_SECONDS = 100.0
+offers.CALL_SECONDS = offers.LONGEST_SECONDS = 100.0
 main()
 """
 """The program, waiting for a server that is there as long as it takes."""
@@ -159,14 +171,15 @@ def test_the_tab_key_offers_what_the_store_has(
     with Store(target) as store:
         with store.run("fraud/train") as run:
             model = run.log_model("fraud-model", {"w": 1})
+            run.log_model("under_score", {"w": 1})
         model.set_alias("best")
         store.models["detector"].register(model).promote("champion").deployed("prod", "scorer")
     (tmp_path / "mlmd").write_text(f"#!{sys.executable}\n{PATIENT}")
     (tmp_path / "mlmd").chmod(0o755)
-    shell.say(f"export MLMD_SERVER={target} PATH={tmp_path}:$PATH")
+    shell.say(f"export MLMD_SERVER={target}; export PATH={tmp_path}:{shell.path}")
     for typed, line in OFFERED:
         assert shell.completed(typed) == line
-    shell.say("unset MLMD_SERVER")
+    shell.forget("MLMD_SERVER")
     assert shell.completed(f"mlmd --server {target} show fraud-m") == f"mlmd --server {target} show fraud-model"
 
 
