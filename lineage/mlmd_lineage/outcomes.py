@@ -18,7 +18,6 @@ from mlmd_lineage.executions import ref_message
 from mlmd_lineage.plain_values import clean
 
 Pair = tuple[int, int]
-Figures = dict[str, float]
 _TYPE_ID = 1
 
 

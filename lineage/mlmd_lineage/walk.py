@@ -23,7 +23,7 @@ from mlmd_lineage.noise import system_nodes
 from mlmd_lineage.same_content import same_content
 from mlmd_lineage.subgraph import Ending
 
-EVENT_ID, EVENT_TYPE, EVENT_MS = 0, 3, 4
+EVENT_ID, EVENT_MS = 0, 4
 """Columns of `event_rows`."""
 
 

@@ -142,10 +142,6 @@ class Dialect(ABC):
     def upsert(self, table: sa.Table, columns: Sequence[str], keys: Sequence[str]) -> str:
         """Return an INSERT that replaces rows whose key is taken, for the driver's executemany."""
 
-    @abstractmethod
-    def locking(self, statement: sa.Select[Any]) -> sa.Select[Any]:
-        """Return the SELECT so that it locks the rows it reads until the transaction ends."""
-
     def quoted(self, name: str) -> str:
         """Return an identifier of ours, quoted."""
         return f"`{name}`"

@@ -56,9 +56,7 @@ def event_rows(
     return rows
 
 
-def events_of_rows(
-    tx: Transaction, rows: Sequence[Any], *, paths: bool = True, add: Callable[[], pb.Event] = pb.Event
-) -> list[pb.Event]:
+def events_of_rows(tx: Transaction, rows: Sequence[Any], *, add: Callable[[], pb.Event] = pb.Event) -> list[pb.Event]:
     """Return the messages of rows of `event_rows`, in their order; `add` makes each, for instance in a response."""
     events: dict[int, pb.Event] = {}
     for event_id, artifact_id, execution_id, kind, milliseconds in rows:
@@ -69,22 +67,8 @@ def events_of_rows(
             event.type = kind
         if milliseconds is not None:
             event.milliseconds_since_epoch = milliseconds
-    if paths:
-        _read_paths(tx, events)
+    _read_paths(tx, events)
     return list(events.values())
-
-
-def load_events(
-    tx: Transaction,
-    by: End,
-    ids: Iterable[int],
-    *,
-    paths: bool = True,
-    types: Collection[int] | None = None,
-    add: Callable[[], pb.Event] = pb.Event,
-) -> list[pb.Event]:
-    """Return the events of these artifacts or executions, each once, by ascending event id."""
-    return events_of_rows(tx, event_rows(tx, by, ids, types), paths=paths, add=add)
 
 
 def event_steps(tx: Transaction, event_ids: Iterable[int]) -> dict[int, list[str]]:
@@ -121,7 +105,7 @@ def _by_executions(
     tx: Transaction, request: service.GetEventsByExecutionIDsRequest
 ) -> service.GetEventsByExecutionIDsResponse:
     response = service.GetEventsByExecutionIDsResponse()
-    load_events(tx, "execution", request.execution_ids, add=response.events.add)
+    events_of_rows(tx, event_rows(tx, "execution", request.execution_ids), add=response.events.add)
     return response
 
 
@@ -129,7 +113,7 @@ def _by_artifacts(
     tx: Transaction, request: service.GetEventsByArtifactIDsRequest
 ) -> service.GetEventsByArtifactIDsResponse:
     response = service.GetEventsByArtifactIDsResponse()
-    load_events(tx, "artifact", request.artifact_ids, add=response.events.add)
+    events_of_rows(tx, event_rows(tx, "artifact", request.artifact_ids), add=response.events.add)
     return response
 
 

@@ -223,7 +223,3 @@ class MySqlDialect(Dialect):
         """MySQL: ON DUPLICATE KEY UPDATE; `VALUES()` is understood by MySQL and MariaDB alike."""
         changes = ", ".join(f"{self.quoted(c)}=VALUES({self.quoted(c)})" for c in columns if c not in keys)
         return f"{self.insert(table, columns)} ON DUPLICATE KEY UPDATE {changes}"
-
-    def locking(self, statement: sa.Select[Any]) -> sa.Select[Any]:
-        """MySQL: FOR UPDATE."""
-        return statement.with_for_update()

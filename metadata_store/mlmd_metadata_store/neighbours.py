@@ -23,9 +23,6 @@ _EDGES: dict[str, tuple[sa.Column[Any], sa.Column[Any]]] = {
 }
 """The column of the owner and that of the neighbour; of events, the event's own id."""
 
-EDGES = frozenset(_EDGES)
-"""What `neighbour_pages` can be asked for."""
-
 _AFTER: sa.BindParameter[int] = sa.bindparam("after", type_=sa.BigInteger())
 _SIZE: sa.BindParameter[int] = sa.bindparam("size", type_=sa.Integer())
 _OWNER: sa.BindParameter[int] = sa.bindparam("owner", type_=sa.BigInteger())
@@ -53,7 +50,8 @@ _MANY = {edge: _of_many(*columns) for edge, columns in _EDGES.items()}
 def neighbour_pages(tx: Transaction, edge: str, owners: Collection[int], after: int, size: int) -> dict[int, list[int]]:
     """Return the ids of up to `size` neighbours of each owner that are greater than `after`, ascending.
 
-    `edge` is one of EDGES. Owners without any are left out. One owner alone costs no more than its page.
+    `edge` is a key of _EDGES, `"artifact/contexts"` for instance. Owners without any are left out. One owner alone
+    costs no more than its page.
     """
     if len(owners) == 1:
         (owner,) = owners

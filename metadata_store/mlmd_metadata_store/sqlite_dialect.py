@@ -177,10 +177,6 @@ class SqliteDialect(Dialect):
         changes = ", ".join(f"{self.quoted(c)}=excluded.{self.quoted(c)}" for c in columns if c not in keys)
         return f"{self.insert(table, columns)} ON CONFLICT ({target}) DO UPDATE SET {changes}"
 
-    def locking(self, statement: sa.Select[Any]) -> sa.Select[Any]:
-        """BEGIN IMMEDIATE holds the lock already."""
-        return statement
-
 
 class _Held:
     """A lock that was taken already, as a context."""

@@ -45,16 +45,9 @@ def find_type_id(tx: Transaction, kind: Kind, name: str, version: str = "") -> i
     return None if row is None else int(row[_ID])
 
 
-def types_by_id(
-    tx: Transaction,
-    kind: Kind,
-    ids: Iterable[int],
-    *,
-    add: Callable[[], Any] | None = None,
-    base_types: bool = True,
-) -> list[Any]:
+def types_by_id(tx: Transaction, kind: Kind, ids: Iterable[int], *, base_types: bool = True) -> list[Any]:
     """Return the types of these ids that are of this kind, each once, by ascending id."""
-    return types_of_rows(tx, kind, tx.rows_in(_BY_ID, ids, kind=kind.value), add=add, base_types=base_types)
+    return types_of_rows(tx, kind, tx.rows_in(_BY_ID, ids, kind=kind.value), base_types=base_types)
 
 
 def all_types(

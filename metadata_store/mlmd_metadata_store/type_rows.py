@@ -14,7 +14,6 @@ from mlmd_schemas.tables.v10 import PARENT_TYPE, TYPE, TYPE_PROPERTY, Kind
 from mlmd_metadata_store.node_rows import set_raw_text, shown_key
 from mlmd_metadata_store.transaction import Transaction
 
-TypeMessage = pb.ArtifactType | pb.ExecutionType | pb.ContextType
 MESSAGES: dict[Kind, type[Any]] = {
     Kind.ARTIFACT: pb.ArtifactType,
     Kind.EXECUTION: pb.ExecutionType,

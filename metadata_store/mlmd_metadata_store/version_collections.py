@@ -121,13 +121,13 @@ def collection_name(tx: Transaction, type_name: str, name: str) -> str:
     return whole
 
 
-def find_collection(tx: Transaction, type_name: str, name: str, *, locked: bool = False) -> CollectionRow:
-    """Return a collection, with its row locked when it is about to change; raises NotFound, and as collection_name."""
+def find_collection(tx: Transaction, type_name: str, name: str) -> CollectionRow:
+    """Return a collection; raises NotFound, and as collection_name."""
     row = _find(tx, collection_name(tx, type_name, name))
     if row is None:
         mend = _near(tx, type_name, name) or "; add a version to make it."
         raise NotFound(f"name: there is no collection {name!r} of type {type_name!r}{mend}")
-    return lock_collection(tx, row.context_id) if locked else row
+    return row
 
 
 def _near(tx: Transaction, type_name: str, name: str) -> str:

@@ -116,7 +116,7 @@ def create_of(tx: Transaction, request: v1.CreateModelVersionRequest) -> v1.Crea
         given.external_id = request.external_id
     set_texts(given.properties, {"description": request.description, "author": request.author or tx.caller.subject})
     set_tags(given.custom_properties, request.tags)
-    _check_name(model, request.name)
+    _check_name(request.name)
     version = create_version(tx, model, request.name, given)
     attach_artifact(tx, version, artifact, run_artifact_id)
     return v1.CreateModelVersionResponse(version=version_message(version_by_id(tx, version.id)))
@@ -128,7 +128,7 @@ def _model(tx: Transaction, request: v1.CreateModelVersionRequest) -> Model:
     return find_model(tx, request.model)
 
 
-def _check_name(model: Model, name: str) -> None:
+def _check_name(name: str) -> None:
     if name.isdecimal():
         raise InvalidArgument(
             f"name: {name[:40]!r} is a number, and numbers are given by the store; leave it out, or add a letter."

@@ -1,6 +1,6 @@
 """Getting events: the read contract's edge case 19, by name, and what walks over the graph ask for."""
 
-from mlmd_metadata_store.event_reads import event_rows, load_events
+from mlmd_metadata_store.event_reads import event_rows, events_of_rows
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -50,14 +50,13 @@ def test_events_come_by_id_whatever_the_order_of_the_request(call: Calls) -> Non
     ]
 
 
-def test_only_some_types_and_without_paths(call: Calls) -> None:
+def test_rows_of_only_some_types(call: Calls) -> None:
     build(call)
 
     def body(tx: Transaction) -> None:
-        inputs = load_events(tx, "execution", range(1, 5), paths=False, types={pb.Event.INPUT})
+        inputs = events_of_rows(tx, event_rows(tx, "execution", range(1, 5), {pb.Event.INPUT}))
         assert facts(inputs) == [(2, 2, pb.Event.INPUT), (1, 1, pb.Event.INPUT), (2, 1, pb.Event.INPUT)]
-        assert not any(each.HasField("path") for each in inputs)
-        assert load_events(tx, "artifact", range(1, 9), types=()) == []
+        assert event_rows(tx, "artifact", range(1, 9), ()) == []
         assert event_rows(tx, "artifact", []) == []
         assert [tuple(row) for row in event_rows(tx, "artifact", [7])] == [(8, 7, 4, pb.Event.PENDING_OUTPUT, 401)]
 

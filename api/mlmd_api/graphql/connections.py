@@ -69,15 +69,16 @@ def page_arguments() -> dict[str, Any]:
     }
 
 
-def checked_first(first: int | None, most: int = LARGEST_PAGE) -> int:
-    """Return the size of a page; raises InvalidArgument unless it is 1 to `most`."""
+def checked_first(first: int | None) -> int:
+    """Return the size of a page; raises InvalidArgument unless it is 1 to LARGEST_PAGE."""
     if first is None:
         return DEFAULT_PAGE
     if first < 1:
-        raise InvalidArgument(f"first: {first} is not 1 to {most}; ask for at least one.")
-    if first > most:
+        raise InvalidArgument(f"first: {first} is not 1 to {LARGEST_PAGE}; ask for at least one.")
+    if first > LARGEST_PAGE:
         raise InvalidArgument(
-            f"first: {first} is not 1 to {most}; ask for fewer, and for the rest with after: pageInfo.endCursor."
+            f"first: {first} is not 1 to {LARGEST_PAGE}; "
+            "ask for fewer, and for the rest with after: pageInfo.endCursor."
         )
     return first
 

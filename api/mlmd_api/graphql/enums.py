@@ -17,12 +17,6 @@ def enum_of(descriptor: EnumDescriptor) -> Any:
     return graphene.Enum(name, members, description=lambda value: None if value else f"{descriptor.full_name}.")
 
 
-def member_name(descriptor: EnumDescriptor, number: int) -> str | None:
-    """Return the name of a member as GraphQL has it; None for a number that the enum does not know."""
-    value = descriptor.values_by_number.get(number)
-    return None if value is None else value.name[len(_prefix(descriptor)) :]
-
-
 def _prefix(descriptor: EnumDescriptor) -> str:
     """Return what every name repeats, `EVALUATION_ORIGIN_` for instance."""
     names = [value.name for value in descriptor.values]

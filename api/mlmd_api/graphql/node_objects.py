@@ -40,13 +40,13 @@ def _moments(name: str, field: str) -> dict[str, Any]:
     }
 
 
-def neighbour_field(connection: Any, edge: str, batch: Any, *shared: Any, description: str = "") -> Any:
+def neighbour_field(connection: Any, edge: str, batch: Any, *shared: Any) -> Any:
     """Return the field of a page of what is next to a node or type."""
 
     async def resolve(node: Any, info: Any, **page: Any) -> Any:
         return await neighbour_page(info.context, edge, node.id, page, batch, *shared)
 
-    return resolved(graphene.NonNull(connection), resolve, description, **page_arguments())
+    return resolved(graphene.NonNull(connection), resolve, **page_arguments())
 
 
 def _type_field(kind: Kind) -> Any:

@@ -1,6 +1,5 @@
 """The store's methods that fields are answered by, looked up by name."""
 
-from google.protobuf.message import Message
 from mlmd_lineage.methods import LINEAGE_METHODS
 from mlmd_metadata_store.methods import METADATA_METHODS
 from mlmd_metadata_store.rpc import MLMD_SERVICE, Rpc
@@ -14,8 +13,3 @@ _BY_PATH: dict[str, Rpc] = {
 def rpc(name: str, service: str = MLMD_SERVICE) -> Rpc:
     """Return a method of a service, MLMD's when no other is named."""
     return _BY_PATH[f"/{service}/{name}"]
-
-
-def request_of(method: Rpc, **fields: object) -> Message:
-    """Return a request of a method with these fields."""
-    return method.request(**fields)

@@ -60,7 +60,6 @@ _ILIKE = Operation("ILIKE", (3, 5), _ilike)
 _BEHIND_COLON = Operation(
     "SUBSTR", (3, 5), lambda _dialect, given: sa.func.substr(given[0], sa.func.instr(given[0], ":") + 1), copies=2
 )
-NAME = NODE_COLUMNS[Kind.CONTEXT]["name"]
 
 
 def parse_filter_query(entities: tuple[Entity, ...], text: str) -> Filter:

@@ -86,7 +86,7 @@ def put_artifact(tx: Transaction, parents: Entities, request: Request) -> Answer
     body = read_body(document, entity, Purpose.PUT, request.api)
     stored = _stored_artifact(tx, body, parent.id)
     _check_value(body, stored)
-    _note_run(tx, body, parents, parent)
+    _note_run(body, parents, parent)
     if stored is None:
         node = make(tx, body, parent.id)
     else:
@@ -117,7 +117,7 @@ def _check_value(body: Body, stored: Any) -> None:
         raise InvalidArgument("value: missing; a metric is its value.")
 
 
-def _note_run(tx: Transaction, body: Body, parents: Entities, parent: Any) -> None:
+def _note_run(body: Body, parents: Entities, parent: Any) -> None:
     if parents == (EXPERIMENT_RUN,):
         body.values["experimentRunId"] = parent.id
         if "experiment_id" in parent.properties:
