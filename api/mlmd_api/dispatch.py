@@ -129,8 +129,7 @@ class Dispatcher:
 
     def _ended(self, call: Call, course: _Course, admission: Admission, error: Exception | None) -> Answer:
         moved = (admission.received_bytes, admission.sent_bytes)
-        code, message = (Code.OK, "") if error is None else describe(error, course.request_id)
-        answer = Answer(code, message, b"", course.request_id)
+        answer = Answer(Code.OK, "", b"", course.request_id) if error is None else _told(error, course)
         self._note(call, course, answer, error, moved)
         return answer
 
@@ -228,8 +227,7 @@ class Dispatcher:
         return self._finish(call, _Course(_request_id(call.metadata), known=known), error)
 
     def _finish(self, call: Call, course: _Course, error: Exception) -> Answer:
-        code, message = describe(error, course.request_id)
-        answer = Answer(code, message, b"", course.request_id, facts_of(error))
+        answer = _told(error, course)
         self._note(call, course, answer, error)
         return answer
 
@@ -292,6 +290,11 @@ class Dispatcher:
 def _request_id(metadata: Mapping[str, str]) -> str:
     given = metadata.get(REQUEST_ID_KEY)
     return given if given is not None and _SANE_REQUEST_ID.fullmatch(given) else new_request_id()
+
+
+def _told(error: Exception, course: _Course) -> Answer:
+    code, message = describe(error, course.request_id)
+    return Answer(code, message, b"", course.request_id, facts_of(error))
 
 
 def check_role(method: Method, caller: Caller) -> None:

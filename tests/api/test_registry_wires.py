@@ -214,6 +214,16 @@ def test_resolving_over_plain_http_with_etag_and_304(ground: Ground, http: httpx
         assert refused.headers["x-request-id"]
 
 
+def test_resolving_over_plain_http_says_what_is_not_there(ground: Ground, http: httpx.Client) -> None:
+    for uri, missing in (
+        ("models:/unknown", "model"),
+        (ground.uri.replace("@champion", "/99"), "version"),
+        (ground.uri.replace("@champion", "@nobody"), "alias"),
+    ):
+        refused = http.get("/registry/resolve", params={"uri": uri})
+        assert (refused.status_code, refused.headers["mlmd-missing"]) == (404, missing)
+
+
 class Watcher(threading.Thread):
     """Reads a gRPC watch in a thread and keeps what it hears."""
 

@@ -19,6 +19,7 @@ from mlmd_api.graphql.requests import GraphqlRequest, request_of_body, request_o
 from mlmd_api.rest.connect import ConnectProtocol
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.exchange import Reply, compressed
+from mlmd_api.rest.plain_http import peer_of
 from mlmd_api.rest.waiting import off_the_loop, send_reply, unless_left, whole_body
 from mlmd_api.status import HTTP_STATUS
 from mlmd_api.streaming import Answer
@@ -63,13 +64,12 @@ class GraphqlEndpoint:
         except ClientDisconnect:
             return
         if reply is not None:
-            await send_reply(send, Reply(reply.status, reply.headers | self._origins.headers(headers), reply.body))
+            await send_reply(send, Reply(reply.status, self._origins.added(reply.headers, headers), reply.body))
 
     async def _reply(self, request: Request, headers: Mapping[str, str]) -> Reply | None:
         if request.method == "OPTIONS":
             return Reply(200, self._origins.preflight(headers), b"")
-        started = time.monotonic()
-        peer = f"{request.client.host}:{request.client.port}" if request.client else ""
+        started, peer = time.monotonic(), peer_of(request)
         body = b""
         try:
             body = await self._body(request, headers)

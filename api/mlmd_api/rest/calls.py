@@ -16,6 +16,7 @@ from mlmd_api.rest.connect import ConnectProtocol
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.exchange import Reply, RequestProtocol, StreamProtocol, WireProtocol
 from mlmd_api.rest.grpc_web import GrpcWebProtocol
+from mlmd_api.rest.plain_http import peer_of
 from mlmd_api.rest.streams import GRPC_WEB, STREAM_PROTOCOLS, SendPiece, StreamPool, answer_stream
 from mlmd_api.rest.waiting import off_the_loop, send_reply, unless_left, whole_body
 from mlmd_api.streaming import Answer
@@ -95,8 +96,7 @@ class Calls:
     async def _call(self, request: Request, headers: Mapping[str, str], protocol: RequestProtocol) -> Call | Answer:
         """Return what was asked, or the refusal of a request that cannot be read."""
         path: str = request.scope["path"]
-        peer = f"{request.client.host}:{request.client.port}" if request.client else ""
-        started = time.monotonic()
+        started, peer = time.monotonic(), peer_of(request)
         body = b""
         try:
             self._dispatcher.check_door(path, headers)

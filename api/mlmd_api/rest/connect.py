@@ -18,6 +18,7 @@ from mlmd_api.status import CONNECT_CODE, HTTP_STATUS
 from mlmd_api.streaming import Answer
 
 _END = 0x02
+_TIMEOUT = "connect-timeout-ms"
 
 
 class ConnectProtocol:
@@ -29,12 +30,7 @@ class ConnectProtocol:
 
     def timeout_seconds(self, headers: Mapping[str, str]) -> float | None:
         """Return the seconds of `connect-timeout-ms`."""
-        text = headers.get("connect-timeout-ms")
-        if text is None:
-            return None
-        if not (text.isascii() and text.isdecimal() and len(text) <= 10):
-            raise InvalidArgument(f"connect-timeout-ms: {text[:40]!r} is no number of milliseconds of 1 to 10 digits.")
-        return int(text) / 1000
+        return timeout_seconds(headers)
 
     def message(self, headers: Mapping[str, str], body: bytes, limits: Limits) -> bytes:
         """Return the body, decompressed."""
@@ -73,6 +69,16 @@ class ConnectStreams(ConnectProtocol):
         if answer.facts:
             end["metadata"] = {key: [value] for key, value in answer.facts.items()}
         return frame(_END, json.dumps(end, ensure_ascii=False).encode())
+
+
+def timeout_seconds(headers: Mapping[str, str]) -> float | None:
+    """Return how long the caller waits, None for ever; raises InvalidArgument for a header that is no time."""
+    text = headers.get(_TIMEOUT)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
+        raise InvalidArgument(f"{_TIMEOUT}: {text[:40]!r} is no number of milliseconds of 1 to 10 digits.")
+    return int(text) / 1000
 
 
 def _error(answer: Answer) -> dict[str, str]:

@@ -10,30 +10,30 @@ file takes one: its body is there before a thread begins, or its bytes are read 
 
 import asyncio
 import base64
-import json
 import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import BinaryIO, cast
 
 from mlmd_schemas.caller import Role
-from mlmd_schemas.errors import Cancelled, Code, InvalidArgument, StoreError
+from mlmd_schemas.errors import Cancelled, InvalidArgument, StoreError
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 
 from mlmd_api.admission import Admission
 from mlmd_api.artifacts import TenantArtifacts
-from mlmd_api.call import Call
+from mlmd_api.call import REQUEST_ID_KEY, Call
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.rest.conditions import Validators
+from mlmd_api.rest.connect import timeout_seconds
 from mlmd_api.rest.cors import Origins
+from mlmd_api.rest.plain_http import peer_of, refusal
 from mlmd_api.rest.request_body import RequestBody
-from mlmd_api.status import CONNECT_CODE, HTTP_STATUS
 from mlmd_api.streaming import Answer
 
 READ, WRITE = "/mlmd.v1.ArtifactStore/ReadFile", "/mlmd.v1.ArtifactStore/WriteFile"
 """What the log and the measurements call the two."""
-_TIMEOUT = "connect-timeout-ms"
 _LITTLE_BYTES = 64 * 1024
 """How much of a body is waited for before a thread begins with it: all of a little file."""
 _AT_ONCE_BYTES = 256 * 1024
@@ -57,29 +57,30 @@ class Files:
         if request.method == "OPTIONS":
             return Response(headers=self._origins.preflight(headers))
         response = await self._served(request, headers)
-        for name, value in self._origins.headers(headers).items():
-            response.headers[name] = value
+        response.headers.update(self._origins.added(response.headers, headers))
         return response
 
     async def _served(self, request: Request, headers: dict[str, str]) -> Response:
         writes = request.method == "PUT"
-        peer = f"{request.client.host}:{request.client.port}" if request.client else ""
+        started, peer = time.monotonic(), peer_of(request)
         call = Call(WRITE if writes else READ, b"", headers, "http", None, peer)
         try:
-            call = Call(call.path, b"", headers, "http", _deadline(headers), peer)
+            timeout = timeout_seconds(headers)
         except StoreError as error:
-            return _refusal(self._dispatcher.refuse(call, error, known=True))
+            return refusal(self._dispatcher.refuse(call, error, known=True))
+        if timeout is not None:
+            call = replace(call, deadline=started + timeout)
         admission = self._dispatcher.admit(call, Role.WRITER if writes else Role.READER)
         if isinstance(admission, Answer):
-            return _refusal(admission)
+            return refusal(admission)
         try:
             response = await (self._put if writes else self._get)(request, admission)
         except ClientDisconnect:
             admission.end(Cancelled("The caller left in the middle of the file."))
             return Response(status_code=499)
         except Exception as error:  # noqa: BLE001 - the boundary: what is no answer is logged and told as INTERNAL
-            return _refusal(admission.end(error))
-        response.headers["x-request-id"] = admission.caller.request_id
+            return refusal(admission.end(error))
+        response.headers[REQUEST_ID_KEY] = admission.caller.request_id
         return response
 
     async def _put(self, request: Request, admission: Admission) -> Response:
@@ -124,21 +125,6 @@ class Files:
             admission.end(error)
             raise
         admission.end()
-
-
-def _deadline(headers: dict[str, str]) -> float | None:
-    text = headers.get(_TIMEOUT)
-    if text is None:
-        return None
-    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
-        raise InvalidArgument(f"{_TIMEOUT}: {text[:40]!r} is no number of milliseconds of 1 to 10 digits.")
-    return time.monotonic() + int(text) / 1000
-
-
-def _refusal(answer: Answer) -> Response:
-    body = json.dumps({"code": CONNECT_CODE[answer.code], "message": answer.message}, ensure_ascii=False)
-    status = HTTP_STATUS[answer.code] if answer.code is not Code.OK else 500
-    return Response(body, status, {"x-request-id": answer.request_id}, media_type="application/json")
 
 
 def _artifact_id(request: Request) -> int:

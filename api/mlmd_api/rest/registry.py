@@ -24,8 +24,9 @@ from mlmd_api.dispatch import Dispatcher
 from mlmd_api.message_sizes import Limits
 from mlmd_api.registry import RESOLVE_PATH, WATCH_PATH, TenantRegistries
 from mlmd_api.rest.cors import Origins
+from mlmd_api.rest.plain_http import peer_of, refusal
 from mlmd_api.rest.streams import SendPiece, StreamPool, answer_stream
-from mlmd_api.status import CONNECT_CODE, HTTP_STATUS
+from mlmd_api.status import CONNECT_CODE
 from mlmd_api.streaming import Answer
 
 if TYPE_CHECKING:
@@ -49,20 +50,18 @@ class Resolving:
         if request.method == "OPTIONS":
             return Response(headers=self._origins.preflight(headers))
         response = await self._answered(request, headers)
-        for name, value in self._origins.headers(headers).items():
-            response.headers[name] = value
+        response.headers.update(self._origins.added(response.headers, headers))
         return response
 
     async def _answered(self, request: Request, headers: Mapping[str, str]) -> Response:
-        peer = f"{request.client.host}:{request.client.port}" if request.client else ""
-        call = Call(RESOLVE_PATH, b"", headers, "http", None, peer)
+        call = Call(RESOLVE_PATH, b"", headers, "http", None, peer_of(request))
         admission = self._dispatcher.admit(call, Role.READER)
         if isinstance(admission, Answer):
-            return _refusal(admission)
+            return refusal(admission)
         try:
             response = await self._resolved(request, headers, admission.caller)
         except Exception as error:  # noqa: BLE001 - the boundary: what is no answer is logged and told as INTERNAL
-            return _refusal(admission.end(error))
+            return refusal(admission.end(error))
         admission.end()
         response.headers[REQUEST_ID_KEY] = admission.caller.request_id
         return response
@@ -87,12 +86,6 @@ class Resolving:
         if registry is None:
             registry = await loop.run_in_executor(self._executor, self._tenants.of, caller.tenant)
         return await loop.run_in_executor(self._executor, registry.resolve_kept, question, caller)
-
-
-def _refusal(answer: Answer) -> Response:
-    body = json.dumps({"code": CONNECT_CODE[answer.code], "message": answer.message}, ensure_ascii=False)
-    headers = {REQUEST_ID_KEY: answer.request_id}
-    return Response(body, HTTP_STATUS[answer.code], headers, media_type="application/json")
 
 
 def _question(request: Request) -> v1.ResolveModelRequest:
@@ -164,8 +157,7 @@ class Watching:
             return
         cursor = headers.get("last-event-id") or request.query_params.get("cursor", "")
         wanted = v1.WatchModelsRequest(models=request.query_params.getlist("model"), cursor=cursor)
-        peer = f"{request.client.host}:{request.client.port}" if request.client else ""
         body = json_format.MessageToJson(wanted).encode()
-        call = Call(WATCH_PATH, body, headers, _EVENTS.wire, None, peer, JSON)
+        call = Call(WATCH_PATH, body, headers, _EVENTS.wire, None, peer_of(request), JSON)
         said = self._origins.headers(headers) | {"cache-control": "no-store", "x-accel-buffering": "no"}
         await answer_stream(self._streams, self._dispatcher, call, _EVENTS, receive, SendPiece(send), said)

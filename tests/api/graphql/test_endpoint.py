@@ -166,6 +166,8 @@ def test_gzip_in_both_directions(served: Served) -> None:
     response = post(served.doors, "/graphql", body, JSON | {"content-encoding": "gzip"})
     assert response.headers["content-encoding"] == "gzip"
     assert response.json()["data"]["__schema"]["types"]
+    page = {"origin": "https://notebook.example", "content-encoding": "gzip"}
+    assert post(served.doors, "/graphql", body, JSON | page).headers["vary"] == "accept-encoding, origin"
 
 
 def test_persisted_queries(served: Served, artifact_type: int) -> None:

@@ -16,16 +16,16 @@ from starlette.responses import Response
 
 from mlmd_api.call import REQUEST_ID_KEY, Call
 from mlmd_api.dispatch import Dispatcher
-from mlmd_api.message_sizes import request_too_large
-from mlmd_api.rest.connect import ConnectProtocol
+from mlmd_api.rest.connect import timeout_seconds
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.kubeflow_registry.documents import DOCUMENTS
 from mlmd_api.rest.kubeflow_registry.routes import PREFIX, Route, Routes
+from mlmd_api.rest.plain_http import peer_of
+from mlmd_api.rest.waiting import whole_body
 from mlmd_api.status import HTTP_STATUS
 from mlmd_api.streaming import Answer
 
 WIRE = "kubeflow-rest"
-_TIMEOUTS = ConnectProtocol(DOCUMENTS)
 _VERBS = "GET, POST, PATCH, OPTIONS"
 _LOST = Code.ABORTED
 """What is worth another try is 503 here: 409 says to Kubeflow's clients that the name is taken."""
@@ -48,8 +48,7 @@ class KubeflowRegistry:
             response = await self._answered(request, headers)
         except ClientDisconnect:
             return Response(status_code=499)
-        for name, value in self._origins.headers(headers).items():
-            response.headers[name] = value
+        response.headers.update(self._origins.added(response.headers, headers))
         return response
 
     async def _answered(self, request: HttpRequest, headers: Mapping[str, str]) -> Response:
@@ -68,13 +67,12 @@ class KubeflowRegistry:
         return rendered(answer)
 
     async def _called(self, request: HttpRequest, headers: Mapping[str, str], route: Route) -> Answer:
-        started = time.monotonic()
-        peer = f"{request.client.host}:{request.client.port}" if request.client else ""
+        started, peer = time.monotonic(), peer_of(request)
         try:
             if route.operation.writes:
                 self._origins.check_page(headers)
             self._dispatcher.check_door(route.method_path, headers)
-            timeout = _TIMEOUTS.timeout_seconds(headers)
+            timeout = timeout_seconds(headers)
             document = await self._document(request, route)
         except StoreError as error:
             return self._dispatcher.refuse(Call(route.method_path, b"", headers, WIRE, None, peer, DOCUMENTS), error)
@@ -86,7 +84,8 @@ class KubeflowRegistry:
     async def _document(self, request: HttpRequest, route: Route) -> bytes:
         body = b""
         if route.operation.writes:
-            body = await self._body(request)
+            limits = self._dispatcher.limits
+            body = await whole_body(request.stream(), limits.max_message_bytes, limits)
         try:
             text = body.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -95,21 +94,6 @@ class KubeflowRegistry:
         for name, value in request.query_params.multi_items():
             query.setdefault(name, value)
         return Request(route.api, route.node_id, query, text).packed()
-
-    async def _body(self, request: HttpRequest) -> bytes:
-        """Return the body; one that is too large is read to its end, so that the caller hears why, and dropped."""
-        limit = self._dispatcher.limits.max_message_bytes
-        pieces: list[bytes] = []
-        size = 0
-        async for piece in request.stream():
-            size += len(piece)
-            if size <= limit:
-                pieces.append(piece)
-            elif size > 4 * limit:
-                break
-        if size > limit:
-            raise request_too_large(None, self._dispatcher.limits)
-        return b"".join(pieces)
 
 
 def rendered(answer: Answer) -> Response:
