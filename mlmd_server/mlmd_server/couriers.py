@@ -9,44 +9,26 @@ from functools import partial
 from mlmd_api.tenants import TenantStores
 from mlmd_metadata_store.store import Store
 from mlmd_model_registry.courier import Courier
-from mlmd_schemas.chance import CHANCE
 
 from mlmd_server.troubles import Troubles
 
 _LOG = logging.getLogger("mlmd.couriers")
 EVERY_SECONDS = 1.0
-_LONGEST_END_SECONDS = 5.0
 _TURN_SECONDS = 5.0
 """How long new deliveries of one store are begun before those of the next have their turn."""
 
 
 class Couriers:
-    """A thread that posts what is due, again and again until it is stopped."""
+    """Post what is due in every opened store, until `stopped` is set.
 
-    def __init__(self, stores: TenantStores, *, private_too: bool) -> None:
+    What is being posted at that moment may be posted again by another server.
+    """
+
+    def __init__(self, stores: TenantStores, stopped: threading.Event, *, private_too: bool) -> None:
         self._stores = stores
+        self._stopped = stopped
         self._private_too = private_too
         self._troubles = Troubles(_LOG, "posting to webhooks")
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="couriers", daemon=True)
-
-    def start(self) -> None:
-        """Begin to post."""
-        self._thread.start()
-
-    def stop(self) -> bool:
-        """Stop posting; what is being posted at this moment may be posted again by another server.
-
-        False while it goes on.
-        """
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(_LONGEST_END_SECONDS)
-        return not self._thread.is_alive()
-
-    def _work(self) -> None:
-        while not self._stopped.wait(EVERY_SECONDS * CHANCE.uniform(0.75, 1.25)):
-            self.post_due()
 
     def post_due(self) -> None:
         """Post what is due now; what fails is logged and left to the next time."""
@@ -56,7 +38,7 @@ class Couriers:
             until = time.monotonic() + _TURN_SECONDS if len(stores) > 1 else math.inf
             courier = Courier(store, private_too=self._private_too)
             deliver = partial(courier.deliver_due, partial(self._is_over, until))
-            self._troubles.kept_off(store.store_uuid, deliver, 0)
+            self._troubles.kept_off(f"store {store.store_uuid}", deliver, 0)
 
     def _is_over(self, until: float) -> bool:
         return self._stopped.is_set() or time.monotonic() > until

@@ -27,11 +27,13 @@ class Housekeeping:
 
     def __init__(self, parts: "Parts", config: "Config") -> None:
         self._stores = parts.stores
-        self._couriers = Couriers(parts.stores, private_too=config.webhook_private_addresses)
-        self._sweeps = config.artifacts.sweep_every_seconds > 0
-        self._sweeper = Sweeper(parts.artifacts, parts.stores.names, config.artifacts.sweep_every_seconds)
-        self._every_seconds = EVERY_SECONDS
         self._stopped = threading.Event()
+        # Its own event, never set: what is due is posted at the end, too.
+        self._couriers = Couriers(parts.stores, threading.Event(), private_too=config.webhook_private_addresses)
+        every_seconds = config.artifacts.sweep_every_seconds
+        self._sweeps = every_seconds > 0
+        self._sweeper = Sweeper(parts.artifacts, parts.stores.names, every_seconds, self._stopped)
+        self._every_seconds = EVERY_SECONDS
         self._rests = Rests()
         self._thread = threading.Thread(target=self._work, name="mlmd-housekeeping", daemon=True)
 
@@ -42,7 +44,6 @@ class Housekeeping:
     def stop(self) -> None:
         """Post what is due, and end; after five seconds it is left to whoever opens the store next."""
         self._stopped.set()
-        self._sweeper.stop()
         if self._thread.is_alive() and self._thread is not threading.current_thread():
             self._thread.join(_LONGEST_END_SECONDS)
 

@@ -8,13 +8,12 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import FrameType
 
+from mlmd_server import couriers, reaper, sweeper
+from mlmd_server.chores import Chores
 from mlmd_server.config import Config
-from mlmd_server.couriers import Couriers
-from mlmd_server.reaper import Reaper
-from mlmd_server.sweeper import Sweeper
 from mlmd_server.wiring import Parts, assemble
 
 _LOG = logging.getLogger("mlmd.server")
@@ -66,20 +65,14 @@ def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
         parts.http.start()
     if parts.grpc is not None:
         parts.grpc.start()  # the last, since its health speaks for the whole server
-    reaper = Reaper(parts.stores)
-    sweeper = Sweeper(parts.artifacts, parts.stores.names, config.artifacts.sweep_every_seconds)
-    couriers = Couriers(parts.stores, private_too=config.webhook_private_addresses)
+    chores = Chores()
     if not config.database.read_only:
-        reaper.start()
-        couriers.start()
-        if config.artifacts.sweep_every_seconds:
-            sweeper.start()
+        _begin(chores, parts, config)
     when_ready()
     ending.wait()
     if parts.http is not None:
         parts.http.refuse_readiness()
-    with ThreadPoolExecutor() as pool:  # together: the time of each comes out of what the process is given to end
-        ended = all(pool.map(_stop, (reaper, sweeper, couriers)))
+    ended = chores.stop()
     _LOG.info("draining for at most %g seconds", config.drain_seconds)
     if not drain(parts, config.drain_seconds):
         _LOG.warning("calls still in flight after %g seconds were given up", config.drain_seconds)
@@ -90,8 +83,13 @@ def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
         leave_at_once()
 
 
-def _stop(thread: Reaper | Sweeper | Couriers) -> bool:
-    return thread.stop()
+def _begin(chores: Chores, parts: Parts, config: Config) -> None:
+    chores.begin("reaper", partial(reaper.reap_opened, parts.stores), reaper.EVERY_SECONDS)
+    posting = couriers.Couriers(parts.stores, chores.stopped, private_too=config.webhook_private_addresses)
+    chores.begin("couriers", posting.post_due, couriers.EVERY_SECONDS)
+    if every_seconds := config.artifacts.sweep_every_seconds:
+        sweeping = sweeper.Sweeper(parts.artifacts, parts.stores.names, every_seconds, chores.stopped)
+        chores.begin("sweeper", sweeping.sweep_due, min(every_seconds, sweeper.LONGEST_PAUSE_SECONDS))
 
 
 def drain(parts: Parts, seconds: float) -> bool:

@@ -2,6 +2,7 @@
 
 import logging
 import sqlite3
+import threading
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def test_a_trouble_is_told_when_it_begins_and_when_it_is_another(caplog: pytest.
     for whose in ("a", "b"):
         assert [troubles.kept_off(whose, away, 0) for _ in range(3)] == [0, 0, 0]
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
-    assert "the work failed, and is tried again: The database is away." in caplog.text
+    assert "the work failed for b, and is tried again: The database is away." in caplog.text
     assert troubles.kept_off("a", broken, 0) == 0
     assert caplog.records[-1].levelname == "ERROR"
     assert "ZeroDivisionError: nobody foresaw it" in caplog.text
@@ -64,7 +65,7 @@ def test_the_watch_over_runs_goes_on_after_a_fault(
 def test_the_couriers_go_on_after_a_fault(
     store: EmbeddedTransport, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    couriers = Couriers(store.parts.stores, private_too=False)
+    couriers = Couriers(store.parts.stores, threading.Event(), private_too=False)
     renamed(tmp_path, "mlmd_deliveries", "away")
     for _ in range(3):
         couriers.post_due()
