@@ -124,6 +124,20 @@ class BlobStore(Protocol):
     def delete(self, keys: Iterable[str]) -> None:
         """Delete blobs; one that is not there is as good as deleted."""
 
+    @property
+    def deletes_versions(self) -> bool:
+        """Whether nothing that is deleted is to stay as an older version, where a bucket keeps those."""
+
+    def check_versions(self, prefix: str) -> None:
+        """Find out whether the versions below a prefix of keys are to be found; FailedPrecondition says what lacks."""
+
+    def delete_versions(self, prefix: str) -> None:
+        """Delete every version of the blobs below a prefix, those that are hidden by their deletion too.
+
+        FailedPrecondition says how many are left and why, when the others are gone. A store without versions has
+        nothing to do; blobs are deleted before.
+        """
+
     def copy(self, source: str, target: str, guard: Guard = nullcontext) -> Blob:
         """Copy a blob inside the store; raises NotFound."""
 

@@ -83,7 +83,12 @@ def _sweep(requests: Requests, caller: Caller, request: v1.SweepRequest) -> Mess
         raise InvalidArgument(f"grace_seconds: {request.grace_seconds} is below 0.")
     grace = request.grace_seconds if request.HasField("grace_seconds") else requests.grace_seconds
     swept = sweep(requests.artifacts, grace, caller)
-    return v1.SweepResponse(abandoned_artifact_ids=swept.abandoned, deleted_artifact_ids=swept.deleted)
+    return v1.SweepResponse(
+        abandoned_artifact_ids=swept.abandoned,
+        deleted_artifact_ids=swept.deleted,
+        failures=swept.failures,
+        failure_count=swept.failure_count,
+    )
 
 
 def _in_store(

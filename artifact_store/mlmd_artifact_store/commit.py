@@ -15,7 +15,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.tables.own import VERSION
 from mlmd_schemas.tables.v10 import ARTIFACT, TYPE
 
-from mlmd_artifact_store.deletions import late_until, note_deletions
+from mlmd_artifact_store.deletions import Deletion, late_until, note_deletions
 from mlmd_artifact_store.manifests import (
     Manifest,
     ManifestDigest,
@@ -195,7 +195,7 @@ def forget(tx: Transaction, upload: Upload) -> None:
     if found is not None and found.key_prefix == upload.key_prefix:
         drop_upload(tx, upload.artifact_id)
         drop_restore(tx, upload.artifact_id)
-    note_deletions(tx, [(upload.artifact_id, upload.key_prefix, late_until(now_ms()))])
+    note_deletions(tx, [Deletion(upload.artifact_id, upload.key_prefix, late_until(now_ms()))])
 
 
 def abandon(tx: Transaction, artifact_id: int, key_prefix: str) -> tuple[Upload, list[tuple[str, str]]] | None:
@@ -204,9 +204,8 @@ def abandon(tx: Transaction, artifact_id: int, key_prefix: str) -> tuple[Upload,
     if upload is not None and key_prefix not in ("", upload.key_prefix):
         return None
     if upload is None:
-        manifest = find_manifest(tx, artifact_id)
-        if manifest is not None:
-            under_way(tx, artifact_id)
+        if not key_prefix and find_manifest(tx, artifact_id) is not None:
+            under_way(tx, artifact_id)  # it says that it cannot be given up any more
         return None
     if upload.state is UploadState.PENDING:
         set_state(tx, artifact_id, UploadState.ABORTED)

@@ -3,29 +3,38 @@
 A request that was signed while an upload was under way stores its bytes until it expires, whatever became of the
 artifact. So the blobs of what was aborted or removed are deleted at once, and again by every sweep until that time is
 over. One artifact may have several prefixes that are nobody's: those of restores that were given up.
+
+In a bucket that keeps versions what is deleted stays as an older one. Of an artifact whose facts were purged none
+stays: that deletion is meant for good, whoever deletes the bytes and when.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from mlmd_metadata_store.clock import now_ms
+from mlmd_metadata_store.tombstones import What
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_schemas.tables.own import DELETION
+from mlmd_schemas.tables.own import DELETION, TOMBSTONE
+from mlmd_schemas.tables.v10 import Kind
 
 from mlmd_artifact_store.blob_store import VALID_SECONDS, BlobStore
 from mlmd_artifact_store.paths import is_key
 
 LATE_SECONDS = VALID_SECONDS + 3600
 """How long after the end of an upload bytes may arrive: until the last request expires, and an hour to send them."""
-Deletion = tuple[int, str, int]
-"""The artifact, the prefixes of its keys, one a line, and the time (ms) until which blobs may still come."""
 
 _AT_ONCE = 500
 _KEYS_AT_ONCE = 1000
 _COLUMNS = ("artifact_id", "key_prefix", "until_ms", "create_ms")
+_PURGED = sa.and_(
+    TOMBSTONE.c.type_kind == Kind.ARTIFACT.value,
+    TOMBSTONE.c.node_id == DELETION.c.artifact_id,
+    TOMBSTONE.c.what == What.FACTS.value,
+)
 _PAGE = (
-    sa.select(DELETION.c.artifact_id, DELETION.c.key_prefix, DELETION.c.until_ms)
+    sa.select(DELETION.c.artifact_id, DELETION.c.key_prefix, DELETION.c.until_ms, TOMBSTONE.c.node_id)
+    .outerjoin(TOMBSTONE, _PURGED)
     .where(DELETION.c.artifact_id > sa.bindparam("after"))
     .order_by(DELETION.c.artifact_id)
     .limit(_AT_ONCE)
@@ -35,9 +44,24 @@ _NOTED = (
     .where(DELETION.c.artifact_id.in_(sa.bindparam("ids", expanding=True)))
     .with_for_update()
 )
-_FORGET = sa.delete(DELETION).where(
-    DELETION.c.artifact_id.in_(sa.bindparam("ids", expanding=True)), DELETION.c.until_ms <= sa.bindparam("now")
+_PURGED_OF = sa.select(TOMBSTONE.c.node_id).where(
+    TOMBSTONE.c.type_kind == Kind.ARTIFACT.value,
+    TOMBSTONE.c.node_id.in_(sa.bindparam("ids", expanding=True)),
+    TOMBSTONE.c.what == What.FACTS.value,
 )
+_FORGET = sa.delete(DELETION).where(DELETION.c.artifact_id.in_(sa.bindparam("ids", expanding=True)))
+
+
+class Deletion(NamedTuple):
+    """What is to be deleted of an artifact."""
+
+    artifact_id: int
+    key_prefix: str
+    """The prefixes of its keys, one a line."""
+    until_ms: int
+    """Until when blobs may still come."""
+    every_version: bool = False
+    """Whether nothing may stay in a bucket that keeps older versions."""
 
 
 def late_until(ended_ms: int) -> int:
@@ -45,34 +69,51 @@ def late_until(ended_ms: int) -> int:
     return ended_ms + LATE_SECONDS * 1000
 
 
-def note_deletions(tx: Transaction, deletions: Sequence[Deletion]) -> None:
-    """Note, in the transaction that makes blobs nobody's, that they have to be deleted; what is noted already stays."""
-    noted = {row[0]: (row[1], row[2]) for row in tx.rows_in(_NOTED, [deletion[0] for deletion in deletions])}
-    now = now_ms()
-    rows = []
-    for artifact_id, prefix, until in deletions:
+def note_deletions(tx: Transaction, deletions: Sequence[Deletion]) -> list[Deletion]:
+    """Note, in the transaction that makes blobs nobody's, that they have to be deleted; what is noted already stays.
+
+    Returns what is noted of these artifacts now.
+    """
+    ids = [deletion.artifact_id for deletion in deletions]
+    noted = {row[0]: (row[1], row[2]) for row in tx.rows_in(_NOTED, ids)}
+    purged = {row[0] for row in tx.rows_in(_PURGED_OF, ids)}
+    merged: list[Deletion] = []
+    for artifact_id, prefix, until, _ in deletions:
         before, before_until = noted.get(artifact_id, ("", 0))
-        prefixes = dict.fromkeys([*before.splitlines(), prefix])
-        rows.append((artifact_id, "\n".join(prefixes), max(until, before_until), now))
-    if rows:
-        tx.upsert(DELETION, _COLUMNS, rows, _COLUMNS[:1])
+        prefixes = "\n".join(dict.fromkeys([*before.splitlines(), prefix]))
+        merged.append(Deletion(artifact_id, prefixes, max(until, before_until), artifact_id in purged))
+    if merged:
+        now = now_ms()
+        tx.upsert(DELETION, _COLUMNS, [(*deletion[:3], now) for deletion in merged], _COLUMNS[:1])
+    return merged
 
 
 def noted_deletions(tx: Transaction, after: int) -> list[Deletion]:
     """Return a page of the deletions of artifacts after this one."""
     parameters: dict[str, Any] = {"after": after}
-    return [(row[0], row[1], row[2]) for row in tx.rows(_PAGE, parameters)]
+    return [Deletion(row[0], row[1], row[2], row[3] is not None) for row in tx.rows(_PAGE, parameters)]
 
 
-def forget_deletions(tx: Transaction, artifact_ids: Sequence[int], now: int) -> None:
-    """Forget deletions that are done for good; those to which another prefix was added meanwhile stay."""
-    tx.execute_in(_FORGET, artifact_ids, now=now)
+def forget_deletions(tx: Transaction, deletions: Sequence[Deletion], now: int) -> list[int]:
+    """Forget deletions that are done for good, and return their artifacts.
+
+    Those stay to which another prefix was added meanwhile, or for which blobs may still come.
+    """
+    noted = {row[0]: (row[1], row[2]) for row in tx.rows_in(_NOTED, [deletion.artifact_id for deletion in deletions])}
+    done = [
+        artifact_id
+        for artifact_id, prefixes, until, _ in deletions
+        if until <= now and noted.get(artifact_id, (prefixes, until)) == (prefixes, until)
+    ]
+    tx.execute_in(_FORGET, done)
+    return done
 
 
-def delete_blobs(blobs: BlobStore, prefixes: str) -> None:
-    """Delete every blob of these prefixes, one a line, each ending with a slash.
+def delete_blobs(blobs: BlobStore, prefixes: str, *, every_version: bool = False) -> None:
+    """Delete every blob of these prefixes, one a line, each ending with a slash; every version of them if asked.
 
     What others put there under a key that none of ours can have (consoles do, for a folder) is theirs, and stays.
+    Blobs are hidden before the first version goes, so that whoever is killed in between leaves nothing to be read.
     """
     keys: list[str] = []
     for key in _keys_of(blobs, prefixes):
@@ -81,6 +122,9 @@ def delete_blobs(blobs: BlobStore, prefixes: str) -> None:
             blobs.delete(keys)
             keys.clear()
     blobs.delete(keys)
+    if every_version or blobs.deletes_versions:
+        for prefix in prefixes.splitlines():
+            blobs.delete_versions(prefix)
 
 
 def _keys_of(blobs: BlobStore, prefixes: str) -> Iterator[str]:

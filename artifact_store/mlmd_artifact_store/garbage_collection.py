@@ -86,7 +86,7 @@ def collect(
     for start in range(0, len(garbage), BATCH):
         batch = garbage[start : start + BATCH]
         held, noted = artifacts.store.database.write(caller, _removal(batch, why, seen))
-        carry_out(artifacts, noted, caller)
+        carry_out(artifacts, noted, caller).check()
         yield held
 
 

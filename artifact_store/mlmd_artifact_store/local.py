@@ -206,6 +206,17 @@ class LocalStore:
                 self._notes.forget(key)
             self._drop_empty(path.parent)
 
+    @property
+    def deletes_versions(self) -> bool:
+        """A folder keeps none."""
+        return False
+
+    def check_versions(self, prefix: str) -> None:
+        """Look for nothing."""
+
+    def delete_versions(self, prefix: str) -> None:
+        """Delete nothing."""
+
     def _drop_empty(self, folder: Path) -> None:
         while folder != self.root and self.root in folder.parents:
             try:

@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from mlmd_schemas.errors import InvalidArgument
 
+from mlmd_artifact_store.paths import is_key
+
 LONGEST_SEGMENT = 80
 _DIGEST_DIGITS = 16
 UNNAMED = "_"
@@ -70,6 +72,13 @@ def artifact_of_key(key: str) -> int:
     segments = key.split("/", 4)
     digits = segments[3].partition(MARK)[0] if len(segments) == 5 else ""
     return int(digits) if digits.isdecimal() else 0
+
+
+def prefix_of_uri(uri: str, root: str, tenant: str, artifact_id: int) -> str:
+    """Return the prefix of keys that an artifact's own uri says below a root; "" when it says another place."""
+    key = uri.removeprefix(root)
+    is_own = uri.startswith(f"{root}{tenant_prefix(tenant)}") and artifact_of_key(key) == artifact_id
+    return key if is_own and key.endswith("/") and is_key(key[:-1]) else ""
 
 
 @dataclass(frozen=True, slots=True)

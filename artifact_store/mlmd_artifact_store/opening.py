@@ -19,6 +19,7 @@ class ReachOptions:
     region: str = ""
     ca_file: str = ""
     public_endpoint: str = ""
+    delete_versions: bool = False
 
 
 def open_blobs(uri: str, reach: ReachOptions = ReachOptions()) -> BlobStore:
@@ -56,5 +57,6 @@ def _s3(location: Location, reach: ReachOptions) -> BlobStore:
         path_style=location.path_style,
         ca_file=reach.ca_file,
         public_endpoint=reach.public_endpoint,
+        delete_versions=reach.delete_versions,
     )
     return S3Store(settings, f"{check_key(prefix)}/" if prefix else "")

@@ -1,16 +1,20 @@
 """Purging artifacts together with their bytes; executions and contexts have none."""
 
+from dataclasses import dataclass
+
 from mlmd_metadata_store.purging import Chosen, check_confirmed, choose, preview, purge_facts
 from mlmd_metadata_store.rpc import Rpc
 from mlmd_metadata_store.tombstones import checked_reason
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller, Role
-from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.tables.v10 import Kind
 
 from mlmd_artifact_store.artifacts import Artifacts
-from mlmd_artifact_store.deletions import Deletion
+from mlmd_artifact_store.begin import Place
+from mlmd_artifact_store.deletions import Deletion, note_deletions
+from mlmd_artifact_store.locations import prefix_of_uri, tenant_prefix
 from mlmd_artifact_store.removal import Held, carry_out, held_bytes, remove_bytes, uploading
 from mlmd_artifact_store.upload_rows import copied_by
 
@@ -21,39 +25,61 @@ def purge(artifacts: Artifacts, request: v1.PurgeRequest, caller: Caller = LOCAL
     """Tell what would go, or with the digest of that answer purge it and delete the bytes if asked.
 
     Raises InvalidArgument, NotFound, FailedPrecondition when the digest confirms something else or an alias, a pin or
-    an unfinished upload forbids it. When the blobs cannot be deleted now, a sweep does it later.
+    an unfinished upload forbids it, or the store of blobs does not let older versions be found. When blobs cannot be
+    deleted after the facts, what it raises says so, and a sweep does it later.
     """
     if request.include_bytes and request.kind != v1.NODE_KIND_ARTIFACT:
         raise InvalidArgument("include_bytes: only artifacts have bytes.")
     if not request.digest:
         checked_reason(request.reason, needed=False)
-        return artifacts.store.database.read(caller, lambda tx: _looked_at(tx, request, locked=False)[2])
+        hidden = _hidden(artifacts, request)
+        return artifacts.store.database.read(caller, lambda tx: _look(tx, artifacts.place, request, hidden).answer)
     if request.include_bytes:
         artifacts.ownership.check(fresh=True)
+    hidden = _hidden(artifacts, request)
     noted: list[Deletion] = []
 
     def body(tx: Transaction, asked: v1.PurgeRequest) -> v1.PurgeResponse:
         noted[:] = []  # the body may run again
         checked_reason(asked.reason)
-        chosen, held, answer = _looked_at(tx, asked, locked=True)
-        check_confirmed(chosen, answer.digest, asked.digest)
-        purge_facts(tx, chosen, asked.reason)
-        noted.extend(remove_bytes(tx, held, asked.reason))
-        answer.purged = True
-        return answer
+        look = _look(tx, artifacts.place, asked, hidden, locked=True)
+        check_confirmed(look.chosen, look.answer.digest, asked.digest)
+        purge_facts(tx, look.chosen, asked.reason)
+        noted.extend(remove_bytes(tx, look.held, asked.reason))
+        noted.extend(note_deletions(tx, look.left))
+        look.answer.purged = True
+        return look.answer
 
     rpc = Rpc(SERVICE, "Purge", v1.PurgeRequest, v1.PurgeResponse, Role.ADMIN, True, body)
     answer: v1.PurgeResponse = artifacts.store.call(rpc, caller, request)
     if noted:
-        carry_out(artifacts, noted, caller)
+        carry_out(artifacts, noted, caller).check()
     return answer
 
 
-def _looked_at(
-    tx: Transaction, request: v1.PurgeRequest, *, locked: bool
-) -> tuple[Chosen, list[Held], v1.PurgeResponse]:
+@dataclass(frozen=True, slots=True)
+class _Look:
+    chosen: Chosen
+    held: list[Held]
+    left: list[Deletion]
+    """Where bytes were of artifacts that hold none any more: older versions may be left of them."""
+    answer: v1.PurgeResponse
+
+
+def _hidden(artifacts: Artifacts, request: v1.PurgeRequest) -> str:
+    """Return why older versions of blobs cannot be found, "" when they can or nobody asks for them."""
+    if request.include_bytes:
+        try:
+            artifacts.blobs.check_versions(tenant_prefix(artifacts.place.tenant))
+        except FailedPrecondition as error:
+            return error.message
+    return ""
+
+
+def _look(tx: Transaction, place: Place, request: v1.PurgeRequest, hidden: str, *, locked: bool = False) -> _Look:
     chosen = choose(tx, request, locked=locked)
     held: list[Held] = []
+    left: list[Deletion] = []
     parts = [f"bytes {request.include_bytes}"]
     obstacles: list[str] = []
     if chosen.kind is Kind.ARTIFACT:
@@ -63,6 +89,7 @@ def _looked_at(
         ]
         if request.include_bytes:
             held = held_bytes(tx, chosen.ids, locked=locked)
+            left = _left(chosen, {one.artifact_id for one in held}, place)
             parts += [repr(one) for one in held]
             copied = copied_by(tx)
             obstacles += [
@@ -70,8 +97,19 @@ def _looked_at(
                 for artifact_id in chosen.ids
                 for copier in sorted(copied.get(artifact_id, ()))
             ]
+            obstacles += [hidden] if hidden and (left or any(not one.is_external for one in held)) else []
     chosen = Chosen(chosen.kind, chosen.rows, (*chosen.obstacles, *obstacles))
     answer = preview(tx, chosen, chosen.digest(*parts))
     answer.file_count = sum(one.file_count for one in held if not one.is_external)
     answer.size_bytes = sum(one.size_bytes for one in held if not one.is_external)
-    return chosen, held, answer
+    return _Look(chosen, held, left, answer)
+
+
+def _left(chosen: Chosen, held: set[int], place: Place) -> list[Deletion]:
+    """Return where bytes of artifacts without a manifest were, as their uris say: gc or an abort deleted them."""
+    prefixes = {
+        artifact_id: prefix_of_uri(uri, place.uri(""), place.tenant, artifact_id)
+        for artifact_id, _, _, uri, _ in chosen.rows
+        if artifact_id not in held
+    }
+    return [Deletion(artifact_id, prefix, 0) for artifact_id, prefix in prefixes.items() if prefix]

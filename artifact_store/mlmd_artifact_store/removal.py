@@ -81,24 +81,40 @@ def remove_bytes(tx: Transaction, held: Sequence[Held], reason: str) -> list[Del
     tx.execute_in(_DELETED, ids, now=now_ms())
     gone = [Gone(one.artifact_id, one.file_count, one.size_bytes) for one in held]
     put_tombstones(tx, Kind.ARTIFACT, What.BYTES, gone, reason)
-    deletions = [
-        (one.artifact_id, one.key_prefix, late_until(one.create_ms))
-        for one in held
-        if not one.is_external and one.key_prefix
-    ]
-    note_deletions(tx, deletions)
-    return deletions
+    return note_deletions(
+        tx,
+        [
+            Deletion(one.artifact_id, one.key_prefix, late_until(one.create_ms))
+            for one in held
+            if not one.is_external and one.key_prefix
+        ],
+    )
 
 
-def carry_out(artifacts: Artifacts, deletions: Sequence[Deletion], caller: Caller) -> list[int]:
-    """Delete noted blobs, several artifacts at a time, and return those for which no more can come.
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What became of deletions: artifacts for which no more can come, and what failed, which stays noted."""
 
-    What fails stays noted; raises the first failure after the others were tried.
-    """
+    done: list[int]
+    failures: list[tuple[int, StoreError]]
+    """Each with its artifact."""
+
+    def check(self) -> None:
+        """Raise the first failure, saying what it left."""
+        for artifact_id, error in self.failures:
+            others = f" and {len(self.failures) - 1} others" if len(self.failures) > 1 else ""
+            raise type(error)(
+                f"The bytes of artifact {artifact_id}{others} are not all deleted: {error.message} What the store "
+                "knew of them is gone; their deletion is noted, and every sweep tries it again."
+            )
+
+
+def carry_out(artifacts: Artifacts, deletions: Sequence[Deletion], caller: Caller) -> Carried:
+    """Delete noted blobs, several artifacts at a time; one that fails does not keep the others."""
 
     def delete(deletion: Deletion) -> StoreError | None:
         try:
-            delete_blobs(artifacts.blobs, deletion[1])
+            delete_blobs(artifacts.blobs, deletion.key_prefix, every_version=deletion.every_version)
         except StoreError as error:
             return error
         return None
@@ -106,16 +122,10 @@ def carry_out(artifacts: Artifacts, deletions: Sequence[Deletion], caller: Calle
     if deletions:
         artifacts.ownership.check(fresh=True)
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="delete") as pool:
-        failures = list(pool.map(delete, deletions))
+        answers = list(zip(deletions, pool.map(delete, deletions), strict=True))
     now = now_ms()
-    done = [
-        deletion[0]
-        for deletion, failure in zip(deletions, failures, strict=True)
-        if failure is None and deletion[2] <= now
-    ]
-    if done:
-        artifacts.store.database.write(caller, lambda tx: forget_deletions(tx, done, now), repeatable=True)
-    for failure in failures:
-        if failure is not None:
-            raise failure
-    return done
+    over = [deletion for deletion, failure in answers if failure is None and deletion.until_ms <= now]
+    done = list[int]()
+    if over:
+        done = artifacts.store.database.write(caller, lambda tx: forget_deletions(tx, over, now), repeatable=True)
+    return Carried(done, [(deletion.artifact_id, error) for deletion, error in answers if error is not None])

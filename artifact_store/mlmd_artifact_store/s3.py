@@ -31,13 +31,14 @@ from mlmd_schemas.errors import (
 from mlmd_artifact_store import s3_marks
 from mlmd_artifact_store.blob_store import CHUNK_BYTES, LARGEST_PART_BYTES, Blob, Guard, Part, content_md5, md5_hash
 from mlmd_artifact_store.late_streams import rechecked
-from mlmd_artifact_store.paths import RESERVED, check_key
+from mlmd_artifact_store.paths import RESERVED, check_key, is_key
 from mlmd_artifact_store.s3_bodies import Body
 from mlmd_artifact_store.s3_copies import S3Copies
 from mlmd_artifact_store.s3_errors import Refusal, Taken, Whereabouts
 from mlmd_artifact_store.s3_parts import S3Parts
 from mlmd_artifact_store.s3_requests import S3Presigner, S3Requests
 from mlmd_artifact_store.s3_settings import S3Settings, completed
+from mlmd_artifact_store.s3_versions import S3Versions
 
 _CONNECTIONS = 32
 _TIMES_RESUMED = 3
@@ -57,6 +58,7 @@ class S3Store:
         self._minio = _client(self.settings, provider, self._http)
         self._parts = S3Parts(self._requests)
         self._copies = S3Copies(self._requests, self._parts, self.settings.bucket)
+        self._versions = S3Versions(self._minio, self.settings.bucket, self._where)
         self._keeps_first: bool | None = None
         self.presigner = S3Presigner(self._requests, self.settings.public_endpoint, self._key, self._conditions)
 
@@ -230,6 +232,21 @@ class S3Store:
             if failure.code not in ("NoSuchKey", "NoSuchVersion"):
                 raise self._where.error(Refusal(200, failure.code or ""), failure.name or "")
 
+    @property
+    def deletes_versions(self) -> bool:
+        """As the settings say."""
+        return self.settings.delete_versions
+
+    def check_versions(self, prefix: str) -> None:
+        """List at most one version."""
+        self._requests.keys()
+        self._versions.check(f"{self.prefix}{prefix}")
+
+    def delete_versions(self, prefix: str) -> None:
+        """List all versions and delete a thousand of them at a time."""
+        self._requests.keys()
+        self._versions.delete(f"{self.prefix}{prefix}", lambda key: is_key(key[len(self.prefix) :]))
+
     def copy(self, source: str, target: str, guard: Guard = nullcontext) -> Blob:
         """Copy without the bytes leaving the store."""
         whole, goal = self._key(source), self._key(target)
@@ -272,8 +289,14 @@ class S3Store:
     def tidy(self, prefix: str, before_ms: int) -> int:
         """Abort old multipart uploads."""
         found = list(self._parts.begun(f"{self.prefix}{prefix}", before_ms))
+        failures: list[StoreError] = []
         for key, upload in found:
-            self._parts.abort(key, upload)
+            try:
+                self._parts.abort(key, upload)
+            except StoreError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
         return len(found)
 
     def held(self, name: str, *, alone: bool = False) -> AbstractContextManager[None]:

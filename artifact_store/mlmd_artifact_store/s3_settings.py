@@ -19,6 +19,7 @@ class S3Settings:
     `access_key` the credentials are looked for in the environment and AWS's files. `path_style` None: virtual hosts on
     AWS, paths elsewhere. `ca_file` is a PEM file of authorities to trust instead of the system's. A store that is busy
     or breaks off is asked three times more, after waits that begin at twice `busy_seconds` and double.
+    With `delete_versions` nothing that is deleted is kept as an older version, in a bucket that keeps them.
     """
 
     bucket: str
@@ -31,6 +32,7 @@ class S3Settings:
     ca_file: str = ""
     public_endpoint: str = ""
     busy_seconds: float = 0.2
+    delete_versions: bool = False
 
     @property
     def uses_paths(self) -> bool:

@@ -133,8 +133,11 @@ def _sweep(requests: Requests, caller: Caller, arguments: argparse.Namespace, ou
         output.line(f"gave up the upload of artifact {artifact_id}", artifact_id=artifact_id, done="abandoned")
     for artifact_id in swept.deleted:
         output.line(f"finished the deletion of artifact {artifact_id}", artifact_id=artifact_id, done="deleted")
-    output.summary(f"gave up {len(swept.abandoned)} uploads, finished {len(swept.deleted)} deletions")
-    return 0
+    for failure in swept.failures:
+        output.line(f"failed: {failure}", failure=failure, done="failed")
+    more = f"; {swept.failure_count} failed" if swept.failure_count else ""
+    output.summary(f"gave up {len(swept.abandoned)} uploads, finished {len(swept.deleted)} deletions{more}")
+    return FAILED if swept.failure_count else 0
 
 
 COMMANDS: dict[str, Work] = {

@@ -85,6 +85,7 @@ class ArtifactsConfig:
     ca: str = ""
     public_endpoint: str = ""
     create_bucket: bool = False
+    delete_versions: bool = False
     external_roots: tuple[str, ...] = ()
     sweep_every_seconds: float = 0.0
     sweep_grace_seconds: float = 7 * 86400.0

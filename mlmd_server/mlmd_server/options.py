@@ -193,6 +193,13 @@ OPTIONS: tuple[Option, ...] = (
         "Where bytes of artifacts that others wrote may be read, of the default database: `s3://bucket/prefix`, "
         "`minio://…`, `file:///folder`, separated by commas.",
     ),
+    Option(
+        "artifacts-delete-versions",
+        _flag,
+        False,
+        "",
+        "Delete every version of what is deleted, in a bucket that keeps versions; `Purge` always does.",
+    ),
     Option("artifacts-create-bucket", _flag, False, "", "Make the bucket of `--artifacts` when it is not there."),
     Option(
         "sweep-every-seconds",

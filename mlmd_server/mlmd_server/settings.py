@@ -67,6 +67,7 @@ def _config(values: dict[str, Any], given: set[str]) -> Config:
             values["artifacts_ca"],
             values["artifacts_public_endpoint"],
             values["artifacts_create_bucket"],
+            values["artifacts_delete_versions"],
             tuple(values["artifacts_external_roots"]),
             values["sweep_every_seconds"],
             values["sweep_grace_seconds"],

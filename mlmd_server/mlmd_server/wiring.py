@@ -111,7 +111,7 @@ def tenant_artifacts(config: Config, stores: TenantStores) -> TenantArtifacts:
     A tenant's bytes are below its own `bucket_prefix`, or below `--artifacts`; in both, below its name.
     """
     told = config.artifacts
-    reach = ReachOptions(told.endpoint, told.region, told.ca, told.public_endpoint)
+    reach = ReachOptions(told.endpoint, told.region, told.ca, told.public_endpoint, told.delete_versions)
     roots = {name: tenant.bucket_prefix or told.uri for name, tenant in config.tenants}
     # A root of the default database's is not the tenants': what one may read is not everybody's to read.
     externals = {name: tenant.external_roots for name, tenant in config.tenants}

@@ -13,6 +13,7 @@ from mlmd_artifact_store import ownership
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import BlobStore
 from mlmd_artifact_store.calls import ARTIFACT_CALLS
+from mlmd_artifact_store.deletions import Deletion
 from mlmd_artifact_store.garbage_collection import collect
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.removal import carry_out
@@ -80,7 +81,7 @@ def test_a_second_database_is_refused_before_it_does_anything(open_store: OpenSt
         lambda: calls["BeginUpload"](v1.BeginUploadRequest()),
         lambda: calls["DeclareFiles"](v1.DeclareFilesRequest(artifact_id=pending, files=[upload_file("f", b"x")])),
         lambda: list(collect(second.artifacts, [made])),
-        lambda: carry_out(second.artifacts, [(made, "_/system.Model/", 0)], LOCAL),
+        lambda: carry_out(second.artifacts, [Deletion(made, "_/system.Model/", 0)], LOCAL),
         lambda: Admin(second)("Purge", kind=admin_pb2.NODE_KIND_ARTIFACT, ids=[made], include_bytes=True, digest=b"x"),
         lambda: sweep(second.artifacts, -1),
     ):

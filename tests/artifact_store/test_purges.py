@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
-from mlmd_artifact_store.deletions import note_deletions, noted_deletions
+from mlmd_artifact_store.deletions import Deletion, note_deletions, noted_deletions
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.sweeping import sweep_deletions
@@ -277,20 +277,20 @@ def test_bytes_that_come_late_are_swept(admin: Admin, requests: Requests, monkey
     assert keys(blobs) == []
     (Path(blobs.uri().removeprefix("file://")) / key).parent.mkdir(parents=True)
     (Path(blobs.uri().removeprefix("file://")) / key).write_bytes(b"content")  # a request that was signed before
-    assert sweep_deletions(requests.artifacts) == []  # more may come
+    assert sweep_deletions(requests.artifacts).deleted == []  # more may come
     assert keys(blobs) == []
     now = 10**13
     monkeypatch.setattr("mlmd_artifact_store.removal.now_ms", lambda: now)
-    assert sweep_deletions(requests.artifacts) == [model]
-    assert sweep_deletions(requests.artifacts) == []
+    assert sweep_deletions(requests.artifacts).deleted == [model]
+    assert sweep_deletions(requests.artifacts).deleted == []
 
 
 def test_deletions_are_noted_by_artifact_and_read_on_from_one(requests: Requests) -> None:
     database = requests.artifacts.store.database
-    noted = [(artifact_id, f"{artifact_id}/", 5) for artifact_id in (3, 1, 2)]
+    noted = [Deletion(artifact_id, f"{artifact_id}/", 5) for artifact_id in (3, 1, 2)]
     database.write(LOCAL, lambda tx: note_deletions(tx, noted))
     for after in (0, 1, 2, 3):
-        rest = [one for one in sorted(noted) if one[0] > after]
+        rest = [one for one in sorted(noted) if one.artifact_id > after]
         assert database.read(LOCAL, partial(noted_deletions, after=after)) == rest
 
 

@@ -89,20 +89,20 @@ def test_an_interrupted_verification_goes_on(requests: Requests) -> None:
 
 def test_uploads_that_nobody_finished_are_swept(requests: Requests) -> None:
     live, pending = uploaded(requests), uploaded(requests, commit=False)
-    assert sweep_uploads(requests.artifacts, 3600) == []
-    assert sweep_uploads(requests.artifacts, -1) == [pending]
+    assert sweep_uploads(requests.artifacts, 3600).abandoned == []
+    assert sweep_uploads(requests.artifacts, -1).abandoned == [pending]
     store = requests.artifacts.store
     assert artifact(store, pending).state == pb.Artifact.ABANDONED
     assert artifact(store, live).state == pb.Artifact.LIVE
     assert all(key.startswith(f"_/system.Model/_/{live}/") for key in keys(requests.artifacts.blobs))
-    assert sweep_uploads(requests.artifacts, -1) == []
+    assert sweep_uploads(requests.artifacts, -1).abandoned == []
 
 
 def test_a_deletion_that_was_killed_is_taken_up_again(requests: Requests) -> None:
     pending = uploaded(requests, commit=False)
     requests.artifacts.store.database.write(LOCAL, lambda tx: set_state(tx, pending, UploadState.ABORTED))
     assert keys(requests.artifacts.blobs)
-    assert sweep_uploads(requests.artifacts, 3600) == [pending]
+    assert sweep_uploads(requests.artifacts, 3600).abandoned == [pending]
     assert keys(requests.artifacts.blobs) == []
     with pytest.raises(NotFound):
         requests.artifacts.commit_upload(pending)

@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from minio import Minio
+from minio.versioningconfig import VersioningConfig
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests
+from mlmd_artifact_store.s3 import S3Store
+from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_metadata_store.leases import take_lease
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
@@ -21,6 +25,7 @@ from tests.artifact_store.care import Admin, execution, upload
 from tests.artifact_store.conformance.suite import keys
 from tests.artifact_store.uploads import artifact, begin, send, upload_file
 from tests.conftest import StartServer
+from tests.services.ceph import S3Address
 from tests.services.programs import run_program
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -90,6 +95,68 @@ def test_sweep(requests: Requests, run: Run) -> None:
     time.sleep(0.01)
     assert run("sweep", "--sweep-grace-seconds", "0").stdout == f"gave up the upload of artifact {pending}\n"
     assert keys(requests.artifacts.blobs) == []
+
+
+@pytest.fixture
+def bucketed(sqlite_url: str, s3: S3Address, bucket: str) -> Iterator[Requests]:
+    """An artifact store of this process with its bytes in a bucket."""
+    store = Store.open(sqlite_url)
+    settings = S3Settings(bucket, s3.endpoint, "us-east-1", s3.access_key, s3.secret_key)
+    yield Requests(Artifacts(store, S3Store(settings)))
+    store.close()
+
+
+@pytest.fixture
+def where(sqlite_url: str, s3: S3Address, bucket: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The options of a command on the same store."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", s3.access_key)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", s3.secret_key)
+    return ["--database", sqlite_url, "--artifacts", f"s3://{bucket}", "--artifacts-endpoint", s3.endpoint]
+
+
+def test_gc_deletes_older_versions_when_told(
+    bucketed: Requests, where: list[str], s3_admin: Minio, bucket: str, tmp_path: Path
+) -> None:
+    s3_admin.set_bucket_versioning(bucket, VersioningConfig("Enabled"))
+
+    def versions() -> int:
+        return len(list(s3_admin.list_objects(bucket, "_/", recursive=True, include_version=True)))
+
+    words = ["gc", *where, "--keep-younger-than", "0"]
+    upload(bucketed)
+    assert run_program(words, tmp_path).returncode == 0
+    assert versions() == 2  # what was deleted, and the mark on it
+    upload(bucketed)
+    assert run_program([*words, "--artifacts-delete-versions"], tmp_path).returncode == 0
+    assert versions() == 2
+
+
+def test_a_sweep_tells_what_it_could_not_do(
+    bucketed: Requests, where: list[str], s3_admin: Minio, bucket: str, tmp_path: Path
+) -> None:
+    requests, store = bucketed, bucketed.artifacts.store
+    begun = [requests.artifacts.begin_upload(begin(store, upload_file("f", b"x"))) for _ in range(2)]
+    for upload_begun in begun:
+        assert send(requests, upload_begun.artifact_id, {"f": b"x"}) == [200]
+    kept, gone = (upload_begun.artifact_id for upload_begun in begun)
+    statement = {
+        "Effect": "Deny",
+        "Principal": {"AWS": ["*"]},
+        "Action": ["s3:DeleteObject"],
+        "Resource": [f"arn:aws:s3:::{bucket}/_/system.Model/_/{kept}/*"],
+    }
+    s3_admin.set_bucket_policy(bucket, json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+    words = ["sweep", *where, "--sweep-grace-seconds", "0"]
+    swept = run_program([*words, "--json"], tmp_path)
+    assert swept.returncode == 1, swept.stderr
+    lines = [json.loads(line) for line in swept.stdout.splitlines()]
+    assert [(line["done"], line.get("artifact_id")) for line in lines] == [("abandoned", gone), ("failed", None)]
+    assert lines[1]["failure"].startswith(f"the upload of artifact {kept}: ")
+    assert "AccessDenied" in lines[1]["failure"]
+    assert "gave up 1 uploads, finished 0 deletions; 1 failed" in swept.stderr
+    s3_admin.delete_bucket_policy(bucket)
+    again = run_program(words, tmp_path)
+    assert (again.returncode, again.stdout) == (0, f"gave up the upload of artifact {kept}\n")
 
 
 def test_purge_does_what_it_told_when_that_is_confirmed(requests: Requests, run: Run) -> None:

@@ -294,9 +294,13 @@ class SweepRequest(_message.Message):
     def __init__(self, grace_seconds: _Optional[int] = ...) -> None: ...
 
 class SweepResponse(_message.Message):
-    __slots__ = ("abandoned_artifact_ids", "deleted_artifact_ids")
+    __slots__ = ("abandoned_artifact_ids", "deleted_artifact_ids", "failures", "failure_count")
     ABANDONED_ARTIFACT_IDS_FIELD_NUMBER: _ClassVar[int]
     DELETED_ARTIFACT_IDS_FIELD_NUMBER: _ClassVar[int]
+    FAILURES_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_COUNT_FIELD_NUMBER: _ClassVar[int]
     abandoned_artifact_ids: _containers.RepeatedScalarFieldContainer[int]
     deleted_artifact_ids: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, abandoned_artifact_ids: _Optional[_Iterable[int]] = ..., deleted_artifact_ids: _Optional[_Iterable[int]] = ...) -> None: ...
+    failures: _containers.RepeatedScalarFieldContainer[str]
+    failure_count: int
+    def __init__(self, abandoned_artifact_ids: _Optional[_Iterable[int]] = ..., deleted_artifact_ids: _Optional[_Iterable[int]] = ..., failures: _Optional[_Iterable[str]] = ..., failure_count: _Optional[int] = ...) -> None: ...

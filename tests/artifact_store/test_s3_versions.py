@@ -1,0 +1,399 @@
+"""Buckets that keep versions: what is purged is gone in every version of it, or what is left is told."""
+
+import datetime
+import functools
+import io
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from minio import Minio
+from minio.commonconfig import GOVERNANCE
+from minio.retention import Retention
+from minio.versioningconfig import VersioningConfig
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.blob_store import SMALLEST_PART_BYTES
+from mlmd_artifact_store.deletions import delete_blobs
+from mlmd_artifact_store.requests import Requests
+from mlmd_artifact_store.s3 import S3Store
+from mlmd_artifact_store.s3_settings import S3Settings
+from mlmd_artifact_store.sweeping import sweep, sweep_deletions
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.errors import FailedPrecondition, StoreError, Unavailable
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import admin_pb2 as v1
+
+from tests.artifact_store.care import Admin, execution, upload
+from tests.artifact_store.conformance.suite import ODD, content_of, put
+from tests.artifact_store.uploads import FIVE, begin, send, type_id, upload_file
+from tests.metadata_store.calls import Calls
+from tests.services.ceph import S3Address
+from tests.services.faulty_http import Answer, FaultyHttp, Request, error
+
+ARTIFACT = v1.NODE_KIND_ARTIFACT
+PREFIX = "pre fix%20/ü/"
+XML = {"content-type": "application/xml"}
+
+Settings = Callable[..., S3Settings]
+
+
+@pytest.fixture
+def settings(proxy: FaultyHttp, s3: S3Address, bucket: str) -> Settings:
+    """Make settings for the bucket behind the proxy."""
+    return functools.partial(S3Settings, bucket, proxy.url, "us-east-1", s3.access_key, s3.secret_key, busy_seconds=0.0)
+
+
+@pytest.fixture
+def versioned(s3_admin: Minio, bucket: str) -> str:
+    """The bucket, keeping versions."""
+    s3_admin.set_bucket_versioning(bucket, VersioningConfig("Enabled"))
+    return bucket
+
+
+@pytest.fixture
+def blobs(settings: Settings) -> S3Store:
+    """The store of blobs below an odd prefix."""
+    return S3Store(settings(), PREFIX)
+
+
+@pytest.fixture
+def requests(sqlite_url: str, blobs: S3Store) -> Requests:
+    """An artifact store on the bucket."""
+    return Requests(Artifacts(Store.open(sqlite_url), blobs))
+
+
+@pytest.fixture
+def admin(requests: Requests) -> Admin:
+    """Its administration."""
+    return Admin(requests)
+
+
+def versions(s3_admin: Minio, bucket: str, artifact_id: int | None = None) -> list[str]:
+    """Return the keys of all versions and markers in a bucket, of one artifact if said, without the store's marks."""
+    found = s3_admin.list_objects(bucket, PREFIX, recursive=True, include_version=True, use_url_encoding_type=False)
+    keys = [(one.object_name or "")[len(PREFIX) :] for one in found]
+    return sorted(
+        key for key in keys if not key.startswith(".mlmd/") and (artifact_id is None or f"/{artifact_id}/" in key)
+    )
+
+
+def deny(s3_admin: Minio, bucket: str, *actions: str) -> None:
+    """Forbid everybody some actions; none: nothing is forbidden any more."""
+    if not actions:
+        s3_admin.delete_bucket_policy(bucket)
+        return
+    statement = {
+        "Effect": "Deny",
+        "Principal": {"AWS": ["*"]},
+        "Action": list(actions),
+        "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"],
+    }
+    s3_admin.set_bucket_policy(bucket, json.dumps({"Version": "2012-10-17", "Statement": [statement]}))
+
+
+def replaced(blobs: S3Store, key: str, *contents: bytes) -> None:
+    """Store one content after the other under a key."""
+    for content in contents:
+        put(blobs, key, content)
+
+
+@pytest.mark.parametrize("suspended", [False, True])
+def test_every_version_goes_under_odd_keys(s3_admin: Minio, versioned: str, blobs: S3Store, suspended: bool) -> None:
+    for name in ODD:
+        replaced(blobs, f"t/1/{name}", b"one", b"two")
+        blobs.delete([f"t/1/{name}"])
+        replaced(blobs, f"t/1/{name}", b"three")
+    replaced(blobs, "t/10/f", b"longer name", b"again")
+    replaced(blobs, "t/1", b"shorter name", b"again")
+    if suspended:
+        s3_admin.set_bucket_versioning(versioned, VersioningConfig("Suspended"))
+        for name in ODD:
+            replaced(blobs, f"t/1/{name}", b"without a version")
+    delete_blobs(blobs, "t/1/", every_version=True)
+    assert versions(s3_admin, versioned) == ["t/1", "t/1", "t/10/f", "t/10/f"]
+    assert content_of(blobs, "t/10/f") == b"again"
+
+
+def test_what_was_there_before_the_bucket_kept_versions(s3_admin: Minio, bucket: str, blobs: S3Store) -> None:
+    put(blobs, "t/1/f", b"old")
+    s3_admin.set_bucket_versioning(bucket, VersioningConfig("Enabled"))
+    put(blobs, "t/1/f", b"new")
+    delete_blobs(blobs, "t/1/", every_version=True)
+    assert versions(s3_admin, bucket) == []
+
+
+def test_a_bucket_that_never_kept_versions(s3_admin: Minio, bucket: str, blobs: S3Store) -> None:
+    put(blobs, "t/1/f", b"x")
+    put(blobs, "t/2/f", b"x")
+    delete_blobs(blobs, "t/1/", every_version=True)
+    assert versions(s3_admin, bucket) == ["t/2/f"]
+
+
+def test_more_versions_than_a_page_has(s3_admin: Minio, versioned: str, blobs: S3Store) -> None:
+    # Names whose percent signs and plus signs are lost when the key that a page ends with is decoded once too often.
+    names = [f"t/1/{number:x} %{number % 256:02x}+" for number in range(700)]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda name: put(blobs, name, b"x"), names))
+        list(pool.map(lambda _: put(blobs, "t/1/one", b"x"), range(1100)))
+        blobs.delete(names)
+    assert len(versions(s3_admin, versioned)) == 700 + 1100 + 700
+    delete_blobs(blobs, "t/1/", every_version=True)
+    assert versions(s3_admin, versioned) == []
+
+
+def test_what_others_put_below_the_prefix_stays(s3_admin: Minio, versioned: str, blobs: S3Store) -> None:
+    put(blobs, "t/1/f", b"x")
+    s3_admin.put_object(versioned, f"{PREFIX}t/1/folder/", io.BytesIO(b""), 0)
+    delete_blobs(blobs, "t/1/", every_version=True)
+    assert versions(s3_admin, versioned) == ["t/1/folder/"]
+
+
+def test_without_being_asked_older_versions_stay(
+    s3_admin: Minio, versioned: str, settings: Settings, blobs: S3Store
+) -> None:
+    put(blobs, "t/1/f", b"x")
+    delete_blobs(blobs, "t/1/")
+    assert versions(s3_admin, versioned) == ["t/1/f", "t/1/f"]
+    asked = S3Store(settings(delete_versions=True), PREFIX)
+    delete_blobs(asked, "t/1/")
+    assert versions(s3_admin, versioned) == []
+
+
+@pytest.mark.parametrize("code", ["NotImplemented", "MethodNotAllowed"])
+def test_a_store_that_knows_no_versions(blobs: S3Store, proxy: FaultyHttp, code: str) -> None:
+    proxy.fault = lambda request: error(501, code) if "versions=" in request.target else None
+    put(blobs, "t/1/f", b"x")
+    blobs.check_versions("t/")
+    delete_blobs(blobs, "t/1/", every_version=True)
+    assert list(blobs.list()) == []
+
+
+def test_a_store_that_says_it_deletes_and_does_not(versioned: str, blobs: S3Store, proxy: FaultyHttp) -> None:
+    put(blobs, "t/1/f", b"x")
+    said = b"<DeleteResult></DeleteResult>"
+    proxy.fault = lambda request: Answer(200, said, XML) if request.method == "POST" else None
+    with pytest.raises(Unavailable, match="lists them again"):
+        blobs.delete_versions("t/1/")
+
+
+def test_purge_leaves_no_version(s3_admin: Minio, versioned: str, admin: Admin, requests: Requests) -> None:
+    gone, kept = upload(requests, b"secret", collection="a b/%ü"), upload(requests, b"kept", collection="a b/%ü")
+    looked = admin("Purge", kind=ARTIFACT, ids=[gone], include_bytes=True)
+    assert list(looked.obstacles) == []
+    assert len(versions(s3_admin, versioned, gone)) == 1
+    admin.purge(kind=ARTIFACT, ids=[gone], include_bytes=True)
+    assert versions(s3_admin, versioned, gone) == []
+    assert b"".join(requests.artifacts.read(kept, "f")) == b"kept"
+
+
+def test_purge_of_a_file_that_was_made_of_parts(
+    s3_admin: Minio, versioned: str, admin: Admin, requests: Requests
+) -> None:
+    content = b"0" * SMALLEST_PART_BYTES + b"end"
+    begun = requests.artifacts.begin_upload(begin(requests.artifacts.store, upload_file("big", content, FIVE)))
+    assert send(requests, begun.artifact_id, {"big": content}) == [200, 200]
+    requests.artifacts.commit_upload(begun.artifact_id)
+    admin.purge(kind=ARTIFACT, ids=[begun.artifact_id], include_bytes=True)
+    assert versions(s3_admin, versioned) == []
+
+
+def test_gc_leaves_what_the_bucket_keeps_and_purge_takes_it(
+    s3_admin: Minio, versioned: str, admin: Admin, requests: Requests
+) -> None:
+    first, second = upload(requests, b"one"), upload(requests, b"two", name="named")
+    assert admin.garbage(dry_run=False) == [first, second]
+    assert len(versions(s3_admin, versioned)) == 4  # each with the mark that it is deleted
+    sweep(requests.artifacts, 3600)
+    assert len(versions(s3_admin, versioned)) == 4
+    admin.purge(kind=ARTIFACT, ids=[second], include_bytes=True)
+    assert versions(s3_admin, versioned, second) == []
+    assert len(versions(s3_admin, versioned, first)) == 2
+
+
+def test_purge_takes_what_an_upload_left_that_was_given_up(
+    s3_admin: Minio, versioned: str, admin: Admin, requests: Requests
+) -> None:
+    begun = requests.artifacts.begin_upload(begin(requests.artifacts.store, upload_file("f", b"secret")))
+    send(requests, begun.artifact_id, {"f": b"secret"})
+    requests.artifacts.abort_upload(begun.artifact_id)
+    assert len(versions(s3_admin, versioned, begun.artifact_id)) == 2
+    admin.purge(kind=ARTIFACT, ids=[begun.artifact_id], include_bytes=True)
+    assert versions(s3_admin, versioned, begun.artifact_id) == []
+
+
+def test_gc_of_what_was_purged_leaves_no_version(
+    s3_admin: Minio, versioned: str, admin: Admin, requests: Requests
+) -> None:
+    made = upload(requests)
+    admin.purge(kind=ARTIFACT, ids=[made])
+    assert admin.garbage(dry_run=False) == [made]
+    assert versions(s3_admin, versioned) == []
+
+
+def test_gc_of_a_store_that_deletes_versions(
+    s3_admin: Minio, versioned: str, settings: Settings, sqlite_url: str
+) -> None:
+    requests = Requests(Artifacts(Store.open(sqlite_url), S3Store(settings(delete_versions=True), PREFIX)))
+    upload(requests)
+    begun = requests.artifacts.begin_upload(begin(requests.artifacts.store, upload_file("f", b"x")))
+    send(requests, begun.artifact_id, {"f": b"x"})
+    requests.artifacts.abort_upload(begun.artifact_id)
+    Admin(requests).garbage(dry_run=False)
+    assert versions(s3_admin, versioned) == []
+
+
+@pytest.mark.parametrize("step", ["versions=", "delete="])
+def test_a_purge_that_is_broken_off_goes_on_with_the_next_sweep(
+    s3_admin: Minio, versioned: str, admin: Admin, requests: Requests, proxy: FaultyHttp, step: str
+) -> None:
+    made = [upload(requests, b"%d" % number) for number in range(3)]
+    fields = {"kind": ARTIFACT, "ids": made, "include_bytes": True}
+    digest = admin("Purge", **fields).digest
+    before = len(versions(s3_admin, versioned))
+    reached: list[Request] = []
+
+    def fault(request: Request) -> Answer | None:
+        if step not in request.target:
+            return None
+        reached.append(request)  # the look before the purge may list versions, and each artifact may hide its blobs
+        return error(500, "InternalError") if len(reached) > (1 if step == "versions=" else 3) else None
+
+    proxy.fault = fault
+    with pytest.raises(Unavailable, match="every sweep tries it again"):
+        admin("Purge", **fields, digest=digest, reason="consent withdrawn")
+    assert len(versions(s3_admin, versioned)) >= before
+    assert sweep_deletions(requests.artifacts).failure_count == 3
+    proxy.calm()
+    swept = sweep_deletions(requests.artifacts)
+    assert (swept.failure_count, swept.deleted) == (0, [])  # what was signed before may still come
+    assert versions(s3_admin, versioned) == []
+    reuploaded = s3_admin.put_object(versioned, f"{PREFIX}_/system.Model/_/{made[0]}/f", io.BytesIO(b"late"), 4)
+    assert reuploaded.version_id
+    sweep_deletions(requests.artifacts)
+    assert versions(s3_admin, versioned) == []
+
+
+def test_not_to_be_allowed_to_list_versions_forbids_a_purge(
+    s3_admin: Minio, versioned: str, admin: Admin, requests: Requests
+) -> None:
+    made, run = upload(requests), upload(requests, b"other")
+    fields = {"kind": ARTIFACT, "ids": [made], "include_bytes": True}
+    digest = admin("Purge", **fields).digest
+    deny(s3_admin, versioned, "s3:ListBucketVersions")
+    (obstacle,) = admin("Purge", **fields).obstacles
+    assert "grant it s3:ListBucketVersions and s3:DeleteObjectVersion" in obstacle
+    assert "versioning: Enabled" in obstacle
+    with pytest.raises(FailedPrecondition, match="Nothing was purged"):
+        admin("Purge", **fields, digest=digest, reason="r")
+    assert b"".join(requests.artifacts.read(made, "f")) == b"content"
+    assert admin.purge(kind=ARTIFACT, ids=[run]).purged  # without its bytes
+    executed = execution(requests, [made], [])
+    assert admin.purge(kind=v1.NODE_KIND_EXECUTION, ids=[executed]).purged
+    deny(s3_admin, versioned, "s3:ListBucketVersions", "s3:GetBucketVersioning")
+    (obstacle,) = admin("Purge", **fields).obstacles
+    assert "s3:GetBucketVersioning is not permitted either" in obstacle
+    deny(s3_admin, versioned)
+    assert admin.purge(**fields).purged
+    assert versions(s3_admin, versioned, made) == []
+
+
+def test_a_bucket_without_versions_need_not_let_them_be_listed(
+    s3_admin: Minio, bucket: str, admin: Admin, requests: Requests
+) -> None:
+    made = upload(requests)
+    deny(s3_admin, bucket, "s3:ListBucketVersions")
+    assert admin.purge(kind=ARTIFACT, ids=[made], include_bytes=True).purged
+    assert versions_denied(s3_admin, bucket) == []
+
+
+def versions_denied(s3_admin: Minio, bucket: str) -> list[str]:
+    """Return what is in a bucket whose versions may not be listed."""
+    keys = [one.object_name or "" for one in s3_admin.list_objects(bucket, PREFIX, recursive=True)]
+    return [key for key in keys if "/.mlmd/" not in key]
+
+
+def test_not_to_be_allowed_to_delete_versions_is_told_and_mended(
+    s3_admin: Minio, versioned: str, admin: Admin, requests: Requests
+) -> None:
+    made = upload(requests)
+    deny(s3_admin, versioned, "s3:DeleteObjectVersion")
+    with pytest.raises(FailedPrecondition, match=r"2 versions of blobs below .* are left.*Grant our user s3:DeleteObj"):
+        admin.purge(kind=ARTIFACT, ids=[made], include_bytes=True)
+    assert list(requests.artifacts.blobs.list()) == []  # hidden it is
+    swept = sweep(requests.artifacts, 3600)
+    assert swept.failure_count == 1
+    assert f"the bytes of artifact {made}" in swept.failures[0]
+    deny(s3_admin, versioned)
+    assert sweep(requests.artifacts, 3600).failure_count == 0
+    assert versions(s3_admin, versioned) == []
+
+
+@pytest.fixture
+def locking(s3_admin: Minio, bucket: str) -> str:
+    """A bucket with object lock, in the place of the other."""
+    s3_admin.remove_bucket(bucket)
+    s3_admin.make_bucket(bucket, object_lock=True)
+    return bucket
+
+
+@pytest.mark.parametrize("lock", ["retention", "hold"])
+def test_what_the_bucket_locks_is_told_and_the_rest_goes(
+    s3_admin: Minio, locking: str, blobs: S3Store, lock: str
+) -> None:
+    replaced(blobs, "t/1/f", b"one", b"two")
+    put(blobs, "t/1/g", b"locked")
+    put(blobs, "t/1/h", b"three")
+    whole = f"{PREFIX}t/1/g"
+    version = s3_admin.stat_object(locking, whole).version_id
+    until = datetime.datetime.now(datetime.UTC) + datetime.timedelta(hours=1)
+    if lock == "retention":
+        s3_admin.set_object_retention(locking, whole, Retention(GOVERNANCE, until), version_id=version)
+    else:
+        s3_admin.enable_object_legal_hold(locking, whole, version)
+    with pytest.raises(FailedPrecondition, match=r"1 versions of blobs .*/g.*object lock.* lifted"):
+        delete_blobs(blobs, "t/1/", every_version=True)
+    assert versions(s3_admin, locking) == ["t/1/g"]
+    if lock == "hold":
+        s3_admin.disable_object_legal_hold(locking, whole, version)
+        delete_blobs(blobs, "t/1/", every_version=True)
+        assert versions(s3_admin, locking) == []
+
+
+@pytest.mark.parametrize(
+    ("refusal", "kind", "told"),
+    [
+        (error(403, "InvalidAccessKeyId"), FailedPrecondition, "does not accept the access key"),
+        (error(503, "SlowDown"), StoreError, "busy|try again"),
+        (Answer(200, b"<html>not S3</html>", XML), Unavailable, "does not answer as an S3 server"),
+    ],
+)
+def test_other_refusals_mean_what_they_mean(
+    versioned: str, blobs: S3Store, proxy: FaultyHttp, refusal: Answer, kind: type[StoreError], told: str
+) -> None:
+    put(blobs, "t/1/f", b"x")
+    proxy.fault = lambda request: refusal if "versions=" in request.target else None
+    for use in (lambda: blobs.check_versions("t/"), lambda: blobs.delete_versions("t/1/")):
+        with pytest.raises(kind, match=told):
+            use()
+
+
+def test_one_version_that_the_store_fails_to_delete(versioned: str, blobs: S3Store, proxy: FaultyHttp) -> None:
+    put(blobs, "t/1/f", b"x")
+    said = b"<DeleteResult><Error><Key>k</Key><VersionId>v</VersionId><Code>InternalError</Code></Error></DeleteResult>"
+    proxy.fault = lambda request: Answer(200, said, XML) if request.method == "POST" else None
+    with pytest.raises(StoreError, match=r"'k' in its version v \(InternalError\)"):
+        blobs.delete_versions("t/1/")
+
+
+def test_uri_of_others_below_the_root_is_not_taken_for_the_artifacts(
+    s3_admin: Minio, versioned: str, admin: Admin, requests: Requests
+) -> None:
+    kept = upload(requests)
+    call = Calls(requests.artifacts.store)
+    root = requests.artifacts.blobs.uri()
+    for uri in (f"{root}_/system.Model/_/{kept}/", f"{root}_/", f"{root}", f"{root}_/system.Model/_/{kept + 1}x/"):
+        made = pb.Artifact(type_id=type_id(call.store), uri=uri)
+        (other,) = call("PutArtifacts", artifacts=[made]).artifact_ids
+        admin.purge(kind=ARTIFACT, ids=[other], include_bytes=True)
+    assert len(versions(s3_admin, versioned, kept)) == 1

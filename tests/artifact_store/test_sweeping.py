@@ -1,0 +1,151 @@
+"""A sweep goes on past what fails, and tells it."""
+
+import dataclasses
+import threading
+
+import pytest
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.requests import Requests
+from mlmd_artifact_store.s3 import S3Store
+from mlmd_artifact_store.s3_settings import S3Settings
+from mlmd_artifact_store.sweeping import SHOWN, Swept, sweep, sweep_uploads
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, Unavailable
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+
+from tests.artifact_store.care import Admin, upload
+from tests.artifact_store.conformance.suite import keys
+from tests.artifact_store.uploads import artifact, begin, send, upload_file
+from tests.services.ceph import S3Address
+from tests.services.faulty_http import Answer, FaultyHttp, Request, error
+
+
+@pytest.fixture
+def blobs(s3: S3Address, bucket: str, proxy: FaultyHttp) -> S3Store:
+    """An empty bucket behind the proxy."""
+    return S3Store(S3Settings(bucket, proxy.url, "us-east-1", s3.access_key, s3.secret_key, busy_seconds=0.0), "pre/")
+
+
+@pytest.fixture
+def requests(sqlite_url: str, blobs: S3Store) -> Requests:
+    """An artifact store on the bucket."""
+    return Requests(Artifacts(Store.open(sqlite_url), blobs))
+
+
+def pending(requests: Requests) -> int:
+    """Begin an upload and send its file."""
+    begun = requests.artifacts.begin_upload(begin(requests.artifacts.store, upload_file("f", b"x")))
+    assert send(requests, begun.artifact_id, {"f": b"x"}) == [200]
+    return begun.artifact_id
+
+
+def refuse_listing(proxy: FaultyHttp, answer: Answer, *artifact_ids: int) -> None:
+    """Refuse to list what is below the prefixes of some artifacts."""
+
+    def fault(request: Request) -> Answer | None:
+        prefixes = [f"%2F{artifact_id}%2F" for artifact_id in artifact_ids]
+        return answer if "prefix=" in request.target and any(it in request.target for it in prefixes) else None
+
+    proxy.fault = fault
+
+
+@pytest.mark.parametrize("refusal", [error(403, "AccessDenied"), error(500, "InternalError")])
+def test_what_fails_does_not_keep_the_rest(
+    requests: Requests, proxy: FaultyHttp, blobs: S3Store, refusal: Answer
+) -> None:
+    admin = Admin(requests)
+    garbage = [upload(requests, b"%d" % number) for number in range(3)]
+    refuse_listing(proxy, refusal, *garbage)
+    with pytest.raises((FailedPrecondition, Unavailable), match=f"bytes of artifact {garbage[0]} and 2 others"):
+        admin.garbage(dry_run=False)
+    uploads = [pending(requests) for _ in range(3)]
+    blobs.begin_parts("_/system.Model/_/1/left")
+    refuse_listing(proxy, refusal, garbage[0], uploads[0])
+    swept = sweep(requests.artifacts, -3600)
+    assert swept.abandoned == uploads[1:]
+    assert [failure.split(":")[0] for failure in swept.failures] == [
+        f"the upload of artifact {uploads[0]}",
+        f"the bytes of artifact {garbage[0]}",
+    ]
+    assert swept.failure_count == 2
+    assert {int(key.split("/")[3]) for key in keys(blobs)} == {garbage[0], uploads[0]}
+    assert blobs.tidy("", 10**14) == 0  # what was begun of parts is given up
+    proxy.calm()
+    again = sweep(requests.artifacts, 3600)
+    assert (again.abandoned, again.failure_count) == ([uploads[0]], 0)
+    assert keys(blobs) == []
+    assert artifact(requests.artifacts.store, uploads[0]).state == pb.Artifact.ABANDONED
+
+
+def test_the_call_tells_what_failed(requests: Requests, proxy: FaultyHttp) -> None:
+    made = pending(requests)
+    refuse_listing(proxy, error(403, "AccessDenied"), made)
+    answer = Admin(requests)("Sweep", grace_seconds=0)
+    assert (list(answer.abandoned_artifact_ids), answer.failure_count) == ([], 1)
+    assert list(answer.failures) == [
+        f"the upload of artifact {made}: artifacts: the object store at {proxy.url} does not let our user do this in "
+        f"the bucket {requests.artifacts.blobs.uri()[5:].split('/')[0]!r} (AccessDenied); grant it reading, writing, "
+        "listing and deleting there."
+    ]
+
+
+def test_a_store_that_is_away_is_not_asked_for_every_upload(requests: Requests, proxy: FaultyHttp) -> None:
+    uploads = [pending(requests) for _ in range(6)]
+    refuse_listing(proxy, error(500, "InternalError"), *uploads)
+    swept = sweep_uploads(requests.artifacts, -3600)
+    assert (swept.abandoned, swept.failure_count) == ([], 3)
+    refuse_listing(proxy, error(500, "InternalError"), uploads[0], uploads[1], uploads[3], uploads[4])
+    swept = sweep_uploads(requests.artifacts, -3600)
+    assert (swept.abandoned, swept.failure_count) == ([uploads[2], uploads[5]], 4)
+
+
+def test_what_was_begun_is_given_up_past_one_that_fails(blobs: S3Store, proxy: FaultyHttp) -> None:
+    for name in ("a", "b", "c"):
+        blobs.begin_parts(f"d/{name}")
+    refused = error(403, "AccessDenied")
+    proxy.fault = lambda request: refused if request.method == "DELETE" and "/d/b" in request.target else None
+    with pytest.raises(FailedPrecondition, match="AccessDenied"):
+        blobs.tidy("d/", 10**14)
+    proxy.calm()
+    assert blobs.tidy("d/", 10**14) == 1
+
+
+def test_what_was_begun_and_stays_is_told(requests: Requests, blobs: S3Store, proxy: FaultyHttp) -> None:
+    blobs.begin_parts("_/system.Model/_/1/left")
+    proxy.fault = lambda request: error(403, "AccessDenied") if request.method == "DELETE" else None
+    swept = sweep(requests.artifacts, -3600)
+    assert [failure.split(":")[0] for failure in swept.failures] == ["what was begun and never ended"]
+
+
+def test_another_stores_bytes_are_not_swept(requests: Requests, blobs: S3Store, sqlite_url: str) -> None:
+    upload(requests)
+    other = Artifacts(Store.open(f"{sqlite_url}.other"), blobs)
+    with pytest.raises(FailedPrecondition, match="another store"):
+        sweep(other, 3600)
+
+
+def test_whoever_is_gone_sweeps_no_further(requests: Requests) -> None:
+    made, gone = pending(requests), threading.Event()
+    gone.set()
+    swept = sweep(requests.artifacts, -3600, dataclasses.replace(LOCAL, gone=gone))
+    assert (swept.abandoned, swept.failure_count) == ([], 0)
+    assert sweep(requests.artifacts, -3600).abandoned == [made]
+
+
+def test_a_grace_that_is_none(requests: Requests) -> None:
+    with pytest.raises(InvalidArgument, match="grace_seconds"):
+        sweep(requests.artifacts, 3651 * 86400)
+
+
+def test_the_first_hundred_failures_are_told() -> None:
+    first, second = Swept([1]), Swept([2], [3])
+    for swept in (first, second):
+        for number in range(SHOWN - 10):
+            swept.fail(str(number), Unavailable("away"))
+    first.add(second)
+    assert (first.abandoned, first.deleted) == ([1, 2], [3])
+    assert (len(first.failures), first.failure_count) == (SHOWN, 2 * (SHOWN - 10))
+    assert first.failures[SHOWN - 10] == "0: away"
+    first.fail("one more", Unavailable("away"))
+    assert (len(first.failures), first.failure_count) == (SHOWN, 2 * (SHOWN - 10) + 1)
