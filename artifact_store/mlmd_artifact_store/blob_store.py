@@ -149,8 +149,8 @@ class BlobStore(Protocol):
     ) -> Part:
         """Store a part, replacing one of that number; NotFound when the undertaking is not there."""
 
-    def parts(self, key: str, upload: str) -> Sequence[Part]:
-        """Return the stored parts by number; raises NotFound."""
+    def parts(self, key: str, upload: str, first: int = 1, last: int = MOST_PARTS) -> Sequence[Part]:
+        """Return the stored parts of these numbers, by number; raises NotFound."""
 
     def complete_parts(self, key: str, upload: str, parts: Sequence[Part], guard: Guard = nullcontext) -> Blob:
         """Make the blob of its parts; InvalidArgument when one is missing or other than said, NotFound."""

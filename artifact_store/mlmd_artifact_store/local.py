@@ -23,6 +23,7 @@ from mlmd_schemas.errors import DataLoss, InvalidArgument, NotFound
 
 from mlmd_artifact_store.blob_store import (
     CHUNK_BYTES,
+    MOST_PARTS,
     Blob,
     Digests,
     Guard,
@@ -265,10 +266,10 @@ class LocalStore:
                     older.unlink(missing_ok=True)
         return Part(number, found.hex(), size_bytes)
 
-    def parts(self, key: str, upload: str) -> Sequence[Part]:
+    def parts(self, key: str, upload: str, first: int = 1, last: int = MOST_PARTS) -> Sequence[Part]:
         """Return the parts by the names of their files."""
         folder = self._parts_folder(key, upload)
-        names = sorted(path.name for path in folder.glob("?????-*"))
+        names = sorted(path.name for path in folder.glob("?????-*") if first <= int(path.name[:5]) <= last)
         self._parts_folder(key, upload)  # or another deletes them by now, and these are not all that there were
         pieces = [name.split("-") for name in names]
         return [Part(int(number), etag, int(size)) for number, size, etag in pieces]

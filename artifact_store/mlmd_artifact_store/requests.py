@@ -99,7 +99,8 @@ class Requests:
         if not file.parts_name:
             return pieces
         try:
-            there = set(blobs.parts(key, file.parts_name))
+            numbers = [number for _, number, _ in pieces]
+            there = set(blobs.parts(key, file.parts_name, min(numbers), max(numbers)))
         except NotFound:  # made to other bytes, or swept by the store: begin again
             self.artifacts.forget_parts(upload, file, caller)
             return [(replace(file, parts_name=""), number, md5) for _, number, md5 in pieces]

@@ -29,7 +29,16 @@ from mlmd_schemas.errors import (
 )
 
 from mlmd_artifact_store import s3_marks
-from mlmd_artifact_store.blob_store import CHUNK_BYTES, LARGEST_PART_BYTES, Blob, Guard, Part, content_md5, md5_hash
+from mlmd_artifact_store.blob_store import (
+    CHUNK_BYTES,
+    LARGEST_PART_BYTES,
+    MOST_PARTS,
+    Blob,
+    Guard,
+    Part,
+    content_md5,
+    md5_hash,
+)
 from mlmd_artifact_store.late_streams import rechecked
 from mlmd_artifact_store.paths import RESERVED, check_key, is_key
 from mlmd_artifact_store.s3_bodies import Body
@@ -272,9 +281,9 @@ class S3Store:
         """Send a part."""
         return self._parts.put(self._key(key), upload, number, Body(source, size_bytes, md5), md5)
 
-    def parts(self, key: str, upload: str) -> Sequence[Part]:
-        """List the parts that are there."""
-        return self._parts.list(self._key(key), upload)
+    def parts(self, key: str, upload: str, first: int = 1, last: int = MOST_PARTS) -> Sequence[Part]:
+        """List the parts that are there, no more of them than are asked for."""
+        return self._parts.list(self._key(key), upload, first, last)
 
     def complete_parts(self, key: str, upload: str, parts: Sequence[Part], guard: Guard = nullcontext) -> Blob:
         """Make the object; the answer is a stat, so that size and ETag are what the store has."""

@@ -5,9 +5,11 @@ from datetime import datetime
 
 from mlmd_schemas.errors import NotFound, Unavailable
 
-from mlmd_artifact_store.blob_store import Part, content_md5
+from mlmd_artifact_store.blob_store import MOST_PARTS, Part, content_md5
 from mlmd_artifact_store.s3_bodies import Body
 from mlmd_artifact_store.s3_requests import S3Requests, tag
+
+_LARGEST_PAGE = 1000
 
 
 class S3Parts:
@@ -43,19 +45,20 @@ class S3Parts:
         headers, _ = self._send("PUT", key, query, body, md5)
         return Part(number, headers.get("etag", "").strip('"'), body.size_bytes)
 
-    def list(self, key: str, upload: str) -> Sequence[Part]:
-        """Return all parts, over as many pages as there are."""
+    def list(self, key: str, upload: str, first: int = 1, last: int = MOST_PARTS) -> Sequence[Part]:
+        """Return the parts of these numbers, over as many pages as there are; of few of them by one request."""
         parts: list[Part] = []
-        marker = "0"
+        marker = str(first - 1)
         while True:
-            query = {"uploadId": upload, "part-number-marker": marker}
+            size = str(min(last - int(marker), _LARGEST_PAGE))
+            query = {"uploadId": upload, "part-number-marker": marker, "max-parts": size}
             body = self._requests.expected("ListPartsResult", self._send("GET", key, query)[1])
             for piece in body.split(b"<Part>")[1:]:
                 etag = tag(piece, "ETag").strip('"')
                 parts.append(Part(int(tag(piece, "PartNumber")), etag, int(tag(piece, "Size"))))
             marker = tag(body, "NextPartNumberMarker")
-            if tag(body, "IsTruncated") != "true" or not marker:
-                return parts
+            if tag(body, "IsTruncated") != "true" or not marker or int(marker) >= last:
+                return [part for part in parts if first <= part.number <= last]
 
     def complete(self, key: str, upload: str, parts: Sequence[Part]) -> str:
         """Make the object of its parts and return its ETag, "" when the store does not say it (Ceph)."""
@@ -66,7 +69,7 @@ class S3Parts:
         try:
             _, body = self._send("POST", key, {"uploadId": upload}, document)
         except Unavailable:
-            self.list(key, upload)  # some servers say "internal error" of an upload that is not there
+            self.list(key, upload, 1, 1)  # some servers say "internal error" of an upload that is not there
             raise
         return tag(self._requests.expected("CompleteMultipartUploadResult", body), "ETag").strip('"')
 

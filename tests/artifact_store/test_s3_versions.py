@@ -373,9 +373,10 @@ def test_other_refusals_mean_what_they_mean(
 ) -> None:
     put(blobs, "t/1/f", b"x")
     proxy.fault = lambda request: refusal if "versions=" in request.target else None
-    for use in (lambda: blobs.check_versions("t/"), lambda: blobs.delete_versions("t/1/")):
-        with pytest.raises(kind, match=told):
-            use()
+    with pytest.raises(kind, match=told):
+        blobs.check_versions("t/")
+    with pytest.raises(kind, match=told):
+        blobs.delete_versions("t/1/")
 
 
 def test_one_version_that_the_store_fails_to_delete(versioned: str, blobs: S3Store, proxy: FaultyHttp) -> None:

@@ -265,6 +265,15 @@ class BlobStoreSuite:
         assert content_of(store, "big", SMALLEST_PART_BYTES - 1, 2) == b"12"
         assert content_of(store, "big") == b"".join(pieces)
 
+    def test_parts_of_some_numbers(self, store: BlobStore) -> None:
+        upload, numbers = store.begin_parts("k"), [1, 2, 3, 5, 9, 10_000]
+        for number in numbers:
+            store.put_part("k", upload, number, io.BytesIO(b"x"), 1, md5(b"x"))
+        for first, last in ((1, 1), (1, 3), (2, 4), (4, 4), (4, 8), (5, 5), (6, 10_000), (9, 9_999), (10_000, 10_000)):
+            found = [part.number for part in store.parts("k", upload, first, last)]
+            assert found == [number for number in numbers if first <= number <= last]
+        assert [part.number for part in store.parts("k", upload)] == numbers
+
     def test_part_is_replaced(self, store: BlobStore) -> None:
         upload = store.begin_parts("k")
         store.put_part("k", upload, 1, io.BytesIO(b"old"), 3, md5(b"old"))
