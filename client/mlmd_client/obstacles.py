@@ -1,14 +1,15 @@
 """Files in a folder that a download would replace, and that are other files: found before anything is fetched.
 
 One whose bytes another version of the same name has at the same path is no obstacle, for the store gives it back: so
-whoever fetches each new version into one folder goes on doing so. What is nowhere else, because somebody made or
-changed it here, is left, and told.
+whoever fetches each new version into one folder goes on doing so. The newest versions are asked, and not thousands.
+What none of them has, because somebody made or changed it here, is left, and told.
 """
 
 import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -18,14 +19,14 @@ from mlmd_schemas.pb.v1 import registry_pb2
 
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.calls import CallError
-from mlmd_client.download_target import DownloadTarget, disk_explained, in_the_way, is_a_folder
+from mlmd_client.download_target import MOST_VERSIONS, DownloadTarget, disk_explained, in_the_way, is_a_folder
 from mlmd_client.hashing import sha256_of_path
 from mlmd_client.registry_pages import listed
 from mlmd_client.service import Service
 from mlmd_client.transfer_errors import NOT_FOUND
 
 _MLMD = "/ml_metadata.MetadataStoreService"
-_FEW = 8
+_FEW = 4
 """So many files are asked for one by one; of more all are listed."""
 _PAGE = 100
 
@@ -50,7 +51,7 @@ def clear(calls: ArtifactCalls, artifact_id: int, prefix: str, target: DownloadT
     with disk_explained(target.root):
         obstacles = dict(_obstacles(calls, artifact_id, prefix, target))
     if any(one.sha256 for one in obstacles.values()):
-        for other in _other_versions(Service(calls.transport), artifact_id):
+        for other in islice(_other_versions(Service(calls.transport), artifact_id), MOST_VERSIONS):
             for file in _asked(calls, other, prefix, obstacles):
                 found = obstacles.get(file.path)
                 if found is not None and file.sha256 and found.sha256 == file.sha256:

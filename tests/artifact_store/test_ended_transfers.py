@@ -2,8 +2,8 @@
 
 import io
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -30,6 +30,7 @@ from tests.artifact_store.conformance.suite import keys
 from tests.artifact_store.uploads import FIVE, artifact, begin, send, upload_file, upload_urls
 from tests.services.ceph import S3Address
 from tests.services.faulty_http import Fault, FaultyHttp, Request
+from tests.services.held_steps import outcome, while_held
 
 CONTENT = bytes(range(256)) * 20_000
 LARGE, SECOND = b"1" * FIVE + b"end", b"something else"
@@ -57,25 +58,6 @@ def take_away(requests: Requests, artifact_id: int, how: str) -> None:
         list(collect(requests.artifacts, [artifact_id]))
     else:
         Admin(requests).purge(kind=admin_pb2.NODE_KIND_ARTIFACT, ids=[artifact_id], include_bytes=True)
-
-
-def outcome(future: "Future[Any]") -> object:
-    return future.exception(60) or future.result()
-
-
-def held(
-    proxy: FaultyHttp, where: Callable[[Request], bool], first: Callable[[], object], then: Callable[[], object]
-) -> object:
-    """Take a step, and the other while a request of the first is held; return what came of the first."""
-    proxy.plan(1, Fault.HELD, where=where)
-    with ThreadPoolExecutor(1) as pool:
-        under_way = pool.submit(first)
-        assert proxy.held.wait(60)
-        try:
-            then()
-        finally:
-            proxy.calm()
-        return outcome(under_way)
 
 
 def is_completion(request: Request) -> bool:
@@ -163,7 +145,7 @@ class TestCompletions:
 
     def test_a_completion_that_comes_after_the_abort(self, slow: Requests, other: Requests, proxy: FaultyHttp) -> None:
         artifact_id = parted(slow)
-        late = held(
+        late = while_held(
             proxy,
             is_completion,
             lambda: slow.artifacts.commit_upload(artifact_id),
@@ -188,7 +170,7 @@ class TestCompletions:
             with pytest.raises(FailedPrecondition, match="was aborted"):
                 other.artifacts.commit_upload(artifact_id)
 
-        aborted = held(
+        aborted = while_held(
             proxy,
             lambda request: request.method == step,
             lambda: slow.artifacts.abort_upload(artifact_id),
@@ -223,7 +205,7 @@ class TestCompletions:
         copier = slow.artifacts.begin_upload(
             begin(slow.artifacts.store, file, unchanged_from_artifact_id=source)
         ).artifact_id
-        late = held(
+        late = while_held(
             proxy,
             lambda request: "x-amz-copy-source" in request.headers,
             lambda: slow.artifacts.commit_upload(copier),
@@ -308,7 +290,7 @@ class TestBeginnings:
     def test_of_two_beginnings_one_counts(self, slow: Requests, other: Requests, proxy: FaultyHttp) -> None:
         artifact_id = self._begun(slow)
         sent = []
-        late = held(
+        late = while_held(
             proxy,
             lambda request: request.method == "POST" and "uploads=" in request.target,
             lambda: upload_urls(slow, artifact_id),
@@ -325,7 +307,7 @@ class TestBeginnings:
 
     def test_what_is_begun_after_the_end_is_given_up(self, slow: Requests, other: Requests, proxy: FaultyHttp) -> None:
         artifact_id = self._begun(slow)
-        late = held(
+        late = while_held(
             proxy,
             lambda request: request.method == "POST" and "uploads=" in request.target,
             lambda: upload_urls(slow, artifact_id),

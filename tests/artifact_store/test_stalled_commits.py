@@ -5,7 +5,7 @@ import os
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ from tests.artifact_store.test_restoring import CONTENTS, recorded
 from tests.artifact_store.test_restoring import declare as declare_restored
 from tests.artifact_store.uploads import FIVE, begin, send, upload_file
 from tests.services.ceph import S3Address
-from tests.services.faulty_http import Fault, FaultyHttp, Request
+from tests.services.faulty_http import FaultyHttp
+from tests.services.held_steps import outcome, while_held
 
 FIRST, SECOND = b"the first", b"something"
 LARGE = b"1" * FIVE + b"end"
@@ -51,10 +52,6 @@ def uploaded(requests: Requests, artifact_id: int, content: bytes, part_size: in
     assert set(send(requests, artifact_id, {"a": content}, only_missing=True)) <= {200}
     requests.artifacts.commit_upload(artifact_id)
     return artifact_id
-
-
-def outcome(future: "Future[Any]") -> object:
-    return future.exception(60) or future.result()
 
 
 def after_the_proof(monkeypatch: pytest.MonkeyPatch, late: Callable[[], None]) -> None:
@@ -183,24 +180,6 @@ class TestInABucket:
         yield Requests(Artifacts(opened, S3Store(settings)))
         opened.close()
 
-    def _beside(
-        self,
-        proxy: FaultyHttp,
-        where: Callable[[Request], bool],
-        first: Callable[[], object],
-        then: Callable[[], None],
-    ) -> object:
-        """Take a step, and the other while a request of the first is held; return what came of the first."""
-        proxy.plan(1, Fault.HELD, where=where)
-        with ThreadPoolExecutor(1) as pool:
-            held = pool.submit(first)
-            assert proxy.held.wait(60)
-            try:
-                then()
-            finally:
-                proxy.calm()
-            return outcome(held)
-
     def test_what_is_being_copied_cannot_be_told_otherwise(
         self, requests: Requests, other: Requests, proxy: FaultyHttp
     ) -> None:
@@ -218,7 +197,7 @@ class TestInABucket:
             anew.append(uploaded(other, begun, SECOND))
             other.artifacts.commit_upload(artifact_id)
 
-        late = self._beside(
+        late = while_held(
             proxy,
             lambda request: "x-amz-copy-source" in request.headers,
             lambda: requests.artifacts.commit_upload(artifact_id),
@@ -253,7 +232,7 @@ class TestInABucket:
                     declare(other, artifact_id, SECOND)
             uploaded(other, artifact_id, SECOND)
 
-        late = self._beside(
+        late = while_held(
             proxy,
             lambda request: request.method == "POST" and "uploadId=" in request.target,
             lambda: requests.artifacts.commit_upload(artifact_id),
@@ -271,7 +250,7 @@ class TestInABucket:
         def go_on() -> None:
             uploaded(other, artifact_id, SECOND)
 
-        late = self._beside(
+        late = while_held(
             proxy,
             lambda request: request.method == "PUT" and request.target.partition("?")[0].endswith("/a"),
             lambda: requests.artifacts.put_file(artifact_id, "a", io.BytesIO(FIRST)),

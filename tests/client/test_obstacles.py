@@ -3,8 +3,10 @@
 import os
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mlmd_client import obstacles
 from mlmd_client.download import download
 from mlmd_client.progress import Progress
 from mlmd_client.transfer_errors import UnfitFiles
@@ -60,7 +62,8 @@ def test_each_new_version_goes_into_the_same_folder_and_each_old_one(store: Tran
     assert read_files(target) == {**SECOND, **FIRST}, "what the first never had stays"
     (target / "deep" / "b.bin").write_bytes(b"edited")
     with pytest.raises(
-        UnfitFiles, match=r"another 'deep/b.bin', whose bytes no version of this name has, and it would"
+        UnfitFiles,
+        match=r"another 'deep/b.bin', whose bytes none of the newest 200 versions of this name has, and it would",
     ):
         download(store, second, target)
     assert (target / "a.bin").read_bytes() == b"one"
@@ -94,6 +97,29 @@ def test_versions_of_a_registered_model_are_versions_of_a_name(store: Transport,
     for one in (made[0], made[1], made[0]):
         download(store, one.artifact_id, tmp_path / "target")
     assert read_files(tmp_path / "target") == {"m": b"1"}
+
+
+def test_of_very_many_versions_the_newest_are_asked(
+    folder_store: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(obstacles, "MOST_VERSIONS", 3)
+    made = [kept(folder_store, tmp_path / text, {"m": text.encode()}) for text in "0123456"]
+    download(folder_store, made[4], tmp_path / "target")
+    asked: list[str] = []
+    unary = folder_store.unary
+
+    def counted(path: str, *given: Any, **named: Any) -> Any:
+        asked.append(path)
+        return unary(path, *given, **named)
+
+    monkeypatch.setattr(folder_store, "unary", counted)
+    download(folder_store, made[6], tmp_path / "target")
+    assert read_files(tmp_path / "target") == {"m": b"6"}
+    (tmp_path / "target" / "m").write_bytes(b"0")
+    asked.clear()
+    with pytest.raises(UnfitFiles, match="another 'm', whose bytes none of the newest"):
+        download(folder_store, made[6], tmp_path / "target")
+    assert sum(path.endswith("/ListFiles") for path in asked) == 1 + 3
 
 
 @pytest.mark.parametrize("path", ["a.bin", "large"])

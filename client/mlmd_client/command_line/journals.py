@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from mlmd_schemas.pb.v1 import server_pb2
 
 from mlmd_client.command_line.session import Failure, Session, command, counted
 from mlmd_client.command_line.statuses import REFUSED as WAS_REFUSED
@@ -13,7 +14,6 @@ from mlmd_client.failures import refused
 from mlmd_client.journal import UNDELIVERABLE
 from mlmd_client.journals import (
     IN_USE,
-    REFUSED,
     WAITING,
     KeptJournal,
     chosen_journals,
@@ -67,17 +67,15 @@ def retry(session: Session, journal: tuple[str, ...]) -> None:
     The exit status is 4 when nobody answers, and 6 when something is refused again.
     """
     folder = _folder(session)
-    chosen = {_stem(one) for one in (chosen_journals(folder, journal) if journal else kept_journals(folder))}
-    waiting = sum(one.calls for one in kept_journals(folder) if one.state == WAITING)
-    refused_before = [one for one in kept_journals(folder) if one.state == REFUSED and _stem(one) in chosen]
-    left = session.store.sync(0)  # whoever opens a store sends what is waiting
-    more, later, why = retry_journals(session.store.service, refused_before)
-    remaining = [one for one in kept_journals(folder) if one.state != IN_USE and _stem(one) in chosen]
-    sent = waiting + sum(one.calls for one in refused_before) - sum(one.calls for one in remaining)
-    answer: dict[str, Any] = {"sent": max(sent, more), "remaining": [one.row() for one in remaining]}
-    session.say(answer, lambda: _print(session, answer["sent"], remaining))
-    if left or later:
-        raise Failure(f"{counted(left + later, 'call')} could not be sent: {why or 'nobody answers'}", UNREACHABLE)
+    chosen = chosen_journals(folder, journal) if journal else kept_journals(folder)
+    session.service.read("/mlmd.v1.Server/GetInfo", server_pb2.GetInfoRequest())  # or nobody answers, which is told
+    sent, later, why = retry_journals(session.service, chosen)
+    names = {_stem(one) for one in chosen}
+    remaining = [one for one in kept_journals(folder) if one.state != IN_USE and _stem(one) in names]
+    answer: dict[str, Any] = {"sent": sent, "remaining": [one.row() for one in remaining]}
+    session.say(answer, lambda: _print(session, sent, remaining))
+    if later:
+        raise Failure(f"{counted(later, 'call')} could not be sent: {why}", UNREACHABLE)
     if remaining:
         raise Failure(
             f"{counted(len(remaining), 'journal')} cannot be sent; `mlmd journals discard` deletes what is given up",

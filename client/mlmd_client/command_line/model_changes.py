@@ -6,7 +6,7 @@ from typing import Any
 import click
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_client.command_line.model_rows import number_of, version_row, write
+from mlmd_client.command_line.model_rows import in_words, number_of, version_row, write
 from mlmd_client.command_line.offers import ALIASES, MODEL_VERSIONS, MODELS
 from mlmd_client.command_line.session import Session, command
 from mlmd_client.model_versions import format_of
@@ -53,13 +53,13 @@ def describe(session: Session, model: str, version: str | None, **given: Any) ->
             model=model, description=given["description"], owner=given["owner"], tags=changes
         )
         found = write(session, "UpdateModel", request).model if _changes(given) else session.store.models[model].message
-        session.say(_model_facts(found))
+        _say(session, _model_facts(found))
         return
     _refuse(given, ("owner",), "a model; leave VERSION out")
     chosen = number_of(session, model, version)
     if not _changes(given):
         one = session.store.models[model]
-        session.say(_version_facts(one[version[1:] if version.startswith("@") else version].message))
+        _say(session, _version_facts(one[version[1:] if version.startswith("@") else version].message))
         return
     signature, form = given["signature"], given["model_format"]
     asked = v1.UpdateModelVersionRequest(
@@ -71,7 +71,11 @@ def describe(session: Session, model: str, version: str | None, **given: Any) ->
         format=None if form is None else format_of(form),
         signature=signature.read_text("utf-8") if signature else None,
     )
-    session.say(_version_facts(write(session, "UpdateModelVersion", asked).version))
+    _say(session, _version_facts(write(session, "UpdateModelVersion", asked).version))
+
+
+def _say(session: Session, facts: dict[str, Any]) -> None:
+    session.say(facts, lambda: session.facts(in_words(facts)))
 
 
 def _changes(given: dict[str, Any]) -> bool:
@@ -91,16 +95,15 @@ def _model_facts(model: v1.RegisteredModel) -> dict[str, Any]:
         "owner": model.owner,
         "state": state_of(model.state),
         "latest": model.latest_number,
-        "aliases": [f"{alias}@{number}" for alias, number in sorted(model.aliases.items())],
-        "tags": [f"{name}={text}" for name, text in sorted(model.tags.items())],
+        "aliases": dict(sorted(model.aliases.items())),
+        "tags": dict(sorted(model.tags.items())),
     }
 
 
 def _version_facts(version: v1.ModelVersion) -> dict[str, Any]:
-    tags = [f"{name}={text}" for name, text in sorted(version.tags.items())]
     return version_row(version) | {
         "description": version.description,
-        "tags": tags,
+        "tags": dict(sorted(version.tags.items())),
         "signature": version.signature,
         "approved_by": [one.subject for one in version.approvals],
     }

@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -41,6 +41,19 @@ def number_of(session: Session, model: str, version: str) -> str:
     except CallError as error:  # which tells of the alias, where this one is typed as a version
         error.message = error.message.replace("alias: ", "version: ", 1)
         raise
+
+
+def in_words(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return facts for the eye; programs get aliases and tags as they are.
+
+    >>> in_words({"model": "churn", "aliases": {"champion": 3}, "tags": {"tier": "1"}})
+    {'model': 'churn', 'aliases': ['champion@3'], 'tags': ['tier=1']}
+    """
+    told = dict(facts)
+    for name, sign in (("aliases", "@"), ("tags", "=")):
+        if isinstance(told.get(name), Mapping):
+            told[name] = [f"{key}{sign}{value}" for key, value in told[name].items()]
+    return told
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from mlmd_schemas.near_names import did_you_mean
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_client.command_line.model_changes import SIGNATURE, TAG, archive, describe, remove_alias, restore, tags_of
-from mlmd_client.command_line.model_rows import in_order, number_of, read, version_row, write
+from mlmd_client.command_line.model_rows import in_order, in_words, number_of, read, version_row, write
 from mlmd_client.command_line.offers import (
     ALIASES,
     ENVIRONMENTS,
@@ -42,10 +42,6 @@ def _pages(session: Session, method: str, request: Any, field: str) -> list[Any]
     return list(listed(session.store.service, method, request, field))
 
 
-def _pointing(aliases: Any) -> str:
-    return ", ".join(f"{alias}@{number}" for alias, number in sorted(aliases.items()))
-
-
 @models.command("ls")
 @click.argument("model", required=False, shell_complete=MODELS)
 @click.option("--archived", is_flag=True, help="Archived ones too.")
@@ -59,14 +55,15 @@ def list_models(session: Session, model: str | None, archived: bool) -> None:
             {
                 "model": one.name,
                 "latest": one.latest_number,
-                "aliases": _pointing(one.aliases),
+                "aliases": dict(sorted(one.aliases.items())),
                 "owner": one.owner,
                 "state": state_of(one.state),
                 "description": one.description,
             }
             for one in found
         ]
-        session.say(Table(["model", "latest", "aliases", "owner", "state", "description"], rows))
+        columns = ["model", "latest", "aliases", "owner", "state", "description"]
+        session.say(Table(columns, rows), lambda: session.table(Table(columns, [in_words(row) for row in rows])))
         return
     versions = v1.ListModelVersionsRequest(model=model, include_archived=archived)
     session.say(table_of([version_row(one) for one in _pages(session, "ListModelVersions", versions, "versions")]))

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property, wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
@@ -24,8 +24,15 @@ from mlmd_client.transport import MissingExtra
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mlmd_client.service import Service
     from mlmd_client.store import Store
 
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_Closed = TypeVar("_Closed", bound=_Closable)
 _READABLE = 8
 """Characters of a column below which its words are cut to pieces."""
 
@@ -63,11 +70,25 @@ class Session:
         """The store, opened when the first command needs it."""
         from mlmd_client.store import Store
 
+        return self._opened(lambda: Store(self._server, token=self._token))
+
+    @cached_property
+    def service(self) -> "Service":
+        """The calls of the store alone: unlike `store`, it sends nothing that was left behind by being opened."""
+        from mlmd_client.service import Service
+        from mlmd_client.tokens import Token
+        from mlmd_client.transport import open_transport
+
+        transport = self._opened(lambda: open_transport(self._server or None, token=Token.chosen(self._token)))
+        return Service(transport)
+
+    def _opened(self, opening: Callable[[], _Closed]) -> _Closed:
+        """Open what the command needs, until the command ends; raises CallError that speaks of `--server`."""
         context = click.get_current_context()
         if not self.makes_store:
             self._require_store()
         try:
-            opened = Store(self._server, token=self._token)
+            opened = opening()
         except CallError as error:  # which tells of the target of a store, or of its database
             error.message = re.sub(r"^(?:target|database): ", "server: ", error.message)
             raise

@@ -70,7 +70,8 @@ def test_what_a_server_takes_now_is_sent(start_server: StartServer, sqlite_url: 
         server.stop()
         server.options = ()
         server.start()
-        assert run_on(target)("journals", "retry").out == "1 call sent\n"
+        again = run_on(target)("journals", "retry")
+        assert (again.out, again.err) == ("1 call sent\n", "")
         with Store(target) as opened:
             assert len(opened.run_facts(execution_id).metrics) == 1000
         assert list(folder.glob("*.undeliverable")) == []
@@ -112,14 +113,32 @@ def test_every_state_is_told_and_nothing_that_is_needed_is_discarded(run: Run, s
             assert opened.run_facts(execution_id).metrics == {"f1": 1.0}
 
 
+def test_each_call_that_is_sent_is_counted_and_only_named_journals_are(run: Run, store: str) -> None:
+    with begun_run(store) as (token, execution_id, folder):
+        good = [v1.LogScalarsRequest(scalars={name: 1.0}) for name in ("f1", "auc", "mcc")]
+        left(folder, token, *good[:2], wrong(), name="a")
+        left(folder, token, good[2], name="b")
+        named = run("journals", "retry", "a", "--json")
+        assert (named.status, named.json["sent"]) == (6, 2)
+        assert [row["journal"] for row in named.json["remaining"]] == ["a.journal.undeliverable"]
+        assert (folder / "b.journal").exists(), "nobody named it"
+        every = run("journals", "retry", "--json")
+        assert (every.status, every.json["sent"], len(every.json["remaining"])) == (6, 1, 1)
+        assert run("journals", "discard", "--all").status == 0
+        assert run("journals", "retry").out == "0 calls sent\n"
+        with Store(store) as opened:
+            assert set(opened.run_facts(execution_id).metrics) == {"f1", "auc", "mcc"}
+
+
 def test_nobody_answers(tmp_path: Path) -> None:
     run = run_on("grpc://127.0.0.1:1")
     assert run("journals", "ls", "--json").json == []
     left(journal_folder("grpc://127.0.0.1:1"), "token", wrong())
     assert [row["state"] for row in run("journals", "ls", "--json").json] == ["waiting"]
     said = run("journals", "retry")
-    assert said.status == 4
-    assert "1 call could not be sent" in said.err
+    assert (said.status, said.out) == (4, "")
+    assert said.err.startswith("mlmd: ")
+    assert "127.0.0.1:1" in said.err
 
 
 def test_what_a_process_left_that_was_killed_as_it_began_goes_an_hour_later(run: Run, store: str) -> None:

@@ -12,6 +12,23 @@ from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from tests.client.command_line.conftest import Run
 
 
+def test_tags_and_aliases_are_objects_for_programs_and_words_for_people(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"1")
+    run("put", "model.bin", "fraud-model", "--type", "model")
+    run("models", "register", "fraud", "fraud-model", "--tag", "a=b=c", "--tag", "tier=1")
+    run("models", "promote", "fraud", "champion", "1")
+    run("models", "describe", "fraud", "--tag", "team=risk", "--tag", "note=a, b")
+    told = run("models", "describe", "fraud", "--json").json
+    assert (told["tags"], told["aliases"]) == ({"note": "a, b", "team": "risk"}, {"champion": 1})
+    assert run("models", "describe", "fraud", "1", "--json").json["tags"] == {"a": "b=c", "tier": "1"}
+    shown = run("models", "describe", "fraud").out
+    assert [" ".join(line.split()) for line in shown.splitlines() if line.startswith(("aliases", "tags"))] == [
+        "aliases champion@1",
+        "tags note=a, b, team=risk",
+    ]
+    assert "champion@1" in run("models", "ls").out
+
+
 def test_a_model_from_its_file_to_production_and_back(run: Run, tmp_path: Path) -> None:
     for number in (1, 2):
         (tmp_path / "model.bin").write_bytes(bytes([number]) * 1000)
@@ -24,7 +41,7 @@ def test_a_model_from_its_file_to_production_and_back(run: Run, tmp_path: Path) 
     run("models", "promote", "fraud", "champion", "2", "--expect", "1")
     lost = run("models", "promote", "fraud", "champion", "1", "--expect", "1")
     assert (lost.status, lost.out) == (6, "")
-    assert run("models", "ls", "--json").json[0]["aliases"] == "champion@2"
+    assert run("models", "ls", "--json").json[0]["aliases"] == {"champion": 2}
     back = run("models", "rollback", "fraud", "champion", "-m", "slow", "--json").json
     assert (back["to"], back["rolls_back"]) == (1, 2)
     history = run("models", "history", "fraud", "--json").json
