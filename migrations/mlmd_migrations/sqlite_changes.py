@@ -57,8 +57,20 @@ def _rebuild(dialect: Dialect, table: Table, found: FoundTable) -> list[str]:
         dialect.create_table(table, building),
         f"INSERT INTO {quoted(building)} ({quoted(*(name for name, _ in pairs))}) "  # noqa: S608 - our own names
         f"SELECT {quoted(*(source for _, source in pairs))} FROM {quoted(table.name)}",
+        *_numbered_on(table, building),
         f"DROP TABLE {quoted(table.name)}",
         f"ALTER TABLE {quoted(building)} RENAME TO {quoted(table.name)}",
         *(dialect.create_index(table, index) for index in table.indexes),
         *foreign,
+    ]
+
+
+def _numbered_on(table: Table, building: str) -> list[str]:
+    """The statements by which the new table gives no id that the old one gave to a row that is gone."""
+    if all(column.kind != "auto" for column in table.columns):
+        return []
+    return [
+        f"DELETE FROM sqlite_sequence WHERE name = '{building}'",  # noqa: S608 - our own names
+        f"INSERT INTO sqlite_sequence (name, seq) SELECT '{building}', seq "  # noqa: S608 - our own names
+        f"FROM sqlite_sequence WHERE name = '{table.name}'",
     ]

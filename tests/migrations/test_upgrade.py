@@ -86,11 +86,18 @@ def test_upgrading_an_empty_or_a_current_database_is_opening_it(engine: sa.Engin
     assert not open_schema(engine, enable_upgrade=True).created
 
 
-def test_ids_do_not_come_back_after_an_upgrade_on_sqlite(sqlite_engine: sa.Engine) -> None:
-    load_old(sqlite_engine, 4)
+@pytest.mark.parametrize("version", VERSIONS)
+def test_ids_do_not_come_back_after_an_upgrade_on_sqlite(sqlite_engine: sa.Engine, version: int) -> None:
+    load_old(sqlite_engine, version)
+    for table in ("Artifact", "Event", "Type"):
+        execute(sqlite_engine, f"UPDATE sqlite_sequence SET seq = 70 WHERE name = '{table}'")
     open_schema(sqlite_engine, enable_upgrade=True)
     execute(sqlite_engine, "INSERT INTO Artifact (type_id) VALUES (10)")
-    assert rows(sqlite_engine, "SELECT MAX(id) FROM Artifact") == [(3,)]
+    execute(sqlite_engine, "INSERT INTO Event (artifact_id, execution_id, type) VALUES (70, 70, 3)")
+    assert rows(sqlite_engine, "SELECT MAX(id) FROM Artifact") == [(71,)]
+    assert rows(sqlite_engine, "SELECT MAX(id) FROM Event") == [(71,)]
+    assert rows(sqlite_engine, "SELECT MIN(id) FROM Type WHERE id > 70") in ([(71,)], [(None,)])
+    assert rows(sqlite_engine, "SELECT seq >= 70 FROM sqlite_sequence WHERE name = 'Type'") == [(1,)]
 
 
 def test_index_of_a_users_own_survives_the_rebuilding_of_its_table(engine: sa.Engine) -> None:
