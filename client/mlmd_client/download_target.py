@@ -6,6 +6,7 @@ import filecmp
 import os
 import stat
 import threading
+import unicodedata
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -47,15 +48,29 @@ class DownloadTarget:
         self._replaced: set[str] = set()
         self._same: dict[str, tuple[int, ...]] = {}
         self._made: set[str] = set()
+        self._ignores_case = False
+        self._paths: dict[str, str] = {}
+        """Of a folder that ignores case, what files have been placed, by what it takes for their names."""
         self._lock = threading.Lock()
 
     def place(self, path: str) -> str:
-        """Return where a file goes, its folders made; raises UnfitFiles when that is outside, or taken."""
+        """Return where a file goes, its folders made; raises UnfitFiles when that is outside, or another file's."""
         segments = path.split("/")
         if any(segment in ("", ".", "..") or "\0" in segment or "\\" in segment for segment in segments):
             raise UnfitFiles.saying(f"path: {path[:80]!r} would be written outside of {str(self.root)!r}.")
         self._make(segments[:-1])
+        if self._ignores_case:
+            self._tell_apart(path)
         return f"{self.folder}/{path}"
+
+    def _tell_apart(self, path: str) -> None:
+        with self._lock:
+            other = self._paths.setdefault(unicodedata.normalize("NFC", path).casefold(), path)
+        if other != path:
+            raise UnfitFiles.saying(
+                f"target: {str(self.root)!r} is on a file system that takes {other!r} and {path!r} for one; choose "
+                "a target on one that tells upper and lower case apart, or fetch each into a folder of its own."
+            )
 
     def _make(self, folders: list[str]) -> None:
         """Make the folders of a file, one by one, so that none of them is a link that leads elsewhere."""
@@ -64,6 +79,8 @@ class DownloadTarget:
             if key in self._made:
                 return
             self.root.mkdir(parents=True, exist_ok=True)
+            if not self._made:
+                self._ignores_case = ignores_case(self.root)
             folder = self.root
             for name in folders:
                 folder = folder / name
@@ -116,6 +133,16 @@ class DownloadTarget:
             os.replace(temporary, place)
         except IsADirectoryError:
             raise is_a_folder(place) from None
+
+
+def ignores_case(folder: Path) -> bool:
+    """Whether a folder takes names that differ in upper and lower case for one, as those of macOS and Windows do."""
+    path, descriptor = begin_file(folder)
+    try:
+        return os.path.lexists(folder / os.path.basename(path).upper())
+    finally:
+        os.close(descriptor)
+        os.unlink(path)
 
 
 def is_a_folder(place: str) -> UnfitFiles:
