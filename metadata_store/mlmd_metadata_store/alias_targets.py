@@ -28,6 +28,13 @@ _LOCKED = (
     .with_for_update()
 )
 _MODELS_OF = sa.select(MODEL_VERSION.c.model_id).where(MODEL_VERSION.c.version_id.in_(_IDS)).distinct()
+_SHOWN_MODELS_OF = sa.select(MODEL_VERSION.c.model_id).where(MODEL_VERSION.c.model_artifact_id.in_(_IDS)).distinct()
+_SHOWN_OF = (
+    sa.select(MODEL_VERSION.c.model_artifact_id, CONTEXT.c.name, ALIAS.c.alias)
+    .join(ALIAS, sa.and_(ALIAS.c.context_id == MODEL_VERSION.c.model_id, ALIAS.c.number == MODEL_VERSION.c.number))
+    .join(CONTEXT, CONTEXT.c.id == MODEL_VERSION.c.model_id)
+    .where(MODEL_VERSION.c.model_artifact_id.in_(_IDS))
+)
 _OF_CONTEXTS = (
     sa.select(MODEL_VERSION.c.version_id, CONTEXT.c.name, ALIAS.c.alias)
     .join(ALIAS, sa.and_(ALIAS.c.context_id == MODEL_VERSION.c.model_id, ALIAS.c.number == MODEL_VERSION.c.number))
@@ -42,14 +49,15 @@ def alias_targets(tx: Transaction) -> list[Target]:
 
 
 def aliases_of(tx: Transaction, artifact_ids: Iterable[int], *, locked: bool = False) -> list[Target]:
-    """Return the aliases of these artifacts.
+    """Return the aliases of these artifacts, and of the versions that a kf.ModelArtifact says the uri of.
 
     When `locked`, none of their collections gets or moves an alias until the transaction ends.
     """
     ids = list(artifact_ids)
     if locked:
-        tx.rows_in(_LOCKED, [row[0] for row in tx.rows_in(_COLLECTIONS_OF, ids)])
-    return _decoded(tx, tx.rows_in(_TARGETS_OF, ids))
+        holders = tx.rows_in(_COLLECTIONS_OF, ids) + tx.rows_in(_SHOWN_MODELS_OF, ids)
+        tx.rows_in(_LOCKED, [row[0] for row in holders])
+    return _decoded(tx, {*map(tuple, tx.rows_in(_TARGETS_OF, ids)), *map(tuple, tx.rows_in(_SHOWN_OF, ids))})
 
 
 def aliases_of_contexts(tx: Transaction, context_ids: Iterable[int], *, locked: bool = False) -> list[Target]:

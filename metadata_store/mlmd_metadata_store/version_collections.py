@@ -11,11 +11,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlmd_schemas.aliases import alias_fault
-from mlmd_schemas.errors import Aborted, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.errors import Aborted, AlreadyExists, DataLoss, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.near_names import MOST_NAMES, did_you_mean
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import collections_pb2 as v1
-from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, STORE, TOMBSTONE, VERSION
+from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, FILE, STORE, TOMBSTONE, VERSION
 from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, TYPE, Kind
 
 from mlmd_metadata_store.clock import now_ms
@@ -91,6 +91,18 @@ _DELETED = (
         VERSION.c.context_id == sa.bindparam("context"),
         VERSION.c.number == sa.bindparam("wanted"),
     )
+)
+
+GONE = (pb.Artifact.MARKED_FOR_DELETION, pb.Artifact.DELETED, pb.Artifact.ABANDONED)
+"""States of artifacts whose bytes nobody should be sent to."""
+_OF_VERSION = (VERSION.c.context_id == sa.bindparam("context"), VERSION.c.number == sa.bindparam("wanted"))
+_STATE_OF = sa.select(ARTIFACT.c.state).join(VERSION, VERSION.c.artifact_id == ARTIFACT.c.id).where(*_OF_VERSION)
+_DAMAGED_OF = (
+    sa.select(FILE.c.path)
+    .join(VERSION, VERSION.c.artifact_id == FILE.c.artifact_id)
+    .where(*_OF_VERSION, FILE.c.verified_ms < 0)
+    .order_by(FILE.c.path)
+    .limit(1)
 )
 
 
@@ -273,7 +285,8 @@ def move_alias(
     """Point an alias at a version, or remove it when `number` is 0; return the move as it is recorded.
 
     Raises NotFound for a version or an alias that is not there, FailedPrecondition when the alias points elsewhere than
-    `expected_number` (0: it does not exist) says.
+    `expected_number` (0: it does not exist) says or the version was deleted, DataLoss when files of it were found
+    missing or changed.
     """
     row = find_collection(tx, type_name, name)
     return point_alias(tx, row.context_id, f"{type_name}/{name}", alias, number, expected_number, reason)
@@ -316,13 +329,31 @@ def check_move(
     row = lock_collection(tx, context_id)
     if number > row.latest_number:
         raise NotFound(f"number: {title} has no version {number}; its newest is {row.latest_number}.")
-    if number and tx.rows(_DELETED, {"context": row.context_id, "wanted": number}):
-        raise FailedPrecondition(f"number: version {number} of {title} was deleted; choose another.")
+    if number:
+        _require_bytes(tx, row.context_id, title, number)
     before = alias_number(tx, row.context_id, alias)
     check_expected(title, alias, before, expected_number)
     if not number and not before:
         raise NotFound(f"alias: {title} has no alias {alias!r} to remove.")
     return row, before
+
+
+def _require_bytes(tx: Transaction, context_id: int, title: str, number: int) -> None:
+    """Raise FailedPrecondition for a version that was deleted, DataLoss when files were found missing or changed."""
+    wanted = {"context": context_id, "wanted": number}
+    if tx.rows(_DELETED, wanted):
+        raise FailedPrecondition(f"number: version {number} of {title} was deleted; choose another.")
+    for (state,) in tx.rows(_STATE_OF, wanted):
+        if state in GONE:
+            raise FailedPrecondition(
+                f"number: the files of version {number} of {title} are gone: its artifact is "
+                f"{pb.Artifact.State.Name(state)}; choose another."
+            )
+    for (path,) in tx.rows(_DAMAGED_OF, wanted):
+        raise DataLoss(
+            f"number: the file {bytes(path).decode()!r} of version {number} of {title} was missing or changed when it "
+            "was last read; restore it from a copy and verify again."
+        )
 
 
 def check_reason(reason: str) -> None:

@@ -17,7 +17,7 @@ from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
 from mlmd_metadata_store.text import text_of
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
-from mlmd_metadata_store.version_collections import CollectionRow, count_versions
+from mlmd_metadata_store.version_collections import GONE, CollectionRow, count_versions
 from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.own import VERSION as COUNTED
@@ -40,8 +40,6 @@ from mlmd_model_registry.version_reads import Version, named_version_id, version
 
 _COLUMNS = ("version_id", "model_id", "number", "model_artifact_id", "subject", "create_ms")
 _LONGEST_SUBJECT = 255
-GONE = (pb.Artifact.MARKED_FOR_DELETION, pb.Artifact.DELETED, pb.Artifact.ABANDONED)
-"""States of artifacts whose bytes nobody should be sent to."""
 _OF_RUN = (
     sa.select(ARTIFACT.c.id)
     .join(TYPE, TYPE.c.id == ARTIFACT.c.type_id)
