@@ -27,6 +27,7 @@ from sqlalchemy.exc import DBAPIError
 from mlmd_metadata_store.dialects import Dialect, TooLarge, UndecodableText, UniqueViolation
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.sqlite_driver import KEPT_STATEMENTS, BlockCursor, like
+from mlmd_metadata_store.sqlite_file import SqliteFile
 
 
 class SqliteDialect(Dialect):
@@ -44,6 +45,7 @@ class SqliteDialect(Dialect):
 
     def __init__(self, url: URL, options: StoreOptions) -> None:
         super().__init__(url, options)
+        self._file = SqliteFile(Path(url.database or ""))
         self._turn = threading.Lock()
         self.lenient_text = False
 
@@ -67,11 +69,20 @@ class SqliteDialect(Dialect):
         url = self._immutable_url() if self._is_immutable() else self.url
         engine = sa.create_engine(url, connect_args=arguments, **self.pool_arguments())
         begin = "BEGIN IMMEDIATE" if writer else "BEGIN"
+        event.listen(engine, "do_connect", self._about_to_connect)
         event.listen(engine, "connect", partial(self._connected, writer))
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         return engine
 
+    def _about_to_connect(self, *_: object) -> None:
+        self._file.check()  # SQLite would make an empty file in the place of one that is gone
+
     def _connected(self, writer: bool, connection: sqlite3.Connection, _record: Any) -> None:
+        try:
+            self._file.opened()
+        except StoreError:
+            connection.close()
+            raise
         connection.isolation_level = None  # the driver must not begin transactions of its own
         connection.create_function("mlmd_like", 2, like, deterministic=True)
         if self.lenient_text:
@@ -82,20 +93,16 @@ class SqliteDialect(Dialect):
         for statement in statements:
             connection.execute(statement)
 
-    @property
-    def _path(self) -> Path:
-        return Path(self.url.database or "")
-
     def _is_read_only(self) -> bool:
-        return self._path.exists() and not os.access(self._path, os.W_OK)
+        return self._file.path.exists() and not os.access(self._file.path, os.W_OK)
 
     def _is_immutable(self) -> bool:
         """Tell whether nobody can change the file: SQLite reads a WAL database there only when it is told so."""
-        log = Path(f"{self._path}-wal")
-        return self._is_read_only() and not os.access(self._path.parent, os.W_OK) and not log.exists()
+        log = Path(f"{self._file.path}-wal")
+        return self._is_read_only() and not os.access(self._file.path.parent, os.W_OK) and not log.exists()
 
     def _immutable_url(self) -> URL:
-        address = f"file:{quote(str(self._path.resolve()))}"
+        address = f"file:{quote(str(self._file.path.resolve()))}"
         return self.url.set(database=address, query={"immutable": "1", "uri": "true"})
 
     def turn(self, timeout_seconds: float) -> AbstractContextManager[Any]:
@@ -145,6 +152,7 @@ class SqliteDialect(Dialect):
 
     def begin(self, connection: Any, patience_seconds: float | None, *, write: bool) -> None:
         """A write takes the lock at once, so that it cannot fail half-way for want of it."""
+        self._file.check()
         if not write or patience_seconds is None or patience_seconds >= self.options.lock_timeout_seconds:
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             return
