@@ -7,9 +7,10 @@ import json
 import logging
 import time
 import traceback
+from collections.abc import Iterator
 from typing import Any
 
-from mlmd_schemas.errors import Code, StoreError
+from mlmd_schemas.errors import Code, StoreError, Unavailable
 
 from mlmd_api.call import Call
 from mlmd_api.callers import Identity
@@ -65,10 +66,27 @@ def _shown(path: str) -> str:
 
 
 def cause(error: BaseException) -> str:
-    """Return what an operator needs to find the fault: the traceback, or the chain behind a StoreError."""
+    """Return what an operator needs to find the fault: the traceback, or one line of what others said.
+
+    What is UNAVAILABLE is no fault of the code, and fails with every call for as long as it is away: where in the code
+    each of them met it would only fill the disk.
+    """
+    if isinstance(error, Unavailable):
+        return " <- ".join(_words(error))
     if isinstance(error, StoreError) and error.__cause__ is None and error.__context__ is None:
         return error.message
     return "".join(traceback.format_exception(error))
+
+
+def _words(error: BaseException | None) -> Iterator[str]:
+    """Yield what an error says and what is behind it, the same words once."""
+    said = set()
+    while error is not None:
+        words = " ".join("".join(traceback.format_exception_only(error)).split())
+        if words not in said:
+            yield words
+        said.add(words)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 class JsonFormatter(logging.Formatter):

@@ -77,7 +77,9 @@ def test_what_lies_behind_an_error_of_ours_is_logged(caplog: pytest.LogCaptureFi
             raise Unavailable("The database cannot be reached.") from driver
     except Unavailable as error:
         record = _record(caplog, Answer(Code.UNAVAILABLE, error.message, b"", "r4"), error)
-    assert "driver says 2006" in json.loads(JsonFormatter().format(record))["cause"]
+    cause = json.loads(JsonFormatter().format(record))["cause"]
+    assert cause == "mlmd_schemas.errors.Unavailable: The database cannot be reached. <- OSError: driver says 2006"
+    assert len(HumanFormatter().format(record).splitlines()) == 2, "an outage does not fill the disk with tracebacks"
 
 
 def test_no_secret_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
