@@ -14,6 +14,7 @@ from types import FrameType
 from mlmd_server import couriers, reaper, sweeper
 from mlmd_server.chores import Chores
 from mlmd_server.config import Config
+from mlmd_server.surroundings import hangup
 from mlmd_server.wiring import Parts, assemble
 
 _LOG = logging.getLogger("mlmd.server")
@@ -24,7 +25,7 @@ _LEAST_DRAIN_SECONDS = 0.25
 
 
 class Ending:
-    """The wish that the process ends: by SIGTERM, SIGINT or `ask`; a second signal ends it at once.
+    """The wish that the process ends: by SIGTERM, SIGINT, SIGHUP or `ask`; a second of the first two ends it at once.
 
     Python runs a signal's handler in the main thread, when this one comes to it: a signal that the system gave to
     another thread, or that came in the moment before the main thread fell asleep, does not wake it. So it looks now
@@ -37,9 +38,10 @@ class Ending:
         self._signalled = False
 
     def listen(self, interrupt: bool = True) -> None:
-        """Take over SIGTERM, and SIGINT or nothing of it; only the main thread can."""
+        """Take over SIGTERM, and SIGINT and SIGHUP or nothing of them; only the main thread can."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal if interrupt else signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, hangup(self.ask) if interrupt else signal.SIG_IGN)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._signalled:

@@ -1,5 +1,6 @@
 """`mlmd-server serve`: says where it listens and when it is ready, serves, drains."""
 
+import contextlib
 import logging
 import os
 import shutil
@@ -12,6 +13,7 @@ from mlmd_schemas.errors import InvalidArgument, StoreError
 
 from mlmd_server.config import Config, ListenConfig
 from mlmd_server.memory import bound_memory
+from mlmd_server.surroundings import complete_streams, discard_output, raise_descriptors
 
 _LOG = logging.getLogger("mlmd.serve")
 FAILED = 1
@@ -20,6 +22,8 @@ _MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 def serve(config: Config) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status, with a sentence on standard error when it is not 0."""
+    complete_streams()
+    raise_descriptors()
     set_up_log(config)
     warn_of_open_doors(config)
     bound_memory()
@@ -126,7 +130,18 @@ def bound_socket(host: str, port: int, option: str) -> socket.socket:
 
 
 def announce(config: Config) -> None:
-    """Say on standard output where the server listens, and that it is ready; one line each."""
+    """Say on standard output where the server listens, and that it is ready; one line each.
+
+    Calls are answered already: an output that nobody reads, or that is full, is no reason to end.
+    """
+    try:
+        _announce(config)
+    except OSError as error:
+        _LOG.warning("standard output cannot be written (%s); the server serves", error.strerror)
+        discard_output()
+
+
+def _announce(config: Config) -> None:
     host = f"[{config.listen.host}]" if ":" in config.listen.host else config.listen.host
     for name, port in (("grpc", config.listen.grpc_port), ("http", config.listen.http_port)):
         if port:
@@ -137,11 +152,12 @@ def announce(config: Config) -> None:
 def warn_of_open_doors(config: Config) -> None:
     """Warn when everybody who reaches the port may do everything."""
     if config.tokens is None and not config.is_loopback:
-        print(
-            f"mlmd-server: warning: --auth none on {config.listen.host}: whoever reaches the port may read and change "
-            "everything; give --auth tokens=FILE, or let the network decide who reaches it.",
-            file=sys.stderr,
-        )
+        with contextlib.suppress(OSError):  # nobody reads it
+            print(
+                f"mlmd-server: warning: --auth none on {config.listen.host}: whoever reaches the port may read and "
+                "change everything; give --auth tokens=FILE, or let the network decide who reaches it.",
+                file=sys.stderr,
+            )
 
 
 def set_up_log(config: Config) -> None:

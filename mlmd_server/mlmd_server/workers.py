@@ -13,6 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
 
+from mlmd_schemas.errors import Unavailable
+
+from mlmd_server.surroundings import hangup
+
 _LOG = logging.getLogger("mlmd.workers")
 _LONGEST_PAUSE_SECONDS = 5.0
 _STABLE_SECONDS = 10.0
@@ -48,8 +52,12 @@ class Supervisor:
         """Fork the workers, call `when_ready` when all of them are, and return the exit status at the end."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
-        for number in range(self._count):
-            self._fork(number)
+        signal.signal(signal.SIGHUP, hangup(self._on_hangup))
+        try:
+            for number in range(self._count):
+                self._fork(number)
+        except OSError as error:
+            raise Unavailable(f"workers: the system gives no {self._count} processes: {error.strerror}.") from error
         status = self._await_ready()
         if status is None and not self._ending:
             when_ready()
@@ -59,6 +67,9 @@ class Supervisor:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._hurried = self._ending
+        self._ending = True
+
+    def _on_hangup(self) -> None:
         self._ending = True
 
     def _fork(self, number: int) -> None:
@@ -71,6 +82,7 @@ class Supervisor:
         """Work and leave; never returns into the parent's code."""
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the parent hears of it too
         os.close(self._life_write)
         os.close(self._ready_read)
         status = 70
@@ -113,13 +125,27 @@ class Supervisor:
                 continue
             _LOG.error("worker %d (pid %d) ended with status %d", worker.number, worker.pid, status)
             self._pause(worker)
-            if not self._ending:
-                self._fork(worker.number)
+            self._replace(worker.number)
+
+    def _replace(self, number: int) -> None:
+        """Fork a worker in the place of one that ended, when the system has room for one."""
+        is_told = False
+        while not self._ending:
+            try:
+                return self._fork(number)
+            except OSError as error:
+                if not is_told:
+                    _LOG.error("worker %d cannot be started, and is tried again: %s", number, error.strerror)
+                is_told = True
+                self._rest(_LONGEST_PAUSE_SECONDS)
 
     def _pause(self, worker: _Worker) -> None:
         stable = time.monotonic() - worker.started > _STABLE_SECONDS
         self._failures = 0 if stable else self._failures + 1
-        until = time.monotonic() + min(_LONGEST_PAUSE_SECONDS, 0.1 * 2.0**self._failures) - 0.1
+        self._rest(min(_LONGEST_PAUSE_SECONDS, 0.1 * 2.0**self._failures) - 0.1)
+
+    def _rest(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
         while time.monotonic() < until and not self._ending:
             time.sleep(0.05)
 

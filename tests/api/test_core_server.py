@@ -255,3 +255,33 @@ def test_a_defect_is_told_without_its_text(listen: Callable[..., grpc.Channel], 
     assert caught.value.code() is grpc.StatusCode.INTERNAL
     assert "secret" not in (caught.value.details() or "")
     assert channel.unary_unary("/echo", None, None)(b"there", timeout=30) == b"there"
+
+
+def test_a_system_without_more_threads(
+    listen: Callable[[dict[str, Handler]], grpc.Channel],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    unpooled = grpc.unary_unary_rpc_method_handler(echo)
+    streamed = grpc.unary_stream_rpc_method_handler(pooled(lambda request, context: iter([request])))
+    channel = listen({"/echo": unpooled, "/stream": streamed})
+    started = threading.Thread.start
+
+    def refuse(thread: threading.Thread) -> None:
+        if thread.name.startswith(("grpc-", "ThreadPool")):
+            raise RuntimeError("can't start new thread")
+        started(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    calls = [channel.unary_unary("/echo", None, None).future(b"x", timeout=30) for _ in range(8)]
+    assert [call.result() for call in calls] == [b"x"] * 8
+    stream = channel.unary_stream("/stream", None, None)
+    refused: Any = stream(b"x", timeout=30)
+    with pytest.raises(grpc.RpcError, match="cannot start a thread"):
+        next(refused)
+    assert refused.code() is grpc.StatusCode.UNAVAILABLE
+    assert [record.message[:40] for record in caplog.records if "no more threads" in record.message] == [
+        "the system gives this process no more th"
+    ]
+    monkeypatch.undo()
+    assert list(stream(b"x", timeout=30)) == [b"x"]

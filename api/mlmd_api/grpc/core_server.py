@@ -58,6 +58,7 @@ class CoreServer:
         self._started = False
         self._ending = False
         self._ended = threading.Event()
+        self._is_short = False
         self.threads: list[threading.Thread] = []
 
     def add_generic_rpc_handlers(self, handlers: Iterable["grpc.GenericRpcHandler[Any, Any]"]) -> None:
@@ -94,7 +95,10 @@ class CoreServer:
                 self._ending = True
                 self._expected += 1
                 self._server.shutdown(self._queue, self._on_shutdown)
-        threading.Thread(target=self._cancel, args=(grace or 0.0,), name="grpc-grace", daemon=True).start()
+        try:
+            threading.Thread(target=self._cancel, args=(grace or 0.0,), name="grpc-grace", daemon=True).start()
+        except RuntimeError:  # no more threads are to be had
+            self._cancel(grace or 0.0)
         return self._ended
 
     def _cancel(self, grace: float) -> None:
@@ -142,11 +146,31 @@ class CoreServer:
         self._server.request_call(self._queue, self._queue, self._on_request)
 
     def _staff(self) -> None:
-        """Have a thread for each call that is there, and one for what comes next."""
+        """Have a thread for each call that is there, and one for what comes next.
+
+        Where the system gives no more of them, those that there are take the calls; raises RuntimeError without any.
+        """
         while len(self.threads) < min(self._expected, self._most_threads):
             thread = threading.Thread(target=self._complete, name=f"grpc-{len(self.threads)}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:
+                if not self.threads:
+                    raise
+                self._tell_shortage()
+                return
             self.threads.append(thread)
-            thread.start()
+            self._is_short = False
+
+    def _tell_shortage(self) -> None:
+        if not self._is_short:
+            _LOG.warning(
+                "the system gives this process no more threads (ulimit -u, the pids of its cgroup, memory); calls are "
+                "answered by %d of at most %d until it does",
+                len(self.threads),
+                self._most_threads,
+            )
+        self._is_short = True
 
     def _on_request(self, event: Any) -> None:
         if not event.success:  # the server is about to end

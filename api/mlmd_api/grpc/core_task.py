@@ -101,7 +101,11 @@ class CoreTask:
         if self._pool is None:
             self._call.fail(Code.INTERNAL, f"{self._call.path} has no threads.")
             return
-        self._pool.submit(work)
+        try:
+            self._pool.submit(work)
+        except RuntimeError:  # a thread that the pool lacks cannot be had, or the process ends
+            _LOG.warning("no thread is to be had for %s", self._call.path)
+            self._call.fail(Code.UNAVAILABLE, "The server cannot start a thread for this call; try again later.")
 
     def _single(self) -> None:
         self._answer(self._request)

@@ -1,0 +1,94 @@
+"""The process where it is started badly: without streams, without a reader, on a terminal that goes away."""
+
+import os
+import resource
+import signal
+from pathlib import Path
+
+import pytest
+from mlmd_server.workers import Supervisor
+
+from tests.mlmd_server.processes import put_types, wait_for
+from tests.services.server import Server
+
+
+class Shell(Server):
+    """A server that a shell starts, after what is to be so before."""
+
+    def __init__(self, database: str, folder: Path, before: str, options: tuple[str, ...] = ()) -> None:
+        super().__init__(database, folder, options=options)
+        self.before = before
+
+    def command(self) -> list[str]:
+        """Return the command line of the shell, which becomes the server."""
+        return ["bash", "-c", f'{self.before} exec "$@"', "bash", *super().command()]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("output", ["> >(exit)", ">/dev/full"], ids=["no-reader", "full"])
+def test_an_output_that_cannot_be_written_is_no_reason_to_end(
+    tmp_path: Path, sqlite_url: str, output: str, workers: str
+) -> None:
+    server = Shell(sqlite_url, tmp_path, f"exec {output}; sleep 0.2;", ("--workers", workers))
+    with server:
+        put_types(server, 3)
+        wait_for(lambda: "standard output cannot be written" in server.output())
+        assert server.stop() == 0
+    assert "Traceback" not in server.output()
+    assert "BrokenPipeError" not in server.output()
+
+
+def test_streams_that_are_closed_are_given_to_no_connection(tmp_path: Path, mariadb_url: str) -> None:
+    with Shell(mariadb_url, tmp_path, "exec <&- >&- 2>&-;") as server:
+        put_types(server, 3)
+        assert server.process is not None
+        streams = [os.readlink(f"/proc/{server.process.pid}/fd/{number}") for number in range(3)]
+        assert streams == ["/dev/null"] * 3
+
+
+def test_it_asks_for_as_many_descriptors_as_it_may_have(tmp_path: Path, sqlite_url: str) -> None:
+    with Shell(sqlite_url, tmp_path, "ulimit -S -n 100;") as server:
+        assert server.process is not None
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        assert resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE) == (most, most)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_terminal_that_goes_away_ends_it_in_order(tmp_path: Path, sqlite_url: str, workers: str) -> None:
+    with Server(sqlite_url, tmp_path, options=("--workers", workers)) as server:
+        put_types(server, 1)
+        assert server.process is not None
+        for _ in range(2):  # shells say it twice
+            os.killpg(server.process.pid, signal.SIGHUP)
+        assert server.process.wait(60) == 0
+        assert server.output().count("draining for at most") == int(workers)
+        server.process = None
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_nohup_keeps_it(tmp_path: Path, sqlite_url: str, workers: str) -> None:
+    with Shell(sqlite_url, tmp_path, "trap '' HUP;", ("--workers", workers)) as server:
+        assert server.process is not None
+        os.killpg(server.process.pid, signal.SIGHUP)
+        put_types(server, 3)
+        assert server.stop() == 0
+
+
+def test_a_worker_that_cannot_be_forked_is_forked_later(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    tries: list[int] = []
+    supervisor = Supervisor(1, lambda when_ready, parent: 0, 1.0, lambda pid: None)
+
+    def fork(number: int) -> None:
+        tries.append(number)
+        if len(tries) < 3:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(supervisor, "_fork", fork)
+    monkeypatch.setattr(supervisor, "_rest", lambda seconds: None)
+    supervisor._replace(0)
+    assert tries == [0, 0, 0]
+    assert [record.message for record in caplog.records] == [
+        "worker 0 cannot be started, and is tried again: Resource temporarily unavailable"
+    ]
