@@ -34,6 +34,8 @@ FLUSH_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 15.0
 _HEARTBEAT = "/mlmd.v1.Runs/Heartbeat"
 _HEARTBEAT_SECONDS = 10.0
+_MOST_REFUSALS = 5
+"""So many are said at the end of a run."""
 _DISK_SECONDS = 10.0
 """How long a caller waits at most for the disk, or instead of it for the server."""
 
@@ -49,6 +51,8 @@ class Outbox:
         self.points = Points()
         self.refusals: list[str] = []
         """Why calls were refused for good, each with its method."""
+        self.refused_path: Path | None = None
+        """Where those calls are kept; None when there are none, or that could not be done."""
         self.trouble = ""
         """Why the last call was not answered; empty while all is well."""
         self._service = service
@@ -56,6 +60,7 @@ class Outbox:
         self._facts: dict[str, Any] = {"target": service.target, "joined": addressee.is_joined, **facts}
         self._journal: Journal | None = None
         self._journal_failed = False
+        self._refused: Journal | None = None
         self._path: Path | None = None
         self._name = secrets.token_hex(8)
         self._sequence = 0
@@ -135,6 +140,7 @@ class Outbox:
                 else:
                     self._journal.discard()
                 self._journal = None
+            self._let_refused_go()
         return left
 
     def _left(self) -> int:
@@ -225,15 +231,41 @@ class Outbox:
             return min(LONGEST_PAUSE_SECONDS, max(0.2, pause * 2))
         self.trouble = ""
         if outcome is Outcome.NEVER and record is not None:
-            self.refusals.append(f"{record.path.rpartition('/')[2]}: {reason}")
             LOG.warning("%s was refused for good: %s", record.path, reason)
         with self._filing:
+            if outcome is Outcome.NEVER and record is not None:
+                self._keep_refused(record, reason)
             self._queue.popleft()
             if not self._queue and self._journal is not None:
                 self._journal.empty()
         while not self._queue and self._waiting:
             self._waiting.popleft().release()
         return 0.0
+
+    def _keep_refused(self, record: Record, reason: str) -> None:
+        """Keep a refused call in a journal of its own, which is one left behind when the process is killed."""
+        self.refusals.append(f"{record.path.rpartition('/')[2]}: {reason}")
+        try:
+            if self._refused is None:
+                self._refused = Journal.create(self._folder, self._facts | {"token": self.addressee.token})
+            self._refused.append([record])
+            self.refused_path = self._refused.path
+        except OSError as error:
+            LOG.warning("no journal in %s (%s): what was refused is lost", self._folder, error)
+
+    def _let_refused_go(self) -> None:
+        """Leave what was refused as undeliverable, with the reasons."""
+        journal, self._refused = self._refused, None
+        if journal is None:
+            return
+        facts: dict[str, Any] = {"token": self.addressee.token, "refused": self.refusals}
+        if self.addressee.execution_id:
+            facts["execution_id"] = self.addressee.execution_id
+        try:
+            self.refused_path = journal.set_aside([record for _, record in journal.records()], journal.facts | facts)
+        except OSError as error:  # it stays as it is, for whoever opens the store next
+            LOG.warning("%s cannot be set aside: %s", journal.path, error)
+            journal.close()
 
     def _oldest(self) -> Record | None:
         with self._filing:
@@ -277,7 +309,13 @@ def _taken(queue: "SimpleQueue[threading.Lock | None]", seconds: float) -> list[
 
 def say_what_remains(outbox: Outbox, left: int, run_name: str, target: str) -> None:
     """Say on standard error, as loudly as can be, what was refused and what of a run was not sent."""
-    lines = [f"refused for good: {refusal}" for refusal in outbox.refusals[:5]]
+    lines = [f"refused for good: {refusal}" for refusal in outbox.refusals[:_MOST_REFUSALS]]
+    if len(outbox.refusals) > _MOST_REFUSALS:
+        lines.append(f"and {len(outbox.refusals) - _MOST_REFUSALS} more calls of the run {run_name} were refused")
+    if outbox.refused_path is not None:
+        lines.append(f"{outbox.refused_path} has what was refused: `mlmd journals ls` shows it, retry and discard too.")
+    elif outbox.refusals:
+        lines.append("what was refused IS LOST: no journal could be written.")
     if left:
         lost = outbox.in_memory
         said = [

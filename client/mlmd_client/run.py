@@ -236,6 +236,17 @@ class Run(RunMetrics, RunArtifacts):
         """
         return self._outbox().flush(seconds) if self._state == "RUNNING" else 0
 
+    @property
+    def refused(self) -> list[str]:
+        """Why calls of this process were refused for good, each with its method; `mlmd journals` has them.
+
+        >>> with store.run("doc/refused") as run:
+        ...     run.metrics(auc=0.91)
+        >>> run.refused
+        []
+        """
+        return list(self._opened.refusals) if self._opened is not None and self._pid == os.getpid() else []
+
     def finish(self, state: str = "COMPLETE", reason: str = "") -> None:
         """End it: COMPLETE, FAILED or CANCELED. What cannot be sent stays in the journal, and that is said loudly.
 

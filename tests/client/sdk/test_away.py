@@ -14,6 +14,7 @@ import pytest
 from mlmd_client.delivery import journal_folder as delivery_folder
 from mlmd_client.failures import Refused
 from mlmd_client.journal import Journal, Record, left_behind
+from mlmd_client.journals import REFUSED, kept_journals
 from mlmd_client.run import Run
 from mlmd_client.store import Store
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
@@ -184,15 +185,51 @@ def test_a_killed_process_leaves_a_journal_and_a_run_that_is_known_to_be_dead(
     assert not journals(journal_folder)
 
 
-def test_refused_calls_do_not_hold_up_the_rest(
+def test_refused_calls_are_kept_and_do_not_hold_up_the_rest(
     local_store: Store, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     with local_store.run("away/refused") as run:
         run._outbox().put("/mlmd.v1.Metrics/LogEvaluation", v1.LogEvaluationRequest())
         run.metrics(auc=0.5)
     assert local_store.run_facts(run.id).metrics == {"auc": 0.5}
-    assert "refused for good: LogEvaluation" in capsys.readouterr().err
     assert "refused for good" in caplog.text
+    said = capsys.readouterr().err
+    (kept,) = [one for one in kept_journals(delivery_folder(local_store.address)) if one.state == REFUSED]
+    assert (kept.run, kept.calls, list(kept.reasons)) == ("away/refused", 1, run.refused)
+    assert f"refused for good: {run.refused[0]}" in said
+    assert f"{kept.path} has what was refused: `mlmd journals ls`" in said
+    assert run.refused[0].startswith("LogEvaluation: ")
+
+
+def test_what_was_refused_outlives_a_process_that_is_killed(local_store: Store) -> None:
+    program = (
+        "import os, sys\n"
+        "from mlmd_client import Store\n"
+        "from mlmd_schemas.pb.v1 import metrics_pb2 as v1\n"
+        "run = Store(sys.argv[1]).run('away/killed', capture=False).start()\n"
+        "run._outbox().put('/mlmd.v1.Metrics/LogEvaluation', v1.LogEvaluationRequest())\n"
+        "run.flush(60)\n"
+        "assert len(run.refused) == 1\n"
+        "os._exit(9)\n"
+    )
+    died = subprocess.run([sys.executable, "-c", program, local_store.address], capture_output=True, text=True)
+    assert died.returncode == 9, died.stderr
+    folder = delivery_folder(local_store.address)
+    assert {(one.state, one.calls) for one in kept_journals(folder)} == {("waiting", 0), ("waiting", 1)}
+    assert local_store.sync() == 0
+    (kept,) = kept_journals(folder)
+    assert (kept.state, kept.calls, kept.reasons[0][:15]) == (REFUSED, 1, "LogEvaluation: ")
+
+
+def test_a_refused_call_that_no_disk_takes_is_said_to_be_lost(
+    local_store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("MLMD_JOURNAL", str(tmp_path / "file"))
+    with local_store.run("away/refused", capture=False) as run:
+        run._outbox().put("/mlmd.v1.Metrics/LogEvaluation", v1.LogEvaluationRequest())
+    assert len(run.refused) == 1
+    assert "what was refused IS LOST: no journal could be written." in capsys.readouterr().err
 
 
 def test_a_call_that_no_server_takes_does_not_hold_up_the_rest(
