@@ -67,6 +67,11 @@ def graph_html(graph: "Graph") -> str:
     True
     """
     more = "" if graph.is_complete else f"<p>{html.escape(graph.beyond)}</p>"
+    if not graph.nodes:
+        return graph.table().html() + more
+    if graph.is_part and len(graph) > _DRAWN:
+        more = f"<p>{len(graph):,} nodes, of which the nearest {_DRAWN} are drawn; drawing() draws up to 500.</p>{more}"
+        return in_frame(graph.nearest(_DRAWN).drawing().svg) + more + graph.table().html()
     if len(graph) > _DRAWN:
         each, way = (_DRAWN // 2, " each way") if graph.has_two_directions else (_DRAWN, "")
         more = (

@@ -75,6 +75,8 @@ class Graph:
         """Of an impact: the models, those that serve first."""
         self.is_complete = True
         """False when a limit cut something off."""
+        self.is_part = False
+        """Whether it is some of the nodes of a walk, and not all."""
 
     def take(self, page: v1.LineagePage) -> None:
         """Take in a page.
@@ -105,6 +107,7 @@ class Graph:
         made.data, made.code, made.parameters = self.data, self.code, self.parameters
         made.models = other.models or self.models
         made.is_complete = self.is_complete and other.is_complete
+        made.is_part = self.is_part or other.is_part
         return made
 
     def names(self) -> list[str]:
@@ -124,12 +127,22 @@ class Graph:
         >>> store.lineage("churn@1").where(type="system.Dataset").names()
         ['churn-train@1']
         """
-        kept = {(row["kind"], row["id"]) for row in self.table().where(test, **equal)}
+        return self._part({(row["kind"], row["id"]) for row in self.table().where(test, **equal)})
+
+    def nearest(self, count: int) -> "Graph":
+        """Return the part of so many nodes, the nearest, and the edges inside it.
+
+        >>> store.provenance("churn@1").nearest(1).names()
+        ['churn@1']
+        """
+        return self._part({_key(node.node) for node in self._nearest()[:count]})
+
+    def _part(self, kept: set[Key]) -> "Graph":
         made = Graph(self._service, self.start, self._direction, self._options)
         made.nodes = {key: node for key, node in self.nodes.items() if key in kept}
         made.edges = [edge for edge in self.edges if _key(edge.source) in kept and _key(edge.target) in kept]
         made.data, made.code, made.parameters, made.models = self.data, self.code, self.parameters, self.models
-        made.is_complete = self.is_complete
+        made.is_complete, made.is_part = self.is_complete, True
         return made
 
     def table(self) -> Table:
@@ -208,9 +221,10 @@ class Graph:
         return graph
 
     def export(self, format: str = "svg", most: int = 0) -> str:
-        """Return the walk as the server writes it: svg, dot, mermaid, json, openlineage or prov-json.
+        """Return the graph as the server writes it: svg, dot, mermaid, json, openlineage or prov-json.
 
         `most` nodes in each direction, the nearest; 0: as many as the server takes, 500 in a drawing, 1,000 elsewhere.
+        Of a part (`where`, or a path) those of its nodes that are among them. Raises Refused for a part without nodes.
 
         >>> store.provenance("churn@1").export("mermaid").splitlines()[0].split()[0]
         'flowchart'
@@ -222,13 +236,17 @@ class Graph:
         format = str(format).replace("_", "-")
         if format not in formats:
             raise refused(f"format: {format!r} is none of {', '.join(sorted(formats))}.")
+        if self.is_part and not self.nodes:
+            raise refused("graph: has no nodes, and nothing can be drawn or exported of it.")
         request = v1.ExportGraphRequest(node=ref_of(*self.start), options=self._options, max_nodes=most)
+        if self.is_part:
+            request.only.extend(ref_of(*key) for key in self.nodes)
         chosen: Any = (formats[format], _DIRECTIONS[self._direction])
         request.format, request.direction = chosen
         return str(self._service.read("/mlmd.v1.Lineage/ExportGraph", request).content)
 
     def drawing(self, most: int = 0) -> Drawing:
-        """Return the walk drawn; `save("lineage.svg")` writes it to a file. `most` is as in `export`.
+        """Return the graph drawn; `save("lineage.svg")` writes it to a file. `most` is as in `export`.
 
         >>> store.lineage("churn@1").drawing().svg[:4]
         '<svg'
@@ -302,7 +320,7 @@ def shortest_path(service: "Service", first: Key, second: Key) -> Graph:
     answer = service.read("/mlmd.v1.Lineage/FindPath", request)
     graph = Graph(service, first, "impact", v1.LineageOptions())
     graph.take(answer.path)
-    graph.is_complete = answer.found or not answer.cut
+    graph.is_complete, graph.is_part = answer.found or not answer.cut, True
     return graph
 
 

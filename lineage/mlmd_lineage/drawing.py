@@ -53,8 +53,9 @@ def _document(graph: Graph, layout: Layout) -> Document:
     said += "; more lies behind the dashed nodes" if graph.is_cut else ""
     width = max(2 * _MARGIN + (layout.width - 1) * _COLUMN + _WIDTH, 460.0)
     height = _TOP + layout.height * _ROW + _LEGEND
-    document = Document(width, height, f"Lineage of {root}", said)
-    heading = shortened(f"Lineage of {root}", int((width - 2 * _MARGIN) / 8))
+    whose = f"Lineage of {root}" if root else "Lineage"
+    document = Document(width, height, whose, said)
+    heading = shortened(whose, int((width - 2 * _MARGIN) / 8))
     document.add(label(_MARGIN, 28, heading, font_size=15, font_weight="600"))
     return document
 

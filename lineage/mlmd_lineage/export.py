@@ -20,6 +20,7 @@ from mlmd_lineage.repeats import collapse, name_of
 from mlmd_lineage.text_graphs import dot, mermaid
 from mlmd_lineage.walk_options import read_request
 
+_MOST_ONLY = 10_000
 _STORE_UUID = sa.select(STORE.c.store_uuid)
 _DIRECTIONS = {
     v1.LINEAGE_DIRECTION_UNSPECIFIED: (Direction.UPSTREAM, Direction.DOWNSTREAM),
@@ -59,10 +60,14 @@ def export_graph(tx: Transaction, request: v1.ExportGraphRequest) -> v1.ExportGr
 
 def graph_around(tx: Transaction, request: v1.ExportGraphRequest) -> Graph:
     """Return the graph that a request asks for; raises as export_graph does."""
+    if len(request.only) > _MOST_ONLY:
+        raise InvalidArgument(f"only: {len(request.only)} nodes are more than {_MOST_ONLY:,}; ask for fewer.")
     asked = v1.GetProvenanceRequest(
         node=request.node, options=request.options, page_size=request.max_nodes, graph_only=True
     )
-    if request.format == v1.LINEAGE_FORMAT_SVG:
+    if request.only:
+        asked.page_size = asked.page_size or _MOST_ONLY  # what is shown may be behind what is not
+    elif request.format == v1.LINEAGE_FORMAT_SVG:
         asked.page_size = min(asked.page_size or drawing.MOST_NODES, drawing.MOST_NODES)
     if request.format == v1.LINEAGE_FORMAT_OPENLINEAGE:
         asked.options.with_system_nodes, asked.options.collapse_repeats = True, False
@@ -74,4 +79,13 @@ def graph_around(tx: Transaction, request: v1.ExportGraphRequest) -> Graph:
         pages.append(collapse(page, steps) if asked.options.collapse_repeats else page)
         is_cut |= any(node.cut for node in page.nodes)
     store_uuid = tx.rows(_STORE_UUID)[0][0]
-    return joined(name_of(request.node), pages, store_uuid, is_cut=is_cut)
+    kept = [_only(page, request) for page in pages] if request.only else pages
+    return joined(name_of(request.node), kept, store_uuid, is_cut=is_cut)
+
+
+def _only(page: v1.LineagePage, request: v1.ExportGraphRequest) -> v1.LineagePage:
+    """Return a page with the nodes that a request names, of a drawing as many as it takes, the nearest."""
+    names = {name_of(ref) for ref in request.only}
+    nodes = [node for node in page.nodes if name_of(node.node) in names]
+    most = drawing.MOST_NODES if request.format == v1.LINEAGE_FORMAT_SVG else len(nodes)
+    return v1.LineagePage(nodes=nodes[:most], edges=page.edges)

@@ -73,7 +73,8 @@ def _mermaid_lines(graph: Graph) -> Iterator[str]:
     if cut:
         yield "  classDef cut stroke-dasharray:4"
         yield f"  class {','.join(cut)} cut"
-    yield f"  style {identifier(graph.root)} stroke-width:3px"
+    if any(name_of(node.node) == graph.root for node in graph.nodes):
+        yield f"  style {identifier(graph.root)} stroke-width:3px"
 
 
 def _mermaid_text(text: str) -> str:

@@ -55,6 +55,29 @@ def test_json_is_a_page(training: Calls) -> None:
     assert edges(page) == ["a1>e2", "e2>a2"]
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_of_a_graph_the_nodes_that_are_named(training: Calls, format: Any) -> None:
+    named = [artifact(1), execution(2), artifact(99)]
+    text = exported(training, format, only=named)
+    whole = exported(training, format, only=[*named, artifact(2), artifact(3), execution(1)])
+    assert whole == exported(training, format)
+    assert ("forest" in whole) == (format != v1.LINEAGE_FORMAT_OPENLINEAGE), "which knows it by another name"
+    assert "forest" not in text
+    assert len({text, whole, exported(training, format, only=[artifact(99)])}) == 3
+
+
+def test_of_a_graph_no_more_nodes_are_named_than_a_walk_has(training: Calls) -> None:
+    said = training.message("ExportGraph", node=artifact(2), only=[artifact(1)] * 10_001)
+    assert said == "only: 10001 nodes are more than 10,000; ask for fewer."
+
+
+def test_a_page_has_the_named_nodes_and_the_edges_between_them(training: Calls) -> None:
+    text = exported(training, v1.LINEAGE_FORMAT_UNSPECIFIED, only=[artifact(1), execution(2)])
+    page = json_format.Parse(text, v1.LineagePage())
+    assert (nodes(page), edges(page)) == (["e2", "a1"], ["a1>e2"])
+    assert "a2" not in exported(training, v1.LINEAGE_FORMAT_MERMAID, only=[artifact(1), execution(2)])
+
+
 def test_directions(training: Calls) -> None:
     def found(direction: Any) -> list[str]:
         text = exported(training, v1.LINEAGE_FORMAT_UNSPECIFIED, node=execution(2), direction=direction)

@@ -1,5 +1,6 @@
 """What a notebook shows of each public object, and what it offers after a bracket."""
 
+import json
 from typing import Any
 
 import pytest
@@ -122,6 +123,27 @@ def test_a_graph_that_was_cut_says_how_to_see_more(filled: Store) -> None:
         filled.lineage("made@1", hop=3)
 
 
+def test_a_part_of_a_graph_is_drawn_and_exported_alone(filled: Store) -> None:
+    with filled.run("show/next") as run:
+        run.use("made@1")
+        run.log_model("next", {"w": 2})
+        run.log_model("beside", {"w": 3})
+    whole = filled.lineage("made@1")
+    part = whole.where(kind="artifact")
+    assert 1 < len(part) < len(whole)
+    drawn = part.drawing().svg
+    assert f"{len(part)} artifacts, 0 executions" in drawn
+    assert f"{len(part)} artifacts, 0 executions" in part._repr_html_()
+    page = json.loads(part.export("json"))
+    assert {("artifact", int(one["node"]["artifactId"])) for one in page["nodes"]} == set(part.nodes)
+    nothing = whole.where(name="nothing-like-it")
+    assert "<svg" not in nothing._repr_html_()
+    with pytest.raises(Refused, match=r"^graph: has no nodes"):
+        nothing.drawing()
+    between = filled.path("made@1", "next@1")
+    assert "2 artifacts, 1 executions, 2 edges" in between.drawing().svg
+
+
 def test_a_run_that_was_not_begun_says_how_to(local_store: Store) -> None:
     with pytest.raises(Refused, match=r"is NEW and takes nothing; start\(\) it, or use `with`"):
         local_store.run("show/new").metric("loss", 1)
@@ -141,6 +163,9 @@ def test_of_a_large_graph_the_nearest_part_is_drawn_and_that_is_said(local_store
     folded = local_store.impact(data, collapse_repeats=True)
     assert folded.table().column("stands_for") == [1, 70]
     assert "are drawn" not in folded._repr_html_()
+    runs_alone = graph.where(kind="execution")
+    assert "<p>70 nodes, of which the nearest 60 are drawn; drawing() draws up to 500.</p>" in runs_alone._repr_html_()
+    assert "0 artifacts, 70 executions" in runs_alone.drawing().svg
     run = run_on(local_store.address)
     assert " and 69 more  mlmd.Run" in run("lineage", f"artifact:{data}", "--down", "--fold").out
     whole, part = (run("lineage", f"artifact:{data}", "--format", "svg", *most).out for most in ((), ("--most", "9")))

@@ -433,18 +433,20 @@ class DiffProvenanceResponse(_message.Message):
     def __init__(self, steps: _Optional[_Iterable[_Union[StepDifference, _Mapping]]] = ..., is_cut: bool = ..., same_content: bool = ...) -> None: ...
 
 class ExportGraphRequest(_message.Message):
-    __slots__ = ("node", "direction", "format", "options", "max_nodes")
+    __slots__ = ("node", "direction", "format", "options", "max_nodes", "only")
     NODE_FIELD_NUMBER: _ClassVar[int]
     DIRECTION_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     MAX_NODES_FIELD_NUMBER: _ClassVar[int]
+    ONLY_FIELD_NUMBER: _ClassVar[int]
     node: LineageRef
     direction: LineageDirection
     format: LineageFormat
     options: LineageOptions
     max_nodes: int
-    def __init__(self, node: _Optional[_Union[LineageRef, _Mapping]] = ..., direction: _Optional[_Union[LineageDirection, str]] = ..., format: _Optional[_Union[LineageFormat, str]] = ..., options: _Optional[_Union[LineageOptions, _Mapping]] = ..., max_nodes: _Optional[int] = ...) -> None: ...
+    only: _containers.RepeatedCompositeFieldContainer[LineageRef]
+    def __init__(self, node: _Optional[_Union[LineageRef, _Mapping]] = ..., direction: _Optional[_Union[LineageDirection, str]] = ..., format: _Optional[_Union[LineageFormat, str]] = ..., options: _Optional[_Union[LineageOptions, _Mapping]] = ..., max_nodes: _Optional[int] = ..., only: _Optional[_Iterable[_Union[LineageRef, _Mapping]]] = ...) -> None: ...
 
 class ExportGraphResponse(_message.Message):
     __slots__ = ("content", "media_type", "is_cut")
