@@ -30,35 +30,66 @@ class Reuse:
     """`force_reuse_context`: of a context with an id use nothing but the id."""
 
 
+@dataclass(frozen=True, slots=True)
+class ContextPlan:
+    """The contexts of a call and which of them are stored: all that is read before any is written."""
+
+    contexts: Sequence[pb.Context]
+    reuse: Reuse
+    ids: list[int | None]
+    """The id of each context that is taken as it is stored, None for those to put."""
+
+
 def put_contexts(tx: Transaction, contexts: Sequence[pb.Context], reuse: Reuse) -> list[int]:
     """Reuse, create or update each context; return their ids in order.
 
     Raises NotFound for an id that `by_id` does not find, InvalidArgument without type_id or name, Aborted when a
     context of that name was made at the same moment.
     """
-    if len(contexts) > 1:
-        if tx.careful:
-            return [put_contexts(tx, [context], reuse)[0] for context in contexts]
-        tx.setwise = True
+    if len(contexts) > 1 and tx.careful:
+        return [put_contexts(tx, [context], reuse)[0] for context in contexts]
+    tx.setwise = tx.setwise or len(contexts) > 1
+    return put_planned(tx, plan_contexts(tx, contexts, reuse))
+
+
+def plan_contexts(tx: Transaction, contexts: Sequence[pb.Context], reuse: Reuse) -> ContextPlan:
+    """Look up the contexts that are reused; raises what `put_contexts` raises before it writes, and NeedsOrder.
+
+    A call that plans before it writes anything, and then has to be run again carefully, has used up none of MySQL's
+    ids. Whoever plans sets `tx.setwise` for it.
+    """
     named = [context for context in contexts if not _is_forced(context, reuse)]
     for context in named:
         _check_named(context)
-    ids = _forced(tx, [context.id for context in contexts if _is_forced(context, reuse)])
+    _check_forced(tx, [context.id for context in contexts if _is_forced(context, reuse)])
     found = _by_name(tx, [c for c in named if not c.HasField("id")]) if reuse.by_name else {}
-    if set(found.values()) & {c.id for c in named if c.HasField("id")}:
-        raise NeedsOrder("A context is updated and named in one request.")
-    rest = [context for context in named if (context.type_id, context.name) not in found or context.HasField("id")]
-    made = iter(_put(tx, rest, reuse))
-    return [
+    updated = [context.id for context in named if context.HasField("id")]
+    if len(set(updated)) < len(updated) or set(found.values()) & set(updated):
+        raise NeedsOrder("A context is updated and named again in one request.")
+    ids = [
         context.id
-        if _is_forced(context, reuse) and context.id in ids
-        else (
-            found[context.type_id, context.name]
-            if not context.HasField("id") and (context.type_id, context.name) in found
-            else next(made)
-        )
+        if _is_forced(context, reuse)
+        else None
+        if context.HasField("id")
+        else found.get((context.type_id, context.name))
         for context in contexts
     ]
+    fresh = [
+        (context.type_id, context.name)
+        for context, context_id in zip(contexts, ids, strict=True)
+        if context_id is None and not context.HasField("id")
+    ]
+    if len(set(fresh)) < len(fresh):
+        raise NeedsOrder("The same new context is named twice.")
+    return ContextPlan(contexts, reuse, ids)
+
+
+def put_planned(tx: Transaction, plan: ContextPlan) -> list[int]:
+    """Put what `plan_contexts` found to be put; return the ids of all the contexts in order."""
+    tx.setwise = tx.setwise or len(plan.contexts) > 1
+    rest = [context for context, context_id in zip(plan.contexts, plan.ids, strict=True) if context_id is None]
+    made = iter(_put(tx, rest, plan.reuse))
+    return [next(made) if context_id is None else context_id for context_id in plan.ids]
 
 
 def _is_forced(context: pb.Context, reuse: Reuse) -> bool:
@@ -71,12 +102,11 @@ def _check_named(context: pb.Context) -> None:
             raise InvalidArgument(f"contexts: {name} is missing; a context that comes with an execution needs it.")
 
 
-def _forced(tx: Transaction, ids: Sequence[int]) -> set[int]:
+def _check_forced(tx: Transaction, ids: Sequence[int]) -> None:
     found = {context_id for (context_id,) in tx.rows_in(_EXISTING, ids)} if ids else set()
     for context_id in ids:
         if context_id not in found:
             raise NotFound(f"contexts: there is no context with id {context_id} to reuse.")
-    return found
 
 
 def _by_name(tx: Transaction, contexts: Sequence[pb.Context]) -> dict[tuple[int, str], int]:
@@ -104,8 +134,6 @@ def _by_name(tx: Transaction, contexts: Sequence[pb.Context]) -> dict[tuple[int,
 
 def _put(tx: Transaction, contexts: Sequence[pb.Context], reuse: Reuse) -> list[int]:
     fresh = [context for context in contexts if not context.HasField("id")]
-    if len({(context.type_id, context.name) for context in fresh}) < len(fresh):
-        raise NeedsOrder("The same new context is named twice.")
     if not reuse.by_name:
         return put_nodes(tx, Kind.CONTEXT, contexts)
     try:

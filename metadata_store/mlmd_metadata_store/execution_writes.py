@@ -9,10 +9,10 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 
-from mlmd_metadata_store.context_writes import Reuse, put_contexts
+from mlmd_metadata_store.context_writes import ContextPlan, Reuse, plan_contexts, put_contexts, put_planned
 from mlmd_metadata_store.event_writes import store_events
 from mlmd_metadata_store.link_writes import store_links
-from mlmd_metadata_store.node_writes import NeedsOrder, Rules, known_types, put_nodes
+from mlmd_metadata_store.node_writes import NeedsOrder, Rules, check_updated_once, known_types, put_nodes
 from mlmd_metadata_store.property_writes import validate_properties
 from mlmd_metadata_store.rpc import mlmd_write
 from mlmd_metadata_store.transaction import Transaction
@@ -69,13 +69,14 @@ def put_execution(tx: Transaction, request: service.PutExecutionRequest) -> serv
     pairs, options = request.artifact_event_pairs, request.options
     artifacts = [pair.artifact for pair in pairs if pair.HasField("artifact")]
     reuses = options.reuse_artifact_if_already_exist_by_external_id
+    reuse = Reuse(options.reuse_context_if_already_exist, options.force_reuse_context)
+    plan = None if tx.careful else _planned(tx, request, reuse)
     put = iter(_put_artifacts(tx, artifacts, reuses))
     made = [next(put) if pair.HasField("artifact") else None for pair in pairs]
     rules = Rules(force_time=options.force_update_time)
     (execution_id,) = put_nodes(tx, Kind.EXECUTION, [request.execution], rules)
     artifact_ids = _put_pair_events(tx, pairs, made, execution_id)
-    reuse = Reuse(options.reuse_context_if_already_exist, options.force_reuse_context)
-    context_ids = put_contexts(tx, request.contexts, reuse)
+    context_ids = put_contexts(tx, request.contexts, reuse) if plan is None else put_planned(tx, plan)
     linked = sorted({artifact_id for artifact_id in artifact_ids if artifact_id != NO_ARTIFACT})
     _link_all(
         tx,
@@ -88,6 +89,24 @@ def put_execution(tx: Transaction, request: service.PutExecutionRequest) -> serv
         fresh_executions=_fresh([request.execution], [execution_id]),
     )
     return service.PutExecutionResponse(execution_id=execution_id, artifact_ids=artifact_ids, context_ids=context_ids)
+
+
+def _planned(tx: Transaction, request: service.PutExecutionRequest, reuse: Reuse) -> ContextPlan:
+    """Plan the contexts before anything is written; their errors come after all others of the call."""
+    tx.setwise = True
+    if any(_foretells(pair, request.execution) for pair in request.artifact_event_pairs):
+        raise NeedsOrder("An event names a node that the call makes; on MySQL a second run gives it another id.")
+    plan = plan_contexts(tx, request.contexts, reuse)
+    tx.setwise = False
+    return plan
+
+
+def _foretells(pair: Any, execution: pb.Execution) -> bool:
+    """Return whether the pair's event has the id, rightly or wrongly, of a node that is still to be made."""
+    artifact, event = pair.artifact, pair.event
+    return (event.HasField("execution_id") and not execution.HasField("id")) or (
+        event.HasField("artifact_id") and pair.HasField("artifact") and not artifact.HasField("id")
+    )
 
 
 def _fresh(nodes: Sequence[Any], ids: Sequence[int]) -> set[int]:
@@ -166,11 +185,13 @@ def put_lineage_subgraph(
         (Kind.CONTEXT, request.contexts),
     ):
         _check_types(tx, kind, nodes)
+        check_updated_once(tx, [node.id for node in nodes if node.HasField("id")])
     options = request.options
-    context_ids = put_contexts(tx, request.contexts, Reuse(by_name=options.reuse_context_if_already_exist))
     targets: list[int | None] | None = None
     if options.reuse_artifact_if_already_exist_by_external_id:
         targets = _targets(request.artifacts, _external_ids(tx, request.artifacts, exact=True))
+        check_updated_once(tx, [target for target in targets if target is not None])
+    context_ids = put_contexts(tx, request.contexts, Reuse(by_name=options.reuse_context_if_already_exist))
     artifact_ids = put_nodes(tx, Kind.ARTIFACT, request.artifacts, ids=targets)
     execution_ids = put_nodes(tx, Kind.EXECUTION, request.executions)
     _link_all(

@@ -37,6 +37,8 @@ _COLUMNS = {
     Kind.CONTEXT: ("type_id", "name", "external_id"),
 }
 _NOUN = {Kind.ARTIFACT: "An artifact", Kind.EXECUTION: "An execution", Kind.CONTEXT: "A context"}
+NEW = 0
+"""In the place of an id, a node that is still to get one."""
 _TIMES = ("create_time_since_epoch", "last_update_time_since_epoch")
 _COMPARED = {
     Kind.ARTIFACT: ("name", "type", "uri", "state", "external_id", "system_metadata"),
@@ -105,14 +107,22 @@ def put_nodes(
             ]
         tx.setwise = True
     updated = [target for target in targets if target is not None]
-    if len(set(updated)) < len(updated):
-        raise NeedsOrder("The same node is updated twice.")
+    check_updated_once(tx, updated)
     plans = [plan for plan in _plan_updates(tx, kind, nodes, targets, rules) if plan.rewrites] if updated else []
     check_kept(tx, kind, [(plan.stored, plan.row, plan.changed) for plan in plans])
     fresh = [node for node, target in zip(nodes, targets, strict=True) if target is None]
+    if len(plans) + len(fresh) > 1:
+        _check_exchanges(tx, kind, plans, fresh)
     created = iter(create_nodes(tx, kind, fresh) if fresh else ())
     _apply_updates(tx, kind, plans)
     return [next(created) if target is None else target for target in targets]
+
+
+def check_updated_once(tx: Transaction, ids: Sequence[int]) -> None:
+    """Raise NeedsOrder when a node is updated twice, unless the nodes are taken one by one anyway."""
+    if len(set(ids)) < len(ids) and not tx.careful:
+        tx.setwise = True
+        raise NeedsOrder("The same node is updated twice.")
 
 
 def create_nodes(tx: Transaction, kind: Kind, nodes: Sequence[Any]) -> list[int]:
@@ -312,8 +322,10 @@ def _merged_row(tx: Transaction, kind: Kind, node: Any, stored: Any, mask: Updat
     return _row(tx, kind, merged, named, stored.create_time_since_epoch, updated)
 
 
-def _check_exchanges(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:
-    """Raise NeedsOrder when one update may take a name or external id that another one gives up."""
+def _check_exchanges(tx: Transaction, kind: Kind, plans: Sequence[Update], fresh: Sequence[Any]) -> None:
+    """Raise NeedsOrder when an update or a new node may take a name or external id that another update gives up."""
+    if not plans:
+        return
     for place, name in enumerate(_COLUMNS[kind][1:3], start=1):
         given_up: dict[tuple[int, str | None], set[int]] = {}
         taken: list[tuple[int, int, str | None]] = []
@@ -326,6 +338,12 @@ def _check_exchanges(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> No
                     given_up.setdefault((scope, _spelling(before)), set()).add(plan.stored.id)
                 if after is not None:
                     taken.append((plan.stored.id, scope, _spelling(after)))
+        if given_up:
+            taken += [
+                (NEW, node.type_id if name == "name" else 0, _spelling(getattr(node, name)))
+                for node in fresh
+                if node.HasField(name)
+            ]
         if any(_meet(given_up, *one) for one in taken):
             raise NeedsOrder(f"Nodes exchange their {name}s.")
 
@@ -346,8 +364,6 @@ def _meet(given_up: dict[tuple[int, str | None], set[int]], node_id: int, scope:
 def _apply_updates(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:
     if not plans:
         return
-    if len(plans) > 1:
-        _check_exchanges(tx, kind, plans)
     shrunk = [plan.stored.id for plan in plans if plan.removes]
     if shrunk:
         delete_properties(tx, kind, shrunk)

@@ -94,6 +94,40 @@ def test_a_new_context_named_twice_is_made_once(call: Calls, types: Types) -> No
     assert len(made.context_ids) == 2
 
 
+def test_ids_have_no_gap_where_a_call_is_taken_one_by_one(call: Calls, types: Types) -> None:
+    """MySQL does not give again the ids of rows that were undone."""
+    new = pb.Context(type_id=types.group, name="new")
+    run, data = {"type_id": types.run}, {"type_id": types.data}
+    reuse = {"reuse_context_if_already_exist": True}
+    pairs = [{"artifact": data}]
+    twice = call("PutExecution", execution=run, artifact_event_pairs=pairs, contexts=[new, new], options=reuse)
+    assert (twice.execution_id, list(twice.artifact_ids), list(twice.context_ids)) == (1, [1], [1, 1])
+    renamed = pb.Context(id=1, type_id=types.group, name="renamed")
+    again = call("PutExecution", execution=run, artifact_event_pairs=pairs, contexts=[new, renamed], options=reuse)
+    assert (again.execution_id, list(again.artifact_ids), list(again.context_ids)) == (2, [2], [1, 1])
+    updates = [{"id": 1, **run}, run, {"id": 1, **run}]
+    other = pb.Context(type_id=types.group, name="other")
+    graph = call("PutLineageSubgraph", executions=updates, artifacts=[data], contexts=[other])
+    assert (list(graph.execution_ids), list(graph.artifact_ids), list(graph.context_ids)) == ([1, 3, 1], [3], [2])
+
+
+def test_an_external_id_may_go_over_to_a_new_node_without_a_gap(call: Calls, types: Types) -> None:
+    call("PutArtifacts", artifacts=[{"type_id": types.data, "external_id": "e"}])
+    moved = call("PutArtifacts", artifacts=[{"id": 1}, {"type_id": types.data, "external_id": "e"}])
+    assert list(moved.artifact_ids) == [1, 2]
+
+
+def test_an_event_may_foretell_the_ids_of_what_the_call_makes(call: Calls, types: Types) -> None:
+    """Also when the call fails later, so that its first run was undone."""
+    taken = pb.Context(type_id=types.group, name="taken")
+    call("PutContexts", contexts=[taken])
+    event = {"type": INPUT, "execution_id": 1, "artifact_id": 1}
+    pairs = [{"artifact": {"type_id": types.data}, "event": event}]
+    new = pb.Context(type_id=types.group, name="new")
+    request = {"execution": {"type_id": types.run}, "artifact_event_pairs": pairs}
+    assert call.code("PutExecution", **request, contexts=[new, taken]) is Code.ALREADY_EXISTS
+
+
 def test_an_external_id_that_blocks_a_new_context_is_aborted(call: Calls, types: Types) -> None:
     call("PutContexts", contexts=[{"type_id": types.group, "name": "c", "external_id": "e"}])
     request = {
