@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from mlmd_metadata_store.page_tokens import encode_token
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
@@ -169,6 +170,16 @@ def test_an_empty_pair_and_a_context(pair: Comparison) -> None:
     assert codes(pair, "GetArtifactsByContext", context_id=ours.context_ids[0]) == (Code.OK, Code.INTERNAL)
 
 
+def test_a_context_with_an_artifact_that_is_not_there(pair: Comparison) -> None:
+    put = service.PutExecutionRequest(execution=pb.Execution(type_id=12), contexts=[pb.Context(type_id=14, name="gap")])
+    put.artifact_event_pairs.add(artifact=pb.Artifact(type_id=10))
+    put.artifact_event_pairs.add(event=pb.Event(artifact_id=4711, type=pb.Event.INPUT))
+    ours, theirs = pair.ours.call("PutExecution", put), pair.google.call("PutExecution", put)
+    assert ours.response.artifact_ids == theirs.response.artifact_ids
+    ours, theirs = ask(pair, "GetArtifactsByContext", context_id=ours.response.context_ids[0])
+    assert ([artifact.id for artifact in ours.response.artifacts], theirs.code) == ([5], Code.INTERNAL)
+
+
 def test_pages_of_more_than_100(pair: Comparison) -> None:
     done(pair, "PutArtifacts", artifacts=[pb.Artifact(type_id=10)] * 150)
     ours, theirs = done(pair, "GetArtifacts", options=pb.ListOperationOptions(max_result_size=150))
@@ -197,6 +208,22 @@ def test_pages_by_time(pair: Comparison) -> None:
     assert walked(pair.google, Order.CREATE_TIME, 9) == [6, 5]
     assert walked(pair.ours, Order.LAST_UPDATE_TIME, 9) == [1, 2, 3, 4, 5, 6]
     assert walked(pair.google, Order.LAST_UPDATE_TIME, 9) == [*[1, 2, 3, 4] * 4, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        ({"id_offset": 2}, (Code.OK, Code.INVALID_ARGUMENT)),
+        ({}, (Code.INVALID_ARGUMENT, Code.INVALID_ARGUMENT)),
+        ({"listed_ids": [2]}, (Code.OK, Code.OK)),
+    ],
+    ids=["by id", "by nothing", "by listed ids"],
+)
+def test_a_token_by_update_time(pair: Comparison, token: dict[str, Any], expected: Both) -> None:
+    options = pb.ListOperationOptions(order_by_field=Order(field=Order.LAST_UPDATE_TIME))
+    made = encode_token(pb.ListOperationNextPageToken(field_offset=1001, set_options=options, **token))
+    options.next_page_token = made
+    assert codes(pair, "GetArtifacts", options=options) == expected
 
 
 def test_property_names_in_filters(pair: Comparison) -> None:
