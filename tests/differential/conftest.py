@@ -13,7 +13,15 @@ from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.text import TEXT_CODECS
 
 from tests.differential.comparison import Comparison
-from tests.differential.sides import MariaDatabase, SqliteDatabase, close_gaps, google_side, our_side
+from tests.differential.sides import (
+    MariaDatabase,
+    Side,
+    SqliteDatabase,
+    alternating_side,
+    close_gaps,
+    google_side,
+    our_side,
+)
 from tests.reference import client as reference_client
 from tests.reference.client import Reference
 from tests.reference.databases import MEMORY, MariaDatabases, sqlite_config
@@ -37,23 +45,55 @@ class SqlitePairs:
     @contextlib.contextmanager
     def comparison(self) -> Iterator[Comparison]:
         """Yield two empty stores to compare."""
-        files = {name: str(shutil.copy(first, self.folder / f"{name}.db")) for name, first in self._first.items()}
-        store = Store.open(f"sqlite:///{files['ours']}")
-        self.reference.open(sqlite_config(Path(files["google"])))
-        ours, google = SqliteDatabase(files["ours"]), SqliteDatabase(files["google"])
+        files = {name: Path(shutil.copy(first, self.folder / f"{name}.db")) for name, first in self._first.items()}
+        self.reference.open(sqlite_config(files["google"]))
+        database = SqliteDatabase(str(files["google"]))
         try:
-            yield Comparison(our_side(store, ours), google_side(self.reference, google), mysql=False, counts=COUNTS)
+            with self._our_side(files["ours"]) as ours:
+                yield Comparison(ours, google_side(self.reference, database), mysql=False, counts=COUNTS)
         finally:
-            for database in (ours, google, store):
-                database.close()
+            database.close()
             self.reference.release()
             for name in files:
                 for file in self.folder.glob(f"{name}.db*"):
                     file.unlink()
 
+    @contextlib.contextmanager
+    def _our_side(self, file: Path) -> Iterator[Side]:
+        store, database = Store.open(f"sqlite:///{file}"), SqliteDatabase(str(file))
+        try:
+            yield our_side(store, database)
+        finally:
+            database.close()
+            store.close()
+
     def close(self) -> None:
         """End the reference."""
         self.reference.close()
+
+
+class SharedPairs(SqlitePairs):
+    """Pairs of SQLite files that Google's core made; one of each pair is ours and a second core's by turns."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._first["ours"] = self._first["google"]
+        self._second = Reference(lambda: sqlite_config(folder / "second.db"))
+        self._second.release()
+
+    @contextlib.contextmanager
+    def _our_side(self, file: Path) -> Iterator[Side]:
+        with super()._our_side(file) as ours:
+            self._second.open(sqlite_config(file))
+            try:
+                yield alternating_side(ours, google_side(self._second, ours.database))
+            finally:
+                self._second.release()
+
+    def close(self) -> None:
+        """End both references."""
+        self._second.close()
+        super().close()
 
 
 class MariaPairs:
@@ -98,10 +138,20 @@ Pairs = Callable[[], contextlib.AbstractContextManager[Comparison]]
 @pytest.fixture(scope="session")
 def sqlite_pairs() -> Iterator[Pairs]:
     """Call it for two empty stores on SQLite."""
+    yield from _in_folder(SqlitePairs)
+
+
+@pytest.fixture(scope="session")
+def shared_pairs() -> Iterator[Pairs]:
+    """Call it for two empty stores on SQLite, one of them ours and Google's by turns."""
+    yield from _in_folder(SharedPairs)
+
+
+def _in_folder(made: type[SqlitePairs]) -> Iterator[Pairs]:
     if (sentence := reference_client.absence()) is not None:
         missing(sentence)
     with tempfile.TemporaryDirectory(prefix="mlmd-differential-", dir=MEMORY if MEMORY.is_dir() else None) as folder:
-        pairs = SqlitePairs(Path(folder))
+        pairs = made(Path(folder))
         yield pairs.comparison
         pairs.close()
 

@@ -101,6 +101,17 @@ FUNCTIONS = (
     "(name = 'a') IS NOT UNKNOWN IN (TRUE, id = 2)",
     r"`\x69d` = 1",
     "name IN (external_id, 'a')",
+    "SIGN(id - 2) = -1",
+    "SUBSTR(name, 2) = ''",
+    "LTRIM(name) != name",
+    "NULLIF(name, 'a') IS NULL",
+    "CASE id WHEN 1 THEN 5 WHEN 2 THEN type_id END > 4",
+    "CASE WHEN id > 1 THEN name ELSE external_id END = 'a'",
+    "id + type_id = 12",
+    "(id = 1) IS NOT TRUE",
+    "(name = 'a') IS FALSE",
+    "name < external_id",
+    "-id > -3",
     "create_time_since_epoch <= last_update_time_since_epoch",
 )
 REFUSED = (

@@ -99,6 +99,8 @@ def value(source: Source, case: str, wide: bool) -> pb.Value:
         made.struct_value.SetInParent()
         for name in ("k", "é")[: source.below(3)]:
             made.struct_value[name] = source.pick((1, "x", None, True, 1e-300, [1, "é", {}], {"k": {"k": []}}))
+        if source.chance(5):
+            made.struct_value.fields["of no kind"].SetInParent()
     else:
         content = source.pick((b"", b"\x01", b"\xff\x00"))
         made.proto_value.CopyFrom(AnyMessage(type_url="type.googleapis.com/x", value=content))

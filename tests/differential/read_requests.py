@@ -27,6 +27,7 @@ TOKENS = (
 RETIRED_URI = b"\n\x01u"
 """Field 1, which clients of an early version put the one URI into."""
 LINEAGE_PATHS = tuple(field.name for field in pb.LineageGraph.DESCRIPTOR.fields)
+WIDE_IDS = (2147483648, 9223372036854775807, -9223372036854775808)
 MEMBERS = {Kind.ARTIFACT: "Artifact", Kind.EXECUTION: "Execution"}
 
 
@@ -37,7 +38,8 @@ class Reads:
         self.source = source
 
     def _ids(self, most: int = 5) -> list[int]:
-        return [pools.some_id(self.source) for _ in range(self.source.below(most + 1))]
+        ids = [pools.some_id(self.source) for _ in range(self.source.below(most + 1))]
+        return [*ids, self.source.pick(WIDE_IDS)] if self.source.chance(3) else ids
 
     def _type_name(self, kind: Kind) -> dict[str, str]:
         if self.source.chance(70):
@@ -102,7 +104,7 @@ class Reads:
                 made.order_by_field.is_asc = source.chance(50)
             made.order_by_field.SetInParent()
         if source.chance(8):
-            made.next_page_token = source.pick(TOKENS) if source.chance(60) else self._token()
+            made.next_page_token = source.pick(TOKENS) if source.chance(50) else self._token()
         if source.chance(45):
             made.filter_query = Filters(source, kind).filter() if source.chance(97) else ""
         return made
@@ -114,7 +116,15 @@ class Reads:
         token.set_options.SetInParent()
         if source.chance(30):
             token.set_options.order_by_field.is_asc = source.chance(50)
-        return encode_token(token)
+        text = encode_token(token)
+        return text if source.chance(70) else self._spoilt(text)
+
+    def _spoilt(self, token: str) -> str:
+        """Return a token that was cut, filled up, or changed in one place, which may leave it one."""
+        place = self.source.below(len(token))
+        letter = self.source.pick(tuple("Az0-_+/ ="))
+        changed = token[:place] + letter + token[place + 1 :]
+        return self.source.pick((changed, token[:place], token[place:], f"{token}=", f"{token}==", f"{token}\n"))
 
     def _wrong_size(self) -> int:
         return self.source.pick((0, -1, 2147483647, 101, 2147483646))

@@ -1,5 +1,7 @@
 """Sessions of generated requests on our store and on Google's core: the same codes, answers, rows and times.
 
+The same holds for a database that Google's core made and that both write by turns.
+
 CI makes the same sessions each time. `make differential` makes many others; MLMD_DIFFERENTIAL_SESSIONS says how many
 for each of the shards, MLMD_DIFFERENTIAL_SEED which. A session that differs is shown at its shortest, as text, followed
 by what differed.
@@ -67,6 +69,11 @@ def compare_round(pairs: Pairs, number: int, *, wide: bool) -> None:
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_sessions_on_sqlite_go_as_on_googles_server(sqlite_pairs: Pairs, shard: int) -> None:
     compare(sqlite_pairs, shard, SESSIONS, wide=True)
+
+
+@pytest.mark.parametrize("shard", range(SHARDS // 2))
+def test_sessions_on_a_file_that_both_write_go_as_on_googles_server(shared_pairs: Pairs, shard: int) -> None:
+    compare(shared_pairs, 2 * SHARDS + shard, -(-SESSIONS // 6), wide=True)
 
 
 @pytest.mark.parametrize("shard", range(SHARDS // 2))

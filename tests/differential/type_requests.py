@@ -54,6 +54,9 @@ class Types:
             if case == "simple":
                 struct.simple.name = "é"
                 struct.simple.properties["k"] = pb.INT
+                if source.chance(30):
+                    struct.simple.id, struct.simple.base_type = -(1 << 60), pb.ArtifactType.MODEL
+                    struct.simple.version, struct.simple.external_id, struct.simple.description = "v", "", '</\u2028"\n'
             elif case == "list":
                 struct.list.element.any.SetInParent()
             elif case == "dict":
