@@ -9,7 +9,7 @@ from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2
 
 from mlmd_client.failures import NOT_FOUND, NotFound, refused
-from mlmd_client.formats import HEADER_LEVELS, INDEX_LEVELS, read_frame
+from mlmd_client.formats import COLUMNS, HEADER_LEVELS, INDEX_LEVELS, read_frame, read_typed_csv
 from mlmd_client.tables import moment
 from mlmd_client.values import properties_of
 
@@ -162,6 +162,8 @@ class Version:
     def df(self, path: str = "", **options: Any) -> Any:
         """Read a file of it into a pandas DataFrame, by its ending: csv, tsv, parquet, json, jsonl, feather, xlsx.
 
+        A table that was logged has the types that it had, where it is kept as CSV as far as that can tell.
+
         >>> store["churn-train@1"].df()["x"].tolist()
         [1, 2]
         """
@@ -171,7 +173,11 @@ class Version:
         lines = self.properties.get(HEADER_LEVELS, 0)
         if lines and not path:
             options = {"header": list(range(lines)), **options}
-        return read_frame(self._file(path), **options)
+        file = self._file(path)
+        types = self.properties.get(COLUMNS)
+        if not lines and "dtype" not in options and file.suffix == ".csv" and isinstance(types, dict):
+            return read_typed_csv(file, types, **options)
+        return read_frame(file, **options)
 
     def load(self) -> Any:
         """Return the object that was logged: a model, or whatever was pickled. Load only what you trust.

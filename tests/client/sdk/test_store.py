@@ -118,6 +118,13 @@ def test_data_that_is_there_is_not_a_new_version_and_models_are(store: Store, tm
             columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")], names=["k", "n"]),
         ),
         pd.DataFrame(),
+        pd.DataFrame({"zip": ["007", None], "country": ["NA", "null"], "word": pd.array(["1.0", None], "string")}),
+        pd.DataFrame({"small": np.array([1, 2], "int8"), "large": np.array([2**64 - 1, 0], "uint64")}),
+        pd.DataFrame({"exact": [0.1 + 0.2, 1e-310], "half": np.array([np.inf, np.nan], "float16")}),
+        pd.DataFrame({"maybe": pd.array([1, None], "Int64"), "so": pd.array([True, None], "boolean")}),
+        pd.DataFrame({"day": pd.to_datetime(["2026-01-01", None]), "took": pd.to_timedelta([1, None], unit="h")}),
+        pd.DataFrame({"here": pd.to_datetime(["2026-07-01T12:00:00Z"]).tz_convert("Europe/Berlin")}),
+        pd.DataFrame({"kind": pd.Categorical(["b", "a"]), "grade": pd.Categorical([2, 1])}),
     ],
 )
 def test_a_table_comes_back_as_it_was(local_store: Store, frame: pd.DataFrame) -> None:
@@ -125,6 +132,15 @@ def test_a_table_comes_back_as_it_was(local_store: Store, frame: pd.DataFrame) -
         run.log_dataset("table", frame)
     for read in (local_store["table"].df, local_store["table"].load):
         pd.testing.assert_frame_equal(read(), frame)
+
+
+def test_whoever_reads_a_table_may_say_its_types(local_store: Store) -> None:
+    with local_store.run("frames/types") as run:
+        run.log_dataset("table", pd.DataFrame({"x": [1, 2], "y": ["007", "8"]}))
+    table = local_store["table"]
+    assert table.properties["columns"] == {"x": "int64", "y": "str"}
+    assert table.df(dtype={"x": "float32"})["x"].dtype == "float32"
+    assert table.df(usecols=["y"])["y"].tolist() == ["007", "8"]
 
 
 def test_a_table_with_a_name_twice_is_refused(local_store: Store) -> None:
