@@ -260,6 +260,25 @@ class TestInABucket:
         assert "other bytes" in late.message
         assert b"".join(other.artifacts.read(artifact_id, "a")) == SECOND
 
+    def test_a_file_that_is_sent_as_a_part_from_now_on_is_not_committed_as_it_was_proven(
+        self, requests: Requests, other: Requests, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = requests.artifacts.store
+        artifact_id = requests.artifacts.begin_upload(begin(store, more_files=True)).artifact_id
+        declare(requests, artifact_id, FIRST)
+        assert send(requests, artifact_id, {"a": FIRST}) == [200]
+        upload_there, _ = requests.artifacts.pending(artifact_id, "a")
+
+        def replaced() -> None:
+            other.artifacts.blobs.put(f"{upload_there.key_prefix}a", io.BytesIO(SECOND), len(SECOND))
+            assert send(other, artifact_id, {"a": FIRST}, only_missing=True) == [200]
+
+        after_the_proof(monkeypatch, replaced)
+        with pytest.raises(Aborted, match="commit it again"):
+            requests.artifacts.commit_upload(artifact_id)
+        requests.artifacts.commit_upload(artifact_id)
+        assert b"".join(other.artifacts.read(artifact_id, "a")) == FIRST
+
     def test_the_same_file_again_is_as_good_as_stored(self, requests: Requests) -> None:
         artifact_id = requests.artifacts.begin_upload(begin(requests.artifacts.store, more_files=True)).artifact_id
         declare(requests, artifact_id, FIRST)
