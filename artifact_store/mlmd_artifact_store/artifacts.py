@@ -371,7 +371,7 @@ class Artifacts:
                 f"manifest says ({size_bytes} of {file.size_bytes} bytes); restore it from a copy."
             )
         if file.sha256 and file.verified_ms <= 0:
-            self._marks.note(artifact_id, file.path, caller)
+            self._marks.note(artifact_id, file.path, caller, was_damaged=file.verified_ms < 0)
         if held:
             yield held
 

@@ -108,7 +108,7 @@ class LocalStore:
     def give_out(self, key: str, target: HandedFile) -> Digests:
         """Copy a file out of the folder."""
         with explained(key, self.root):
-            source = os.open(f"{self.root}/{check_key(key)}", os.O_RDONLY | os.O_CLOEXEC)
+            source = self._open(key)
         try:
             state = os.fstat(source)
             if stat.S_ISDIR(state.st_mode):
@@ -122,11 +122,14 @@ class LocalStore:
         """Open the file now and read it as the iterator is consumed."""
         with explained(key, self.root):
             try:
-                file = FileIO(f"{self.root}/{check_key(key)}")
+                file = FileIO(self._open(key))
             except IsADirectoryError:
                 raise NotFound(f"There is no blob {key!r} in the artifact folder.") from None
             wanted = max(0, os.fstat(file.fileno()).st_size - start)
         return self._chunks(key, file, start, wanted if length is None else min(length, wanted))
+
+    def _open(self, key: str) -> int:
+        return os.open(f"{self.root}/{check_key(key)}", os.O_RDONLY | os.O_CLOEXEC)
 
     def _chunks(self, key: str, file: FileIO, start: int, wanted: int) -> Iterator[bytes]:
         with file, explained(key, self.root):

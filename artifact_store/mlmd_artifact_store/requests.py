@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 from urllib.parse import quote
 
 from mlmd_metadata_store.keyset_tokens import key_of_token, token_after
@@ -56,7 +57,8 @@ class Requests:
             return under_way(tx, request.artifact_id), pending_page(tx, request.artifact_id, path, count + 2)
 
         upload, files = self.artifacts.store.database.read(caller, body)
-        pieces = [piece for piece in pieces_of(files) if piece[0].path != path or piece[1] > part]
+        rest = (piece for piece in pieces_of(files) if piece[0].path != path or piece[1] > part)
+        pieces = list(islice(rest, count + 1))  # of files in very many parts no more than are looked at
         page = pieces[:count]
         wanted = self.missing(upload, page, caller) if request.only_missing else page
         more = len(pieces) > count

@@ -65,7 +65,8 @@ def verify(
     `damage`). With `again_after_seconds` those verified since are passed over, so that a verification that was
     interrupted goes on where it was. External artifacts are read where a root allows it and passed over elsewhere; what
     was recorded without a digest has to have its size and ETag, and gets the digest that it has now. Raises Unavailable
-    and FailedPrecondition when the store does not let it read, which is no verdict on any file.
+    and FailedPrecondition when the store does not let it read, which is no verdict on any file. Nothing is said of the
+    files of an artifact that is deleted, or whose files go elsewhere, while they are read.
     """
     before = now_ms() - int(again_after_seconds * 1000)
 
@@ -74,14 +75,14 @@ def verify(
     with ThreadPoolExecutor(parallel, thread_name_prefix="verify") as pool:
         while batch := list(islice(jobs, parallel * 8)):
             caller.check_deadline()
-            found = list(pool.map(_finding, batch))
-            _mark(artifacts, found, caller)
-            yield from found
+            yield from _mark(artifacts, batch, list(pool.map(_finding, batch)), caller)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     artifact_id: int
+    place: tuple[Any, ...]
+    """Where the manifest says that the files are."""
     reader: BlobReader
     prefix: str
     file: StoredFile
@@ -89,7 +90,8 @@ class _Job:
 
 def _files(artifacts: Artifacts, artifact_ids: Sequence[int] | None, caller: Caller) -> Iterator[_Job]:
     """Yield every file of the manifests that can be read, a page at a time."""
-    for artifact_id, prefix, is_external, root_uri in _manifests(artifacts, artifact_ids, caller):
+    for artifact_id, *place in _manifests(artifacts, artifact_ids, caller):
+        prefix, is_external, root_uri = str(place[0]), bool(place[1]), str(place[2])
         reader: BlobReader = artifacts.blobs
         if is_external:
             found = artifacts.externals.find(root_uri)
@@ -98,7 +100,7 @@ def _files(artifacts: Artifacts, artifact_ids: Sequence[int] | None, caller: Cal
             reader, prefix = found
         path = ""
         while files := artifacts.store.database.read(caller, _files_after(artifact_id, path)):
-            yield from (_Job(artifact_id, reader, prefix, file) for file in files)
+            yield from (_Job(artifact_id, tuple(place), reader, prefix, file) for file in files)
             path = files[-1].path
 
 
@@ -146,18 +148,21 @@ def _finding(job: _Job) -> Finding:
     return Finding(job.artifact_id, file.path, file.size_bytes, Verdict.SAME, learnt)
 
 
-def _mark(artifacts: Artifacts, findings: list[Finding], caller: Caller) -> None:
-    """Mark what was the same as verified and the rest as not."""
-    by_artifact: dict[tuple[int, bool], list[str]] = {}
-    for finding in findings:
-        by_artifact.setdefault((finding.artifact_id, finding.verdict is Verdict.SAME), []).append(finding.path)
+def _mark(artifacts: Artifacts, jobs: Sequence[_Job], findings: Sequence[Finding], caller: Caller) -> list[Finding]:
+    """Mark what was the same as verified and the rest as not; return what was found where files still are."""
 
-    def body(tx: Transaction) -> None:
+    def body(tx: Transaction) -> list[Finding]:
+        places = {row[0]: tuple(row[1:]) for row in tx.rows_in(_CHOSEN, [job.artifact_id for job in jobs])}
+        still = [found for job, found in zip(jobs, findings, strict=True) if places.get(job.artifact_id) == job.place]
+        by_artifact: dict[tuple[int, bool], list[str]] = {}
+        for finding in still:
+            by_artifact.setdefault((finding.artifact_id, finding.verdict is Verdict.SAME), []).append(finding.path)
         for (artifact_id, same), paths in by_artifact.items():
             mark_verified(tx, artifact_id, paths, same=same)
-        for finding in findings:
+        for finding in still:
             if finding.learnt:
                 learn_digest(tx, finding.artifact_id, finding.path, finding.learnt)
         mark_damage(tx, {artifact_id for artifact_id, _ in by_artifact})
+        return still
 
-    artifacts.store.database.write(caller, body, repeatable=True)
+    return artifacts.store.database.write(caller, body, repeatable=True)

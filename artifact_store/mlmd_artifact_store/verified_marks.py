@@ -11,6 +11,7 @@ from mlmd_metadata_store.database import Database
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
 
+from mlmd_artifact_store.damage import mark_damage
 from mlmd_artifact_store.manifests import mark_verified
 
 _LOOK_SECONDS = 1.0
@@ -20,6 +21,7 @@ _LOOK_SECONDS = 1.0
 class _Mark:
     artifact_id: int
     path: str
+    was_damaged: bool = False
     written: bool = False
     error: BaseException | None = None
 
@@ -38,9 +40,12 @@ class VerifiedMarks:
         """How many files are to be noted once those that are being noted are."""
         return len(self._waiting)
 
-    def note(self, artifact_id: int, path: str, caller: Caller) -> None:
-        """Note that a file has the bytes that were declared; raises what the write does, and DeadlineExceeded."""
-        mark = _Mark(artifact_id, path)
+    def note(self, artifact_id: int, path: str, caller: Caller, *, was_damaged: bool = False) -> None:
+        """Note that a file has the bytes that were declared; raises what the write does, and DeadlineExceeded.
+
+        One that `was_damaged` is whole again, and so may its artifact be.
+        """
+        mark = _Mark(artifact_id, path, was_damaged)
         with self._changed:
             self._waiting.append(mark)
             while self._is_writing and not mark.written:
@@ -62,6 +67,7 @@ class VerifiedMarks:
         def body(tx: Transaction) -> None:
             for artifact_id, those in sorted(paths.items()):
                 mark_verified(tx, artifact_id, those)
+            mark_damage(tx, {mark.artifact_id for mark in batch if mark.was_damaged})
 
         error: BaseException | None = None
         try:

@@ -5,11 +5,13 @@ import io
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
 from minio import Minio
 from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.external_folder import ExternalFolder
 from mlmd_artifact_store.externals import ExternalRoots
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.opening import ReachOptions
@@ -242,6 +244,92 @@ def test_links_do_not_lead_out(store: Store, tmp_path: Path) -> None:
         with pytest.raises(NotFound):
             b"".join(artifacts.read(artifact_id, "f" if path == "out" else "link"))
     assert not (root / ".mlmd").exists()
+
+
+def recorded_unread(store: Store, artifacts: Artifacts, uri: str, path: str, content: bytes) -> int:
+    """Record a file by what is said of it, which nobody reads."""
+    artifact_made = pb.Artifact(type_id=type_id(store), uri=uri).SerializeToString()
+    request = v1.RecordExternalRequest(artifact=artifact_made, files=[upload_file(path, content, md5s=[])])
+    made = store.database.write(LOCAL, lambda tx: artifacts.record_external(tx, request))
+    return made.manifest.artifact_id
+
+
+@pytest.mark.parametrize("path", ["out/f", "file", "a/b/up"])
+def test_links_do_not_lead_out_where_files_were_recorded_unread(store: Store, tmp_path: Path, path: str) -> None:
+    root, secret = tmp_path / "outer" / "root", tmp_path / "secret"
+    (root / "a" / "b").mkdir(parents=True)
+    secret.mkdir()
+    (secret / "f").write_bytes(b"secret")
+    (root / "out").symlink_to(secret)
+    (root / "file").symlink_to("../../secret/f")
+    (root / "a" / "b" / "up").symlink_to(secret / "f")
+    artifacts = Artifacts(store, LocalStore(tmp_path / "own"), "", ExternalRoots([root.parent.as_uri()]))
+    artifact_id = recorded_unread(store, artifacts, f"{root.as_uri()}/", path, b"secret")
+    with pytest.raises(NotFound, match="leads out of it"):
+        artifacts.read(artifact_id, path)
+    with pytest.raises(NotFound, match="leads out of it"):
+        artifacts.read_range(artifact_id, path, 0, 3)
+    assert [finding.verdict for finding in verify(artifacts)] == [Verdict.MISSING]
+
+
+def test_a_link_that_changes_while_its_file_is_opened_does_not_lead_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, secret = tmp_path / "root", tmp_path / "secret"
+    root.mkdir()
+    (root / "f").write_bytes(b"public")
+    secret.write_bytes(b"secret")
+    link = root / "link"
+    link.symlink_to("f")
+    folder, opened = ExternalFolder(root), os.open
+
+    def flip(path: str, *rest: Any, **named: Any) -> int:
+        if path != f"{root}/link":
+            return opened(path, *rest, **named)
+        link.unlink()
+        link.symlink_to(secret)
+        try:
+            return opened(path, *rest, **named)
+        finally:
+            link.unlink()
+            link.symlink_to("f")
+
+    assert b"".join(folder.read("link")) == b"public"
+    before = len(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(os, "open", flip)
+    with pytest.raises(NotFound, match="changed its place"):
+        folder.read("link")
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_links_that_lead_back_to_themselves_are_no_files(store: Store, tmp_path: Path) -> None:
+    root = tmp_path / "outer" / "root"
+    (root / "a").mkdir(parents=True)
+    (root / "a" / "f").write_bytes(b"whole")
+    (root / "loop").symlink_to("loop")
+    (root / "a" / "again").symlink_to(root / "a")
+    artifacts = Artifacts(store, LocalStore(tmp_path / "own"), "", ExternalRoots([root.parent.as_uri()]))
+    kept = recorded_unread(store, artifacts, f"{root.as_uri()}/a/", "again/again/f", b"whole")
+    assert b"".join(artifacts.read(kept, "again/again/f")) == b"whole"
+    looped = recorded_unread(store, artifacts, f"{root.as_uri()}/", "loop/f", b"x")
+    with pytest.raises(NotFound, match="leads back to itself"):
+        artifacts.read_range(looped, "loop/f", 0, 1)
+    made = pb.Artifact(type_id=type_id(store), uri=f"{root.as_uri()}/loop")
+    (artifact_id,) = Calls(store)("PutArtifacts", artifacts=[made]).artifact_ids
+    with pytest.raises(NotFound, match="leads back to itself"):
+        artifacts.record_files(artifact_id)
+    found = {finding.path: finding.verdict for finding in verify(artifacts)}
+    assert found == {"again/again/f": Verdict.SAME, "loop/f": Verdict.MISSING}
+
+
+def test_a_recorded_pipe_is_not_waited_for(store: Store, tmp_path: Path) -> None:
+    root = tmp_path / "outer" / "root"
+    root.mkdir(parents=True)
+    os.mkfifo(root / "pipe")
+    artifacts = Artifacts(store, LocalStore(tmp_path / "own"), "", ExternalRoots([root.parent.as_uri()]))
+    artifact_id = recorded_unread(store, artifacts, f"{root.as_uri()}/", "pipe", b"x")
+    with pytest.raises(NotFound, match="is no file"):
+        artifacts.read(artifact_id, "pipe")
 
 
 def test_nothing_is_written_into_a_folder_of_others(store: Store, tmp_path: Path) -> None:

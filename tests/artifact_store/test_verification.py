@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.externals import ExternalRoots
+from mlmd_artifact_store.garbage_collection import collect
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests, file_page
 from mlmd_artifact_store.sweeping import sweep_uploads
@@ -19,6 +21,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.artifact_store.conformance.suite import keys
+from tests.artifact_store.test_restoring import recorded, restore
 from tests.artifact_store.uploads import artifact, begin, send, upload_file
 from tests.metadata_store.calls import Calls
 
@@ -106,3 +109,57 @@ def test_a_deletion_that_was_killed_is_taken_up_again(requests: Requests) -> Non
     assert keys(requests.artifacts.blobs) == []
     with pytest.raises(NotFound):
         requests.artifacts.commit_upload(pending)
+
+
+def test_what_is_deleted_while_it_is_read_is_not_missing(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone, kept = uploaded(requests), uploaded(requests)
+    read, blobs = requests.artifacts.blobs.read, requests.artifacts.blobs
+
+    def collected(key: str, *rest: Any) -> Iterator[bytes]:
+        list(collect(requests.artifacts, [gone]))
+        return read(key, *rest)
+
+    monkeypatch.setattr(blobs, "read", collected)
+    found = [(finding.artifact_id, finding.verdict) for finding in verify(requests.artifacts, parallel=1)]
+    assert found == [(kept, Verdict.SAME)] * len(CONTENTS)
+
+
+def test_what_comes_back_while_it_is_missed_is_not_damaged(
+    requests: Requests, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "elsewhere"
+    root.mkdir()
+    store = requests.artifacts.store
+    externals = ExternalRoots([root.as_uri()])
+    reader = Requests(Artifacts(store, requests.artifacts.blobs, "", externals))
+    artifact_id, read = recorded(requests, f"{root.as_uri()}/m/"), externals.roots[0].reader.read
+    restored: list[v1.CommitUploadResponse] = []
+
+    def brought_back(key: str, *rest: Any) -> Iterator[bytes]:
+        if not restored:
+            restored.append(restore(requests, artifact_id))
+        return read(key, *rest)
+
+    monkeypatch.setattr(externals.roots[0].reader, "read", brought_back)
+    assert list(verify(reader.artifacts, parallel=1)) == []
+    assert not any(damaged for _, damaged in marks(requests, artifact_id).values())
+    assert "mlmd_damaged_files" not in artifact(store, artifact_id).custom_properties
+    assert {finding.verdict for finding in verify(reader.artifacts)} == {Verdict.SAME}
+
+
+def test_a_download_of_what_is_whole_again_takes_the_mark_away(requests: Requests, tmp_path: Path) -> None:
+    made = uploaded(requests)
+    folder = tmp_path / "artifacts" / "_" / "system.Model" / "_" / str(made)
+    (folder / "a").write_bytes(b"f1rst")
+    (folder / "b").unlink()
+    list(verify(requests.artifacts))
+
+    def marked() -> int:
+        return artifact(requests.artifacts.store, made).custom_properties["mlmd_damaged_files"].int_value
+
+    assert marked() == 2
+    for path, left in (("a", 1), ("b", 0)):
+        (folder / path).write_bytes(CONTENTS[path])
+        assert b"".join(requests.artifacts.read(made, path)) == CONTENTS[path]
+        assert (marks(requests, made)[path], marked()) == ((True, False), left)
+    assert "mlmd_damaged_files" not in artifact(requests.artifacts.store, made).custom_properties
