@@ -1,15 +1,17 @@
 """Keep rules, what they keep and why, and that gc deletes what its dry run said and nothing else."""
 
 import itertools
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mlmd_artifact_store import garbage_collection
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.garbage_collection import collect, plan
-from mlmd_artifact_store.keep_rules import Rules
+from mlmd_artifact_store.keep_rules import Rules, rules_of
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests
 from mlmd_metadata_store.store import Store
@@ -193,6 +195,58 @@ def test_what_somebody_made_something_of_a_moment_later_stays(requests: Requests
     assert b"".join(artifacts.read(used, "f"))
 
 
+def test_every_batch_is_collected(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [upload(requests, b"%d" % number) for number in range(5)]
+    monkeypatch.setattr(garbage_collection, "BATCH", 2)
+    batches = [[one.artifact_id for one in batch] for batch in collect(requests.artifacts, made)]
+    assert batches == [made[:2], made[2:4], made[4:]]
+    assert keys(requests.artifacts.blobs) == []
+
+
+def test_what_is_copied_or_reused_a_moment_later_stays(requests: Requests) -> None:
+    artifacts, store = requests.artifacts, requests.artifacts.store
+    copied, reused, loose = (upload(requests, b"%d" % number) for number in range(3))
+    chosen = plan(artifacts, Rules(0, 0))
+    artifacts.begin_upload(begin(store, upload_file("g", b"0"), unchanged_from_artifact_id=copied))
+    time.sleep(0.002)
+    again = artifacts.begin_upload(begin(store, upload_file("f", b"1"), reuse=True))
+    assert (again.artifact_id, again.reused) == (reused, True)
+    deleted = [one.artifact_id for batch in collect(artifacts, chosen.garbage, seen=chosen.keeping) for one in batch]
+    assert deleted == [loose]
+
+
+def test_the_newest_are_counted_in_each_collection(admin: Admin, requests: Requests) -> None:
+    made = {name: [upload(requests, b"%d" % number, collection=name) for number in range(3)] for name in ("a", "b")}
+    # What was purged of other nodes with these ids, or of the facts alone, takes no bytes.
+    runs = [execution(requests, [], []) for _ in range(made["b"][2])]
+    admin.purge(kind=v1.NODE_KIND_EXECUTION, ids=runs)
+    admin.purge(kind=v1.NODE_KIND_ARTIFACT, ids=[made["a"][2]])
+    rules = v1.KeepRules(newest=1, younger_than_seconds=0)
+    assert admin.garbage(rules) == made["a"][:2] + made["b"][:2]
+    assert "version 3 of system.Model/b, one of the 1 newest" in admin.why(made["b"][2], rules).summary
+
+
+def test_rules_that_are_left_out_or_at_their_bounds() -> None:
+    assert rules_of(v1.KeepRules()) == Rules(1, 30 * 86400, origins=True)
+    longest = 1000 * 366 * 86400
+    for newest, younger in ((0, 0), (0, longest), (10**6, 1)):
+        asked = v1.KeepRules(newest=newest, younger_than_seconds=younger, without_origins=True)
+        assert rules_of(asked) == Rules(newest, younger, origins=False)
+    for asked in (v1.KeepRules(newest=-1), v1.KeepRules(younger_than_seconds=longest + 1)):
+        with pytest.raises(InvalidArgument):
+            rules_of(asked)
+
+
+def test_a_reason_is_kept_and_has_an_end(admin: Admin, requests: Requests) -> None:
+    first, second = upload(requests, b"1"), upload(requests, b"2")
+    with pytest.raises(InvalidArgument, match="reason"):
+        list(collect(requests.artifacts, [first], "x" * 65_536))
+    list(collect(requests.artifacts, [first]))
+    list(collect(requests.artifacts, [second], "quota"))
+    reasons = {stone.id: stone.reason for stone in admin("ListTombstones").tombstones}
+    assert reasons == {first: garbage_collection.REASON, second: "quota"}
+
+
 def test_external_bytes_are_nobodys_garbage(admin: Admin, requests: Requests) -> None:
     store = requests.artifacts.store
     made = pb.Artifact(type_id=type_id(store), uri="s3://elsewhere/data/").SerializeToString()
@@ -201,6 +255,8 @@ def test_external_bytes_are_nobodys_garbage(admin: Admin, requests: Requests) ->
     )
     recorded = store.database.write(admin.caller, lambda tx: requests.artifacts.record_external(tx, request))
     assert admin.garbage(dry_run=False) == []
+    assert list(collect(requests.artifacts, [recorded.manifest.artifact_id])) == [[]]
+    assert requests.artifacts.manifest(recorded.manifest.artifact_id).is_external
     assert rules_keeping(admin, recorded.manifest.artifact_id) == [Rule.RULE_EXTERNAL]
     bare = Calls(store)("PutArtifacts", artifacts=[pb.Artifact(type_id=type_id(store))]).artifact_ids[0]
     assert "no bytes" in admin.why(bare).summary

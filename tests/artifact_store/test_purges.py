@@ -1,14 +1,23 @@
 """Purging: what goes, what stays, what forbids it, and that it is what was looked at."""
 
 import dataclasses
-from collections.abc import Iterator
+import io
+import time
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mlmd_artifact_store import deletions
 from mlmd_artifact_store.artifacts import Artifacts
-from mlmd_artifact_store.deletions import Deletion, note_deletions, noted_deletions
+from mlmd_artifact_store.deletions import (
+    Deletion,
+    delete_blobs,
+    forget_deletions,
+    note_deletions,
+    noted_deletions,
+)
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.sweeping import sweep_deletions
@@ -17,6 +26,7 @@ from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
+from mlmd_schemas.pb.v1 import artifacts_pb2
 from mlmd_schemas.tables.registry import MODEL_VERSION
 
 from tests.artifact_store.care import Admin, alias, execution, upload
@@ -292,6 +302,92 @@ def test_deletions_are_noted_by_artifact_and_read_on_from_one(requests: Requests
     for after in (0, 1, 2, 3):
         rest = [one for one in sorted(noted) if one.artifact_id > after]
         assert database.read(LOCAL, partial(noted_deletions, after=after)) == rest
+
+
+def test_deletions_that_are_noted_again_keep_every_prefix(requests: Requests) -> None:
+    write, read = requests.artifacts.store.database.write, requests.artifacts.store.database.read
+
+    def noted() -> list[Deletion]:
+        return read(LOCAL, lambda tx: noted_deletions(tx, 0))
+
+    first = write(LOCAL, lambda tx: note_deletions(tx, [Deletion(1, "a/", 9)]))
+    assert first == noted() == [Deletion(1, "a/", 9)]
+    again = write(LOCAL, lambda tx: note_deletions(tx, [Deletion(1, "b/", 5), Deletion(2, "c/", 0)]))
+    assert again == noted() == [Deletion(1, "a/\nb/", 9), Deletion(2, "c/", 0)]
+    assert write(LOCAL, lambda tx: forget_deletions(tx, again, 8)) == [2]  # more may come of the other
+    assert write(LOCAL, lambda tx: forget_deletions(tx, first, 9)) == []  # another prefix was added since
+    assert noted() == again[:1]
+    assert write(LOCAL, lambda tx: forget_deletions(tx, again[:1], 9)) == [1]
+    assert noted() == []
+
+
+def test_deletions_know_what_was_purged(admin: Admin, requests: Requests, call: Calls) -> None:
+    purged, kept = talkative(call, "Artifact", "purged"), talkative(call, "Artifact", "kept")
+    admin.purge(kind=ARTIFACT, ids=[purged])
+    runs = [execution(requests, [], []) for _ in range(kept)]
+    admin.purge(kind=EXECUTION, ids=runs)
+    database = requests.artifacts.store.database
+    asked = [Deletion(node_id, f"{node_id}/", 1) for node_id in (purged, kept)]
+    noted = database.write(LOCAL, lambda tx: note_deletions(tx, asked))
+    assert noted == database.read(LOCAL, lambda tx: noted_deletions(tx, 0))
+    assert [(one.artifact_id, one.every_version) for one in noted] == [(purged, True), (kept, False)]
+
+
+def test_blobs_are_deleted_a_batch_at_a_time(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    blobs, deleted, batches = requests.artifacts.blobs, requests.artifacts.blobs.delete, list[list[str]]()
+    for name in "abcde":
+        blobs.put(f"t/1/{name}", io.BytesIO(b"x"), 1)
+
+    def delete(keys: Iterable[str]) -> None:
+        batches.append(list(keys))
+        deleted(batches[-1])
+
+    monkeypatch.setattr(deletions, "_KEYS_AT_ONCE", 2)
+    monkeypatch.setattr(blobs, "delete", delete)
+    delete_blobs(blobs, "t/1/")
+    assert batches == [["t/1/a", "t/1/b"], ["t/1/c", "t/1/d"], ["t/1/e"]]
+
+
+def test_what_was_reused_since_the_look_is_not_purged(admin: Admin, requests: Requests) -> None:
+    made = upload(requests, b"content")
+    fields = {"kind": ARTIFACT, "ids": [made], "include_bytes": True}
+    digest = admin("Purge", **fields).digest
+    time.sleep(0.002)
+    again = requests.artifacts.begin_upload(begin(requests.artifacts.store, upload_file("f", b"content"), reuse=True))
+    assert again.reused
+    with pytest.raises(FailedPrecondition, match="before a change"):
+        admin("Purge", **fields, digest=digest, reason="r")
+
+
+def test_an_upload_that_copies_forbids_a_purge_of_the_bytes_alone(admin: Admin, requests: Requests) -> None:
+    made, store = upload(requests, b"content"), requests.artifacts.store
+    copier = requests.artifacts.begin_upload(
+        begin(store, upload_file("g", b"content"), unchanged_from_artifact_id=made)
+    ).artifact_id
+    (obstacle,) = admin("Purge", kind=ARTIFACT, ids=[made], include_bytes=True).obstacles
+    assert obstacle == (f"The upload of artifact {copier} copies files from artifact {made}; commit or abort it first.")
+    assert not admin("Purge", kind=ARTIFACT, ids=[made]).obstacles
+
+
+def test_bytes_of_others_are_counted_with_nobodys(admin: Admin, requests: Requests) -> None:
+    store = requests.artifacts.store
+    made = pb.Artifact(type_id=type_id(store), uri="s3://elsewhere/data/").SerializeToString()
+    files = [artifacts_pb2.UploadFile(path="f", size_bytes=3)]
+    request = artifacts_pb2.RecordExternalRequest(artifact=made, files=files)
+    recorded = store.database.write(LOCAL, lambda tx: requests.artifacts.record_external(tx, request))
+    own = upload(requests, b"own!!")
+    ids = [recorded.manifest.artifact_id, own]
+    looked = admin("Purge", kind=ARTIFACT, ids=ids, include_bytes=True)
+    assert (looked.node_count, looked.file_count, looked.size_bytes) == (2, 1, 5)
+    admin.purge(kind=ARTIFACT, ids=ids, include_bytes=True)
+    noted = store.database.read(LOCAL, lambda tx: noted_deletions(tx, 0))
+    assert [one.artifact_id for one in noted] == [own]
+
+
+def test_a_reason_without_a_digest_is_looked_at_too(admin: Admin, call: Calls) -> None:
+    made = talkative(call, "Artifact", "one")
+    with pytest.raises(InvalidArgument, match="reason"):
+        admin("Purge", kind=ARTIFACT, ids=[made], reason="x" * 65_536)
 
 
 def test_statements_do_not_grow_with_nodes(admin: Admin, call: Calls) -> None:

@@ -1,17 +1,21 @@
 """A sweep goes on past what fails, and tells it."""
 
 import dataclasses
+import io
 import threading
+from pathlib import Path
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.deletions import Deletion, note_deletions
+from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_artifact_store.sweeping import SHOWN, Swept, sweep, sweep_uploads
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, Unavailable
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from tests.artifact_store.care import Admin, upload
@@ -133,9 +137,49 @@ def test_whoever_is_gone_sweeps_no_further(requests: Requests) -> None:
     assert sweep(requests.artifacts, -3600).abandoned == [made]
 
 
+@pytest.fixture
+def in_a_folder(sqlite_url: str, tmp_path: Path) -> Requests:
+    """An artifact store on a folder."""
+    return Requests(Artifacts(Store.open(sqlite_url), LocalStore(tmp_path / "artifacts"), "ours"))
+
+
+def test_uploads_of_every_page_are_given_up(in_a_folder: Requests) -> None:
+    artifacts, store = in_a_folder.artifacts, in_a_folder.artifacts.store
+    request = begin(store, upload_file("f", b"x"))
+    begun = [artifacts.begin_upload(request).artifact_id for _ in range(201)]
+    assert sweep(artifacts, 3600).abandoned == []
+    assert sweep(artifacts, -1).abandoned == begun
+    assert sweep(artifacts, -1).abandoned == []
+
+
+def test_what_another_tenant_began_is_left(in_a_folder: Requests) -> None:
+    blobs = in_a_folder.artifacts.blobs
+    ours, theirs = blobs.begin_parts("ours/t/n/1/f"), blobs.begin_parts("theirs/t/n/1/f")
+    assert sweep(in_a_folder.artifacts, 60).failure_count == 0
+    assert blobs.parts("ours/t/n/1/f", ours) == []
+    sweep(in_a_folder.artifacts, -60)
+    assert blobs.parts("theirs/t/n/1/f", theirs) == []
+    with pytest.raises(NotFound):
+        blobs.parts("ours/t/n/1/f", ours)
+
+
+def test_whoever_is_gone_deletes_no_further(in_a_folder: Requests) -> None:
+    artifacts, gone = in_a_folder.artifacts, threading.Event()
+    begun = artifacts.blobs.begin_parts("ours/t/n/1/f")
+    artifacts.store.database.write(LOCAL, lambda tx: note_deletions(tx, [Deletion(7, "ours/t/n/7/", 0)]))
+    artifacts.blobs.put("ours/t/n/7/f", io.BytesIO(b"x"), 1)
+    gone.set()
+    swept = sweep(artifacts, -60, dataclasses.replace(LOCAL, gone=gone))
+    assert (swept.deleted, keys(artifacts.blobs)) == ([], ["ours/t/n/7/f"])
+    assert artifacts.blobs.parts("ours/t/n/1/f", begun) == []
+    assert sweep(artifacts, 60).deleted == [7]
+    assert keys(artifacts.blobs) == []
+
+
 def test_a_grace_that_is_none(requests: Requests) -> None:
     with pytest.raises(InvalidArgument, match="grace_seconds"):
-        sweep(requests.artifacts, 3651 * 86400)
+        sweep(requests.artifacts, 3650 * 86400 + 1)
+    assert sweep(requests.artifacts, 3650 * 86400).abandoned == []
 
 
 def test_the_first_hundred_failures_are_told() -> None:
