@@ -10,10 +10,10 @@ from mlmd_metadata_store.collection_methods import parse_artifact
 from mlmd_metadata_store.node_writes import create_nodes
 from mlmd_metadata_store.transaction import CHUNK, Transaction
 from mlmd_metadata_store.version_collections import collection_name
-from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
-from mlmd_schemas.tables.own import MANIFEST, VERSION
+from mlmd_schemas.tables.own import MANIFEST, UPLOAD, VERSION
 from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, Kind
 
 from mlmd_artifact_store.declarations import check_files
@@ -51,6 +51,12 @@ _RENEW = (
             (MANIFEST.c.create_ms < sa.bindparam("now"), sa.bindparam("now")), else_=MANIFEST.c.create_ms + 1
         )
     )
+)
+_WITHOUT_FILES = (
+    sa.select(ARTIFACT.c.id, UPLOAD.c.state)
+    .outerjoin(UPLOAD, ARTIFACT.c.id == UPLOAD.c.artifact_id)
+    .where(ARTIFACT.c.type_id == sa.bindparam("type"), ARTIFACT.c.name == sa.bindparam("name"))
+    .where(sa.or_(UPLOAD.c.state.is_not(None), ARTIFACT.c.state == pb.Artifact.ABANDONED))
 )
 _SAME_NAMED = _SAME.where(ARTIFACT.c.name == sa.bindparam("name"))
 _SAME_UNNAMED = _SAME.where(ARTIFACT.c.name.is_(None))
@@ -91,7 +97,7 @@ def begin_upload(tx: Transaction, place: Place, request: v1.BeginUploadRequest) 
     if request.reuse and (found := _same_content(tx, artifact, type_name, request.collection, wanted)):
         return found
     artifact.state = pb.Artifact.PENDING
-    (artifact_id,) = create_nodes(tx, Kind.ARTIFACT, [artifact])
+    artifact_id = _made(tx, artifact)
     prefix = artifact_prefix(place.tenant, type_name, request.collection or artifact.name, artifact_id)
     uri = place.uri(prefix)
     tx.execute(_SET_URI, {"artifact": artifact_id, "new_uri": tx.text.encode(uri)})
@@ -102,6 +108,30 @@ def begin_upload(tx: Transaction, place: Place, request: v1.BeginUploadRequest) 
         insert_files(tx, artifact_id, files)
         to_send += sum(not file.source_key for file in files)
     return v1.BeginUploadResponse(artifact_id=artifact_id, uri=uri, files_to_send=to_send)
+
+
+def _made(tx: Transaction, artifact: pb.Artifact) -> int:
+    try:
+        (artifact_id,) = create_nodes(tx, Kind.ARTIFACT, [artifact])
+    except AlreadyExists as error:
+        if artifact.HasField("name"):
+            parameters = {"type": artifact.type_id, "name": tx.text.encode(artifact.name)}
+            for other, state in tx.rows(_WITHOUT_FILES, parameters):
+                is_under_way = state == UploadState.PENDING
+                raise AlreadyExists(_why_taken(artifact.name, other, is_under_way=is_under_way)) from error
+        raise
+    return artifact_id
+
+
+def _why_taken(name: str, artifact_id: int, *, is_under_way: bool) -> str:
+    """Say that a name is of an artifact that has no files: that there is one to be read would lead nowhere."""
+    instead = "choose another name, or a collection, where each upload is a version of its own"
+    if is_under_way:
+        return (
+            f"artifact.name: {name!r} is the name of artifact {artifact_id}, whose upload is not finished; go on with "
+            f"it where it was begun, on the same machine with the same path, or {instead}."
+        )
+    return f"artifact.name: {name!r} is the name of artifact {artifact_id}, whose upload was given up; {instead}."
 
 
 def _check_artifact(artifact: pb.Artifact, forbidden: Sequence[str]) -> None:

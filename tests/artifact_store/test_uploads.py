@@ -40,6 +40,19 @@ def whole(artifacts: Artifacts, artifact_id: int, path: str) -> bytes:
     return b"".join(artifacts.read(artifact_id, path))
 
 
+def test_whose_a_name_is_that_no_files_came_to_is_told(store: Store, artifacts: Artifacts) -> None:
+    first = artifacts.begin_upload(begin(store, *FILES, name="fraud")).artifact_id
+    unfinished = (
+        rf"^artifact.name: 'fraud' is the name of artifact {first}, whose upload is not finished; go on with it"
+    )
+    with pytest.raises(AlreadyExists, match=unfinished):
+        artifacts.begin_upload(begin(store, *FILES, name="fraud"))
+    artifacts.abort_upload(first)
+    with pytest.raises(AlreadyExists, match=rf"artifact {first}, whose upload was given up; choose another name"):
+        artifacts.begin_upload(begin(store, *FILES, name="fraud"))
+    assert artifacts.begin_upload(begin(store, *FILES, name="other")).artifact_id > first
+
+
 def test_a_directory_goes_up_and_comes_back(store: Store, requests: Requests, artifacts: Artifacts) -> None:
     begun = artifacts.begin_upload(begin(store, *FILES, name="fraud"))
     assert (begun.reused, begun.files_to_send) == (False, 4)
