@@ -68,12 +68,16 @@ def _shown(path: str) -> str:
 def cause(error: BaseException) -> str:
     """Return what an operator needs to find the fault: the traceback, or one line of what others said.
 
+    An error of ours that hides what is behind it is a caller's slip that MLMD's contract calls INTERNAL, as a name that
+    is taken: its sentence tells all.
+
     What is UNAVAILABLE is no fault of the code, and fails with every call for as long as it is away: where in the code
     each of them met it would only fill the disk.
     """
     if isinstance(error, Unavailable):
         return " <- ".join(_words(error))
-    if isinstance(error, StoreError) and error.__cause__ is None and error.__context__ is None:
+    behind = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if isinstance(error, StoreError) and behind is None:
         return error.message
     return "".join(traceback.format_exception(error))
 

@@ -374,10 +374,10 @@ def _apply_updates(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None
     upsert_properties(tx, properties, kind)
     try:
         _rewrite_rows(tx, kind, plans)
-    except UniqueViolation as error:
+    except UniqueViolation:
         raise Internal(
             f"The {kind.name.lower()} cannot be changed: another one has its new name or external_id already."
-        ) from error
+        ) from None
 
 
 def _rewrite_rows(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:

@@ -139,9 +139,9 @@ def _write(tx: Transaction, writes: TypeWrites) -> None:
         if writes.properties:
             rows = [(record.id, _limited(tx, "properties", name), number) for record, name, number in writes.properties]
             tx.insert(TYPE_PROPERTY, ("type_id", "name", "data_type"), rows)
-    except UniqueViolation as error:
+    except UniqueViolation:
         title = writes.properties[0][0].title
-        raise Internal(f"properties: two names of {title} are one and the same to this database.") from error
+        raise Internal(f"properties: two names of {title} are one and the same to this database.") from None
     _update_external_ids(tx, writes.external_ids)
     try:
         if writes.parents:
@@ -208,11 +208,11 @@ def _update_external_ids(tx: Transaction, changes: Sequence[tuple[TypeRecord, st
                 TYPE.c.id.in_(sa.bindparam("ids", [key for key, _ in chunk], expanding=True))
             )
             tx.execute(chosen.values(external_id=sa.case(dict(chunk), value=TYPE.c.id)))
-    except UniqueViolation as error:
+    except UniqueViolation:
         record, external_id = changes[0]
         raise Internal(
             f"external_id: {external_id!r} belongs to another type already, so {record.title} cannot take it."
-        ) from error
+        ) from None
 
 
 def _evolution(request: Any) -> Evolution:

@@ -9,7 +9,10 @@ from mlmd_api.call import Call
 from mlmd_api.callers import Identity
 from mlmd_api.journal import HumanFormatter, Journal, JsonFormatter
 from mlmd_api.streaming import Answer
-from mlmd_schemas.errors import Code, Unavailable
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.errors import Code, Internal, Unavailable
+
+from tests.metadata_store.calls import Calls
 
 CALL = Call("/a.B/C", b"12345", {"authorization": "Bearer very-secret"}, "grpc", None, "ipv4:1.2.3.4:5")
 ALICE = Identity("alice", "vision", frozenset())
@@ -80,6 +83,21 @@ def test_what_lies_behind_an_error_of_ours_is_logged(caplog: pytest.LogCaptureFi
     cause = json.loads(JsonFormatter().format(record))["cause"]
     assert cause == "mlmd_schemas.errors.Unavailable: The database cannot be reached. <- OSError: driver says 2006"
     assert len(HumanFormatter().format(record).splitlines()) == 2, "an outage does not fill the disk with tracebacks"
+
+
+def test_a_callers_slip_that_the_contract_calls_internal_has_no_traceback(
+    caplog: pytest.LogCaptureFixture, sqlite_url: str
+) -> None:
+    store = Store.open(sqlite_url)
+    call = Calls(store)
+    taken = [{"type_id": 1, "external_id": "a"}, {"type_id": 1, "external_id": "b"}]
+    call("PutArtifacts", artifacts=taken)
+    with pytest.raises(Internal) as raised:
+        call("PutArtifacts", artifacts=[{"id": 2, "external_id": "a"}])
+    store.close()
+    record = _record(caplog, Answer(Code.INTERNAL, raised.value.message, b"", "r7"), raised.value)
+    assert json.loads(JsonFormatter().format(record))["cause"] == raised.value.message
+    assert "another one has its new name or external_id" in raised.value.message
 
 
 def test_no_secret_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
