@@ -38,6 +38,10 @@ STATES = {
 _START_SECONDS = 10.0
 """How long the beginning of a run waits for a server that does not answer."""
 _ID_SECONDS = 5.0
+_SETTLE_SECONDS = 8.0
+"""How long a question waits for what was logged before it, once the server was heard of."""
+_AWAY_SECONDS = 2.0
+"""How long it waits in any case, as where the server is away."""
 _CURRENT: contextvars.ContextVar["Run | None"] = contextvars.ContextVar("mlmd_run", default=None)
 
 
@@ -235,6 +239,16 @@ class Run(RunMetrics, RunArtifacts):
         0
         """
         return self._outbox().flush(seconds) if self._state == "RUNNING" else 0
+
+    def settle(self) -> None:
+        """Send what was logged, so that an answer knows of it: soon given up where the server is away.
+
+        >>> with store.run("doc/settle") as run:
+        ...     run.settle()
+        """
+        left = self.flush(_AWAY_SECONDS)
+        if left and self._opened is not None and not self._opened.trouble:
+            self.flush(_SETTLE_SECONDS)
 
     @property
     def refused(self) -> list[str]:

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from mlmd_client.models import Models
 
 LOG = logging.getLogger("mlmd")
-_SETTLE_SECONDS = 10.0
 _AGAIN_SECONDS = 0.5
 
 
@@ -375,7 +374,7 @@ class Store(Questions):
         >>> store.settle()
         """
         for run in list(self.runs_here):
-            run.flush(_SETTLE_SECONDS)
+            run.settle()
 
     def close(self) -> None:
         """End the runs that are still open, and close the connection.

@@ -12,7 +12,7 @@ from typing import cast
 
 import pytest
 from mlmd_client.delivery import journal_folder as delivery_folder
-from mlmd_client.failures import Refused
+from mlmd_client.failures import Refused, Unreachable
 from mlmd_client.journal import Journal, Record, left_behind
 from mlmd_client.journals import REFUSED, kept_journals
 from mlmd_client.run import Run
@@ -150,6 +150,42 @@ CHILD = textwrap.dedent(
             time.sleep(0.05)
     """
 )
+
+
+def test_a_question_does_not_wait_for_what_cannot_be_sent(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store("grpc://127.0.0.1:1")
+    asked = []
+    with store.run("away/asked", capture=False, finish_seconds=0) as run:
+        run.metrics(auc=0.5)
+        flush = run.flush
+
+        def noted(seconds: float = 20.0) -> int:
+            asked.append(seconds)
+            return flush(seconds)
+
+        monkeypatch.setattr(run, "flush", noted)
+        with pytest.raises(Unreachable, match=r"^no server answers at 127\.0\.0\.1:1; "):
+            store.runs("away")
+    assert asked == [2.0]
+
+
+def test_an_answer_knows_of_what_was_logged_before_however_long_that_takes(
+    local_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    with local_store.run("away/slow", capture=False) as run:
+        run.metrics(auc=0.5)
+        flush = run.flush
+
+        def late(seconds: float = 20.0) -> int:
+            asked.append(seconds)
+            return 1 if len(asked) == 1 else flush(seconds)
+
+        monkeypatch.setattr(run, "flush", late)
+        assert local_store.run_facts(run.id).metrics == {"auc": 0.5}
+    assert asked == [2.0, 8.0]
 
 
 def test_a_killed_process_leaves_a_journal_and_a_run_that_is_known_to_be_dead(
