@@ -285,3 +285,17 @@ def test_a_system_without_more_threads(
     ]
     monkeypatch.undo()
     assert list(stream(b"x", timeout=30)) == [b"x"]
+
+
+def test_calls_that_come_together_do_not_wait_in_grpc_core() -> None:
+    """There they may be cancelled without a word, as those here that wait for a millisecond."""
+    server = CoreServer(2, {}, [("grpc.so_reuseport", 0), ("grpc.server_max_unrequested_time_in_server", 0)])
+    server.add_generic_rpc_handlers([Handlers({"/echo": grpc.unary_unary_rpc_method_handler(echo)})])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
+        call = channel.unary_unary("/echo", None, None)
+        for _ in range(20):
+            together = [call.future(b"x", timeout=60) for _ in range(50)]
+            assert [one.result() for one in together] == [b"x"] * 50
+    assert server.stop(20).wait(20)
