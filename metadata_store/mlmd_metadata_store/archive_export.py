@@ -13,6 +13,7 @@ from mlmd_schemas.tables.v10 import SCHEMA_VERSION
 from mlmd_metadata_store.archive_lines import line_of
 from mlmd_metadata_store.archive_tables import ARCHIVED, FORMAT, ArchivedTable
 from mlmd_metadata_store.clock import now_ms
+from mlmd_metadata_store.keyset_tokens import ENDLESS
 from mlmd_metadata_store.transaction import Transaction
 
 ROWS_PER_PAGE = 2_000
@@ -55,7 +56,7 @@ def _pages(tx: Transaction, archived: ArchivedTable) -> Iterator[list[Any]]:
     after = -1
     while True:
         found = tx.rows(last, {"after": after})
-        until = found[0][0] if found else (1 << 63) - 1
+        until = found[0][0] if found else ENDLESS
         rows = list(tx.rows(page, {"after": after, "until": until}))
         if rows:
             yield rows

@@ -7,6 +7,8 @@ from mlmd_schemas.errors import InvalidArgument
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
+ENDLESS = (1 << 63) - 1
+"""Beyond every id, number and sequence: lists that go down begin below it."""
 
 
 def page_size(asked: int) -> int:
@@ -42,3 +44,9 @@ def number_of_token(list_name: str, token: str) -> int | None:
     if key and not (key.isascii() and key.isdecimal() and len(key) < 19):
         raise InvalidArgument("page_token: not one that this list gave; take next_page_token of the page before.")
     return int(key) if key else None
+
+
+def number_below(list_name: str, token: str) -> int:
+    """Return the number below which a page of a list that goes down begins; raises InvalidArgument otherwise."""
+    number = number_of_token(list_name, token)
+    return ENDLESS if number is None else number

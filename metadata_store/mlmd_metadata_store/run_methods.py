@@ -7,7 +7,7 @@ from mlmd_schemas.caller import Role
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import runs_pb2 as v1
 
-from mlmd_metadata_store.keyset_tokens import number_of_token, page_size, token_after
+from mlmd_metadata_store.keyset_tokens import number_below, page_size, token_after
 from mlmd_metadata_store.rpc import Rpc
 from mlmd_metadata_store.run_names import known_experiment, require_step
 from mlmd_metadata_store.run_rows import STATES, run_by_id, run_page
@@ -34,7 +34,7 @@ def list_runs(tx: Transaction, request: v1.ListRunsRequest) -> v1.ListRunsRespon
         raise InvalidArgument("step: needs the experiment that it is a step of; say both.")
     if request.state and request.state not in STATES:
         raise InvalidArgument(f"state: {request.state} is no state of a run; 0 means all of them.")
-    count, before = page_size(request.page_size), number_of_token("runs", request.page_token)
+    count, before = page_size(request.page_size), number_below("runs", request.page_token)
     context_id = known_experiment(tx, request.experiment) if request.experiment else None
     runs = run_page(tx, context_id, request.step, request.state, count + 1, before)
     if context_id is not None and request.step and not runs:

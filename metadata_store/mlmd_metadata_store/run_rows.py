@@ -105,13 +105,10 @@ def run_by_id(tx: Transaction, execution_id: int, *, locked: bool = False) -> Ru
     return _row(tx, rows[0]) if rows else None
 
 
-def run_page(
-    tx: Transaction, context_id: int | None, step: str, state: int, rows: int, before: int | None
-) -> list[RunRow]:
+def run_page(tx: Transaction, context_id: int | None, step: str, state: int, rows: int, before: int) -> list[RunRow]:
     """Return up to `rows` runs older than `before`, newest first: all, those of an experiment, or of a step of it."""
     states = STATES.get(state) or [one for some in STATES.values() for one in some]
-    newest = (1 << 63) - 1
-    parameters: dict[str, Any] = {"before": before or newest, "rows": rows, "states": [int(one) for one in states]}
+    parameters: dict[str, Any] = {"before": before, "rows": rows, "states": [int(one) for one in states]}
     if context_id is None:
         return [_row(tx, row) for row in tx.rows(_PAGE, parameters)]
     parameters["context"] = context_id

@@ -22,6 +22,7 @@ from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.kept_facts import COLLECTION_TYPE
 from mlmd_metadata_store.link_writes import store_links
+from mlmd_metadata_store.move_rows import MOVE_FIELDS
 from mlmd_metadata_store.node_writes import create_nodes
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_plans import Evolution
@@ -395,7 +396,6 @@ def record_move(tx: Transaction, row: CollectionRow, alias: str, before: int, nu
         move_ms=now_ms(),
     )
     tx.execute(_SET_SEQUENCE, {"context": row.context_id, "sequence": move.sequence})
-    columns = ("context_id", "sequence", "alias", "from_number", "to_number", "subject", "reason", "move_ms")
-    values = (row.context_id, *(getattr(move, column) for column in columns[1:]))
-    tx.insert(ALIAS_MOVE, columns, [values])
+    values = (row.context_id, *(getattr(move, field) for field in MOVE_FIELDS))
+    tx.insert(ALIAS_MOVE, ("context_id", *MOVE_FIELDS), [values])
     return move

@@ -9,11 +9,10 @@ from mlmd_schemas.pb.v1 import collections_pb2 as v1
 from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, VERSION
 from mlmd_schemas.tables.v10 import CONTEXT, TYPE
 
+from mlmd_metadata_store.move_rows import MOVE_COLUMNS, move_of_row
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import IS_COLLECTION
 
-ENDLESS = (1 << 63) - 1
-"""A number that no version and no move has; pages go down from it."""
 Key = tuple[int, int]
 """The context of a collection and the number of a version."""
 
@@ -32,8 +31,6 @@ _OF_ARTIFACTS = sa.select(*_VERSION_COLUMNS).where(VERSION.c.artifact_id.in_(_ID
 _BY_KEY = sa.select(*_VERSION_COLUMNS).where(
     VERSION.c.context_id.in_(_IDS), VERSION.c.number.in_(sa.bindparam("numbers", expanding=True))
 )
-_MOVE_FIELDS = ("sequence", "alias", "from_number", "to_number", "subject", "reason", "move_ms")
-_MOVE_COLUMNS = (ALIAS_MOVE.c.context_id, *(ALIAS_MOVE.c[name] for name in _MOVE_FIELDS))
 _ALIASES = sa.select(ALIAS.c.context_id, ALIAS.c.alias, ALIAS.c.number).where(ALIAS.c.context_id.in_(_IDS))
 
 
@@ -45,7 +42,7 @@ def _newest(columns: Sequence[sa.Column[Any]], owner: sa.Column[Any], number: sa
 
 
 _VERSION_PAGES = _newest(_VERSION_COLUMNS, VERSION.c.context_id, VERSION.c.number)
-_MOVE_PAGES = _newest(_MOVE_COLUMNS, ALIAS_MOVE.c.context_id, ALIAS_MOVE.c.sequence)
+_MOVE_PAGES = _newest((ALIAS_MOVE.c.context_id, *MOVE_COLUMNS), ALIAS_MOVE.c.context_id, ALIAS_MOVE.c.sequence)
 
 
 def collections_of(tx: Transaction, context_ids: Collection[int]) -> dict[int, v1.Collection]:
@@ -85,8 +82,8 @@ def versions_by_key(tx: Transaction, keys: Collection[Key]) -> dict[Key, v1.Vers
 def move_pages(tx: Transaction, context_ids: Collection[int], before: int, size: int) -> dict[int, list[v1.AliasMove]]:
     """Return up to `size` moves of each collection's aliases whose sequence is below `before`, newest first."""
     found: dict[int, list[v1.AliasMove]] = defaultdict(list)
-    for context_id, *fields in tx.rows_in(_MOVE_PAGES, context_ids, before=before, size=size):
-        found[context_id].append(v1.AliasMove(**dict(zip(_MOVE_FIELDS, fields, strict=True))))
+    for context_id, *row in tx.rows_in(_MOVE_PAGES, context_ids, before=before, size=size):
+        found[context_id].append(move_of_row(row))
     for moves in found.values():
         moves.sort(key=lambda move: -move.sequence)
     return found

@@ -10,11 +10,11 @@ from mlmd_schemas.pb.v1 import collections_pb2 as v1
 from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, VERSION
 from mlmd_schemas.tables.v10 import CONTEXT, TYPE
 
-from mlmd_metadata_store.keyset_tokens import key_of_token, number_of_token, page_size, token_after
+from mlmd_metadata_store.keyset_tokens import key_of_token, number_below, page_size, token_after
+from mlmd_metadata_store.move_rows import MOVE_COLUMNS, move_of_row
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import IS_COLLECTION, alias_number, find_collection
 
-_ENDLESS = (1 << 63) - 1
 _ROWS: sa.BindParameter[Any] = sa.bindparam("rows", type_=sa.BigInteger)
 _CONTEXT: sa.BindParameter[Any] = sa.bindparam("context")
 _VERSION_COLUMNS = (VERSION.c.number, VERSION.c.artifact_id, VERSION.c.create_ms)
@@ -30,15 +30,7 @@ _VERSIONS = (
 _ALIASES = sa.select(ALIAS.c.alias, ALIAS.c.number).where(ALIAS.c.context_id == _CONTEXT)
 _ALIASES_OF = _ALIASES.where(ALIAS.c.number.in_(sa.bindparam("ids", expanding=True)))
 _MOVES = (
-    sa.select(
-        ALIAS_MOVE.c.sequence,
-        ALIAS_MOVE.c.alias,
-        ALIAS_MOVE.c.from_number,
-        ALIAS_MOVE.c.to_number,
-        ALIAS_MOVE.c.subject,
-        ALIAS_MOVE.c.reason,
-        ALIAS_MOVE.c.move_ms,
-    )
+    sa.select(*MOVE_COLUMNS)
     .where(ALIAS_MOVE.c.context_id == _CONTEXT, ALIAS_MOVE.c.sequence < sa.bindparam("before"))
     .order_by(ALIAS_MOVE.c.sequence.desc())
     .limit(_ROWS)
@@ -114,9 +106,9 @@ def list_versions(
     tx: Transaction, type_name: str, name: str, size: int = 0, token: str = ""
 ) -> tuple[list[v1.Version], str]:
     """Return a page of a collection's versions, newest first, and the token of the next page ("": there is none)."""
-    count, before = page_size(size), number_of_token("versions", token)
+    count, before = page_size(size), number_below("versions", token)
     context_id = find_collection(tx, type_name, name).context_id
-    parameters = {"context": context_id, "before": _ENDLESS if before is None else before, "rows": count + 1}
+    parameters = {"context": context_id, "before": before, "rows": count + 1}
     rows = tx.rows(_VERSIONS, parameters)
     versions = _versions(tx, context_id, type_name, name, rows[:count])
     return versions, token_after("versions", str(rows[count - 1][0])) if len(rows) > count else ""
@@ -146,11 +138,10 @@ def alias_moves(
     tx: Transaction, context_id: int, alias: str = "", size: int = 0, token: str = ""
 ) -> tuple[list[v1.AliasMove], str]:
     """Return a page of the moves of the aliases of a context's collection, newest first, and the next page's token."""
-    count, before = page_size(size), number_of_token("moves", token)
-    parameters = {"context": context_id, "before": _ENDLESS if before is None else before, "rows": count + 1}
+    count, before = page_size(size), number_below("moves", token)
+    parameters = {"context": context_id, "before": before, "rows": count + 1}
     rows = tx.rows(_MOVES_OF_ALIAS, {**parameters, "name": alias}) if alias else tx.rows(_MOVES, parameters)
-    fields = ("sequence", "alias", "from_number", "to_number", "subject", "reason", "move_ms")
-    moves = [v1.AliasMove(**dict(zip(fields, row, strict=True))) for row in rows[:count]]
+    moves = [move_of_row(row) for row in rows[:count]]
     return moves, token_after("moves", str(moves[-1].sequence)) if len(rows) > count else ""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_metadata_store.move_rows import MOVE_COLUMNS, MOVE_FIELDS, move_of_row
 from mlmd_metadata_store.tombstones import What
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import (
@@ -66,20 +67,11 @@ _OUTCOMES = sa.select(
     MOVE_OUTCOME.c.sequence, MOVE_OUTCOME.c.rolls_back, MOVE_OUTCOME.c.is_overridden, MOVE_OUTCOME.c.gates
 ).where(MOVE_OUTCOME.c.context_id == _MODEL, MOVE_OUTCOME.c.sequence.in_(sa.bindparam("ids", expanding=True)))
 _AFTER = (
-    sa.select(
-        ALIAS_MOVE.c.sequence,
-        ALIAS_MOVE.c.alias,
-        ALIAS_MOVE.c.from_number,
-        ALIAS_MOVE.c.to_number,
-        ALIAS_MOVE.c.subject,
-        ALIAS_MOVE.c.reason,
-        ALIAS_MOVE.c.move_ms,
-    )
+    sa.select(*MOVE_COLUMNS)
     .where(ALIAS_MOVE.c.context_id == _MODEL, ALIAS_MOVE.c.sequence > sa.bindparam("seen"))
     .order_by(ALIAS_MOVE.c.sequence)
     .limit(sa.bindparam("rows", type_=sa.BigInteger))
 )
-_FIELDS = ("sequence", "alias", "from_number", "to_number", "subject", "reason", "move_ms")
 _ARTIFACT: sa.BindParameter[Any] = sa.bindparam("artifact")
 _VERSION: sa.BindParameter[Any] = sa.bindparam("version")
 _SHOWN_ARTIFACT = sa.select(NUMBERED.c.model_artifact_id).where(NUMBERED.c.version_id == _VERSION).scalar_subquery()
@@ -237,7 +229,7 @@ def _noted(
 def _message(
     move: collections_pb2.AliasMove, rolls_back: int, overridden: bool, gates: Iterable[v1.GateOutcome]
 ) -> v1.ModelAliasMove:
-    fields = {name: getattr(move, name) for name in _FIELDS}
+    fields = {name: getattr(move, name) for name in MOVE_FIELDS}
     return v1.ModelAliasMove(**fields, rolls_back=rolls_back, overridden=overridden, gates=gates)
 
 
@@ -303,7 +295,7 @@ def list_moves(
 def moves_after(tx: Transaction, model_id: int, sequence: int, most: int) -> list[v1.ModelAliasMove]:
     """Return up to `most` moves of a model's aliases after a sequence, in their order."""
     rows = tx.rows(_AFTER, {"model": model_id, "seen": sequence, "rows": most})
-    moves = [collections_pb2.AliasMove(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
+    moves = [move_of_row(row) for row in rows]
     return with_outcomes(tx, model_id, moves)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlmd_metadata_store.event_writes import store_events
-from mlmd_metadata_store.keyset_tokens import number_of_token, page_size, token_after
+from mlmd_metadata_store.keyset_tokens import number_below, page_size, token_after
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
@@ -91,7 +91,6 @@ _PAGES = {
     for of_model, by_model in ((False, _PAGE), (True, _PAGE.where(NUMBERED.c.model_id == sa.bindparam("model"))))
     for of_environment, statement in ((False, by_model), (True, by_model.join(PARENT_CONTEXT, _IN_ENVIRONMENT)))
 }
-_ENDLESS = (1 << 63) - 1
 
 
 def record_deployment(
@@ -195,8 +194,8 @@ def list_deployments(
     tx: Transaction, *, model: Model | None = None, environment: str = "", size: int = 0, token: str = ""
 ) -> tuple[list[v1.Deployment], str]:
     """Return a page of deployments, newest first, and the token of the next page ("": there is none)."""
-    count, before = page_size(size), number_of_token("deployments", token)
-    parameters: dict[str, Any] = {"before": _ENDLESS if before is None else before, "rows": count + 1}
+    count, before = page_size(size), number_below("deployments", token)
+    parameters: dict[str, Any] = {"before": before, "rows": count + 1}
     if model is not None:
         parameters["model"] = model.id
     if environment:

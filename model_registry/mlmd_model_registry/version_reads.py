@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.keyset_tokens import number_of_token, page_size, token_after
+from mlmd_metadata_store.keyset_tokens import ENDLESS, number_below, page_size, token_after
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import check_alias
@@ -74,7 +74,6 @@ _PAGE = (
     .limit(sa.bindparam("rows", type_=sa.BigInteger))
 )
 _LIVE_PAGE = _PAGE.outerjoin(CONTEXT_PROPERTY, _STATE).where(IS_LIVE)
-_ENDLESS = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +225,7 @@ def numbered_version(tx: Transaction, model: Model, number: int, *, whole: bool 
 def aliased_version(tx: Transaction, model: Model, alias: str) -> Version:
     """Return the version that an alias points at, `latest` the newest that is not archived; raises NotFound."""
     if alias == LATEST:
-        rows = tx.rows(_LIVE_PAGE, {"model": model.id, "before": _ENDLESS, "rows": 1})
+        rows = tx.rows(_LIVE_PAGE, {"model": model.id, "before": ENDLESS, "rows": 1})
         if not rows:
             raise NotFound(f"alias: the model {model.name!r} has no version that is not archived.", NO_ALIAS)
         return version_by_id(tx, rows[0][0])
@@ -252,8 +251,8 @@ def list_model_versions(
     tx: Transaction, model: Model, *, include_archived: bool = False, size: int = 0, token: str = ""
 ) -> tuple[list[Version], str]:
     """Return a page of a model's versions, newest first, and the token of the next page ("": there is none)."""
-    count, before = page_size(size), number_of_token("model versions", token)
-    parameters = {"model": model.id, "before": _ENDLESS if before is None else before, "rows": count + 1}
+    count, before = page_size(size), number_below("model versions", token)
+    parameters = {"model": model.id, "before": before, "rows": count + 1}
     rows = tx.rows(_PAGE if include_archived else _LIVE_PAGE, parameters)
     versions = versions_by_id(tx, [row[0] for row in rows[:count]])
     return versions, token_after("model versions", str(rows[count - 1][0])) if len(rows) > count else ""

@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from google.protobuf import json_format
 from mlmd_metadata_store.clock import now_ms
-from mlmd_metadata_store.keyset_tokens import number_of_token, page_size, token_after
+from mlmd_metadata_store.keyset_tokens import number_below, page_size, token_after
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
@@ -25,7 +25,6 @@ from mlmd_model_registry.public_addresses import parse_destination
 
 LONGEST_SECRET = 1000
 _SHORTEST_SECRET = 16
-_ENDLESS = (1 << 63) - 1
 _ROWS: sa.BindParameter[Any] = sa.bindparam("rows", type_=sa.BigInteger)
 _WANTING = (
     sa.select(WEBHOOK.c.id)
@@ -72,8 +71,8 @@ def create_webhook(tx: Transaction, request: v1.CreateWebhookRequest) -> v1.Crea
 
 def list_webhooks(tx: Transaction, request: v1.ListWebhooksRequest) -> v1.ListWebhooksResponse:
     """Return a page of webhooks, newest first, without their secrets."""
-    count, before = page_size(request.page_size), number_of_token("webhooks", request.page_token)
-    rows = tx.rows(_PAGE, {"before": _ENDLESS if before is None else before, "rows": count + 1})
+    count, before = page_size(request.page_size), number_below("webhooks", request.page_token)
+    rows = tx.rows(_PAGE, {"before": before, "rows": count + 1})
     names = _names(tx, [row[1] for row in rows])
     webhooks = [
         v1.Webhook(id=row[0], model=names.get(row[1], ""), url=row[2], subject=row[3], create_ms=row[4])
@@ -102,8 +101,8 @@ def delete_webhook(tx: Transaction, request: v1.DeleteWebhookRequest) -> v1.Dele
 
 def list_deliveries(tx: Transaction, request: v1.ListWebhookDeliveriesRequest) -> v1.ListWebhookDeliveriesResponse:
     """Return a page of what was posted to a webhook or is still to be, newest first; raises NotFound for no webhook."""
-    count, before = page_size(request.page_size), number_of_token("deliveries", request.page_token)
-    parameters = {"webhook": request.webhook_id, "before": _ENDLESS if before is None else before, "rows": count + 1}
+    count, before = page_size(request.page_size), number_below("deliveries", request.page_token)
+    parameters = {"webhook": request.webhook_id, "before": before, "rows": count + 1}
     rows = tx.rows(_DELIVERIES, parameters)
     if not rows and not tx.rows(_THERE, {"webhook": request.webhook_id}):
         raise _no_webhook("webhook_id", request.webhook_id)

@@ -3,7 +3,14 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlmd_metadata_store.keyset_tokens import key_of_token, number_of_token, page_size, token_after
+from mlmd_metadata_store.keyset_tokens import (
+    ENDLESS,
+    key_of_token,
+    number_below,
+    number_of_token,
+    page_size,
+    token_after,
+)
 from mlmd_schemas.errors import InvalidArgument
 
 
@@ -38,6 +45,8 @@ def test_a_key_that_is_no_number(key: str) -> None:
 
 def test_the_first_page_and_page_sizes() -> None:
     assert number_of_token("list", "") is None
+    assert number_below("list", "") == ENDLESS
+    assert number_below("list", token_after("list", "7")) == 7
     assert key_of_token("list", "") == ""
     assert [page_size(asked) for asked in (0, 1, 100)] == [20, 1, 100]
     for asked in (-1, 101):

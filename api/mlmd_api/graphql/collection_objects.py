@@ -9,7 +9,7 @@ import graphene
 from mlmd_metadata_store import version_links
 from mlmd_metadata_store.collection_methods import COLLECTIONS_SERVICE
 from mlmd_metadata_store.kept_facts import COLLECTION_TYPE
-from mlmd_metadata_store.keyset_tokens import token_after
+from mlmd_metadata_store.keyset_tokens import ENDLESS, token_after
 from mlmd_schemas.pb.v1 import collections_pb2 as v1
 
 from mlmd_api.graphql import entities
@@ -74,7 +74,7 @@ def _version(context_id: int, number: int, info: Any) -> Awaitable[Any] | None:
 def _paged(read: Callable[..., Any], name: str, number: Callable[[Any], int], made: Callable[..., Any]) -> Any:
     async def resolve(collection: v1.Collection, info: Any, **page: Any) -> Page:
         first, after = checked_first(page.get("first")), number_after(name, page.get("after"))
-        before = after or version_links.ENDLESS
+        before = after or ENDLESS
         found = await info.context.loading.load(pages, collection.context_id, read, before, first + 1) or []
         items = [made(collection, item) for item in found[:first]]
         return Page(items, lambda item: token_after(name, str(number(item))), len(found) > first, after > 0)
