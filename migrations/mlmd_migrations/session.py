@@ -33,33 +33,31 @@ def is_read_only(error: DBAPIError) -> bool:
 
 def explained(error: DBAPIError, doing: str) -> SchemaError:
     """The error for callers: code and sentence by cause, the database's own words in `detail`."""
-    number, words = number_of(error), str(error.orig)
+    code, why = _cause(error, number_of(error), str(error.orig))
+    return SchemaError(code, f"{doing}: {why}.", str(error.orig))
+
+
+def _cause(error: DBAPIError, number: int, words: str) -> tuple[int, str]:
     if number in LOCKED or "database is locked" in words or "database table is locked" in words:
-        code, why = (
-            ABORTED,
-            (
-                "another connection holds the tables; stop the servers that use this database, "
-                "or end their open transactions, and try again"
-            ),
+        return ABORTED, (
+            "another connection holds the tables; stop the servers that use this database, "
+            "or end their open transactions, and try again"
         )
-    elif is_read_only(error):
-        code, why = FAILED_PRECONDITION, "the database is read-only; make it writable and try again"
-    elif number in FORBIDDEN:
-        code, why = (
-            PERMISSION_DENIED,
-            (
-                "the database user may not do that; grant it CREATE, ALTER, DROP, INDEX, SELECT, INSERT, UPDATE and "
-                "DELETE on this database"
-            ),
+    if is_read_only(error):
+        return FAILED_PRECONDITION, "the database is read-only; make it writable and try again"
+    if number in FORBIDDEN:
+        return PERMISSION_DENIED, (
+            "the database user may not do that; grant it CREATE, ALTER, DROP, INDEX, SELECT, INSERT, UPDATE and "
+            "DELETE on this database"
         )
-    elif number in LOST or error.connection_invalidated or "unable to open database file" in words:
-        code, why = UNAVAILABLE, "the database cannot be reached; check that it runs and that its address is right"
-    elif "disk I/O error" in words or "disk is full" in words:
-        code = UNAVAILABLE
-        why = "the disk of its file is full or fails; make room there, which even reading needs, and try again"
-    else:
-        code, why = INTERNAL, "a statement failed; the log has the database's own words"
-    return SchemaError(code, f"{doing}: {why}.", words)
+    if number in LOST or error.connection_invalidated or "unable to open database file" in words:
+        return UNAVAILABLE, "the database cannot be reached; check that it runs and that its address is right"
+    if "disk I/O error" in words or "disk is full" in words:
+        return (
+            UNAVAILABLE,
+            "the disk of its file is full or fails; make room there, which even reading needs, and try again",
+        )
+    return INTERNAL, "a statement failed; the log has the database's own words"
 
 
 def _bare(engine: Engine) -> Engine:

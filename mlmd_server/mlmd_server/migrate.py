@@ -2,12 +2,16 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from mlmd_metadata_store.dialect_choice import make_dialect
+from mlmd_metadata_store.dialects import Dialect
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_migrations import SchemaError, plan
 from mlmd_migrations import migrate as migrate_schema
 from mlmd_schemas.errors import StoreError
+from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
 from mlmd_server.config import Config
@@ -38,25 +42,26 @@ def migrate(config: Config, plan_only: bool) -> int:
 
 
 def _planned(url: str, options: StoreOptions) -> str:
-    dialect = make_dialect(url, options)
-    engine = dialect.engine(writer=True)
-    try:
+    with _engine(make_dialect(url, options)) as engine:
         steps = plan(engine, downgrade_to=options.downgrade_to, google_text=options.google_text)
-    except DBAPIError as error:
-        raise dialect.translate(error) from error
-    finally:
-        engine.dispose()
     return "\n".join(steps) if steps else "nothing to do"
 
 
 def _migrated(url: str, options: StoreOptions) -> str:
     dialect = make_dialect(url, options)
     dialect.prepare()
+    with _engine(dialect) as engine:
+        schema = migrate_schema(engine, downgrade_to=options.downgrade_to, google_text=options.google_text)
+    return f"the database has today's shape (store {schema.store_uuid})"
+
+
+@contextmanager
+def _engine(dialect: Dialect) -> Iterator[Engine]:
+    """An engine whose errors are ours."""
     engine = dialect.engine(writer=True)
     try:
-        schema = migrate_schema(engine, downgrade_to=options.downgrade_to, google_text=options.google_text)
+        yield engine
     except DBAPIError as error:
         raise dialect.translate(error) from error
     finally:
         engine.dispose()
-    return f"the database has today's shape (store {schema.store_uuid})"

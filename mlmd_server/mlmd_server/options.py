@@ -124,17 +124,17 @@ def _artifacts(value: str) -> str:
     return value
 
 
+def _list(value: str) -> tuple[str, ...]:
+    return tuple(item.strip() for item in value.split(",") if item.strip())
+
+
 def _roots(value: str) -> tuple[str, ...]:
-    uris = tuple(item.strip() for item in value.split(",") if item.strip())
+    uris = _list(value)
     try:
         ExternalRoots(uris)
     except InvalidArgument as error:
         raise ValueError(f"cannot be used: {error.message.removesuffix('.')}") from None
     return uris
-
-
-def _list(value: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in value.split(",") if item.strip())
 
 
 def channel_arguments(value: str) -> tuple[tuple[str, int | str], ...]:
