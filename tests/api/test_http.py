@@ -191,7 +191,9 @@ def test_json_may_say_its_charset_and_use_either_spelling(served: Served, artifa
     headers = {"content-type": "application/json; charset=utf-8"}
     for name in ("typeId", "type_id"):
         body = json.dumps({"artifacts": [{name: str(artifact_type)}]}).encode()
-        assert post(served.doors, f"{MLMD}PutArtifacts", body, headers).status_code == 200
+        (artifact_id,) = post(served.doors, f"{MLMD}PutArtifacts", body, headers).json()["artifactIds"]
+        found = post(served.doors, f"{MLMD}GetArtifactsByID", json.dumps({"artifactIds": [artifact_id]}).encode(), JSON)
+        assert found.json()["artifacts"][0]["typeId"] == str(artifact_type)
 
 
 def test_an_empty_json_body_is_an_empty_message(served: Served) -> None:
@@ -261,7 +263,8 @@ def test_pages_of_other_origins_may_read_answers_and_errors(served: Served) -> N
 
 def test_cookies_of_many_kilobytes_pass(served: Served) -> None:
     cookie = "; ".join(f"c{number}={'v' * 1000}" for number in range(40))
-    assert post(served.doors, NOTE, BODY, PROTO | {"cookie": cookie}).status_code == 200
+    response = post(served.doors, NOTE, BODY, PROTO | {"cookie": cookie})
+    assert (response.status_code, response.content) == (200, BODY)
 
 
 def heard_by_now(served: Served) -> None:

@@ -128,6 +128,7 @@ def test_a_body_may_take_longer_than_a_head(serve: Callable[..., Served], monkey
         while piece := client.recv(65536):
             said += piece
     assert said.startswith(b"HTTP/1.1 200 OK")
+    assert said.endswith(b"\r\n\r\n" + body)
 
 
 def test_many_requests_and_small_chunks_are_no_head(served: Served) -> None:

@@ -1,11 +1,12 @@
 """Gates: what a version must meet before an alias may point at it, judged by what the store knows."""
 
 import math
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_model_registry.gate_rules import ApprovedBy, Comparison, EvaluatedOn, FilesVerified, parse_rule
+from mlmd_model_registry.gate_rules import ApprovedBy, Comparison, EvaluatedOn, FilesVerified, Rule, parse_rule
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code, InvalidArgument, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -41,23 +42,23 @@ def comparison(text: str) -> Comparison:
 
 
 @pytest.mark.parametrize(
-    ("text", "kind"),
+    ("text", "rule"),
     [
-        ("auc >= 0.91", Comparison),
-        ("auc>=.91", Comparison),
-        ("  loss < 1e-3 ", Comparison),
-        ('"val auc" > -0.5', Comparison),
-        ("auc >= champion", Comparison),
-        ("auc >= champion - 0.01", Comparison),
-        ('test[a]/auc <= "my alias"+0.5', Comparison),
-        ("evaluated on s3://b/holdout", EvaluatedOn),
-        ('evaluated on "a b"', EvaluatedOn),
-        ("files  verified", FilesVerified),
-        ("approved by 2", ApprovedBy),
+        ("auc >= 0.91", Comparison("auc", ">=", Decimal("0.91"))),
+        ("auc>=.91", Comparison("auc", ">=", Decimal("0.91"))),
+        ("  loss < 1e-3 ", Comparison("loss", "<", Decimal("0.001"))),
+        ('"val auc" > -0.5', Comparison("val auc", ">", Decimal("-0.5"))),
+        ("auc >= champion", Comparison("auc", ">=", Decimal("0"), "champion")),
+        ("auc >= champion - 0.01", Comparison("auc", ">=", Decimal("-0.01"), "champion")),
+        ('test[a]/auc <= "my alias"+0.5', Comparison("test[a]/auc", "<=", Decimal("0.5"), "my alias")),
+        ("evaluated on s3://b/holdout", EvaluatedOn("s3://b/holdout")),
+        ('evaluated on "a b"', EvaluatedOn("a b")),
+        ("files  verified", FilesVerified()),
+        ("approved by 2", ApprovedBy(2)),
     ],
 )
-def test_what_can_be_said(text: str, kind: type) -> None:
-    assert isinstance(parse_rule(text), kind)
+def test_what_can_be_said(text: str, rule: Rule) -> None:
+    assert parse_rule(text) == rule
 
 
 @pytest.mark.parametrize(

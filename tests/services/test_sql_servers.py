@@ -5,6 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
+from mlmd_metadata_store.dialect_choice import make_dialect
+from mlmd_metadata_store.options import StoreOptions
 
 from tests.services.mariadb import MariaDB
 from tests.services.missing import missing
@@ -54,7 +57,12 @@ def test_a_server_that_cannot_start_says_why(own_mariadb: MariaDB, tmp_path: Pat
 
 
 def test_each_test_gets_an_empty_database(database_url: str, new_database: Callable[[], str]) -> None:
-    assert len({database_url, new_database(), new_database()}) == 3
+    for url in (database_url, new_database(), new_database()):
+        engine = make_dialect(url, StoreOptions()).engine(writer=True)
+        with engine.begin() as connection:
+            assert sa.inspect(connection).get_table_names() == []
+            connection.execute(sa.text("CREATE TABLE mine (id INT)"))
+        engine.dispose()
 
 
 def test_a_missing_part_skips_and_fails_in_ci(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """GraphQL on the real engine, without HTTP: both databases, and a graph to ask about."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,9 @@ from mlmd_model_registry.methods import REGISTRY_METHODS
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
-from tests.metadata_store.calls import Calls
+from tests.metadata_store.calls import Calls, counted
+
+SIZES = (10, 30, 100)
 
 
 @dataclass
@@ -51,6 +53,20 @@ class Graph:
         """Return code and message of the first error."""
         error = self.answer(query, variables)["errors"][0]
         return error["extensions"]["code"], error["message"]
+
+
+def assert_constant(graph: Graph, ask: Callable[[int], Any], most: int, sizes: Sequence[int] = SIZES) -> None:
+    """Fail when asking for more nodes makes more statements, when there are more than `most`, or fewer nodes come."""
+    ask(1)  # fills the cache of types
+    found = []
+    for size in sizes:
+        with counted(graph.store) as statements:
+            (listed,) = ask(size).values()
+        nodes = listed if isinstance(listed, list) else listed["nodes"]
+        assert len(nodes) == size
+        found.append(len(statements))
+    assert len(set(found)) == 1, f"statements at {sizes}: {found}"
+    assert 0 < found[0] <= most
 
 
 @pytest.fixture

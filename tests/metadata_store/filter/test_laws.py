@@ -1,7 +1,7 @@
 """Laws of the language, tried on filters that nobody thought of."""
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from mlmd_metadata_store.filter import Filter, parse_filter
 from mlmd_metadata_store.store import Store
@@ -138,7 +138,8 @@ def test_any_text_that_is_accepted_runs(sqlite_facts: Store, mariadb_facts: Stor
 @given(FILTERS)
 def test_databases_agree(sqlite_facts: Store, mariadb_facts: Store, text: str) -> None:
     on_sqlite, on_mariadb = (matching(finder(store), text) for store in (sqlite_facts, mariadb_facts))
-    assert on_mariadb is None or on_sqlite == on_mariadb
+    assume(on_mariadb is not None)  # SQLite goes on with a double where a number leaves its range
+    assert on_sqlite == on_mariadb
 
 
 @SHARED
