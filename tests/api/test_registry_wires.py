@@ -5,7 +5,6 @@ import itertools
 import json
 import os
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from mlmd_schemas.pb.v1.registry_pb2_grpc import ModelRegistryStub
 from tests.api.wires import WIRES, Doors, Outcome, read, say
 from tests.conftest import StartServer
 from tests.services.server import NO_PROXY, Server
+from tests.services.waiting import wait_for
 
 REGISTRY = "/mlmd.v1.ModelRegistry/"
 NUMBERS = itertools.count(1)
@@ -251,10 +251,7 @@ class Watcher(threading.Thread):
         return [told.move.sequence for response in list(self.heard) for told in response.moves]
 
     def wait(self, condition: Any) -> None:
-        until = time.monotonic() + 20
-        while not condition(self) and time.monotonic() < until:
-            time.sleep(0.01)
-        assert condition(self), self.heard
+        wait_for(lambda: condition(self), says=lambda: self.heard)
 
 
 def test_a_watcher_starts_with_the_state_and_hears_every_move_in_order(ground: Ground) -> None:
@@ -395,9 +392,6 @@ def test_roles_and_a_webhook_of_a_running_server(start_server: StartServer, sqli
         asked = f"{server.http_url}/registry/resolve?uri=models:/fraud@champion"
         assert httpx.get(asked, timeout=60, trust_env=False).status_code == 401
         assert httpx.get(asked, headers=doors("reader").metadata, timeout=60, trust_env=False).status_code == 200
-        until = time.monotonic() + 30
-        while not _Hook.heard and time.monotonic() < until:
-            time.sleep(0.05)
-        (body,) = _Hook.heard
+        (body,) = wait_for(lambda: _Hook.heard)
         assert json.loads(body)["move"]["subject"] == "will"
         hook.shutdown()

@@ -3,7 +3,6 @@
 import base64
 import contextlib
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 from tests.api.conftest import ODD, Served
 from tests.api.wires import Doors, frame, say
 from tests.services.trailers import trailers
+from tests.services.waiting import wait_for
 
 STREAM_TYPES = {
     "connect-json": "application/connect+json",
@@ -171,14 +171,13 @@ def test_more_streams_than_places_are_refused_and_places_come_back(serve: Callab
         assert refused.code is Code.RESOURCE_EXHAUSTED
         assert "1 streams open" in refused.text.replace("%20", " ")
     assert served.odd.release.wait(60)
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
+
+    def is_let_in() -> bool:
         with opened(wire, served.doors, "Count", mlmd.Artifact(id=1)) as (heard, again):
             list(again)
-        if heard.code is Code.OK:
-            return
-        time.sleep(0.05)
-    pytest.fail("the place was not given back")
+        return heard.code is Code.OK
+
+    wait_for(is_let_in)
 
 
 @pytest.mark.parametrize("wire", STREAM_WIRES)

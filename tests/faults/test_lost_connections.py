@@ -23,6 +23,7 @@ from tests.faults.writes import WRITES, Ground
 from tests.metadata_store.calls import Calls
 from tests.services.mariadb import MariaDB
 from tests.services.sql_server import Address
+from tests.services.waiting import wait_for
 
 CONNECTIONS = 4
 WAITING = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
@@ -73,10 +74,7 @@ def all_calls_work(store: Store, ground: Ground, mark: str) -> None:
 
 
 def wait_until_gone(server: Address) -> None:
-    until = time.monotonic() + 120
-    while connections(server):
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_for(lambda: not connections(server))
 
 
 def test_connections_that_were_idle_for_too_long(own_store: Store, own_mariadb: MariaDB) -> None:
@@ -120,13 +118,12 @@ def test_a_write_whose_statement_is_killed_is_made_again(own_store: Store, own_m
 
 def waiting(server: Address, others: list[int]) -> int:
     """Return a connection whose statement waits for a lock, none of the `others`."""
-    until = time.monotonic() + 120
-    while True:
-        for (connection,) in server.execute(WAITING):
-            if connection not in others:
-                return int(connection)
-        assert time.monotonic() < until
+
+    def another() -> int:
         time.sleep(0.2)  # InnoDB renews what it tells only after a pause of 0.1 s
+        return next((int(connection) for (connection,) in server.execute(WAITING) if connection not in others), 0)
+
+    return wait_for(another)
 
 
 @pytest.mark.parametrize("end", ["stop", "kill"])
@@ -176,16 +173,15 @@ def test_calls_go_on_through_a_restart(own_store: Store, own_mariadb: MariaDB) -
         time.sleep(0.3)
         own_mariadb.restart()
         so_far = len(acknowledged)
-        until = time.monotonic() + 120
-        while len(acknowledged) < so_far + 40 and time.monotonic() < until:
-            time.sleep(0.02)
-        over.set()
+        try:
+            wait_for(lambda: len(acknowledged) >= so_far + 40)
+        finally:
+            over.set()
         for worker in workers:
             worker.result(60)
     assert codes <= {Code.OK, Code.UNAVAILABLE}
     stored = {artifact.name for artifact in Calls(own_store)("GetArtifacts").artifacts}
     assert stored >= set(acknowledged)
-    assert len(acknowledged) >= so_far + 40
 
 
 def test_the_kernel_watches_over_silent_peers(own_store: Store) -> None:

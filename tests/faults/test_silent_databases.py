@@ -28,6 +28,7 @@ from tests.metadata_store.calls import Calls
 from tests.services.mysql_packets import packets
 from tests.services.proxy import Moment, Proxy
 from tests.services.sql_server import Address
+from tests.services.waiting import wait_for
 
 PATIENCE_SECONDS = 2.0
 PUT = "PutArtifacts"
@@ -193,7 +194,4 @@ def test_readiness_says_so_meanwhile(start_server: StartServer, mariadb: Address
             assert {answer.text for answer in answers} == {"The database has not answered for 5 seconds.\n"}
             assert client.get("/healthz").status_code == 200
             proxy.frozen = False
-            until = time.monotonic() + 100
-            while client.get("/readyz").status_code != 200:
-                assert time.monotonic() < until
-                time.sleep(0.2)
+            wait_for(lambda: client.get("/readyz").status_code == 200)

@@ -25,6 +25,7 @@ from tests.conftest import StartServer
 from tests.faults.test_artifact_store import ask_to_commit
 from tests.services.ceph import S3Address
 from tests.services.server import Server
+from tests.services.waiting import wait_for
 
 FIRST, SECOND = b"the first", b"something"
 
@@ -72,10 +73,8 @@ class Stopping:
     def wait_stopped(self) -> None:
         """Wait until it has stopped."""
         assert self.server.process is not None
-        until = time.monotonic() + 60
-        while Path(f"/proc/{self.server.process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
-            assert time.monotonic() < until
-            time.sleep(0.01)
+        stat = Path(f"/proc/{self.server.process.pid}/stat")
+        wait_for(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
 
     def go_on(self) -> None:
         """Let it go on."""

@@ -18,6 +18,7 @@ from mlmd_schemas.errors import Code
 from tests.conftest import StartServer
 from tests.faults.remote import Remote
 from tests.services.server import Server
+from tests.services.waiting import wait_for
 
 PLACES = 40
 FAR_MORE = 500
@@ -47,8 +48,9 @@ class Watcher:
 
 @pytest.fixture
 def server(start_server: StartServer, sqlite_url: str) -> Server:
-    """A server with few threads and few places for streams."""
-    return start_server(sqlite_url, options=("--threads", "8", "--streams", str(PLACES), "--log-level", "warning"))
+    """A server with few threads and few places for streams, whose end waits for calls for longer than a test lasts."""
+    options = ("--threads", "8", "--streams", str(PLACES), "--log-level", "warning", "--drain-seconds", "3600")
+    return start_server(sqlite_url, options=options)
 
 
 @pytest.fixture
@@ -84,22 +86,26 @@ def test_further_streams_are_refused_and_places_come_back(server: Server, watche
         assert f"{PLACES} streams" in (refused.value.details() or "")
         assert Remote(server).code("GetArtifactTypes", timeout=20) is Code.OK
         watchers[0].leave()
-        until = time.monotonic() + 60
-        while (late := Watcher(channel)).ask() is not Code.OK:
-            assert time.monotonic() < until, "the place of a stream that ended is free again"
-            time.sleep(0.05)
-        late.leave()
+        let_in(channel).leave()
 
 
 def test_a_watcher_that_vanishes_frees_its_place(server: Server, watchers: list[Watcher]) -> None:
     for watcher in watchers:
         watcher.answers.cancel()
     with server.channel() as channel:
-        until = time.monotonic() + 60
-        while (late := Watcher(channel)).ask() is not Code.OK:
-            assert time.monotonic() < until
-            time.sleep(0.05)
-        late.leave()
+        let_in(channel).leave()
+
+
+def let_in(channel: grpc.Channel) -> Watcher:
+    """Wait until there is a place for one more stream; return it."""
+
+    def try_it() -> Watcher | None:
+        late = Watcher(channel)
+        return late if late.ask() is Code.OK else None
+
+    found = wait_for(try_it)
+    assert found is not None
+    return found
 
 
 def slow_calls(*remotes: Remote) -> list[float]:
@@ -152,14 +158,12 @@ def test_watchers_that_come_and_go_do_not_stop_the_server(server: Server) -> Non
             assert remote.code("GetArtifactTypes", timeout=60) is Code.OK
             assert server.serving()
             time.sleep(0.05)
-        began = time.monotonic()
         status = server.stop()
         over.set()
         for one in churning:
             one.result(60)
     remote.close()
     assert status == 0
-    assert time.monotonic() - began < 25
 
 
 def test_the_end_does_not_wait_for_watchers(server: Server) -> None:
@@ -170,7 +174,5 @@ def test_the_end_does_not_wait_for_watchers(server: Server) -> None:
             for number in range(200)
         ]
         assert {next(watch).status for watch in watches} == {health_pb2.HealthCheckResponse.SERVING}
-        began = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - began < 25
         assert {next(watch).status for watch in watches} == {health_pb2.HealthCheckResponse.NOT_SERVING}

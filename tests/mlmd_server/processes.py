@@ -1,7 +1,5 @@
 """How tests speak with a server that runs, and look at its processes."""
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import grpc
@@ -12,6 +10,7 @@ from mlmd_schemas.pb import metadata_store_service_pb2_grpc as service_grpc
 
 from tests.mlmd_server.conftest import Authority, Certificate
 from tests.services.server import NO_PROXY, Server
+from tests.services.waiting import wait_for
 
 PUT_TYPE = "/ml_metadata.MetadataStoreService/PutArtifactType"
 
@@ -22,14 +21,6 @@ def put_types(server: Server, count: int) -> list[int]:
         stub = service_grpc.MetadataStoreServiceStub(channel)
         requests = (service.PutArtifactTypeRequest(artifact_type=mlmd.ArtifactType(name=f"T{n}")) for n in range(count))
         return [stub.PutArtifactType(request, timeout=30).type_id for request in requests]
-
-
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Wait until a condition holds."""
-    until = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.02)
 
 
 def in_flight(server: Server) -> int:
@@ -53,7 +44,7 @@ def processes_of(server: Server) -> list[int]:
 def launched(server: Server) -> None:
     """Start a server whose health cannot be asked in plain text, and wait until it is ready."""
     server.launch()
-    wait_for(lambda: said(server, "ready"), 60)
+    wait_for(lambda: said(server, "ready"))
 
 
 def grpc_over_tls(server: Server, authority: Authority, client: Certificate | None = None) -> int:

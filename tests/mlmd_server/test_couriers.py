@@ -14,9 +14,9 @@ from mlmd_model_registry import courier
 from mlmd_server.chores import Chores
 
 from mlmd_server import couriers
-from tests.mlmd_server.processes import wait_for
 from tests.model_registry.conftest import Registry
 from tests.model_registry.test_webhooks import Receiver, hook
+from tests.services.waiting import wait_for
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb import metadata_store_service_pb2_grpc as service_grpc
 
-from tests.mlmd_server.processes import PUT_TYPE, in_flight, processes_of, put_types, said, wait_for
+from tests.mlmd_server.processes import PUT_TYPE, in_flight, processes_of, put_types, said
 from tests.services.server import Server
+from tests.services.waiting import wait_for
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -20,6 +20,7 @@ from mlmd_server.embedded import EmbeddedTransport, open_connection, open_embedd
 from mlmd_server.reaper import reap_opened
 
 from tests.model_registry.test_webhooks import Receiver
+from tests.services.waiting import wait_for
 
 
 @pytest.fixture
@@ -59,9 +60,12 @@ def test_a_run_that_falls_silent_is_ended_while_the_store_is_open(opened: Callab
     request = runs.StartRunRequest(experiment="e", step="s", token=secrets.token_hex(16), timeout_ms=1000)
     started = store.unary("/mlmd.v1.Runs/StartRun", request, runs.StartRunResponse).run
     asked = runs.GetRunRequest(execution_id=started.execution_id)
-    while (run := store.unary("/mlmd.v1.Runs/GetRun", asked, runs.GetRunResponse).run).end_ms == 0:
-        time.sleep(0.05)
-    assert (run.state, run.lost) == (runs.RUN_STATE_FAILED, True)
+
+    def run() -> runs.Run:
+        return store.unary("/mlmd.v1.Runs/GetRun", asked, runs.GetRunResponse).run
+
+    wait_for(lambda: run().end_ms)
+    assert (run().state, run().lost) == (runs.RUN_STATE_FAILED, True)
 
 
 def test_an_upload_that_nobody_finished_is_swept(
@@ -81,8 +85,7 @@ def test_an_upload_that_nobody_finished_is_swept(
         answer = store.unary(f"{mlmd}/GetArtifactsByID", asked, service.GetArtifactsByIDResponse)
         return answer.artifacts[0].state
 
-    while state() == pb.Artifact.PENDING:
-        time.sleep(0.05)
+    wait_for(lambda: state() != pb.Artifact.PENDING)
     assert state() == pb.Artifact.ABANDONED
 
 

@@ -1,13 +1,13 @@
 """Servers end the runs that fell silent, each once."""
 
 import secrets
-import time
 
 from mlmd_schemas.pb.v1 import runs_pb2 as v1
 from mlmd_schemas.pb.v1 import runs_pb2_grpc
 
 from tests.conftest import StartServer
 from tests.services.server import Server
+from tests.services.waiting import wait_for
 
 
 def start(stub: runs_pb2_grpc.RunsStub, timeout_ms: int) -> v1.StartRunResponse:
@@ -19,11 +19,14 @@ def start(stub: runs_pb2_grpc.RunsStub, timeout_ms: int) -> v1.StartRunResponse:
 def ended(server: Server, execution_id: int) -> v1.Run:
     with server.channel() as channel:
         stub = runs_pb2_grpc.RunsStub(channel)
-        while True:
+
+        def ended_run() -> v1.Run | None:
             run: v1.Run = stub.GetRun(v1.GetRunRequest(execution_id=execution_id), timeout=30).run
-            if run.state != v1.RUN_STATE_RUNNING:
-                return run
-            time.sleep(0.1)
+            return run if run.state != v1.RUN_STATE_RUNNING else None
+
+        found = wait_for(ended_run)
+    assert found is not None
+    return found
 
 
 def test_two_servers_end_silent_runs_and_leave_the_others(database_url: str, start_server: StartServer) -> None:

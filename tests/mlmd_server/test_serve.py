@@ -15,10 +15,11 @@ import pytest
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb import metadata_store_service_pb2_grpc as service_grpc
 
-from tests.mlmd_server.processes import PUT_TYPE, put_types, said, wait_for
+from tests.mlmd_server.processes import PUT_TYPE, put_types, said
 from tests.services.ports import free_port
 from tests.services.server import PROGRAMS, Server
 from tests.services.trailers import trailers
+from tests.services.waiting import wait_for
 
 
 def test_it_says_where_it_listens_and_when_it_is_ready(running: Server) -> None:

@@ -12,6 +12,7 @@ import pytest
 from tests.services.mysql_packets import packets, statement
 from tests.services.proxy import Moment, Proxy
 from tests.services.sql_server import Address
+from tests.services.waiting import wait_for
 
 PIECE = 50_000
 
@@ -60,10 +61,7 @@ def ask(connection: socket.socket, text: bytes) -> bytes:
 
 def heard(echo: EchoServer, text: bytes) -> bool:
     """Whether the server hears the text, sooner or later."""
-    until = time.monotonic() + 60
-    while b"".join(echo.heard) != text and time.monotonic() < until:
-        time.sleep(0.01)
-    return b"".join(echo.heard) == text
+    return wait_for(lambda: b"".join(echo.heard) == text)
 
 
 def test_bytes_pass_unchanged_and_are_counted(echo: EchoServer) -> None:
@@ -181,10 +179,8 @@ class TestMariaDB:
             connection.commit()
         connection.close()
         assert cut.happened
-        until = time.monotonic() + 60  # a connection that ended is rolled back a moment later
-        while mariadb.execute("SELECT count(*) FROM kept", table) != [(rows,)] and time.monotonic() < until:
-            time.sleep(0.05)
-        assert mariadb.execute("SELECT count(*) FROM kept", table) == [(rows,)]
+        # A connection that ended is rolled back a moment later.
+        wait_for(lambda: mariadb.execute("SELECT count(*) FROM kept", table) == [(rows,)])
 
     def test_statements_are_recorded_in_order_whatever_their_size(self, proxy: Proxy, table: str) -> None:
         connection = Address(port=proxy.port).connect(table)
