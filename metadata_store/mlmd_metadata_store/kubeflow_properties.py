@@ -17,7 +17,7 @@ from mlmd_metadata_store.metric_owners import MetricName, Owner
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, put_nodes
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.update_mask import MapMask, UpdateMask
+from mlmd_metadata_store.update_mask import mask_of_keys
 
 CLASSIFICATION = "system.ClassificationMetrics"
 SLICED = "system.SlicedClassificationMetrics"
@@ -48,8 +48,7 @@ def write(tx: Transaction, shown: Mapping[int, tuple[ConfusionMatrix | None, Roc
             node.custom_properties[name].struct_value.update(wrapped(value))
         nodes.append(node)
     if nodes:
-        mask = UpdateMask(False, frozenset(), MapMask(), MapMask(keys=frozenset((MATRIX, CURVE))))
-        put_nodes(tx, Kind.ARTIFACT, nodes, Rules(mask))
+        put_nodes(tx, Kind.ARTIFACT, nodes, Rules(mask_of_keys(custom_properties=(MATRIX, CURVE))))
 
 
 def _of_types(tx: Transaction, artifact_ids: Iterable[int], names: tuple[str, ...]) -> list[int]:

@@ -16,7 +16,7 @@ from mlmd_metadata_store.metric_owners import MetricName, Owner, by_kind, checke
 from mlmd_metadata_store.node_writes import Rules, put_nodes
 from mlmd_metadata_store.series_points import Head, Points, absorbed, in_order, merged, unpacked
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.update_mask import MapMask, UpdateMask
+from mlmd_metadata_store.update_mask import mask_of_keys
 
 MOST_SERIES = 10_000
 """Series that one call may add to."""
@@ -149,5 +149,4 @@ def write_custom_properties(tx: Transaction, owner: Owner, properties: dict[str,
     node = (pb.Artifact if owner.kind is Kind.ARTIFACT else pb.Execution)(id=owner.id)
     for name, value in properties.items():
         node.custom_properties[name].CopyFrom(value)
-    mask = UpdateMask(False, frozenset(), MapMask(), MapMask(keys=frozenset(properties)))
-    put_nodes(tx, owner.kind, [node], Rules(mask))
+    put_nodes(tx, owner.kind, [node], Rules(mask_of_keys(custom_properties=properties)))

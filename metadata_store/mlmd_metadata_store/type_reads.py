@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from google.protobuf.message import Message
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
-from mlmd_schemas.tables.v10 import TYPE, Kind
+from mlmd_schemas.tables.v10 import CONTEXT, TYPE, Kind
 
 from mlmd_metadata_store.rpc import Rpc, mlmd_read
 from mlmd_metadata_store.transaction import Transaction
@@ -23,6 +23,16 @@ _BY_EXTERNAL_ID = _OF_KIND.where(TYPE.c.external_id.in_(_IDS))
 _BY_NAME = _OF_KIND.where(TYPE.c.name == sa.bindparam("name"))
 _UNVERSIONED = _BY_NAME.where(TYPE.c.version.is_(None))
 _VERSIONED = _BY_NAME.where(TYPE.c.version == sa.bindparam("version"))
+
+
+def is_context_of(type_name: str) -> sa.ColumnElement[bool]:
+    """Return the condition by which TYPE is joined to contexts of the type of this name without a version."""
+    return sa.and_(
+        TYPE.c.id == CONTEXT.c.type_id,
+        TYPE.c.name == type_name,
+        TYPE.c.type_kind == Kind.CONTEXT.value,
+        TYPE.c.version.is_(None),
+    )
 
 
 def type_row(tx: Transaction, kind: Kind, name: str, version: str = "") -> Any | None:

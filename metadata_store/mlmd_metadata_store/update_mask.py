@@ -49,4 +49,10 @@ def _map_mask(name: str, paths: Iterable[str]) -> MapMask:
     return MapMask(keys=frozenset(path.removeprefix(name + ".") for path in listed))
 
 
+def mask_of_keys(properties: Iterable[str] = (), custom_properties: Iterable[str] = ()) -> UpdateMask:
+    """Return the mask that touches these properties and custom properties, and nothing else."""
+    maps = (MapMask(keys=frozenset(names)) for names in (properties, custom_properties))
+    return UpdateMask(False, frozenset(), *maps)
+
+
 EVERYTHING = UpdateMask(True, frozenset(), MapMask(whole=True), MapMask(whole=True))

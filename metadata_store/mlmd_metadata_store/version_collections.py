@@ -26,7 +26,7 @@ from mlmd_metadata_store.move_rows import MOVE_FIELDS
 from mlmd_metadata_store.node_writes import create_nodes
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_plans import Evolution
-from mlmd_metadata_store.type_reads import find_type_id
+from mlmd_metadata_store.type_reads import find_type_id, is_context_of
 from mlmd_metadata_store.type_writes import put_types
 
 ALIAS_NUMBER = "mlmd-alias-number"
@@ -35,12 +35,7 @@ LONGEST_REASON_BYTES = 65_535
 LONGEST_NUMBER = 19
 """Digits that a version number may grow to."""
 
-IS_COLLECTION = sa.and_(
-    TYPE.c.id == CONTEXT.c.type_id,
-    TYPE.c.name == COLLECTION_TYPE,
-    TYPE.c.type_kind == Kind.CONTEXT.value,
-    TYPE.c.version.is_(None),
-)
+IS_COLLECTION = is_context_of(COLLECTION_TYPE)
 _NAME = (
     sa.update(ARTIFACT)
     .where(ARTIFACT.c.id == sa.bindparam("artifact"), ARTIFACT.c.name.is_(None))

@@ -14,7 +14,7 @@ from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.update_mask import MapMask, UpdateMask
+from mlmd_metadata_store.update_mask import MapMask, UpdateMask, mask_of_keys
 from mlmd_schemas.errors import Aborted, AlreadyExists, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
@@ -186,8 +186,7 @@ def _say(tx: Transaction, service_id: int, environment_id: int, version: Version
     if runtime:
         context.properties["runtime"].string_value = runtime
         names.add("runtime")
-    mask = UpdateMask(False, frozenset(), MapMask(keys=frozenset(names)), MapMask())
-    put_nodes(tx, Kind.CONTEXT, [context], Rules(mask))
+    put_nodes(tx, Kind.CONTEXT, [context], Rules(mask_of_keys(names)))
 
 
 def list_deployments(

@@ -2,7 +2,7 @@
 
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.update_mask import MapMask, UpdateMask
+from mlmd_metadata_store.update_mask import mask_of_keys
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
@@ -204,8 +204,7 @@ def _update_artifact(tx: Transaction, version: Version, request: v1.UpdateModelV
     if request.HasField("signature"):
         check_signature(request.signature)
         custom = set_texts(artifact.custom_properties, {SIGNATURE: request.signature})
-    mask = UpdateMask(False, frozenset(), MapMask(keys=properties), MapMask(keys=custom))
-    change_artifact(tx, version.model_artifact.id, artifact, mask)
+    change_artifact(tx, version.model_artifact.id, artifact, mask_of_keys(properties, custom))
 
 
 def archive_of(tx: Transaction, request: v1.ArchiveModelVersionRequest) -> v1.ArchiveModelVersionResponse:

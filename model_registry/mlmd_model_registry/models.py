@@ -13,7 +13,8 @@ from mlmd_metadata_store.keyset_tokens import key_of_token, page_size, token_aft
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
+from mlmd_metadata_store.type_reads import is_context_of
+from mlmd_metadata_store.update_mask import EVERYTHING, UpdateMask, mask_of_keys
 from mlmd_metadata_store.version_collections import CollectionRow, find_locked, lock_collection, start_collection
 from mlmd_schemas.errors import MISSING, AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.near_names import MOST_NAMES, did_you_mean
@@ -28,12 +29,7 @@ from mlmd_model_registry.running import require_unserved_model
 
 NO_MODEL = {MISSING: "model"}
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
-_IS_MODEL = sa.and_(
-    TYPE.c.id == CONTEXT.c.type_id,
-    TYPE.c.name == REGISTERED_MODEL,
-    TYPE.c.type_kind == Kind.CONTEXT.value,
-    TYPE.c.version.is_(None),
-)
+_IS_MODEL = is_context_of(REGISTERED_MODEL)
 _MODELS = sa.select(CONTEXT.c.id, CONTEXT.c.name).join(TYPE, _IS_MODEL)
 _BY_NAME = _MODELS.where(CONTEXT.c.name == sa.bindparam("name"))
 _BY_ID = _MODELS.where(CONTEXT.c.id.in_(_IDS))
@@ -50,14 +46,15 @@ _POINTS_AT = (
     .outerjoin(ALIAS, sa.and_(ALIAS.c.context_id == CONTEXT.c.id, ALIAS.c.alias == sa.bindparam("alias")))
     .where(CONTEXT.c.name == sa.bindparam("name"))
 )
-_STATE = sa.and_(
+STATE = sa.and_(
     CONTEXT_PROPERTY.c.context_id == CONTEXT.c.id,
     CONTEXT_PROPERTY.c.name == "state",
     CONTEXT_PROPERTY.c.is_custom_property == 0,
 )
+"""How the `state` of a model or version is joined to its context; IS_LIVE is said of that."""
 IS_LIVE = sa.or_(CONTEXT_PROPERTY.c.string_value.is_(None), CONTEXT_PROPERTY.c.string_value != ARCHIVED)
 _PAGE = (
-    _MODELS.outerjoin(CONTEXT_PROPERTY, _STATE)
+    _MODELS.outerjoin(CONTEXT_PROPERTY, STATE)
     .where(CONTEXT.c.name > sa.bindparam("after"), CONTEXT.c.name >= sa.bindparam("prefix"))
     .where(CONTEXT.c.name < sa.bindparam("before"))
     .order_by(CONTEXT.c.name)
@@ -93,11 +90,12 @@ class Model:
     @property
     def is_archived(self) -> bool:
         """Whether it takes no new versions and moves."""
-        return self.context.properties["state"].string_value == ARCHIVED if self._has_state else False
+        return says_archived(self.context)
 
-    @property
-    def _has_state(self) -> bool:
-        return "state" in self.context.properties
+
+def says_archived(context: pb.Context) -> bool:
+    """Tell whether the `state` of a model or version is ARCHIVED."""
+    return "state" in context.properties and context.properties["state"].string_value == ARCHIVED
 
 
 def create_model(tx: Transaction, given: pb.Context, field: str = "name") -> Model:
@@ -231,12 +229,10 @@ def list_models(
     return models, token_after("models", models[-1].name) if len(rows) > count and models else ""
 
 
-def change_model(
-    tx: Transaction, model_id: int, given: pb.Context, keys: tuple[frozenset[str], frozenset[str]]
-) -> Model:
+def change_model(tx: Transaction, model_id: int, given: pb.Context, keys: Keys) -> Model:
     """Change some properties and some custom properties of a model; keys that `given` lacks are taken away."""
     model_by_id(tx, model_id)
-    return _put(tx, model_id, given, UpdateMask(False, frozenset(), MapMask(keys=keys[0]), MapMask(keys=keys[1])))
+    return _put(tx, model_id, given, mask_of_keys(*keys))
 
 
 def replace_model(tx: Transaction, model_id: int, given: pb.Context) -> Model:
@@ -257,7 +253,7 @@ def _put(tx: Transaction, model_id: int, given: pb.Context, mask: UpdateMask, na
         context.name = name
     if "state" in context.properties:
         check_state(context)
-        if context.properties["state"].string_value == ARCHIVED and not model_by_id(tx, model_id).is_archived:
+        if says_archived(context) and not model_by_id(tx, model_id).is_archived:
             require_unserved_model(tx, model_id)
     put_kubeflow_types(tx, REGISTERED_MODEL)
     put_nodes(tx, Kind.CONTEXT, [context], Rules(mask))

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from mlmd_metadata_store.keyset_tokens import ENDLESS, number_below, page_size, token_after
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.type_reads import is_context_of
 from mlmd_metadata_store.version_collections import check_alias
 from mlmd_schemas.aliases import LATEST
 from mlmd_schemas.errors import MISSING, InvalidArgument, NotFound
@@ -18,18 +19,13 @@ from mlmd_schemas.tables.registry import APPROVAL
 from mlmd_schemas.tables.registry import MODEL_VERSION as NUMBERED
 from mlmd_schemas.tables.v10 import CONTEXT, CONTEXT_PROPERTY, PARENT_CONTEXT, TYPE, Kind
 
-from mlmd_model_registry.kubeflow_types import ARCHIVED, MODEL_VERSION
-from mlmd_model_registry.models import IS_LIVE, Model
+from mlmd_model_registry.kubeflow_types import MODEL_VERSION
+from mlmd_model_registry.models import IS_LIVE, STATE, Model, says_archived
 
 NO_VERSION, NO_ALIAS = {MISSING: "version"}, {MISSING: "alias"}
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 _MODEL: sa.BindParameter[Any] = sa.bindparam("model")
-_IS_VERSION = sa.and_(
-    TYPE.c.id == CONTEXT.c.type_id,
-    TYPE.c.name == MODEL_VERSION,
-    TYPE.c.type_kind == Kind.CONTEXT.value,
-    TYPE.c.version.is_(None),
-)
+_IS_VERSION = is_context_of(MODEL_VERSION)
 _BY_NAME = sa.select(CONTEXT.c.id, CONTEXT.c.name).join(TYPE, _IS_VERSION).where(CONTEXT.c.name == sa.bindparam("name"))
 _OWNER = CONTEXT.alias("owner")
 _BY_NUMBER = sa.select(NUMBERED.c.version_id).where(
@@ -58,11 +54,6 @@ _APPROVALS = (
     .where(APPROVAL.c.version_id.in_(_IDS))
     .order_by(APPROVAL.c.version_id, APPROVAL.c.create_ms, APPROVAL.c.subject)
 )
-_STATE = sa.and_(
-    CONTEXT_PROPERTY.c.context_id == CONTEXT.c.id,
-    CONTEXT_PROPERTY.c.name == "state",
-    CONTEXT_PROPERTY.c.is_custom_property == 0,
-)
 _PAGE = (
     sa.select(CONTEXT.c.id)
     .join(PARENT_CONTEXT, PARENT_CONTEXT.c.context_id == CONTEXT.c.id)
@@ -73,7 +64,7 @@ _PAGE = (
     .order_by(CONTEXT.c.id.desc())
     .limit(sa.bindparam("rows", type_=sa.BigInteger))
 )
-_LIVE_PAGE = _PAGE.outerjoin(CONTEXT_PROPERTY, _STATE).where(IS_LIVE)
+_LIVE_PAGE = _PAGE.outerjoin(CONTEXT_PROPERTY, STATE).where(IS_LIVE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +107,7 @@ class Version:
     @property
     def is_archived(self) -> bool:
         """Whether no alias may point at it."""
-        return "state" in self.context.properties and self.context.properties["state"].string_value == ARCHIVED
+        return says_archived(self.context)
 
 
 def owned_name(stored: str) -> str:

@@ -16,7 +16,7 @@ from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
 from mlmd_metadata_store.text import text_of
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
+from mlmd_metadata_store.update_mask import EVERYTHING, UpdateMask, mask_of_keys
 from mlmd_metadata_store.version_collections import GONE, CollectionRow, count_versions
 from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -26,14 +26,22 @@ from mlmd_schemas.tables.v10 import ARTIFACT, PARENT_CONTEXT, TYPE, Kind
 
 from mlmd_model_registry.changes import touch
 from mlmd_model_registry.kubeflow_types import (
-    ARCHIVED,
     LIVE,
     MODEL_ARTIFACT,
     MODEL_VERSION,
     PREFIX,
     put_kubeflow_types,
 )
-from mlmd_model_registry.models import LONGEST_NAME, Keys, Model, check_state, fits, lock_model, require_live
+from mlmd_model_registry.models import (
+    LONGEST_NAME,
+    Keys,
+    Model,
+    check_state,
+    fits,
+    lock_model,
+    require_live,
+    says_archived,
+)
 from mlmd_model_registry.numbering import number_strangers
 from mlmd_model_registry.running import require_unserved_version
 from mlmd_model_registry.version_reads import Version, named_version_id, version_by_id
@@ -273,7 +281,7 @@ def change_version(tx: Transaction, version: Version, given: pb.Context, keys: K
 
     Raises FailedPrecondition when it would be archived while an alias points at it or a service runs it.
     """
-    return _put(tx, version, given, UpdateMask(False, frozenset(), MapMask(keys=keys[0]), MapMask(keys=keys[1])))
+    return _put(tx, version, given, mask_of_keys(*keys))
 
 
 def replace_version(tx: Transaction, version: Version, given: pb.Context) -> Version:
@@ -297,7 +305,7 @@ def _put(tx: Transaction, version: Version, given: pb.Context, mask: UpdateMask)
     if "state" in context.properties:
         check_state(context)
         stored = version_by_id(tx, version.id)
-        if context.properties["state"].string_value == ARCHIVED and not stored.is_archived:
+        if says_archived(context) and not stored.is_archived:
             require_unaliased(stored, "it cannot be archived")
             require_unserved_version(tx, version.id)
     put_kubeflow_types(tx, MODEL_VERSION)
