@@ -87,7 +87,7 @@ def test_a_file_without_leave_is_told(tmp_path: Path) -> None:
         assert read_text(path, "tenants") == "x"
 
 
-def test_a_pipe_is_read(tmp_path: Path) -> None:
+def test_a_pipe_is_read() -> None:
     reading, writing = os.pipe()
     os.write(writing, b"a = 1\n")
     os.close(writing)

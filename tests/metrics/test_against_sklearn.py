@@ -166,7 +166,7 @@ def test_log_loss_of_certainties() -> None:
 
 @pytest.mark.parametrize("strategy", ["uniform", "quantile"])
 @pytest.mark.parametrize("bins", [1, 3, 10, 17])
-def test_calibration(cancer: Scored, strategy: Literal["uniform", "quantile"], bins: int, near: Near) -> None:
+def test_calibration(cancer: Scored, strategy: Literal["uniform", "quantile"], bins: int) -> None:
     scores = cancer.y_score[:, 1]
     rates, means = calibration_curve(cancer.y_true, scores, n_bins=bins, strategy=strategy)
     found = calibration(evaluate(cancer.y_true, scores).curves["1"], bins, strategy).bins

@@ -1,5 +1,6 @@
 """Which value wins, and what a wrong one is told."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from mlmd_metadata_store.options import StoreOptions
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_server.cli import main, make_parser
 from mlmd_server.config import DEFAULT_DATABASE
-from mlmd_server.options import BY_KEY, OPTIONS, channel_arguments
+from mlmd_server.options import OPTIONS, Option, channel_arguments
 from mlmd_server.settings import load_config
 
 
@@ -30,15 +31,53 @@ def test_flags_win_over_environment_over_file_over_defaults(tmp_path: Path) -> N
     assert load_config({}, {"MLMD_CONFIG": str(file)}, None).workers == 3
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
-def test_every_option_can_be_said_in_three_ways(option: object, tmp_path: Path) -> None:
-    from mlmd_server.options import Option
+SAID = {
+    "database": "sqlite:///other.db",
+    "artifacts": "/srv/bytes",
+    "artifacts-external-roots": "s3://bucket/prefix",
+    "grpc-port": "9000",
+    "http-port": "9001",
+    "auth": "tokens=tokens.toml",
+    "log-format": "json",
+    "log-level": "debug",
+    "database-ssl-mode": "REQUIRED",
+    "cors-origins": "https://a.example",
+    "graphql-introspection": "false",
+    "grpc-engine": "grpcio",
+    "grpc-channel-arguments": "grpc.x=1",
+}
+"""Another value than the default, of options of which "x", "true" or a number more is none."""
 
-    assert isinstance(option, Option)
-    parsed = make_parser().parse_args(["serve", f"--{option.name}", "x"])
-    assert vars(parsed)[option.name] == "x"
-    assert BY_KEY[option.key] is option
-    assert option.variable == "MLMD_" + option.name.upper().replace("-", "_")
+
+def another_value(option: Option, folder: Path) -> str:
+    """Return a value that is not the option's default; where it names a file, the file is there."""
+    if option.name == "tenants":
+        (folder / "tenants.toml").write_text('[tenant.vision]\ndatabase = "sqlite:///v.db"\n')
+        return str(folder / "tenants.toml")
+    if option.name.startswith("tls-"):
+        (folder / option.name).write_text(option.name)
+        return str(folder / option.name)
+    if option.name in SAID:
+        return SAID[option.name]
+    if isinstance(option.default, bool):
+        return "true"
+    return "x" if isinstance(option.default, str) else str(option.default + 1)
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_every_option_can_be_said_in_three_ways(option: Option, tmp_path: Path) -> None:
+    value, file, empty = another_value(option, tmp_path), tmp_path / "mlmd.toml", tmp_path / "empty"
+    file.write_text(f"{option.key} = {json.dumps(value)}\n")
+    empty.write_text("")
+    beside = {}
+    if option.name.startswith("tls-"):
+        beside = {name: str(empty) for name in ("tls-cert", "tls-key") if name != option.name}
+    parsed = vars(make_parser().parse_args(["serve", f"--{option.name}", value]))
+    assert parsed[option.name] == value
+    said = load_config({**beside, option.name: value}, {}, None)
+    assert said == load_config(beside, {option.variable: value}, None)
+    assert said == load_config(beside, {}, str(file))
+    assert said != load_config({**beside, option.name: str(empty)} if beside else {}, {}, None)
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.requests import Requests
 from mlmd_metadata_store import clock
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
@@ -27,7 +31,8 @@ from mlmd_model_registry.courier import (
     wait_seconds,
 )
 from mlmd_model_registry.methods import CREATE_WEBHOOK
-from mlmd_model_registry.public_addresses import Destination, check_destination, is_public, parse_destination
+from mlmd_model_registry.public_addresses import Destination, is_public, parse_destination
+from mlmd_model_registry.registry import Registry as ModelRegistry
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code, InvalidArgument
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
@@ -298,17 +303,21 @@ def test_addresses_that_are(address: str) -> None:
     ["", "ftp://a/", "http://", "http:///x", "https://user:p@host/", "http://host/#x", "http://host:99999/",
      "http://ho st/", "http://host/\n", "http://[::1", "http://" + "x" * 2048],
 )  # fmt: skip
-def test_what_is_no_url_to_post_to(registry: Registry, url: str) -> None:
+def test_what_is_no_url_to_post_to(url: str) -> None:
     with pytest.raises(InvalidArgument):
         parse_destination(url)
 
 
-def test_an_address_is_judged_when_the_webhook_is_made(registry: Registry) -> None:
+def test_an_address_is_judged_when_the_webhook_is_made(registry: Registry, tmp_path: Path) -> None:
+    requests = Requests(Artifacts(registry.store, LocalStore(tmp_path)))
+    public, private = (ModelRegistry(registry.store, requests, private_webhooks=too) for too in (False, True))
     for url in ("http://10.0.0.1/", "http://[::1]/", "https://169.254.169.254/latest"):
+        asked = v1.CreateWebhookRequest(url=url)
         with pytest.raises(InvalidArgument, match="public"):
-            check_destination(url, private_too=False)
-        check_destination(url, private_too=True)
-    check_destination("https://example.com/hook", private_too=False)
+            public.create_webhook(asked, LOCAL)
+        assert private.create_webhook(asked, LOCAL).webhook.url == url
+    public.create_webhook(v1.CreateWebhookRequest(url="https://example.com/hook"), LOCAL)
+    assert len(registry("ListWebhooks").webhooks) == 4
     for secret in ("short", "x" * 1001):
         with pytest.raises(InvalidArgument):
             hook(registry, "https://example.com/", secret=secret)
