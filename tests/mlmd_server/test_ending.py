@@ -8,6 +8,7 @@ import threading
 import time
 from pathlib import Path
 
+import grpc
 import httpx
 import pytest
 from mlmd_schemas.pb import metadata_store_pb2 as mlmd
@@ -59,7 +60,7 @@ def test_sigterm_lets_calls_in_flight_finish(tmp_path: Path, sqlite_url: str, wo
 
 def test_a_second_signal_does_not_wait(tmp_path: Path, sqlite_url: str) -> None:
     for number, workers in enumerate(("1", "2")):
-        options = ("--workers", workers)
+        options = ("--workers", workers, "--drain-seconds", "3600")
         with Server(sqlite_url, tmp_path / f"server{number}", http=True, options=options) as server:
             put_types(server, 1)
             blocker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
@@ -71,13 +72,11 @@ def test_a_second_signal_does_not_wait(tmp_path: Path, sqlite_url: str) -> None:
                 wait_for(lambda: in_flight(server) == 1)
                 process = server.process
                 assert process is not None
-                started = time.monotonic()
                 process.terminate()
                 wait_for(lambda: "draining" in server.stderr.read_text())  # two signals at once would be one
                 process.terminate()
                 process.wait(60)
-                assert time.monotonic() - started < 30
-                assert future.exception() is not None
+                assert future.code() is grpc.StatusCode.UNAVAILABLE, "it was cut off, and had not come to its own end"
             server.process = None
             blocker.execute("COMMIT")
             blocker.close()
@@ -97,9 +96,8 @@ def test_a_drain_has_an_end(tmp_path: Path, sqlite_url: str) -> None:
         request = service.PutArtifactTypeRequest(artifact_type=mlmd.ArtifactType(name="Never"))
         future = stub.PutArtifactType.future(request, timeout=60)
         wait_for(lambda: in_flight(server) == 1)
-        started = time.monotonic()
         assert server.stop() == 0
-        assert time.monotonic() - started < 40
+        assert "calls still in flight after 1 seconds were given up" in server.stderr.read_text()
         assert future.exception() is not None
         blocker.execute("COMMIT")
         assert blocker.execute("SELECT count(*) FROM Type WHERE name = 'Never'").fetchone() == (0,)
