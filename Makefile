@@ -49,7 +49,7 @@ TEST_PACKAGES := mariadb-server libmariadb-dev pkg-config gcc libc6-dev python3-
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 
-.PHONY: serve demo test tests environment environments lint format protos protos-check graphql bench bench-metrics bench-registry bench-artifacts differential image \
+.PHONY: serve demo test tests environment environments lint format protos protos-check graphql bench bench-metrics bench-lineage bench-registry bench-artifacts differential soak image \
 	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment awscli-environment registry-clients kfp-environment uv reference protos-environment protobuf-environments interpreter
 .DEFAULT_GOAL := serve
 

@@ -8,9 +8,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from urllib.parse import quote
 
 import grpc
@@ -25,6 +24,7 @@ from mlmd_schemas.pb.v1.registry_pb2_grpc import ModelRegistryStub
 
 from tests.api.wires import WIRES, Doors, Outcome, read, say
 from tests.conftest import StartServer
+from tests.services.receiver import receiving
 from tests.services.server import NO_PROXY, Server
 from tests.services.waiting import wait_for
 
@@ -355,18 +355,6 @@ roles = ["admin"]
 """
 
 
-class _Hook(BaseHTTPRequestHandler):
-    heard: ClassVar[list[bytes]] = []
-
-    def do_POST(self) -> None:
-        self.heard.append(self.rfile.read(int(self.headers["content-length"])))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
 def test_roles_and_a_webhook_of_a_running_server(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> None:
     (tmp_path / "tokens.toml").write_text(TOKENS)
     options = ("--auth", f"tokens={tmp_path}/tokens.toml", "--webhook-private-addresses", "true")
@@ -375,12 +363,10 @@ def test_roles_and_a_webhook_of_a_running_server(start_server: StartServer, sqli
     def doors(token: str) -> Doors:
         return Doors(server.grpc_port, server.http_port, {"authorization": f"Bearer {token}"})
 
-    hook = ThreadingHTTPServer(("127.0.0.1", 0), _Hook)
-    threading.Thread(target=hook.serve_forever, daemon=True).start()
-    with contextlib.closing(hook.socket):
+    with receiving() as hook:
         made: dict[str, Any] = {"model": "fraud", "create_model": True, "uri": "s3://b/1"}
         move = {"model": "fraud", "alias": "champion", "version": "1"}
-        webhook = {"url": f"http://127.0.0.1:{hook.server_address[1]}/"}
+        webhook = {"url": hook.url}
         assert hear("grpc", doors("reader"), "CreateModelVersion", **made).code is Code.PERMISSION_DENIED
         assert ask(doors("writer"), "CreateModelVersion", **made).version.subject == "will"
         for method, fields in (("SetModelGates", {"model": "fraud"}), ("CreateWebhook", webhook), ("ListWebhooks", {})):
@@ -392,6 +378,5 @@ def test_roles_and_a_webhook_of_a_running_server(start_server: StartServer, sqli
         asked = f"{server.http_url}/registry/resolve?uri=models:/fraud@champion"
         assert httpx.get(asked, timeout=60, trust_env=False).status_code == 401
         assert httpx.get(asked, headers=doors("reader").metadata, timeout=60, trust_env=False).status_code == 200
-        (body,) = wait_for(lambda: _Hook.heard)
+        ((_, body),) = wait_for(lambda: hook.heard)
         assert json.loads(body)["move"]["subject"] == "will"
-        hook.shutdown()

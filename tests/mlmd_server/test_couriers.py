@@ -15,19 +15,16 @@ from mlmd_server.chores import Chores
 
 from mlmd_server import couriers
 from tests.model_registry.conftest import Registry
-from tests.model_registry.test_webhooks import Receiver, hook
+from tests.model_registry.test_webhooks import hook
+from tests.services.receiver import Receiver, receiving
 from tests.services.waiting import wait_for
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """A server that takes what is posted."""
-    with Receiver() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    with receiving() as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 def test_a_store_with_slow_receivers_leaves_the_others_their_turn(

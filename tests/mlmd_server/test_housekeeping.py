@@ -19,20 +19,15 @@ from mlmd_schemas.pb.v1 import runs_pb2 as runs
 from mlmd_server.embedded import EmbeddedTransport, open_connection, open_embedded
 from mlmd_server.reaper import reap_opened
 
-from tests.model_registry.test_webhooks import Receiver
+from tests.services.receiver import Receiver, receiving
 from tests.services.waiting import wait_for
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """A server that takes what is posted."""
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with receiving() as server:
+        yield server
 
 
 @pytest.fixture

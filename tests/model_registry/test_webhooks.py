@@ -8,8 +8,6 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -39,66 +37,22 @@ from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_schemas.tables.registry import DELIVERY
 
 from tests.model_registry.conftest import Registry
+from tests.services.receiver import Receiver, receiving
 
 PENDING, DELIVERED, FAILED = v1.DELIVERY_STATE_PENDING, v1.DELIVERY_STATE_DELIVERED, v1.DELIVERY_STATE_FAILED
-
-
-class Receiver(ThreadingHTTPServer):
-    """Somebody's server, which answers with the statuses it is told to, 200 when there are no more."""
-
-    def __init__(self) -> None:
-        self.heard: list[tuple[dict[str, str], bytes]] = []
-        self.statuses: list[int] = []
-        self.answers = threading.Event()
-        self.answers.set()
-        self.told = threading.Semaphore(0)
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/hook?x=1"
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        said = {name.lower(): value for name, value in self.headers.items()} | {":path": self.path}
-        self.server.heard.append((said, body))
-        self.server.told.release()
-        self.server.answers.wait()
-        self.send_response(self.server.statuses.pop(0) if self.server.statuses else 200)
-        self.send_header("location", "http://127.0.0.1:1/elsewhere")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def served() -> Iterator[Receiver]:
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.answers.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """A server that takes what is posted."""
-    with served() as server:
+    with receiving() as server:
         yield server
 
 
 @pytest.fixture
 def hanging() -> Iterator[Receiver]:
     """A server that takes what is posted, and does not answer until it is told to."""
-    with served() as server:
+    with receiving() as server:
         server.answers.clear()
         yield server
 
