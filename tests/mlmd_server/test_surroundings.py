@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from mlmd_server.workers import Supervisor
 
-from tests.mlmd_server.processes import put_types, wait_for
+from tests.mlmd_server.processes import put_types
 from tests.services.server import Server
+from tests.services.waiting import wait_for
 
 
 class Shell(Server):
