@@ -116,6 +116,27 @@ def test_every_option_that_the_table_names_is_there(row: list[str]) -> None:
         assert named <= known | others
 
 
+@pytest.mark.parametrize(
+    ("command", "makes"),
+    [("ls", False), ("find runs ''", False), ("models ls", False), ("export out.zip", False), ("doctor", True)],
+)
+def test_what_makes_a_store_is_told(command: str, makes: bool, tmp_path: Path) -> None:
+    (told,) = re.findall(r"only (`put`.*?)[.]\n", PAGE, flags=re.S)
+    assert (f"`{command.split()[0]}`" in told) == makes
+    done = subprocess.run(
+        words(f"mlmd {command}"), cwd=tmp_path, env=surroundings(tmp_path), capture_output=True, text=True, check=False
+    )
+    assert ((tmp_path / "mlmd-data").exists(), done.returncode) == ((True, 0) if makes else (False, 3)), done.stderr
+
+
+def test_too_few_to_compare_is_told_of_the_argument(folder: Path) -> None:
+    done = subprocess.run(
+        words("mlmd compare churn@1"), cwd=folder, env=surroundings(folder), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "WHAT: 1 given; name at least 2 versions or runs." in done.stderr
+
+
 def test_the_statuses_are_those_of_the_code() -> None:
     written = re.findall(r"^\| (\d) \| (.*) \|$", statuses.__doc__ or "", flags=re.M)
     assert [row[0] for row in table("| status |")] == [number for number, _ in written]

@@ -44,5 +44,5 @@ def _first(one: Callable[[str], Subject], other: Callable[[str], Subject], what:
 def subjects_of(store: Store, names: tuple[str, ...], least: int) -> list[Any]:
     """Return the versions and runs that texts name; ends the command when there are too few."""
     if len(names) < least:
-        raise click.UsageError(f"name at least {least}")
+        raise click.UsageError(f"WHAT: {len(names)} given; name at least {least} versions or runs.")
     return [subject_of(store, name) for name in names]
