@@ -124,7 +124,8 @@ def busy(answer: Answer | None, error: BaseException | None, url: str, path: str
         if said.get("code") in _NUMBERS and said.get("message"):  # our server's own words: a full disk, say
             return TransferError(
                 UNAVAILABLE,
-                f"{said['message']} {path!r} was tried {times} times. Run the same again later: it goes on where it was.",
+                f"{said['message']} {path!r} was tried {times} times. Run the same again later: it goes on where it "
+                "was.",
                 answer.headers.get("x-request-id", ""),
             )
         shown = code_of(answer.content) or f"status {answer.status}"
