@@ -5,6 +5,7 @@ an ETag that is no MD5, notes are kept in files; of what this very process wrote
 spares reading little files once more when they are proven.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -44,8 +45,13 @@ class Notes:
         path = Path(self._path(key))
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
-        partial.write_text(json.dumps(_note(state, etag)))
-        os.replace(partial, path)
+        try:
+            partial.write_text(json.dumps(_note(state, etag)))
+            os.replace(partial, path)
+        except BaseException:  # a disk that is full would be filled with what nobody reads
+            with contextlib.suppress(OSError):
+                partial.unlink()
+            raise
 
     def find(self, key: str, state: os.stat_result) -> str | None:
         """Return a blob's ETag; what was in memory is forgotten, because few ask twice."""

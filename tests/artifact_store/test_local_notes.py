@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.local_copies import LITTLE_BYTES
 from mlmd_artifact_store.local_notes import MOST_IN_MEMORY, Notes
 
 from tests.artifact_store.conformance.suite import md5, put
@@ -35,3 +36,16 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     assert notes.find("0", state) is None
     assert notes.find(str(MOST_IN_MEMORY), state) == hashlib.md5(b"%d" % MOST_IN_MEMORY).hexdigest()
     assert not (tmp_path / "etags").exists()
+
+
+def test_a_note_that_cannot_be_kept_leaves_nothing(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path / "artifacts")
+    content = b"1" * (LITTLE_BYTES + 1)
+    put(store, "k", content)
+    (note,) = (path for path in (tmp_path / "artifacts" / ".mlmd" / "etags").rglob("*") if path.is_file())
+    note.unlink()
+    note.mkdir()  # in the way of every note
+    for _ in range(3):
+        fresh = LocalStore(tmp_path / "artifacts")
+        assert fresh.stat("k").etag == md5(content).hex()
+    assert [path for path in note.parent.iterdir() if path != note] == []
