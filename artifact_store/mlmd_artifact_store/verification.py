@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
-from mlmd_schemas.errors import DataLoss, NotFound
+from mlmd_schemas.errors import DataLoss, NotFound, StoreError, Unavailable
 from mlmd_schemas.tables.own import MANIFEST
 
 from mlmd_artifact_store.artifacts import Artifacts
@@ -64,18 +64,52 @@ def verify(
     Files that were the same are marked verified at this time, the others damaged, and so are their artifacts (see
     `damage`). With `again_after_seconds` those verified since are passed over, so that a verification that was
     interrupted goes on where it was. External artifacts are read where a root allows it and passed over elsewhere; what
-    was recorded without a digest has to have its size and ETag, and gets the digest that it has now. Raises Unavailable
-    and FailedPrecondition when the store does not let it read, which is no verdict on any file. Nothing is said of the
-    files of an artifact that is deleted, or whose files go elsewhere, while they are read.
+    was recorded without a digest has to have its size and ETag, and gets the digest that it has now. Nothing is said of
+    the files of an artifact that is deleted, or whose files go elsewhere, while they are read.
+
+    What cannot be read, because a store does not answer or does not let it, is no verdict on any file: when the others
+    were read, the first of these errors is raised; at once when the store answers to nothing any more.
     """
     before = now_ms() - int(again_after_seconds * 1000)
-
+    unread = _Unread()
     found_files = _files(artifacts, artifact_ids, caller)
     jobs = (job for job in found_files if not 0 < job.file.verified_ms > before or not again_after_seconds)
     with ThreadPoolExecutor(parallel, thread_name_prefix="verify") as pool:
         while batch := list(islice(jobs, parallel * 8)):
             caller.check_deadline()
-            yield from _mark(artifacts, batch, list(pool.map(_finding, batch)), caller)
+            answers = list(zip(batch, pool.map(_finding, batch), strict=True))
+            found = [(job, answer) for job, answer in answers if isinstance(answer, Finding)]
+            if found:
+                yield from _mark(artifacts, found, caller)
+            unread.note([(job, answer) for job, answer in answers if isinstance(answer, StoreError)])
+            if not found and unread.is_away:
+                break
+    unread.check()
+
+
+class _Unread:
+    """The files that could not be read."""
+
+    def __init__(self) -> None:
+        self._first: tuple[_Job, StoreError] | None = None
+        self._count = 0
+        self.is_away = False
+        """Whether all that failed last failed because a store does not answer."""
+
+    def note(self, failures: Sequence[tuple["_Job", StoreError]]) -> None:
+        """Note those of a batch."""
+        self._count += len(failures)
+        self._first = self._first or next(iter(failures), None)
+        self.is_away = all(isinstance(error, Unavailable) for _, error in failures)
+
+    def check(self) -> None:
+        """Raise the first error, with the file that it was for."""
+        if self._first is not None:
+            job, error = self._first
+            raise type(error)(
+                f"{self._count} files could not be read, the first of them {job.file.path[:80]!r} of artifact "
+                f"{job.artifact_id}: {error.message}"
+            ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +158,15 @@ def _files_after(artifact_id: int, path: str) -> Any:
     return lambda tx: list_files(tx, artifact_id, path, LARGEST_PAGE)
 
 
-def _finding(job: _Job) -> Finding:
+def _finding(job: _Job) -> Finding | StoreError:
+    """Read a file; an error says that it could not be read."""
+    try:
+        return _read(job)
+    except StoreError as error:
+        return error
+
+
+def _read(job: _Job) -> Finding:
     file, key = job.file, job.prefix + job.file.path
     sha256, md5, size_bytes = hashlib.sha256(), md5_hash(), 0
     try:
@@ -148,12 +190,12 @@ def _finding(job: _Job) -> Finding:
     return Finding(job.artifact_id, file.path, file.size_bytes, Verdict.SAME, learnt)
 
 
-def _mark(artifacts: Artifacts, jobs: Sequence[_Job], findings: Sequence[Finding], caller: Caller) -> list[Finding]:
+def _mark(artifacts: Artifacts, found: Sequence[tuple[_Job, Finding]], caller: Caller) -> list[Finding]:
     """Mark what was the same as verified and the rest as not; return what was found where files still are."""
 
     def body(tx: Transaction) -> list[Finding]:
-        places = {row[0]: tuple(row[1:]) for row in tx.rows_in(_CHOSEN, [job.artifact_id for job in jobs])}
-        still = [found for job, found in zip(jobs, findings, strict=True) if places.get(job.artifact_id) == job.place]
+        places = {row[0]: tuple(row[1:]) for row in tx.rows_in(_CHOSEN, [job.artifact_id for job, _ in found])}
+        still = [finding for job, finding in found if places.get(job.artifact_id) == job.place]
         by_artifact: dict[tuple[int, bool], list[str]] = {}
         for finding in still:
             by_artifact.setdefault((finding.artifact_id, finding.verdict is Verdict.SAME), []).append(finding.path)

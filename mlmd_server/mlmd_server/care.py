@@ -45,7 +45,14 @@ def care(config: Config, command: str, arguments: argparse.Namespace) -> int:
         for tenant in tenants:
             caller = Caller(subject="mlmd-server", tenant=tenant, request_id=command)
             output = Output(arguments.json, tenant)
-            status = max(status, COMMANDS[command](artifacts.of(tenant), caller, arguments, output))
+            try:
+                status = max(status, COMMANDS[command](artifacts.of(tenant), caller, arguments, output))
+            except InvalidArgument:
+                raise
+            except StoreError as error:  # what is wrong with one tenant's store does not keep the others'
+                whose = f" (tenant {tenant})" if len(tenants) > 1 else ""
+                print(f"mlmd-server: {error.message}{whose}", file=sys.stderr)
+                status = FAILED
     except StoreError as error:
         print(f"mlmd-server: {error.message}", file=sys.stderr)
         return WRONG_USE if isinstance(error, InvalidArgument) else FAILED

@@ -10,13 +10,14 @@ from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.externals import ExternalRoots
 from mlmd_artifact_store.garbage_collection import collect
 from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.opening import ReachOptions
 from mlmd_artifact_store.requests import Requests, file_page
 from mlmd_artifact_store.sweeping import sweep_uploads
 from mlmd_artifact_store.upload_rows import UploadState, set_state
 from mlmd_artifact_store.verification import Verdict, verify
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import NotFound
+from mlmd_schemas.errors import FailedPrecondition, NotFound, Unavailable
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
@@ -24,6 +25,8 @@ from tests.artifact_store.conformance.suite import keys
 from tests.artifact_store.test_restoring import recorded, restore
 from tests.artifact_store.uploads import artifact, begin, send, upload_file
 from tests.metadata_store.calls import Calls
+from tests.services.ceph import S3Address
+from tests.services.faulty_http import FaultyHttp, error
 
 CONTENTS = {"a": b"first", "b": b"second", "c": b"third", "d": b""}
 
@@ -163,3 +166,33 @@ def test_a_download_of_what_is_whole_again_takes_the_mark_away(requests: Request
         assert b"".join(requests.artifacts.read(made, path)) == CONTENTS[path]
         assert (marks(requests, made)[path], marked()) == ((True, False), left)
     assert "mlmd_damaged_files" not in artifact(requests.artifacts.store, made).custom_properties
+
+
+def test_what_cannot_be_read_does_not_keep_the_rest(
+    requests: Requests, s3: S3Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINIO_ACCESS_KEY", s3.access_key)
+    monkeypatch.setenv("MINIO_SECRET_KEY", s3.secret_key)
+    externals = ExternalRoots(["s3://nobody-made-it/m/"], ReachOptions(s3.endpoint))
+    reader = Artifacts(requests.artifacts.store, requests.artifacts.blobs, "", externals)
+    unread, read = recorded(requests, "s3://nobody-made-it/m/a/"), uploaded(requests)
+    found: list[tuple[int, Verdict]] = []
+    with pytest.raises(FailedPrecondition, match=f"2 files could not be read, .*of artifact {unread}: .*no bucket"):
+        found.extend((finding.artifact_id, finding.verdict) for finding in verify(reader, parallel=1))
+    assert found == [(read, Verdict.SAME)] * len(CONTENTS)
+    assert set(marks(requests, unread).values()) == {(False, False)}
+
+
+def test_a_store_that_answers_to_nothing_is_not_asked_for_every_file(
+    requests: Requests, s3: S3Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINIO_ACCESS_KEY", s3.access_key)
+    monkeypatch.setenv("MINIO_SECRET_KEY", s3.secret_key)
+    with FaultyHttp(s3.port) as proxy:
+        externals = ExternalRoots(["s3://away/m/"], ReachOptions(proxy.url))
+        reader = Artifacts(requests.artifacts.store, requests.artifacts.blobs, "", externals)
+        for number in range(12):
+            recorded(requests, f"s3://away/m/{number}/", f"m{number}")
+        proxy.fault = lambda request: error(503, "NotAnswering")
+        with pytest.raises(Unavailable, match="8 files could not be read"):
+            list(verify(reader, parallel=1))

@@ -270,6 +270,26 @@ def test_tenants_are_cared_for_one_by_one(new_database: Callable[[], str], tmp_p
     assert ran() == [("a", ids["a"])]
 
 
+def test_what_is_wrong_with_one_tenants_store_does_not_keep_the_others(
+    new_database: Callable[[], str], tmp_path: Path
+) -> None:
+    urls = {tenant: new_database() for tenant in ("a", "b", "another")}
+    for name, tenant in (("another", "a"), ("b", "b")):  # so the bytes of tenant a are those of another store
+        store = Store.open(urls[name])
+        requests = Requests(Artifacts(store, LocalStore(tmp_path / "bytes"), tenant))
+        pending = requests.artifacts.begin_upload(begin(store, upload_file("f", b"x"))).artifact_id
+        store.close()
+    lines = (f'[tenant.{tenant}]\ndatabase = "{urls[tenant]}"\n' for tenant in ("a", "b"))
+    (tmp_path / "tenants.toml").write_text("".join(lines))
+    time.sleep(0.01)
+    where = ("--tenants", "tenants.toml", "--artifacts", "bytes")
+    swept = run_program(["sweep", *where, "--sweep-grace-seconds", "0", "--json"], tmp_path)
+    assert (swept.returncode, "another store" in swept.stderr, "(tenant a)" in swept.stderr) == (1, True, True)
+    assert [(line["tenant"], line["artifact_id"]) for line in map(json.loads, swept.stdout.splitlines())] == [
+        ("b", pending)
+    ]
+
+
 def test_a_serving_server_sweeps(
     requests: Requests, database_url: str, tmp_path: Path, start_server: StartServer
 ) -> None:
