@@ -3,6 +3,9 @@
 Beside the bytes of a tenant lies a mark that names the store (`store_uuid` of its database). Whoever finds none sets
 it; whoever finds another's may read and is refused everything that writes or deletes. A database that was moved or
 restored has the same identity, and so the same place.
+
+A mark of ours that is there no more tells something else: that the folder was moved away, its volume is not mounted, or
+the bucket was emptied. What is kept there then would be hidden when the place comes back, so nothing is.
 """
 
 import json
@@ -11,13 +14,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mlmd_metadata_store.clock import now_ms
-from mlmd_schemas.errors import FailedPrecondition
+from mlmd_schemas.errors import FailedPrecondition, Unavailable
 
 from mlmd_artifact_store.blob_store import BlobStore
 from mlmd_artifact_store.locations import encoded_segment
 
 HOLDS_SECONDS = 60.0
-"""How long a look at the mark counts, for all that deletes nothing by itself."""
+"""How long a look at a bucket's mark counts, for all that deletes nothing by itself; at a folder's it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +42,25 @@ class Ownership:
         self._blobs = blobs
         self._name = f"owners/{encoded_segment(tenant)}"
         self._store_uuid = store_uuid
+        self._is_remote = blobs.presigner is not None
         self._until = 0.0
+        self._seen = False
 
     def check(self, *, fresh: bool = False, claim: bool = True) -> None:
-        """Raise FailedPrecondition when the place is another store's; with `claim` one that is nobody's becomes ours.
+        """Raise FailedPrecondition when the place is another store's, Unavailable when it was ours and is gone.
 
-        A look counts for a minute, unless it has to be `fresh`.
+        With `claim` one that is nobody's becomes ours. A look at a bucket counts for a minute, unless it is `fresh`.
         """
         if not fresh and time.monotonic() < self._until:
             return
         owner = self.owner()
+        if owner is None and self._seen:
+            self._until = 0.0
+            raise Unavailable(
+                f"artifacts: {self._blobs.uri()} is no longer the place that it was: the mark of this store is gone. "
+                "Nothing was written. Mount or put back what was there; if an empty place is meant, run `mlmd-server "
+                "claim --take-over` or restart the server."
+            )
         if owner is None and claim:
             owner = self._claim(replace=False)
         if owner is None:
@@ -56,7 +68,8 @@ class Ownership:
         if owner.store_uuid != self._store_uuid:
             self._until = 0.0
             raise self._refusal(owner)
-        self._until = time.monotonic() + HOLDS_SECONDS
+        self._seen = True
+        self._until = time.monotonic() + HOLDS_SECONDS if self._is_remote else 0.0
 
     def owner(self) -> Owner | None:
         """Return whose the place is, None when it is nobody's yet."""

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from minio import Minio
 from mlmd_artifact_store import ownership
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import BlobStore
@@ -24,7 +25,7 @@ from mlmd_artifact_store.sweeping import sweep
 from mlmd_metadata_store.identity import renew_identity
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import FailedPrecondition
+from mlmd_schemas.errors import FailedPrecondition, Unavailable
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
@@ -57,6 +58,20 @@ def open_store(tmp_path: Path) -> Iterator[OpenStore]:
 def of(store: Store, blobs: BlobStore, tenant: str = "") -> Requests:
     """Return the artifact store of a database on a place for bytes."""
     return Requests(Artifacts(store, blobs, tenant))
+
+
+def drop_mark(blobs: BlobStore) -> None:
+    """Delete the mark of the default tenant, as somebody does who empties the place."""
+    if isinstance(blobs, LocalStore):
+        (blobs.root / ".mlmd" / "owners" / "_").unlink()
+        return
+    assert isinstance(blobs, S3Store)
+    settings = blobs.settings
+    address = settings.endpoint.removeprefix("http://")
+    client = Minio(
+        address, settings.access_key, settings.secret_key, secure=False, region=settings.region
+    )  # not through the store, which deletes no mark
+    client.remove_object(settings.bucket, f"{blobs.prefix}.mlmd/owners/_")
 
 
 def nodes(store: Store) -> int:
@@ -180,6 +195,54 @@ def test_many_servers_start_at_the_same_moment(open_store: OpenStore, blobs: Blo
         owners = [owner for owner in pool.map(start, range(12)) if owner is not None]
     assert len(set(owners)) == 1
     assert len(owners) == 3, "all servers of the one database, and none of the others"
+
+
+def test_a_place_that_went_away_is_missed(
+    open_store: OpenStore, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ownership, "HOLDS_SECONDS", 0.0)
+    requests = of(open_store("a.db"), blobs)
+    made = upload(requests, b"kept")
+    mark = blobs.read_mark("owners/_")
+    pending = requests.artifacts.begin_upload(begin(requests.artifacts.store, upload_file("f", b"sent"))).artifact_id
+    before = nodes(requests.artifacts.store), keys(blobs)
+    drop_mark(blobs)
+    for change in (
+        lambda: upload(requests, b"lost"),
+        lambda: requests.artifacts.put_file(pending, "f", io.BytesIO(b"sent")),
+        lambda: list(collect(requests.artifacts, [made])),
+        lambda: sweep(requests.artifacts, -1),
+    ):
+        with pytest.raises(Unavailable, match=r"mark of this store is gone.*Mount or put back.*claim --take-over"):
+            change()
+    assert (nodes(requests.artifacts.store), keys(blobs)) == before
+    assert b"".join(requests.artifacts.read(made, "f")) == b"kept"
+    blobs.make_mark("owners/_", mark)
+    send(requests, pending, {"f": b"sent"})
+    requests.artifacts.commit_upload(pending)
+
+
+def test_a_folder_that_is_moved_away_is_missed_at_once(open_store: OpenStore, tmp_path: Path) -> None:
+    root = tmp_path / "artifacts"
+    requests = of(open_store("a.db"), LocalStore(root))
+    made = upload(requests, b"kept")
+    root.rename(tmp_path / "elsewhere")
+    with pytest.raises(Unavailable, match="mark of this store is gone"):
+        upload(requests, b"lost")
+    shutil.rmtree(root, ignore_errors=True)
+    (tmp_path / "elsewhere").rename(root)
+    upload(requests, b"more")
+    assert b"".join(requests.artifacts.read(made, "f")) == b"kept"
+
+
+def test_another_place_is_taken_over_while_the_server_runs(open_store: OpenStore, tmp_path: Path) -> None:
+    root = tmp_path / "artifacts"
+    requests = of(open_store("a.db"), LocalStore(root))
+    upload(requests)
+    root.rename(tmp_path / "elsewhere")
+    other = of(requests.artifacts.store, LocalStore(root))
+    other.artifacts.ownership.take_over()
+    upload(requests, b"anew")
 
 
 def test_reading_needs_no_mark(open_store: OpenStore, tmp_path: Path) -> None:
