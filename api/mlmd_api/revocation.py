@@ -28,8 +28,8 @@ class Revocation:
         with self._lock:
             self._checks[stream] = check
             if not self._runs:
-                self._runs = True
                 threading.Thread(target=self._run, name="revocation", daemon=True).start()
+                self._runs = True
 
     def forget(self, stream: Stream) -> None:
         """Ask for this stream no more."""

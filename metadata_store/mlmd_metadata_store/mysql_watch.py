@@ -95,8 +95,9 @@ class Watch:
         with self._lock:
             self._lines.add(line)
             if not self._runs:
-                self._runs = True
-                threading.Thread(target=self._run, name="mysql-watch", daemon=True).start()
+                with contextlib.suppress(RuntimeError):  # no thread is to be had; the next connection asks again
+                    threading.Thread(target=self._run, name="mysql-watch", daemon=True).start()
+                    self._runs = True
 
     def _run(self) -> None:
         while True:

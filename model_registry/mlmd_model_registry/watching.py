@@ -7,6 +7,7 @@ read by their sequence, which is given under the lock of the move, so that none 
 """
 
 import json
+import logging
 import threading
 import time
 from collections import Counter
@@ -24,6 +25,7 @@ from mlmd_model_registry.aliases import moves_after
 from mlmd_model_registry.generations import current_generation
 from mlmd_model_registry.models import Model, find_model, models_by_id
 
+_LOG = logging.getLogger("mlmd.server")
 MOST_MODELS = 100
 MOST_MOVES = 500
 """Moves of one model in one response."""
@@ -66,10 +68,10 @@ class Bell:
     def join(self, model_ids: Sequence[int]) -> None:
         """Watch these models too."""
         with self._changed:
-            self._watched.update(model_ids)
             if not self._looking:
-                self._looking = True
                 threading.Thread(target=self._look_around, name="registry-bell", daemon=True).start()
+                self._looking = True
+            self._watched.update(model_ids)
 
     def leave(self, model_ids: Sequence[int]) -> None:
         """Watch these models no longer."""
@@ -100,6 +102,9 @@ class Bell:
         try:
             return self._store.database.read(Caller(), lambda tx: dict(tx.rows_in(_SEQUENCES, watched)))
         except StoreError:  # the watchers meet the same and tell their callers
+            return {}
+        except Exception:  # noqa: BLE001 - logged; without this thread nobody would hear of other servers' moves
+            _LOG.exception("whether watched models moved elsewhere could not be found out")
             return {}
 
 
