@@ -3,14 +3,18 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from mlmd_metadata_store.clock import now_ms
+from mlmd_metadata_store.tombstones import tombstones_of
 from mlmd_metadata_store.transaction import Transaction, chunks
 from mlmd_schemas.errors import InvalidArgument, NotFound
+from mlmd_schemas.pb.v1 import admin_pb2
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.tables.own import FILE, MANIFEST, UPLOAD_FILE
+from mlmd_schemas.tables.v10 import Kind
 
 LARGEST_PAGE = 1000
 _ARTIFACT: sa.BindParameter[Any] = sa.bindparam("artifact")
@@ -179,11 +183,20 @@ def read_manifest(tx: Transaction, artifact_id: int, *, held: bool = False) -> M
     """Return an artifact's manifest, `held` as `find_manifest` does; raises NotFound."""
     found = find_manifest(tx, artifact_id, held=held)
     if found is None:
-        raise NotFound(
-            f"artifact_id: artifact {artifact_id} has no manifest; its upload was not committed, or its bytes are not "
-            "kept here."
-        )
+        raise NotFound(f"artifact_id: {_why_none(tx, artifact_id)}")
     return found
+
+
+def _why_none(tx: Transaction, artifact_id: int) -> str:
+    """Say why an artifact has no manifest; by whom its files were deleted, and for what, is not for every reader."""
+    for stone in tombstones_of(tx, Kind.ARTIFACT, [artifact_id]):
+        if stone.what == admin_pb2.Tombstone.WHAT_BYTES:
+            day = datetime.fromtimestamp(stone.delete_ms / 1000, UTC).date().isoformat()
+            return (
+                f"the files of artifact {artifact_id} were deleted on {day}; `mlmd-server why {artifact_id}` says by "
+                "whom, and for what reason."
+            )
+    return f"artifact {artifact_id} has no manifest; its upload was not committed, or its bytes are not kept here."
 
 
 def write_manifest(tx: Transaction, manifest: Manifest, files: Sequence[StoredFile]) -> None:

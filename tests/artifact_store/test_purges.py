@@ -246,6 +246,10 @@ def test_bytes_go_when_asked(admin: Admin, requests: Requests) -> None:
     assert [key for key in keys(requests.artifacts.blobs) if f"/{gone}/" in key] == []
     whats = [(stone.id, stone.what) for stone in admin("ListTombstones").tombstones]
     assert whats == [(kept, 1), (gone, 1), (gone, 2)]
+    with pytest.raises(
+        NotFound, match=rf"files of artifact {gone} were deleted on 20\d\d-\d\d-\d\d; `mlmd-server why {gone}`"
+    ):
+        requests.artifacts.read(gone, "f")
 
 
 @pytest.mark.parametrize("size", [1, 2, 3])
