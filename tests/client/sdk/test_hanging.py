@@ -14,20 +14,29 @@ from tests.client.sdk.conftest import OpenStore
 from tests.client.sdk.test_away import journals, points
 from tests.conftest import StartServer
 from tests.services.server import Server
+from tests.services.waiting import wait_for
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether every thread of a process stands still."""
+    states = [path.read_text().rpartition(")")[2].split()[0] for path in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return set(states) == {"T"}
 
 
 @contextmanager
 def hanging(server: Server) -> Iterator[None]:
     """Stop the processes of a server where they are, for clients that do not wait for long, and let them go on."""
     assert server.process is not None
-    os.killpg(server.process.pid, signal.SIGSTOP)
+    pid = server.process.pid
+    os.killpg(pid, signal.SIGSTOP)
     try:
+        wait_for(lambda: is_stopped(pid))  # until then it answers
         with pytest.MonkeyPatch.context() as impatient:  # with a server that answers they wait as long as it takes
             impatient.setattr("mlmd_client.run._START_SECONDS", 0.5)
             impatient.setattr("mlmd_client.run._ID_SECONDS", 0.5)
             yield
     finally:
-        os.killpg(server.process.pid, signal.SIGCONT)
+        os.killpg(pid, signal.SIGCONT)
 
 
 @pytest.fixture
