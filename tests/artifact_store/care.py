@@ -1,11 +1,16 @@
 """A small store with lineage for the tests of care: what is kept, what is deleted."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
+from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.care_calls import CARE_CALLS
+from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests
+from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
@@ -15,6 +20,14 @@ from tests.metadata_store.calls import Calls
 
 CALLS = {call.name: call for call in CARE_CALLS}
 KEEP_NOTHING = v1.KeepRules(newest=0, younger_than_seconds=0)
+
+
+@contextmanager
+def opened(database_url: str, folder: Path) -> Iterator[Requests]:
+    """Open the artifact store of a database and of the folder `artifacts` in this one."""
+    store = Store.open(database_url)
+    yield Requests(Artifacts(store, LocalStore(folder / "artifacts")))
+    store.close()
 
 
 class Admin:

@@ -9,18 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlmd_artifact_store import garbage_collection
-from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.garbage_collection import collect, plan
 from mlmd_artifact_store.keep_rules import Rules, rules_of
-from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests
-from mlmd_metadata_store.store import Store
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.pb.v1 import artifacts_pb2
 
-from tests.artifact_store.care import KEEP_NOTHING, Admin, alias, execution, upload
+from tests.artifact_store.care import KEEP_NOTHING, Admin, alias, execution, opened, upload
 from tests.artifact_store.conformance.suite import keys
 from tests.artifact_store.uploads import artifact, begin, type_id, upload_file
 from tests.metadata_store.calls import Calls, counted
@@ -33,9 +30,8 @@ NUMBERS = itertools.count()
 @pytest.fixture
 def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
     """An empty artifact store, on SQLite and on MariaDB."""
-    store = Store.open(database_url)
-    yield Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
-    store.close()
+    with opened(database_url, tmp_path) as requests:
+        yield requests
 
 
 @pytest.fixture

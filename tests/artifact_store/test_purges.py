@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from mlmd_artifact_store import deletions
-from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.deletions import (
     Deletion,
     delete_blobs,
@@ -18,7 +17,6 @@ from mlmd_artifact_store.deletions import (
     note_deletions,
     noted_deletions,
 )
-from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.sweeping import sweep_deletions
 from mlmd_metadata_store.store import Store
@@ -29,7 +27,7 @@ from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.pb.v1 import artifacts_pb2
 from mlmd_schemas.tables.registry import MODEL_VERSION
 
-from tests.artifact_store.care import Admin, alias, execution, upload
+from tests.artifact_store.care import Admin, alias, execution, opened, upload
 from tests.artifact_store.conformance.suite import keys
 from tests.artifact_store.uploads import artifact, begin, type_id, upload_file
 from tests.metadata_store.calls import Calls, counted, node
@@ -41,9 +39,8 @@ SAID = {"plain": "a name", "struct": {"a": [1]}, "odd": float("nan"), "number": 
 @pytest.fixture
 def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
     """An empty artifact store, on SQLite and on MariaDB."""
-    store = Store.open(database_url)
-    yield Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
-    store.close()
+    with opened(database_url, tmp_path) as requests:
+        yield requests
 
 
 @pytest.fixture

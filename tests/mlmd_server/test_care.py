@@ -21,7 +21,7 @@ from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_server.durations import duration_seconds
 
-from tests.artifact_store.care import Admin, execution, upload
+from tests.artifact_store.care import Admin, execution, opened, upload
 from tests.artifact_store.conformance.suite import keys
 from tests.artifact_store.uploads import artifact, begin, send, upload_file
 from tests.conftest import StartServer
@@ -35,9 +35,8 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture
 def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
     """An artifact store on SQLite and on MariaDB, of this process."""
-    store = Store.open(database_url)
-    yield Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
-    store.close()
+    with opened(database_url, tmp_path) as requests:
+        yield requests
 
 
 @pytest.fixture

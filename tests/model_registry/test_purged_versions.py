@@ -4,12 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.garbage_collection import collect
-from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.verification import verify
-from mlmd_metadata_store.store import Store
 from mlmd_model_registry.resolution import resolve
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code, FailedPrecondition, StoreError
@@ -17,7 +14,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.pb.v1 import registry_pb2
 
-from tests.artifact_store.care import Admin, upload
+from tests.artifact_store.care import Admin, opened, upload
 from tests.artifact_store.conformance.suite import keys
 from tests.model_registry.conftest import Registry
 
@@ -28,9 +25,8 @@ CHAMPION = {"model": "fraud", "alias": "champion"}
 @pytest.fixture
 def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
     """An empty artifact store, on SQLite and on MariaDB."""
-    store = Store.open(database_url)
-    yield Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
-    store.close()
+    with opened(database_url, tmp_path) as requests:
+        yield requests
 
 
 @pytest.fixture
