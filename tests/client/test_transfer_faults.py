@@ -20,6 +20,7 @@ from mlmd_client.upload import Uploaded, upload
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from tests.client.places import artifact, every_artifact, read_files, stored, write_files
+from tests.conftest import NUMBERS
 from tests.services.ceph import S3Address
 from tests.services.faulty_http import Answer, Fault, FaultyHttp, Request, error
 from tests.services.server import Server
@@ -39,8 +40,8 @@ def proxied(s3: S3Address) -> Iterator[FaultyHttp]:
 
 @pytest.fixture(scope="module")
 def bucket_of_all(s3_admin: Minio, worker_id: str) -> str:
-    """A bucket for the tests of this module."""
-    name = f"faults-{worker_id}"
+    """A bucket of this one server: a worker may leave a module and come back to it, and a bucket has one owner."""
+    name = f"faults-{worker_id}-{next(NUMBERS)}"
     s3_admin.make_bucket(name)
     return name
 
