@@ -239,7 +239,8 @@ class S3Store:
             failures = list(self._minio.remove_objects(self._bucket, wanted)) if wanted else []
         for failure in failures:
             if failure.code not in ("NoSuchKey", "NoSuchVersion"):
-                raise self._where.error(Refusal(200, failure.code or ""), failure.name or "")
+                refusal = Refusal(200, failure.code or "", message=failure.message or "")
+                raise self._where.error(refusal, failure.name or "")
 
     @property
     def deletes_versions(self) -> bool:

@@ -22,6 +22,7 @@ from mlmd_schemas.errors import (
 )
 
 MOST_SKEW_SECONDS = 300
+_LONGEST_MESSAGE = 300
 _CREDENTIALS = ("InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken", "TokenRefreshRequired")
 _BUSY = (
     *("SlowDown", "SlowDownRead", "SlowDownWrite", "ServiceUnavailable", "InternalError", "RequestTimeout"),
@@ -43,11 +44,12 @@ class Taken(Aborted):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer of the server that is an error. `date` is the server's clock, if it told."""
+    """An answer of the server that is an error. `date` is the server's clock, if it told, `message` its own sentence."""
 
     status: int
     code: str
     date: str | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +114,10 @@ class Whereabouts:
                 f"artifacts: the object store at {self.endpoint} does not let our user do this in the bucket "
                 f"{self.bucket!r} ({code or refusal.status}); grant it reading, writing, listing and deleting there."
             )
+        reason = repr(refusal.message[:_LONGEST_MESSAGE]) if refusal.message else "no reason given"
         return Unavailable(
-            f"The object store at {self.endpoint} refused a request ({code or refusal.status}); see that it is an S3 "
-            "server and look into its log."
+            f"The object store at {self.endpoint} refused a request ({code or refusal.status}: {reason}); see that it "
+            "is an S3 server and look into its log."
         )
 
     def _skew(self, date: str | None) -> float:
@@ -130,7 +133,8 @@ class Whereabouts:
             yield
         except S3Error as error:
             response: Any = error.response
-            raise self.error(Refusal(response.status, error.code or "", response.headers.get("date")), key) from error
+            date = response.headers.get("date")
+            raise self.error(Refusal(response.status, error.code or "", date, error.message or ""), key) from error
         except ServerError as error:
             raise self.error(Refusal(error.status_code, ""), key) from error
         except InvalidResponseError as error:

@@ -151,8 +151,8 @@ class S3Presigner:
 
 def refusal_of(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
     """Return what an answer that is an error says."""
-    code = tag(body[:_LONGEST_ERROR_BYTES], "Code")
-    return Refusal(status, code, headers.get("date"))
+    told = body[:_LONGEST_ERROR_BYTES]
+    return Refusal(status, tag(told, "Code"), headers.get("date"), tag(told, "Message"))
 
 
 def tag(body: bytes, name: str) -> str:

@@ -2,9 +2,11 @@
 
 import dataclasses
 import io
+import re
 import socket
 import threading
 from contextlib import suppress
+from xml.sax.saxutils import escape
 
 import pytest
 from mlmd_artifact_store.s3 import S3Store
@@ -93,6 +95,22 @@ def test_a_bucket_in_another_region(store: S3Store, proxy: FaultyHttp, answer: A
     assert len(told) == 9
     assert all("FailedPrecondition: artifacts: the bucket" in message for message in told), told
     assert all("in another region or at another endpoint" in message for message in told), told
+
+
+@pytest.mark.parametrize("words", ["Part number must be between 1 and 1000 & whole", "x" * 5000, ""])
+def test_a_refusal_that_says_nothing_to_us_is_told_in_the_stores_words(
+    store: S3Store, proxy: FaultyHttp, words: str
+) -> None:
+    refusal = f"<Error><Code>InvalidArgument</Code><Message>{escape(words)}</Message></Error>"
+    proxy.fault = lambda request: Answer(400, refusal.encode(), XML)
+    shown = repr(words[:300]) if words else "no reason given"
+    for use in (
+        lambda: store.put_part("k", "upload", 1001, io.BytesIO(b"x"), 1, md5(b"x")),
+        lambda: store.begin_parts("k"),
+        lambda: list(store.list()),
+    ):
+        with pytest.raises(Unavailable, match=re.escape(f"refused a request (InvalidArgument: {shown}); see")):
+            use()
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
