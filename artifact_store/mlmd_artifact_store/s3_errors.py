@@ -44,7 +44,7 @@ class Taken(Aborted):
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An answer of the server that is an error. `date` is the server's clock, if it told, `message` its own sentence."""
+    """An answer of the server that is an error. `date` is its clock, if it told, `message` its own sentence."""
 
     status: int
     code: str
