@@ -16,8 +16,6 @@ from mlmd_client.transfer_errors import RESOURCE_EXHAUSTED, TransferError, Unfit
 from mlmd_client.unfinished_files import begin_file, discard_abandoned
 
 _NAMED = 3
-MOST_VERSIONS = 200
-"""So many other versions of a name, the newest, are asked whether they have what stands in the way."""
 _READ_TWICE = 64 * 1024
 """Files up to this size are read again rather than remembered: there may be very many."""
 
@@ -152,19 +150,21 @@ def is_a_folder(place: str) -> UnfitFiles:
     )
 
 
-def in_the_way(root: Path, paths: Sequence[str]) -> UnfitFiles:
+def in_the_way(root: Path, paths: Sequence[str], looked: str = "") -> UnfitFiles:
     """Return the error for files that would be lost, some of them by their paths below the folder.
 
-    >>> print(in_the_way(Path("/srv/model"), ["a.bin"]).message)
-    target: '/srv/model' has another 'a.bin', whose bytes none of the newest 200 versions of this name has, and it \
-would be lost; move it away, choose another target, or say overwrite=True.
+    `looked` is a clause that says where their bytes are not, if that was looked up.
+
+    >>> print(in_the_way(Path("/srv/model"), ["a.bin"], ", whose bytes no version of this name has").message)
+    target: '/srv/model' has another 'a.bin', whose bytes no version of this name has, and it would be lost; move it \
+away, choose another target, or say overwrite=True.
     """
     named = ", ".join(map(repr, paths[:_NAMED]))
     more = f" and {len(paths) - _NAMED:,} more files" if len(paths) > _NAMED else ""
     it, them = ("it", "it") if len(paths) == 1 else ("they", "them")
     return UnfitFiles.saying(
-        f"target: {str(root)!r} has another {named}{more}, whose bytes none of the newest {MOST_VERSIONS} versions of "
-        f"this name has, and {it} would be lost; move {them} away, choose another target, or say overwrite=True."
+        f"target: {str(root)!r} has another {named}{more}{looked}, and {it} would be lost; move {them} away, choose "
+        "another target, or say overwrite=True."
     )
 
 

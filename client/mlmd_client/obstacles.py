@@ -19,13 +19,15 @@ from mlmd_schemas.pb.v1 import registry_pb2
 
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.calls import CallError
-from mlmd_client.download_target import MOST_VERSIONS, DownloadTarget, disk_explained, in_the_way, is_a_folder
+from mlmd_client.download_target import DownloadTarget, disk_explained, in_the_way, is_a_folder
 from mlmd_client.hashing import sha256_of_path
 from mlmd_client.registry_pages import listed
 from mlmd_client.service import Service
 from mlmd_client.transfer_errors import NOT_FOUND
 
 _MLMD = "/ml_metadata.MetadataStoreService"
+MOST_VERSIONS = 200
+"""So many other versions of a name, the newest, are asked whether they have what stands in the way."""
 _FEW = 4
 """So many files are asked for one by one; of more all are listed."""
 _PAGE = 100
@@ -50,8 +52,10 @@ def clear(calls: ArtifactCalls, artifact_id: int, prefix: str, target: DownloadT
         return
     with disk_explained(target.root):
         obstacles = dict(_obstacles(calls, artifact_id, prefix, target))
+    looked = ""
     if any(one.sha256 for one in obstacles.values()):
-        for other in islice(_other_versions(Service(calls.transport), artifact_id), MOST_VERSIONS):
+        others = _other_versions(Service(calls.transport), artifact_id)
+        for other in islice(others, MOST_VERSIONS):
             for file in _asked(calls, other, prefix, obstacles):
                 found = obstacles.get(file.path)
                 if found is not None and file.sha256 and found.sha256 == file.sha256:
@@ -59,8 +63,12 @@ def clear(calls: ArtifactCalls, artifact_id: int, prefix: str, target: DownloadT
                     del obstacles[file.path]
             if not any(one.sha256 for one in obstacles.values()):
                 break
+        else:
+            has_more = next(others, None) is not None
+            which = f"none of the newest {MOST_VERSIONS} versions" if has_more else "no version"
+            looked = f", whose bytes {which} of this name has"
     if obstacles:
-        raise in_the_way(target.root, list(obstacles))
+        raise in_the_way(target.root, list(obstacles), looked)
 
 
 def _obstacles(

@@ -63,7 +63,7 @@ def test_each_new_version_goes_into_the_same_folder_and_each_old_one(store: Tran
     (target / "deep" / "b.bin").write_bytes(b"edited")
     with pytest.raises(
         UnfitFiles,
-        match=r"another 'deep/b.bin', whose bytes none of the newest 200 versions of this name has, and it would",
+        match=r"another 'deep/b.bin', whose bytes no version of this name has, and it would",
     ):
         download(store, second, target)
     assert (target / "a.bin").read_bytes() == b"one"
@@ -117,9 +117,15 @@ def test_of_very_many_versions_the_newest_are_asked(
     assert read_files(tmp_path / "target") == {"m": b"6"}
     (tmp_path / "target" / "m").write_bytes(b"0")
     asked.clear()
-    with pytest.raises(UnfitFiles, match="another 'm', whose bytes none of the newest"):
+    with pytest.raises(
+        UnfitFiles, match="another 'm', whose bytes none of the newest 3 versions of this name has, and"
+    ):
         download(folder_store, made[6], tmp_path / "target")
     assert sum(path.endswith("/ListFiles") for path in asked) == 1 + 3
+    monkeypatch.setattr(obstacles, "MOST_VERSIONS", 6)
+    (tmp_path / "target" / "m").write_bytes(b"mine")
+    with pytest.raises(UnfitFiles, match="another 'm', whose bytes no version of this name has, and"):
+        download(folder_store, made[6], tmp_path / "target")
 
 
 @pytest.mark.parametrize("path", ["a.bin", "large"])

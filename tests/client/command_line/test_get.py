@@ -32,8 +32,7 @@ def test_get_replaces_no_file_of_others_unless_told(run: Run, tmp_path: Path) ->
     refused = run("get", "fraud", str(here), "--json")
     assert (refused.status, refused.out) == (6, "")
     assert refused.err == (
-        f"mlmd: TARGET: {str(here)!r} has another 'notes.md', whose bytes none of the newest 200 versions of this name "
-        "has, and it would be "
+        f"mlmd: TARGET: {str(here)!r} has another 'notes.md', whose bytes no version of this name has, and it would be "
         "lost; move it away, choose another target, or give --overwrite.\n"
     )
     assert read_files(here) == {"notes.md": b"mine"}
