@@ -166,7 +166,6 @@ def name_file(
     temporary: Path,
     target: Path,
     note: Callable[[os.stat_result], object] | None = None,
-    batch: Batch = ALONE,
     guard: Guard = nullcontext,
 ) -> os.stat_result:
     """Give a file that is on the disk its name, and see that the name is there too; return the file's state.
@@ -174,7 +173,7 @@ def name_file(
     That is looked up before: a moment later the name may be another writer's file already.
     """
     state = temporary.stat()
-    _give_name(str(temporary), target, state, note, batch, guard)
+    _give_name(str(temporary), target, state, note, ALONE, guard)
     return state
 
 

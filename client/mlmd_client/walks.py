@@ -7,7 +7,7 @@ from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 
 from mlmd_client.drawing import Drawing
 from mlmd_client.failures import refused
-from mlmd_client.tables import Table, moment, table_of
+from mlmd_client.tables import Table, moment
 
 if TYPE_CHECKING:
     from mlmd_client.service import Service
@@ -332,21 +332,6 @@ def _add(graph: Graph, answer: Any, parts: Iterable[str]) -> None:
 def _plain(value: v1.LineageValue) -> Any:
     chosen = value.WhichOneof("value")
     return getattr(value, chosen) if chosen else None
-
-
-def parameters_table(graph: Graph) -> Table:
-    """Return the parameters of the steps of a provenance.
-
-    >>> parameters_table(store.provenance("churn@1"))[0]["lr"]
-    0.1
-    """
-    rows = []
-    for step in graph.parameters:
-        row: dict[str, Any] = {"step": step.step, "execution": step.execution.execution_id}
-        for name, value in step.parameters.items():
-            row.setdefault(name, _plain(value))
-        rows.append(row)
-    return table_of(rows)
 
 
 def differences(service: "Service", first: Key, second: Key, names: tuple[str, str]) -> Table:

@@ -1,6 +1,5 @@
 """Choices that make up a session: Hypothesis draws them, so that a session that fails becomes a short one."""
 
-import random
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeVar
 
@@ -30,11 +29,6 @@ class Source:
     def of_draw(cls, draw: Callable[[st.SearchStrategy[int]], int]) -> "Source":
         """Return a source that Hypothesis feeds."""
         return cls(lambda limit: draw(_numbers(limit)))
-
-    @classmethod
-    def of_seed(cls, seed: int) -> "Source":
-        """Return a source of pseudo-random choices."""
-        return cls(random.Random(seed).randrange)
 
     def chance(self, percent: int) -> bool:
         """Return True in so many of a hundred cases."""
