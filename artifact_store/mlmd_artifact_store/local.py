@@ -5,10 +5,8 @@ The store's own files are under `.mlmd`: `scratch` (files in the making), `parts
 nothing is noted of little files), and the marks that say whose the folder is.
 """
 
-import fcntl
 import heapq
 import os
-import secrets
 import shutil
 import stat
 import time
@@ -19,7 +17,7 @@ from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
-from mlmd_schemas.errors import DataLoss, InvalidArgument, NotFound
+from mlmd_schemas.errors import DataLoss, NotFound
 
 from mlmd_artifact_store.blob_store import (
     CHUNK_BYTES,
@@ -30,19 +28,18 @@ from mlmd_artifact_store.blob_store import (
     HandedFile,
     Part,
     Presigner,
-    etag_of_md5s,
     md5_hash,
 )
 from mlmd_artifact_store.local_copies import LITTLE_BYTES, copied
-from mlmd_artifact_store.local_files import bring_in, copy_checked, explained, name_file, write_file
+from mlmd_artifact_store.local_files import bring_in, copy_checked, explained, write_file
 from mlmd_artifact_store.local_locks import Locks
 from mlmd_artifact_store.local_marks import make_mark, read_mark
 from mlmd_artifact_store.local_notes import Notes
+from mlmd_artifact_store.local_parts import LocalParts, is_older
 from mlmd_artifact_store.local_syncs import JointSync
 from mlmd_artifact_store.paths import RESERVED, check_key
 
 _STALE_MS = 86_400_000
-_HEX = frozenset("0123456789abcdef")
 
 
 class LocalStore:
@@ -57,6 +54,7 @@ class LocalStore:
         self._scratch = self._own / "scratch"
         self._syncs = JointSync(self.root)
         self._notes = Notes(f"{self._own}/etags")
+        self._parts = LocalParts(self.root, self._own / "parts", self._scratch)
         self._locks = Locks(self._own / "locks")
 
     def uri(self, key: str = "") -> str:
@@ -242,86 +240,34 @@ class LocalStore:
     def begin_parts(self, key: str, media_type: str = "") -> str:
         """Make a folder for the parts."""
         self._path(key)
-        upload = secrets.token_hex(16)
-        with explained(key, self.root):
-            folder = self._own / "parts" / upload
-            folder.mkdir(parents=True)
-            (folder / "key").write_text(key)
-        return upload
+        return self._parts.begin(key)
 
     def put_part(
         self, key: str, upload: str, number: int, source: BinaryIO, size_bytes: int, md5: bytes | None = None
     ) -> Part:
-        """Write a part as a file of its own, named by number, size and MD5."""
-        folder, found = self._parts_folder(key, upload), b""
-
-        def fill(file: BinaryIO) -> None:
-            nonlocal found
-            found = copy_checked(source, file, size_bytes, md5)
-
-        with explained(key, self.root):
-            arrived = folder / f"arrived-{secrets.token_hex(8)}"
-            write_file(arrived, self._scratch, fill)
-            name = _part_name(Part(number, found.hex(), size_bytes))
-            os.replace(arrived, folder / name)
-            for older in folder.glob(f"{number:05}-*"):
-                if older.name != name:
-                    older.unlink(missing_ok=True)
-        return Part(number, found.hex(), size_bytes)
+        """Write a part as a file of its own."""
+        return self._parts.put(key, upload, number, source, size_bytes, md5)
 
     def parts(self, key: str, upload: str, first: int = 1, last: int = MOST_PARTS) -> Sequence[Part]:
-        """Return the parts by the names of their files."""
-        folder = self._parts_folder(key, upload)
-        names = sorted(path.name for path in folder.glob("?????-*") if first <= int(path.name[:5]) <= last)
-        self._parts_folder(key, upload)  # or another deletes them by now, and these are not all that there were
-        pieces = [name.split("-") for name in names]
-        return [Part(int(number), etag, int(size)) for number, size, etag in pieces]
+        """Return the parts that are there."""
+        return self._parts.list(key, upload, first, last)
 
     def complete_parts(self, key: str, upload: str, parts: Sequence[Part], guard: Guard = nullcontext) -> Blob:
         """Write the parts one after the other into the blob; who comes second raises NotFound."""
-        folder = self._parts_folder(key, upload)
-        with _completing(folder):
-            return self._complete(key, upload, parts, guard)
-
-    def _complete(self, key: str, upload: str, parts: Sequence[Part], guard: Guard) -> Blob:
-        folder = self._parts_folder(key, upload)
-        there = set(self.parts(key, upload))
-        for part in parts:
-            if part not in there:
-                raise InvalidArgument(f"parts: part {part.number} of {key!r} is missing or other than said; send it.")
-        etag = etag_of_md5s([bytes.fromhex(part.etag) for part in parts], in_parts=True)
-
-        def fill(file: BinaryIO) -> None:
-            for part in parts:
-                with (folder / _part_name(part)).open("rb") as piece:
-                    shutil.copyfileobj(piece, file, CHUNK_BYTES)
-
-        noted = partial(self._notes.wrote, key, etag=etag)
-        with explained(key, self.root):
-            if len(parts) == 1:  # it is the blob already
-                state = name_file(folder / _part_name(parts[0]), self._path(key), noted, guard=guard)
-            else:
-                state = write_file(self._path(key), self._scratch, fill, noted, guard=guard)
-            _drop_parts(folder)
-        return _blob(key, state, etag)
+        noted = partial(self._notes.wrote, key)
+        return _blob(key, *self._parts.complete(key, upload, parts, self._path(key), noted, guard))
 
     def abort_parts(self, key: str, upload: str) -> None:
         """Delete the parts."""
-        if upload and set(upload) <= _HEX:
-            with explained(key, self.root):
-                _drop_parts(self._own / "parts" / upload)
+        self._parts.abort(key, upload)
 
     def tidy(self, prefix: str, before_ms: int) -> int:
         """Delete old parts, and files in the making to which nobody has written for a day."""
-        count, stale_ms = 0, min(before_ms, time.time() * 1000 - _STALE_MS)
+        stale_ms = min(before_ms, time.time() * 1000 - _STALE_MS)
         with explained("", self.root):
-            for folder in (self._own / "parts").glob("*"):
-                nameless = not (folder / "key").exists() and _is_older(folder, stale_ms)
-                if nameless or _is_older(folder / "key", before_ms, prefix):
-                    _drop_parts(folder)
-                    count += 1
+            count = self._parts.tidy(prefix, before_ms, stale_ms)
             for file in self._scratch.glob("*"):
-                if _is_older(file, stale_ms):
+                if is_older(file, stale_ms):
                     file.unlink(missing_ok=True)
                     count += 1
             for name in self._locks.older(stale_ms):
@@ -353,53 +299,9 @@ class LocalStore:
         """Link a file of the store's own to its name, which one of several can."""
         return make_mark(self._own / name, self._scratch, self.root, content, replace=replace)
 
-    def _parts_folder(self, key: str, upload: str) -> Path:
-        folder = self._own / "parts" / upload
-        try:
-            made = (folder / "key").read_text() if upload and set(upload) <= _HEX else None
-        except FileNotFoundError:
-            made = None
-        if made is None:
-            raise NotFound(f"upload: nothing is being made of parts for {key!r} under that name; begin again.")
-        if made != key:
-            raise NotFound(f"upload: that upload makes another blob than {key!r}.")
-        return folder
-
     def _path(self, key: str) -> Path:
         return self.root / check_key(key)
 
 
 def _blob(key: str, state: os.stat_result, etag: str) -> Blob:
     return Blob(key, state.st_size, etag, state.st_mtime_ns // 1_000_000)
-
-
-def _is_older(file: Path, before_ms: float, beginning: str = "") -> bool:
-    """Say whether a file was last written before a time, and begins so; one that is gone meanwhile was not."""
-    try:
-        return file.stat().st_mtime * 1000 < before_ms and (not beginning or file.read_text().startswith(beginning))
-    except FileNotFoundError:
-        return False
-
-
-@contextmanager
-def _completing(folder: Path) -> Iterator[None]:
-    """Hold the parts of a blob, in every process; where the file system has no locks, nothing is held."""
-    with ExitStack() as held:
-        with suppress(FileNotFoundError):  # completed a moment ago, which the caller sees when it looks again
-            file = held.enter_context((folder / "key").open("r+b"))
-            with suppress(OSError):
-                fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-def _drop_parts(folder: Path) -> None:
-    """Delete parts; the file that says whose they are goes first, so that nobody takes those left for all.
-
-    What is left of a folder without that file is nobody's, and `tidy` deletes it a day later.
-    """
-    (folder / "key").unlink(missing_ok=True)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _part_name(part: Part) -> str:
-    return f"{part.number:05}-{part.size_bytes}-{part.etag}"
