@@ -76,7 +76,8 @@ class Dialect(ABC):
     """What asks for the database's own time in milliseconds; None where it has this machine's."""
     longest_name: int = 255
     """Characters in a name, version or external id."""
-    longest_uri_bytes: int = 65_535
+    longest_text_bytes: int = 65_535
+    """Bytes, as they are kept, in a uri, a description, a step of a path or the structure of a type."""
 
     def __init__(self, url: URL, options: StoreOptions) -> None:
         self.url = url

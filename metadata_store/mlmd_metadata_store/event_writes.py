@@ -13,6 +13,7 @@ from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.event_reads import EVENT_READ_METHODS
 from mlmd_metadata_store.node_ids import existing_ids
 from mlmd_metadata_store.rpc import mlmd_write
+from mlmd_metadata_store.text_limits import fitting_text
 from mlmd_metadata_store.transaction import Transaction
 
 _COLUMNS = ("artifact_id", "execution_id", "type", "milliseconds_since_epoch")
@@ -73,7 +74,7 @@ def _steps(tx: Transaction, event_id: int, event: pb.Event) -> list[tuple[Any, .
         if case == "index":
             rows.append((event_id, 1, step.index, None))
         elif case == "key":
-            rows.append((event_id, 0, None, tx.text.encode(step.key)))
+            rows.append((event_id, 0, None, fitting_text(tx, "event.path.steps.key", step.key)))
     return rows
 
 

@@ -1,6 +1,7 @@
 """MySQL and MariaDB as a dialect; see dialects.py."""
 
 import math
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
@@ -65,6 +66,16 @@ _CONNECT_REASONS = {
 }
 
 
+_COLUMN = re.compile(r"for column .*[`'](\w+)[`'] at row")
+
+
+def _too_long(text: str) -> TooLong:
+    """Return our error for the database's sentence, which mostly names the column."""
+    found = _COLUMN.search(text)
+    column = f"{found[1]}: the text" if found else "A text of the request"
+    return TooLong(f"{column} is longer than its column in the database.")
+
+
 class MySqlDialect(Dialect):
     """MySQL 8 and 9 and MariaDB 10.11 through mysqlclient."""
 
@@ -93,7 +104,8 @@ class MySqlDialect(Dialect):
     """1317 is what a statement sees whose connection is being killed."""
     _NOT_REACHED = (2002, 2003)
     """Refused, or accepted and reset before the client looked: the client library tells both alike."""
-    _TOO_LONG = (1406, 1265)
+    _TOO_LONG = (1406, 1265, 1366)
+    """1366 is what MariaDB says of a text that would have to be cut within a character."""
     _PACKET = (1153, 2020)
 
     def prepare(self) -> None:
@@ -191,7 +203,7 @@ class MySqlDialect(Dialect):
                 "`mlmd-server migrate` widens them to 64 bits."
             )
         if number in self._TOO_LONG:
-            return TooLong("A text of the request is longer than its column in the database.")
+            return _too_long(str(arguments[-1]))
         if number in _CONNECT_REASONS:
             return Unavailable(f"The database cannot be used: {_CONNECT_REASONS[number]}.")
         return Internal("The database refused a statement of the server; the server's log has the reason.")

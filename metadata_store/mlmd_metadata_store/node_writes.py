@@ -25,6 +25,7 @@ from mlmd_metadata_store.property_writes import (
     validate_properties,
 )
 from mlmd_metadata_store.text import text_of
+from mlmd_metadata_store.text_limits import fitting_name, fitting_text
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_cache import TypeFacts
 from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
@@ -168,26 +169,15 @@ def _new_row(tx: Transaction, kind: Kind, node: Any, types: dict[int, TypeFacts]
 
 def _row(tx: Transaction, kind: Kind, node: Any, named: Any, created: int, updated: int) -> tuple[Any, ...]:
     """Return the columns of a node; `named` is where its name comes from."""
-    name = _limited(tx, "name", named.name) if named.HasField("name") else None
-    external_id = _limited(tx, "external_id", node.external_id) if node.HasField("external_id") else None
+    name = fitting_name(tx, "name", named.name) if named.HasField("name") else None
+    external_id = fitting_name(tx, "external_id", node.external_id) if node.HasField("external_id") else None
     row: tuple[Any, ...] = (node.type_id, name, external_id)
     if kind is Kind.ARTIFACT:
-        row += (_limited(tx, "uri", node.uri, tx.dialect.longest_uri_bytes),)
+        row += (fitting_text(tx, "uri", node.uri),)
     if kind in _STATE:
         state = _STATE[kind]
         row += (getattr(node, state) if node.HasField(state) else None,)
     return (*row, created, updated)
-
-
-def _limited(tx: Transaction, field_name: str, given: str | bytes, limit: int | None = None) -> str:
-    """Return text as its column holds it; raises Internal, as the contract has it, with the reason."""
-    text = tx.text.encode(text_of(given))
-    longest = limit or tx.dialect.longest_name
-    if len(text) > longest:
-        raise Internal(
-            f"{field_name}: {text[:40]!r}… has {len(text)} characters, and its column in this database holds {longest}."
-        )
-    return text
 
 
 def _taken(kind: Kind, nodes: Sequence[Any], types: dict[int, TypeFacts]) -> str:

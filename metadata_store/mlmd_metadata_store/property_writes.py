@@ -14,7 +14,16 @@ from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
 from mlmd_metadata_store.dialects import TooLarge, TooLong
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_cache import TypeFacts
-from mlmd_metadata_store.values import KIND_OF_CASE, VALUE_COLUMNS, Slot, cell_of, may_be_plain, stand_in
+from mlmd_metadata_store.values import (
+    KIND_OF_CASE,
+    VALUE_COLUMNS,
+    Cell,
+    Slot,
+    cell_of,
+    is_too_long,
+    may_be_plain,
+    stand_in,
+)
 
 Property = tuple[int, int, str, pb.Value]
 """Node id, 1 for a custom property and 0 for a declared one, name, value."""
@@ -99,13 +108,20 @@ class PropertyRows:
         except InvalidArgument as error:
             field = "custom_properties" if custom else "properties"
             raise InvalidArgument(f"{field}[{name!r}]: {error.message}") from error
-        if cell is None:
+        kept = self._kept(cell)
+        if kept is None:
             text = stand_in(value)
             self.exact.append((self._kind.value, owner, custom, name, text, value.SerializeToString()))
-            cell = (Slot.STRING, text)
-        slot, content = cell
-        kept = self._text.encode(content) if isinstance(content, str) else content
-        self.by_slot[slot].append((owner, self._text.encode(name), custom, kept))
+            kept = Slot.STRING, self._text.encode(text)
+        slot, content = kept
+        self.by_slot[slot].append((owner, self._text.encode(name), custom, content))
+
+    def _kept(self, cell: Cell | None) -> Cell | None:
+        """Return a cell with its text as the database keeps it, None when that is too long."""
+        if cell is None or not isinstance(cell[1], str):
+            return cell
+        kept = self._text.encode(cell[1])
+        return None if is_too_long(kept) else (cell[0], kept)
 
     def __len__(self) -> int:
         return sum(map(len, self.by_slot))

@@ -40,7 +40,7 @@ class SqliteDialect(Dialect):
     joins_statements = False
     few_rows = 0  # there is no way to the database that a second statement would take again
     longest_name = 1_000_000_000
-    longest_uri_bytes = 1_000_000_000
+    longest_text_bytes = 1_000_000_000
     _UNIQUE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 
     def __init__(self, url: URL, options: StoreOptions) -> None:

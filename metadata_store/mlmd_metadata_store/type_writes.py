@@ -12,6 +12,7 @@ from mlmd_schemas.tables.v10 import PARENT_TYPE, TYPE, TYPE_PROPERTY, Kind
 
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.rpc import mlmd_write
+from mlmd_metadata_store.text_limits import fitting_name, fitting_text
 from mlmd_metadata_store.transaction import Transaction, chunks
 from mlmd_metadata_store.type_plans import (
     Evolution,
@@ -81,7 +82,7 @@ def _ids(records: Sequence[TypeRecord]) -> list[int]:
 
 def _read_ledger(tx: Transaction, given: Sequence[GivenType]) -> TypeLedger:
     records = _read_records(tx, {key_of(kind, message) for kind, message in given})
-    ledger = TypeLedger(records, check_fit=partial(_row, tx), check_text=partial(_limited, tx))
+    ledger = TypeLedger(records, check_fit=partial(_row, tx), check_text=partial(fitting_name, tx))
     by_id = {record.id: record for record in ledger.records.values() if record.id is not None}
     for type_id, name, number in property_rows(tx, list(by_id)):
         by_id[type_id].defined[name] = by_id[type_id].stored[name] = number
@@ -137,7 +138,9 @@ def _write(tx: Transaction, writes: TypeWrites) -> None:
         _insert_types(tx, writes.created)
     try:
         if writes.properties:
-            rows = [(record.id, _limited(tx, "properties", name), number) for record, name, number in writes.properties]
+            rows = [
+                (record.id, fitting_name(tx, "properties", name), number) for record, name, number in writes.properties
+            ]
             tx.insert(TYPE_PROPERTY, ("type_id", "name", "data_type"), rows)
     except UniqueViolation:
         title = writes.properties[0][0].title
@@ -169,35 +172,22 @@ def _row(tx: Transaction, record: TypeRecord, message: Any) -> tuple[Any, ...]:
     structs: list[str | None] = [None, None]
     if record.key.kind is Kind.EXECUTION:
         structs = [
-            _limited(tx, name, struct_text(getattr(message, name)), tx.dialect.longest_uri_bytes)
-            if message.HasField(name)
-            else None
+            fitting_text(tx, name, struct_text(getattr(message, name))) if message.HasField(name) else None
             for name in ("input_type", "output_type")
         ]
     described = message.HasField("description")
     return (
         record.key.kind.value,
-        _limited(tx, "name", record.key.name),
-        _limited(tx, "version", record.key.version) if record.key.version else None,
-        _limited(tx, "description", message.description, tx.dialect.longest_uri_bytes) if described else None,
-        _limited(tx, "external_id", message.external_id) if message.HasField("external_id") else None,
+        fitting_name(tx, "name", record.key.name),
+        fitting_name(tx, "version", record.key.version) if record.key.version else None,
+        fitting_text(tx, "description", message.description) if described else None,
+        fitting_name(tx, "external_id", message.external_id) if message.HasField("external_id") else None,
         *structs,
     )
 
 
-def _limited(tx: Transaction, field: str, text: str, longest_bytes: int | None = None) -> str:
-    """Return the text as the database keeps it; raises Internal, as the contract has it, when it is too long."""
-    encoded = tx.text.encode(text)
-    length = len(encoded) if longest_bytes is None else len(encoded.encode("utf-8", "surrogateescape"))
-    longest = longest_bytes or tx.dialect.longest_name
-    if length > longest:
-        unit = "characters" if longest_bytes is None else "bytes"
-        raise Internal(f"{field}: {text[:40]!r}… has {length} {unit}, and its column in this database holds {longest}.")
-    return encoded
-
-
 def _update_external_ids(tx: Transaction, changes: Sequence[tuple[TypeRecord, str]]) -> None:
-    latest = {record.id: _limited(tx, "external_id", external_id) for record, external_id in changes}
+    latest = {record.id: fitting_name(tx, "external_id", external_id) for record, external_id in changes}
     try:
         if len(latest) == 1:
             ((type_id, external_id),) = latest.items()

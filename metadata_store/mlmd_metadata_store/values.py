@@ -50,7 +50,8 @@ KIND_OF_CASE: dict[str, int] = {
 def cell_of(value: pb.Value, infinities: bool) -> Cell | None:
     """Return the column and content for a value; None when version 10 cannot hold it.
 
-    `infinities` says whether the database keeps infinite doubles. Raises InvalidArgument when nothing is set.
+    `infinities` says whether the database keeps infinite doubles; whether a text is too long depends on how the
+    database keeps it (`is_too_long`). Raises InvalidArgument when nothing is set.
     """
     case = value.WhichOneof("value")
     if case == "string_value":
@@ -65,9 +66,7 @@ def cell_of(value: pb.Value, infinities: bool) -> Cell | None:
         return Slot.BOOL, int(value.bool_value)
     if case == "struct_value":
         encoded = base64.b64encode(value.struct_value.SerializeToString(deterministic=True)).decode("ascii")
-        return (
-            None if len(encoded) > LONGEST_TEXT_BYTES - len(STRUCT_PREFIX) else (Slot.STRING, STRUCT_PREFIX + encoded)
-        )
+        return Slot.STRING, STRUCT_PREFIX + encoded
     if case == "proto_value":
         if not value.proto_value.type_url:
             return None
@@ -81,10 +80,13 @@ def may_be_plain(text: str) -> bool:
     return len(text) < 1_000_000 and text[:1] not in ("m", "_")
 
 
+def is_too_long(kept: str) -> bool:
+    """Tell whether a text has, as the database keeps it, more bytes than a column for strings holds."""
+    return 4 * len(kept) > LONGEST_TEXT_BYTES and len(kept.encode("utf-8", "surrogateescape")) > LONGEST_TEXT_BYTES
+
+
 def _is_poison(text: str) -> bool:
-    if text.startswith((STRUCT_PREFIX, STAND_IN_PREFIX)) or text == NULL_MARKER:
-        return True
-    return 4 * len(text) > LONGEST_TEXT_BYTES and len(text.encode("utf-8", "surrogateescape")) > LONGEST_TEXT_BYTES
+    return text.startswith((STRUCT_PREFIX, STAND_IN_PREFIX)) or text == NULL_MARKER
 
 
 def stand_in(value: pb.Value) -> str:

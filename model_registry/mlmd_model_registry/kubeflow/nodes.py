@@ -90,7 +90,7 @@ def set_fields(tx: Transaction, node: Any, entity: Entity, values: Mapping[str, 
 
 def _set_field(tx: Transaction, node: Any, kind: Kind, field: Field, value: Any) -> str:
     if field.form is Form.URI:
-        longest = tx.dialect.longest_uri_bytes
+        longest = tx.dialect.longest_text_bytes
         if len(tx.text.encode(value).encode("utf-8")) > longest:
             raise InvalidArgument(f"uri: longer than the {longest} bytes that this database keeps.")
         node.uri = value
