@@ -185,8 +185,12 @@ def _taken(kind: Kind, nodes: Sequence[Any], types: dict[int, TypeFacts]) -> str
     told = [f"of type {types[node.type_id].name!r} named {node.name!r}"] if node.HasField("name") else []
     told += [f"with external_id {node.external_id!r}"] if node.HasField("external_id") else []
     if not told:
-        return f"Two properties of the {kind.name.lower()} have names that this database does not tell apart."
+        return _not_told_apart(kind)
     return f"{_NOUN[kind]} {' or '.join(told)} is there already; read it, or choose another name."
+
+
+def _not_told_apart(kind: Kind) -> str:
+    return f"Two properties of the {kind.name.lower()} have names that this database does not tell apart."
 
 
 def _plan_updates(
@@ -357,17 +361,31 @@ def _apply_updates(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None
     shrunk = [plan.stored.id for plan in plans if plan.removes]
     if shrunk:
         delete_properties(tx, kind, shrunk)
-    properties = PropertyRows(tx, kind)
-    for plan in plans:
-        for property_row in plan.kept if plan.removes else plan.changed:
-            properties.add(*property_row)
-    upsert_properties(tx, properties, kind)
+    _put_properties(tx, kind, plans)
     try:
         _rewrite_rows(tx, kind, plans)
     except UniqueViolation:
         raise Internal(
             f"The {kind.name.lower()} cannot be changed: another one has its new name or external_id already."
         ) from None
+
+
+def _put_properties(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:
+    """Replace the properties that are there and insert the others, so that none takes the place of one like it.
+
+    The database decides which names are equal, and a replacement would only keep the last of those.
+    """
+    fresh, replaced = PropertyRows(tx, kind), PropertyRows(tx, kind)
+    for plan in plans:
+        there = (plan.stored.properties, plan.stored.custom_properties)
+        for node_id, custom, name, value in plan.kept if plan.removes else plan.changed:
+            rows = fresh if plan.removes or name not in there[custom] else replaced
+            rows.add(node_id, custom, name, value)
+    try:
+        insert_properties(tx, fresh, kind)
+    except UniqueViolation:
+        raise Internal(_not_told_apart(kind)) from None
+    upsert_properties(tx, replaced, kind)
 
 
 def _rewrite_rows(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:

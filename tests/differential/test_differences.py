@@ -264,6 +264,23 @@ def test_types_that_a_space_at_the_end_tells_apart(on_maria: Comparison) -> None
     assert found == ["T ", "T"]
 
 
+TAKEN = pb.Artifact(type_id=10, name="a")
+FIVE = [pb.Artifact(type_id=10)] * 5
+
+
+@pytest.mark.parametrize(
+    ("artifacts", "used"),
+    [([TAKEN], (1, 1)), ([*FIVE, TAKEN], (12, 6)), ([TAKEN, *FIVE], (7, 1))],
+    ids=["one", "last of six", "first of six"],
+)
+def test_ids_that_a_failed_call_uses_up(on_maria: Comparison, artifacts: list[pb.Artifact], used: Both) -> None:
+    refused = (Code.ALREADY_EXISTS, Code.ALREADY_EXISTS)
+    assert codes(on_maria, "PutArtifacts", artifacts=artifacts) == refused
+    made = done(on_maria, "PutArtifacts", artifacts=[pb.Artifact(type_id=10)])
+    first = 1 + 4  # after the prelude's
+    assert tuple(response.artifact_ids[0] - first for response in made) == used
+
+
 def test_external_ids_on_every_type_message(pair: Comparison) -> None:
     for kind, message in (("Artifact", pb.ArtifactType), ("Execution", pb.ExecutionType), ("Context", pb.ContextType)):
         field = f"{kind.lower()}_type"

@@ -1,5 +1,6 @@
 """Sessions that once differed, by name. Generated sessions come to such places seldom."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -219,3 +220,22 @@ def test_a_property_takes_the_place_of_one_that_mysql_takes_for_it(maria_pairs: 
         assert comparison.ours.call("PutArtifacts", put).code is Code.OK
         (artifact,) = comparison.ours.call("GetArtifactsByID", read).response.artifacts
     assert {name: value.int_value for name, value in artifact.custom_properties.items()} == {"x ": 2}
+
+
+@pytest.mark.parametrize("paths", [(), ("custom_properties.x ",)], ids=["whole", "masked"])
+def test_a_property_beside_one_that_mysql_takes_for_it_changes_nothing(
+    maria_pairs: Pairs, paths: Sequence[str]
+) -> None:
+    put = service.PutArtifactsRequest(artifacts=[pb.Artifact(id=2)])
+    put.update_mask.paths.extend(paths)
+    for name, number in (("x", 1), ("x ", 2), ("my param", 3)):
+        put.artifacts[0].custom_properties[name].int_value = number
+    if not paths:
+        put.ClearField("update_mask")
+        put.artifacts[0].custom_properties["my param"].string_value = "it's"
+    read = service.GetArtifactsByIDRequest(artifact_ids=[2])
+    with maria_pairs() as comparison:
+        comparison.run([*prelude(), Call("PutArtifacts", put), Call("GetArtifactsByID", read)])
+        answer = comparison.ours.call("PutArtifacts", put)
+        assert answer.code is Code.INTERNAL
+        assert "does not tell apart" in answer.message
