@@ -10,7 +10,8 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import CONTEXT, Kind
 
 from mlmd_metadata_store.database import Contradicted
-from mlmd_metadata_store.node_writes import NeedsOrder, put_nodes
+from mlmd_metadata_store.node_order import NeedsOrder
+from mlmd_metadata_store.node_writes import put_nodes
 from mlmd_metadata_store.transaction import Transaction
 
 _BY_NAME = sa.select(CONTEXT.c.id, CONTEXT.c.type_id, CONTEXT.c.name).where(

@@ -12,7 +12,8 @@ from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 from mlmd_metadata_store.context_writes import ContextPlan, Reuse, plan_contexts, put_contexts, put_planned
 from mlmd_metadata_store.event_writes import store_events
 from mlmd_metadata_store.link_writes import store_links
-from mlmd_metadata_store.node_writes import NeedsOrder, Rules, check_updated_once, known_types, put_nodes
+from mlmd_metadata_store.node_order import NeedsOrder, check_updated_once
+from mlmd_metadata_store.node_writes import Rules, known_types, put_nodes
 from mlmd_metadata_store.property_writes import validate_properties
 from mlmd_metadata_store.rpc import mlmd_write
 from mlmd_metadata_store.transaction import Transaction

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound, StoreError
+from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, Internal, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
 
@@ -14,6 +14,7 @@ from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.kept_facts import check_kept
 from mlmd_metadata_store.map_entries import has_unknown_fields
+from mlmd_metadata_store.node_order import check_exchanges, check_updated_once
 from mlmd_metadata_store.node_rows import READERS, nodes_read, set_raw_text
 from mlmd_metadata_store.property_writes import (
     Property,
@@ -38,8 +39,6 @@ _COLUMNS = {
     Kind.CONTEXT: ("type_id", "name", "external_id"),
 }
 _NOUN = {Kind.ARTIFACT: "An artifact", Kind.EXECUTION: "An execution", Kind.CONTEXT: "A context"}
-NEW = 0
-"""In the place of an id, a node that is still to get one."""
 _TIMES = ("create_time_since_epoch", "last_update_time_since_epoch")
 _COMPARED = {
     Kind.ARTIFACT: ("name", "type", "uri", "state", "external_id", "system_metadata"),
@@ -53,10 +52,6 @@ _DELETE = {
     kind: sa.delete(tables.node).where(tables.node.c.id.in_(sa.bindparam("ids", expanding=True)))
     for kind, tables in NODE_TABLES.items()
 }
-
-
-class NeedsOrder(StoreError):
-    """Items of one request depend on each other; the careful run takes them one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,17 +108,10 @@ def put_nodes(
     check_kept(tx, kind, [(plan.stored, plan.row, plan.changed) for plan in plans])
     fresh = [node for node, target in zip(nodes, targets, strict=True) if target is None]
     if len(plans) + len(fresh) > 1:
-        _check_exchanges(tx, kind, plans, fresh)
+        check_exchanges(tx, [(plan.stored, plan.row) for plan in plans], fresh)
     created = iter(create_nodes(tx, kind, fresh) if fresh else ())
     _apply_updates(tx, kind, plans)
     return [next(created) if target is None else target for target in targets]
-
-
-def check_updated_once(tx: Transaction, ids: Sequence[int]) -> None:
-    """Raise NeedsOrder when a node is updated twice, unless the nodes are taken one by one anyway."""
-    if len(set(ids)) < len(ids) and not tx.careful:
-        tx.setwise = True
-        raise NeedsOrder("The same node is updated twice.")
 
 
 def create_nodes(tx: Transaction, kind: Kind, nodes: Sequence[Any]) -> list[int]:
@@ -314,45 +302,6 @@ def _merged_row(tx: Transaction, kind: Kind, node: Any, stored: Any, mask: Updat
         raise InvalidArgument(f"name: context {stored.id} needs a name that is not empty; send its name along.")
     updated = max(now_ms(), stored.last_update_time_since_epoch + 1)
     return _row(tx, kind, merged, named, stored.create_time_since_epoch, updated)
-
-
-def _check_exchanges(tx: Transaction, kind: Kind, plans: Sequence[Update], fresh: Sequence[Any]) -> None:
-    """Raise NeedsOrder when an update or a new node may take a name or external id that another update gives up."""
-    if not plans:
-        return
-    for place, name in enumerate(_COLUMNS[kind][1:3], start=1):
-        given_up: dict[tuple[int, str | None], set[int]] = {}
-        taken: list[tuple[int, int, str | None]] = []
-        for plan in plans:
-            before = text_of(getattr(plan.stored, name)) if plan.stored.HasField(name) else None
-            after = None if plan.row[place] is None else tx.text.decode(plan.row[place])
-            scope = plan.stored.type_id if name == "name" else 0
-            if before != after:
-                if before is not None:
-                    given_up.setdefault((scope, _spelling(before)), set()).add(plan.stored.id)
-                if after is not None:
-                    taken.append((plan.stored.id, scope, _spelling(after)))
-        if given_up:
-            taken += [
-                (NEW, node.type_id if name == "name" else 0, _spelling(getattr(node, name)))
-                for node in fresh
-                if node.HasField(name)
-            ]
-        if any(_meet(given_up, *one) for one in taken):
-            raise NeedsOrder(f"Nodes exchange their {name}s.")
-
-
-def _spelling(text: str) -> str | None:
-    """Return what texts have in common that a database may take for equal; None where only the database knows."""
-    return text.casefold().rstrip(" ") if text.isascii() and text.isprintable() else None
-
-
-def _meet(given_up: dict[tuple[int, str | None], set[int]], node_id: int, scope: int, spelling: str | None) -> bool:
-    for (other_scope, _), ids in given_up.items() if spelling is None else ():
-        if other_scope == scope and ids - {node_id}:
-            return True
-    found = given_up.get((scope, spelling), set()) | given_up.get((scope, None), set())
-    return bool(found - {node_id})
 
 
 def _apply_updates(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:
