@@ -6,7 +6,6 @@ deletes: what got an alias, a pin or a user meanwhile, or was reused, stays.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,7 +20,7 @@ from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.deletions import Deletion
 from mlmd_artifact_store.garbage import Keeping, look
 from mlmd_artifact_store.keep_rules import UNFINISHED, Rules
-from mlmd_artifact_store.removal import Held, carry_out, held_bytes, remove_bytes, uploading
+from mlmd_artifact_store.removal import Held, carry_out, held_bytes, remove_bytes
 from mlmd_artifact_store.upload_rows import copied_by
 
 BATCH = 200
@@ -56,9 +55,8 @@ class Collection:
 def plan(artifacts: Artifacts, rules: Rules, limit: int | None = None, caller: Caller = LOCAL) -> Collection:
     """Decide what is garbage, the oldest first, and at most `limit` artifacts of it."""
     keeping = artifacts.store.database.read(caller, lambda tx: look(tx, rules))
-    found = list(islice(keeping.garbage(), None if limit is None else limit + 1))
-    more = limit is not None and len(found) > limit
-    return Collection(keeping, found[:limit] if more else found, more)
+    found = list(keeping.garbage())
+    return Collection(keeping, found[:limit], more=limit is not None and len(found) > limit)
 
 
 def described(artifacts: Artifacts, artifact_ids: list[int], caller: Caller = LOCAL) -> list[Held]:
@@ -99,7 +97,6 @@ def _removal(
         locked = held_bytes(tx, batch, locked=True)  # from here on nobody begins to copy from it, or to reuse it
         kept |= {pin.artifact_id for pin in pins_of(tx, batch)}
         kept |= {row[0] for row in tx.rows_in(_RUNNING, batch)}
-        kept |= set(uploading(tx, batch))
         kept |= copied_by(tx).keys()
         if seen is not None:
             kept |= {row[0] for row in tx.rows_in(_USED_SINCE, batch, last=seen.last_event)}

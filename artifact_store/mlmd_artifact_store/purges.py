@@ -52,8 +52,7 @@ def purge(artifacts: Artifacts, request: v1.PurgeRequest, caller: Caller = LOCAL
 
     rpc = Rpc(SERVICE, "Purge", v1.PurgeRequest, v1.PurgeResponse, Role.ADMIN, True, body)
     answer: v1.PurgeResponse = artifacts.store.call(rpc, caller, request)
-    if noted:
-        carry_out(artifacts, noted, caller).check()
+    carry_out(artifacts, noted, caller).check()
     return answer
 
 

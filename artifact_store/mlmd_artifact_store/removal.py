@@ -83,11 +83,7 @@ def remove_bytes(tx: Transaction, held: Sequence[Held], reason: str) -> list[Del
     put_tombstones(tx, Kind.ARTIFACT, What.BYTES, gone, reason)
     return note_deletions(
         tx,
-        [
-            Deletion(one.artifact_id, one.key_prefix, late_until(one.create_ms))
-            for one in held
-            if not one.is_external and one.key_prefix
-        ],
+        [Deletion(one.artifact_id, one.key_prefix, late_until(one.create_ms)) for one in held if not one.is_external],
     )
 
 

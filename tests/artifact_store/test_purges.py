@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from mlmd_artifact_store import deletions
+from mlmd_artifact_store.blob_store import VALID_SECONDS
 from mlmd_artifact_store.deletions import (
     Deletion,
     delete_blobs,
@@ -282,6 +283,7 @@ def test_a_repeat_under_the_same_key_gets_the_same_answer(requests: Requests) ->
 
 def test_bytes_that_come_late_are_swept(admin: Admin, requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
     model = upload(requests)
+    committed_ms = requests.artifacts.manifest(model).create_ms
     blobs = requests.artifacts.blobs
     (key,) = keys(blobs)
     admin.purge(kind=ARTIFACT, ids=[model], include_bytes=True)
@@ -290,10 +292,10 @@ def test_bytes_that_come_late_are_swept(admin: Admin, requests: Requests, monkey
     (Path(blobs.uri().removeprefix("file://")) / key).write_bytes(b"content")  # a request that was signed before
     assert sweep_deletions(requests.artifacts).deleted == []  # more may come
     assert keys(blobs) == []
-    now = 10**13
-    monkeypatch.setattr("mlmd_artifact_store.removal.now_ms", lambda: now)
-    assert sweep_deletions(requests.artifacts).deleted == [model]
-    assert sweep_deletions(requests.artifacts).deleted == []
+    last = committed_ms + (VALID_SECONDS + 3600) * 1000
+    for now, deleted in ((last - 1, []), (last, [model]), (last, [])):
+        monkeypatch.setattr("mlmd_artifact_store.removal.now_ms", lambda now=now: now)
+        assert sweep_deletions(requests.artifacts).deleted == deleted
 
 
 def test_deletions_are_noted_by_artifact_and_read_on_from_one(requests: Requests) -> None:
@@ -328,10 +330,13 @@ def test_deletions_know_what_was_purged(admin: Admin, requests: Requests, call: 
     runs = [execution(requests, [], []) for _ in range(kept)]
     admin.purge(kind=EXECUTION, ids=runs)
     database = requests.artifacts.store.database
-    asked = [Deletion(node_id, f"{node_id}/", 1) for node_id in (purged, kept)]
+    collected = upload(requests)
+    assert admin.garbage(dry_run=False) == [collected]
+    asked = [Deletion(node_id, f"{node_id}/", 1) for node_id in (purged, kept, collected)]
     noted = database.write(LOCAL, lambda tx: note_deletions(tx, asked))
     assert noted == database.read(LOCAL, lambda tx: noted_deletions(tx, 0))
-    assert [(one.artifact_id, one.every_version) for one in noted] == [(purged, True), (kept, False)]
+    told = [(one.artifact_id, one.every_version) for one in noted]
+    assert told == [(purged, True), (kept, False), (collected, False)]
 
 
 def test_blobs_are_deleted_a_batch_at_a_time(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:

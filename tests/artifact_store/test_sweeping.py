@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,21 @@ def test_what_fails_does_not_keep_the_rest(
     assert (again.abandoned, again.failure_count) == ([uploads[0]], 0)
     assert keys(blobs) == []
     assert artifact(requests.artifacts.store, uploads[0]).state == pb.Artifact.ABANDONED
+
+
+def test_what_fails_stays_noted_after_the_last_bytes_may_have_come(
+    requests: Requests, proxy: FaultyHttp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failing, whole = upload(requests, b"1"), upload(requests, b"2")
+    refuse_listing(proxy, error(403, "AccessDenied"), failing)
+    with pytest.raises(FailedPrecondition, match=f"The bytes of artifact {failing} are not all deleted: "):
+        Admin(requests).garbage(dry_run=False)
+    monkeypatch.setattr("mlmd_artifact_store.removal.now_ms", lambda: 10**13)
+    swept = sweep(requests.artifacts, 3600)
+    assert (swept.deleted, swept.failure_count) == ([whole], 1)
+    proxy.calm()
+    assert sweep(requests.artifacts, 3600).deleted == [failing]
+    assert keys(requests.artifacts.blobs) == []
 
 
 def test_the_call_tells_what_failed(requests: Requests, proxy: FaultyHttp) -> None:
@@ -174,6 +190,44 @@ def test_whoever_is_gone_deletes_no_further(in_a_folder: Requests) -> None:
     assert artifacts.blobs.parts("ours/t/n/1/f", begun) == []
     assert sweep(artifacts, 60).deleted == [7]
     assert keys(artifacts.blobs) == []
+
+
+def test_deletions_of_every_page_are_carried_out(in_a_folder: Requests) -> None:
+    artifacts = in_a_folder.artifacts
+    noted = [Deletion(number, f"ours/t/n/{number}/", 0) for number in range(1, 1002)]
+    artifacts.store.database.write(LOCAL, lambda tx: note_deletions(tx, noted))
+    last = f"{noted[-1].key_prefix}f"
+    artifacts.blobs.put(last, io.BytesIO(b"x"), 1)
+    assert sweep(artifacts, 60).deleted == list(range(1, 1002))
+    assert keys(artifacts.blobs) == []
+
+
+def test_of_a_store_that_is_away_one_page_of_deletions_is_tried(requests: Requests, proxy: FaultyHttp) -> None:
+    noted = [Deletion(number, f"_/t/n/{number}/", 0) for number in range(1, 502)]
+    requests.artifacts.store.database.write(LOCAL, lambda tx: note_deletions(tx, noted))
+    refuse_listing(proxy, error(500, "InternalError"), *range(1, 502))
+    assert sweep(requests.artifacts, 60).failure_count == 500
+    refuse_listing(proxy, error(500, "InternalError"), *range(1, 500))
+    swept = sweep(requests.artifacts, 60)
+    assert (swept.deleted, swept.failure_count) == ([500, 501], 499)
+
+
+def test_a_place_that_is_taken_meanwhile_is_not_tidied(
+    in_a_folder: Requests, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifacts, blobs = in_a_folder.artifacts, in_a_folder.artifacts.blobs
+    artifacts.store.database.write(LOCAL, lambda tx: note_deletions(tx, [Deletion(7, "ours/t/n/7/", 0)]))
+    other, deleted = Artifacts(Store.open(f"sqlite:///{tmp_path / 'other.db'}"), blobs, "ours"), blobs.delete
+
+    def delete(those: Iterable[str]) -> None:
+        other.ownership.take_over()
+        deleted(those)
+
+    monkeypatch.setattr(blobs, "delete", delete)
+    begun = blobs.begin_parts("ours/t/n/1/f")
+    swept = sweep(artifacts, -60)
+    assert [failure.split(":")[0] for failure in swept.failures] == ["what was begun and never ended"]
+    assert blobs.parts("ours/t/n/1/f", begun) == []
 
 
 def test_a_grace_that_is_none(requests: Requests) -> None:
