@@ -23,6 +23,7 @@ from mlmd_metadata_store.sqlite_dialect import SqliteDialect
 from mlmd_metadata_store.text import TEXT_CODECS, TextCodec
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_cache import TypeCache
+from mlmd_metadata_store.ways import Ways
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -46,6 +47,7 @@ class Database:
         self.dialect = dialect
         self.text: TextCodec = TEXT_CODECS[text_mode]
         self.types = TypeCache()
+        self.ways = Ways()
         self.reader: Engine = dialect.engine(writer=False)
         self.writer: Engine = dialect.engine(writer=True)
         self.plans = Plans(self.reader.dialect)
@@ -244,6 +246,7 @@ class _Session:
             careful=careful,
             watch=database.watch,
             properties=self.properties,
+            ways=database.ways,
         )
 
     def commit(self) -> None:

@@ -68,6 +68,8 @@ class Dialect(ABC):
     """Whether a value keeps its type in an expression over columns of several types."""
     keeps_infinities: bool
     """Whether a double column holds infinities."""
+    dives: bool
+    """Whether it looks how many rows an index has for a statement's values before it plans, and skips in an index."""
     joins_statements: bool
     """Whether the driver sends several statements at once, which spares ways to the database."""
     few_rows: int

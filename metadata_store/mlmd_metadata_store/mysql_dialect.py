@@ -83,6 +83,7 @@ class MySqlDialect(Dialect):
     parameter = "%s"
     typed_values = False
     keeps_infinities = False
+    dives = True
     joins_statements = True
     few_rows = 200
     clock: sa.Executable | None = sa.select(

@@ -7,6 +7,7 @@ are what pipelines ask. With the ids of the types in the statement, either takes
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 import sqlalchemy as sa
 from mlmd_schemas.tables.v10 import NODE_TABLES, TYPE, Kind
@@ -16,6 +17,7 @@ from mlmd_metadata_store.filter.columns import NeighbourSource, Type, TypeSource
 from mlmd_metadata_store.filter.faults import Fault
 from mlmd_metadata_store.filter.query import REMEMBERED_TEXT
 from mlmd_metadata_store.filter.terms import Apply, Constant, Field, Listed, Term, chain, conjuncts
+from mlmd_metadata_store.join_order import unindexed
 from mlmd_metadata_store.transaction import Transaction
 
 MOST_TYPES = 100
@@ -26,9 +28,29 @@ NARROWED: dict[Kind, sa.ColumnElement[bool]] = {
 }
 """The condition that takes the ids, as the parameter `types`."""
 
-_USED = {
-    kind: sa.select(tables.node.c.type_id).distinct().limit(MOST_TYPES + 1) for kind, tables in NODE_TABLES.items()
+NARROWED_ASIDE: dict[Kind, sa.ColumnElement[bool]] = {
+    kind: unindexed(tables.node.c.type_id).in_(sa.bindparam("types", expanding=True))
+    for kind, tables in NODE_TABLES.items()
 }
+"""The same on SQLite, where something else leads to the nodes."""
+
+
+def _used(kind: Kind, skips: bool) -> sa.Select[Any]:
+    """Return the SELECT of the types that nodes have, which looks at the index once a type and not once a node.
+
+    MySQL and MariaDB skip in an index for DISTINCT, and would not for the recursion, by which SQLite does.
+    """
+    type_id = NODE_TABLES[kind].node.c.type_id
+    if skips:
+        return sa.select(type_id).distinct().limit(MOST_TYPES + 1)
+    found = sa.select(sa.func.min(type_id).label("type_id")).cte("found", recursive=True)
+    after = sa.select(sa.func.min(type_id)).where(type_id > found.c.type_id).scalar_subquery()
+    found = found.union_all(sa.select(after).where(found.c.type_id.is_not(None)))
+    return sa.select(found.c.type_id).where(found.c.type_id.is_not(None)).limit(MOST_TYPES + 1)
+
+
+USED = {(kind, skips): _used(kind, skips) for kind in NODE_TABLES for skips in (True, False)}
+"""The types that nodes have, by their kind and whether the database skips in an index for DISTINCT."""
 _NAMED = sa.select(TYPE.c.id).where(
     TYPE.c.type_kind == sa.bindparam("kind"), TYPE.c.name.in_(sa.bindparam("ids", expanding=True))
 )
@@ -46,7 +68,7 @@ def narrow(tx: Transaction, query: Filter) -> tuple[Filter, Sequence[int] | None
         return rest, [type_id for (type_id,) in tx.rows_in(_NAMED, encoded, kind=query.kind.value)]
     if not _names_its_nodes(query):
         return query, None
-    used = [type_id for (type_id,) in tx.rows(_USED[query.kind])]
+    used = [type_id for (type_id,) in tx.rows(USED[query.kind, tx.dialect.dives])]
     return query, used if len(used) <= MOST_TYPES else None
 
 

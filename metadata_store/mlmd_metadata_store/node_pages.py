@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import ASSOCIATION, ATTRIBUTION, NODE_TABLES, Kind
 
-from mlmd_metadata_store.filter import Compiled, Form, compile_filter, parse_filter, running
+from mlmd_metadata_store.dives import choose, only_these
+from mlmd_metadata_store.filter import NOTHING, Compiled, Form, compile_filter, parse_filter, running
+from mlmd_metadata_store.join_order import unindexed
 from mlmd_metadata_store.list_options import Paging, read_options
-from mlmd_metadata_store.narrowing import NARROWED, narrow
+from mlmd_metadata_store.narrowing import NARROWED, NARROWED_ASIDE, narrow
 from mlmd_metadata_store.node_rows import READERS, nodes_of_rows
 from mlmd_metadata_store.page_tokens import Order, token_after
 from mlmd_metadata_store.transaction import Transaction, chunks
@@ -51,6 +53,8 @@ class Shape:
     continued: bool
     narrowed: bool = False
     """Whether the types of the filter's matches are a parameter."""
+    types_aside: bool = False
+    """Whether something else than the types leads to the nodes."""
 
 
 def every_node(tx: Transaction, members: Members, add: Callable[[], Any]) -> None:
@@ -87,7 +91,8 @@ def has_members(tx: Transaction, members: Members) -> bool:
 def first_ids(tx: Transaction, kind: Kind, filter_query: str, limit: int) -> list[int]:
     """Return the lowest ids of nodes that match; raises InvalidArgument for a wrong filter."""
     make = _kept_first if len(filter_query) <= _KEPT_TEXT else _first
-    compiled = _compiled(tx, kind, filter_query)
+    query = parse_filter(kind, filter_query)
+    compiled = compile_filter(query, tx.dialect.name, tx.text.encode, choose(tx, kind, query, None).properties)
     rows = _run(tx, make(compiled.form), {"size": limit}, compiled)
     return [node_id for (node_id,) in rows]
 
@@ -95,7 +100,9 @@ def first_ids(tx: Transaction, kind: Kind, filter_query: str, limit: int) -> lis
 def matching_ids(tx: Transaction, kind: Kind, filter_query: str, ids: Iterable[int]) -> set[int]:
     """Return those of the ids that match; raises InvalidArgument for a wrong filter."""
     make = _kept_matching if len(filter_query) <= _KEPT_TEXT else _matching
-    compiled = _compiled(tx, kind, filter_query)
+    query = parse_filter(kind, filter_query)
+    aside = NOTHING if tx.dialect.dives else only_these(query).properties
+    compiled = compile_filter(query, tx.dialect.name, tx.text.encode, aside)
     with running():
         return {node_id for (node_id,) in tx.rows_in(make(compiled.form), ids, **compiled.values)}
 
@@ -112,10 +119,6 @@ def _run(tx: Transaction, statement: sa.Select[Any], values: dict[str, Any], com
         return tx.rows(statement, {**compiled.values, **values})
 
 
-def _compiled(tx: Transaction, kind: Kind, filter_query: str) -> Compiled:
-    return compile_filter(parse_filter(kind, filter_query), tx.dialect.name, tx.text.encode)
-
-
 def _values(members: Members, paging: Paging) -> dict[str, Any]:
     values: dict[str, Any] = {"owner": members.owner, "size": paging.size + 1}
     if paging.after is not None:
@@ -126,7 +129,9 @@ def _values(members: Members, paging: Paging) -> dict[str, Any]:
 def _page_rows(tx: Transaction, members: Members, paging: Paging, filter_query: str) -> Sequence[Any]:
     shape = Shape(members.kind, members.of, paging.field, paging.ascending, paging.after is not None)
     values = _values(members, paging)
+    types: Sequence[int] | None = [members.owner] if members.of == "type" else None
     if not filter_query:
+        shape = replace(shape, types_aside=choose(tx, members.kind, None, types).types)
         return tx.rows(_kept_statement(shape, None), values)
     query = parse_filter(members.kind, filter_query)
     if members.of == "store":
@@ -134,7 +139,9 @@ def _page_rows(tx: Transaction, members: Members, paging: Paging, filter_query: 
         if types is not None:
             shape = replace(shape, narrowed=True)
             values["types"] = types
-    compiled = compile_filter(query, tx.dialect.name, tx.text.encode)
+    way = choose(tx, members.kind, query, types)
+    shape = replace(shape, types_aside=way.types)
+    compiled = compile_filter(query, tx.dialect.name, tx.text.encode, way.properties)
     make = _kept_statement if len(filter_query) <= _KEPT_TEXT else _statement
     return _run(tx, make(shape, compiled.form), values, compiled)
 
@@ -181,9 +188,9 @@ def _ordered(
     conditions = [] if form is None else [form.condition]
     node_id: sa.ColumnElement[int] = node.c.id
     if shape.narrowed:
-        conditions.append(NARROWED[shape.kind])
+        conditions.append((NARROWED_ASIDE if shape.types_aside else NARROWED)[shape.kind])
     if shape.of == "type":
-        conditions.append(node.c.type_id == _OWNER)
+        conditions.append((unindexed(node.c.type_id) if shape.types_aside else node.c.type_id) == _OWNER)
     elif shape.of == "context":
         edge = _EDGES[shape.kind]
         member = edge.c[NODE_TABLES[shape.kind].owner]

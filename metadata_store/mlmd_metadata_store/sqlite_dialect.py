@@ -37,6 +37,7 @@ class SqliteDialect(Dialect):
     parameter = "?"
     typed_values = True
     keeps_infinities = True
+    dives = False
     joins_statements = False
     few_rows = 0  # there is no way to the database that a second statement would take again
     longest_name = 1_000_000_000

@@ -12,6 +12,7 @@ from mlmd_metadata_store.plans import Plans
 from mlmd_metadata_store.property_cache import NO_CACHE, PropertyCache
 from mlmd_metadata_store.text import TextCodec
 from mlmd_metadata_store.type_cache import TypeCache
+from mlmd_metadata_store.ways import Ways
 
 CHUNK = 5000
 """How many ids one IN list holds; SQLite takes 32,766 parameters, MySQL's range optimizer some 30,000 members."""
@@ -48,6 +49,7 @@ class Transaction:
         "text",
         "topics",
         "types",
+        "ways",
     )
 
     def __init__(
@@ -62,6 +64,7 @@ class Transaction:
         careful: bool = False,
         watch: Callable[[str], None] | None = None,
         properties: PropertyCache = NO_CACHE,
+        ways: Ways | None = None,
     ) -> None:
         self._cursor = cursor
         self._plans = plans
@@ -72,6 +75,7 @@ class Transaction:
         self.caller = caller
         self.careful = careful
         self.properties = properties
+        self.ways = Ways() if ways is None else ways
         self.setwise = False
         self.made_types = False
         """This transaction wrote types, which others must not see before it commits."""

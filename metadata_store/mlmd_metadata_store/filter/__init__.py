@@ -10,8 +10,17 @@ Keep statements by form: filters that differ in their literals only share it.
 Text goes through tokens, parser (syntax), check (terms), compile (SQLAlchemy).
 """
 
-from mlmd_metadata_store.filter.compile import Compiled, Form, compile_filter
+from mlmd_metadata_store.filter.compile import NOTHING, Compiled, Form, compile_demand, compile_filter
 from mlmd_metadata_store.filter.failures import running
 from mlmd_metadata_store.filter.query import Filter, parse_filter
 
-__all__ = ["Compiled", "Filter", "Form", "compile_filter", "parse_filter", "running"]
+__all__ = [
+    "NOTHING",
+    "Compiled",
+    "Filter",
+    "Form",
+    "compile_demand",
+    "compile_filter",
+    "parse_filter",
+    "running",
+]

@@ -32,8 +32,10 @@ from mlmd_metadata_store.filter.columns import (
 from mlmd_metadata_store.filter.operations import ENDS_WITH, SQLITE, Closed, Element
 from mlmd_metadata_store.filter.query import REMEMBERED_TEXT, Filter
 from mlmd_metadata_store.filter.terms import Apply, Constant, Field, Listed, Term
+from mlmd_metadata_store.join_order import joined_after
 
 Encode = Callable[[str], str]
+NOTHING: Final[frozenset[PropertySource]] = frozenset()
 LONG_LIST: Final = 500
 """A longer list of integers or strings is one JSON parameter on SQLite, which bounds the number of parameters."""
 
@@ -79,24 +81,39 @@ class Compiled:
     values: Mapping[str, Any]
 
 
-def compile_filter(query: Filter, dialect_name: str, encode: Encode) -> Compiled:
-    """Return the filter for a database ("sqlite" or "mysql"); `encode` turns text into what its columns hold."""
+def compile_filter(
+    query: Filter, dialect_name: str, encode: Encode, aside: frozenset[PropertySource] = NOTHING
+) -> Compiled:
+    """Return the filter for a database ("sqlite" or "mysql"); `encode` turns text into what its columns hold.
+
+    The properties `aside` lead to no nodes: on SQLite they are looked at where something else has led to one.
+    """
     if len(query.text) > REMEMBERED_TEXT:
         literals = _Literals(query, dialect_name, encode)
-        return Compiled(_Former(query, dialect_name, encode).form(), literals.values)
-    return _compiled(query, dialect_name, encode)
+        return Compiled(_Former(query, dialect_name, encode, aside).form(), literals.values)
+    return _compiled(query, dialect_name, encode, aside)
 
 
 @lru_cache(maxsize=1024)
-def _compiled(query: Filter, dialect_name: str, encode: Encode) -> Compiled:
+def _compiled(query: Filter, dialect_name: str, encode: Encode, aside: frozenset[PropertySource]) -> Compiled:
     literals = _Literals(query, dialect_name, encode)
-    key = (query.kind, dialect_name, encode, query.sources, query.outer, literals.shape)
+    key = (query.kind, dialect_name, encode, query.sources, query.outer, literals.shape, aside)
     form = _FORMS.get(key)
     if form is None:
-        form = _FORMS[key] = _Former(query, dialect_name, encode).form()
+        form = _FORMS[key] = _Former(query, dialect_name, encode, aside).form()
         while len(_FORMS) > _MOST_FORMS:
             _FORMS.popitem(last=False)
     return Compiled(form, literals.values)
+
+
+@lru_cache(maxsize=256)
+def compile_demand(query: Filter, dialect_name: str, encode: Encode) -> Compiled:
+    """Return what a filter whose only source is a property asks of the property's row, without the node.
+
+    The `source` of its form is the table of properties; `Form.select` is not for it.
+    """
+    former = _Former(query, dialect_name, encode, NOTHING)
+    return Compiled(former.demand(), _Literals(query, dialect_name, encode).values)
 
 
 _MOST_FORMS: Final = 512
@@ -154,10 +171,11 @@ def _travels_as_json(dialect_name: str, term: Listed) -> bool:
 
 
 class _Former:
-    def __init__(self, query: Filter, dialect_name: str, encode: Encode) -> None:
+    def __init__(self, query: Filter, dialect_name: str, encode: Encode, aside: frozenset[PropertySource]) -> None:
         self._query = query
         self._dialect = dialect_name
         self._encode = encode
+        self._aside: frozenset[Source] = aside
         self._tables = NODE_TABLES[query.kind]
         self._from: sa.FromClause = self._tables.node
         self._joined: dict[Source, NamedFromClause] = {}
@@ -165,10 +183,17 @@ class _Former:
         self._named = 0
 
     def form(self) -> Form:
-        for source in self._query.sources:
+        for source in sorted(self._query.sources, key=self._aside.__contains__):
             self._joined[source] = self._join(source)
         condition = self._element(self._query.condition)
         return Form(self._query.kind, self._from, condition, self._query.repeats)
+
+    def demand(self) -> Form:
+        (source,) = self._query.sources
+        assert isinstance(source, PropertySource)
+        joined = self._joined[source] = self._alias(self._tables.property)
+        condition = sa.and_(self._names(joined, source), self._element(self._query.condition))
+        return Form(self._query.kind, joined, condition, needs_distinct=False)
 
     # Joins
 
@@ -195,13 +220,18 @@ class _Former:
 
     def _join_property(self, source: PropertySource) -> NamedFromClause:
         joined = self._alias(self._tables.property)
-        on = sa.and_(
-            joined.c[self._tables.owner] == self._tables.node.c.id,
+        on = sa.and_(joined.c[self._tables.owner] == self._tables.node.c.id, self._names(joined, source))
+        if source in self._aside and not self._query.outer:
+            self._from = joined_after(self._from, joined, on)
+        else:
+            self._from = self._from.join(joined, on, isouter=self._query.outer)
+        return joined
+
+    def _names(self, joined: NamedFromClause, source: PropertySource) -> sa.ColumnElement[bool]:
+        return sa.and_(
             joined.c.name == sa.literal(self._encode(source.name), sa.String()),
             joined.c.is_custom_property == int(source.custom),
         )
-        self._from = self._from.join(joined, on, isouter=self._query.outer)
-        return joined
 
     def _join_neighbour(self, source: NeighbourSource) -> NamedFromClause:
         family = source.neighbours
