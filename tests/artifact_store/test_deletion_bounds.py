@@ -1,5 +1,6 @@
 """What a deletion touches: what it is for, wholly, and nothing else; and only in a place that is ours."""
 
+import io
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,15 +15,17 @@ from mlmd_artifact_store.manifests import list_files
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_settings import S3Settings
+from mlmd_artifact_store.sweeping import sweep
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import FailedPrecondition, NotFound, Unavailable
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
+from mlmd_schemas.pb.v1.artifacts_pb2 import RecordExternalRequest, UploadFile
 
 from tests.artifact_store.care import Admin, execution, upload
 from tests.artifact_store.conformance.suite import keys
-from tests.artifact_store.uploads import artifact, begin, upload_file
+from tests.artifact_store.uploads import artifact, begin, type_id, upload_file
 from tests.services.ceph import S3Address
 from tests.services.faulty_http import FaultyHttp, error
 
@@ -81,6 +84,8 @@ def test_in_a_place_that_another_store_took_nothing_is_forgotten(
     Artifacts(other, blobs).ownership.take_over()
     with pytest.raises(FailedPrecondition, match="another store"):
         delete(requests, [made])
+    with pytest.raises(FailedPrecondition, match="another store"):
+        sweep(requests.artifacts, 3600)
     assert all_of(requests, made) == before
     assert not Admin(requests)("ListTombstones").tombstones
     assert Admin(requests).purge(kind=v1.NODE_KIND_ARTIFACT, ids=[made]).purged, "the facts are ours wherever they lie"
@@ -106,6 +111,21 @@ def test_an_upload_forbids_nothing_of_a_run_with_its_number(store: Store, tmp_pa
     while execution(requests, [], []) < pending:
         pass
     assert Admin(requests).purge(kind=v1.NODE_KIND_EXECUTION, ids=[pending]).purged
+
+
+def test_files_that_a_manifest_says_are_elsewhere_stay_even_where_its_own_would_be(
+    requests: Requests, delete: Delete
+) -> None:
+    store, blobs = requests.artifacts.store, requests.artifacts.blobs
+    key = f"_/system.Model/_/{upload(requests) + 1}/f"
+    blobs.put(key, io.BytesIO(b"elsewhere"), 9)
+    said = pb.Artifact(type_id=type_id(store), uri=blobs.uri(key.removesuffix("f"))).SerializeToString()
+    request = RecordExternalRequest(artifact=said, files=[UploadFile(path="f", size_bytes=9)])
+    recorded = store.database.write(LOCAL, lambda tx: requests.artifacts.record_external(tx, request))
+    made = recorded.manifest.artifact_id
+    assert key.split("/")[3] == str(made)
+    delete(requests, [made])
+    assert key in keys(blobs)
 
 
 def test_collecting_nothing_claims_no_place(store: Store, tmp_path: Path) -> None:

@@ -73,6 +73,8 @@ def test_each_rule_keeps_and_says_so(admin: Admin, requests: Requests) -> None:
         assert told.kept
         assert [reason.rule for reason in told.reasons] == [rule]
         assert text in told.summary
+    admin("PinArtifact", artifact_id=versions[1])
+    assert admin.why(versions[1]).summary == f"Artifact {versions[1]} is kept: local pinned it."
     told = admin.why(loose)
     assert (told.kept, list(told.reasons)) == (False, [])
     assert "Nothing keeps" in told.summary

@@ -290,6 +290,10 @@ def test_not_to_be_allowed_to_list_versions_forbids_a_purge(
     assert admin.purge(kind=ARTIFACT, ids=[run]).purged  # without its bytes
     executed = execution(requests, [made], [])
     assert admin.purge(kind=v1.NODE_KIND_EXECUTION, ids=[executed]).purged
+    call = Calls(requests.artifacts.store)
+    bare = pb.Artifact(type_id=type_id(call.store), uri="s3://elsewhere/data/")
+    (elsewhere,) = call("PutArtifacts", artifacts=[bare]).artifact_ids
+    assert admin.purge(kind=ARTIFACT, ids=[elsewhere], include_bytes=True).purged  # it never had any here
     deny(s3_admin, versioned, "s3:ListBucketVersions", "s3:GetBucketVersioning")
     (obstacle,) = admin("Purge", **fields).obstacles
     assert "s3:GetBucketVersioning is not permitted either" in obstacle

@@ -212,22 +212,35 @@ def test_of_a_store_that_is_away_one_page_of_deletions_is_tried(requests: Reques
     assert (swept.deleted, swept.failure_count) == ([500, 501], 499)
 
 
+def test_of_a_store_that_refuses_every_page_is_tried(requests: Requests, proxy: FaultyHttp) -> None:
+    noted = [Deletion(number, f"_/t/n/{number}/", 0) for number in range(1, 502)]
+    requests.artifacts.store.database.write(LOCAL, lambda tx: note_deletions(tx, noted))
+    for _ in range(101):
+        requests.artifacts.begin_upload(begin(requests.artifacts.store, upload_file("f", b"x")))
+    refuse_listing(proxy, error(403, "AccessDenied"), *range(1, 502))
+    swept = sweep(requests.artifacts, -1)
+    assert (swept.abandoned, swept.deleted, swept.failure_count) == ([], [], 101 + 501)
+
+
+@pytest.mark.parametrize("where", ["requests", "in_a_folder"])
 def test_a_place_that_is_taken_meanwhile_is_not_tidied(
-    in_a_folder: Requests, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, where: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    artifacts, blobs = in_a_folder.artifacts, in_a_folder.artifacts.blobs
-    artifacts.store.database.write(LOCAL, lambda tx: note_deletions(tx, [Deletion(7, "ours/t/n/7/", 0)]))
-    other, deleted = Artifacts(Store.open(f"sqlite:///{tmp_path / 'other.db'}"), blobs, "ours"), blobs.delete
+    artifacts: Artifacts = request.getfixturevalue(where).artifacts
+    blobs, tenant = artifacts.blobs, artifacts.place.tenant
+    artifacts.store.database.write(LOCAL, lambda tx: note_deletions(tx, [Deletion(7, f"{tenant or '_'}/t/n/7/", 0)]))
+    other, deleted = Artifacts(Store.open(f"sqlite:///{tmp_path / 'other.db'}"), blobs, tenant), blobs.delete
 
     def delete(those: Iterable[str]) -> None:
         other.ownership.take_over()
         deleted(those)
 
     monkeypatch.setattr(blobs, "delete", delete)
-    begun = blobs.begin_parts("ours/t/n/1/f")
-    swept = sweep(artifacts, -60)
+    key = f"{tenant or '_'}/t/n/1/f"
+    begun = blobs.begin_parts(key)
+    swept = sweep(artifacts, -3600)
     assert [failure.split(":")[0] for failure in swept.failures] == ["what was begun and never ended"]
-    assert blobs.parts("ours/t/n/1/f", begun) == []
+    assert blobs.parts(key, begun) == []
 
 
 def test_a_grace_that_is_none(requests: Requests) -> None:
