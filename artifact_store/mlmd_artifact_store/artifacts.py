@@ -68,7 +68,7 @@ class Artifacts:
     def __init__(self, store: Store, blobs: BlobStore, tenant: str = "", externals: ExternalRoots = NO_ROOTS) -> None:
         self.store = store
         self.blobs = blobs
-        self.ownership = Ownership(blobs, tenant, store.store_uuid)
+        self.ownership = Ownership(blobs, tenant, store)
         self.externals = externals
         self.place = Place(tenant, blobs.uri)
         self.holds = UploadHolds(blobs, tenant)
@@ -333,8 +333,10 @@ class Artifacts:
 
     def bytes_of(self, manifest: Manifest, file: StoredFile, caller: Caller) -> Iterator[bytes]:
         """Yield the bytes of a file that was looked up, as `read` does."""
-        reader, key = self.blob_of(manifest, file.path) if file.sha256 else self.unchanged(manifest, file)
-        return self._checked(manifest.artifact_id, file, reader.read(key), caller)
+        with self.still_there(manifest):
+            reader, key = self.blob_of(manifest, file.path) if file.sha256 else self.unchanged(manifest, file)
+            chunks = reader.read(key)
+        return self._checked(manifest.artifact_id, file, chunks, caller)
 
     def read_range(
         self, artifact_id: int, path: str, start: int, length: int | None, caller: Caller = LOCAL
@@ -344,8 +346,19 @@ class Artifacts:
 
     def range_of(self, manifest: Manifest, file: StoredFile, start: int, length: int | None) -> Iterator[bytes]:
         """Yield a part of a file that was looked up, as `read_range` does."""
-        reader, key = self.unchanged(manifest, file)
-        return reader.read(key, start, length)
+        with self.still_there(manifest):
+            reader, key = self.unchanged(manifest, file)
+            return reader.read(key, start, length)
+
+    @contextmanager
+    def still_there(self, manifest: Manifest) -> Iterator[None]:
+        """Let what is not found within the block be Unavailable when the whole place is not the one that had it."""
+        try:
+            yield
+        except NotFound:
+            if not manifest.is_external:
+                self.ownership.check_there()
+            raise
 
     def unchanged(self, manifest: Manifest, file: StoredFile) -> tuple[BlobReader, str]:
         """Return reader and key of a file; raises DataLoss when others changed it since it was written down."""

@@ -54,7 +54,8 @@ def give_out(
     manifest = artifacts.manifest_or_uri(artifact_id, caller)
     if not manifest.is_external:
         folder = _folder(artifacts.blobs)
-        return [folder.give_out(manifest.key_prefix + file.path, file) for file in files]
+        with artifacts.still_there(manifest):
+            return [folder.give_out(manifest.key_prefix + file.path, file) for file in files]
     found: list[Digests] = []
     for file in files:
         reader, key = artifacts.unchanged(*artifacts.file(artifact_id, file.path, caller))

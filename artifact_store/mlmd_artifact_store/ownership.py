@@ -5,7 +5,8 @@ it; whoever finds another's may read and is refused everything that writes or de
 restored has the same identity, and so the same place.
 
 A mark of ours that is there no more tells something else: that the folder was moved away, its volume is not mounted, or
-the bucket was emptied. What is kept there then would be hidden when the place comes back, so nothing is.
+the bucket was emptied. What is kept there then would be hidden when the place comes back, so nothing is. The database
+remembers where marks of ours were, so that a server which is started on such a place misses them too.
 """
 
 import json
@@ -14,9 +15,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mlmd_metadata_store.clock import now_ms
-from mlmd_schemas.errors import FailedPrecondition, Unavailable
+from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.errors import FailedPrecondition, StoreError, Unavailable
 
 from mlmd_artifact_store.blob_store import BlobStore
+from mlmd_artifact_store.claims import claims, has_files, remember_claim
 from mlmd_artifact_store.locations import encoded_segment
 
 HOLDS_SECONDS = 60.0
@@ -38,49 +43,106 @@ class Owner:
 class Ownership:
     """Whether the bytes of a tenant in a store of blobs are those of this database."""
 
-    def __init__(self, blobs: BlobStore, tenant: str, store_uuid: str) -> None:
+    def __init__(self, blobs: BlobStore, tenant: str, store: Store) -> None:
         self._blobs = blobs
         self._name = f"owners/{encoded_segment(tenant)}"
-        self._store_uuid = store_uuid
+        self._store = store
         self._is_remote = blobs.presigner is not None
         self._until = 0.0
         self._seen = False
 
     def check(self, *, fresh: bool = False, claim: bool = True) -> None:
-        """Raise FailedPrecondition when the place is another store's, Unavailable when it was ours and is gone.
+        """Raise unless the place is ours, or nobody's; it becomes ours then with `claim`.
 
-        With `claim` one that is nobody's becomes ours. A look at a bucket counts for a minute, unless it is `fresh`.
+        FailedPrecondition when it is another store's, or a new one while our bytes are elsewhere; Unavailable when it
+        was ours and its mark is gone. A look at a bucket counts for a minute, unless it is `fresh`.
         """
         if not fresh and time.monotonic() < self._until:
             return
-        owner = self.owner()
-        if owner is None and self._seen:
-            self._until = 0.0
-            raise Unavailable(
-                f"artifacts: {self._blobs.uri()} is no longer the place that it was: the mark of this store is gone. "
-                "Nothing was written. Mount or put back what was there; if an empty place is meant, run `mlmd-server "
-                "claim --take-over` or restart the server."
-            )
-        if owner is None and claim:
-            owner = self._claim(replace=False)
-        if owner is None:
+        if not self._is_ours(claim=claim):
             return
-        if owner.store_uuid != self._store_uuid:
-            self._until = 0.0
-            raise self._refusal(owner)
-        self._seen = True
+        if not self._seen:
+            self._remember()
         self._until = time.monotonic() + HOLDS_SECONDS if self._is_remote else 0.0
+
+    def look(self) -> None:
+        """Raise as `check` does, and write nothing, neither a mark nor that one was seen."""
+        self._is_ours(claim=False)
+
+    def check_there(self) -> None:
+        """Raise as `check` does when what is here is not the place that keeps our bytes; another store's may be read.
+
+        A blob that is not found here is then no blob that is missing.
+        """
+        if self.owner() is None:
+            self._check_missed()
 
     def owner(self) -> Owner | None:
         """Return whose the place is, None when it is nobody's yet."""
         return self._parsed(self._blobs.read_mark(self._name))
 
     def take_over(self) -> Owner:
-        """Make the place ours, whosever it was."""
-        return self._claim(replace=True)
+        """Make the place ours, whosever it was, and whatever was elsewhere."""
+        owner = self._claim(replace=True)
+        self._remember()
+        return owner
+
+    def _is_ours(self, *, claim: bool) -> bool:
+        """Return whether the place is ours, False when it is nobody's; raises when it cannot be ours."""
+        owner = self.owner()
+        self._until = 0.0  # what was seen before counts no more; had the place not answered, it would
+        if owner is None:
+            owner = self._check_missed()
+        if owner is None and claim:
+            owner = self._claim(replace=False)
+        if owner is not None and owner.store_uuid != self._store.store_uuid:
+            raise self._refusal(owner)
+        return owner is not None
+
+    def _check_missed(self) -> Owner | None:
+        """Raise when a place without a mark is not one to begin in; return the owner when somebody set it meanwhile.
+
+        What is remembered was marked before, so a second look sees the mark of who begins here at the same moment.
+        """
+        missed = self._missed()
+        owner = self.owner() if missed is not None else None
+        if missed is not None and owner is None:
+            raise missed
+        return owner
+
+    def _missed(self) -> StoreError | None:
+        """Return why a place without a mark is not one to begin in, None when it is."""
+        uri = self._blobs.uri()
+
+        def body(tx: Transaction) -> tuple[dict[str, int], bool]:
+            return claims(tx), has_files(tx)
+
+        places, keeps_files = self._store.database.read(LOCAL, body)
+        if uri in places:
+            return Unavailable(
+                f"artifacts: {uri} is no longer the place that it was: this store has its bytes there since "
+                f"{_day(places[uri])}, and the mark of this store is gone. Nothing was written. Mount or put back what "
+                "was there; if an empty place is meant, or all is there but the folder .mlmd, run `mlmd-server claim "
+                "--take-over`."
+            )
+        if places and keeps_files:
+            return FailedPrecondition(
+                f"artifacts: {uri} is new, and this store has its bytes at {list(places)[-1]}. Nothing was written. "
+                "Say that place with --artifacts or MLMD_ARTIFACTS, or move all that is there to the new one, the "
+                "folder .mlmd too; if what is there shall stay, and not be read through this store, run `mlmd-server "
+                "claim --take-over`."
+            )
+        return None
+
+    def _remember(self) -> None:
+        """Note in the database that the place's mark is ours; a few calls that come at once all do."""
+        uri = self._blobs.uri()
+        if uri not in self._store.database.read(LOCAL, claims):
+            self._store.database.write(LOCAL, lambda tx: remember_claim(tx, uri), repeatable=True)
+        self._seen = True
 
     def _claim(self, *, replace: bool) -> Owner:
-        made = Owner(self._store_uuid, now_ms()).content()
+        made = Owner(self._store.store_uuid, now_ms()).content()
         found = self._parsed(self._blobs.make_mark(self._name, made, replace=replace))
         if found is None:
             raise FailedPrecondition(f"artifacts: {self._blobs.uri()} does not keep what is written to it; mend that.")
@@ -96,10 +158,14 @@ class Ownership:
             return Owner("?", 0)
 
     def _refusal(self, owner: Owner) -> FailedPrecondition:
-        since = datetime.fromtimestamp(owner.since_ms / 1000, UTC).date().isoformat()
         return FailedPrecondition(
-            f"artifacts: {self._blobs.uri()} keeps the bytes of another store ({owner.store_uuid}, since {since}; this "
-            f"one is {self._store_uuid}), and two databases on one root would delete each other's. Give this one a "
-            "root of its own with --artifacts or MLMD_ARTIFACTS (a tenant: bucket_prefix). If it takes the other's "
-            "place, run `mlmd-server claim --take-over` once, when the other is served no more."
+            f"artifacts: {self._blobs.uri()} keeps the bytes of another store ({owner.store_uuid}, since "
+            f"{_day(owner.since_ms)}; this one is {self._store.store_uuid}), and two databases on one root would "
+            "delete each other's. Give this one a root of its own with --artifacts or MLMD_ARTIFACTS (a tenant: "
+            "bucket_prefix). If it takes the other's place, run `mlmd-server claim --take-over` once, when the other "
+            "is served no more."
         )
+
+
+def _day(time_ms: int) -> str:
+    return datetime.fromtimestamp(time_ms / 1000, UTC).date().isoformat()

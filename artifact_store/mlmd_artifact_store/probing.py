@@ -33,9 +33,10 @@ def probe(artifacts: Artifacts, *, write: bool) -> Probe:
     Without `write` nothing is written, not even the mark that says whose the place is.
     """
     blobs = artifacts.blobs
-    artifacts.ownership.check(fresh=True, claim=write)
     if not write:
+        artifacts.ownership.look()
         return Probe(blobs.uri(), written=False)
+    artifacts.ownership.check(fresh=True)
     folder = f"{encoded_segment(artifacts.place.tenant)}/{PROBES}/"
     left = [blob.key for blob in blobs.list(folder) if blob.modified_ms < now_ms() - LEFT_MS]
     content = secrets.token_hex(16).encode()

@@ -117,6 +117,7 @@ class _Job:
     artifact_id: int
     place: tuple[Any, ...]
     """Where the manifest says that the files are."""
+    is_external: bool
     reader: BlobReader
     prefix: str
     file: StoredFile
@@ -134,7 +135,7 @@ def _files(artifacts: Artifacts, artifact_ids: Sequence[int] | None, caller: Cal
             reader, prefix = found
         path = ""
         while files := artifacts.store.database.read(caller, _files_after(artifact_id, path)):
-            yield from (_Job(artifact_id, tuple(place), reader, prefix, file) for file in files)
+            yield from (_Job(artifact_id, tuple(place), is_external, reader, prefix, file) for file in files)
             path = files[-1].path
 
 
@@ -191,7 +192,12 @@ def _read(job: _Job) -> Finding:
 
 
 def _mark(artifacts: Artifacts, found: Sequence[tuple[_Job, Finding]], caller: Caller) -> list[Finding]:
-    """Mark what was the same as verified and the rest as not; return what was found where files still are."""
+    """Mark what was the same as verified and the rest as not; return what was found where files still are.
+
+    Raises Unavailable when files are missing because the place is another than the one that had them.
+    """
+    if any(finding.verdict is Verdict.MISSING and not job.is_external for job, finding in found):
+        artifacts.ownership.check_there()
 
     def body(tx: Transaction) -> list[Finding]:
         places = {row[0]: tuple(row[1:]) for row in tx.rows_in(_CHOSEN, [job.artifact_id for job, _ in found])}

@@ -18,7 +18,7 @@ from mlmd_migrations.catalog import Catalog
 from mlmd_migrations.errors import FAILED_PRECONDITION, SchemaError
 
 TextMode = Literal["utf8", "google"]
-HEAD = "v0008"
+HEAD = "v0009"
 """The newest revision in `own/versions`; revision names sort by age."""
 VERSION_TABLE = "mlmd_alembic_version"
 SCRIPTS = Path(__file__).parent / "own"

@@ -22,7 +22,7 @@ def add_care_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     purge = commands.add_parser("purge", help="take the facts of nodes away, and the bytes too", allow_abbrev=False)
     _add_purge(purge)
     claim = commands.add_parser("claim", help="say whose the bytes are, or take them over", allow_abbrev=False)
-    claim.add_argument("--take-over", action="store_true", help="this database takes the place of the one before")
+    claim.add_argument("--take-over", action="store_true", help="make the place this database's, whosever it was")
     claim.add_argument(
         "--new-identity", action="store_true", help="this database is a copy and becomes a store of its own"
     )

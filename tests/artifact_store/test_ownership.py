@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from minio import Minio
 from mlmd_artifact_store import ownership
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import BlobStore
@@ -32,6 +31,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.artifact_store.care import Admin, upload
 from tests.artifact_store.conformance.suite import keys
+from tests.artifact_store.places import client_of
 from tests.artifact_store.uploads import artifact, begin, send, upload_file
 from tests.metadata_store.calls import Calls
 from tests.services.ceph import S3Address
@@ -66,12 +66,7 @@ def drop_mark(blobs: BlobStore) -> None:
         (blobs.root / ".mlmd" / "owners" / "_").unlink()
         return
     assert isinstance(blobs, S3Store)
-    settings = blobs.settings
-    address = settings.endpoint.removeprefix("http://")
-    client = Minio(
-        address, settings.access_key, settings.secret_key, secure=False, region=settings.region
-    )  # not through the store, which deletes no mark
-    client.remove_object(settings.bucket, f"{blobs.prefix}.mlmd/owners/_")
+    client_of(blobs).remove_object(blobs.settings.bucket, f"{blobs.prefix}.mlmd/owners/_")
 
 
 def nodes(store: Store) -> int:
@@ -265,13 +260,14 @@ def test_a_store_without_conditions(open_store: OpenStore, s3: S3Address, bucket
         upload(of(open_store("b.db"), again))
 
 
-def test_a_look_that_claims_nothing_leaves_a_place_nobodys(tmp_path: Path) -> None:
+def test_a_look_that_claims_nothing_leaves_a_place_nobodys(open_store: OpenStore, tmp_path: Path) -> None:
     blobs = LocalStore(tmp_path / "artifacts")
-    ours, theirs = (ownership.Ownership(blobs, "", uuid) for uuid in ("ours", "theirs"))
+    ours, theirs = (ownership.Ownership(blobs, "", open_store(name)) for name in ("ours.db", "theirs.db"))
     ours.check(claim=False)
+    ours.look()
     assert ours.owner() is None
     theirs.check()
-    with pytest.raises(FailedPrecondition, match=MEND):
-        ours.check(claim=False)
-    with pytest.raises(FailedPrecondition, match=MEND):
-        ours.check()
+    looks: list[Callable[[], None]] = [partial(ours.check, claim=False), ours.check, ours.look]
+    for refused in looks:
+        with pytest.raises(FailedPrecondition, match=MEND):
+            refused()

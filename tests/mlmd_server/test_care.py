@@ -1,5 +1,6 @@
 """The commands of care (`mlmd-server verify`, `gc`, …) as an operator runs them, and the sweep of a serving server."""
 
+import contextlib
 import json
 import subprocess
 import time
@@ -7,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import urllib3
 from minio import Minio
 from minio.versioningconfig import VersioningConfig
 from mlmd_artifact_store.artifacts import Artifacts
@@ -14,15 +16,20 @@ from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_settings import S3Settings
+from mlmd_client.calls import CallError
+from mlmd_client.download import read_range
+from mlmd_client.transport import open_transport
 from mlmd_metadata_store.leases import take_lease
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.errors import Code, InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_server.durations import duration_seconds
 
 from tests.artifact_store.care import Admin, execution, opened, upload
 from tests.artifact_store.conformance.suite import keys
+from tests.artifact_store.places import everything, gone
 from tests.artifact_store.uploads import artifact, begin, send, upload_file
 from tests.conftest import StartServer
 from tests.services.ceph import S3Address
@@ -219,6 +226,41 @@ def test_claim_says_whose_the_bytes_are_and_takes_them_over(requests: Requests, 
     assert b"".join(requests.artifacts.read(made, "f")) == b"ours"
     run("claim", "--take-over")
     assert "deleted artifact" in run("gc", "--keep-younger-than", "0").stdout
+
+
+def test_claim_asks_before_it_takes_an_empty_place(requests: Requests, run: Run, tmp_path: Path) -> None:
+    upload(requests, b"mounted")
+    with gone(requests.artifacts.blobs):
+        for words in (("claim",), ("sweep",), ("gc", "--keep-younger-than", "0"), ("verify",)):
+            refused = run(*words)
+            assert (refused.returncode, "is no longer the place that it was" in refused.stderr) == (1, True), words
+        assert everything(requests.artifacts.blobs) == []
+    new = ("--artifacts", str(tmp_path / "new"))
+    refused = run("claim", *new)
+    assert (refused.returncode, "this store has its bytes at file://" in refused.stderr) == (1, True)
+    assert run("claim", "--take-over", *new).returncode == 0
+    assert run("claim", *new).returncode == run("claim").returncode == 0
+
+
+def test_a_server_that_starts_before_the_volume_is_mounted(
+    start_server: StartServer, database_url: str, requests: Requests, tmp_path: Path
+) -> None:
+    made = upload(requests, b"mounted")
+    where = ("--artifacts", str(tmp_path / "artifacts"))
+    asked = begin(requests.artifacts.store, upload_file("f", b"to be kept"))
+    path = "/mlmd.v1.ArtifactStore/BeginUpload"
+    with contextlib.ExitStack() as opened:
+        http = opened.enter_context(urllib3.PoolManager())
+        with gone(requests.artifacts.blobs):
+            server = start_server(database_url, http=True, options=where)
+            transport = opened.enter_context(contextlib.closing(open_transport(server.target)))
+            with pytest.raises(CallError, match="is no longer the place that it was") as told:
+                transport.unary(path, asked, v1.BeginUploadResponse)
+            assert told.value.code == Code.UNAVAILABLE
+            answer = http.request("GET", f"{server.http_url}/artifacts/{made}/files/f", retries=False)
+            assert (answer.status, b"is no longer the place that it was" in answer.data) == (503, True)
+        assert transport.unary(path, asked, v1.BeginUploadResponse).files_to_send == 1
+        assert read_range(transport, made, "f", 0, 7) == b"mounted"
 
 
 def test_a_copy_becomes_a_store_of_its_own(requests: Requests, run: Run) -> None:

@@ -182,6 +182,15 @@ LEASE = Table(
 )
 """Work that one process does at a time, and when the next may begin."""
 
+CLAIM = Table(
+    "mlmd_claims",
+    METADATA,
+    Column("root_sha256", LargeBinary, primary_key=True),  # of the uri, which is too long for a key
+    Column("root_uri", String, nullable=False),
+    Column("claim_ms", BigInteger, nullable=False),
+)
+"""The places whose mark once said that they keep this store's bytes: what tells one that is missing from a new one."""
+
 MANIFEST = Table(
     "mlmd_manifests",
     METADATA,

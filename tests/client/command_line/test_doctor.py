@@ -88,7 +88,7 @@ def keys_of(s3_admin: Minio, bucket: str) -> list[str]:
 def test_all_is_well_in_this_process(run: Run, tmp_path: Path) -> None:
     rows = checked(run("doctor", "--json"))
     assert list(rows) == EVERY_ROW
-    assert rows["schema"]["found"] == "schema version 10, own tables v0008"
+    assert rows["schema"]["found"] == "schema version 10, own tables v0009"
     assert "written, read back and deleted" in rows["object store"]["found"]
     assert [path for path in (tmp_path / "store" / "artifacts").rglob("*probe*/*") if path.is_file()] == []
 
@@ -177,11 +177,11 @@ def test_a_clock_that_the_object_store_refuses(start_on_s3: StartOnS3, tmp_path:
 
 
 CHANGES = (
-    ("UPDATE MLMDEnv SET schema_version = 11", "schema version 11, own tables v0008", "upgrade this server"),
+    ("UPDATE MLMDEnv SET schema_version = 11", "schema version 11, own tables v0009", "upgrade this server"),
     ("UPDATE MLMDEnv SET schema_version = 10", "", ""),
-    ("UPDATE mlmd_alembic_version SET version_num = 'v0007'", "v0007; this server expects 10", "mlmd-server migrate"),
+    ("UPDATE mlmd_alembic_version SET version_num = 'v0008'", "v0008; this server expects 10", "mlmd-server migrate"),
     ("UPDATE mlmd_alembic_version SET version_num = 'v9999'", "A newer mlmd-server", "use that version"),
-    ("UPDATE mlmd_alembic_version SET version_num = 'v0008'", "", ""),
+    ("UPDATE mlmd_alembic_version SET version_num = 'v0009'", "", ""),
     ("DELETE FROM MLMDEnv", "MLMDEnv has no schema version", "if it stays so"),
     ("INSERT INTO MLMDEnv VALUES (10)", "", ""),
     ("DROP TABLE EventPath", "something is gone: EventPath", "restore a backup"),
@@ -204,7 +204,7 @@ def test_a_database_of_an_old_schema(start_server: StartServer, database_url: st
         migrate(engine_of(database_url), downgrade_to=8)
     rows = examined(server)
     assert wrong(rows) == ["schema", "bytes"], "without its columns no artifact can be looked for"
-    assert rows["schema"]["found"] == "schema version 8, own tables v0008; this server expects 10 and v0008"
+    assert rows["schema"]["found"] == "schema version 8, own tables v0009; this server expects 10 and v0009"
     assert "mlmd-server migrate" in rows["schema"]["mend"]
 
 

@@ -286,4 +286,10 @@ CREATE TABLE IF NOT EXISTS mlmd_restores (
     digest VARBINARY(32) NOT NULL,
     PRIMARY KEY (artifact_id)
 )ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
-INSERT INTO mlmd_alembic_version (version_num) VALUES ('v0008');
+CREATE TABLE IF NOT EXISTS mlmd_claims (
+    root_sha256 VARBINARY(32) NOT NULL,
+    root_uri LONGTEXT NOT NULL,
+    claim_ms BIGINT NOT NULL,
+    PRIMARY KEY (root_sha256)
+)ENGINE=InnoDB CHARSET=utf8mb4 COLLATE utf8mb4_bin;
+INSERT INTO mlmd_alembic_version (version_num) VALUES ('v0009');

@@ -281,4 +281,10 @@ CREATE TABLE IF NOT EXISTS mlmd_restores (
     digest BLOB NOT NULL,
     PRIMARY KEY (artifact_id)
 );
-INSERT INTO mlmd_alembic_version (version_num) VALUES ('v0008');
+CREATE TABLE IF NOT EXISTS mlmd_claims (
+    root_sha256 BLOB NOT NULL,
+    root_uri TEXT NOT NULL,
+    claim_ms BIGINT NOT NULL,
+    PRIMARY KEY (root_sha256)
+);
+INSERT INTO mlmd_alembic_version (version_num) VALUES ('v0009');

@@ -1,0 +1,31 @@
+"""The places that a database remembers to have claimed, each by the mark that was seen there.
+
+A mark lies where the bytes are and goes where they go. What the database remembers is what tells an empty place that is
+to be the store's from one whose volume is not mounted, or whose bucket is another.
+"""
+
+import hashlib
+
+import sqlalchemy as sa
+from mlmd_metadata_store.clock import now_ms
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.tables.own import CLAIM, MANIFEST
+
+_COLUMNS = ("root_sha256", "root_uri", "claim_ms")
+_ALL = sa.select(CLAIM.c.root_uri, CLAIM.c.claim_ms).order_by(CLAIM.c.claim_ms, CLAIM.c.root_uri)
+_OWN_FILES = sa.select(MANIFEST.c.artifact_id).where(MANIFEST.c.is_external == 0).limit(1)
+
+
+def remember_claim(tx: Transaction, root_uri: str) -> None:
+    """Note that the mark at this place names this store; the first time counts."""
+    tx.insert_ignore(CLAIM, _COLUMNS, [(hashlib.sha256(root_uri.encode()).digest(), root_uri, now_ms())])
+
+
+def claims(tx: Transaction) -> dict[str, int]:
+    """Return the places that are remembered, each with since when (ms), the latest last."""
+    return dict(tx.rows(_ALL))
+
+
+def has_files(tx: Transaction) -> bool:
+    """Whether an artifact has files that this store keeps."""
+    return bool(tx.rows(_OWN_FILES))
