@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.collection_methods import parse_artifact
 from mlmd_metadata_store.node_writes import create_nodes
 from mlmd_metadata_store.transaction import CHUNK, Transaction
@@ -163,7 +162,7 @@ def _same_content(
     elif artifact.HasField("name"):
         statement, parameters["name"] = _SAME_NAMED, tx.text.encode(artifact.name)
     for artifact_id, uri in tx.rows(statement, parameters):
-        if tx.execute(_RENEW, {"artifact": artifact_id, "now": now_ms()}):
+        if tx.execute(_RENEW, {"artifact": artifact_id, "now": tx.agreed_ms()}):
             return v1.BeginUploadResponse(artifact_id=artifact_id, reused=True, uri=uri)
     return None
 
@@ -210,7 +209,7 @@ def _upload(
         digest,
         request.collection,
         tx.caller.subject[:255],
-        now_ms(),
+        tx.agreed_ms(),
     )
 
 
@@ -226,7 +225,7 @@ def record_external(tx: Transaction, request: v1.RecordExternalRequest) -> v1.Re
     digest = digest_of_told(request.files)
     files = [StoredFile(file.path, file.size_bytes, file.sha256, 0, "", file.media_type) for file in request.files]
     size_bytes = sum(file.size_bytes for file in files)
-    manifest = Manifest(artifact_id, root, "", True, len(files), size_bytes, digest, now_ms())
+    manifest = Manifest(artifact_id, root, "", True, len(files), size_bytes, digest, tx.agreed_ms())
     write_manifest(tx, manifest, files)
     return v1.RecordExternalResponse(manifest=manifest.message())
 

@@ -161,7 +161,7 @@ def commit(
         upload.file_count,
         upload.size_bytes,
         upload.digest,
-        now_ms(),
+        tx.agreed_ms(),
     )
     restore = find_restore(tx, artifact_id)
     if restore is not None:
@@ -195,7 +195,7 @@ def forget(tx: Transaction, upload: Upload) -> None:
     if found is not None and found.key_prefix == upload.key_prefix:
         drop_upload(tx, upload.artifact_id)
         drop_restore(tx, upload.artifact_id)
-    note_deletions(tx, [Deletion(upload.artifact_id, upload.key_prefix, late_until(now_ms()))])
+    note_deletions(tx, [Deletion(upload.artifact_id, upload.key_prefix, late_until(tx.agreed_ms()))])
 
 
 def abandon(tx: Transaction, artifact_id: int, key_prefix: str) -> tuple[Upload, list[tuple[str, str]]] | None:

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.tombstones import What
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.tables.own import DELETION, TOMBSTONE
@@ -83,7 +82,7 @@ def note_deletions(tx: Transaction, deletions: Sequence[Deletion]) -> list[Delet
         prefixes = "\n".join(dict.fromkeys([*before.splitlines(), prefix]))
         merged.append(Deletion(artifact_id, prefixes, max(until, before_until), artifact_id in purged))
     if merged:
-        now = now_ms()
+        now = tx.agreed_ms()
         tx.upsert(DELETION, _COLUMNS, [(*deletion[:3], now) for deletion in merged], _COLUMNS[:1])
     return merged
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.tombstones import tombstones_of
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.errors import NotFound
@@ -58,7 +57,7 @@ class Keeping:
 
 def look(tx: Transaction, rules: Rules) -> Keeping:
     """Find out what is kept and why."""
-    young_ms = now_ms() - rules.younger_than_seconds * 1000
+    young_ms = tx.agreed_ms() - rules.younger_than_seconds * 1000
     keeping = Keeping({}, last_event=tx.rows(_LAST_EVENT)[0][0])
     for artifact_id, create_ms in tx.rows(_HELD):
         keeping.held[artifact_id] = create_ms

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.tombstones import tombstones_of
 from mlmd_metadata_store.transaction import Transaction, chunks
 from mlmd_schemas.errors import InvalidArgument, NotFound
@@ -270,7 +269,7 @@ def find_manifest_and_file(tx: Transaction, artifact_id: int, path: str) -> tupl
 
 def mark_verified(tx: Transaction, artifact_id: int, paths: Iterable[str], *, same: bool = True) -> None:
     """Note that the bytes of these files were read and have their digests, or have them not."""
-    now = now_ms() if same else -now_ms()
+    now = tx.agreed_ms() if same else -tx.agreed_ms()
     tx.execute_in(_VERIFIED, [path.encode() for path in paths], "paths", artifact=artifact_id, now=now)
 
 

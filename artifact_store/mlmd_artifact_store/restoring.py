@@ -85,10 +85,8 @@ def begin_restore(tx: Transaction, place: Place, artifact_id: int) -> tuple[Uplo
         )
     if tombstones_of(tx, Kind.ARTIFACT, [artifact_id]):
         raise FailedPrecondition(f"artifact_id: artifact {artifact_id} was purged or its bytes were deleted here.")
-    prefix = _prefix(tx, place.tenant, artifact_id)
-    begun = Upload(
-        artifact_id, UploadState.PENDING, place.uri(prefix), prefix, 0, 0, b"", "", tx.caller.subject[:255], now_ms()
-    )
+    prefix, now, subject = _prefix(tx, place.tenant, artifact_id), tx.agreed_ms(), tx.caller.subject[:255]
+    begun = Upload(artifact_id, UploadState.PENDING, place.uri(prefix), prefix, 0, 0, b"", "", subject, now)
     try:
         insert_upload(tx, begun, [])
         tx.insert(RESTORE, ("artifact_id", "root_uri", "digest"), [(artifact_id, manifest.root_uri, manifest.digest)])

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import Aborted, InvalidArgument, StoreError, Unavailable
@@ -70,19 +69,24 @@ def sweep(artifacts: Artifacts, grace_seconds: float, caller: Caller = LOCAL) ->
     swept = sweep_uploads(artifacts, grace_seconds, caller)
     swept.add(sweep_deletions(artifacts, caller))
     if not caller.is_gone:
-        swept.add(_tidy(artifacts, grace_seconds))
+        swept.add(_tidy(artifacts, grace_seconds, caller))
     return swept
 
 
-def _tidy(artifacts: Artifacts, grace_seconds: float) -> Swept:
+def _tidy(artifacts: Artifacts, grace_seconds: float, caller: Caller) -> Swept:
     """Give up what was begun before the grace: it belonged to an upload that has ended, and a process died between."""
     swept = Swept()
     try:
         artifacts.ownership.check(fresh=True, claim=False)
-        artifacts.blobs.tidy(tenant_prefix(artifacts.place.tenant), now_ms() - int(grace_seconds * 1000))
+        artifacts.blobs.tidy(tenant_prefix(artifacts.place.tenant), _before(artifacts, grace_seconds, caller))
     except StoreError as error:
         swept.fail("what was begun and never ended", error)
     return swept
+
+
+def _before(artifacts: Artifacts, grace_seconds: float, caller: Caller) -> int:
+    """Return when the grace began (ms), by the clock by which all servers note when uploads do."""
+    return artifacts.store.database.read(caller, lambda tx: tx.agreed_ms()) - int(grace_seconds * 1000)
 
 
 def sweep_deletions(artifacts: Artifacts, caller: Caller = LOCAL) -> Swept:
@@ -111,7 +115,7 @@ def sweep_uploads(artifacts: Artifacts, grace_seconds: float, caller: Caller = L
     Each artifact becomes ABANDONED and its bytes are deleted. Killed in the middle, it goes on where it was when it is
     called again; an upload that is committed meanwhile is left alone, and so is one that took its place.
     """
-    before, swept, after, away = now_ms() - int(grace_seconds * 1000), Swept(), 0, 0
+    before, swept, after, away = _before(artifacts, grace_seconds, caller), Swept(), 0, 0
     while True:
         parameters = {"after": after, "before": before}
 

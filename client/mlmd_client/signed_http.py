@@ -1,6 +1,7 @@
 """Signed requests sent straight to the object store: again while it is busy, signed anew when they have expired."""
 
 import http.client
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -84,7 +85,7 @@ class SignedHttp:
 
     def put(self, request: v1.SignedRequest, body: Body, path: str, renew: Renew) -> None:
         """Send a piece of a file until the store has it; raises TransferError, ChangedFile when the file changed."""
-        attempt, renewed, damaged, silences = 0, 0, 0, 0
+        attempt, damaged, silences, signed = 0, 0, 0, _Renewals()
         while True:
             attempt += 1
             answer, error = self._once(request, body)
@@ -94,8 +95,7 @@ class SignedHttp:
             if meaning is Meaning.DONE or _is_there_already(request, answer):
                 return
             if meaning is Meaning.EXPIRED and answer is not None:
-                renewed += 1
-                if renewed > _MOST_RENEWALS and not _expired(request):
+                if signed.is_useless():
                     raise refusal(answer, request.url, path)
                 fresh = renew()
                 if fresh is None:
@@ -139,7 +139,7 @@ class SignedHttp:
 
         A stream that breaks off is taken up where it did.
         """
-        attempt, renewed, silences, position = 0, 0, 0, span.start
+        attempt, silences, position, signed = 0, 0, span.start, _Renewals()
         while position < span.end:
             attempt += 1
             answer, error, before = None, None, position
@@ -162,8 +162,7 @@ class SignedHttp:
                 raise short(path, request.url)
             meaning = Meaning.BUSY if answer is None else meaning_of(answer)
             if meaning is Meaning.EXPIRED and answer is not None:
-                renewed += 1
-                fresh = renew() if renewed <= _MOST_RENEWALS or _expired(request) else None
+                fresh = None if signed.is_useless() else renew()
                 if fresh is None:
                     raise refusal(answer, request.url, path)
                 request = fresh
@@ -208,10 +207,25 @@ class SignedHttp:
                 self.connections.drop(request.url)
 
 
-_MOST_RENEWALS = 1
+_FRESH_SECONDS = 60.0
+"""A request that was signed within this time is no expired one: what refuses it would refuse the next."""
 _MOST_DAMAGES = 2
 _CHUNK_BYTES = 256 * 1024
 _LONGEST_ERROR_BYTES = 64 * 1024
+
+
+class _Renewals:
+    """When a request was signed anew, by a clock that nobody sets: that of server, store or client may be wrong."""
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+
+    def is_useless(self) -> bool:
+        """Return whether the request that is refused was signed just now; if not, one is signed now."""
+        now = time.monotonic()
+        is_fresh = now - self._last < _FRESH_SECONDS
+        self._last = now
+        return is_fresh
 
 
 def _expired(request: v1.SignedRequest) -> bool:

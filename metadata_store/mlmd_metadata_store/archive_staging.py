@@ -12,7 +12,6 @@ from mlmd_schemas.tables.imports import IMPORT, IMPORT_PART
 from mlmd_schemas.tables.v10 import SCHEMA_VERSION
 
 from mlmd_metadata_store.archive_tables import BY_NAME, FORMAT
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.transaction import Transaction
 
 PART_BYTES = 1 << 20
@@ -51,10 +50,10 @@ def begin_import(tx: Transaction, request: v1.BeginImportRequest) -> v1.BeginImp
         )
     if not header.store_uuid or len(header.store_uuid) > LONGEST_UUID or not header.store_uuid.isascii():
         raise InvalidArgument(f"header.store_uuid: {header.store_uuid[:80]!r} is not the UUID of a store.")
-    for (old,) in tx.rows(_OLD, {"before": now_ms() - KEPT_MS}):
+    for (old,) in tx.rows(_OLD, {"before": tx.agreed_ms() - KEPT_MS}):
         drop_import(tx, old)
     import_id = secrets.token_hex(16)
-    row = (import_id, header.store_uuid, tx.caller.subject[:255], now_ms())
+    row = (import_id, header.store_uuid, tx.caller.subject[:255], tx.agreed_ms())
     tx.insert(IMPORT, [column.name for column in IMPORT.columns], [row])
     return v1.BeginImportResponse(import_id=import_id)
 

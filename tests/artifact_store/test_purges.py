@@ -21,6 +21,7 @@ from mlmd_artifact_store.deletions import (
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.sweeping import sweep_deletions
 from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -294,7 +295,7 @@ def test_bytes_that_come_late_are_swept(admin: Admin, requests: Requests, monkey
     assert keys(blobs) == []
     last = committed_ms + (VALID_SECONDS + 3600) * 1000
     for now, deleted in ((last - 1, []), (last, [model]), (last, [])):
-        monkeypatch.setattr("mlmd_artifact_store.removal.now_ms", lambda now=now: now)
+        monkeypatch.setattr(Transaction, "agreed_ms", lambda tx, now=now: now)
         assert sweep_deletions(requests.artifacts).deleted == deleted
 
 

@@ -18,6 +18,7 @@ from mlmd_artifact_store.manifests import digest_of, list_files
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.sweeping import sweep
 from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller, Role
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -197,7 +198,7 @@ def test_late_bytes_of_every_restore_that_was_given_up_go(requests: Requests, mo
     assert len(keys(artifacts.blobs)) == 2
     for prefix in prefixes:
         artifacts.blobs.put(f"{prefix}a.json", io.BytesIO(b"late"), 4)
-    monkeypatch.setattr("mlmd_artifact_store.removal.now_ms", lambda: 10**13)
+    monkeypatch.setattr(Transaction, "agreed_ms", lambda tx: 10**13)
     assert sweep(artifacts, -1).deleted == [artifact_id]
     assert len(keys(artifacts.blobs)) == 2
     assert artifacts.manifest(artifact_id).root_uri == uri
@@ -215,7 +216,7 @@ def test_garbage_that_was_restored_leaves_nothing_of_the_restore_before(
     restore(requests, artifact_id)
     list(collect(artifacts, [artifact_id]))
     artifacts.blobs.put(f"{upload.key_prefix}a.json", io.BytesIO(b"late"), 4)
-    monkeypatch.setattr("mlmd_artifact_store.removal.now_ms", lambda: 10**13)
+    monkeypatch.setattr(Transaction, "agreed_ms", lambda tx: 10**13)
     sweep(artifacts, -1)
     assert keys(artifacts.blobs) == []
 

@@ -15,6 +15,7 @@ from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_artifact_store.sweeping import SHOWN, Swept, sweep, sweep_uploads
 from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -90,7 +91,7 @@ def test_what_fails_stays_noted_after_the_last_bytes_may_have_come(
     refuse_listing(proxy, error(403, "AccessDenied"), failing)
     with pytest.raises(FailedPrecondition, match=f"The bytes of artifact {failing} are not all deleted: "):
         Admin(requests).garbage(dry_run=False)
-    monkeypatch.setattr("mlmd_artifact_store.removal.now_ms", lambda: 10**13)
+    monkeypatch.setattr(Transaction, "agreed_ms", lambda tx: 10**13)
     swept = sweep(requests.artifacts, 3600)
     assert (swept.deleted, swept.failure_count) == ([whole], 1)
     proxy.calm()

@@ -30,6 +30,7 @@ from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_artifact_store.sweeping import sweep
 from mlmd_artifact_store.verification import Verdict, verify
 from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import FailedPrecondition, NotFound, Unavailable
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -123,7 +124,7 @@ def sound(requests: Requests, contents: Mapping[str, bytes], after: int = 0) -> 
 def nothing_is_left_over(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweep, at a time when nothing can come late any more, and check that every blob has a name."""
     artifacts = requests.artifacts
-    monkeypatch.setattr("mlmd_artifact_store.removal.now_ms", lambda: 10**13)
+    monkeypatch.setattr(Transaction, "agreed_ms", lambda tx: 10**13)
     sweep(artifacts, -1)
     named = set()
     for found in Calls(artifacts.store)("GetArtifacts").artifacts:
