@@ -198,7 +198,7 @@ class TestCompletions:
         assert artifact(other.artifacts.store, artifact_id).state == pb.Artifact.ABANDONED
 
     def test_a_copy_that_comes_after_the_abort_is_swept(
-        self, slow: Requests, other: Requests, proxy: FaultyHttp, monkeypatch: pytest.MonkeyPatch
+        self, slow: Requests, other: Requests, proxy: FaultyHttp
     ) -> None:
         source = upload(slow, CONTENT)
         file = upload_file("a", CONTENT)

@@ -255,9 +255,19 @@ def test_external_bytes_are_nobodys_garbage(admin: Admin, requests: Requests) ->
     assert admin.garbage(dry_run=False) == []
     assert list(collect(requests.artifacts, [recorded.manifest.artifact_id])) == [[]]
     assert requests.artifacts.manifest(recorded.manifest.artifact_id).is_external
-    assert rules_keeping(admin, recorded.manifest.artifact_id) == [Rule.RULE_EXTERNAL]
-    bare = Calls(store)("PutArtifacts", artifacts=[pb.Artifact(type_id=type_id(store))]).artifact_ids[0]
-    assert "no bytes" in admin.why(bare).summary
+    told = admin.why(recorded.manifest.artifact_id)
+    (reason,) = told.reasons
+    text = "its bytes are not in this store but at s3://elsewhere/data/, where nothing is ever deleted"
+    assert (reason.rule, reason.text) == (Rule.RULE_EXTERNAL, text)
+    assert told.summary == f"Artifact {recorded.manifest.artifact_id} is kept: {text}."
+
+
+def test_of_what_never_had_bytes_nothing_was_deleted(admin: Admin, requests: Requests) -> None:
+    store = requests.artifacts.store
+    (bare,) = Calls(store)("PutArtifacts", artifacts=[pb.Artifact(type_id=type_id(store))]).artifact_ids
+    for _ in range(2):
+        assert admin.why(bare).summary == f"Artifact {bare} has no bytes in this store."
+        admin.purge(kind=v1.NODE_KIND_ARTIFACT, ids=[bare])
 
 
 def test_statements_do_not_grow_with_artifacts(admin: Admin, requests: Requests) -> None:

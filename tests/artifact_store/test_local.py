@@ -106,7 +106,7 @@ def test_files_of_others_have_an_etag_too(store: LocalStore) -> None:
     assert keys(store) == ["k", "new"]
 
 
-def test_links_out_of_the_folder_are_not_followed_when_listing(store: LocalStore, tmp_path: Path) -> None:
+def test_links_out_of_the_folder_are_not_followed_when_listing(store: LocalStore) -> None:
     put(store, "a/k", b"x")
     os.symlink(store.root, store.root / "a" / "loop")
     assert keys(store)[0] == "a/k"

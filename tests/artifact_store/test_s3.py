@@ -83,9 +83,7 @@ def test_addresses_of_virtual_hosts(settings: S3Settings) -> None:
     assert store.presigner.get("a b", 60).url.startswith(f"https://{settings.bucket}.s3.example:9000/a%20b?")
 
 
-def test_virtual_hosts(
-    s3: S3Address, settings: S3Settings, http: urllib3.PoolManager, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_virtual_hosts(s3: S3Address, settings: S3Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     host = f"{settings.bucket}.localhost"
     resolved = socket.getaddrinfo
 

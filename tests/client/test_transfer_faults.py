@@ -285,7 +285,7 @@ def test_a_store_that_is_away(store: Transport, server: Server, proxied: FaultyH
     assert refused.value.code == 14
 
 
-def test_no_bucket(store: Transport, proxy: FaultyHttp, source: Path, s3_admin: Minio, bucket_of_all: str) -> None:
+def test_no_bucket(store: Transport, proxy: FaultyHttp, source: Path) -> None:
     proxy.fault = lambda request: error(404, "NoSuchBucket")
     with pytest.raises(CallError, match=r"bucket for .* is not at http://127\.0\.0\.1") as refused:
         sent(store, source)

@@ -50,7 +50,7 @@ def test_a_large_file_is_never_held(
     assert (tmp_path / "target" / "large").stat().st_size == 400 << 20
 
 
-def test_many_files_are_never_held(sqlite_url: str, start_server: StartServer, tmp_path: Path) -> None:
+def test_many_files_are_never_held(sqlite_url: str, start_server: StartServer) -> None:
     server = start_server(sqlite_url, http=True)
     many = 30_000
     program = f"""

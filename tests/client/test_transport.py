@@ -197,7 +197,7 @@ def test_a_token_goes_with_every_call(tmp_path: Path, sqlite_url: str, start_ser
     unknown.close()
 
 
-def test_tls(tmp_path: Path, sqlite_url: str, start_server: Callable[..., Server]) -> None:
+def test_tls(tmp_path: Path, sqlite_url: str) -> None:
     made = make_certificates(tmp_path)
     options = ("--tls-cert", str(made.certificate), "--tls-key", str(made.key))
     server = Server(sqlite_url, tmp_path / "server", options=options)

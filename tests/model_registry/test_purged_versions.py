@@ -79,7 +79,7 @@ def test_an_artifact_whose_facts_were_purged(registry: Registry, admin: Admin) -
     check_refused(registry, Code.FAILED_PRECONDITION, f"artifact {artifact_id} was purged", "ListTombstones")
 
 
-def test_a_version_of_a_uri_alone_that_was_purged(registry: Registry, admin: Admin, requests: Requests) -> None:
+def test_a_version_of_a_uri_alone_that_was_purged(registry: Registry, admin: Admin) -> None:
     other = registry.version(model="churn", uri="s3://models/churn/1")
     admin.purge(kind=ARTIFACT, ids=[other.artifact_id])
     refused = registry.error("MoveModelAlias", model="churn", alias="champion", version="1")

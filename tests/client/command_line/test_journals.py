@@ -130,7 +130,7 @@ def test_each_call_that_is_sent_is_counted_and_only_named_journals_are(run: Run,
             assert set(opened.run_facts(execution_id).metrics) == {"f1", "auc", "mcc"}
 
 
-def test_nobody_answers(tmp_path: Path) -> None:
+def test_nobody_answers() -> None:
     run = run_on("grpc://127.0.0.1:1")
     assert run("journals", "ls", "--json").json == []
     left(journal_folder("grpc://127.0.0.1:1"), "token", wrong())

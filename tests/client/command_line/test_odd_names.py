@@ -111,7 +111,7 @@ MODELS = ("a/b", "a%2Fb", "100%", "a b", "🎉", "42", "v1", "x@y", "a:3", "?&#=
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_registered_model_of_any_name_is_found_at_every_door(server: Server, name: str, tmp_path: Path) -> None:
+def test_a_registered_model_of_any_name_is_found_at_every_door(server: Server, name: str) -> None:
     uri = f"models:/{quote(name, safe='')}@champion"
     with Store(f"grpc://{server.target}") as store:
         model = store.models[name]

@@ -106,7 +106,7 @@ def test_what_a_process_could_not_send_is_said_at_its_end(
 
 
 def test_a_model_that_cannot_be_sent_leaves_no_version_and_no_event(
-    sqlite_url: str, start_server: StartServer, open_store: OpenStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite_url: str, start_server: StartServer, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = start_server(sqlite_url, http=True)
     store = open_store(f"grpc://{server.target}")
