@@ -24,7 +24,7 @@ from tests.differential.sides import (
 )
 from tests.reference import client as reference_client
 from tests.reference.client import Reference
-from tests.reference.databases import MEMORY, MariaDatabases, sqlite_config
+from tests.reference.databases import MEMORY, MariaDatabases, mysql_config, sqlite_config
 from tests.services.missing import missing
 from tests.services.sql_server import Address
 
@@ -116,12 +116,15 @@ class MariaPairs:
             database.empty()
         store = Store.open(self.url, self._options)
         try:
-            ours, google = our_side(store, self._ours), google_side(self.reference, self._google)
+            ours, google = self._our_side(store), google_side(self.reference, self._google)
             close_gaps(ours)
             close_gaps(google)
             yield Comparison(ours, google, mysql=True, counts=COUNTS)
         finally:
             store.close()
+
+    def _our_side(self, store: Store) -> Side:
+        return our_side(store, self._ours)
 
     def close(self) -> None:
         """End the reference and drop the databases."""
@@ -130,6 +133,25 @@ class MariaPairs:
         self._google.close()
         self._databases.discard()
         self._server.drop(self.url.rsplit("/", 1)[1])
+
+
+class SharedMariaPairs(MariaPairs):
+    """Two databases that Google's core made; one is ours and a second core's by turns, and in latin1 as MySQL 5.7's."""
+
+    def __init__(self, server: Address, prefix: str) -> None:
+        name = f"{prefix}_ours"
+        server.create(name)
+        server.execute(f"ALTER DATABASE `{name}` CHARACTER SET latin1 COLLATE latin1_bin")
+        self._second = Reference(lambda: mysql_config(server, name))
+        super().__init__(server, prefix, StoreOptions())
+
+    def _our_side(self, store: Store) -> Side:
+        return alternating_side(super()._our_side(store), google_side(self._second, self._ours))
+
+    def close(self) -> None:
+        """End both references and drop the databases."""
+        self._second.close()
+        super().close()
 
 
 Pairs = Callable[[], contextlib.AbstractContextManager[Comparison]]
@@ -168,9 +190,19 @@ def utf8_pairs(mariadb: Address, worker_id: str) -> Iterator[Pairs]:
     yield from _on(mariadb, f"differences_{worker_id}", StoreOptions())
 
 
+@pytest.fixture(scope="session")
+def shared_maria_pairs(mariadb: Address, worker_id: str) -> Iterator[Pairs]:
+    """Call it for two empty stores on MariaDB, one of them ours and Google's by turns."""
+    yield from _made(lambda: SharedMariaPairs(mariadb, f"shared_{worker_id}"))
+
+
 def _on(server: Address, prefix: str, options: StoreOptions) -> Iterator[Pairs]:
+    yield from _made(lambda: MariaPairs(server, prefix, options))
+
+
+def _made(make: Callable[[], MariaPairs]) -> Iterator[Pairs]:
     if (sentence := reference_client.absence()) is not None:
         missing(sentence)
-    pairs = MariaPairs(server, prefix, options)
+    pairs = make()
     yield pairs.comparison
     pairs.close()

@@ -264,6 +264,16 @@ def test_types_that_a_space_at_the_end_tells_apart(on_maria: Comparison) -> None
     assert found == ["T ", "T"]
 
 
+def test_words_of_a_node_in_the_error_of_the_database(on_maria: Comparison) -> None:
+    artifact = node(pb.Artifact, custom={"Duplicate": 1}, type_id=10, uri="x" * 65_536)
+    assert codes(on_maria, "PutArtifacts", artifacts=[artifact]) == (Code.INTERNAL, Code.ALREADY_EXISTS)
+
+
+def test_a_name_that_is_too_long_by_a_space(on_maria: Comparison) -> None:
+    artifact = pb.Artifact(type_id=10, name="n" * 255 + " ")
+    assert codes(on_maria, "PutArtifacts", artifacts=[artifact]) == (Code.INTERNAL, Code.OK)
+
+
 TAKEN = pb.Artifact(type_id=10, name="a")
 FIVE = [pb.Artifact(type_id=10)] * 5
 

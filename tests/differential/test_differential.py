@@ -79,3 +79,8 @@ def test_sessions_on_a_file_that_both_write_go_as_on_googles_server(shared_pairs
 @pytest.mark.parametrize("shard", range(SHARDS // 2))
 def test_sessions_on_mariadb_go_as_on_googles_server(maria_pairs: Pairs, shard: int) -> None:
     compare(maria_pairs, SHARDS + shard, -(-SESSIONS // 6), wide=False)
+
+
+@pytest.mark.parametrize("shard", range(SHARDS // 2))
+def test_sessions_on_a_mariadb_that_both_write_go_as_on_googles_server(shared_maria_pairs: Pairs, shard: int) -> None:
+    compare(shared_maria_pairs, 3 * SHARDS + shard, -(-SESSIONS // 6), wide=False)
