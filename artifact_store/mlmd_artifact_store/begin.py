@@ -1,10 +1,12 @@
 """The beginning of an upload: one transaction, no bytes."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.collection_methods import parse_artifact
 from mlmd_metadata_store.node_writes import create_nodes
 from mlmd_metadata_store.transaction import CHUNK, Transaction
@@ -16,7 +18,7 @@ from mlmd_schemas.tables.own import MANIFEST, UPLOAD, VERSION
 from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, Kind
 
 from mlmd_artifact_store.declarations import check_files
-from mlmd_artifact_store.locations import artifact_prefix
+from mlmd_artifact_store.locations import artifact_prefix, tenant_prefix
 from mlmd_artifact_store.manifests import (
     Manifest,
     StoredFile,
@@ -57,6 +59,17 @@ _WITHOUT_FILES = (
     .where(ARTIFACT.c.type_id == sa.bindparam("type"), ARTIFACT.c.name == sa.bindparam("name"))
     .where(sa.or_(UPLOAD.c.state.is_not(None), ARTIFACT.c.state == pb.Artifact.ABANDONED))
 )
+_GIVEN_UP = (
+    sa.select(ARTIFACT.c.id, ARTIFACT.c.uri)
+    .outerjoin(MANIFEST, MANIFEST.c.artifact_id == ARTIFACT.c.id)
+    .where(ARTIFACT.c.type_id == sa.bindparam("type"), ARTIFACT.c.name == sa.bindparam("name"))
+    .where(ARTIFACT.c.state == pb.Artifact.ABANDONED, MANIFEST.c.artifact_id.is_(None))
+)
+_UNNAME = (
+    sa.update(ARTIFACT)
+    .where(ARTIFACT.c.id == sa.bindparam("artifact"), ARTIFACT.c.state == pb.Artifact.ABANDONED)
+    .values(name=None, last_update_time_since_epoch=sa.bindparam("now"))
+)
 _SAME_NAMED = _SAME.where(ARTIFACT.c.name == sa.bindparam("name"))
 _SAME_UNNAMED = _SAME.where(ARTIFACT.c.name.is_(None))
 _SAME_VERSION = _SAME.join(VERSION, VERSION.c.artifact_id == ARTIFACT.c.id).where(
@@ -96,6 +109,8 @@ def begin_upload(tx: Transaction, place: Place, request: v1.BeginUploadRequest) 
     if request.reuse and (found := _same_content(tx, artifact, type_name, request.collection, wanted)):
         return found
     artifact.state = pb.Artifact.PENDING
+    if artifact.HasField("name"):
+        _free_name(tx, place, artifact)
     artifact_id = _made(tx, artifact)
     prefix = artifact_prefix(place.tenant, type_name, request.collection or artifact.name, artifact_id)
     uri = place.uri(prefix)
@@ -107,6 +122,20 @@ def begin_upload(tx: Transaction, place: Place, request: v1.BeginUploadRequest) 
         insert_files(tx, artifact_id, files)
         to_send += sum(not file.source_key for file in files)
     return v1.BeginUploadResponse(artifact_id=artifact_id, uri=uri, files_to_send=to_send)
+
+
+def _free_name(tx: Transaction, place: Place, artifact: pb.Artifact) -> None:
+    """Take the name that is asked for from an artifact whose upload was given up, and which never had files.
+
+    It keeps its id, properties, events and uri, in which the name still is. Only what was uploaded here gives its name:
+    that its uri tells, which the store gave it. Others too call artifacts ABANDONED.
+    """
+    parameters = {"type": artifact.type_id, "name": tx.text.encode(artifact.name)}
+    root = place.uri(tenant_prefix(place.tenant))
+    for other, encoded in tx.rows(_GIVEN_UP, parameters):
+        uri = tx.text.decode(encoded or "")
+        if uri.startswith(root) and re.fullmatch(rf"[^/]+/[^/]+/{other}/", uri[len(root) :]):
+            tx.execute(_UNNAME, {"artifact": other, "now": now_ms()})
 
 
 def _made(tx: Transaction, artifact: pb.Artifact) -> int:
@@ -130,7 +159,7 @@ def _why_taken(name: str, artifact_id: int, *, is_under_way: bool) -> str:
             f"artifact.name: {name!r} is the name of artifact {artifact_id}, whose upload is not finished; go on with "
             f"it where it was begun, on the same machine with the same path, or {instead}."
         )
-    return f"artifact.name: {name!r} is the name of artifact {artifact_id}, whose upload was given up; {instead}."
+    return f"artifact.name: {name!r} is the name of artifact {artifact_id}, which is ABANDONED; {instead}."
 
 
 def _check_artifact(artifact: pb.Artifact, forbidden: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests, file_page
+from mlmd_artifact_store.sweeping import sweep
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import AlreadyExists, DataLoss, FailedPrecondition, InvalidArgument, NotFound
@@ -47,10 +48,58 @@ def test_whose_a_name_is_that_no_files_came_to_is_told(store: Store, artifacts: 
     )
     with pytest.raises(AlreadyExists, match=unfinished):
         artifacts.begin_upload(begin(store, *FILES, name="fraud"))
-    artifacts.abort_upload(first)
-    with pytest.raises(AlreadyExists, match=rf"artifact {first}, whose upload was given up; choose another name"):
-        artifacts.begin_upload(begin(store, *FILES, name="fraud"))
     assert artifacts.begin_upload(begin(store, *FILES, name="other")).artifact_id > first
+
+
+@pytest.mark.parametrize("by", ["abort", "sweep"])
+def test_a_name_is_free_when_the_upload_under_it_was_given_up(
+    store: Store, requests: Requests, artifacts: Artifacts, by: str
+) -> None:
+    first = artifacts.begin_upload(begin(store, *FILES, name="fraud"))
+    if by == "abort":
+        artifacts.abort_upload(first.artifact_id)
+    else:
+        assert sweep(artifacts, -1).abandoned == [first.artifact_id]
+    second = artifacts.begin_upload(begin(store, *FILES, name="fraud"))
+    assert second.artifact_id > first.artifact_id
+    before = artifact(store, first.artifact_id)
+    assert (before.HasField("name"), before.state, before.uri) == (False, pb.Artifact.ABANDONED, first.uri)
+    send(requests, second.artifact_id, CONTENTS)
+    late = f"_/system.Model/fraud/{first.artifact_id}/model.bin"
+    artifacts.blobs.put(late, io.BytesIO(b"late"), 4)  # by a request that was signed for the first
+    sweep(artifacts, 3600)
+    assert late not in keys(artifacts.blobs)
+    artifacts.commit_upload(second.artifact_id)
+    assert artifact(store, second.artifact_id).name == "fraud"
+    assert {path: whole(artifacts, second.artifact_id, path) for path in CONTENTS} == CONTENTS
+    with pytest.raises(AlreadyExists):
+        artifacts.begin_upload(begin(store, *FILES, name="fraud"))
+
+
+def test_a_name_stays_with_what_others_call_abandoned(store: Store, artifacts: Artifacts) -> None:
+    request = begin(store, *FILES, name="fraud")
+    others = pb.Artifact.FromString(request.artifact)
+    others.uri, others.state = "gs://pipelines/17", pb.Artifact.ABANDONED
+    (first,) = Calls(store)("PutArtifacts", artifacts=[others]).artifact_ids
+    with pytest.raises(AlreadyExists, match=rf"artifact {first}, which is ABANDONED; choose another name"):
+        artifacts.begin_upload(request)
+    assert artifact(store, first).name == "fraud"
+
+
+def test_one_of_many_gets_a_name_that_was_freed(store: Store, artifacts: Artifacts) -> None:
+    artifacts.abort_upload(artifacts.begin_upload(begin(store, *FILES, name="fraud")).artifact_id)
+    request = begin(store, *FILES, name="fraud")
+
+    def take(_: int) -> int:
+        try:
+            return artifacts.begin_upload(request).artifact_id
+        except AlreadyExists:
+            return 0
+
+    with ThreadPoolExecutor(4) as pool:
+        got = [artifact_id for artifact_id in pool.map(take, range(8)) if artifact_id]
+    assert len(got) == 1
+    assert artifact(store, got[0]).name == "fraud"
 
 
 def test_a_directory_goes_up_and_comes_back(store: Store, requests: Requests, artifacts: Artifacts) -> None:
