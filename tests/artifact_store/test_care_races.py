@@ -8,16 +8,19 @@ from pathlib import Path
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.deletions import Deletion, forget_deletions, note_deletions, noted_deletions
 from mlmd_artifact_store.garbage_collection import collect
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.sweeping import sweep
 from mlmd_metadata_store.store import Store
+from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import FailedPrecondition, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 
 from tests.artifact_store.care import Admin, alias, upload
+from tests.artifact_store.test_source_races import between
 from tests.artifact_store.uploads import artifact, begin, send, upload_file
 
 ROUNDS = 12
@@ -28,6 +31,14 @@ def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
     """An empty artifact store, on SQLite and on MariaDB."""
     store = Store.open(database_url)
     yield Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
+    store.close()
+
+
+@pytest.fixture
+def other(database_url: str, requests: Requests) -> Iterator[Store]:
+    """The same database, opened by another server."""
+    store = Store.open(database_url)
+    yield store
     store.close()
 
 
@@ -79,6 +90,36 @@ def test_what_is_kept_is_not_deleted(requests: Requests, keeper: str, deleter: s
                 artifacts.manifest(made)
         outcomes.add(kept)
     assert outcomes
+
+
+def test_a_pin_waits_for_a_purge_and_is_refused(requests: Requests, other: Store) -> None:
+    admin, artifacts = Admin(requests), requests.artifacts
+    made = upload(requests)
+    fields = {"kind": v1.NODE_KIND_ARTIFACT, "ids": [made]}
+    digest = admin("Purge", **fields).digest
+    pinning = Admin(Requests(Artifacts(other, artifacts.blobs)))
+    purged, pinned = between(
+        artifacts.store,
+        "DELETE ArtifactProperty",
+        lambda: admin("Purge", **fields, digest=digest, reason="r").purged,
+        lambda: pinning("PinArtifact", artifact_id=made),
+    )
+    assert purged is True
+    assert isinstance(pinned, FailedPrecondition), pinned
+
+
+def test_a_deletion_that_is_noted_while_another_is_forgotten_is_not_lost(requests: Requests, other: Store) -> None:
+    database = requests.artifacts.store.database
+    noted = database.write(LOCAL, lambda tx: note_deletions(tx, [Deletion(1, "a/", 0)]))
+    forgotten, _ = between(
+        requests.artifacts.store,
+        "DELETE mlmd_deletions",
+        lambda: database.write(LOCAL, lambda tx: forget_deletions(tx, noted, 1)),
+        lambda: other.database.write(LOCAL, lambda tx: note_deletions(tx, [Deletion(1, "b/", 0)])),
+    )
+    assert forgotten == [1]
+    (left,) = database.read(LOCAL, lambda tx: noted_deletions(tx, 0))
+    assert "b/" in left.key_prefix.splitlines()
 
 
 def test_an_upload_is_committed_or_swept(requests: Requests) -> None:

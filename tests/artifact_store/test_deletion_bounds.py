@@ -105,12 +105,16 @@ def test_facts_are_purged_while_the_bytes_are_out_of_reach(
     assert admin.purge(kind=v1.NODE_KIND_ARTIFACT, ids=[made]).purged
 
 
-def test_an_upload_forbids_nothing_of_a_run_with_its_number(store: Store, tmp_path: Path) -> None:
+def test_what_forbids_the_purge_of_an_artifact_forbids_nothing_of_a_run_with_its_number(
+    store: Store, tmp_path: Path
+) -> None:
     requests = Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
+    admin, pinned = Admin(requests), upload(requests)
+    admin("PinArtifact", artifact_id=pinned)
     pending = requests.artifacts.begin_upload(begin(store, upload_file("f", b"x"))).artifact_id
     while execution(requests, [], []) < pending:
         pass
-    assert Admin(requests).purge(kind=v1.NODE_KIND_EXECUTION, ids=[pending]).purged
+    assert admin.purge(kind=v1.NODE_KIND_EXECUTION, ids=[pinned, pending]).purged
 
 
 def test_files_that_a_manifest_says_are_elsewhere_stay_even_where_its_own_would_be(

@@ -96,6 +96,31 @@ def test_what_kept_artifacts_were_made_from_is_kept(admin: Admin, requests: Requ
     assert "Nothing keeps" in admin.why(raw, alone).summary
 
 
+def test_what_was_used_or_made_along_with_kept_artifacts_is_garbage(admin: Admin, requests: Requests) -> None:
+    used, beside, source, made, along = (upload(requests, b"%d" % number) for number in range(5))
+    execution(requests, [used, beside], [])
+    execution(requests, [source], [made, along])
+    for kept in (used, made):
+        admin("PinArtifact", artifact_id=kept)
+    assert admin.garbage() == [beside, along]
+
+
+@pytest.mark.parametrize("taken", ["INPUT", "DECLARED_INPUT", "INTERNAL_INPUT"])
+@pytest.mark.parametrize("put", ["OUTPUT", "DECLARED_OUTPUT", "INTERNAL_OUTPUT", "PENDING_OUTPUT"])
+def test_every_kind_of_event_leads_to_what_kept_artifacts_were_made_from(
+    admin: Admin, requests: Requests, taken: str, put: str
+) -> None:
+    source, made = upload(requests, b"source"), upload(requests, b"made")
+    run = execution(requests, [], [])
+    events = [
+        pb.Event(artifact_id=artifact_id, execution_id=run, type=kind)
+        for artifact_id, kind in ((source, taken), (made, put))
+    ]
+    Calls(requests.artifacts.store)("PutEvents", events=events)
+    admin("PinArtifact", artifact_id=made)
+    assert admin.garbage() == []
+
+
 def test_an_alias_keeps_what_a_version_without_bytes_was_made_from(admin: Admin, requests: Requests) -> None:
     data = upload(requests)
     made = pb.Artifact(uri="s3://elsewhere/model").SerializeToString()

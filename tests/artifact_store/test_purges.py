@@ -20,10 +20,11 @@ from mlmd_artifact_store.deletions import (
 )
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.sweeping import sweep_deletions
+from mlmd_metadata_store import purging
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.pb.v1 import artifacts_pb2
@@ -69,11 +70,12 @@ def talkative(call: Calls, noun: str, name: str, **fields: Any) -> int:
 
 def test_facts_go_and_the_shape_of_lineage_stays(admin: Admin, requests: Requests, call: Calls) -> None:
     data, model = talkative(call, "Artifact", "patients", uri="s3://b/patients"), upload(requests)
+    talkative(call, "Artifact", "others")
     made = execution(requests, [data], [model])
     before = artifact(call.store, data)
     looked = admin("Purge", kind=ARTIFACT, ids=[data])
     assert (looked.purged, looked.node_count, looked.property_count) == (False, 1, len(SAID))
-    assert [(one.name, one.uri) for one in looked.nodes] == [("patients", "s3://b/patients")]
+    assert [(one.id, one.name, one.uri) for one in looked.nodes] == [(data, "patients", "s3://b/patients")]
     assert artifact(call.store, data) == before
     done = admin("Purge", kind=ARTIFACT, ids=[data], digest=looked.digest, reason="consent withdrawn")
     assert done.purged
@@ -84,6 +86,7 @@ def test_facts_go_and_the_shape_of_lineage_stays(admin: Admin, requests: Request
         last_update_time_since_epoch=after.last_update_time_since_epoch,
     )  # fmt: skip
     assert after == left
+    assert after.last_update_time_since_epoch > before.last_update_time_since_epoch
     (event,) = call("GetEventsByArtifactIDs", artifact_ids=[data]).events
     assert (event.execution_id, event.type) == (made, pb.Event.INPUT)
     (stone,) = admin("ListTombstones").tombstones
@@ -110,6 +113,26 @@ def test_executions_and_contexts_are_purged_by_filter(admin: Admin, call: Calls)
     assert found == [(EXECUTION, runs[0]), (EXECUTION, runs[1]), (CONTEXT, context)]
     assert rest.next_page_token == ""
     assert [stone.id for stone in admin("ListTombstones", kind=CONTEXT).tombstones] == [context]
+
+
+def test_a_filter_chooses_all_that_it_matches_or_nothing(
+    admin: Admin, call: Calls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [talkative(call, "Execution", f"run {number}") for number in range(3)]
+    monkeypatch.setattr(purging, "MOST_NODES", 2)
+    with pytest.raises(InvalidArgument, match="more than 2 nodes"):
+        admin("Purge", kind=EXECUTION, filter_query="name LIKE 'run %'")
+    looked = admin("Purge", kind=EXECUTION, filter_query="name LIKE 'run %' AND name != 'run 2'")
+    assert [one.id for one in looked.nodes] == runs[:2]
+
+
+def test_a_context_whose_new_name_is_taken_stays(admin: Admin, call: Calls) -> None:
+    context = talkative(call, "Context", "secret project")
+    talkative(call, "Context", f"mlmd.purged/{context}")
+    with pytest.raises(AlreadyExists, match=r"mlmd\.purged/"):
+        admin.purge(kind=CONTEXT, ids=[context])
+    (left,) = call("GetContextsByID", context_ids=[context]).contexts
+    assert (left.name, len(left.custom_properties)) == ("secret project", len(SAID))
 
 
 def test_metrics_go_along(admin: Admin, call: Calls) -> None:
@@ -184,6 +207,7 @@ def test_bad_requests(admin: Admin) -> None:
         ({"kind": ARTIFACT, "filter_query": "nonsense ="}, InvalidArgument),
         ({"kind": EXECUTION, "ids": [1], "include_bytes": True}, InvalidArgument),
         ({"kind": ARTIFACT, "ids": range(1, 10_002)}, InvalidArgument),
+        ({"kind": ARTIFACT, "ids": range(1, 10_001)}, NotFound),
         ({"kind": ARTIFACT, "ids": [99]}, NotFound),
         ({"kind": CONTEXT, "filter_query": "name = 'nobody'"}, NotFound),
     ):
@@ -198,10 +222,12 @@ def test_what_forbids_it(admin: Admin, requests: Requests, call: Calls) -> None:
     admin("PinArtifact", artifact_id=model, reason="audit")
     looked = admin("Purge", kind=ARTIFACT, ids=[model], include_bytes=True)
     assert [obstacle.split()[1] for obstacle in looked.obstacles] == ["alias", str(model)]
-    with pytest.raises(FailedPrecondition, match="production"):
+    with pytest.raises(
+        FailedPrecondition, match=r"'production' of .*first\. \(and 1 more obstacles\) Nothing was purged"
+    ):
         admin.purge(kind=ARTIFACT, ids=[model])
     alias(requests, "fraud", "production", 1)
-    with pytest.raises(FailedPrecondition, match="pinned"):
+    with pytest.raises(FailedPrecondition, match=r"is pinned by 'local'; unpin it\. Nothing was purged"):
         admin.purge(kind=ARTIFACT, ids=[model])
     admin("UnpinArtifact", artifact_id=model)
     admin.purge(kind=ARTIFACT, ids=[model], include_bytes=True)
