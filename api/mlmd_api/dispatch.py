@@ -36,6 +36,8 @@ from mlmd_api.revocation import Revocation
 from mlmd_api.status import describe, facts_of
 from mlmd_api.streaming import Answer, Stream
 
+LARGE_BYTES = 8 << 20
+"""A call whose request and answer have more together may leave behind what the process should let go."""
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _SANE_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 
@@ -82,6 +84,7 @@ class Dispatcher:
         self._revocation = Revocation()
         self._open: weakref.WeakSet[Stream] = weakref.WeakSet()
         self._ending = False
+        self._had_large = False
 
     @property
     def services(self) -> list[str]:
@@ -132,6 +135,11 @@ class Dispatcher:
         answer = Answer(Code.OK, "", b"", course.request_id) if error is None else _told(error, course)
         self._note(call, course, answer, error, moved)
         return answer
+
+    def take_large(self) -> bool:
+        """Tell whether a large call ended since this was asked last."""
+        had, self._had_large = self._had_large, False
+        return had
 
     def end_streams(self) -> None:
         """Let every open stream end, and those that come end at once: the process is about to stop."""
@@ -281,6 +289,8 @@ class Dispatcher:
         moved: tuple[int, int] | None = None,
     ) -> None:
         seconds = time.perf_counter() - course.started
+        if len(call.body) + len(answer.body) > LARGE_BYTES:
+            self._had_large = True
         known = course.known or call.path in self.methods or call.path in self.streams
         path = call.path if known else "unknown"
         self._measurements.end(path, call.wire, answer.code, seconds)

@@ -199,6 +199,12 @@ class Database:
 
         self.read(Caller(deadline=time.monotonic() + 5), body)
 
+    def let_go(self) -> None:
+        """Close the connections that nobody uses, where they keep what they were given last."""
+        if self.dialect.keeps_values:
+            self.reader.dispose()
+            self.writer.dispose()
+
     def close(self) -> None:
         """Close every connection."""
         self.reader.dispose()

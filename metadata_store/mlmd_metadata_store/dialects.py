@@ -72,6 +72,8 @@ class Dialect(ABC):
     """Whether it looks how many rows an index has for a statement's values before it plans, and skips in an index."""
     joins_statements: bool
     """Whether the driver sends several statements at once, which spares ways to the database."""
+    keeps_values: bool
+    """Whether a connection keeps the last values that its compiled statements were given."""
     few_rows: int
     """Up to so many properties go into one statement with all columns; above, each value column gets its own."""
     clock: sa.Executable | None = None

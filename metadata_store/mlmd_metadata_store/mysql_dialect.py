@@ -85,6 +85,7 @@ class MySqlDialect(Dialect):
     keeps_infinities = False
     dives = True
     joins_statements = True
+    keeps_values = False
     few_rows = 200
     clock: sa.Executable | None = sa.select(
         sa.literal_column("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000")

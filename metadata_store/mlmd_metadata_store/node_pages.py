@@ -20,7 +20,7 @@ from mlmd_metadata_store.list_options import Paging, read_options
 from mlmd_metadata_store.narrowing import NARROWED, NARROWED_ASIDE, narrow
 from mlmd_metadata_store.node_rows import READERS, nodes_of_rows
 from mlmd_metadata_store.page_tokens import Order, token_after
-from mlmd_metadata_store.transaction import Transaction, chunks
+from mlmd_metadata_store.transaction import Transaction
 
 _EDGES = {Kind.ARTIFACT: ATTRIBUTION, Kind.EXECUTION: ASSOCIATION}
 _KEPT_TEXT = 4096
@@ -61,9 +61,8 @@ def every_node(tx: Transaction, members: Members, add: Callable[[], Any]) -> Non
     """Make a message of every member with `add`, by ascending id."""
     shape = Shape(members.kind, members.of, Order.ID, ascending=True, continued=False)
     statement = _kept_statement(shape, None, limited=False)
-    rows = tx.rows(statement, {"owner": members.owner})
-    for some in chunks(rows, _NODES_AT_ONCE):
-        nodes_of_rows(tx, members.kind, some, add)
+    for rows in tx.row_chunks(statement, {"owner": members.owner}, _NODES_AT_ONCE):
+        nodes_of_rows(tx, members.kind, rows, add)
 
 
 def node_page(

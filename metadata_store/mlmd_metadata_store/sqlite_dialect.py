@@ -39,6 +39,7 @@ class SqliteDialect(Dialect):
     keeps_infinities = True
     dives = False
     joins_statements = False
+    keeps_values = True
     few_rows = 0  # there is no way to the database that a second statement would take again
     longest_name = 1_000_000_000
     longest_text_bytes = 1_000_000_000

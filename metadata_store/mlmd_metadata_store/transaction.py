@@ -119,6 +119,22 @@ class Transaction:
             raise self.dialect.translate(error) from error
         return rows
 
+    def row_chunks(
+        self, statement: sa.Executable, parameters: Mapping[str, Any] | None, size: int
+    ) -> Iterator[Sequence[Any]]:
+        """Yield what `rows` returns in pieces of at most `size`; other statements may be run between."""
+        text, values = self._plans.of(statement).render(parameters)
+        self._begin(text)
+        cursor = self.dialect.cursor(self._cursor.connection)
+        try:
+            cursor.execute(text, values)
+            while rows := cursor.fetchmany(size):
+                yield rows
+        except self.dialect.driver_errors as error:
+            raise self.dialect.translate(error) from error
+        finally:
+            cursor.close()
+
     def rows_in(
         self,
         statement: sa.Executable,

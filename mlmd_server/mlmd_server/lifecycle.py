@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from types import FrameType
 
-from mlmd_server import couriers, reaper, sweeper
+from mlmd_server import couriers, memory, reaper, sweeper
 from mlmd_server.chores import Chores
 from mlmd_server.config import Config
 from mlmd_server.surroundings import hangup
@@ -68,6 +68,7 @@ def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
     if parts.grpc is not None:
         parts.grpc.start()  # the last, since its health speaks for the whole server
     chores = Chores()
+    chores.begin("memory", partial(memory.let_go_of_large, parts), memory.EVERY_SECONDS)
     if not config.database.read_only:
         _begin(chores, parts, config)
     when_ready()

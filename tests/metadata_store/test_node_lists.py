@@ -263,3 +263,11 @@ def test_a_long_list_comes_whole(call: Calls) -> None:
         found = call(method, **fields).artifacts
         assert _ids(found) == list(range(1, 7001))
         assert [node.properties["n"].int_value for node in found] == [number % 9 for number in range(7000)]
+
+
+@pytest.mark.parametrize("size", [1, 7, CROWD, CROWD + 1])
+def test_a_list_without_pages_is_read_in_pieces(crowd: Calls, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = crowd("GetArtifacts")
+    monkeypatch.setattr("mlmd_metadata_store.node_pages._NODES_AT_ONCE", size)
+    assert crowd("GetArtifacts") == whole
+    assert len(whole.artifacts) == CROWD

@@ -1,12 +1,19 @@
 """What a serving process keeps is bounded, however many connections read a large database."""
 
+import re
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb import metadata_store_service_pb2 as service
+from mlmd_schemas.pb import metadata_store_service_pb2_grpc as service_grpc
 from mlmd_server.memory import SQLITE_BYTES
+
+from tests.services.server import Server
+from tests.services.waiting import wait_for
 
 CONNECTIONS = 8
 READING = """
@@ -47,3 +54,25 @@ def test_connections_share_what_sqlite_may_keep(large: Path) -> None:
     unbounded, bounded = peak_bytes(large, "unbounded"), peak_bytes(large, "bounded")
     all_caches = CONNECTIONS * 16_000 * 1024
     assert unbounded - bounded > (all_caches - SQLITE_BYTES) // 2
+
+
+def kept_bytes(server: Server) -> int:
+    """Return the memory of its own that a server has."""
+    assert server.process is not None
+    found = re.search(r"Private_Dirty: +(\d+)", Path(f"/proc/{server.process.pid}/smaps_rollup").read_text())
+    assert found is not None
+    return int(found[1]) * 1024
+
+
+def test_what_a_large_call_took_is_given_back(tmp_path: Path) -> None:
+    megabyte = 1 << 20
+    with Server(f"sqlite:///{tmp_path}/metadata.db", tmp_path / "server") as server, server.channel() as channel:
+        stub = service_grpc.MetadataStoreServiceStub(channel)
+        kind = stub.PutArtifactType(service.PutArtifactTypeRequest(artifact_type={"name": "Large"})).type_id
+        artifact = pb.Artifact(type_id=kind)
+        artifact.custom_properties["text"].string_value = "x" * (60 * megabyte)
+        before = kept_bytes(server)
+        stub.PutArtifacts(service.PutArtifactsRequest(artifacts=[artifact]))
+        assert kept_bytes(server) > before + 50 * megabyte
+        wait_for(lambda: kept_bytes(server) < before + 20 * megabyte)
+        assert len(stub.GetArtifacts(service.GetArtifactsRequest()).artifacts) == 1

@@ -79,7 +79,7 @@ class CoreTask:
         """Answer this call, and then those that wait for its place."""
         task: CoreTask | None = self
         while task is not None:
-            task._answer(task._request)
+            task._answer(task._taken())
             self._leave(lane)
             task = lane.end()
 
@@ -108,7 +108,12 @@ class CoreTask:
             self._call.fail(Code.UNAVAILABLE, "The server cannot start a thread for this call; try again later.")
 
     def _single(self) -> None:
-        self._answer(self._request)
+        self._answer(self._taken())
+
+    def _taken(self) -> bytes:
+        """Return the message and forget it: a call and its task know each other, and may be there for a while after."""
+        request, self._request = self._request, b""
+        return request
 
     def _converse(self) -> None:
         read = self._handler.request_deserializer
