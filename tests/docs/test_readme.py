@@ -36,10 +36,28 @@ def test_ten_lines_talk_to_the_server(start_server: Callable[..., Server], sqlit
     assert answer["artifacts"][0]["properties"]["rows"] == {"intValue": "150"}
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(document: Path) -> None:
+def anchors(document: Path) -> set[str]:
+    """Return what a link may name behind `#` in a document, as GitHub makes it of the headings."""
+    headings = re.findall(r"^#+ (.+)$", re.sub(r"```.*?```", "", document.read_text(), flags=re.S), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+def links(document: Path) -> list[tuple[Path, str]]:
+    """Return the files of the project that a document leads to, each with what is behind `#`."""
     text = re.sub(r"```.*?```", "", document.read_text(), flags=re.S)
-    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
-    local = [target for target in targets if target and not target.startswith(("http://", "https://", "mailto:"))]
-    missing = [target for target in local if not (document.parent / target).exists()]
-    assert not missing
+    parts = [target.partition("#") for target in re.findall(r"\]\(([^)\s]+)\)", text)]
+    local = [(path, anchor) for path, _, anchor in parts if not path.startswith(("http:", "https:", "mailto:"))]
+    return [((document.parent / path).resolve() if path else document, anchor) for path, anchor in local]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document: Path) -> None:
+    for path, anchor in links(document):
+        assert path.exists(), path
+        assert not anchor or anchor in anchors(path), f"{path.name}#{anchor}"
+
+
+@pytest.mark.parametrize(("index", "folder"), [("README.md", "docs"), ("docs/decisions/README.md", "docs/decisions")])
+def test_an_index_leads_to_every_page(index: str, folder: str) -> None:
+    found = {path for path, _ in links(ROOT / index)}
+    assert {page for page in (ROOT / folder).glob("*.md") if page.name != "README.md"} <= found
