@@ -46,7 +46,7 @@ def test_secrets_are_those_that_the_manifests_ask_for() -> None:
 
 def test_the_tls_patch_builds(tmp_path: Path) -> None:
     """The page's patch goes onto the base, and every probe speaks HTTPS afterwards."""
-    (patch,) = re.findall(r"```\n(patches:\n(?:.+\n)+?)```", PAGE)
+    (patch,) = re.findall(r"```yaml\n(patches:\n(?:.+\n)+?)```", PAGE)
     base = os.path.relpath(DEPLOY / "kubernetes" / "base", tmp_path)
     (tmp_path / "kustomization.yaml").write_text(f"resources: [{base}]\n{patch}", "utf-8")
     container = find(built(tmp_path), "Deployment", "mlmd-server")["spec"]["template"]["spec"]["containers"][0]
