@@ -117,52 +117,53 @@ def refusal(answer: Answer, url: str, path: str) -> TransferError:
 
 
 def busy(answer: Answer | None, error: BaseException | None, url: str, path: str, times: int) -> TransferError:
-    """Return the error for a store that stayed busy or away, however often it was asked."""
-    store = _address(url)
-    if answer is not None:
-        said = _json(answer.content)
-        if said.get("code") in _NUMBERS and said.get("message"):  # our server's own words: a full disk, say
-            return TransferError(
-                UNAVAILABLE,
-                f"{said['message']} {path!r} was tried {times} times. Run the same again later: it goes on where it "
-                "was.",
-                answer.headers.get("x-request-id", ""),
-            )
-        shown = code_of(answer.content) or f"status {answer.status}"
+    """Return the error for a store that stayed busy or away, however often it was asked.
+
+    `answer` is the last one that came; `error` is what ended the last attempt where none did.
+    """
+    if answer is None:
+        return TransferError(UNAVAILABLE, _unreachable(error, _address(url), path, times))
+    said = _json(answer.content)
+    if said.get("code") in _NUMBERS and said.get("message"):  # our server's own words: a full disk, say
         return TransferError(
             UNAVAILABLE,
-            f"The object store at {store} is busy or ill ({shown}); {path!r} was tried {times} times. Run the same "
-            "again later: it goes on where it was.",
+            f"{said['message']} {path!r} was tried {times} times. Run the same again later: it goes on where it was.",
+            answer.headers.get("x-request-id", ""),
         )
-    if isinstance(error, ssl.SSLError):
-        return TransferError(
-            UNAVAILABLE,
-            f"The object store at {store} shows a certificate that is not trusted here, or speaks no TLS; name its "
-            "authority in SSL_CERT_FILE or AWS_CA_BUNDLE.",
-        )
-    if isinstance(error, socket.gaierror):
-        return TransferError(
-            UNAVAILABLE,
-            f"The host of the object store {store} is not known here; the server signs requests for the address of its "
-            "--artifacts-public-endpoint, which has to be one that clients reach.",
-        )
-    if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError | http.client.IncompleteRead):
-        return TransferError(
-            UNAVAILABLE,
-            f"What answers at {store} speaks no HTTP that can be understood ({error!s:.120}); {path!r} was tried "
-            f"{times} times. See that this is the address of an S3 server, and look at what is between here and it.",
-        )
-    if isinstance(error, TimeoutError):
-        return TransferError(
-            UNAVAILABLE,
-            f"What serves bytes at {store} does not answer: {path!r} was tried {times} times, and in the end nothing "
-            "came or was taken any more. It hangs or is suspended, or the network to it swallows everything; see that "
-            "it runs. Run the same again then: it goes on where it was.",
-        )
+    shown = code_of(answer.content) or f"status {answer.status}"
     return TransferError(
         UNAVAILABLE,
+        f"The object store at {_address(url)} is busy or ill ({shown}); {path!r} was tried {times} times. Run the same "
+        "again later: it goes on where it was.",
+    )
+
+
+def _unreachable(error: BaseException | None, store: str, path: str, times: int) -> str:
+    """Return why no answer came, and what to do about it."""
+    if isinstance(error, ssl.SSLError):
+        return (
+            f"The object store at {store} shows a certificate that is not trusted here, or speaks no TLS; name its "
+            "authority in SSL_CERT_FILE or AWS_CA_BUNDLE."
+        )
+    if isinstance(error, socket.gaierror):
+        return (
+            f"The host of the object store {store} is not known here; the server signs requests for the address of its "
+            "--artifacts-public-endpoint, which has to be one that clients reach."
+        )
+    if isinstance(error, http.client.HTTPException) and not isinstance(error, OSError | http.client.IncompleteRead):
+        return (
+            f"What answers at {store} speaks no HTTP that can be understood ({error!s:.120}); {path!r} was tried "
+            f"{times} times. See that this is the address of an S3 server, and look at what is between here and it."
+        )
+    if isinstance(error, TimeoutError):
+        return (
+            f"What serves bytes at {store} does not answer: {path!r} was tried {times} times, and in the end nothing "
+            "came or was taken any more. It hangs or is suspended, or the network to it swallows everything; see that "
+            "it runs. Run the same again then: it goes on where it was."
+        )
+    return (
         f"The object store at {store} cannot be reached from here or broke off ({type(error).__name__}); {path!r} was "
-        f"tried {times} times. See that it runs; run the same again: it goes on where it was.",
+        f"tried {times} times. See that it runs; run the same again: it goes on where it was."
     )
 
 

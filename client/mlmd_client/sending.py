@@ -131,7 +131,7 @@ class Sending:
             elif wanted[0].part_number:  # one that replaces another is sent as a part, however small
                 self._large[file.path] = _Large(None, len(wanted))
             for url in wanted:
-                self._submit(crew, file, url, said.md5s[max(1, url.part_number) - 1], self._renewal(said, url))
+                self._submit(crew, file, url, self._renewal(said, url))
 
     # --- files that are told as they are hashed
 
@@ -224,7 +224,7 @@ class Sending:
                 self._count(file.path, min(size, file.size_bytes - (part.part_number - 1) * size))
                 self._part_done(file.path)
             else:
-                self._submit(crew, file, url, part.md5, self._part_renewal(file.path, part))
+                self._submit(crew, file, url, self._part_renewal(file.path, part))
 
     def _tell_large(self) -> None:
         """Tell the digests of files that were sent in parts, once all of them are known."""
@@ -244,10 +244,10 @@ class Sending:
 
     # --- one piece
 
-    def _submit(self, crew: Crew, file: LocalFile, url: v1.UploadUrl, md5: bytes, renew: Renew) -> None:
-        crew.submit(partial(self._send, file, url, md5, renew))
+    def _submit(self, crew: Crew, file: LocalFile, url: v1.UploadUrl, renew: Renew) -> None:
+        crew.submit(partial(self._send, file, url, renew))
 
-    def _send(self, file: LocalFile, url: v1.UploadUrl, md5: bytes, renew: Renew) -> None:
+    def _send(self, file: LocalFile, url: v1.UploadUrl, renew: Renew) -> None:
         moved = partial(self._moved, file.path)
         with OpenFile(self.listing, file) as source:
             body = Body(source, url.offset_bytes, url.size_bytes, moved)
