@@ -60,6 +60,7 @@ class AwaitedVersion(Version):
         return self._known._version
 
     def __repr__(self) -> str:
+        """Return the version once it is known, and before that its name; waits for nothing and raises nothing."""
         return f"<Version of {self._label}, kept by rank 0>" if self._found is None else repr(self._found)
 
 

@@ -42,6 +42,7 @@ class Drawing:
         return target
 
     def __repr__(self) -> str:
+        """Return how large it is and how to keep it: SVG itself is nothing to read at a prompt."""
         return f"<Drawing of {len(self.svg)} characters of SVG; .save('drawing.svg') keeps it>"
 
     def _repr_svg_(self) -> str:
@@ -74,6 +75,7 @@ class Drawings:
         return self._drawn[name]
 
     def __repr__(self) -> str:
+        """Return the names by which `[name]` gives one drawing."""
         return f"<Drawings of {', '.join(self._drawn)}>"
 
     def _ipython_key_completions_(self) -> list[str]:

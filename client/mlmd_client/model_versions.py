@@ -243,6 +243,7 @@ class ModelVersion:
         return self.artifact.lineage(hops, **options)
 
     def __repr__(self) -> str:
+        """Return reference and aliases as they were when the version was read; asks nobody."""
         return f"<ModelVersion {self.ref}{' ' + ', '.join(self.aliases) if self.aliases else ''}>"
 
     def _repr_html_(self) -> str:

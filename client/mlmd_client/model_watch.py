@@ -87,6 +87,7 @@ class Watch:
             raise self.failure
 
     def __repr__(self) -> str:
+        """Return the watched models and whether it goes on: `on`, `stopped` by `stop()`, or `ended` by a failure."""
         state = "stopped" if self._stopped.is_set() else "ended" if self.failure is not None else "on"
         return f"<Watch of {', '.join(self._request.models)}, {state}>"
 

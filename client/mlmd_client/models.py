@@ -95,6 +95,7 @@ class Models:
         return ResolvedModel(self._store.service.read(f"{REGISTRY}/ResolveModel", request))
 
     def __repr__(self) -> str:
+        """Return where the registry is; asks nobody."""
         return f"<Models of {self._store.target}>"
 
     def _repr_html_(self) -> str:
@@ -317,6 +318,7 @@ class Model:
         return table_of([{"alias": one.alias, "rule": rule} for one in found for rule in one.rules])
 
     def __repr__(self) -> str:
+        """Return the name; asks nobody, so the model need not be there."""
         return f"<Model {self.name}>"
 
     def _repr_html_(self) -> str:

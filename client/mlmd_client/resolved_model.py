@@ -112,6 +112,7 @@ class ResolvedModel:
         return getattr(self.message, name)
 
     def __repr__(self) -> str:
+        """Return what is known of it, one fact a line, without facts that are empty."""
         told = {name: shown(value) for name, value in self.facts().items() if value not in (None, "", [], {})}
         return "\n".join(f"{name:14}{text}" for name, text in told.items())
 

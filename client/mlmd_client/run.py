@@ -372,6 +372,7 @@ class Run(RunMetrics, RunArtifacts):
         await asyncio.to_thread(self.__exit__, kind, error, trace)
 
     def __repr__(self) -> str:
+        """Return name, number (`?` until the store has given one) and state; asks nobody."""
         return f"<Run {self.name}/{self.number or '?'} {self._state}>"
 
     def _repr_html_(self) -> str:

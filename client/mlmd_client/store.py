@@ -396,4 +396,5 @@ class Store(Questions):
         self.close()
 
     def __repr__(self) -> str:
+        """Return where the store is, without a token or password."""
         return f"<Store {self.target}>"

@@ -39,15 +39,21 @@ class Token(Mapping[str, str]):
         return cls(text, Path(file) if file and not text else None)
 
     def __getitem__(self, name: str) -> str:
+        """Return the value of the header `authorization`, of a file as it is now.
+
+        Raises KeyError for any other header and without a token, CallError for a file that is empty or unreadable.
+        """
         token = self._told()
         if name != "authorization" or not token:
             raise KeyError(name)
         return f"Bearer {token}"
 
     def __iter__(self) -> Iterator[str]:
+        """Yield the names of the headers: `authorization`, or nothing without a token. Reads no file."""
         return iter(("authorization",) if self._text or self._file else ())
 
     def __len__(self) -> int:
+        """Return 1, or 0 without a token. Reads no file."""
         return 1 if self._text or self._file else 0
 
     def _told(self) -> str:

@@ -268,6 +268,7 @@ class Version:
         self._store.service.write("/mlmd.v1.Collections/MoveAlias", request)
 
     def __repr__(self) -> str:
+        """Return type, reference, aliases and URL, as they were when the version was read."""
         return f"<{self.type} {self.ref}{' ' + ', '.join(self.aliases) if self.aliases else ''} {self.url}>"
 
     def __fspath__(self) -> str:

@@ -38,6 +38,7 @@ class Webhooks:
         return made
 
     def __repr__(self) -> str:
+        """Return where the registry is; asks nobody and shows no secret."""
         return f"<Webhooks of {self._service.target}>"
 
     def _repr_html_(self) -> str:

@@ -24,6 +24,7 @@ class Ref(NamedTuple):
     id: int
 
     def __str__(self) -> str:
+        """Return kind and id as errors say them: `artifact 7`."""
         return f"{self.kind.name.lower()} {self.id}"
 
 
