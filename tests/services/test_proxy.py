@@ -4,11 +4,12 @@ import contextlib
 import socket
 import socketserver
 import threading
-import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 
+from tests.services import proxy as proxy_module
 from tests.services.mysql_packets import packets, statement
 from tests.services.proxy import Moment, Proxy
 from tests.services.sql_server import Address
@@ -135,16 +136,17 @@ def test_all_connections_can_be_cut_and_further_ones_refused(echo: EchoServer) -
             assert ask(connection, b"z") == b"z"
 
 
-def test_delay_and_throttle_slow_it_down(echo: EchoServer) -> None:
+def test_delay_and_throttle_slow_it_down(echo: EchoServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(proxy_module, "time", SimpleNamespace(sleep=slept.append))
     with Proxy(echo.server_address[1]) as proxy, socket.create_connection(("127.0.0.1", proxy.port)) as connection:
         proxy.delay_seconds = 0.1
-        began = time.monotonic()
         ask(connection, b"x")
-        assert time.monotonic() - began >= 0.2
+        assert slept == [0.1, 0.1], "once in each direction"
+        slept.clear()
         proxy.delay_seconds, proxy.bytes_per_second = 0.0, 100_000
-        began = time.monotonic()
         ask(connection, b"x" * 20_000)
-        assert time.monotonic() - began >= 0.2
+        assert sum(slept) == pytest.approx(2 * 20_000 / 100_000), "what the bytes take, in each direction"
 
 
 def test_commands_are_named() -> None:
