@@ -18,20 +18,13 @@ from pathlib import Path
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.bounded_work import ahead
-from mlmd_client.calls import CallError, Transport
+from mlmd_client.calls import DATA_LOSS, FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, CallError, Transport
 from mlmd_client.fetching import Source
 from mlmd_client.file_listing import Listing, LocalFile
 from mlmd_client.folder_download import damaged
 from mlmd_client.progress import Meter
 from mlmd_client.signed_http import PATIENCE, Bytes, Span
-from mlmd_client.transfer_errors import (
-    DATA_LOSS,
-    FAILED_PRECONDITION,
-    INVALID_ARGUMENT,
-    NOT_FOUND,
-    ChangedFile,
-    UnfitFiles,
-)
+from mlmd_client.transfer_errors import ChangedFile, UnfitFiles
 
 FILES = "files/"
 INDEX = "files.jsonl"

@@ -15,9 +15,9 @@ from google.protobuf.message import Message
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.pb.v1 import server_pb2
 
-from mlmd_client.calls import CallError, Metadata, Transport
+from mlmd_client.calls import ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE, CallError, Metadata, Transport
 from mlmd_client.signed_http import PATIENCE, Patience
-from mlmd_client.transfer_errors import ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE, TransferError
+from mlmd_client.transfer_errors import TransferError
 
 M = TypeVar("M", bound=Message)
 ATTEMPTS = 9

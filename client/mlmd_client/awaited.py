@@ -10,7 +10,8 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2
 
-from mlmd_client.failures import NOT_FOUND, NotFound
+from mlmd_client.calls import NOT_FOUND
+from mlmd_client.failures import NotFound
 from mlmd_client.versions import Version
 
 if TYPE_CHECKING:

@@ -5,6 +5,23 @@ from typing import Protocol, TypeVar
 
 from google.protobuf.message import Message
 
+CANCELLED = 1
+INVALID_ARGUMENT = 3
+DEADLINE_EXCEEDED = 4
+NOT_FOUND = 5
+ALREADY_EXISTS = 6
+PERMISSION_DENIED = 7
+RESOURCE_EXHAUSTED = 8
+FAILED_PRECONDITION = 9
+ABORTED = 10
+OUT_OF_RANGE = 11
+UNIMPLEMENTED = 12
+INTERNAL = 13
+UNAVAILABLE = 14
+DATA_LOSS = 15
+UNAUTHENTICATED = 16
+"""gRPC's numbers, which are a `CallError.code`."""
+
 M = TypeVar("M", bound=Message)
 Metadata = Sequence[tuple[str, str]]
 """What goes with a call, as gRPC has it: lower-case names and their values."""

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
+from mlmd_client.calls import NOT_FOUND
 from mlmd_client.drawing import Drawing, Drawings
-from mlmd_client.failures import NOT_FOUND, NotFound, refused
+from mlmd_client.failures import NotFound, refused
 from mlmd_client.tables import Table
 
 if TYPE_CHECKING:

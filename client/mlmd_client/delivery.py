@@ -12,8 +12,17 @@ from google.protobuf.message import Message
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import metrics_pb2, runs_pb2, server_pb2
 
-from mlmd_client.calls import CallError
-from mlmd_client.failures import ALREADY_EXISTS, NOT_FOUND, UNAVAILABLE
+from mlmd_client.calls import (
+    ALREADY_EXISTS,
+    FAILED_PRECONDITION,
+    INVALID_ARGUMENT,
+    NOT_FOUND,
+    OUT_OF_RANGE,
+    RESOURCE_EXHAUSTED,
+    UNAVAILABLE,
+    UNIMPLEMENTED,
+    CallError,
+)
 from mlmd_client.journal import Journal, Record, discard_begun, left_behind
 from mlmd_client.points import owners_of
 from mlmd_client.service import Service
@@ -32,10 +41,8 @@ REQUESTS: dict[str, type[Message]] = {
     "/mlmd.v1.Metrics/LogConfusionMatrix": metrics_pb2.LogConfusionMatrixRequest,
     "/mlmd.v1.Metrics/LogCurve": metrics_pb2.LogCurveRequest,
 }
-_NEVER = frozenset({3, NOT_FOUND, ALREADY_EXISTS, 9, 11, 12})
-"""Codes that sending again does not change."""
-_RESOURCE_EXHAUSTED = 8
-"""Which it may change, or never will: when the call is too large."""
+_NEVER = frozenset({INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, OUT_OF_RANGE, UNIMPLEMENTED})
+"""Codes that sending again does not change. RESOURCE_EXHAUSTED it may change, unless the call is too large."""
 SEND_SECONDS = 20.0
 
 
@@ -84,7 +91,7 @@ def send(service: Service, addressee: Addressee, record: Record) -> tuple[Outcom
             _join(service, addressee)
         answer = service.once(record.path, _addressed(record, addressee), key=record.key, timeout_seconds=SEND_SECONDS)
     except CallError as error:
-        if error.code == _RESOURCE_EXHAUSTED and (said := _too_large(service, record)):
+        if error.code == RESOURCE_EXHAUSTED and (said := _too_large(service, record)):
             return Outcome.NEVER, said
         if record.path == PUT_EVENTS and error.code == ALREADY_EXISTS:
             return Outcome.SENT, ""

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlmd_client.bounded_work import Crew
-from mlmd_client.calls import Transport
+from mlmd_client.calls import NOT_FOUND, Transport
 from mlmd_client.download_target import DownloadTarget
 from mlmd_client.fetching import Fetching, Source
 from mlmd_client.folder_download import damaged
 from mlmd_client.obstacles import clear
 from mlmd_client.progress import Meter, ProgressCallback
 from mlmd_client.signed_http import PATIENCE, Patience, Span
-from mlmd_client.transfer_errors import NOT_FOUND, TransferError
+from mlmd_client.transfer_errors import TransferError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
+from mlmd_client.calls import RESOURCE_EXHAUSTED
 from mlmd_client.hashing import sha256_of_path
-from mlmd_client.transfer_errors import RESOURCE_EXHAUSTED, TransferError, UnfitFiles
+from mlmd_client.transfer_errors import TransferError, UnfitFiles
 from mlmd_client.unfinished_files import begin_file, discard_abandoned
 
 _NAMED = 3

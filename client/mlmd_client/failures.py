@@ -3,11 +3,19 @@
 All of them are CallErrors, and each is also the built-in exception that comes nearest.
 """
 
-from mlmd_client.calls import CallError
-from mlmd_client.transfer_errors import DATA_LOSS, DamagedBytes, TransferError
-
-INVALID_ARGUMENT, DEADLINE_EXCEEDED, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED = 3, 4, 5, 6, 7
-FAILED_PRECONDITION, UNAVAILABLE, UNAUTHENTICATED = 9, 14, 16
+from mlmd_client.calls import (
+    ALREADY_EXISTS,
+    DATA_LOSS,
+    DEADLINE_EXCEEDED,
+    FAILED_PRECONDITION,
+    INVALID_ARGUMENT,
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    CallError,
+)
+from mlmd_client.transfer_errors import DamagedBytes, TransferError
 
 
 class Refused(CallError, ValueError):

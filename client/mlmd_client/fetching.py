@@ -13,7 +13,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.bounded_work import Crew
-from mlmd_client.calls import CallError, Transport
+from mlmd_client.calls import NOT_FOUND, CallError, Transport
 from mlmd_client.download_target import DownloadTarget, disk_explained
 from mlmd_client.file_doors import door_of, own_headers
 from mlmd_client.folder_download import FolderFetching, damaged, gone
@@ -21,7 +21,7 @@ from mlmd_client.http_connections import Connections
 from mlmd_client.progress import Meter
 from mlmd_client.sending import no_way
 from mlmd_client.signed_http import Bytes, Patience, SignedHttp, Span
-from mlmd_client.transfer_errors import NOT_FOUND, Stopped, TransferError
+from mlmd_client.transfer_errors import Stopped, TransferError
 from mlmd_client.unfinished_files import begin_file
 
 PIECE_BYTES = 16 << 20

@@ -10,9 +10,9 @@ from typing import Any
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
-from mlmd_client.calls import CallError, Transport
+from mlmd_client.calls import NOT_FOUND, CallError, Transport
 from mlmd_client.download import download
-from mlmd_client.failures import NOT_FOUND, NotFound, failure_of
+from mlmd_client.failures import NotFound, failure_of
 from mlmd_client.progress_bar import ProgressBar
 from mlmd_client.unfinished_files import is_unfinished
 from mlmd_client.upload import upload

@@ -9,7 +9,8 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import runs_pb2
 
-from mlmd_client.failures import NOT_FOUND, NotFound, refused
+from mlmd_client.calls import NOT_FOUND
+from mlmd_client.failures import NotFound, refused
 from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE
 from mlmd_client.service import Service
 from mlmd_client.tables import Table, moment, table_of

@@ -8,11 +8,11 @@ from functools import partial
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.bounded_work import Crew
-from mlmd_client.calls import CallError
+from mlmd_client.calls import NOT_FOUND, CallError
 from mlmd_client.download_target import DownloadTarget, disk_explained
 from mlmd_client.file_doors import FileDoor, HandedFile
 from mlmd_client.progress import Meter
-from mlmd_client.transfer_errors import NOT_FOUND, DamagedBytes, Stopped
+from mlmd_client.transfer_errors import DamagedBytes, Stopped
 from mlmd_client.unfinished_files import begin_file
 
 _BATCH_FILES = 32

@@ -10,12 +10,11 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from mlmd_client.calls import CallError, M, Metadata
+from mlmd_client.calls import CANCELLED, CallError, M, Metadata
 from mlmd_client.forks import in_turn
 from mlmd_client.tls import Tls
 from mlmd_client.tokens import Token
 
-_CANCELLED = 1
 _UNREACHED = ("failed to connect", "DNS resolution failed", "Name resolution failure", "errors resolving")
 _SILENT = "ping timeout"
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
@@ -124,7 +123,7 @@ class GrpcTransport:
 
     def _call(self, path: str, response_type: type[Message], *, streamed: bool) -> Any:
         if self._closed:
-            raise CallError(_CANCELLED, f"The connection to {self.target} is closed; open another.")
+            raise CallError(CANCELLED, f"The connection to {self.target} is closed; open another.")
         if self._pid != os.getpid():
             self._open_in_child()
         key = (path, response_type, streamed)
@@ -147,7 +146,7 @@ class GrpcTransport:
         except ValueError:
             if not self._closed:
                 raise
-            raise CallError(_CANCELLED, f"The connection to {self.target} was closed during the call.") from None
+            raise CallError(CANCELLED, f"The connection to {self.target} was closed during the call.") from None
 
 
 def _mend(message: str, target: str) -> str:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mlmd_client.calls import NOT_FOUND
 from mlmd_client.delivery import deliver
-from mlmd_client.failures import NOT_FOUND, NotFound, refused
+from mlmd_client.failures import NotFound, refused
 from mlmd_client.journal import SUFFIX, UNDELIVERABLE, Journal, discard_begun
 from mlmd_client.service import Service
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_client.calls import CallError
-from mlmd_client.failures import UNAVAILABLE, failure_of, refused
+from mlmd_client.calls import UNAVAILABLE, CallError
+from mlmd_client.failures import failure_of, refused
 from mlmd_client.models import move_row
 from mlmd_client.registry_pages import REGISTRY
 from mlmd_client.service import Service, response_type

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_client.failures import INVALID_ARGUMENT, NotFound, Refused, refused
+from mlmd_client.calls import INVALID_ARGUMENT
+from mlmd_client.failures import NotFound, Refused, refused
 from mlmd_client.model_versions import ModelVersion, format_of
 from mlmd_client.registry_pages import REGISTRY, listed
 from mlmd_client.resolved_model import ResolvedModel

@@ -18,12 +18,11 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.pb.v1 import registry_pb2
 
 from mlmd_client.artifact_calls import ArtifactCalls
-from mlmd_client.calls import CallError
+from mlmd_client.calls import NOT_FOUND, CallError
 from mlmd_client.download_target import DownloadTarget, disk_explained, in_the_way, is_a_folder
 from mlmd_client.hashing import sha256_of_path
 from mlmd_client.registry_pages import listed
 from mlmd_client.service import Service
-from mlmd_client.transfer_errors import NOT_FOUND
 
 _MLMD = "/ml_metadata.MetadataStoreService"
 MOST_VERSIONS = 200

@@ -11,16 +11,16 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from mlmd_client.http_connections import Answer
-from mlmd_client.transfer_errors import (
+from mlmd_client.calls import (
     DATA_LOSS,
     FAILED_PRECONDITION,
     INVALID_ARGUMENT,
     NOT_FOUND,
     RESOURCE_EXHAUSTED,
     UNAVAILABLE,
-    TransferError,
 )
+from mlmd_client.http_connections import Answer
+from mlmd_client.transfer_errors import TransferError
 
 MOST_SKEW_SECONDS = 300
 _BUSY = frozenset(

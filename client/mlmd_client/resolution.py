@@ -8,8 +8,8 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2
 
-from mlmd_client.calls import CallError
-from mlmd_client.failures import NOT_FOUND, NotFound, Refused, refused
+from mlmd_client.calls import NOT_FOUND, CallError
+from mlmd_client.failures import NotFound, Refused, refused
 from mlmd_client.finding import MLMD, PAGE, literal
 from mlmd_client.names import Reference, parse_reference
 from mlmd_client.service import Service

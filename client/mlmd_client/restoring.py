@@ -8,14 +8,13 @@ import threading
 from types import TracebackType
 
 from mlmd_client.artifact_calls import ArtifactCalls
-from mlmd_client.calls import CallError, Transport
+from mlmd_client.calls import FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, CallError, Transport
 from mlmd_client.file_doors import door_of, own_headers
 from mlmd_client.file_listing import Listing
 from mlmd_client.http_connections import Connections
 from mlmd_client.progress import Meter
 from mlmd_client.sending import DEFAULT_PART_BYTES, Sending
 from mlmd_client.signed_http import PATIENCE, Patience, SignedHttp
-from mlmd_client.transfer_errors import FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND
 from mlmd_client.upload import DEFAULT_WORKERS
 
 

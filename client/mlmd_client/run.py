@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from mlmd_schemas.pb.v1 import runs_pb2 as v1
 
-from mlmd_client.calls import CallError
+from mlmd_client.calls import DEADLINE_EXCEEDED, UNAVAILABLE, CallError
 from mlmd_client.delivery import FINISH_RUN, JOIN_RUN, START_RUN, Addressee, journal_folder
-from mlmd_client.failures import DEADLINE_EXCEEDED, UNAVAILABLE, Unreachable, failure_of, refused
+from mlmd_client.failures import Unreachable, failure_of, refused
 from mlmd_client.forks import in_turn
 from mlmd_client.outbox import Outbox, say_what_remains
 from mlmd_client.places import RUN_VARIABLE, tell_children

@@ -14,6 +14,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.bounded_work import Crew, ahead
+from mlmd_client.calls import FAILED_PRECONDITION
 from mlmd_client.file_doors import FileDoor
 from mlmd_client.file_listing import Listing, LocalFile
 from mlmd_client.folder_upload import FolderSending, FolderUpload, Told, media_type
@@ -21,7 +22,7 @@ from mlmd_client.hashing import OpenFile, digests, part_md5s, sha256_of
 from mlmd_client.http_connections import Body
 from mlmd_client.progress import Meter
 from mlmd_client.signed_http import Renew, SignedHttp
-from mlmd_client.transfer_errors import FAILED_PRECONDITION, Stopped, TransferError
+from mlmd_client.transfer_errors import Stopped, TransferError
 
 DEFAULT_PART_BYTES = 16 << 20
 _MOST_PARTS = 10_000

@@ -13,8 +13,8 @@ from typing import Any
 from google.protobuf.message import Message
 from mlmd_schemas.chance import CHANCE
 
-from mlmd_client.calls import CallError, Transport
-from mlmd_client.failures import UNAVAILABLE, failure_of
+from mlmd_client.calls import UNAVAILABLE, CallError, Transport
+from mlmd_client.failures import failure_of
 
 IDEMPOTENCY_KEY = "mlmd-idempotency-key"
 ABORTED = 10

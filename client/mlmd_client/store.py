@@ -15,9 +15,9 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import server_pb2
 
-from mlmd_client.calls import CallError, Transport
+from mlmd_client.calls import NOT_FOUND, CallError, Transport
 from mlmd_client.delivery import deliver_left_behind, journal_folder
-from mlmd_client.failures import NOT_FOUND, NotFound, failure_of, refused
+from mlmd_client.failures import NotFound, failure_of, refused
 from mlmd_client.finding import (
     MLMD,
     RunFacts,

@@ -4,10 +4,9 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlmd_client.calls import CallError
+from mlmd_client.calls import INVALID_ARGUMENT, UNAUTHENTICATED, CallError
 
 TOKEN_VARIABLE, FILE_VARIABLE = "MLMD_TOKEN", "MLMD_TOKEN_FILE"
-_INVALID_ARGUMENT, _UNAUTHENTICATED = 3, 16
 
 
 class Token(Mapping[str, str]):
@@ -66,7 +65,7 @@ class Token(Mapping[str, str]):
         else:
             trouble = "is empty; it holds the token and nothing else."
         if not text:  # it may be there again in a moment, so nothing is refused for good
-            raise CallError(_UNAUTHENTICATED, f"{FILE_VARIABLE}: {str(self._file)!r} {trouble}")
+            raise CallError(UNAUTHENTICATED, f"{FILE_VARIABLE}: {str(self._file)!r} {trouble}")
         return _sound(text, FILE_VARIABLE)
 
 
@@ -77,4 +76,4 @@ def _sound(text: str, field: str) -> str:
 
 
 def _refusal(sentence: str) -> CallError:
-    return CallError(_INVALID_ARGUMENT, sentence)
+    return CallError(INVALID_ARGUMENT, sentence)

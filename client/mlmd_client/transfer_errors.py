@@ -2,17 +2,7 @@
 
 from typing import ClassVar, Self
 
-from mlmd_client.calls import CallError
-
-CANCELLED = 1
-INVALID_ARGUMENT = 3
-DEADLINE_EXCEEDED = 4
-NOT_FOUND = 5
-RESOURCE_EXHAUSTED = 8
-FAILED_PRECONDITION = 9
-ABORTED = 10
-UNAVAILABLE = 14
-DATA_LOSS = 15
+from mlmd_client.calls import ABORTED, CANCELLED, DATA_LOSS, INVALID_ARGUMENT, UNAVAILABLE, CallError
 
 
 class TransferError(CallError):

@@ -16,7 +16,7 @@ a server is asked for.
 import re
 from typing import TYPE_CHECKING, Any
 
-from mlmd_client.calls import CallError, Metadata, Transport
+from mlmd_client.calls import INVALID_ARGUMENT, CallError, Metadata, Transport
 from mlmd_client.tls import Tls
 from mlmd_client.tokens import Token
 
@@ -36,7 +36,6 @@ __all__ = [
 
 GROUP = "mlmd.transports"
 DEFAULT_PORT = 8080
-_INVALID_ARGUMENT = 3
 _ADDRESS = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%]+\]|[^:/\[\]\s@]+)(:(?P<port>\d{1,5}))?")
 _EXTRAS = {"MySQLdb": "server,mysql", "minio": "server,s3"}
 
@@ -116,4 +115,4 @@ def _server_address(target: str) -> str | None:
 
 
 def _refusal(sentence: str) -> CallError:
-    return CallError(_INVALID_ARGUMENT, sentence)
+    return CallError(INVALID_ARGUMENT, sentence)

@@ -18,14 +18,14 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.artifact_calls import ArtifactCalls
-from mlmd_client.calls import CallError, Transport
+from mlmd_client.calls import FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, CallError, Transport
 from mlmd_client.file_doors import door_of, own_headers
 from mlmd_client.file_listing import Listing, list_files
 from mlmd_client.http_connections import Connections
 from mlmd_client.progress import Meter, ProgressCallback
 from mlmd_client.sending import DEFAULT_PART_BYTES, Sending
 from mlmd_client.signed_http import PATIENCE, Patience, SignedHttp
-from mlmd_client.transfer_errors import FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, ChangedFile
+from mlmd_client.transfer_errors import ChangedFile
 from mlmd_client.upload_journal import UploadNote
 
 DEFAULT_WORKERS = 16

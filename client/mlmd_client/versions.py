@@ -8,7 +8,8 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2
 
-from mlmd_client.failures import NOT_FOUND, NotFound, refused
+from mlmd_client.calls import NOT_FOUND
+from mlmd_client.failures import NotFound, refused
 from mlmd_client.formats import COLUMNS, HEADER_LEVELS, INDEX_LEVELS, read_frame, read_typed_csv
 from mlmd_client.tables import moment
 from mlmd_client.values import properties_of

@@ -5,9 +5,10 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from mlmd_client.calls import UNAVAILABLE
 from mlmd_client.http_connections import Connections
 from mlmd_client.signed_http import Patience, SignedHttp, Span
-from mlmd_client.transfer_errors import UNAVAILABLE, TransferError
+from mlmd_client.transfer_errors import TransferError
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 Answering = Callable[[bytes], str]

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 from mlmd_client.artifact_calls import ArtifactCalls
-from mlmd_client.calls import CallError
+from mlmd_client.calls import UNAVAILABLE, CallError
 from mlmd_client.download import download
 from mlmd_client.grpc_transport import GrpcTransport
 from mlmd_client.progress import Progress
 from mlmd_client.signed_http import Patience
-from mlmd_client.transfer_errors import UNAVAILABLE
 from mlmd_client.transport import Transport, open_transport
 from mlmd_client.upload import upload
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1

@@ -10,9 +10,10 @@ from mlmd_artifact_store.blob_store import VALID_SECONDS
 from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_client import signed_http
+from mlmd_client.calls import FAILED_PRECONDITION
 from mlmd_client.http_connections import Connections
 from mlmd_client.signed_http import SignedHttp, Span
-from mlmd_client.transfer_errors import FAILED_PRECONDITION, TransferError
+from mlmd_client.transfer_errors import TransferError
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.services.ceph import S3Address

@@ -25,12 +25,11 @@ import google.protobuf
 import grpc
 from mlmd_schemas.pb.v1 import server_pb2
 
-from mlmd_client.calls import CallError
+from mlmd_client.calls import PERMISSION_DENIED, UNAUTHENTICATED, UNAVAILABLE, CallError
 from mlmd_client.command_line.inventory import files_of
 from mlmd_client.command_line.session import Session, command, making
 from mlmd_client.command_line.statuses import FOUND_WRONG
 from mlmd_client.download import read_range
-from mlmd_client.failures import PERMISSION_DENIED, UNAUTHENTICATED, UNAVAILABLE
 from mlmd_client.file_doors import door_of
 from mlmd_client.tables import Table
 

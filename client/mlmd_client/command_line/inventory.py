@@ -7,10 +7,11 @@ import click
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import artifacts_pb2, collections_pb2
 
+from mlmd_client.calls import NOT_FOUND
 from mlmd_client.command_line.offers import STEPS, SUBJECTS
 from mlmd_client.command_line.session import Count, Session, command, counted
 from mlmd_client.command_line.subjects import subject_of
-from mlmd_client.failures import NOT_FOUND, NotFound
+from mlmd_client.failures import NotFound
 from mlmd_client.finding import MLMD, RunFacts, node_row
 from mlmd_client.names import node_id
 from mlmd_client.tables import Table, moment, table_of

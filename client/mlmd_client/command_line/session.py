@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
-from mlmd_client.calls import CallError
+from mlmd_client.calls import NOT_FOUND, CallError
 from mlmd_client.command_line.statuses import FAILED, REFUSED, WRONG_USE, status_of
 from mlmd_client.command_line.wording import as_typed
-from mlmd_client.failures import NOT_FOUND, NotFound
+from mlmd_client.failures import NotFound
 from mlmd_client.places import address_of, database_file
 from mlmd_client.tables import Table, shown
 from mlmd_client.terminal_text import harmless, in_columns

@@ -12,21 +12,22 @@
 | 7 | checked and found wrong: bytes that are not the manifest's, a doctor's finding |
 """
 
-from mlmd_client.calls import CallError
-from mlmd_client.failures import (
+from mlmd_client.calls import (
     ALREADY_EXISTS,
+    DATA_LOSS,
     DEADLINE_EXCEEDED,
     FAILED_PRECONDITION,
     INVALID_ARGUMENT,
     NOT_FOUND,
+    OUT_OF_RANGE,
     PERMISSION_DENIED,
     UNAUTHENTICATED,
     UNAVAILABLE,
+    CallError,
 )
 
 FAILED, WRONG_USE, ABSENT, UNREACHABLE, DENIED, REFUSED, FOUND_WRONG = range(1, 8)
 
-_DATA_LOSS, _OUT_OF_RANGE = 15, 11
 _BY_CODE = {
     NOT_FOUND: ABSENT,
     UNAVAILABLE: UNREACHABLE,
@@ -36,8 +37,8 @@ _BY_CODE = {
     INVALID_ARGUMENT: REFUSED,
     ALREADY_EXISTS: REFUSED,
     FAILED_PRECONDITION: REFUSED,
-    _OUT_OF_RANGE: REFUSED,
-    _DATA_LOSS: FOUND_WRONG,
+    OUT_OF_RANGE: REFUSED,
+    DATA_LOSS: FOUND_WRONG,
 }
 
 
