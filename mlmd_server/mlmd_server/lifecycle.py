@@ -14,7 +14,7 @@ from types import FrameType
 from mlmd_server import couriers, memory, reaper, sweeper
 from mlmd_server.chores import Chores
 from mlmd_server.config import Config
-from mlmd_server.surroundings import hangup
+from mlmd_server.signals import Reason, die_of, last_words, on_hangup, reason_of
 from mlmd_server.wiring import Parts, assemble
 
 _LOG = logging.getLogger("mlmd.server")
@@ -34,27 +34,29 @@ class Ending:
     """
 
     def __init__(self) -> None:
-        self._asked: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[Reason] = queue.SimpleQueue()
         self._signalled = False
 
     def listen(self, interrupt: bool = True) -> None:
         """Take over SIGTERM, and SIGINT and SIGHUP or nothing of them; only the main thread can."""
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal if interrupt else signal.SIG_IGN)
-        signal.signal(signal.SIGHUP, hangup(self.ask) if interrupt else signal.SIG_IGN)
+        signal.signal(signal.SIGHUP, on_hangup(self.ask) if interrupt else signal.SIG_IGN)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._signalled:
-            os._exit(128 + number)
+            words = f"{reason_of(number).words} again; calls in flight are cut off"
+            last_words(_LOG.name, logging.WARNING, words)
+            die_of(number)
         self._signalled = True
-        self._asked.put(None)
+        self._asked.put(reason_of(number))
 
-    def ask(self) -> None:
+    def ask(self, reason: Reason) -> None:
         """Ask for the end."""
-        self._asked.put(None)
+        self._asked.put(reason)
 
-    def wait(self) -> None:
-        """Wait until somebody asks."""
+    def wait(self) -> Reason:
+        """Wait until somebody asks; returns why."""
         while True:
             with contextlib.suppress(queue.Empty):
                 return self._asked.get(timeout=_LOOK_SECONDS)
@@ -72,11 +74,11 @@ def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
     if not config.database.read_only:
         _begin(chores, parts, config)
     when_ready()
-    ending.wait()
+    reason = ending.wait()
     if parts.http is not None:
         parts.http.refuse_readiness()
     ended = chores.stop()
-    _LOG.info("draining for at most %g seconds", config.drain_seconds)
+    _LOG.log(reason.level, "%s; draining for at most %g seconds", reason.words, config.drain_seconds)
     if not drain(parts, config.drain_seconds):
         _LOG.warning("calls still in flight after %g seconds were given up", config.drain_seconds)
         leave_at_once()

@@ -13,7 +13,8 @@ from mlmd_schemas.errors import InvalidArgument, StoreError
 
 from mlmd_server.config import Config, ListenConfig
 from mlmd_server.memory import bound_memory
-from mlmd_server.surroundings import complete_streams, discard_output, raise_descriptors
+from mlmd_server.signals import die_of, how_it_ended
+from mlmd_server.surroundings import complete_streams, discard_output, hear_of_children, raise_descriptors
 
 _LOG = logging.getLogger("mlmd.serve")
 FAILED = 1
@@ -47,6 +48,7 @@ def _serve_alone(config: Config) -> int:
 
 def _serve_with_workers(config: Config) -> int:
     """Fork the workers, sharing everything imported; the first opening of the database happens in one process alone."""
+    hear_of_children()
     folder = tempfile.mkdtemp(prefix="mlmd-metrics-")
     os.environ[_MULTIPROCESS_FOLDER] = folder
     try:
@@ -55,9 +57,12 @@ def _serve_with_workers(config: Config) -> int:
         if (status := _prepare(config)) != 0:
             return status
         supervisor = workers.Supervisor(config.workers, _work(config), config.drain_seconds, _forget_process)
-        return supervisor.run(lambda: announce(config))
+        status = supervisor.run(lambda: announce(config))
     finally:
         shutil.rmtree(folder, ignore_errors=True)  # in the folder for such things; how the server ended counts more
+    if supervisor.cut_off_by is not None:
+        die_of(supervisor.cut_off_by)
+    return status
 
 
 def _prepare(config: Config) -> int:
@@ -66,7 +71,10 @@ def _prepare(config: Config) -> int:
 
     pid = os.fork()
     if pid:
-        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if status < 0:  # it said nothing itself
+            _LOG.error("the process that opens the database first %s", how_it_ended(status))
+        return 0 if status == 0 else max(status, FAILED)
     status = FAILED
     try:
         stores = wiring.tenant_stores(config)

@@ -1,11 +1,9 @@
-"""What a process finds where it is started: standard streams, limits, a terminal that may go away."""
+"""What a process finds where it is started: standard streams, limits, signals that somebody has set."""
 
 import contextlib
 import os
 import resource
 import signal
-from collections.abc import Callable
-from typing import Any
 
 
 def complete_streams() -> None:
@@ -33,8 +31,6 @@ def raise_descriptors() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def hangup(ask: Callable[[], None]) -> Any:
-    """Return what SIGHUP is to do: ask for the end, as often as it comes; nothing where `nohup` said so."""
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        return signal.SIG_IGN
-    return lambda number, frame: ask()
+def hear_of_children() -> None:
+    """Hear how processes end that are forked from here on, though whoever started this one has it ignore SIGCHLD."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)

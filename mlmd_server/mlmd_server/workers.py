@@ -15,12 +15,14 @@ from types import FrameType
 
 from mlmd_schemas.errors import Unavailable
 
-from mlmd_server.surroundings import hangup
+from mlmd_server.signals import Reason, how_it_ended, on_hangup, reason_of
 
 _LOG = logging.getLogger("mlmd.workers")
 _LONGEST_PAUSE_SECONDS = 5.0
 _STABLE_SECONDS = 10.0
 _SLACK_SECONDS = 5.0
+_PARENT_GONE = Reason("the process that started the workers is gone", logging.WARNING)
+_PARENT_ENDS = Reason("the process that started the workers ends")
 
 Work = Callable[[Callable[[], None], int], int]
 """What a worker does: gets a function to call when it is ready and the parent's pipe, returns its exit status."""
@@ -42,17 +44,22 @@ class Supervisor:
         self._drain_seconds = drain_seconds
         self._on_death = on_death
         self._workers: dict[int, _Worker] = {}
-        self._ending = False
-        self._hurried = False
+        self._ending: Reason | None = None
+        self._signalled = False
+        self.cut_off_by: int | None = None
+        """The signal that came when the workers had been told to end already."""
         self._failures = 0
         self._life_read, self._life_write = os.pipe()
         self._ready_read, self._ready_write = os.pipe()
 
     def run(self, when_ready: Callable[[], None]) -> int:
-        """Fork the workers, call `when_ready` when all of them are, and return the exit status at the end."""
+        """Fork the workers, call `when_ready` when all of them are, and return the exit status at the end.
+
+        It does not show a second signal, which is in `cut_off_by`.
+        """
         signal.signal(signal.SIGTERM, self._on_signal)
         signal.signal(signal.SIGINT, self._on_signal)
-        signal.signal(signal.SIGHUP, hangup(self._on_hangup))
+        signal.signal(signal.SIGHUP, on_hangup(self._ask))
         try:
             for number in range(self._count):
                 self._fork(number)
@@ -62,15 +69,19 @@ class Supervisor:
         if status is None and not self._ending:
             when_ready()
             self._watch()
+        if self._ending:
+            _LOG.log(self._ending.level, "%s; the workers drain and end", self._ending.words)
         self._end()
         return status or 0
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._hurried = self._ending
-        self._ending = True
+        if self._signalled:
+            self.cut_off_by = number
+        self._signalled = True
+        self._ask(reason_of(number))
 
-    def _on_hangup(self) -> None:
-        self._ending = True
+    def _ask(self, reason: Reason) -> None:
+        self._ending = self._ending or reason
 
     def _fork(self, number: int) -> None:
         pid = os.fork()
@@ -105,7 +116,9 @@ class Supervisor:
             ready += self._said_ready()
             worker, status = self._ended_worker()
             if worker is not None:
-                return status or 1
+                if status < 0:  # it said nothing itself
+                    _LOG.error("%s before it was ready", _told(worker, status))
+                return max(status, 1)
             time.sleep(0.01)
         return None
 
@@ -123,7 +136,7 @@ class Supervisor:
             if worker is None:
                 time.sleep(0.1)
                 continue
-            _LOG.error("worker %d (pid %d) ended with status %d", worker.number, worker.pid, status)
+            _LOG.error("%s; another one takes its place", _told(worker, status))
             self._pause(worker)
             self._replace(worker.number)
 
@@ -166,9 +179,16 @@ class Supervisor:
         os.close(self._life_write)
         self._signal(signal.SIGTERM)
         until = time.monotonic() + self._drain_seconds + _SLACK_SECONDS
-        while self._workers and time.monotonic() < until and not self._hurried:
-            if self._ended_worker()[0] is None:
+        while self._workers and time.monotonic() < until and self.cut_off_by is None:
+            worker, status = self._ended_worker()
+            if worker is None:
                 time.sleep(0.02)
+            elif status:
+                _LOG.error("%s while it drained", _told(worker, status))
+        if self.cut_off_by is not None:
+            _LOG.warning("%s again; calls in flight are cut off", reason_of(self.cut_off_by).words)
+        elif self._workers:
+            _LOG.warning("workers that had not ended %g seconds after their time are killed", _SLACK_SECONDS)
         self._signal(signal.SIGKILL)
         for pid in list(self._workers):
             os.waitpid(pid, 0)
@@ -180,11 +200,17 @@ class Supervisor:
             os.kill(pid, number)
 
 
-def watch_parent(pipe: int, ask: Callable[[], None]) -> None:
+def _told(worker: _Worker, status: int) -> str:
+    return f"worker {worker.number} (pid {worker.pid}) {how_it_ended(status)}"
+
+
+def watch_parent(pipe: int, ask: Callable[[Reason], None]) -> None:
     """Call `ask` when the other end of the pipe is gone; in a thread of its own."""
+
+    parent = os.getppid()
 
     def watch() -> None:
         os.read(pipe, 1)
-        ask()
+        ask(_PARENT_ENDS if os.getppid() == parent else _PARENT_GONE)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 import grpc
@@ -75,9 +76,10 @@ def test_a_second_signal_does_not_wait(tmp_path: Path, sqlite_url: str) -> None:
                 process.terminate()
                 wait_for(lambda: "draining" in server.stderr.read_text())  # two signals at once would be one
                 process.terminate()
-                process.wait(60)
+                assert process.wait(60) == -signal.SIGTERM, "as one that the signal ended, which asked for it"
                 assert future.code() is grpc.StatusCode.UNAVAILABLE, "it was cut off, and had not come to its own end"
             server.process = None
+            assert "SIGTERM came again; calls in flight are cut off" in server.stderr.read_text()
             blocker.execute("COMMIT")
             blocker.close()
 
@@ -159,7 +161,7 @@ def test_a_worker_that_dies_is_replaced_and_the_others_go_on(tmp_path: Path, sql
         wait_for(server.serving)
         assert before[1] in processes_of(server)
         assert put_types(server, 3)
-        assert "ended with status -9" in server.stderr.read_text()
+        assert f"worker 0 (pid {before[0]}) was ended by SIGKILL" in server.stderr.read_text()
 
 
 _AS_FIRST_PROCESS = """
@@ -185,7 +187,7 @@ def test_what_others_leave_behind_in_a_container_are_no_workers(tmp_path: Path, 
         assert workers < set(processes_of(server))
         assert server.stop() == 0
     os.kill(orphans[1], signal.SIGKILL)
-    assert "ended with status" not in server.stderr.read_text()
+    assert "another one takes its place" not in server.stderr.read_text()
 
 
 def test_workers_do_not_outlive_their_parent(tmp_path: Path, sqlite_url: str) -> None:
@@ -197,6 +199,63 @@ def test_workers_do_not_outlive_their_parent(tmp_path: Path, sqlite_url: str) ->
         server.process.wait(60)
         server.process = None
         wait_for(lambda: not any(Path(f"/proc/{pid}/cmdline").exists() and _alive(pid) for pid in workers))
+        assert server.stderr.read_text().count("the process that started the workers is gone; draining") == 2
+
+
+_A_JOB = """
+import os, subprocess, sys, time
+if os.fork() == 0:
+    os.setpgid(0, 0)
+    with open("pid", "w") as file:
+        file.write(str(subprocess.Popen(sys.argv[1:]).pid))
+    while not os.path.exists("leave"):
+        time.sleep(0.02)
+    os._exit(0)
+os.wait()
+time.sleep(600)
+"""
+"""A shell with job control that starts a command which starts a server and ends before it."""
+
+
+def test_a_server_says_why_it_ends_when_it_is_stopped_and_left_alone(tmp_path: Path, sqlite_url: str) -> None:
+    """The system sends SIGHUP to a group of processes that nobody looks after any more and one of which is stopped."""
+    server = Server(sqlite_url, tmp_path, options=("--workers", "2", "--log-level", "warning"))
+    server.words = [sys.executable, "-c", _A_JOB, *server.command()]
+    with server:
+        wait_for(lambda: said(server, "ready"))
+        parent = int((tmp_path / "pid").read_text())
+        worker = int(Path(f"/proc/{parent}/task/{parent}/children").read_text().split()[0])
+        os.kill(worker, signal.SIGSTOP)
+        wait_for(partial(_is_stopped, worker))
+        (tmp_path / "leave").touch()
+        wait_for(lambda: not _alive(parent))
+        assert "SIGHUP came" in server.stderr.read_text()
+        server.kill()
+
+
+def _is_stopped(pid: int) -> bool:
+    states = [(task / "stat").read_text().rpartition(")")[2].split()[0] for task in Path(f"/proc/{pid}/task").iterdir()]
+    return set(states) == {"T"}
+
+
+@pytest.mark.parametrize("stopped", ["parent", "worker", "both"])
+def test_a_server_that_was_stopped_goes_on(tmp_path: Path, sqlite_url: str, stopped: str) -> None:
+    with Server(sqlite_url, tmp_path, options=("--workers", "2")) as server:
+        wait_for(lambda: said(server, "ready"))
+        assert server.process is not None
+        workers = processes_of(server)
+        parent = server.process.pid
+        chosen = {"parent": [parent], "worker": workers[:1], "both": [*workers, parent]}[stopped]
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for pid in chosen:
+                os.kill(pid, number)
+                if number == signal.SIGSTOP:
+                    wait_for(partial(_is_stopped, pid))
+        put_types(server, 3)
+        assert processes_of(server) == workers
+        os.kill(workers[0], signal.SIGKILL)
+        wait_for(lambda: len(processes_of(server)) == 2 and workers[0] not in processes_of(server))
+        assert server.stop() == 0
 
 
 def _alive(pid: int) -> bool:

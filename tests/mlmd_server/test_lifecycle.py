@@ -8,6 +8,7 @@ import pytest
 WAITING = """
 import os, signal, threading, time
 from mlmd_server.lifecycle import Ending
+from mlmd_server.signals import Reason
 
 ending = Ending()
 ending.listen()
@@ -17,20 +18,19 @@ def other() -> None:
     {how}
 
 threading.Thread(target=other).start()
-ending.wait()
-print("ended")
+print(ending.wait().words)
 """
 WAYS = {
-    "a signal to the process": "os.kill(os.getpid(), signal.SIGTERM)",
-    "a signal to another thread": "signal.pthread_kill(threading.get_ident(), signal.SIGTERM)",
-    "an interruption": "signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)",
-    "a thread that asks": "ending.ask()",
+    "a signal to the process": ("os.kill(os.getpid(), signal.SIGTERM)", "SIGTERM came"),
+    "a signal to another thread": ("signal.pthread_kill(threading.get_ident(), signal.SIGTERM)", "SIGTERM came"),
+    "an interruption": ("signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)", "SIGINT came"),
+    "a thread that asks": ("ending.ask(Reason('somebody asked'))", "somebody asked"),
 }
 
 
-@pytest.mark.parametrize("how", WAYS.values(), ids=WAYS.keys())
-def test_the_wish_is_heard(how: str) -> None:
+@pytest.mark.parametrize(("how", "why"), WAYS.values(), ids=WAYS.keys())
+def test_the_wish_is_heard_with_its_reason(how: str, why: str) -> None:
     said = subprocess.run(
         [sys.executable, "-c", WAITING.format(how=how)], capture_output=True, text=True, timeout=120, check=False
     )
-    assert (said.returncode, said.stdout, said.stderr) == (0, "ended\n", "")
+    assert (said.returncode, said.stdout, said.stderr) == (0, f"{why}\n", "")

@@ -85,6 +85,29 @@ def test_what_nobody_foresaw_while_opening_the_database_is_told(tmp_path: Path) 
     assert "ready" not in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ("mlmd_server.wiring.tenant_stores", "the process that opens the database first was ended by SIGKILL"),
+        ("mlmd_server.lifecycle.run", r"worker \d \(pid \d+\) was ended by SIGKILL, .* before it was ready"),
+    ],
+    ids=["opening", "starting"],
+)
+def test_a_process_that_is_killed_before_it_is_ready_is_told_of(tmp_path: Path, place: str, told: str) -> None:
+    program = (
+        "import os, pkgutil, sys; from mlmd_server.cli import main; import mlmd_server.wiring, mlmd_server.lifecycle\n"
+        f"owner, _, name = {place!r}.rpartition('.')\n"
+        "setattr(pkgutil.resolve_name(owner), name, lambda *arguments: os.kill(os.getpid(), 9))\n"
+        "sys.exit(main())"
+    )
+    options = ["serve", "--workers", "2", "--http-port", "0", "--grpc-port", str(free_port())]
+    command = [sys.executable, "-c", program, *options]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert re.search(told, done.stderr), done.stderr
+    assert "ready" not in done.stdout
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_database_that_is_not_there_ends_it_with_a_sentence(tmp_path: Path, workers: str) -> None:
     address = f"mysql://root:s3cret@127.0.0.1:{free_port()}/metadb"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from mlmd_server.workers import Supervisor
 
-from tests.mlmd_server.processes import put_types
+from tests.mlmd_server.processes import processes_of, put_types, said
 from tests.services.server import Server
 from tests.services.waiting import wait_for
 
@@ -63,6 +63,7 @@ def test_a_terminal_that_goes_away_ends_it_in_order(tmp_path: Path, sqlite_url: 
             os.killpg(server.process.pid, signal.SIGHUP)
         assert server.process.wait(60) == 0
         assert server.output().count("draining for at most") == int(workers)
+        assert "SIGHUP came" in server.output()
         server.process = None
 
 
@@ -72,6 +73,15 @@ def test_nohup_keeps_it(tmp_path: Path, sqlite_url: str, workers: str) -> None:
         assert server.process is not None
         os.killpg(server.process.pid, signal.SIGHUP)
         put_types(server, 3)
+        assert server.stop() == 0
+
+
+def test_workers_are_heard_of_where_sigchld_was_ignored(tmp_path: Path, sqlite_url: str) -> None:
+    with Shell(sqlite_url, tmp_path, "trap '' CHLD;", ("--workers", "2")) as server:
+        wait_for(lambda: said(server, "ready"))
+        worker = processes_of(server)[0]
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: len(processes_of(server)) == 2 and worker not in processes_of(server))
         assert server.stop() == 0
 
 
