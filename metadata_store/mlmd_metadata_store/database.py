@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.chance import CHANCE
-from mlmd_schemas.errors import Aborted, DeadlineExceeded, ResourceExhausted, StoreError, Unavailable
+from mlmd_schemas.errors import Aborted, DataLoss, DeadlineExceeded, ResourceExhausted, StoreError, Unavailable
+from mlmd_schemas.tables.v10 import MLMD_ENV, TYPE
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -27,7 +28,8 @@ from mlmd_metadata_store.ways import Ways
 
 LOG = logging.getLogger(__name__)
 T = TypeVar("T")
-_ONE = sa.select(sa.literal(1))
+_A_LITTLE = sa.select(MLMD_ENV.c.schema_version, sa.select(TYPE.c.id).limit(1).scalar_subquery()).limit(1)
+"""What a look at the database reads: a row of the smallest table and one that every call begins with."""
 
 TURN_SECONDS = 60.0
 """How long a write waits for the other writes of this process, and from when on it is not tried again."""
@@ -192,10 +194,19 @@ class Database:
         self.writer.dispose()
 
     def ping(self) -> None:
-        """Make one round trip; raises Unavailable or another StoreError when the database does not answer."""
+        """Make one round trip; raises Unavailable when the database does not answer, DataLoss when it is damaged.
+
+        It reads as little as there is, since it is asked for every few seconds. So it finds what no call can do
+        without: a file that is cut off or none of SQLite's, tables that were dropped. A page that is damaged in the
+        middle of a large table it does not find; the calls that need it say so, and the others go on.
+        """
 
         def body(tx: Transaction) -> None:
-            tx.rows(_ONE)
+            if not tx.rows(_A_LITTLE):
+                raise DataLoss(
+                    "The database says no version of its tables (MLMDEnv is empty); stop the servers that use it and "
+                    "restore it from a backup."
+                )
 
         self.read(Caller(deadline=time.monotonic() + 5), body)
 
@@ -309,7 +320,7 @@ class _Course:
         return Unavailable(f"The connection to the database was lost during COMMIT, so the outcome is unknown. {mend}")
 
 
-_NOT_OF_THE_REQUEST = (Aborted, DeadlineExceeded, ResourceExhausted, Unavailable, UndecodableText)
+_NOT_OF_THE_REQUEST = (Aborted, DataLoss, DeadlineExceeded, ResourceExhausted, Unavailable, UndecodableText)
 
 
 def _most_attempts(error: StoreError) -> float:

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from mlmd_schemas.errors import (
     AlreadyExists,
+    DataLoss,
     Internal,
     ResourceExhausted,
     StoreError,
@@ -51,6 +52,16 @@ class Unanswered(NotReached):
         super().__init__(
             "The database does not answer. What was not committed is undone; check that the database and the network "
             "between are well, and try again."
+        )
+
+
+class AnotherShape(DataLoss):
+    """A statement of ours does not fit the tables that are there: somebody dropped, renamed or changed one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "A table or column of the database is gone or was changed by others; `mlmd doctor` names what is missing. "
+            "Stop the servers that use the database and restore it from a backup."
         )
 
 

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import sqlalchemy as sa
 from mlmd_schemas.errors import (
     Aborted,
+    DataLoss,
     FailedPrecondition,
     Internal,
     OutOfRange,
@@ -21,7 +22,15 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
-from mlmd_metadata_store.dialects import ConnectionLost, Dialect, NotReached, TooLarge, TooLong, UniqueViolation
+from mlmd_metadata_store.dialects import (
+    AnotherShape,
+    ConnectionLost,
+    Dialect,
+    NotReached,
+    TooLarge,
+    TooLong,
+    UniqueViolation,
+)
 from mlmd_metadata_store.mysql_watch import Findings, Watch
 
 _TABLE_LOCK_SECONDS = 60
@@ -109,6 +118,9 @@ class MySqlDialect(Dialect):
     _TOO_LONG = (1406, 1265, 1366)
     """1366 is what MariaDB says of a text that would have to be cut within a character."""
     _PACKET = (1153, 2020)
+    _OTHER_SHAPE = (1054, 1051, 1136, 1146, 1288, 1347, 1356, 1364, 1471)
+    """A table or column that is not there, a view in its place, a column more that has no default."""
+    _DAMAGED = (126, 127, 144, 145, 1030, 1033, 1034, 1035, 1194, 1195, 1712, 1812, 1814, 1877, 1932)
 
     def prepare(self) -> None:
         """Connect once, so that it is told why when that cannot be done; create the database when that is allowed."""
@@ -197,6 +209,13 @@ class MySqlDialect(Dialect):
             )
         if number in self._FULL or (number in self._FILE_ERRORS and " 28 " in str(arguments[1:])):
             return ResourceExhausted("The database has no room left. Nothing was written; make room on its disk.")
+        if number in self._OTHER_SHAPE:
+            return AnotherShape()
+        if number in self._DAMAGED:
+            return DataLoss(
+                "A table of the database is damaged, as the database says (the server's log has its words); look with "
+                "CHECK TABLE there, and repair the table or restore the database from a backup."
+            )
         if number in self._READ_ONLY:
             return FailedPrecondition("The database is read-only. Nothing was written; make it writable.")
         if number == 1264:

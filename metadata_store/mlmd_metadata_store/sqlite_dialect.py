@@ -13,6 +13,7 @@ from urllib.parse import quote
 import sqlalchemy as sa
 from mlmd_schemas.errors import (
     Aborted,
+    DataLoss,
     FailedPrecondition,
     Internal,
     OutOfRange,
@@ -24,10 +25,13 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
-from mlmd_metadata_store.dialects import Dialect, TooLarge, UndecodableText, UniqueViolation
+from mlmd_metadata_store.dialects import AnotherShape, Dialect, TooLarge, UndecodableText, UniqueViolation
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.sqlite_driver import KEPT_STATEMENTS, BlockCursor, like
 from mlmd_metadata_store.sqlite_file import SqliteFile
+
+_OTHER_SHAPE = ("no such table", "no such column", "has no column named", "because it is a view")
+"""What SQLite says of a statement whose table is not as it expects, in English whatever the locale."""
 
 
 class SqliteDialect(Dialect):
@@ -137,9 +141,14 @@ class SqliteDialect(Dialect):
                 "The database file cannot be read or written. Check its permissions, and that its disk has room."
             )
         if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-            return Internal("The database file is damaged or is no SQLite database. Restore it from a copy.")
+            return DataLoss(
+                "The database file is damaged or is no SQLite database; stop the server, restore the file from a "
+                "backup (or from what `sqlite3 FILE .recover` finds), and start it again."
+            )
         if primary == sqlite3.SQLITE_TOOBIG:
             return TooLarge("A value of the request is larger than SQLite keeps (1,000,000,000 bytes).")
+        if code == sqlite3.SQLITE_ERROR and any(words in str(cause) for words in _OTHER_SHAPE):
+            return AnotherShape()
         return Internal("The database refused a statement of the server; the server's log has the reason.")
 
     @staticmethod

@@ -7,7 +7,15 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from mlmd_migrations.errors import ABORTED, FAILED_PRECONDITION, INTERNAL, PERMISSION_DENIED, UNAVAILABLE, SchemaError
+from mlmd_migrations.errors import (
+    ABORTED,
+    DATA_LOSS,
+    FAILED_PRECONDITION,
+    INTERNAL,
+    PERMISSION_DENIED,
+    UNAVAILABLE,
+    SchemaError,
+)
 
 LOCK_SECONDS = 30
 """How long to wait for another process that creates or migrates the same database."""
@@ -17,6 +25,7 @@ TABLE_LOCK_SECONDS = 10
 LOCKED = {1205, 1213, 3572}
 READ_ONLY = {1290, 1792, 1836}
 FORBIDDEN = {1044, 1045, 1142, 1143, 1227, 1370}
+DAMAGED = {126, 127, 144, 145, 1033, 1034, 1035, 1194, 1195, 1712, 1812, 1814, 1877, 1932}
 LOST = {2002, 2003, 2005, 2006, 2013, 2055, 1040, 1053, 1152, 1927}
 
 
@@ -57,6 +66,8 @@ def _cause(error: DBAPIError, number: int, words: str) -> tuple[int, str]:
             UNAVAILABLE,
             "the disk of its file is full or fails; make room there, which even reading needs, and try again",
         )
+    if number in DAMAGED or "malformed" in words or "file is not a database" in words:
+        return DATA_LOSS, "it is damaged or is no database of this kind; restore it from a backup"
     return INTERNAL, "a statement failed; the log has the database's own words"
 
 
