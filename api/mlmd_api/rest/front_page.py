@@ -37,6 +37,11 @@ class FrontPage:
         said = {"code": "not_found", "message": f"path: nothing is at {shown!r}; `/` says what is where."}
         return Response(json.dumps(said, ensure_ascii=False), 404, media_type="application/json")
 
+    async def defect(self, request: Request, _error: Exception) -> Response:
+        """Say 500 as JSON to a request that nobody foresaw would fail; the listener logs why."""
+        said = {"code": "internal", "message": "internal error; the server's log says what"}
+        return Response(json.dumps(said), 500, media_type="application/json")
+
 
 def _places(routes: list[Route]) -> Iterator[tuple[str, str]]:
     paths = [route.path for route in routes]

@@ -1,6 +1,6 @@
 """Which path of the HTTP listener is answered by what."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,6 @@ def routes(
     dispatcher: Dispatcher,
     surfaces: Surfaces,
     probes: Probes,
-    ping: Callable[[], None],
     threads: Threads,
     origins: Origins,
 ) -> list[Route]:
@@ -56,7 +55,7 @@ def routes(
         Route("/metrics", probes.metrics),
         *_files(dispatcher, surfaces.artifacts, threads, origins),
         *_graphql(dispatcher, surfaces.graphql, threads, origins),
-        *_kubeflow(surfaces.kubeflow, ping, threads, origins),
+        *_kubeflow(surfaces.kubeflow, probes, threads, origins),
         *_registry(dispatcher, surfaces.registries, threads, origins),
         Route("/{service}/{method}", Calls(dispatcher, threads.reads, threads.writes, threads.streams, origins)),
     ]
@@ -79,16 +78,14 @@ def _graphql(
         yield Route(PATH, GraphqlEndpoint(dispatcher, graphql, threads.reads, threads.writes, origins))
 
 
-def _kubeflow(
-    kubeflow: Dispatcher | None, ping: Callable[[], None], threads: Threads, origins: Origins
-) -> Iterator[Route]:
+def _kubeflow(kubeflow: Dispatcher | None, probes: Probes, threads: Threads, origins: Origins) -> Iterator[Route]:
     if kubeflow is not None:
         registry = KubeflowRegistry(kubeflow, threads.reads, threads.writes, origins)
-        probes = RegistryProbes(ping, threads.probes)
+        registry_probes = RegistryProbes(probes.look)
         methods = ["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
         yield Route(f"{PREFIX}/{{path:path}}", registry.answer, methods=methods)
-        yield Route("/readyz/isDirty", probes.is_dirty)
-        yield Route("/readyz/health", probes.health)
+        yield Route("/readyz/isDirty", registry_probes.is_dirty)
+        yield Route("/readyz/health", registry_probes.health)
 
 
 def _registry(

@@ -59,9 +59,9 @@ class HttpServer:
         self._threads = Threads(settings.threads, settings.streams)
         self._probes = Probes(ping, measurements, self._threads.probes)
         origins = Origins(settings.cors_origins)
-        answered = routes(dispatcher, surfaces, self._probes, ping, self._threads, origins)
+        answered = routes(dispatcher, surfaces, self._probes, self._threads, origins)
         front = FrontPage(answered)
-        handlers = {404: front.nothing_here}
+        handlers = {404: front.nothing_here, Exception: front.defect}
         app = Starlette(routes=[Route("/", front.page), *answered], exception_handlers=handlers)
         context = _tls_context(settings)
         self._socket = listen(settings.host, settings.port, settings.shared_port)

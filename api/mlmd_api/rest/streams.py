@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from mlmd_schemas.errors import ResourceExhausted
 from starlette.types import Receive, Send
@@ -14,6 +13,7 @@ from mlmd_api.dispatch import Dispatcher
 from mlmd_api.rest.connect import ConnectStreams
 from mlmd_api.rest.exchange import StreamProtocol
 from mlmd_api.rest.grpc_web import GrpcWebProtocol
+from mlmd_api.rest.pools import Pool
 from mlmd_api.streaming import Answer, Stream
 
 GRPC_WEB = (
@@ -36,7 +36,7 @@ class StreamPool:
     def __init__(self, places: int) -> None:
         self.places = places
         self._free = threading.BoundedSemaphore(places)
-        self._threads = ThreadPoolExecutor(places, thread_name_prefix="http-stream")
+        self._threads = Pool(places, "http-stream")
 
     def open(self, dispatcher: Dispatcher, call: Call) -> Stream | Answer:
         """Return the stream of a call, to be given back to `close`, or the refusal when every place is taken."""

@@ -1,7 +1,6 @@
 """The threads of the HTTP listener: so many for each kind of work, so that no kind keeps another waiting."""
 
-from concurrent.futures import ThreadPoolExecutor
-
+from mlmd_api.rest.pools import Pool
 from mlmd_api.rest.streams import StreamPool
 
 
@@ -9,10 +8,10 @@ class Threads:
     """Pools for reads, writes, probes and files that are moved, and the places of streams."""
 
     def __init__(self, threads: int, streams: int) -> None:
-        self.reads = ThreadPoolExecutor(threads, thread_name_prefix="http")
-        self.writes = ThreadPoolExecutor(threads, thread_name_prefix="http-write")
-        self.probes = ThreadPoolExecutor(2, thread_name_prefix="probe")
-        self.files = ThreadPoolExecutor(streams, thread_name_prefix="file")
+        self.reads = Pool(threads, "http")
+        self.writes = Pool(threads, "http-write")
+        self.probes = Pool(2, "probe")
+        self.files = Pool(streams, "file")
         self.streams = StreamPool(streams)
 
     def shutdown(self) -> None:
