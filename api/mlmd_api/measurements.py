@@ -8,10 +8,13 @@ import os
 import time
 from collections.abc import Callable
 from functools import lru_cache
+from pathlib import Path
 
 from mlmd_schemas.errors import Code
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from mlmd_api.shared_counts import FOLDER_VARIABLE, make_room
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _POOL_SECONDS = 0.5
@@ -24,7 +27,9 @@ class Measurements:
 
     def __init__(self, pool_use: Callable[[], dict[str, tuple[int, int]]] = dict) -> None:
         self._pool_use = pool_use
-        self._shared = "PROMETHEUS_MULTIPROC_DIR" in os.environ
+        self._shared = FOLDER_VARIABLE in os.environ
+        if self._shared:
+            make_room(Path(os.environ[FOLDER_VARIABLE]))
         self._note_pool_at = 0.0
         self._registry = registry = CollectorRegistry()
         self._calls = Counter("mlmd_calls", "Calls answered.", ["method", "wire", "code"], registry=registry)

@@ -1,6 +1,7 @@
 """`mlmd-server serve`: says where it listens and when it is ready, serves, drains."""
 
 import contextlib
+import fcntl
 import logging
 import os
 import shutil
@@ -8,8 +9,10 @@ import socket
 import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
-from mlmd_schemas.errors import InvalidArgument, StoreError
+from mlmd_api.shared_counts import FOLDER_VARIABLE
+from mlmd_schemas.errors import InvalidArgument, StoreError, Unavailable
 
 from mlmd_server.config import Config, ListenConfig
 from mlmd_server.memory import bound_memory
@@ -18,7 +21,6 @@ from mlmd_server.surroundings import complete_streams, discard_output, hear_of_c
 
 _LOG = logging.getLogger("mlmd.serve")
 FAILED = 1
-_MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 
 def serve(config: Config) -> int:
@@ -39,7 +41,7 @@ def serve(config: Config) -> int:
 def _serve_alone(config: Config) -> int:
     from mlmd_server.lifecycle import Ending, run
 
-    os.environ.pop(_MULTIPROCESS_FOLDER, None)
+    os.environ.pop(FOLDER_VARIABLE, None)
     ending = Ending()
     ending.listen()
     run(config, ending, lambda: announce(config))
@@ -49,8 +51,10 @@ def _serve_alone(config: Config) -> int:
 def _serve_with_workers(config: Config) -> int:
     """Fork the workers, sharing everything imported; the first opening of the database happens in one process alone."""
     hear_of_children()
-    folder = tempfile.mkdtemp(prefix="mlmd-metrics-")
-    os.environ[_MULTIPROCESS_FOLDER] = folder
+    folder = _folder_of_counts()
+    os.environ[FOLDER_VARIABLE] = folder
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(lock, fcntl.LOCK_SH)  # systemd-tmpfiles passes over what is locked, however old it is
     try:
         from mlmd_server import workers
 
@@ -59,10 +63,21 @@ def _serve_with_workers(config: Config) -> int:
         supervisor = workers.Supervisor(config.workers, _work(config), config.drain_seconds, _forget_process)
         status = supervisor.run(lambda: announce(config))
     finally:
+        os.close(lock)
         shutil.rmtree(folder, ignore_errors=True)  # in the folder for such things; how the server ended counts more
     if supervisor.cut_off_by is not None:
         die_of(supervisor.cut_off_by)
     return status
+
+
+def _folder_of_counts() -> str:
+    try:
+        return tempfile.mkdtemp(prefix="mlmd-metrics-")
+    except OSError as error:
+        raise Unavailable(
+            f"metrics: the workers have no place to count in ({error.strerror or error}); set TMPDIR to a folder that "
+            "can be written and has room."
+        ) from error
 
 
 def _prepare(config: Config) -> int:
@@ -111,9 +126,11 @@ def _work(config: Config) -> Callable[[Callable[[], None], int], int]:
 
 
 def _forget_process(pid: int) -> None:
+    from mlmd_api.shared_counts import give_room_back
     from prometheus_client.multiprocess import mark_process_dead
 
     mark_process_dead(pid)
+    give_room_back(Path(os.environ[FOLDER_VARIABLE]), pid)
 
 
 def check_ports(listen: ListenConfig) -> None:
