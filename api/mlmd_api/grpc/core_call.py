@@ -61,7 +61,8 @@ class CoreCall:
         """Take over a call from the event that announced it; the tally has counted it."""
         self.path: str = event.call_details.method.decode("utf-8", "replace")
         self._call = event.call
-        self._deadline: float = event.call_details.deadline
+        # A moment of the machine's clock, which may be set while the call waits.
+        self._deadline: float = time.monotonic() + event.call_details.deadline - time.time()
         self._metadata = event.invocation_metadata
         self._tally = tally
         self._lock = threading.Lock()
@@ -82,7 +83,7 @@ class CoreCall:
 
     def time_remaining(self) -> float:
         """Seconds until the deadline; infinite without one."""
-        return max(self._deadline - time.time(), 0.0)
+        return max(self._deadline - time.monotonic(), 0.0)
 
     def invocation_metadata(self) -> Iterable[tuple[str, str | bytes]]:
         """The call's metadata."""
