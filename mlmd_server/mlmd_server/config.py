@@ -8,6 +8,9 @@ DEFAULT_ARTIFACTS = "mlmd-data/artifacts"
 GRPC_ENGINES = ("core", "grpcio")
 """Who takes calls from gRPC core: threads of our own, or grpcio's Python server. The first is the default."""
 
+AUTO = "auto"
+"""Stands for the web origins and host names that suit how the server listens."""
+
 
 @dataclass(frozen=True, slots=True)
 class MysqlConfig:
@@ -64,6 +67,7 @@ class ListenConfig:
     channel_arguments: tuple[tuple[str, int | str], ...]
     tls: TlsConfig | None
     grpc_engine: str = GRPC_ENGINES[0]
+    allowed_hosts: tuple[str, ...] = (AUTO,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from mlmd_artifact_store.externals import ExternalRoots
 from mlmd_artifact_store.opening import open_blobs
 from mlmd_schemas.errors import InvalidArgument
 
-from mlmd_server.config import DEFAULT_ARTIFACTS, DEFAULT_DATABASE, GRPC_ENGINES
+from mlmd_server.config import AUTO, DEFAULT_ARTIFACTS, DEFAULT_DATABASE, GRPC_ENGINES
 
 _NUMBER = re.compile(r"-?[0-9]+")
 
@@ -282,9 +282,20 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "cors-origins",
         _list,
-        ("*",),
+        (AUTO,),
         "LIST",
-        "Web origins whose pages may call over HTTP, separated by commas; `*` for all, empty for none.",
+        "Web origins whose pages may call over HTTP, separated by commas; `*` for all, `loopback` for those of this "
+        "machine, empty for none. `auto`: `loopback` with `--auth none` on the loopback interface or with "
+        "`--tls-client-ca`, else `*`.",
+    ),
+    Option(
+        "allowed-hosts",
+        _list,
+        (AUTO,),
+        "LIST",
+        "Host names by which the HTTP listener may be called, separated by commas; `*` for all, `loopback` for those "
+        "of this machine. That of `--http-address` always is one. `auto`: `loopback` with `--auth none` on the "
+        "loopback interface, else `*`.",
     ),
     Option(
         "graphql-introspection",

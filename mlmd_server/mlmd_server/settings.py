@@ -108,6 +108,7 @@ def _listen(values: dict[str, Any]) -> ListenConfig:
         threads=values["threads"],
         streams=values["streams"],
         cors_origins=tuple(values["cors_origins"]),
+        allowed_hosts=tuple(values["allowed_hosts"]),
         channel_arguments=values["grpc_channel_arguments"],
         tls=_tls(values["tls_cert"], values["tls_key"], values["tls_client_ca"]),
         grpc_engine=values["grpc_engine"],

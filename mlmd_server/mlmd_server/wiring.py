@@ -215,13 +215,16 @@ def _listen(config: Config, parts: Parts) -> None:
         from mlmd_api.rest.routes import Surfaces
         from mlmd_api.rest.server import HttpServer, HttpSettings
 
+        from mlmd_server.web_doors import allowed_hosts, cors_origins
+
         http = HttpSettings(
             host=listen.host,
             port=listen.http_port,
             threads=listen.threads,
             streams=listen.streams,
             shared_port=config.workers > 1,
-            cors_origins=listen.cors_origins,
+            cors_origins=cors_origins(config),
+            allowed_hosts=allowed_hosts(config),
             tls_key=listen.tls.key if listen.tls else None,
             tls_certificate=listen.tls.certificate if listen.tls else None,
             client_ca=listen.tls.client_ca if listen.tls else None,

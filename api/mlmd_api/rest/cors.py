@@ -5,6 +5,8 @@ from urllib.parse import urlsplit
 
 from mlmd_schemas.errors import PermissionDenied
 
+from mlmd_api.rest.hosts import EVERYTHING, LOOPBACK, is_loopback
+
 METHODS = "GET, PUT, DELETE, POST, OPTIONS"
 REQUEST_HEADERS = (
     "keep-alive,user-agent,cache-control,content-type,content-transfer-encoding,custom-header-1,"
@@ -20,7 +22,7 @@ MAX_AGE_SECONDS = 1728000
 
 
 class Origins:
-    """The origins whose pages may call; `*` stands for all of them."""
+    """The origins whose pages may call; `*` stands for all of them, `loopback` for those of this machine."""
 
     def __init__(self, allowed: Sequence[str]) -> None:
         self._allowed = frozenset(allowed)
@@ -31,16 +33,21 @@ class Origins:
         A browser asks before most calls, and never before a POST of plain text: what takes that has to look itself.
         """
         origin = request.get("origin")
-        if origin is None or self._allowed & {origin, "*"} or urlsplit(origin).netloc == request.get("host"):
+        if origin is None or self._allows(origin) or urlsplit(origin).netloc == request.get("host"):
             return
         raise PermissionDenied(
             f"origin: pages of {origin[:200]!r} may not write here; the server's --cors-origins names those that may."
         )
 
+    def _allows(self, origin: str) -> bool:
+        if self._allowed & {origin, EVERYTHING}:
+            return True
+        return LOOPBACK in self._allowed and is_loopback((urlsplit(origin).hostname or "").rstrip("."))
+
     def headers(self, request: Mapping[str, str]) -> dict[str, str]:
         """Return the headers that let the page read the response; none when it may not or is of our origin."""
         origin = request.get("origin")
-        if origin is None or not self._allowed & {origin, "*"}:
+        if origin is None or not self._allows(origin):
             return {}
         return {
             "access-control-allow-origin": origin,

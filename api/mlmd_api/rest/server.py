@@ -15,12 +15,14 @@ import uvicorn
 from mlmd_schemas.errors import InvalidArgument, Unavailable
 from starlette.applications import Starlette
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.measurements import Measurements
 from mlmd_api.rest.connections import BoundedProtocol
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.front_page import FrontPage
+from mlmd_api.rest.hosts import Hosts
 from mlmd_api.rest.probes import Probes
 from mlmd_api.rest.routes import CALLS_ALONE, Surfaces, routes
 from mlmd_api.rest.threads import Threads
@@ -38,6 +40,7 @@ class HttpSettings:
     streams: int = 64
     shared_port: bool = False
     cors_origins: tuple[str, ...] = ("*",)
+    allowed_hosts: tuple[str, ...] = ("*",)
     tls_key: bytes | None = None
     tls_certificate: bytes | None = None
     client_ca: bytes | None = None
@@ -66,7 +69,7 @@ class HttpServer:
         context = _tls_context(settings)
         self._socket = listen(settings.host, settings.port, settings.shared_port)
         self.port: int = self._socket.getsockname()[1]
-        self._server = uvicorn.Server(_uvicorn_config(app, context))
+        self._server = uvicorn.Server(_uvicorn_config(Hosts(app, settings.allowed_hosts), context))
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     def start(self) -> None:
@@ -123,7 +126,7 @@ def listen(host: str, port: int, shared: bool) -> socket.socket:
     return bound
 
 
-def _uvicorn_config(app: Starlette, context: ssl.SSLContext | None) -> uvicorn.Config:
+def _uvicorn_config(app: ASGIApp, context: ssl.SSLContext | None) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         loop="asyncio",
