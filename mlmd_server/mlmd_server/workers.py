@@ -21,6 +21,8 @@ _LOG = logging.getLogger("mlmd.workers")
 _LONGEST_PAUSE_SECONDS = 5.0
 _STABLE_SECONDS = 10.0
 _SLACK_SECONDS = 5.0
+_GONE_SECONDS = 1.0
+"""How long the end of the parent takes at most, from when the system closes its files."""
 _PARENT_GONE = Reason("the process that started the workers is gone", logging.WARNING)
 _PARENT_ENDS = Reason("the process that started the workers ends")
 
@@ -176,8 +178,8 @@ class Supervisor:
 
     def _end(self) -> None:
         """Let the workers drain; kill those that take longer than they were given."""
-        os.close(self._life_write)
         self._signal(signal.SIGTERM)
+        os.close(self._life_write)  # for a worker that was forked just now, and has no ear for signals yet
         until = time.monotonic() + self._drain_seconds + _SLACK_SECONDS
         while self._workers and time.monotonic() < until and self.cut_off_by is None:
             worker, status = self._ended_worker()
@@ -211,6 +213,9 @@ def watch_parent(pipe: int, ask: Callable[[Reason], None]) -> None:
 
     def watch() -> None:
         os.read(pipe, 1)
+        until = time.monotonic() + _GONE_SECONDS
+        while os.getppid() == parent and time.monotonic() < until:
+            time.sleep(0.01)
         ask(_PARENT_ENDS if os.getppid() == parent else _PARENT_GONE)
 
     threading.Thread(target=watch, name="parent", daemon=True).start()
