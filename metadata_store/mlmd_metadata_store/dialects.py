@@ -60,8 +60,8 @@ class AnotherShape(DataLoss):
 
     def __init__(self) -> None:
         super().__init__(
-            "A table or column of the database is gone or was changed by others; `mlmd doctor` names what is missing. "
-            "Stop the servers that use the database and restore it from a backup."
+            "A table or column of the database is gone or was changed by others; `mlmd doctor` says which and what to "
+            "do, most often to stop the servers that use it and to restore a backup."
         )
 
 

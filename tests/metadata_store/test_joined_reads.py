@@ -10,7 +10,7 @@ from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import CHUNK, Transaction
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import Internal
+from mlmd_schemas.errors import DataLoss
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 
@@ -44,7 +44,7 @@ def test_each_has_its_own_rows(call: Calls, ids: list[int], asked: list[int]) ->
 
 def test_an_error_of_a_later_one_is_told_and_leaves_the_connection_whole(call: Calls, ids: list[int]) -> None:
     def body(tx: Transaction) -> None:
-        with pytest.raises(Internal, match="refused a statement"):
+        with pytest.raises(DataLoss, match="gone or was changed"):
             tx.rows_in_each((READER.by_id, BROKEN), ids)
         assert len(tx.rows_in(READER.by_id, ids)) == len(ids)
 

@@ -73,7 +73,7 @@ def test_a_database_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "metadata.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(CallError) as caught:
         open_embedded(str(tmp_path))
-    assert caught.value.code == 13
+    assert caught.value.code == 15
     assert "cannot be read" in caught.value.message
 
 
@@ -127,7 +127,7 @@ def test_a_cause_that_nobody_hears_of_is_logged(tmp_path: Path, caplog: pytest.L
         database.execute("DROP TABLE Artifact")
     with caplog.at_level(logging.INFO), pytest.raises(CallError) as caught:
         store.unary(MLMD + "GetArtifacts", service.GetArtifactsRequest(), service.GetArtifactsResponse)
-    assert caught.value.code == 13
+    assert caught.value.code == 15
     assert "Artifact" not in caught.value.message
     (record,) = caplog.records
     assert caught.value.request_id in record.getMessage()
