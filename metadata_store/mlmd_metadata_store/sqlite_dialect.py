@@ -29,6 +29,7 @@ from mlmd_metadata_store.dialects import AnotherShape, Dialect, TooLarge, Undeco
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.sqlite_driver import KEPT_STATEMENTS, BlockCursor, like
 from mlmd_metadata_store.sqlite_file import SqliteFile
+from mlmd_metadata_store.sqlite_log import LoggedConnection, SqliteLog
 
 _OTHER_SHAPE = ("no such table", "no such column", "has no column named", "because it is a view")
 """What SQLite says of a statement whose table is not as it expects, in English whatever the locale."""
@@ -52,6 +53,7 @@ class SqliteDialect(Dialect):
     def __init__(self, url: URL, options: StoreOptions) -> None:
         super().__init__(url, options)
         self._file = SqliteFile(Path(url.database or ""))
+        self._log = SqliteLog(self._file.path)
         self._turn = threading.Lock()
         self.lenient_text = False
 
@@ -71,6 +73,7 @@ class SqliteDialect(Dialect):
             "timeout": self.options.lock_timeout_seconds,
             "check_same_thread": False,
             "cached_statements": KEPT_STATEMENTS,
+            "factory": LoggedConnection,
         }
         url = self._immutable_url() if self._is_immutable() else self.url
         engine = sa.create_engine(url, connect_args=arguments, **self.pool_arguments())
@@ -82,8 +85,9 @@ class SqliteDialect(Dialect):
 
     def _about_to_connect(self, *_: object) -> None:
         self._file.check()  # SQLite would make an empty file in the place of one that is gone
+        self._log.check()
 
-    def _connected(self, writer: bool, connection: sqlite3.Connection, _record: Any) -> None:
+    def _connected(self, writer: bool, connection: LoggedConnection, _record: Any) -> None:
         try:
             self._file.opened()
         except StoreError:
@@ -96,8 +100,13 @@ class SqliteDialect(Dialect):
         statements = ["PRAGMA synchronous=FULL", "PRAGMA case_sensitive_like=OFF", "PRAGMA cache_size=-16000"]
         if writer and not self._is_read_only():
             statements.insert(0, "PRAGMA journal_mode=WAL")
-        for statement in statements:
-            connection.execute(statement)
+        for statement in (*statements, "PRAGMA schema_version"):  # the last opens the log
+            connection.execute(statement).fetchall()
+        try:
+            self._log.opened(connection)
+        except StoreError:
+            connection.close()
+            raise
 
     def _is_read_only(self) -> bool:
         return self._file.path.exists() and not os.access(self._file.path, os.W_OK)
@@ -164,6 +173,7 @@ class SqliteDialect(Dialect):
     def begin(self, connection: Any, patience_seconds: float | None, *, write: bool) -> None:
         """A write takes the lock at once, so that it cannot fail half-way for want of it."""
         self._file.check()
+        self._log.check()
         if not write or patience_seconds is None or patience_seconds >= self.options.lock_timeout_seconds:
             connection.execute("BEGIN IMMEDIATE" if write else "BEGIN")
             return

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,52 @@ def test_a_file_that_was_emptied_is_missed(store: Store, path: Path) -> None:
     put(store, "before")
     os.truncate(path, 0)
     check_refused(store, "was emptied. Restore it from a copy")
+
+
+def log_deleted(log: Path) -> None:
+    log.unlink()
+
+
+def log_replaced(log: Path) -> None:
+    shutil.copy(log, log.with_suffix(".copy"))
+    log.with_suffix(".copy").rename(log)
+
+
+@pytest.mark.parametrize("take", [log_deleted, log_replaced])
+def test_a_log_that_is_gone_is_missed_at_once(store: Store, path: Path, take: Callable[[Path], None]) -> None:
+    put(store, "before")
+    take(Path(f"{path}-wal"))
+    check_refused(store, r"metadata.db-wal\) was deleted or replaced. Nothing was written. End the server in order")
+    store.database.writer.dispose()  # the next one needs a new connection, and would make another log
+    check_refused(store, "was deleted or replaced")
+    store.close()
+    again = Store.open(f"sqlite:///{path}")
+    assert [artifact.name for artifact in Calls(again)("GetArtifacts").artifacts] == ["before"]
+    put(again, "after")
+    again.close()
+
+
+def test_connections_that_come_and_go_miss_nothing(store: Store) -> None:
+    """With the last of them SQLite deletes the log, and makes another one for the next."""
+    ended = threading.Event()
+
+    def come_and_go() -> None:
+        while not ended.is_set():
+            store.database.reader.dispose()
+            store.database.writer.dispose()
+
+    def write(number: int) -> None:
+        for count in range(20):
+            put(store, f"{number}-{count}")
+
+    with ThreadPoolExecutor(5) as pool:
+        going = pool.submit(come_and_go)
+        writers = [pool.submit(write, number) for number in range(4)]
+        for writer in writers:
+            writer.result(120)
+        ended.set()
+        going.result(60)
+    assert len(Calls(store)("GetArtifacts").artifacts) == 80
 
 
 def test_another_working_folder_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
