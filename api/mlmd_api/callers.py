@@ -75,6 +75,7 @@ class TokenFile:
         self._looked = time.monotonic()
         self._stamp = _stamp(path)
         self._identities = read_tokens(path)
+        self._complaint = ""
 
     def identify(self, metadata: Mapping[str, str]) -> Identity:
         """Return the owner of the bearer token; raises Unauthenticated."""
@@ -102,8 +103,11 @@ class TokenFile:
                 self._identities = read_tokens(self._path)
                 self._stamp = stamp
                 _LOG.info("read the tokens again: %d in %s", len(self._identities), self._path)
+            self._complaint = ""
         except InvalidArgument as error:
-            _LOG.error("the tokens read before stay in force: %s", error.message)
+            if error.message != self._complaint:  # it is read again each second, until it can be
+                _LOG.error("the tokens read before stay in force: %s", error.message)
+            self._complaint = error.message
         finally:
             self._lock.release()
 

@@ -95,6 +95,20 @@ def test_a_changed_file_is_read_again_and_a_broken_one_is_not(
     assert known.identify(_bearer("t-nora")).subject == "nora"
 
 
+def test_a_file_that_cannot_be_read_is_told_once_and_when_it_comes_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(callers, "_LOOK_EVERY_SECONDS", 0.0)
+    known, away = TokenFile(file), file.with_suffix(".away")
+    for times in (1, 2):
+        file.rename(away)
+        for _ in range(5):
+            known.identify(_bearer("t-rita"))
+        assert caplog.text.count("stay in force") == times
+        away.rename(file)
+        known.identify(_bearer("t-rita"))
+
+
 def test_the_file_is_not_looked_at_for_every_call(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers, "_LOOK_EVERY_SECONDS", 3600.0)
     known = TokenFile(file)
