@@ -120,7 +120,7 @@ class MySqlDialect(Dialect):
     _PACKET = (1153, 2020)
     _OTHER_SHAPE = (1054, 1051, 1136, 1146, 1288, 1347, 1356, 1364, 1471)
     """A table or column that is not there, a view in its place, a column more that has no default."""
-    _DAMAGED = (126, 127, 144, 145, 1030, 1033, 1034, 1035, 1194, 1195, 1712, 1812, 1814, 1877, 1932)
+    _DAMAGED = (126, 127, 144, 145, 1033, 1034, 1035, 1194, 1195, 1712, 1812, 1814, 1877, 1932)
 
     def prepare(self) -> None:
         """Connect once, so that it is told why when that cannot be done; create the database when that is allowed."""

@@ -213,7 +213,8 @@ CASES: dict[Code, tuple[int, ...]] = {
     Code.FAILED_PRECONDITION: (1290, 1836),
     Code.OUT_OF_RANGE: (1264,),
     Code.ALREADY_EXISTS: (1062,),
-    Code.INTERNAL: (1054, 1064, 1146, 1406, 1030, 9999),
+    Code.DATA_LOSS: (1034, 1054, 1146, 1194, 1814, 1932),
+    Code.INTERNAL: (1064, 1406, 1030, 9999),
 }
 
 

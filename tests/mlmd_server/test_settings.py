@@ -42,6 +42,7 @@ SAID = {
     "log-level": "debug",
     "database-ssl-mode": "REQUIRED",
     "cors-origins": "https://a.example",
+    "allowed-hosts": "a.example",
     "graphql-introspection": "false",
     "grpc-engine": "grpcio",
     "grpc-channel-arguments": "grpc.x=1",
