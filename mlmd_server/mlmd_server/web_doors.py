@@ -1,4 +1,4 @@
-"""Which web pages may call over HTTP, and by which names, where nothing is said: decision 0017.
+"""Which web pages may call over HTTP, and by which names, where nothing is said: decision 0018.
 
 A browser on the machine of a server carries pages of everybody. Where whoever reaches the port may do everything, and
 only this machine reaches it, they are kept out; elsewhere the network or a token decides.
