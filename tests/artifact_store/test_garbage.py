@@ -277,13 +277,13 @@ def test_external_bytes_are_nobodys_garbage(admin: Admin, requests: Requests) ->
         artifact=made, files=[artifacts_pb2.UploadFile(path="f", size_bytes=3)]
     )
     recorded = store.database.write(admin.caller, lambda tx: requests.artifacts.record_external(tx, request))
-    assert admin.garbage(dry_run=False) == []
+    assert admin.garbage() == admin.garbage(dry_run=False) == []
     assert list(collect(requests.artifacts, [recorded.manifest.artifact_id])) == [[]]
     assert requests.artifacts.manifest(recorded.manifest.artifact_id).is_external
     told = admin.why(recorded.manifest.artifact_id)
     (reason,) = told.reasons
     text = "its bytes are not in this store but at s3://elsewhere/data/, where nothing is ever deleted"
-    assert (reason.rule, reason.text) == (Rule.RULE_EXTERNAL, text)
+    assert (told.kept, reason.rule, reason.text) == (True, Rule.RULE_EXTERNAL, text)
     assert told.summary == f"Artifact {recorded.manifest.artifact_id} is kept: {text}."
 
 
