@@ -4,9 +4,11 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.tombstones import tombstones_of
 from mlmd_metadata_store.transaction import Transaction, chunks
 from mlmd_schemas.errors import InvalidArgument, NotFound
@@ -58,11 +60,6 @@ _TAKE_OVER = sa.insert(FILE).from_select(
         UPLOAD_FILE.c.source_etag,
         UPLOAD_FILE.c.media_type,
     ).where(UPLOAD_FILE.c.artifact_id == _ARTIFACT),
-)
-_VERIFIED = (
-    sa.update(FILE)
-    .where(FILE.c.artifact_id == _ARTIFACT, FILE.c.path.in_(sa.bindparam("paths", expanding=True)))
-    .values(verified_ms=sa.bindparam("now"))
 )
 _LEARNT = (
     sa.update(FILE)
@@ -269,8 +266,21 @@ def find_manifest_and_file(tx: Transaction, artifact_id: int, path: str) -> tupl
 
 def mark_verified(tx: Transaction, artifact_id: int, paths: Iterable[str], *, same: bool = True) -> None:
     """Note that the bytes of these files were read and have their digests, or have them not."""
-    now = tx.agreed_ms() if same else -tx.agreed_ms()
-    tx.execute_in(_VERIFIED, [path.encode() for path in paths], "paths", artifact=artifact_id, now=now)
+    parameters = {"artifact": artifact_id, "sign": 1 if same else -1}
+    if tx.dialect.clock is None:
+        parameters["now"] = now_ms()
+    tx.execute_in(_verified(tx.dialect.clock), [path.encode() for path in paths], "paths", **parameters)
+
+
+@cache
+def _verified(clock: sa.Select[Any] | None) -> sa.Update:
+    """Return the UPDATE, which reads the database's clock itself: a statement for it would be one more a file."""
+    now = sa.bindparam("now", type_=sa.BigInteger()) if clock is None else clock.scalar_subquery()
+    return (
+        sa.update(FILE)
+        .where(FILE.c.artifact_id == _ARTIFACT, FILE.c.path.in_(sa.bindparam("paths", expanding=True)))
+        .values(verified_ms=sa.bindparam("sign", type_=sa.Integer()) * now)
+    )
 
 
 def learn_digest(tx: Transaction, artifact_id: int, path: str, sha256: bytes) -> None:

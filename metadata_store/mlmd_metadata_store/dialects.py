@@ -87,7 +87,7 @@ class Dialect(ABC):
     """Whether a connection keeps the last values that its compiled statements were given."""
     few_rows: int
     """Up to so many properties go into one statement with all columns; above, each value column gets its own."""
-    clock: sa.Executable | None = None
+    clock: sa.Select[Any] | None = None
     """What asks for the database's own time in milliseconds; None where it has this machine's."""
     longest_name: int = 255
     """Characters in a name, version or external id."""

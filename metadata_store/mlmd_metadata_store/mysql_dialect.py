@@ -96,7 +96,7 @@ class MySqlDialect(Dialect):
     joins_statements = True
     keeps_values = False
     few_rows = 200
-    clock: sa.Executable | None = sa.select(
+    clock: sa.Select[Any] | None = sa.select(
         sa.literal_column("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000")
     )
     _UNIQUE = (1062, 1586)
