@@ -67,7 +67,7 @@ def put_in_pieces(server: Server, url: str, head: str, pieces: Sequence[bytes]) 
     """Say a PUT on a socket of its own, with waits between the pieces; return the answer's first line."""
     target = url.removeprefix(server.http_url)
     with socket.create_connection(("127.0.0.1", server.http_port), 60) as sock:
-        sock.sendall(f"PUT {target} HTTP/1.1\r\nHost: here\r\n{head}\r\n\r\n".encode())
+        sock.sendall(f"PUT {target} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n".encode())
         for piece in pieces:
             time.sleep(0.02)
             sock.sendall(piece)
@@ -95,7 +95,7 @@ def test_a_body_that_breaks_off_is_no_file(local: Server, http: urllib3.PoolMana
     (url,) = client.urls(begun.artifact_id)
     with socket.create_connection(("127.0.0.1", local.http_port), 60) as sock:
         target = url.request.url.removeprefix(local.http_url)
-        sock.sendall(f"PUT {target} HTTP/1.1\r\nHost: here\r\nContent-Length: 10\r\n\r\n01234".encode())
+        sock.sendall(f"PUT {target} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n01234".encode())
     until = time.monotonic() + 60
     while "CANCELLED" not in local.output() and time.monotonic() < until:
         time.sleep(0.02)

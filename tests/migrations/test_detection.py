@@ -144,7 +144,7 @@ def test_file_that_is_no_database_is_an_error_without_the_drivers_words(tmp_path
     path.write_text("no database, but long enough to be looked at as one" * 50)
     with pytest.raises(SchemaError) as refused:
         open_schema(engine_of(f"sqlite:///{path}"))
-    assert refused.value.code == INTERNAL
+    assert refused.value.code == DATA_LOSS
     assert "sqlite3" not in refused.value.message
     assert "not a database" in refused.value.detail
 

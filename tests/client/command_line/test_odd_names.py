@@ -30,23 +30,31 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module", params=["alone", "shared"])
 def kept(
-    request: pytest.FixtureRequest, server: Server, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, dict[str, int]]:
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, dict[str, int]]]:
     """A store with the names, each of one type or of several, and the ids of all versions by what `ref` wrote."""
     folder = tmp_path_factory.mktemp("kept")
     (folder / "data.csv").write_text("x\n1\n")
-    target = str(folder / "store") if request.param == "alone" else f"grpc://{server.target}"
-    refs = {}
+    if request.param == "alone":
+        yield str(folder / "store"), _keep(str(folder / "store"), folder / "data.csv", several=False)
+        return
+    with Server(f"sqlite:///{folder / 'metadata.db'}", folder / "server", http=True) as server:
+        target = f"grpc://{server.target}"
+        yield target, _keep(target, folder / "data.csv", several=True)
+
+
+def _keep(target: str, file: Path, *, several: bool) -> dict[str, int]:
+    refs: dict[str, int] = {}
     with Store(target) as store:
         made = []
         with store.run("odd/names", capture=False) as run:
             for place, name in enumerate(NAMES):
-                for kind in TYPES if request.param == "shared" else (TYPES[place % 3],):
-                    made.append(run.log_artifact(name, folder / "data.csv", type=kind))
+                for kind in TYPES if several else (TYPES[place % 3],):
+                    made.append(run.log_artifact(name, file, type=kind))
         for version in made:
             assert version.ref not in refs
             refs[version.ref] = version.id
-    return target, refs
+    return refs
 
 
 def test_what_ref_writes_is_read_back_by_the_sdk(kept: tuple[str, dict[str, int]]) -> None:
