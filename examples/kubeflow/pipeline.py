@@ -4,6 +4,10 @@
 
 Needs `pip install kfp`. The server is one that pods reach, `grpc://metadata-grpc-service:8080` where mlmd-server stands
 in the place of Kubeflow's own.
+
+Each pod installs PACKAGES. While mlmd-server is not on PyPI, name a wheel there that pods reach
+(`mlmd-server[pandas,sklearn] @ https://…/mlmd_server-0.1.0-py3-none-any.whl`, from `pip wheel --no-deps .` in a
+checkout), or a BASE_IMAGE that has it.
 """
 
 import sys
