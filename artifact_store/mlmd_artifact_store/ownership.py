@@ -121,16 +121,16 @@ class Ownership:
         if uri in places:
             return Unavailable(
                 f"artifacts: {uri} is no longer the place that it was: this store has its bytes there since "
-                f"{_day(places[uri])}, and the mark of this store is gone. Nothing was written. Mount or put back what "
-                "was there; if an empty place is meant, or all is there but the folder .mlmd, run `mlmd-server claim "
-                "--take-over`."
+                f"{_day(places[uri])}, and the mark of this store is gone. Nothing was written; mount or put back what "
+                "was there, or, if an empty place is meant or all is there but the folder .mlmd, run `mlmd-server "
+                "claim --take-over`."
             )
         if places and keeps_files:
             return FailedPrecondition(
-                f"artifacts: {uri} is new, and this store has its bytes at {list(places)[-1]}. Nothing was written. "
-                "Say that place with --artifacts or MLMD_ARTIFACTS, or move all that is there to the new one, the "
-                "folder .mlmd too; if what is there shall stay, and not be read through this store, run `mlmd-server "
-                "claim --take-over`."
+                f"artifacts: {uri} is new, and this store has its bytes at {list(places)[-1]}. Nothing was written; "
+                "say that place with --artifacts or MLMD_ARTIFACTS, or move all that is there to the new one, the "
+                "folder .mlmd too, or, if what is there shall stay and not be read through this store, run "
+                "`mlmd-server claim --take-over`."
             )
         return None
 
@@ -160,10 +160,10 @@ class Ownership:
     def _refusal(self, owner: Owner) -> FailedPrecondition:
         return FailedPrecondition(
             f"artifacts: {self._blobs.uri()} keeps the bytes of another store ({owner.store_uuid}, since "
-            f"{_day(owner.since_ms)}; this one is {self._store.store_uuid}), and two databases on one root would "
-            "delete each other's. Give this one a root of its own with --artifacts or MLMD_ARTIFACTS (a tenant: "
-            "bucket_prefix). If it takes the other's place, run `mlmd-server claim --take-over` once, when the other "
-            "is served no more."
+            f"{_day(owner.since_ms)}, and this one is {self._store.store_uuid}), and two databases on one root would "
+            "delete each other's; give this one a root of its own with --artifacts or MLMD_ARTIFACTS (a tenant: "
+            "bucket_prefix), or, if it takes the other's place, run `mlmd-server claim --take-over` once, when the "
+            "other is served no more."
         )
 
 

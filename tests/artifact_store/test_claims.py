@@ -34,7 +34,7 @@ from tests.artifact_store.test_handovers import Handed
 from tests.artifact_store.uploads import artifact, begin, send, upload_file
 
 GONE = r"artifacts: (file|s3)://\S+ is no longer the place that it was: this store has its bytes there since \d{4}-.*"
-GONE += r"Mount or put back.*claim --take-over"
+GONE += r"mount or put back.*claim --take-over"
 ELSEWHERE = r"artifacts: \S+ is new, and this store has its bytes at (file|s3)://.*--artifacts.*claim --take-over"
 Start = Callable[..., Requests]
 

@@ -208,7 +208,7 @@ def test_a_place_that_went_away_is_missed(
         lambda: list(collect(requests.artifacts, [made])),
         lambda: sweep(requests.artifacts, -1),
     ):
-        with pytest.raises(Unavailable, match=r"mark of this store is gone.*Mount or put back.*claim --take-over"):
+        with pytest.raises(Unavailable, match=r"mark of this store is gone.*mount or put back.*claim --take-over"):
             change()
     assert (nodes(requests.artifacts.store), keys(blobs)) == before
     assert b"".join(requests.artifacts.read(made, "f")) == b"kept"

@@ -253,6 +253,25 @@ def test_a_folder_that_is_full(start_server: StartServer, sqlite_url: str, tmp_p
     assert "make room" in rows["object store"]["mend"]
 
 
+def test_a_place_of_bytes_that_is_gone_and_one_of_another_store(
+    start_server: StartServer, sqlite_url: str, tmp_path: Path
+) -> None:
+    place = tmp_path / "artifacts"
+    server = start_server(sqlite_url, http=True, options=("--artifacts", place.as_uri()))
+    assert wrong(examined(server)) == []
+    place.rename(tmp_path / "away")
+    gone = examined(server)["object store"]
+    assert gone["found"].endswith("Nothing was written")
+    assert gone["mend"].startswith("mount or put back")
+    assert "claim --take-over" in gone["mend"]
+    away = ("--artifacts", (tmp_path / "away").as_uri())
+    other = start_server(f"sqlite:///{tmp_path / 'other.db'}", options=away)
+    taken = examined(other)["object store"]
+    assert "keeps the bytes of another store" in taken["found"]
+    assert taken["mend"].startswith("give this one a root of its own")
+    assert "claim --take-over" in taken["mend"]
+
+
 def test_a_bucket_that_may_only_be_read(start_on_s3: StartOnS3, s3_admin: Minio, bucket: str) -> None:
     server = start_on_s3()
     denied = {"Effect": "Deny", "Principal": "*", "Action": "s3:PutObject", "Resource": f"arn:aws:s3:::{bucket}/*"}
