@@ -333,7 +333,7 @@ class Artifacts:
 
     def bytes_of(self, manifest: Manifest, file: StoredFile, caller: Caller) -> Iterator[bytes]:
         """Yield the bytes of a file that was looked up, as `read` does."""
-        with self.still_there(manifest):
+        with self.ownership.sought(is_external=manifest.is_external):
             reader, key = self.blob_of(manifest, file.path) if file.sha256 else self.unchanged(manifest, file)
             chunks = reader.read(key)
         return self._checked(manifest.artifact_id, file, chunks, caller)
@@ -346,19 +346,9 @@ class Artifacts:
 
     def range_of(self, manifest: Manifest, file: StoredFile, start: int, length: int | None) -> Iterator[bytes]:
         """Yield a part of a file that was looked up, as `read_range` does."""
-        with self.still_there(manifest):
+        with self.ownership.sought(is_external=manifest.is_external):
             reader, key = self.unchanged(manifest, file)
             return reader.read(key, start, length)
-
-    @contextmanager
-    def still_there(self, manifest: Manifest) -> Iterator[None]:
-        """Let what is not found within the block be Unavailable when the whole place is not the one that had it."""
-        try:
-            yield
-        except NotFound:
-            if not manifest.is_external:
-                self.ownership.check_there()
-            raise
 
     def unchanged(self, manifest: Manifest, file: StoredFile) -> tuple[BlobReader, str]:
         """Return reader and key of a file; raises DataLoss when others changed it since it was written down."""

@@ -54,7 +54,7 @@ def give_out(
     manifest = artifacts.manifest_or_uri(artifact_id, caller)
     if not manifest.is_external:
         folder = _folder(artifacts.blobs)
-        with artifacts.still_there(manifest):
+        with artifacts.ownership.sought():
             return [folder.give_out(manifest.key_prefix + file.path, file) for file in files]
     found: list[Digests] = []
     for file in files:

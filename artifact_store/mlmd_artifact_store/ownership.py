@@ -11,6 +11,8 @@ remembers where marks of ours were, so that a server which is started on such a 
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -18,7 +20,7 @@ from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import FailedPrecondition, StoreError, Unavailable
+from mlmd_schemas.errors import FailedPrecondition, NotFound, StoreError, Unavailable
 
 from mlmd_artifact_store.blob_store import BlobStore
 from mlmd_artifact_store.claims import claims, has_files, remember_claim
@@ -76,6 +78,16 @@ class Ownership:
         """
         if self.owner() is None:
             self._check_missed()
+
+    @contextmanager
+    def sought(self, *, is_external: bool = False) -> Iterator[None]:
+        """Let what is not found here within the block be as `check_there` says; what is external is elsewhere."""
+        try:
+            yield
+        except NotFound:
+            if not is_external:
+                self.check_there()
+            raise
 
     def owner(self) -> Owner | None:
         """Return whose the place is, None when it is nobody's yet."""

@@ -119,7 +119,7 @@ def carry_out(artifacts: Artifacts, deletions: Sequence[Deletion], caller: Calle
         artifacts.ownership.check(fresh=True)
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="delete") as pool:
         answers = list(zip(deletions, pool.map(delete, deletions), strict=True))
-    now = artifacts.store.database.read(caller, lambda tx: tx.agreed_ms()) if deletions else 0
+    now = artifacts.store.database.agreed_ms(caller) if deletions else 0
     over = [deletion for deletion, failure in answers if failure is None and deletion.until_ms <= now]
     done = list[int]()
     if over:

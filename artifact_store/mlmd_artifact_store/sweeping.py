@@ -86,7 +86,7 @@ def _tidy(artifacts: Artifacts, grace_seconds: float, caller: Caller) -> Swept:
 
 def _before(artifacts: Artifacts, grace_seconds: float, caller: Caller) -> int:
     """Return when the grace began (ms), by the clock by which all servers note when uploads do."""
-    return artifacts.store.database.read(caller, lambda tx: tx.agreed_ms()) - int(grace_seconds * 1000)
+    return artifacts.store.database.agreed_ms(caller) - int(grace_seconds * 1000)
 
 
 def sweep_deletions(artifacts: Artifacts, caller: Caller = LOCAL) -> Swept:

@@ -69,7 +69,7 @@ def verify(
     What cannot be read, because a store does not answer or does not let it, is no verdict on any file: when the others
     were read, the first of these errors is raised; at once when the store answers to nothing any more.
     """
-    before = artifacts.store.database.read(caller, lambda tx: tx.agreed_ms()) - int(again_after_seconds * 1000)
+    before = artifacts.store.database.agreed_ms(caller) - int(again_after_seconds * 1000)
     unread = _Unread()
     found_files = _files(artifacts, artifact_ids, caller)
     jobs = (job for job in found_files if not 0 < job.file.verified_ms > before or not again_after_seconds)

@@ -206,6 +206,10 @@ class Database:
 
         self.read(Caller(deadline=time.monotonic() + 5), body)
 
+    def agreed_ms(self, caller: Caller) -> int:
+        """Return the time that every server of the database reads alike, as `Transaction.agreed_ms` does."""
+        return self.read(caller, Transaction.agreed_ms)
+
     def let_go(self) -> None:
         """Close the connections that nobody uses, where they keep what they were given last."""
         if self.dialect.keeps_values:
