@@ -138,6 +138,9 @@ class BlobStore(Protocol):
         nothing to do; blobs are deleted before.
         """
 
+    def delete_hidden_versions(self, prefix: str) -> None:
+        """Delete every version below those folders of a prefix in which no blob is to be read, as `delete_versions`."""
+
     def copy(self, source: str, target: str, guard: Guard = nullcontext) -> Blob:
         """Copy a blob inside the store; raises NotFound."""
 

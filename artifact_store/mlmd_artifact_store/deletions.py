@@ -2,7 +2,8 @@
 
 A request that was signed while an upload was under way stores its bytes until it expires, whatever became of the
 artifact. So the blobs of what was aborted or removed are deleted at once, and again by every sweep until that time is
-over. One artifact may have several prefixes that are nobody's: those of restores that were given up.
+over. One artifact may have several prefixes that are nobody's: those of restores that were given up. Those
+are forgotten when no more can come; what is left of them as older versions is found by what they all begin with.
 
 In a bucket that keeps versions what is deleted stays as an older one. Of an artifact whose facts were purged none
 stays: that deletion is meant for good, whoever deletes the bytes and when.
@@ -18,6 +19,7 @@ from mlmd_schemas.tables.own import DELETION, TOMBSTONE
 from mlmd_schemas.tables.v10 import Kind
 
 from mlmd_artifact_store.blob_store import VALID_SECONDS, BlobStore
+from mlmd_artifact_store.locations import is_marked, restored_stem
 from mlmd_artifact_store.paths import is_key
 
 LATE_SECONDS = VALID_SECONDS + 3600
@@ -56,7 +58,7 @@ class Deletion(NamedTuple):
 
     artifact_id: int
     key_prefix: str
-    """The prefixes of its keys, one a line."""
+    """The prefixes of its keys, one a line; or what those of its restores begin with, which has no slash at its end."""
     until_ms: int
     """Until when blobs may still come."""
     every_version: bool = False
@@ -66,6 +68,11 @@ class Deletion(NamedTuple):
 def late_until(ended_ms: int) -> int:
     """Return until when bytes may arrive of an upload that ended at this time."""
     return ended_ms + LATE_SECONDS * 1000
+
+
+def with_restores(prefix: str) -> str:
+    """Return a prefix of an artifact, and if it is a restore's what those of the restores before it begin with."""
+    return f"{prefix}\n{restored_stem(prefix)}" if is_marked(prefix) else prefix
 
 
 def note_deletions(tx: Transaction, deletions: Sequence[Deletion]) -> list[Deletion]:
@@ -79,7 +86,7 @@ def note_deletions(tx: Transaction, deletions: Sequence[Deletion]) -> list[Delet
     merged: list[Deletion] = []
     for artifact_id, prefix, until, _ in deletions:
         before, before_until = noted.get(artifact_id, ("", 0))
-        prefixes = "\n".join(dict.fromkeys([*before.splitlines(), prefix]))
+        prefixes = "\n".join(dict.fromkeys([*before.splitlines(), *prefix.splitlines()]))
         merged.append(Deletion(artifact_id, prefixes, max(until, before_until), artifact_id in purged))
     if merged:
         now = tx.agreed_ms()
@@ -109,8 +116,9 @@ def forget_deletions(tx: Transaction, deletions: Sequence[Deletion], now: int) -
 
 
 def delete_blobs(blobs: BlobStore, prefixes: str, *, every_version: bool = False) -> None:
-    """Delete every blob of these prefixes, one a line, each ending with a slash; every version of them if asked.
+    """Delete every blob of these prefixes, one a line; every version of them if asked.
 
+    Of one that has no slash at its end go the versions of what is hidden already; it was deleted by its own prefix.
     What others put there under a key that none of ours can have (consoles do, for a folder) is theirs, and stays.
     Blobs are hidden before the first version goes, so that whoever is killed in between leaves nothing to be read.
     """
@@ -123,11 +131,14 @@ def delete_blobs(blobs: BlobStore, prefixes: str, *, every_version: bool = False
     blobs.delete(keys)
     if every_version or blobs.deletes_versions:
         for prefix in prefixes.splitlines():
-            blobs.delete_versions(prefix)
+            if prefix.endswith("/"):
+                blobs.delete_versions(prefix)
+            else:
+                blobs.delete_hidden_versions(prefix)
 
 
 def _keys_of(blobs: BlobStore, prefixes: str) -> Iterator[str]:
     for prefix in prefixes.splitlines():
-        for blob in blobs.list(prefix):
+        for blob in blobs.list(prefix) if prefix.endswith("/") else ():
             if is_key(blob.key):
                 yield blob.key

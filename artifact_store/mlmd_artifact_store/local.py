@@ -219,6 +219,9 @@ class LocalStore:
     def delete_versions(self, prefix: str) -> None:
         """Delete nothing."""
 
+    def delete_hidden_versions(self, prefix: str) -> None:
+        """Delete nothing."""
+
     def _drop_empty(self, folder: Path) -> None:
         while folder != self.root and self.root in folder.parents:
             try:

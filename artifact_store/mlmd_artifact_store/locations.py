@@ -58,13 +58,26 @@ def artifact_prefix(tenant: str, type_name: str, name: str, artifact_id: int) ->
     return "/".join(segments) + "/"
 
 
-def restored_prefix(tenant: str, type_name: str, name: str, artifact_id: int) -> str:
-    """Return a prefix that nobody had before, for files that come back to an artifact: its id is followed by a mark.
+def restored_prefix(plain: str) -> str:
+    """Return a prefix that nobody had before, for files that come back to an artifact: a mark follows the plain one.
 
     The plain one may be another store's, because a copy of a database has the same ids.
     """
-    plain = artifact_prefix(tenant, type_name, name, artifact_id)
-    return f"{plain[:-1]}{MARK}{secrets.token_hex(4)}/"
+    return f"{restored_stem(plain)}{secrets.token_hex(4)}/"
+
+
+def restored_stem(prefix: str) -> str:
+    """Return what the prefixes of all restores of an artifact begin with, from one of its prefixes, plain or marked.
+
+    No other artifact's begin so: the mark ends the id.
+    """
+    names, _, last = prefix.rstrip("/").rpartition("/")
+    return f"{names}/{last.partition(MARK)[0]}{MARK}"
+
+
+def is_marked(prefix: str) -> bool:
+    """Whether a prefix is that of a restore."""
+    return MARK in prefix.rstrip("/").rpartition("/")[2]
 
 
 def artifact_of_key(key: str) -> int:

@@ -13,9 +13,10 @@ from mlmd_schemas.tables.v10 import Kind
 
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.begin import Place
-from mlmd_artifact_store.deletions import Deletion, note_deletions
+from mlmd_artifact_store.deletions import Deletion, note_deletions, with_restores
 from mlmd_artifact_store.locations import prefix_of_uri, tenant_prefix
 from mlmd_artifact_store.removal import Held, carry_out, held_bytes, remove_bytes, uploading
+from mlmd_artifact_store.restoring import restored_stems
 from mlmd_artifact_store.upload_rows import copied_by
 
 SERVICE = "mlmd.v1.Admin"
@@ -61,7 +62,7 @@ class _Look:
     chosen: Chosen
     held: list[Held]
     left: list[Deletion]
-    """Where bytes were of artifacts that hold none any more: older versions may be left of them."""
+    """Where bytes were of artifacts that hold none any more, or never held any: older versions may be left of them."""
     answer: v1.PurgeResponse
 
 
@@ -88,7 +89,7 @@ def _look(tx: Transaction, place: Place, request: v1.PurgeRequest, hidden: str, 
         ]
         if request.include_bytes:
             held = held_bytes(tx, chosen.ids, locked=locked)
-            left = _left(chosen, {one.artifact_id for one in held}, place)
+            left = _left(chosen, {one.artifact_id for one in held}, place) + _given_up(tx, held, place)
             parts += [repr(one) for one in held]
             copied = copied_by(tx)
             obstacles += [
@@ -111,4 +112,10 @@ def _left(chosen: Chosen, held: set[int], place: Place) -> list[Deletion]:
         for artifact_id, _, _, uri, _ in chosen.rows
         if artifact_id not in held
     }
-    return [Deletion(artifact_id, prefix, 0) for artifact_id, prefix in prefixes.items() if prefix]
+    return [Deletion(artifact_id, with_restores(prefix), 0) for artifact_id, prefix in prefixes.items() if prefix]
+
+
+def _given_up(tx: Transaction, held: list[Held], place: Place) -> list[Deletion]:
+    """Return where files were that restores sent which were given up; what nobody knows the digest of has none."""
+    ids = [one.artifact_id for one in held if one.is_external and one.digest]
+    return [Deletion(artifact_id, stem, 0) for artifact_id, stem in restored_stems(tx, place.tenant, ids).items()]

@@ -19,7 +19,14 @@ from mlmd_schemas.tables.own import FILE, MANIFEST, UPLOAD
 from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 
 from mlmd_artifact_store.artifacts import Artifacts
-from mlmd_artifact_store.deletions import Deletion, delete_blobs, forget_deletions, late_until, note_deletions
+from mlmd_artifact_store.deletions import (
+    Deletion,
+    delete_blobs,
+    forget_deletions,
+    late_until,
+    note_deletions,
+    with_restores,
+)
 
 _AT_ONCE = 8
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
@@ -83,7 +90,11 @@ def remove_bytes(tx: Transaction, held: Sequence[Held], reason: str) -> list[Del
     put_tombstones(tx, Kind.ARTIFACT, What.BYTES, gone, reason)
     return note_deletions(
         tx,
-        [Deletion(one.artifact_id, one.key_prefix, late_until(one.create_ms)) for one in held if not one.is_external],
+        [
+            Deletion(one.artifact_id, with_restores(one.key_prefix), late_until(one.create_ms))
+            for one in held
+            if not one.is_external
+        ],
     )
 
 

@@ -20,7 +20,7 @@ from mlmd_schemas.tables.own import VERSION
 from mlmd_schemas.tables.v10 import ARTIFACT, TYPE, Kind
 
 from mlmd_artifact_store.begin import Place
-from mlmd_artifact_store.locations import restored_prefix
+from mlmd_artifact_store.locations import artifact_prefix, restored_prefix, restored_stem
 from mlmd_artifact_store.manifests import drop_manifest, read_manifest, some_stored_files
 from mlmd_artifact_store.upload_rows import PendingFile, Upload, UploadState, find_upload, insert_upload
 
@@ -28,11 +28,11 @@ _ARTIFACT: sa.BindParameter[Any] = sa.bindparam("artifact")
 _RESTORE = sa.select(RESTORE.c.root_uri, RESTORE.c.digest).where(RESTORE.c.artifact_id == _ARTIFACT)
 _DROP = sa.delete(RESTORE).where(RESTORE.c.artifact_id == _ARTIFACT)
 _NAMES = (
-    sa.select(TYPE.c.name, ARTIFACT.c.name, VERSION.c.number)
+    sa.select(ARTIFACT.c.id, TYPE.c.name, ARTIFACT.c.name, VERSION.c.number)
     .select_from(ARTIFACT)
     .join(TYPE, TYPE.c.id == ARTIFACT.c.type_id)
     .outerjoin(VERSION, VERSION.c.artifact_id == ARTIFACT.c.id)
-    .where(ARTIFACT.c.id == _ARTIFACT)
+    .where(ARTIFACT.c.id.in_(sa.bindparam("ids", expanding=True)))
 )
 _MOVE_URIS = (
     sa.update(ARTIFACT)
@@ -85,7 +85,8 @@ def begin_restore(tx: Transaction, place: Place, artifact_id: int) -> tuple[Uplo
         )
     if tombstones_of(tx, Kind.ARTIFACT, [artifact_id]):
         raise FailedPrecondition(f"artifact_id: artifact {artifact_id} was purged or its bytes were deleted here.")
-    prefix, now, subject = _prefix(tx, place.tenant, artifact_id), tx.agreed_ms(), tx.caller.subject[:255]
+    prefix = restored_prefix(_plain_prefixes(tx, place.tenant, [artifact_id])[artifact_id])
+    now, subject = tx.agreed_ms(), tx.caller.subject[:255]
     begun = Upload(artifact_id, UploadState.PENDING, place.uri(prefix), prefix, 0, 0, b"", "", subject, now)
     try:
         insert_upload(tx, begun, [])
@@ -95,13 +96,21 @@ def begin_restore(tx: Transaction, place: Place, artifact_id: int) -> tuple[Uplo
     return begun, False
 
 
-def _prefix(tx: Transaction, tenant: str, artifact_id: int) -> str:
-    """Return a new prefix below the names that an upload would have; a version's is that of its collection."""
-    ((type_name, name, number),) = tx.rows(_NAMES, {"artifact": artifact_id})[:1]
-    text = tx.text.decode(name or "")
-    if number is not None:
-        text = text.removesuffix(f"/{number}")
-    return restored_prefix(tenant, tx.text.decode(type_name), text, artifact_id)
+def _plain_prefixes(tx: Transaction, tenant: str, artifact_ids: Iterable[int]) -> dict[int, str]:
+    """Return the prefixes that uploads of these artifacts would have; a version's is that of its collection."""
+    prefixes: dict[int, str] = {}
+    for artifact_id, type_name, name, number in tx.rows_in(_NAMES, artifact_ids):
+        text = tx.text.decode(name or "")
+        if number is not None:
+            text = text.removesuffix(f"/{number}")
+        prefixes[artifact_id] = artifact_prefix(tenant, tx.text.decode(type_name), text, artifact_id)
+    return prefixes
+
+
+def restored_stems(tx: Transaction, tenant: str, artifact_ids: Iterable[int]) -> dict[int, str]:
+    """Return what the prefixes of all restores of these artifacts begin with, under the names that they have."""
+    prefixes = _plain_prefixes(tx, tenant, artifact_ids)
+    return {artifact_id: restored_stem(prefix) for artifact_id, prefix in prefixes.items()}
 
 
 def as_recorded(tx: Transaction, artifact_id: int, files: list[PendingFile]) -> list[PendingFile]:

@@ -257,6 +257,18 @@ class S3Store:
         self._requests.keys()
         self._versions.delete(f"{self.prefix}{prefix}", lambda key: is_key(key[len(self.prefix) :]))
 
+    def delete_hidden_versions(self, prefix: str) -> None:
+        """List what is to be read, then delete all versions beside it."""
+        self._requests.keys()
+        whole = f"{self.prefix}{prefix}"
+        readable = {_folder(blob.key[len(prefix) :]) for blob in self.list(prefix)}
+
+        def is_hidden(key: str) -> bool:
+            folder = _folder(key[len(whole) :])
+            return bool(folder) and folder not in readable and is_key(key[len(self.prefix) :])
+
+        self._versions.delete(whole, is_hidden)
+
     def copy(self, source: str, target: str, guard: Guard = nullcontext) -> Blob:
         """Copy without the bytes leaving the store."""
         whole, goal = self._key(source), self._key(target)
@@ -385,3 +397,8 @@ def _client(settings: S3Settings, provider: Provider, http: urllib3.PoolManager)
     else:
         client.enable_virtual_style_endpoint()
     return client
+
+
+def _folder(rest: str) -> str:
+    folder, slash, _ = rest.partition("/")
+    return f"{folder}{slash}" if slash else ""

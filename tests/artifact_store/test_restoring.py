@@ -42,7 +42,7 @@ def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
     store.close()
 
 
-def recorded(requests: Requests, uri: str = URI, name: str = "m", **changed: bytes) -> int:
+def recorded(requests: Requests, uri: str = URI, name: str | None = "m", **changed: bytes) -> int:
     """Record files that are elsewhere, as an import does, and return their artifact."""
     store = requests.artifacts.store
     made = pb.Artifact(type_id=type_id(store), uri=uri, name=name).SerializeToString()

@@ -20,12 +20,16 @@ from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_artifact_store.sweeping import sweep, sweep_deletions
 from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.version_collections import adopt_version
+from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import FailedPrecondition, StoreError, Unavailable
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 
 from tests.artifact_store.care import Admin, execution, upload
 from tests.artifact_store.conformance.suite import ODD, content_of, put
+from tests.artifact_store.test_restoring import CONTENTS, declare, recorded, restore
 from tests.artifact_store.uploads import FIVE, begin, send, type_id, upload_file
 from tests.metadata_store.calls import Calls
 from tests.services.ceph import S3Address
@@ -402,3 +406,53 @@ def test_uri_of_others_below_the_root_is_not_taken_for_the_artifacts(
         (other,) = call("PutArtifacts", artifacts=[made]).artifact_ids
         admin.purge(kind=ARTIFACT, ids=[other], include_bytes=True)
     assert len(versions(s3_admin, versioned, kept)) == 1
+
+
+@pytest.mark.parametrize("way", ["external", "restored", "collected", "purged before", "of a collection"])
+def test_purge_takes_what_restores_left_that_were_given_up(
+    s3_admin: Minio, versioned: str, admin: Admin, requests: Requests, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    artifacts, collection = requests.artifacts, way == "of a collection"
+    artifact_id = recorded(requests, name=None if collection else "a b/~17")
+    if collection:
+        artifacts.store.database.write(LOCAL, lambda tx: adopt_version(tx, "system.Model", "in one", artifact_id))
+    for _ in range(2):
+        artifacts.begin_restore(artifact_id)
+        declare(requests, artifact_id, upload_file("a.json", CONTENTS["a.json"]))
+        assert send(requests, artifact_id, {"a.json": CONTENTS["a.json"]}) == [200]
+        artifacts.abort_upload(artifact_id)
+    stem = f"_/system.Model/{'in%20one' if collection else 'a%20b%2F~17'}/{artifact_id}"
+    folders = {key.partition("~")[0] if collection else key.rpartition("~")[0] for key in versions(s3_admin, versioned)}
+    assert folders == {stem}
+    with monkeypatch.context() as later:
+        later.setattr(Transaction, "agreed_ms", lambda tx: 10**13)
+        assert sweep(artifacts, -1).deleted == [artifact_id], "nothing is noted of them any more"
+    if way in ("restored", "collected", "purged before"):
+        restore(requests, artifact_id)
+    if way == "collected":
+        assert admin.garbage(dry_run=False) == [artifact_id]
+    others = [f"{stem}0~0a/a.json", f"{stem}/a.json", f"{stem}~0b/read.json", f"{stem}~0b/old", f"{stem}~file"]
+    for other in others:  # another artifact's, what an upload would have, what can be read, no folder
+        put(artifacts.blobs, other, b"other")
+    artifacts.blobs.delete([f"{stem}~0b/old", f"{stem}~file"])
+    before = len(versions(s3_admin, versioned))
+    assert before > len(others) + 4
+    if way == "purged before":
+        admin.purge(kind=ARTIFACT, ids=[artifact_id])
+        assert len(versions(s3_admin, versioned)) == before, "nobody asked for the bytes"
+        assert admin.garbage(dry_run=False) == [artifact_id]
+    else:
+        admin.purge(kind=ARTIFACT, ids=[artifact_id], include_bytes=True)
+    assert versions(s3_admin, versioned) == sorted([*others, f"{stem}~0b/old", f"{stem}~file"])
+    assert content_of(artifacts.blobs, f"{stem}~0b/read.json") == b"other"
+
+
+def test_a_restore_that_was_given_up_needs_a_look_at_versions(
+    s3_admin: Minio, versioned: str, admin: Admin, requests: Requests
+) -> None:
+    fields = {"kind": ARTIFACT, "ids": [recorded(requests)], "include_bytes": True}
+    deny(s3_admin, versioned, "s3:ListBucketVersions")
+    (obstacle,) = admin("Purge", **fields).obstacles
+    assert "grant it s3:ListBucketVersions" in obstacle
+    deny(s3_admin, versioned)
+    assert admin.purge(**fields).purged
