@@ -20,7 +20,7 @@ from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import FailedPrecondition, NotFound, StoreError, Unavailable
+from mlmd_schemas.errors import NO_RETRY, FailedPrecondition, NotFound, StoreError, Unavailable
 
 from mlmd_artifact_store.blob_store import BlobStore
 from mlmd_artifact_store.claims import claims, has_files, remember_claim
@@ -135,7 +135,8 @@ class Ownership:
                 f"artifacts: {uri} is no longer the place that it was: this store has its bytes there since "
                 f"{_day(places[uri])}, and the mark of this store is gone. Nothing was written; mount or put back what "
                 "was there, or, if an empty place is meant or all is there but the folder .mlmd, run `mlmd-server "
-                "claim --take-over`."
+                "claim --take-over`.",
+                NO_RETRY,
             )
         if places and keeps_files:
             return FailedPrecondition(

@@ -15,9 +15,10 @@ from google.protobuf.message import Message
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.pb.v1 import server_pb2
 
-from mlmd_client.calls import ABORTED, DEADLINE_EXCEEDED, UNAVAILABLE, CallError, Metadata, Transport
+from mlmd_client.calls import DEADLINE_EXCEEDED, UNAVAILABLE, CallError, Metadata, Transport, may_pass
 from mlmd_client.signed_http import PATIENCE, Patience
 from mlmd_client.transfer_errors import TransferError
+from mlmd_client.waits import WAITS
 
 M = TypeVar("M", bound=Message)
 ATTEMPTS = 9
@@ -29,6 +30,8 @@ ABORT_SECONDS = 30.0
 LONG_SECONDS = 3600.0
 """What the deletion of an upload, or the least proof, may take at most."""
 _BYTES_A_SECOND = 1 << 20
+_PLACE = "object store"
+"""What `Diagnose` calls the place of the bytes."""
 _FILES_A_SECOND = 10
 
 
@@ -55,13 +58,18 @@ class ArtifactCalls:
                 silences += error.code == DEADLINE_EXCEEDED
                 if self._is_over(error, attempt, silences, failing_since, long=seconds > 0):
                     raise self._told(error, path, limit, silences) from None
-            self._stop.wait(min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (attempt - 1)))
+                wait = min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (attempt - 1))
+                waited = limit if error.code == DEADLINE_EXCEEDED else 0.0
+                WAITS.tell(self.transport.target, error.message, waited + wait)
+            self._stop.wait(wait)
 
     def _is_over(self, error: CallError, attempt: int, silences: int, failing_since: float, *, long: bool) -> bool:
-        if self._stop.is_set() or error.code not in (UNAVAILABLE, ABORTED, DEADLINE_EXCEEDED):
+        if self._stop.is_set():
             return True
         if error.code == DEADLINE_EXCEEDED:
             return long or silences >= self._patience.silences
+        if not may_pass(error):
+            return True
         failed_for = time.monotonic() - failing_since
         return attempt >= ATTEMPTS or failed_for > self._patience.silences * self._patience.silent_seconds
 
@@ -81,6 +89,16 @@ class ArtifactCalls:
         """Return what the server is."""
         path = "/mlmd.v1.Server/GetInfo"
         return self._made(path, server_pb2.GetInfoRequest(), server_pb2.GetInfoResponse, ())
+
+    def look_at_place(self) -> str:
+        """Return what the server finds wrong with the place of its bytes, "" when it is nothing, or cannot be asked."""
+        request, response = server_pb2.DiagnoseRequest(), server_pb2.DiagnoseResponse
+        try:
+            findings = self._made("/mlmd.v1.Server/Diagnose", request, response, ()).findings
+        except CallError:  # whoever asks has an error of its own to tell
+            return ""
+        wrong = (one for one in findings if one.part == _PLACE and not one.ok)
+        return next((f"{one.found}; {one.mend}." for one in wrong), "")
 
     def begin(self, request: v1.BeginUploadRequest) -> v1.BeginUploadResponse:
         """Begin an upload, once, however often it has to be asked for."""

@@ -22,6 +22,9 @@ DATA_LOSS = 15
 UNAUTHENTICATED = 16
 """gRPC's numbers, which are a `CallError.code`."""
 
+PUSHBACK = "grpc-retry-pushback-ms"
+"""When a server that refuses wants to be asked again, in metadata (gRFC A6); below 0: not at all."""
+
 M = TypeVar("M", bound=Message)
 Metadata = Sequence[tuple[str, str]]
 """What goes with a call, as gRPC has it: lower-case names and their values."""
@@ -48,6 +51,26 @@ class CallError(Exception):
     def __reduce__(self) -> tuple[type["CallError"], tuple[int, str, str, Mapping[str, str]]]:
         """Travel between processes whole."""
         return type(self), (self.code, self.message, self.request_id, self.facts)
+
+
+def forbids_retries(metadata: Mapping[str, str]) -> bool:
+    """Whether a server says along with a refusal that asking again does not help.
+
+    >>> forbids_retries({"grpc-retry-pushback-ms": "-1"}), forbids_retries({})
+    (True, False)
+    """
+    return metadata.get(PUSHBACK, "").startswith("-")
+
+
+def may_pass(error: CallError) -> bool:
+    """Whether the same call may soon succeed, without anybody's doing.
+
+    >>> may_pass(CallError(14, "The server drains.")), may_pass(CallError(3, "name: is empty."))
+    (True, False)
+    >>> may_pass(CallError(14, "The volume is not mounted.", facts={"grpc-retry-pushback-ms": "-1"}))
+    False
+    """
+    return error.code in (UNAVAILABLE, ABORTED) and not forbids_retries(error.facts)
 
 
 class Transport(Protocol):

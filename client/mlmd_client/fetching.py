@@ -13,7 +13,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.bounded_work import Crew
-from mlmd_client.calls import NOT_FOUND, CallError, Transport
+from mlmd_client.calls import NOT_FOUND, UNAVAILABLE, CallError, Transport
 from mlmd_client.download_target import DownloadTarget, disk_explained
 from mlmd_client.file_doors import door_of, own_headers
 from mlmd_client.folder_download import FolderFetching, damaged, gone
@@ -40,6 +40,8 @@ class Source:
         headers = own_headers(transport)
         own_address = self.calls.info().http_address if headers else ""
         self._http = SignedHttp(self._connections, self.stop, own_address, headers, patience)
+        self._looking = threading.Lock()
+        self._place: str | None = None
 
     def __enter__(self) -> "Source":
         """Return itself."""
@@ -64,7 +66,20 @@ class Source:
         try:
             self._fetch(artifact_id, url, span, sink)
         except CallError as error:
+            if error.code == NOT_FOUND and url.request.expires_ms:
+                self._check_place()
             raise gone(artifact_id, error) from None
+
+    def _check_place(self) -> None:
+        """Raise what the server finds wrong with the place of its bytes; asked once, when the first file is missed.
+
+        An object store knows what it has not, and only the server whether the bucket is still the one that had it.
+        """
+        with self._looking:
+            if self._place is None:
+                self._place = self.calls.look_at_place()
+        if self._place:
+            raise TransferError(UNAVAILABLE, self._place)
 
     def _fetch(self, artifact_id: int, url: v1.DownloadUrl, span: Span, sink: Callable[[Bytes], None]) -> None:
         path = url.file.path

@@ -133,9 +133,12 @@ def damaged(artifact_id: int, path: str) -> DamagedBytes:
 
 def gone(artifact_id: int, error: CallError) -> CallError:
     """Return the error of a transfer, with its mend where the bytes of a manifest are not there."""
-    if error.code == NOT_FOUND:
-        error.message = (
-            f"{error.message.rstrip('.')}, which artifact {artifact_id} has by its manifest: it was moved or deleted "
-            "behind the store's back; put it back from a copy."
-        )
-    return error
+    if error.code != NOT_FOUND:
+        return error
+    return type(error)(
+        error.code,
+        f"{error.message.rstrip('.')}, which artifact {artifact_id} has by its manifest: it was moved or deleted "
+        "behind the store's back; put it back from a copy.",
+        error.request_id,
+        error.facts,
+    )

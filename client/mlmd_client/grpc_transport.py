@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 from google.protobuf.message import Message
 
-from mlmd_client.calls import CANCELLED, CallError, M, Metadata
+from mlmd_client.calls import CANCELLED, PUSHBACK, CallError, M, Metadata
 from mlmd_client.forks import in_turn
 from mlmd_client.tls import Tls
 from mlmd_client.tokens import Token
@@ -175,5 +175,5 @@ def _call_error(error: Any, target: str) -> CallError:
     if error.code() is grpc.StatusCode.UNAVAILABLE and _SILENT in message:
         message = f"The server at {target} has stopped answering ({message}): it hangs or is suspended, or the network "
         message += "to it is dead; see that it runs. A transfer goes on where it was when it is run again."
-    facts = {key: str(value) for key, value in trailers.items() if key.startswith("mlmd-")}
+    facts = {key: str(value) for key, value in trailers.items() if key.startswith("mlmd-") or key == PUSHBACK}
     return CallError(int(error.code().value[0]), message, str(trailers.get("x-request-id", "")), facts)

@@ -18,6 +18,7 @@ from mlmd_client.calls import (
     NOT_FOUND,
     RESOURCE_EXHAUSTED,
     UNAVAILABLE,
+    forbids_retries,
 )
 from mlmd_client.http_connections import Answer
 from mlmd_client.transfer_errors import TransferError
@@ -53,7 +54,7 @@ def meaning_of(answer: Answer) -> Meaning:
     if answer.status < 300:
         return Meaning.DONE
     code = code_of(answer.content)
-    if code in _FULL or answer.status == 507:
+    if code in _FULL or answer.status == 507 or forbids_retries(answer.headers):
         return Meaning.REFUSED
     if code in _BUSY or answer.status in _BUSY_STATUSES:
         return Meaning.BUSY
@@ -136,6 +137,18 @@ def busy(answer: Answer | None, error: BaseException | None, url: str, path: str
         f"The object store at {_address(url)} is busy or ill ({shown}); {path!r} was tried {times} times. Run the same "
         "again later: it goes on where it was.",
     )
+
+
+def trouble(answer: Answer | None, error: BaseException | None, url: str) -> tuple[str, str]:
+    """Return who is busy or away, and in which words why; as `busy`, while there is hope."""
+    store = _address(url)
+    if answer is not None:
+        said = _json(answer.content)
+        code = code_of(answer.content)
+        return store, said.get("message", "") or f"it is busy or ill ({code or f'status {answer.status}'})."
+    if isinstance(error, TimeoutError):
+        return store, "it does not answer."
+    return store, f"it cannot be reached from here or broke off ({type(error).__name__})."
 
 
 def _unreachable(error: BaseException | None, store: str, path: str, times: int) -> str:

@@ -13,11 +13,11 @@ from typing import Any
 from google.protobuf.message import Message
 from mlmd_schemas.chance import CHANCE
 
-from mlmd_client.calls import UNAVAILABLE, CallError, Transport
+from mlmd_client.calls import CallError, Transport, may_pass
 from mlmd_client.failures import failure_of
+from mlmd_client.waits import WAITS
 
 IDEMPOTENCY_KEY = "mlmd-idempotency-key"
-ABORTED = 10
 _PATIENCE_SECONDS = (0.05, 0.25, 1.0, 2.0)
 _MODULES = {
     "ml_metadata.MetadataStoreService": "mlmd_schemas.pb.metadata_store_service_pb2",
@@ -119,7 +119,9 @@ class Service:
                 now = time.monotonic()
                 is_over = until is not None and now >= until
                 is_over = is_over or (attempt >= len(_PATIENCE_SECONDS) and now >= enough)
-                if is_over or error.code not in (UNAVAILABLE, ABORTED):
+                if is_over or not may_pass(error):
                     raise failure_of(error) from None
-            time.sleep(_PATIENCE_SECONDS[min(attempt, len(_PATIENCE_SECONDS) - 1)] * CHANCE.uniform(0.5, 1.5))
+                seconds = _PATIENCE_SECONDS[min(attempt, len(_PATIENCE_SECONDS) - 1)] * CHANCE.uniform(0.5, 1.5)
+                WAITS.tell(self.target, error.message, seconds)
+            time.sleep(seconds)
         raise AssertionError("the last attempt returns or raises")

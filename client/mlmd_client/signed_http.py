@@ -11,8 +11,9 @@ from mlmd_schemas.chance import CHANCE
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.http_connections import PATIENCE_SECONDS, Answer, Body, Connections
-from mlmd_client.refusals import Meaning, busy, meaning_of, refusal, short, whole_instead
+from mlmd_client.refusals import Meaning, busy, meaning_of, refusal, short, trouble, whole_instead
 from mlmd_client.transfer_errors import TransferError
+from mlmd_client.waits import WAITS
 
 Renew = Callable[[], v1.SignedRequest | None]
 """Signs a request anew; None when it need not be sent any more."""
@@ -46,13 +47,13 @@ class Patience:
         """Whether so many attempts, so many of them met by silence, are enough."""
         return attempt >= self.attempts or silences >= self.silences
 
-    def wait(self, attempt: int, answer: Answer | None, stop: threading.Event) -> None:
-        """Wait before the next attempt; `attempt` counts from 1. Ends at once when the transfer stops."""
-        seconds = min(self.longest_seconds, self.first_seconds * 2 ** (attempt - 1)) * CHANCE.uniform(0.5, 1.0)
+    def seconds(self, attempt: int, answer: Answer | None) -> float:
+        """Return how long to wait before the next attempt; `attempt` counts from 1."""
+        seconds: float = min(self.longest_seconds, self.first_seconds * 2 ** (attempt - 1)) * CHANCE.uniform(0.5, 1.0)
         told = (answer.headers.get("retry-after", "") if answer else "").strip()
         if told.isascii() and told.isdecimal():
             seconds = max(seconds, min(float(told), self.longest_seconds))
-        stop.wait(seconds)
+        return seconds
 
 
 PATIENCE = Patience()
@@ -110,12 +111,20 @@ class SignedHttp:
                     raise refusal(answer, request.url, path)
             if self.patience.is_over(attempt, silences) or self._stop.is_set():
                 raise busy(answer, error, request.url, path, attempt)
-            self.patience.wait(attempt, answer, self._stop)
+            self._wait(attempt, answer, error, request.url)
             if _expired(request):
                 fresh = renew()
                 if fresh is None:
                     return
                 request = fresh
+
+    def _wait(self, attempt: int, answer: Answer | None, error: BaseException | None, url: str) -> None:
+        """Wait before the next attempt; ends at once when the transfer stops."""
+        seconds = self.patience.seconds(attempt, answer)
+        silent = self.patience.silent_seconds if isinstance(error, TimeoutError) else 0.0
+        target, reason = trouble(answer, error, url)
+        WAITS.tell(target, reason, seconds + silent)
+        self._stop.wait(seconds)
 
     def _once(self, request: v1.SignedRequest, body: Body) -> tuple[Answer | None, BaseException | None]:
         try:
@@ -171,7 +180,7 @@ class SignedHttp:
                 raise refusal(answer, request.url, path)
             if self.patience.is_over(attempt, silences) or self._stop.is_set():
                 raise busy(answer, error, request.url, path, attempt)
-            self.patience.wait(attempt, answer, self._stop)
+            self._wait(attempt, answer, error, request.url)
 
     def _chunks(
         self, request: v1.SignedRequest, span: Span, path: str, *, again: bool

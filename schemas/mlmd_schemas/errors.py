@@ -18,6 +18,9 @@ from typing import ClassVar
 MISSING = "mlmd-missing"
 """The fact of an error that says what is not there: `model`, `version`, `alias`, `experiment` or `step`."""
 
+NO_RETRY: Mapping[str, str] = {"grpc-retry-pushback-ms": "-1"}
+"""The facts of an Unavailable that lasts until somebody mends something; gRPC's own clients know them too (gRFC A6)."""
+
 
 class Code(IntEnum):
     """Canonical status codes; the numbers are gRPC's."""
@@ -44,7 +47,8 @@ class Code(IntEnum):
 class StoreError(Exception):
     """An error raised on purpose; `message` is shown to the caller as it is.
 
-    `facts` are what a program wants to know of it beside the sentence: keys of metadata (`mlmd-…`) with ASCII values.
+    `facts` are what a program wants to know of it beside the sentence: keys of metadata (`mlmd-…`, but for NO_RETRY)
+    with ASCII values.
     """
 
     code: ClassVar[Code] = Code.UNKNOWN

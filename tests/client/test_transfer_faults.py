@@ -127,6 +127,15 @@ def test_a_store_that_stays_busy(store: Transport, proxy: FaultyHttp, source: Pa
     check(store, uploaded, tmp_path)
 
 
+def test_a_store_that_is_busy_for_long_is_told_once(
+    store: Transport, proxy: FaultyHttp, source: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy.fault = lambda request: error(503, "SlowDown", retry_after="1")
+    with pytest.raises(CallError, match="busy or ill"):
+        upload(store, artifact(store), source, part_size=PART, patience=Patience(2, 0.01, 1.0))
+    assert caplog.messages == [f"waiting for {proxy.url}, and trying again: it is busy or ill (SlowDown)."]
+
+
 def test_requests_that_expired_are_signed_anew(
     store: Transport, proxy: FaultyHttp, source: Path, tmp_path: Path
 ) -> None:

@@ -99,6 +99,7 @@ def mlmd(context: click.Context, server: str | None, token: str, as_json: bool) 
     WHAT is a version (churn@champion, churn@3, churn, models:/churn@champion), a run (experiment/step/number), or a
     node by id (artifact:7, execution:7).
     """
-    from mlmd_client.command_line.session import Session
+    from mlmd_client.command_line.session import Session, show_warnings
 
     context.obj = Session(server, token, as_json)
+    show_warnings(context)

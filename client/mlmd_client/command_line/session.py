@@ -1,6 +1,7 @@
 """What the commands of one invocation share: the store, and how to say things."""
 
 import json
+import logging
 import math
 import re
 import sys
@@ -166,6 +167,22 @@ class Session:
         from rich.text import Text
 
         self.asides.print(Text(harmless(sentence), style="dim"))
+
+
+def show_warnings(context: click.Context) -> None:
+    """Let what the client warns of be lines on standard error, until the command ends."""
+    logger, handler = logging.getLogger("mlmd"), _Asides(logging.WARNING)
+    logger.addHandler(handler)
+    context.call_on_close(lambda: logger.removeHandler(handler))
+
+
+class _Asides(logging.Handler):
+    """What the client warns of, as a line of the command on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print it, over a bar that stands there."""
+        over = "\r\x1b[K" if sys.stderr.isatty() else ""
+        click.echo(f"{over}mlmd: {harmless(record.getMessage())}", file=sys.stderr)
 
 
 def _is_numeric(table: Table, name: str) -> bool:
