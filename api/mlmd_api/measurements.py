@@ -4,11 +4,13 @@ With several workers the counts live in files of a folder that all of them share
 to be in the environment before this module is imported), and a scrape of any worker adds them up.
 """
 
+import math
 import os
 import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 from mlmd_schemas.errors import Code
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -19,6 +21,9 @@ from mlmd_api.shared_counts import FOLDER_VARIABLE, make_room
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _POOL_SECONDS = 0.5
 """How old the pool's figures of another worker may be."""
+_ENDS = "When the TLS certificate in force ends, the first of its chain; of workers the earliest."
+_RELOADED = "Whether the TLS certificate in force is what its files hold."
+_Mode = Literal["livesum", "livemin"]
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -48,6 +53,7 @@ class Measurements:
         self._pool_size = _gauge(
             "mlmd_pool_connections_max", "Database connections that there can be.", registry, "pool"
         )
+        self._certificate: tuple[Gauge, Gauge] | None = None
         self._counters = lru_cache(maxsize=None)(self._labelled)
 
     def _labelled(self, path: str, wire: str, code: Code) -> tuple[Counter, Counter | None, Histogram]:
@@ -76,6 +82,20 @@ class Measurements:
             self._in_use.labels(pool).set(in_use)
             self._pool_size.labels(pool).set(size)
 
+    def note_certificate(self, ends: float | None, is_new: bool) -> None:
+        """Note when the certificate in force ends, in seconds since the epoch, and whether it is what its files hold.
+
+        Only who shows one notes it, and in one thread.
+        """
+        if self._certificate is None:
+            self._certificate = (
+                _gauge("mlmd_certificate_not_after_timestamp_seconds", _ENDS, self._registry, mode="livemin"),
+                _gauge("mlmd_certificate_last_reload_successful", _RELOADED, self._registry, mode="livemin"),
+            )
+        end, reloaded = self._certificate
+        end.set(math.nan if ends is None else ends)
+        reloaded.set(is_new)
+
     def page(self) -> bytes:
         """Return Prometheus' text page, all workers summed."""
         self._note_pool()
@@ -86,5 +106,5 @@ class Measurements:
         return generate_latest(summed)
 
 
-def _gauge(name: str, text: str, registry: CollectorRegistry, *labels: str) -> Gauge:
-    return Gauge(name, text, labels, registry=registry, multiprocess_mode="livesum")
+def _gauge(name: str, text: str, registry: CollectorRegistry, *labels: str, mode: _Mode = "livesum") -> Gauge:
+    return Gauge(name, text, labels, registry=registry, multiprocess_mode=mode)

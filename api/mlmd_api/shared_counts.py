@@ -13,7 +13,7 @@ from pathlib import Path
 from mlmd_schemas.errors import Unavailable
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-SIZES = {"counter": 1 << 20, "gauge_livesum": 1 << 16, "histogram": 4 << 20}
+SIZES = {"counter": 1 << 20, "gauge_livesum": 1 << 16, "gauge_livemin": 1 << 16, "histogram": 4 << 20}
 """Bytes by kind: each pair of a method and a wire has some 4 KB in the histogram, and there are some 1,000 of them."""
 _USED = struct.Struct("i")
 """How a file begins: with the number of its bytes that are used."""

@@ -45,11 +45,15 @@ class DatabaseConfig:
 
 @dataclass(frozen=True, slots=True)
 class TlsConfig:
-    """TLS of both listeners, as PEM; with `client_ca` the client has to show a certificate that it signed."""
+    """TLS of both listeners, as PEM; with `client_ca` the client has to show a certificate that it signed.
+
+    `paths` are the files of the three where it came from files, which may be renewed.
+    """
 
     key: bytes
     certificate: bytes
     client_ca: bytes | None = None
+    paths: tuple[Path, Path, Path | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,8 @@ def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
         parts.grpc.start()  # the last, since its health speaks for the whole server
     chores = Chores()
     chores.begin("memory", partial(memory.let_go_of_large, parts), memory.EVERY_SECONDS)
+    if parts.certificates is not None:
+        chores.begin("certificates", parts.certificates.look_again, parts.certificates.look_every_seconds)
     if not config.database.read_only:
         _begin(chores, parts, config)
     when_ready()

@@ -127,6 +127,7 @@ def _tls(certificate: str, key: str, client_ca: str) -> TlsConfig | None:
         key=read_bytes(Path(key), "tls-key"),
         certificate=read_bytes(Path(certificate), "tls-cert"),
         client_ca=read_bytes(Path(client_ca), "tls-client-ca") if client_ca else None,
+        paths=(Path(key), Path(certificate), Path(client_ca) if client_ca else None),
     )
 
 

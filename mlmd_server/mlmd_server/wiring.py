@@ -32,9 +32,10 @@ from mlmd_model_registry.registry import Registry, announce_changes
 from mlmd_schemas.errors import Aborted
 
 from mlmd_server import version
-from mlmd_server.config import Config, DatabaseConfig
+from mlmd_server.config import Config, DatabaseConfig, TlsConfig
 
 if TYPE_CHECKING:
+    from mlmd_api.certificates import Certificates
     from mlmd_api.graphql.engine import GraphqlEngine
     from mlmd_api.grpc.server import GrpcServer
     from mlmd_api.rest.server import HttpServer
@@ -71,6 +72,8 @@ class Parts:
     registries: TenantRegistries
     grpc: "GrpcServer | None" = None
     http: "HttpServer | None" = None
+    certificates: "Certificates | None" = None
+    """What both listeners show; None without TLS."""
 
 
 def store_options(database: DatabaseConfig) -> StoreOptions:
@@ -196,8 +199,10 @@ def _facts(config: Config) -> ServerFacts:
 
 def _listen(config: Config, parts: Parts) -> None:
     listen = config.listen
+    if listen.tls:
+        parts.certificates = _certificates(listen.tls, parts.measurements)
     if listen.grpc_port:
-        from mlmd_api.grpc.server import GrpcServer, GrpcSettings, TlsPems
+        from mlmd_api.grpc.server import GrpcServer, GrpcSettings
 
         settings = GrpcSettings(
             host=listen.host,
@@ -206,7 +211,7 @@ def _listen(config: Config, parts: Parts) -> None:
             threads=listen.threads,
             streams=listen.streams,
             shared_port=config.workers > 1,
-            tls=TlsPems(listen.tls.key, listen.tls.certificate, listen.tls.client_ca) if listen.tls else None,
+            tls=parts.certificates,
             channel_arguments=listen.channel_arguments,
             engine=listen.grpc_engine,
         )
@@ -225,12 +230,17 @@ def _listen(config: Config, parts: Parts) -> None:
             shared_port=config.workers > 1,
             cors_origins=cors_origins(config),
             allowed_hosts=allowed_hosts(config),
-            tls_key=listen.tls.key if listen.tls else None,
-            tls_certificate=listen.tls.certificate if listen.tls else None,
-            client_ca=listen.tls.client_ca if listen.tls else None,
+            tls=parts.certificates,
         )
         surfaces = Surfaces(parts.artifacts, _graphql(config, parts), parts.kubeflow, parts.registries)
         parts.http = HttpServer(parts.dispatcher, http, parts.stores.ping, parts.measurements, surfaces)
+
+
+def _certificates(tls: TlsConfig, measurements: Measurements) -> "Certificates":
+    from mlmd_api.certificates import Certificates, PemFiles, Pems
+
+    files = PemFiles(*tls.paths) if tls.paths else None
+    return Certificates(Pems(tls.key, tls.certificate, tls.client_ca), files, measurements.note_certificate)
 
 
 def _graphql(config: Config, parts: Parts) -> "GraphqlEngine":

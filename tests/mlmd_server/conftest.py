@@ -51,7 +51,7 @@ class _Signer:
         self.path = folder / f"{name}.pem"
         self._write(self.path, self._build(name, self.key, is_ca=True))
 
-    def _build(self, name: str, key: ec.EllipticCurvePrivateKey, is_ca: bool) -> x509.Certificate:
+    def _build(self, name: str, key: ec.EllipticCurvePrivateKey, is_ca: bool, days: int = 1) -> x509.Certificate:
         today = datetime.datetime.now(datetime.UTC)
         addresses = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
         return (
@@ -60,8 +60,8 @@ class _Signer:
             .issuer_name(_name(self.name))
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(today - datetime.timedelta(days=1))
-            .not_valid_after(today + datetime.timedelta(days=1))
+            .not_valid_before(today - datetime.timedelta(days=2))
+            .not_valid_after(today + datetime.timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=is_ca, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName(addresses), critical=False)
             .add_extension(_key_usage(is_ca), critical=True)
@@ -73,11 +73,11 @@ class _Signer:
     def _write(self, path: Path, certificate: x509.Certificate) -> None:
         path.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
 
-    def issue(self, name: str) -> Certificate:
-        """Return a fresh certificate signed by this authority."""
+    def issue(self, name: str, days: int = 1) -> Certificate:
+        """Return a fresh certificate signed by this authority, good for so many days; below 0 it is over."""
         key = ec.generate_private_key(ec.SECP256R1())
         made = Certificate(self.folder / f"{name}.pem", self.folder / f"{name}.key")
-        self._write(made.certificate, self._build(name, key, is_ca=False))
+        self._write(made.certificate, self._build(name, key, is_ca=False, days=days))
         made.key.write_bytes(
             key.private_bytes(
                 serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -92,6 +92,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     folder = tmp_path_factory.mktemp("certificates")
     ours, theirs = _Signer(folder, "ours"), _Signer(folder, "theirs")
     return Authority(ours.path, ours.issue("server"), ours.issue("client"), theirs.issue("stranger"))
+
+
+@pytest.fixture(scope="session")
+def next_authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """The authority that comes after: its certificate of the server ends later, its stranger's has ended."""
+    signer = _Signer(tmp_path_factory.mktemp("certificates"), "next")
+    return Authority(signer.path, signer.issue("server", 3), signer.issue("client"), signer.issue("stranger", -1))
 
 
 @pytest.fixture

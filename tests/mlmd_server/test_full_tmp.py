@@ -5,6 +5,8 @@ import signal
 import subprocess
 from pathlib import Path
 
+from mlmd_api.shared_counts import SIZES
+
 from tests.mlmd_server.processes import in_flight, processes_of, put_types, said
 from tests.services.disks import mounted
 from tests.services.server import Server
@@ -48,7 +50,7 @@ def test_a_folder_that_was_cleared_is_made_again(tmp_path: Path, sqlite_url: str
         worker = processes_of(server)[0]
         os.kill(worker, signal.SIGKILL)
         wait_for(lambda: len(processes_of(server)) == 2 and worker not in processes_of(server))
-        wait_for(lambda: len(list(folder.glob("*.db"))) == 3)
+        wait_for(lambda: len(list(folder.glob("*.db"))) == len(SIZES))
         for _ in range(5):
             put_types(server, 3)
         assert server.stop() == 0

@@ -3,7 +3,7 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
@@ -18,16 +18,10 @@ from mlmd_api.grpc.handlers import Handlers
 from mlmd_api.grpc.health import Health
 from mlmd_api.grpc.streams import StreamPlaces
 
+if TYPE_CHECKING:
+    from mlmd_api.certificates import Certificates
+
 _HEALTH = "grpc.health.v1.Health"
-
-
-@dataclass(frozen=True, slots=True)
-class TlsPems:
-    """What TLS needs, as PEM. With `client_ca` the client has to show a certificate that it signed."""
-
-    key: bytes
-    certificate: bytes
-    client_ca: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +38,7 @@ class GrpcSettings:
     threads: int = 32
     streams: int = 64
     shared_port: bool = False
-    tls: TlsPems | None = None
+    tls: "Certificates | None" = None
     channel_arguments: tuple[tuple[str, int | str], ...] = ()
     engine: str = "core"
 
@@ -115,17 +109,9 @@ def _bind(server: Any, settings: GrpcSettings) -> int:
     try:
         if settings.tls is None:
             return int(server.add_insecure_port(address))
-        return int(server.add_secure_port(address, _credentials(settings.tls)))
+        return int(server.add_secure_port(address, settings.tls.grpc_credentials()))
     except (RuntimeError, ValueError):
         raise InvalidArgument(
             f"grpc-port: cannot listen on {address}; the port is taken, needs a privilege, or the host is not ours"
             + (", or the TLS key and certificate do not fit." if settings.tls else ".")
         ) from None
-
-
-def _credentials(tls: TlsPems) -> grpc.ServerCredentials:
-    return grpc.ssl_server_credentials(
-        [(tls.key, tls.certificate)],
-        root_certificates=tls.client_ca,
-        require_client_auth=tls.client_ca is not None,
-    )

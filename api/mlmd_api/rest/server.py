@@ -1,15 +1,13 @@
 """The HTTP listener: an ASGI application in a thread of its own, beside the gRPC server."""
 
 import asyncio
-import contextlib
 import logging
 import socket
 import ssl
-import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvicorn
 from mlmd_schemas.errors import InvalidArgument, Unavailable
@@ -27,12 +25,15 @@ from mlmd_api.rest.probes import Probes
 from mlmd_api.rest.routes import CALLS_ALONE, Surfaces, routes
 from mlmd_api.rest.threads import Threads
 
+if TYPE_CHECKING:
+    from mlmd_api.certificates import Certificates
+
 _BACKLOG = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class HttpSettings:
-    """How the listener is set up. TLS is given as PEM; with `client_ca` the client has to show a certificate."""
+    """How the listener is set up."""
 
     host: str = "127.0.0.1"
     port: int = 8081
@@ -41,9 +42,7 @@ class HttpSettings:
     shared_port: bool = False
     cors_origins: tuple[str, ...] = ("*",)
     allowed_hosts: tuple[str, ...] = ("*",)
-    tls_key: bytes | None = None
-    tls_certificate: bytes | None = None
-    client_ca: bytes | None = None
+    tls: "Certificates | None" = None
 
 
 class HttpServer:
@@ -66,7 +65,7 @@ class HttpServer:
         front = FrontPage(answered)
         handlers = {404: front.nothing_here, Exception: front.defect}
         app = Starlette(routes=[Route("/", front.page), *answered], exception_handlers=handlers)
-        context = _tls_context(settings)
+        context = settings.tls.http_context() if settings.tls else None
         self._socket = listen(settings.host, settings.port, settings.shared_port)
         self.port: int = self._socket.getsockname()[1]
         self._server = uvicorn.Server(_uvicorn_config(Hosts(app, settings.allowed_hosts), context))
@@ -143,22 +142,3 @@ def _uvicorn_config(app: ASGIApp, context: ssl.SSLContext | None) -> uvicorn.Con
     config.load()
     config.ssl = context
     return config
-
-
-def _tls_context(settings: HttpSettings) -> ssl.SSLContext | None:
-    if settings.tls_key is None or settings.tls_certificate is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mlmd-tls-")))
-        (folder / "key").touch(mode=0o600)
-        (folder / "key").write_bytes(settings.tls_key)
-        (folder / "certificate").write_bytes(settings.tls_certificate)
-        try:
-            context.load_cert_chain(folder / "certificate", folder / "key")
-            if settings.client_ca is not None:
-                context.load_verify_locations(cadata=settings.client_ca.decode("ascii"))
-                context.verify_mode = ssl.CERT_REQUIRED
-        except (ssl.SSLError, UnicodeDecodeError) as error:
-            raise InvalidArgument(f"tls-cert: certificate, key and client CA do not fit together: {error}.") from None
-    return context
