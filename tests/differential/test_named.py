@@ -35,6 +35,10 @@ FILTERS = (
     "CASE id WHEN 0x8000000000000000 THEN TRUE END",
     "COALESCE(id, 9223372036854775808) = 1",
     "id IN (9223372036854775807, 1)",
+    "id < 1.OR id = 2.AND id > .5",
+    "id = 1.5OR id = 2",
+    "id = 1.x",
+    "CAST(id AS `INT64`) = 1",
 )
 
 
@@ -153,6 +157,46 @@ def two_wrong_fields_of_a_type() -> list[Call]:
     ]
 
 
+def integers_as_doubles() -> list[Call]:
+    """Return integers of which some are equal as doubles, and filters that compare them with doubles."""
+    artifacts = []
+    for integer, double in ((1 << 53, 0.5), ((1 << 53) + 1, float(1 << 40)), ((1 << 63) - 1, 3.0), (-(1 << 63), 1.0)):
+        values = {"y": pb.Value(int_value=integer), "z": pb.Value(double_value=double)}
+        artifacts.append(pb.Artifact(type_id=10, custom_properties=values))
+    filters = (
+        "{} = 9007199254740993.0",
+        "9007199254740993.0 >= {}",
+        "{} < 9223372036854775807.0",
+        "{} IN (9007199254740993.0)",
+        "{} IN (9007199254740993, 1.0)",
+        "{} BETWEEN 0.5 AND 9007199254740992",
+        "CASE {} WHEN 9007199254740993.0 THEN TRUE END",
+        "COALESCE({}, 1.0) = 9007199254740992.0",
+        "NULLIF({}, 9007199254740993.0) IS NULL",
+        "{} > custom_properties.z.double_value + 9007199254740992",
+        "9007199254740993 - id * 0 = 9007199254740992.0 + {} * 0",
+        "9007199254740993 = 9007199254740992.0",
+    )
+    lists_of = [lists(text.format("custom_properties.y.int_value")) for text in filters]
+    return [
+        Call("PutArtifacts", service.PutArtifactsRequest(artifacts=artifacts)),
+        *(call for calls in lists_of for call in calls[:1]),
+    ]
+
+
+def types_by_external_ids() -> list[Call]:
+    """Return types whose external ids are not in the order of their ids, and requests for several of them."""
+    calls = []
+    for noun, kind in (("Artifact", pb.ArtifactType), ("Execution", pb.ExecutionType), ("Context", pb.ContextType)):
+        texts = [f"{text}{noun}" for text in ("c", "\u00e9", "B", "a", "\U0001f600", "b")]
+        types = [kind(name=f"t{number}", external_id=text) for number, text in enumerate(texts)]
+        put, get = getattr(service, f"Put{noun}TypeRequest"), getattr(service, f"Get{noun}TypesByExternalIdsRequest")
+        calls += [Call(f"Put{noun}Type", put(**{f"{noun.lower()}_type": one})) for one in types]
+        asked = (texts[:2], texts[::-1], [*texts[2:4], *texts[2:4], "none"], texts[:1])
+        calls += [Call(f"Get{noun}TypesByExternalIds", get(external_ids=ids)) for ids in asked]
+    return calls
+
+
 def reused_by_another_spelling() -> list[Call]:
     """Return calls that reuse an artifact and contexts by what MySQL takes for their external id and names."""
     artifact, context = pb.Artifact(type_id=11, external_id="x "), pb.Context(type_id=14, name="a ")
@@ -174,6 +218,7 @@ def reused_by_another_spelling() -> list[Call]:
 SESSIONS = {
     "reused by another spelling": reused_by_another_spelling(),
     "filters": [call for text in FILTERS for call in lists(text)],
+    "types by external ids": types_by_external_ids(),
     "walks to nodes that are not there": dangling_walks(),
     "zeros": zeros(),
     "zeros in structs": zeros_in_structs(),
@@ -186,6 +231,10 @@ SESSIONS = {
 @pytest.mark.parametrize("name", SESSIONS)
 def test_a_session_on_sqlite_goes_as_on_googles_server(sqlite_pairs: Pairs, name: str) -> None:
     compared(sqlite_pairs, *SESSIONS[name])
+
+
+def test_integers_and_doubles_compare_as_doubles_as_on_googles_server(sqlite_pairs: Pairs) -> None:
+    compared(sqlite_pairs, *integers_as_doubles())
 
 
 @pytest.mark.parametrize("name", SESSIONS)

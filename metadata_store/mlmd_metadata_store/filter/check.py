@@ -22,7 +22,16 @@ from mlmd_metadata_store.filter.columns import (
     tables,
 )
 from mlmd_metadata_store.filter.faults import Fault, shown
-from mlmd_metadata_store.filter.functions import Given, as_double, called, cast, common, demand_one_size, unified
+from mlmd_metadata_store.filter.functions import (
+    Given,
+    as_double,
+    called,
+    cast,
+    common,
+    comparable,
+    demand_one_size,
+    unified,
+)
 from mlmd_metadata_store.filter.limits import LONGEST_PATTERN_BYTES, MOST_TABLES
 from mlmd_metadata_store.filter.terms import Constant, Field, Term, alternatives, apply, chain, listed
 
@@ -263,7 +272,7 @@ class Checker:
         if left.type is Type.INT64 and right.type is Type.UINT64:
             beyond = operator in ("=", ">", ">=")  # every INT64 is smaller
             return apply(at, Type.BOOL, ops.LESS if beyond else ops.NOT_LESS, left, SMALLEST)
-        left, right = as_double(left), as_double(right)
+        left, right = comparable(at, (as_double(left), as_double(right)))
         if common((left.type, right.type)) is None:
             raise Fault(at, f"`{operator}` compares {left.type.value} with {right.type.value}; write both as one type")
         return apply(at, Type.BOOL, ops.COMPARISONS[operator], left, right)
@@ -272,6 +281,7 @@ class Checker:
         enum = self._enum(node.operand, node.low, node.high)
         operand, low, high = (self._beside(enum, part) for part in (node.operand, node.low, node.high))
         demand_one_size(node.at, (operand, low, high))
+        operand, low, high = comparable(node.at, [as_double(term) for term in (operand, low, high)])
         bounds = [self._compared(node.at, ">=", operand, low), self._compared(node.at, "<=", operand, high)]
         inside = chain(node.at, ops.AND, bounds)
         return apply(node.at, Type.BOOL, ops.NOT, inside) if node.negated else inside
@@ -293,7 +303,7 @@ class Checker:
             if not numeric and common((operand.type, item.type)) is None:
                 raise Fault(written.at, f"IN compares {operand.type.value} with {item.type.value}")
         possible = [item for item in items if item.type is not Type.UINT64 or operand.type is not Type.INT64]
-        possible = [as_double(item) for item in possible]
+        operand, *possible = comparable(node.at, [operand, *map(as_double, possible)])
         values = [item.value for item in possible if isinstance(item, Constant) and item.type is not Type.NULL]
         type_ = common([item.type for item in possible]) or Type.NULL
         if len(values) == len(possible):
@@ -324,7 +334,7 @@ class Checker:
         operand = Constant(Type.BOOL, True) if node.operand is None else self._term(node.operand)
         whens = [self._beside(enum, when) for when, _then in node.branches]
         demand_one_size(node.at, (operand, *whens))
-        operand, whens = as_double(operand), [as_double(when) for when in whens]
+        operand, *whens = comparable(node.at, [as_double(term) for term in (operand, *whens)])
         for (written, _then), when in zip(node.branches, whens, strict=True):
             if common((operand.type, when.type)) is None:
                 raise Fault(written.at, f"WHEN needs {operand.type.value} here, not {when.type.value}")

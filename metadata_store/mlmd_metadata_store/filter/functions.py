@@ -45,6 +45,8 @@ class Given:
 
 
 Rule: TypeAlias = Callable[[Given], Term]
+_EXACT: Final = 2**53
+"""Integers below are exact as doubles."""
 
 
 def as_double(term: Term) -> Term:
@@ -70,6 +72,32 @@ def demand_one_size(at: int, terms: Sequence[Term]) -> None:
         raise Fault(at, f"{large} is no INT64; such large integers can only be compared by =, !=, <, <=, > and >=")
 
 
+def comparable(at: int, terms: Sequence[Term]) -> list[Term]:
+    """Return terms that are compared with each other; INT64 beside FLOAT64 as FLOAT64.
+
+    SQLite would compare both exactly, MySQL and Google's server as doubles. That is the same as long as the numbers in
+    the filter are exact as doubles: then columns of integers stay as they are, so that their index is used.
+    """
+    if not {Type.INT64, Type.DOUBLE} <= {term.type for term in terms}:
+        return list(terms)
+    exact = all(_is_exact(term) for term in terms if isinstance(term, Constant) or term.type is Type.DOUBLE)
+    return [term if exact and not isinstance(term, Constant) else _widened(at, term) for term in terms]
+
+
+def _is_exact(term: Term) -> bool:
+    if not isinstance(term, Constant):
+        return False
+    return not isinstance(term.value, int | float) or abs(term.value) < _EXACT
+
+
+def _widened(at: int, term: Term) -> Term:
+    if term.type is not Type.INT64:
+        return term
+    if isinstance(term, Constant):
+        return Constant(Type.DOUBLE, None if term.value is None else float(term.value))
+    return apply(at, Type.DOUBLE, ops.TO_DOUBLE, term)
+
+
 def unified(given: Given, terms: Sequence[Term]) -> tuple[Type, list[Term]]:
     """Return terms with the type they have in common; raises Fault."""
     demand_one_size(given.at, terms)
@@ -78,7 +106,7 @@ def unified(given: Given, terms: Sequence[Term]) -> tuple[Type, list[Term]]:
     if type_ is None:
         mixed = ", ".join(sorted({term.type.value for term in terms}))
         raise given.fault(f"needs values of one type; these are {mixed}")
-    return type_, terms
+    return type_, [_widened(given.at, term) for term in terms] if type_ is Type.DOUBLE else terms
 
 
 def _string(operation: Operation, result: Type) -> Rule:

@@ -278,7 +278,7 @@ class _Parser:
             raise self._unexpected("expected AS and a type")
         self._step()
         target = self._step()
-        if target.kind != "word":
+        if target.kind not in ("word", "quoted"):
             raise Fault(target.at, "expected a type after AS: INT64, FLOAT64, STRING or BOOL")
         self._expect(")")
         return syntax.Cast(at, operand, str(target.value).upper())

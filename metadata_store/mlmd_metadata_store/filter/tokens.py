@@ -117,7 +117,7 @@ def _word(text: str, at: int) -> re.Match[str]:
 def _token(kind: str, found: re.Match[str], text: str) -> Token:
     at, written = found.start(), found.group()
     if kind in ("integer", "float"):
-        if _AFTER_NUMBER.match(text, found.end()):
+        if not written.endswith(".") and _AFTER_NUMBER.match(text, found.end()):
             raise Fault(found.end(), f"a space is missing between the number {shown(written)} and what follows")
         value = _integer(written, at) if kind == "integer" else _float(written, at)
         return Token(kind, value, at, written)
