@@ -175,7 +175,7 @@ def _sqlite(config: pb.SqliteMetadataSourceConfig) -> Source:
     if only_open and not Path(path).exists():
         raise InvalidArgument(
             f"connection_config.sqlite.filename_uri: {path!r} does not exist, and connection_mode "
-            f"{modes.ConnectionMode.Name(config.connection_mode)} makes no file."
+            f"{modes.ConnectionMode.Name(config.connection_mode)} makes no file: unable to open database file."
         )
     return Source(f"sqlite:///{quote(path)}", read_only=config.connection_mode == modes.READONLY)
 

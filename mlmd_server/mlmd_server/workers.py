@@ -19,6 +19,8 @@ from mlmd_server.signals import Reason, how_it_ended, on_hangup, reason_of
 
 _LOG = logging.getLogger("mlmd.workers")
 _LONGEST_PAUSE_SECONDS = 5.0
+_FAILURES_THAT_COUNT = 10
+"""More make the pause no longer, and 2.0 to the power of 1,024 is no number."""
 _STABLE_SECONDS = 10.0
 _SLACK_SECONDS = 5.0
 _GONE_SECONDS = 1.0
@@ -35,6 +37,11 @@ class _Worker:
     number: int
     pid: int
     started: float = field(default_factory=time.monotonic)
+
+
+def pause_seconds(failures: int) -> float:
+    """Return how long to wait before another worker is started, when so many in a row have failed soon."""
+    return min(_LONGEST_PAUSE_SECONDS, 0.1 * 2.0 ** min(failures, _FAILURES_THAT_COUNT)) - 0.1
 
 
 class Supervisor:
@@ -157,7 +164,7 @@ class Supervisor:
     def _pause(self, worker: _Worker) -> None:
         stable = time.monotonic() - worker.started > _STABLE_SECONDS
         self._failures = 0 if stable else self._failures + 1
-        self._rest(min(_LONGEST_PAUSE_SECONDS, 0.1 * 2.0**self._failures) - 0.1)
+        self._rest(pause_seconds(self._failures))
 
     def _rest(self, seconds: float) -> None:
         until = time.monotonic() + seconds

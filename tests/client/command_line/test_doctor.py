@@ -49,9 +49,9 @@ def examined(server: Server) -> dict[str, dict[str, Any]]:
     return checked(said)
 
 
-def checked(said: Said) -> dict[str, dict[str, Any]]:
-    """Return the rows of an answer; it may say on standard error what it waits for, and nothing else."""
-    assert all(line.startswith("mlmd: waiting for ") for line in said.err.splitlines())
+def checked(said: Said, err: str = "") -> dict[str, dict[str, Any]]:
+    """Return the rows of an answer beside which standard error had `err`."""
+    assert said.err == err
     rows: list[dict[str, Any]] = said.json
     assert said.status == (0 if all(row["ok"] for row in rows) else 7)
     assert all(set(row) == {"check", "ok", "found", "mend"} for row in rows)
@@ -222,7 +222,10 @@ def test_an_old_database_is_told_before_anything_is_opened(tmp_path: Path) -> No
 def test_a_database_that_is_away(own_mariadb: MariaDB, start_server: StartServer) -> None:
     server = start_server(own_mariadb.create("facts"), http=True)
     own_mariadb.kill()
-    rows = examined(server)
+    said = run_on(f"grpc://{server.target}")("doctor", "--json")
+    (waits,) = said.err.splitlines()
+    assert waits.startswith(f"mlmd: waiting for {server.target}, and trying again: The database cannot be used")
+    rows = checked(said, err=f"{waits}\n")
     assert wrong(rows) == ["database", "bytes", "http"]
     assert rows["database"]["mend"] == rows["bytes"]["mend"] == "check that the database runs"
     assert rows["http"]["found"].endswith("/readyz: 503")

@@ -53,8 +53,9 @@ def test_what_was_refused_is_shown_tried_again_and_discarded(
         assert (rows["refused"]["calls"], rows["refused"]["run"], reason[:12]) == (1, "churn/train", "LogScalars: ")
         again = run("journals", "retry", "20260101", "--json")
         assert (again.status, again.json["sent"], len(again.json["remaining"])) == (6, 0, 1)
-        why, *_, told = again.err.splitlines()
+        why, where, told = again.err.splitlines()
         assert "LogScalars: scalars: ' ' begins or ends with a blank" in why
+        assert "journal.undeliverable has what was not sent: `mlmd journals ls`" in where
         assert told == "mlmd: 1 journal cannot be sent; `mlmd journals discard` deletes what is given up"
         assert run("journals", "discard", "2026010").out == "1 journal with 1 call discarded\n"
         assert [path.name for path in folder.glob("*.undeliverable")] == []
