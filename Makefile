@@ -50,7 +50,7 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 
 .PHONY: serve demo test tests environment environments lint format protos protos-check graphql bench bench-metrics bench-lineage bench-registry bench-artifacts differential soak image \
-	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment awscli-environment registry-clients kfp-environment uv reference protos-environment protobuf-environments interpreter
+	clean test-deps mysql9 deploy-tools deploy-environment mlflow-environment awscli-environment registry-clients kfp-environment tfx-environment uv reference protos-environment protobuf-environments interpreter
 .DEFAULT_GOAL := serve
 
 serve: interpreter uv
@@ -156,6 +156,14 @@ mlflow-environment: uv
 kfp-environment: uv
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/kfp $(UV) sync --locked --quiet --project environments/kfp --python "$(PYTHON)"
 
+# TFX, whose own tests and an example run on our server and on our client.
+tfx-environment: uv
+ifeq ($(strip $(PYTHON_REFERENCE)),)
+	@echo "No Python 3.11: TFX's tests, which want Google's library beside ours, will skip."
+else
+	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/tfx $(UV) sync --locked --quiet --project environments/tfx --python $(PYTHON_REFERENCE)
+endif
+
 # The oldest and the newest protobuf that the client allows, on every Python of the machine; 3.14 cannot load 4.25.
 protobuf-environments: uv
 	@for python in $(PYTHONS); do \
@@ -171,7 +179,7 @@ protobuf-environments: uv
 awscli-environment: uv
 	UV_PROJECT_ENVIRONMENT=$(CURDIR)/.envs/awscli $(UV) sync --locked --quiet --project environments/awscli --python "$(PYTHON)"
 
-environments: environment reference deploy-environment registry-clients kfp-environment protobuf-environments
+environments: environment reference deploy-environment registry-clients kfp-environment tfx-environment protobuf-environments
 
 # --- what the tests want of the system --------------------------------------------------------------------------------
 
