@@ -22,8 +22,8 @@ TEXTS = (
     "'é'",
 )
 PATTERNS = ("'%'", "'a%'", "'_'", "'%s'", "''", "'mlmd%'")
-WHOLES = ("1", "2", "0", "-1", "3", "0x2", "1003", "1 + 1", "99")
-REALS = ("0.5", "1.0", "-1.25", "0", "3", "1e6")
+WHOLES = ("1", "2", "0", "-1", "3", "0x2", "1003", "1 + 1", "99", "9007199254740993", "9007199254740993.0", "2.")
+REALS = ("0.5", "1.0", "-1.25", "0", "3", "1e6", "9007199254740993", ".5", "3.")
 _SHARED = {
     "id": "int",
     "type_id": "int",
@@ -113,6 +113,10 @@ FUNCTIONS = (
     "name < external_id",
     "-id > -3",
     "create_time_since_epoch <= last_update_time_since_epoch",
+    "id = 1.OR id = 2",
+    "CAST(id AS `INT64`) = 1",
+    "NULLIF(id, 2.0) IS NULL",
+    "CASE id WHEN 1.0 THEN TRUE END",
 )
 REFUSED = (
     "id = '1'",

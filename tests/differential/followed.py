@@ -154,7 +154,7 @@ class Walk(NamedTuple):
         request.CopyFrom(self.request)
         for _ in range(MOST_PAGES):
             ours, theirs = comparison.one(Call(self.method, request))
-            if ours.code is not Code.OK or not ours.response.next_page_token:
+            if ours.code is not Code.OK or theirs.code is not Code.OK or not ours.response.next_page_token:
                 return
             if request.options.order_by_field.field == Order.LAST_UPDATE_TIME:
                 self._follow_ours(comparison)

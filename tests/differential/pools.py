@@ -56,7 +56,7 @@ DECLARED: dict[str, int] = {
 """Properties of the prelude's types. Custom properties have other names: DELIBERATE says why."""
 CUSTOM_NAMES = ("x", "y", "z", "x.y", "my param", 'q"uote', "X", "é", "i i", " i", "😀", "`", "\\", "\t", "int_value")
 INTS = (0, 1, -1, 7, 2147483647, -2147483648)
-WIDE_INTS = (*INTS, 2147483648, 9223372036854775807, -9223372036854775808)
+WIDE_INTS = (*INTS, 2147483648, 9007199254740992, 9007199254740993, 9223372036854775807, -9223372036854775808)
 DOUBLES = (0.0, -0.0, 0.5, -1.25, 3.0, 1e6, 123456.654321)
 STRINGS = ("", "s", "it's", 'x"y', "é漢😀", "back\\slash", "%_", "a\nb", "mlmd-struct", "$0", "s ")
 PROPERTY_KINDS = ("int_value", "string_value", "double_value", "bool_value", "struct_value", "proto_value")

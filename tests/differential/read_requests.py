@@ -63,7 +63,8 @@ class Reads:
             ids = [self.source.pick((*range(1, 19), 0, -1, 99)) for _ in range(self.source.below(6))]
             return self._request(f"Get{noun}TypesByID", type_ids=ids)
         if form == 2:
-            return self._request(f"Get{noun}TypesByExternalIds", external_ids=self._external_ids())
+            ids = [*self._external_ids(), *self.source.some(pools.EXTERNAL_IDS[:12], 4)]
+            return self._request(f"Get{noun}TypesByExternalIds", external_ids=ids)
         return self._request(f"Get{noun}Types")
 
     def _external_ids(self) -> list[str]:
