@@ -6,7 +6,8 @@ restored has the same identity, and so the same place.
 
 A mark of ours that is there no more tells something else: that the folder was moved away, its volume is not mounted, or
 the bucket was emptied. What is kept there then would be hidden when the place comes back, so nothing is. The database
-remembers where marks of ours were, so that a server which is started on such a place misses them too.
+remembers where marks of ours were, so that a server which is started on such a place misses them too. One
+of an earlier release remembers nothing, and misses the files that its manifests say are there.
 """
 
 import json
@@ -23,11 +24,15 @@ from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import NO_RETRY, FailedPrecondition, NotFound, StoreError, Unavailable
 
 from mlmd_artifact_store.blob_store import BlobStore
-from mlmd_artifact_store.claims import claims, has_files, remember_claim
+from mlmd_artifact_store.claims import claims, has_files, remember_claim, some_keys
 from mlmd_artifact_store.locations import encoded_segment
 
 HOLDS_SECONDS = 60.0
 """How long a look at a bucket's mark counts, for all that deletes nothing by itself; at a folder's it does not."""
+_MEND = (
+    "mount or put back what was there, or, if an empty place is meant or all is there but the folder .mlmd, run "
+    "`mlmd-server claim --take-over`."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +131,22 @@ class Ownership:
         """Return why a place without a mark is not one to begin in, None when it is."""
         uri = self._blobs.uri()
 
-        def body(tx: Transaction) -> tuple[dict[str, int], bool]:
-            return claims(tx), has_files(tx)
+        def body(tx: Transaction) -> tuple[dict[str, int], bool, list[str]]:
+            places = claims(tx)
+            return places, has_files(tx), [] if places else some_keys(tx, uri)
 
-        places, keeps_files = self._store.database.read(LOCAL, body)
+        places, keeps_files, keys = self._store.database.read(LOCAL, body)
+        if keys and not any(map(self._is_there, keys)):
+            return Unavailable(
+                f"artifacts: {uri} is no longer the place that it was: by its manifests this store has files there, "
+                f"and of the {len(keys)} that were looked for none is ({keys[0]!r}), nor is the mark of this store. "
+                f"Nothing was written; {_MEND}",
+                NO_RETRY,
+            )
         if uri in places:
             return Unavailable(
                 f"artifacts: {uri} is no longer the place that it was: this store has its bytes there since "
-                f"{_day(places[uri])}, and the mark of this store is gone. Nothing was written; mount or put back what "
-                "was there, or, if an empty place is meant or all is there but the folder .mlmd, run `mlmd-server "
-                "claim --take-over`.",
+                f"{_day(places[uri])}, and the mark of this store is gone. Nothing was written; {_MEND}",
                 NO_RETRY,
             )
         if places and keeps_files:
@@ -146,6 +157,13 @@ class Ownership:
                 "`mlmd-server claim --take-over`."
             )
         return None
+
+    def _is_there(self, key: str) -> bool:
+        try:
+            self._blobs.stat(key)
+        except NotFound:
+            return False
+        return True
 
     def _remember(self) -> None:
         """Note in the database that the place's mark is ours; a few calls that come at once all do."""

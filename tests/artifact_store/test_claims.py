@@ -63,6 +63,17 @@ def forget(requests: Requests) -> None:
     requests.artifacts.store.database.write(LOCAL, lambda tx: tx.execute(sa.delete(CLAIM)))
 
 
+def remove_marks(blobs: BlobStore) -> None:
+    """Delete what the store has of its own, as a place of before marks has nothing."""
+    if isinstance(blobs, LocalStore):
+        shutil.rmtree(blobs.root / ".mlmd" / "owners")
+        return
+    assert isinstance(blobs, S3Store)
+    for name in everything(blobs):
+        if "/.mlmd/owners/" in name:
+            client_of(blobs).remove_object(blobs.settings.bucket, name)
+
+
 def elsewhere(blobs: BlobStore, tmp_path: Path) -> BlobStore:
     """Return another place of the same kind."""
     return LocalStore(tmp_path / "new") if isinstance(blobs, LocalStore) else S3Store(blobs.settings, "new/")  # type: ignore[attr-defined]
@@ -199,13 +210,66 @@ def test_a_database_of_before_learns_where_it_is(start: Start, blobs: BlobStore)
     assert b"".join(start().artifacts.read(made, "f")) == b"kept"
 
 
-def test_a_database_of_before_finds_no_mark(start: Start, blobs: BlobStore) -> None:
+def test_a_database_of_before_misses_its_files(start: Start, blobs: BlobStore) -> None:
     requests = start()
-    upload(requests, b"kept")
+    made = [upload(requests, b"kept") for _ in range(10)]
     forget(requests)
     with gone(blobs):
-        upload(start(), b"anew")
+        changes: list[Callable[[], Any]] = [
+            lambda: upload(start(), b"hidden"),
+            lambda: sweep(start().artifacts, 3600),
+            lambda: probe(start().artifacts, write=False),
+            lambda: start().artifacts.ownership.check(fresh=True),
+            lambda: start().artifacts.read(made[0], "f"),
+        ]
+        for change in changes:
+            with pytest.raises(Unavailable, match=r"of the 8 that were looked for none is .*_/1/f.*mount or put"):
+                change()
+        assert everything(blobs) == []
+    assert remembered(requests) == []
+    assert b"".join(start().artifacts.read(made[0], "f")) == b"kept"
+    upload(start(), b"later")
     assert remembered(requests) == [blobs.uri()]
+
+
+def test_a_database_of_before_takes_an_empty_place_on_purpose(start: Start, blobs: BlobStore) -> None:
+    requests = start()
+    made = upload(requests, b"kept")
+    forget(requests)
+    with gone(blobs):
+        artifacts = start().artifacts
+        artifacts.ownership.take_over()
+        upload(start(), b"anew")
+        with pytest.raises(NotFound):
+            artifacts.read(made, "f")
+        assert [found.verdict for found in verify(artifacts)] == [Verdict.MISSING, Verdict.SAME]
+    assert remembered(requests) == [blobs.uri()]
+
+
+def test_a_root_of_before_marks_is_claimed_by_the_files_that_are_there(start: Start, blobs: BlobStore) -> None:
+    requests = start()
+    made = [upload(requests, b"kept") for _ in range(10)]
+    for forgotten in (made[:9], made[:0]):
+        forget(requests)
+        blobs.delete([f"_/system.Model/_/{artifact_id}/f" for artifact_id in forgotten])
+        remove_marks(blobs)
+        upload(start(), b"later")
+        assert remembered(requests) == [blobs.uri()]
+    assert b"".join(start().artifacts.read(made[9], "f")) == b"kept"
+
+
+def test_a_database_of_before_that_has_no_files_there_begins_in_an_empty_place(
+    start: Start, blobs: BlobStore, tmp_path: Path
+) -> None:
+    before = start(elsewhere(blobs, tmp_path))
+    upload(before, b"elsewhere")
+    forget(before)
+    requests = start()
+    list(collect(requests.artifacts, [upload(requests, b"deleted")]))
+    forget(before)
+    with gone(blobs):
+        upload(start(), b"anew")
+    assert remembered(before) == [blobs.uri()]
 
 
 def test_a_copy_that_became_another_store_begins_anew(start: Start, blobs: BlobStore, tmp_path: Path) -> None:
