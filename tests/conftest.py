@@ -8,6 +8,7 @@ import contextlib
 import importlib.util
 import itertools
 import os
+import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,7 @@ from typing import Protocol
 import hypothesis
 import pytest
 from minio import Minio
+from mlmd_metadata_store import clock
 
 from tests.packaging import wheels
 from tests.reference import client as reference_client
@@ -266,3 +268,19 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
     yield start
     for server in started:
         server.kill()
+
+
+Clock = Callable[[int], contextlib.AbstractContextManager[None]]
+
+
+@pytest.fixture
+def ahead(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """Be a server whose clock is so many seconds ahead, or behind, within a block."""
+
+    @contextlib.contextmanager
+    def turned(seconds: int) -> Iterator[None]:
+        with monkeypatch.context() as patched:
+            patched.setattr(clock, "time_ns", lambda: time.time_ns() + seconds * 1_000_000_000)
+            yield
+
+    return turned

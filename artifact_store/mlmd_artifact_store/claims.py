@@ -8,7 +8,6 @@ import hashlib
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.tables.own import CLAIM, MANIFEST
 
@@ -29,7 +28,7 @@ _OWN_FILES = sa.select(MANIFEST.c.artifact_id).where(MANIFEST.c.is_external == 0
 
 def remember_claim(tx: Transaction, root_uri: str) -> None:
     """Note that the mark at this place names this store; the first time counts."""
-    tx.insert_ignore(CLAIM, _COLUMNS, [(hashlib.sha256(root_uri.encode()).digest(), root_uri, now_ms())])
+    tx.insert_ignore(CLAIM, _COLUMNS, [(hashlib.sha256(root_uri.encode()).digest(), root_uri, tx.agreed_ms())])
 
 
 def claims(tx: Transaction) -> dict[str, int]:

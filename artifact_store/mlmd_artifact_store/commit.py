@@ -4,6 +4,8 @@ Files are taken a page at a time, so that an upload of any number of files is pr
 is what is committed, because telling the upload anything new in between breaks the seal.
 """
 
+from dataclasses import replace
+
 import sqlalchemy as sa
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
@@ -152,7 +154,7 @@ def commit(
         note_output(tx, artifact_id, made_by)
     if is_over:
         return committed(tx, artifact_id)  # somebody else was faster
-    upload = _still(tx, sealed)
+    upload, now = _still(tx, sealed), tx.agreed_ms()
     manifest = Manifest(
         artifact_id,
         upload.root_uri,
@@ -161,13 +163,13 @@ def commit(
         upload.file_count,
         upload.size_bytes,
         upload.digest,
-        tx.agreed_ms(),
+        now,
     )
     restore = find_restore(tx, artifact_id)
     if restore is not None:
         take_place(tx, restore, upload)
     try:
-        take_over_files(tx, manifest, others)
+        take_over_files(tx, manifest, [replace(it, verified_ms=now) if it.verified_ms else it for it in others])
     except UniqueViolation as error:
         raise Aborted("The same upload is being committed at this moment; try again.") from error
     if upload.collection:

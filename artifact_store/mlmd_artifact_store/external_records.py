@@ -1,10 +1,10 @@
 """Artifacts that somebody else recorded, Kubeflow for one: a uri and no manifest. Their files are where it says."""
 
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
@@ -55,7 +55,7 @@ def record_files(store: Store, externals: ExternalRoots, artifact_id: int, calle
     plain = uri.partition("?")[0]
     root = plain.rpartition("/")[0] + "/" if is_file else plain.rstrip("/") + "/"
     size_bytes = sum(file.size_bytes for file in files)
-    manifest = Manifest(artifact_id, root, "", True, len(files), size_bytes, b"", now_ms())
+    manifest = Manifest(artifact_id, root, "", True, len(files), size_bytes, b"", create_ms=0)
 
     def body(tx: Transaction) -> Manifest:
         if _uri_of(tx, artifact_id, locked=True) != uri:
@@ -63,11 +63,12 @@ def record_files(store: Store, externals: ExternalRoots, artifact_id: int, calle
         there = find_manifest(tx, artifact_id)
         if there is not None:
             return there
+        dated = replace(manifest, create_ms=tx.agreed_ms())
         try:
-            write_manifest(tx, manifest, files)
+            write_manifest(tx, dated, files)
         except UniqueViolation as error:
             raise Aborted("The same files are being recorded at this moment; try again.") from error
-        return manifest
+        return dated
 
     return store.database.write(caller, body, repeatable=True)
 

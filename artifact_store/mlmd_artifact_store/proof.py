@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import replace
 
-from mlmd_metadata_store.clock import now_ms
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 
@@ -17,6 +16,8 @@ from mlmd_artifact_store.blob_store import Blob, BlobStore, Guard, Part, md5_has
 from mlmd_artifact_store.manifests import StoredFile
 from mlmd_artifact_store.upload_rows import PendingFile
 
+READ_NOW = 1
+"""`verified_ms` of a file that the proof has read; the commit writes down when, by the clock of all servers."""
 _AT_ONCE = 16
 _SHOWN = 5
 
@@ -190,7 +191,7 @@ def _read(blobs: BlobStore, key: str, file: PendingFile, blob: Blob) -> StoredFi
             raise NotProven(f"{file.path!r} has other bytes than declared (MD5)")
     if sha256.digest() != file.sha256:
         raise NotProven(f"{file.path!r} has other bytes than declared (SHA-256)")
-    return replace(_stored(file, blob), verified_ms=now_ms())
+    return replace(_stored(file, blob), verified_ms=READ_NOW)
 
 
 def _stored(file: PendingFile, blob: Blob) -> StoredFile:

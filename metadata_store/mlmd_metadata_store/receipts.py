@@ -1,6 +1,7 @@
 """Answers of writes that carried an idempotency key: a repeat gets the stored one."""
 
 import hashlib
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,7 +31,6 @@ _SWEPT_AT_ONCE = 200
 _BY_KEY = sa.select(RECEIPT.c.method, RECEIPT.c.request_sha256, RECEIPT.c.response).where(
     RECEIPT.c.idempotency_key == sa.bindparam("key")
 )
-_COLUMNS = ("idempotency_key", "method", "request_sha256", "response", "create_ms")
 _EXPIRED = (
     sa.select(RECEIPT.c.idempotency_key).where(RECEIPT.c.create_ms < sa.bindparam("before")).limit(_SWEPT_AT_ONCE)
 )
@@ -81,19 +81,42 @@ class Receipt:
             if self.answer(tx) is None:
                 raise
             raise Aborted("The same call was answered at this moment; try again.") from None
-        row = (self._key, self._rpc.path, self._digest, answer.SerializeToString(), now_ms())
         try:
-            tx.insert(RECEIPT, _COLUMNS, [row])
+            self._keep(tx, answer.SerializeToString())
         except UniqueViolation as error:
             raise Aborted("The same call is being answered at this moment; try again.") from error
         if CHANCE.randrange(SWEEP_EVERY) == 0:
             sweep(tx)
         return answer
 
+    def _keep(self, tx: Transaction, response: bytes) -> None:
+        parameters: dict[str, Any] = {
+            "key": self._key,
+            "path": self._rpc.path,
+            "digest": self._digest,
+            "answer": response,
+        }
+        if tx.dialect.clock is None:
+            parameters["now"] = now_ms()
+        tx.execute(_insertion(tx.dialect.clock), parameters)
+
+
+@cache
+def _insertion(clock: sa.Select[Any] | None) -> sa.Insert:
+    """Return the INSERT, which reads the database's clock itself: a statement for it would be one more a write."""
+    now = sa.bindparam("now", type_=sa.BigInteger()) if clock is None else clock.scalar_subquery()
+    return sa.insert(RECEIPT).values(
+        idempotency_key=sa.bindparam("key"),
+        method=sa.bindparam("path"),
+        request_sha256=sa.bindparam("digest"),
+        response=sa.bindparam("answer"),
+        create_ms=now,
+    )
+
 
 def sweep(tx: Transaction) -> int:
     """Forget some receipts that are older than seven days; return how many."""
-    keys = [key for (key,) in tx.rows(_EXPIRED, {"before": now_ms() - KEPT_MS})]
+    keys = [key for (key,) in tx.rows(_EXPIRED, {"before": tx.agreed_ms() - KEPT_MS})]
     if keys:
         tx.execute(_SWEEP, {"keys": keys})
     return len(keys)

@@ -110,6 +110,16 @@ class Transaction:
         """Run a statement that returns no rows; return how many rows it touched."""
         return int(self._run(*self._plans.of(statement).render(parameters)).rowcount)
 
+    def execute_timed(self, statement: sa.Executable, parameters: Mapping[str, Any] | None = None) -> int:
+        """Run a statement that returns no rows; return what `agreed_ms` is after it, for no trip more."""
+        clock = self.dialect.clock
+        if clock is None or not self.dialect.joins_statements:
+            self.execute(statement, parameters)
+            return self.agreed_ms()
+        rendered = [self._plans.of(statement).render(parameters), self._plans.of(clock).render(None)]
+        _, ((now,),) = self._run_joined(rendered)
+        return int(now)
+
     def rows(self, statement: sa.Executable, parameters: Mapping[str, Any] | None = None) -> Sequence[Any]:
         """Return all rows of a SELECT, as tuples of the driver's plain values."""
         cursor = self._run(*self._plans.of(statement).render(parameters))

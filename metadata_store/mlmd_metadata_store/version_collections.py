@@ -18,7 +18,6 @@ from mlmd_schemas.pb.v1 import collections_pb2 as v1
 from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, FILE, STORE, TOMBSTONE, VERSION
 from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, TYPE, Kind
 
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.kept_facts import COLLECTION_TYPE
 from mlmd_metadata_store.link_writes import store_links
@@ -68,6 +67,7 @@ _SET_LATEST = (
     .where(COLLECTION.c.context_id == sa.bindparam("context"))
     .values(latest_number=sa.bindparam("latest"))
 )
+_VERSION_COLUMNS = ("context_id", "number", "artifact_id", "create_ms")
 _SET_SEQUENCE = (
     sa.update(COLLECTION)
     .where(COLLECTION.c.context_id == sa.bindparam("context"))
@@ -218,25 +218,31 @@ def _locked_or_made(tx: Transaction, whole_name: str) -> CollectionRow:
 
 
 def _record_version(tx: Transaction, row: CollectionRow, type_name: str, name: str, artifact_id: int) -> v1.Version:
-    number, now = row.latest_number + 1, now_ms()
-    count_versions(tx, row, [(artifact_id, now)])
+    now = count_version(tx, row, artifact_id)
     store_links(tx, [(row.context_id, artifact_id)], ())
     return v1.Version(
         context_id=row.context_id,
         artifact_id=artifact_id,
-        number=number,
+        number=row.latest_number + 1,
         type_name=type_name,
         name=name,
         create_ms=now,
     )
 
 
+def count_version(tx: Transaction, row: CollectionRow, artifact_id: int) -> int:
+    """Give an artifact the next number of a locked collection; return the time, in milliseconds since the epoch."""
+    number = row.latest_number + 1
+    now = tx.execute_timed(_SET_LATEST, {"context": row.context_id, "latest": number})
+    tx.insert(VERSION, _VERSION_COLUMNS, [(row.context_id, number, artifact_id, now)])
+    return now
+
+
 def count_versions(tx: Transaction, row: CollectionRow, versions: Sequence[tuple[int, int]]) -> None:
     """Give artifacts, each with the time it became a version, the next numbers of a locked collection."""
-    first = row.latest_number + 1
     tx.execute(_SET_LATEST, {"context": row.context_id, "latest": row.latest_number + len(versions)})
-    columns = ("context_id", "number", "artifact_id", "create_ms")
-    tx.insert(VERSION, columns, [(row.context_id, number, *version) for number, version in enumerate(versions, first)])
+    rows = [(row.context_id, number, *version) for number, version in enumerate(versions, row.latest_number + 1)]
+    tx.insert(VERSION, _VERSION_COLUMNS, rows)
 
 
 def _make_collection(tx: Transaction, whole_name: str) -> int:
@@ -381,16 +387,17 @@ def record_move(tx: Transaction, row: CollectionRow, alias: str, before: int, nu
         tx.upsert(ALIAS, ("context_id", "alias", "number"), [pointing], ("context_id", "alias"))
     else:
         tx.execute(_DROP_ALIAS, {"context": row.context_id, "name": alias})
+    sequence = row.move_sequence + 1
+    now = tx.execute_timed(_SET_SEQUENCE, {"context": row.context_id, "sequence": sequence})
     move = v1.AliasMove(
-        sequence=row.move_sequence + 1,
+        sequence=sequence,
         alias=alias,
         from_number=before,
         to_number=number,
         subject=tx.caller.subject[:255],
         reason=reason,
-        move_ms=now_ms(),
+        move_ms=now,
     )
-    tx.execute(_SET_SEQUENCE, {"context": row.context_id, "sequence": move.sequence})
     values = (row.context_id, *(getattr(move, field) for field in MOVE_FIELDS))
     tx.insert(ALIAS_MOVE, ("context_id", *MOVE_FIELDS), [values])
     return move

@@ -1,6 +1,5 @@
 """The calls of `mlmd.v1.ModelRegistry` about models and versions."""
 
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import mask_of_keys
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
@@ -225,5 +224,5 @@ def approve_of(tx: Transaction, request: v1.ApproveModelVersionRequest) -> v1.Ap
     if request.withdraw:
         withdraw(tx, version.id)
     else:
-        approve(tx, version.id, request.reason, now_ms())
+        approve(tx, version.id, request.reason, tx.agreed_ms())
     return v1.ApproveModelVersionResponse(version=version_message(version_by_id(tx, version.id)))

@@ -10,14 +10,13 @@ from typing import Any
 import sqlalchemy as sa
 from mlmd_artifact_store.manifests import find_manifest
 from mlmd_artifact_store.upload_rows import find_upload
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
 from mlmd_metadata_store.text import text_of
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import EVERYTHING, UpdateMask, mask_of_keys
-from mlmd_metadata_store.version_collections import GONE, CollectionRow, count_versions
+from mlmd_metadata_store.version_collections import GONE, CollectionRow, count_version
 from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.own import VERSION as COUNTED
@@ -100,7 +99,7 @@ def create_version(tx: Transaction, model: Model, name: str, given: pb.Context) 
             f"name: the model {model.name!r} has a version {chosen!r} already{other}; choose another name."
         ) from error
     tx.insert(PARENT_CONTEXT, ("context_id", "parent_context_id"), [(version_id, model.id)])
-    _number(tx, row, version_id, now_ms())
+    _number(tx, row, version_id)
     touch(tx)
     return version_by_id(tx, version_id)
 
@@ -114,8 +113,8 @@ def _fill(context: pb.Context, model: Model, name: str) -> None:
     context.properties["registered_model_id"].int_value = model.id
 
 
-def _number(tx: Transaction, row: CollectionRow, version_id: int, now: int) -> None:
-    count_versions(tx, row, [(0, now)])
+def _number(tx: Transaction, row: CollectionRow, version_id: int) -> None:
+    now = count_version(tx, row, 0)
     numbered = (version_id, row.context_id, row.latest_number + 1, 0, tx.caller.subject[:_LONGEST_SUBJECT], now)
     tx.insert(NUMBERED, _COLUMNS, [numbered])
 

@@ -120,13 +120,13 @@ def queue_move(tx: Transaction, model: Model, move: v1.ModelAliasMove) -> None:
     webhooks = tx.rows(_WANTING, {"model": model.id})
     if not webhooks:
         return
-    body, now, due = _body(tx, model, move), now_ms(), tx.agreed_ms()
+    body, now = _body(tx, model, move), move.move_ms
     columns = (
         "webhook_id", "model_id", "sequence", "state", "attempts", "due_ms", "last_status", "problem", "create_ms",
         "body",
     )  # fmt: skip
     pending = v1.DELIVERY_STATE_PENDING
-    rows = [(webhook_id, model.id, move.sequence, pending, 0, due, 0, "", now, body) for (webhook_id,) in webhooks]
+    rows = [(webhook_id, model.id, move.sequence, pending, 0, now, 0, "", now, body) for (webhook_id,) in webhooks]
     tx.insert(DELIVERY, columns, rows)
 
 

@@ -1,20 +1,20 @@
 """Servers whose clocks are hours apart, on one database: what one of them writes down another judges rightly."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import BlobStore
 from mlmd_artifact_store.calls import ARTIFACT_CALLS
+from mlmd_artifact_store.claims import claims, remember_claim
 from mlmd_artifact_store.deletions import noted_deletions
 from mlmd_artifact_store.garbage_collection import plan
 from mlmd_artifact_store.keep_rules import Rules
+from mlmd_artifact_store.proof import Arrivals
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.sweeping import sweep
 from mlmd_artifact_store.verification import verify
-from mlmd_metadata_store import clock
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -22,10 +22,10 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.artifact_store.care import upload
 from tests.artifact_store.uploads import FIVE, artifact, begin, send, upload_file
+from tests.conftest import Clock
 
 HOUR = 3600
 YOUNG = Rules(newest=0, younger_than_seconds=HOUR)
-Clock = Callable[[int], AbstractContextManager[None]]
 
 
 @pytest.fixture
@@ -34,19 +34,6 @@ def requests(mariadb_url: str, blobs: BlobStore) -> Iterator[Requests]:
     store = Store.open(mariadb_url)
     yield Requests(Artifacts(store, blobs))
     store.close()
-
-
-@pytest.fixture
-def ahead(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Be a server whose clock is so many seconds ahead, or behind, within a block."""
-
-    @contextmanager
-    def turned(seconds: int) -> Iterator[None]:
-        with monkeypatch.context() as patched:
-            patched.setattr(clock, "time_ns", lambda: time.time_ns() + seconds * 1_000_000_000)
-            yield
-
-    return turned
 
 
 def test_an_upload_of_another_server_is_not_given_up(requests: Requests, ahead: Clock) -> None:
@@ -127,3 +114,32 @@ def test_what_was_verified_is_so_for_every_server(requests: Requests, ahead: Clo
         assert len(list(verify(requests.artifacts))) == 1
     with ahead(2 * HOUR):
         assert list(verify(requests.artifacts, again_after_seconds=HOUR)) == []
+
+
+def test_what_a_commit_has_read_is_verified_for_every_server(
+    requests: Requests, ahead: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = type(requests.artifacts.blobs).stat
+    monkeypatch.setattr(
+        type(requests.artifacts.blobs), "stat", lambda blobs, key: replace(seen(blobs, key), etag="odd")
+    )
+    monkeypatch.setattr(Arrivals, "as_declared", lambda there, file: False)
+    for seconds in (-2 * HOUR, 2 * HOUR):
+        with ahead(seconds):
+            upload(requests, b"content")
+    assert list(verify(requests.artifacts, again_after_seconds=HOUR)) == []
+    with ahead(-2 * HOUR):
+        assert list(verify(requests.artifacts, again_after_seconds=HOUR)) == []
+    assert len(list(verify(requests.artifacts, again_after_seconds=-1))) == 2, "it was before now for every server"
+
+
+def test_the_latest_place_is_the_latest_for_every_server(requests: Requests, ahead: Clock) -> None:
+    def remember(uri: str) -> None:
+        requests.artifacts.store.database.write(LOCAL, lambda tx: remember_claim(tx, uri))
+
+    with ahead(2 * HOUR):
+        remember("s3://first/")
+    remember("s3://second/")
+    with ahead(-2 * HOUR):
+        remember("s3://third/")
+    assert list(requests.artifacts.store.database.read(LOCAL, claims)) == ["s3://first/", "s3://second/", "s3://third/"]

@@ -7,10 +7,12 @@ import pytest
 from mlmd_metadata_store import receipts
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
+from tests.conftest import Clock
 from tests.metadata_store.calls import Calls
 
 
@@ -81,6 +83,21 @@ def test_receipts_are_forgotten_after_seven_days(
     database = call.store.database
     assert database.write(LOCAL, receipts.sweep) == 0
     later = now_ms() + receipts.KEPT_MS + 1
-    monkeypatch.setattr(receipts, "now_ms", lambda: later)
+    monkeypatch.setattr(Transaction, "agreed_ms", lambda tx: later)
     assert database.write(LOCAL, receipts.sweep) == 1
     assert keyed(call.store, "k")("PutArtifacts", **request_) != first
+
+
+def test_receipts_are_as_old_for_every_server(mariadb_url: str, ahead: Clock) -> None:
+    week = receipts.KEPT_MS // 1000
+    call = Calls(Store.open(mariadb_url))
+    type_id = call("PutArtifactType", artifact_type={"name": "Data"}).type_id
+    fields = {"artifacts": [{"type_id": type_id}]}
+    for number, seconds in enumerate((-2 * week, 0, 2 * week)):
+        with ahead(seconds):
+            first = keyed(call.store, f"k{number}")("PutArtifacts", **fields)
+        for other in (-2 * week, 2 * week):
+            with ahead(other):
+                assert call.store.database.write(LOCAL, receipts.sweep) == 0
+                assert keyed(call.store, f"k{number}")("PutArtifacts", **fields) == first
+    call.store.close()

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_model_registry.aliases import number_as_of
 from mlmd_model_registry.models import find_model, lock_model
@@ -15,6 +16,7 @@ from mlmd_schemas.errors import Code, NotFound, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.own import ALIAS_MOVE, FILE
 
+from tests.conftest import Clock
 from tests.model_registry.conftest import Registry
 
 CHAMPION: dict[str, Any] = {"model": "fraud", "alias": "champion"}
@@ -252,6 +254,24 @@ def test_as_of_agrees_with_a_plain_list(fraud: Registry, times: tuple[int, ...])
     for then in sorted({0, 99, *(t + d for t in times for d in (-1, 0, 1)), 10**13}):
         carried = [number for ms, number in plain if ms <= then]
         assert as_of(fraud, "champion", then) == (carried[-1] if carried else 0), then
+
+
+def test_what_servers_whose_clocks_are_apart_did_is_in_order(mariadb_url: str, ahead: Clock) -> None:
+    registry, moments = Registry(Store.open(mariadb_url)), list[int]()
+
+    def now() -> int:
+        return registry.store.database.agreed_ms(LOCAL)
+
+    for seconds in (7200, 0, -7200):
+        with ahead(seconds):
+            number = registry.version().number
+            move(registry, str(number))
+            moments.append(now())
+            while now() == moments[-1]:
+                pass
+    assert [as_of(registry, "champion", then) for then in moments] == [1, 2, 3]
+    assert [as_of(registry, "latest", then) for then in moments] == [1, 2, 3]
+    registry.store.close()
 
 
 def test_of_sixteen_that_expect_the_same_one_wins(fraud: Registry) -> None:
