@@ -104,7 +104,7 @@ differential: environments
 
 soak: environments
 	MLMD_SOAK=1 $(BIN)/python -m pytest tests/faults/test_servers.py tests/faults/test_alias_contention.py \
-		tests/client/test_many_files.py $(ARGS)
+		tests/faults/test_artifact_users.py tests/client/test_many_files.py $(ARGS)
 
 image:
 	@engine=$$(command -v docker || command -v podman) || \
