@@ -30,12 +30,20 @@ def stored_name(tx: Transaction, entity: Entity, name: str | None, owner: int = 
     """
     shown = name or str(uuid.uuid4())
     whole = f"{owner or uuid.uuid4()}:{shown}" if entity.owned else shown
-    if len(tx.text.encode(whole)) > LONGEST_NAME:
-        raise InvalidArgument(
-            f"name: {shown[:40]!r}… is too long: with the id of its parent it has {len(whole)} characters, and "
-            f"{LONGEST_NAME} fit."
-        )
+    if too_long := _too_long(tx, whole):
+        raise InvalidArgument(f"name: {shown[:40]!r}… is too long: with the id of its parent it has {too_long}.")
     return whole
+
+
+def _too_long(tx: Transaction, text: str) -> str:
+    """Say how long a text is that does not fit the column of names, "" for one that does.
+
+    The column counts bytes where text is kept as Google's server keeps it, and characters elsewhere.
+    """
+    length = len(tx.text.encode(text))
+    if length <= LONGEST_NAME:
+        return ""
+    return f"{length} {'characters' if tx.text.plain else 'bytes'}, and {LONGEST_NAME} fit"
 
 
 def shown_name(entity: Entity, name: str) -> str:
@@ -68,14 +76,12 @@ def changed_node(tx: Transaction, body: Body, node_id: int, type_id: int) -> tup
 def _set_rest(tx: Transaction, node: Any, body: Body) -> None:
     """Set the external id, of which an empty one is none, and the custom properties."""
     if body.external_id:
-        if len(tx.text.encode(body.external_id)) > LONGEST_NAME:
-            raise InvalidArgument(f"externalId: {body.external_id[:40]!r}… is longer than {LONGEST_NAME} characters.")
+        if too_long := _too_long(tx, body.external_id):
+            raise InvalidArgument(f"externalId: {body.external_id[:40]!r}… has {too_long}.")
         node.external_id = body.external_id
     for name, value in (body.custom or {}).items():
-        if len(tx.text.encode(name)) > LONGEST_NAME:
-            raise InvalidArgument(
-                f"customProperties: the name {name[:40]!r}… is longer than {LONGEST_NAME} characters."
-            )
+        if too_long := _too_long(tx, name):
+            raise InvalidArgument(f"customProperties: the name {name[:40]!r}… has {too_long}.")
         node.custom_properties[name].CopyFrom(value)
 
 
@@ -90,9 +96,9 @@ def set_fields(tx: Transaction, node: Any, entity: Entity, values: Mapping[str, 
 
 def _set_field(tx: Transaction, node: Any, kind: Kind, field: Field, value: Any) -> str:
     if field.form is Form.URI:
-        longest = tx.dialect.longest_text_bytes
-        if len(tx.text.encode(value).encode("utf-8")) > longest:
-            raise InvalidArgument(f"uri: longer than the {longest} bytes that this database keeps.")
+        length, longest = len(value.encode("utf-8")), tx.dialect.longest_text_bytes
+        if length > longest:  # where a column takes less, the database says so
+            raise InvalidArgument(f"uri: has {length} bytes, more than the {longest} that this database keeps.")
         node.uri = value
         return "uri"
     if field.form is Form.STATE:

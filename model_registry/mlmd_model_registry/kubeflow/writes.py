@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mlmd_metadata_store.dialects import TooLong
 from mlmd_metadata_store.link_writes import put_parents, store_links
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
@@ -169,8 +170,8 @@ def change(tx: Transaction, body: Body, node: Any) -> Any:
     _check_served(tx, body, node)
     try:
         _change(tx, body, node)
-    except Internal as error:
-        if body.external_id is None:
+    except Internal as error:  # as MLMD has it for a name or an external id that is taken
+        if body.external_id is None or isinstance(error, TooLong):
             raise
         raise AlreadyExists(f"externalId: {body.external_id!r} belongs to another {entity.kind.name.lower()}.") from (
             error
