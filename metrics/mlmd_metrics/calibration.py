@@ -39,11 +39,6 @@ class Calibration:
         rows = sum(entry.rows for entry in self.bins)
         return math.fsum(entry.rows * _gap(entry) for entry in self.bins) / rows
 
-    @property
-    def largest_error(self) -> float:
-        """The largest gap of any bin."""
-        return max(_gap(entry) for entry in self.bins)
-
 
 def calibration(cutoffs: Cutoffs, bins: int = 10, strategy: Literal["uniform", "quantile"] = "uniform") -> Calibration:
     """Bin the rows by probability: bins of equal width, or of equally many rows, as `sklearn.calibration_curve`.
