@@ -3,9 +3,14 @@
 import hashlib
 import io
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import Blob
 from mlmd_artifact_store.calls import ARTIFACT_CALLS
@@ -16,18 +21,24 @@ from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.locations import artifact_of_key
 from mlmd_artifact_store.manifests import digest_of, list_files
 from mlmd_artifact_store.requests import Requests
+from mlmd_artifact_store.restoring import restored_stems
 from mlmd_artifact_store.sweeping import sweep
+from mlmd_artifact_store.upload_rows import find_upload
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.version_collections import adopt_version
 from mlmd_schemas.caller import LOCAL, Caller, Role
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+from mlmd_schemas.tables.imports import RESTORE
+from mlmd_schemas.tables.own import UPLOAD, UPLOAD_FILE
 
 from tests.artifact_store.care import Admin
 from tests.artifact_store.conformance.suite import keys
-from tests.artifact_store.uploads import artifact, begin, send, type_id, upload_file
+from tests.artifact_store.uploads import FIVE, artifact, begin, send, type_id, upload_file
+from tests.conftest import Clock
 from tests.metadata_store.calls import Calls
 
 CONTENTS = {"a.json": b"{}", "deep/b.bin": b"b" * 1000}
@@ -92,15 +103,94 @@ def test_the_files_become_the_artifacts_own(requests: Requests) -> None:
     assert artifact(store, model).uri == begun.uri
 
 
+def test_what_follows_the_files_says_when(requests: Requests, ahead: Clock) -> None:
+    artifact_id, store = recorded(requests), requests.artifacts.store
+    (model,) = Calls(store)("PutArtifacts", artifacts=[pb.Artifact(type_id=type_id(store), uri=URI)]).artifact_ids
+    before = [artifact(store, one).last_update_time_since_epoch for one in (artifact_id, model)]
+    with ahead(3600):
+        restore(requests, artifact_id)
+    after = [artifact(store, one).last_update_time_since_epoch for one in (artifact_id, model)]
+    assert all(late - early >= 3_600_000 for early, late in zip(before, after, strict=True))
+
+
+def test_an_artifact_that_lost_its_uri_meanwhile_gets_that_of_its_files(requests: Requests) -> None:
+    artifact_id, store = recorded(requests), requests.artifacts.store
+    uri = requests.artifacts.begin_restore(artifact_id).uri
+    Calls(store)("PutArtifacts", artifacts=[pb.Artifact(id=artifact_id, type_id=type_id(store))])
+    assert artifact(store, artifact_id).uri == ""
+    restore(requests, artifact_id)
+    assert artifact(store, artifact_id).uri == uri
+
+
+@pytest.mark.parametrize("way", ["commit", "abort"])
+def test_a_restore_that_ended_leaves_none_of_its_rows(requests: Requests, way: str) -> None:
+    artifact_id, artifacts = recorded(requests), requests.artifacts
+    artifacts.begin_restore(artifact_id)
+    if way == "commit":
+        restore(requests, artifact_id)
+    else:
+        artifacts.abort_upload(artifact_id)
+
+    def rows(tx: Transaction) -> list[Any]:
+        return [row for table in (RESTORE, UPLOAD, UPLOAD_FILE) for row in tx.rows(sa.select(table.c.artifact_id))]
+
+    assert artifacts.store.database.read(LOCAL, rows) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "collection", "place"),
+    [(None, "m", "m"), ("m/1", "", "m%2F1"), ("m/None", "", "m%2FNone"), (None, "", "_")],
+)
+def test_the_files_of_a_version_come_back_beside_those_of_its_collection(
+    requests: Requests, name: str | None, collection: str, place: str
+) -> None:
+    artifact_id, database = recorded(requests, name=name), requests.artifacts.store.database
+    if collection:
+        database.write(LOCAL, lambda tx: adopt_version(tx, "system.Model", collection, artifact_id))
+    restore(requests, artifact_id)
+    stem = f"_/system.Model/{place}/{artifact_id}~"
+    assert {key[: len(stem)] for key in keys(requests.artifacts.blobs)} == {stem}
+    recorded(requests, name="another")
+    assert database.read(LOCAL, lambda tx: restored_stems(tx, "", [artifact_id])) == {artifact_id: stem}
+
+
+def test_of_many_who_restore_the_same_one_begins_and_all_go_on(requests: Requests) -> None:
+    for number in range(6):
+        artifact_id = recorded(requests, name=f"m{number}")
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(requests.artifacts.begin_restore, [artifact_id] * 6))
+        assert sorted(answer.resumed for answer in answers) == [False, *[True] * 5]
+        upload = requests.artifacts.store.database.read(LOCAL, partial(find_upload, artifact_id=artifact_id))
+        assert upload is not None
+        assert {answer.uri for answer in answers} == {upload.root_uri}
+        assert restore(requests, artifact_id).manifest.root_uri == upload.root_uri
+
+
+def test_digests_of_what_comes_back_in_parts_may_be_told_later(requests: Requests) -> None:
+    artifact_id = recorded(requests)
+    requests.artifacts.begin_restore(artifact_id, replace(LOCAL, subject="amy" * 100))
+    untold = upload_file("deep/b.bin", CONTENTS["deep/b.bin"], FIVE, sha256=b"", md5s=[])
+    with pytest.raises(InvalidArgument, match=r"'deep/b.bin'.*: 999 bytes is not what .* says, 1000 bytes with"):
+        declare(requests, artifact_id, upload_file("deep/b.bin", b"b" * 999, FIVE, sha256=b"", md5s=[]))
+    declare(requests, artifact_id, upload_file("a.json", CONTENTS["a.json"]), untold)
+    with pytest.raises(FailedPrecondition, match="digests of 1 are not told yet"):
+        requests.artifacts.commit_upload(artifact_id)
+    declare(requests, artifact_id, upload_file("deep/b.bin", CONTENTS["deep/b.bin"], FIVE))
+    send(requests, artifact_id, CONTENTS)
+    assert requests.artifacts.commit_upload(artifact_id).manifest.file_count == 2
+
+
 def test_what_is_not_in_the_manifest_is_refused_by_name(requests: Requests) -> None:
     artifact_id = recorded(requests)
     requests.artifacts.begin_restore(artifact_id)
     with pytest.raises(InvalidArgument, match=r"'a.json'.*is not what the manifest"):
         declare(requests, artifact_id, upload_file("a.json", b"[]"))
+    with pytest.raises(InvalidArgument, match=r"'a.json'.*: 3 bytes with SHA-256 .* is not what .* says, 2 bytes with"):
+        declare(requests, artifact_id, upload_file("a.json", CONTENTS["a.json"], size_bytes=3))
     with pytest.raises(InvalidArgument, match=r"'other'.*no such file"):
         declare(requests, artifact_id, upload_file("other", b"x"))
     declare(requests, artifact_id, upload_file("a.json", CONTENTS["a.json"]))
-    with pytest.raises(FailedPrecondition, match="not all that the manifest"):
+    with pytest.raises(FailedPrecondition, match="the 1 that were told are not all that the manifest"):
         requests.artifacts.commit_upload(artifact_id)
     assert requests.artifacts.manifest(artifact_id).is_external
     assert restore(requests, artifact_id).manifest.file_count == 2
