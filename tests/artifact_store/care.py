@@ -16,9 +16,10 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 
 from tests.artifact_store.uploads import begin, send, upload_file
-from tests.metadata_store.calls import Calls
+from tests.metadata_store.calls import Calls, node
 
 CALLS = {call.name: call for call in CARE_CALLS}
+SAID = {"plain": "a name", "struct": {"a": [1]}, "odd": float("nan"), "number": 7}
 KEEP_NOTHING = v1.KeepRules(newest=0, younger_than_seconds=0)
 
 
@@ -88,3 +89,13 @@ def alias(requests: Requests, collection: str, name: str, number: int) -> None:
     """Point an alias at a version."""
     move = {"type_name": "system.Model", "name": collection, "alias": name, "number": number}
     Calls(requests.artifacts.store)("MoveAlias", **move)
+
+
+def talkative(call: Calls, noun: str, name: str, **fields: Any) -> int:
+    """Make a node that says much about itself."""
+    kind = getattr(pb, noun)
+    made_type = getattr(pb, f"{noun}Type")(name=f"Say{noun}")
+    type_of = call(f"Put{noun}Type", **{f"{noun.lower()}_type": made_type}).type_id
+    said = node(kind, custom=SAID, type_id=type_of, name=name, external_id=f"{name}-outside", **fields)
+    (made,) = getattr(call(f"Put{noun}s", **{f"{noun.lower()}s": [said]}), f"{noun.lower()}_ids")
+    return int(made)

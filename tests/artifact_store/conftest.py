@@ -1,10 +1,13 @@
 """Stores of facts and of bytes on every back end, and servers of them."""
 
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import urllib3
+from minio import Minio
+from minio.versioningconfig import VersioningConfig
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import BlobStore
 from mlmd_artifact_store.local import LocalStore
@@ -13,7 +16,10 @@ from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_metadata_store.store import Store
 
+from tests.artifact_store.care import Admin
+from tests.artifact_store.versions import Settings
 from tests.conftest import StartServer
+from tests.metadata_store.calls import Calls
 from tests.services.ceph import S3Address
 from tests.services.faulty_http import FaultyHttp
 from tests.services.server import Server
@@ -44,10 +50,35 @@ def requests(store: Store, blobs: BlobStore) -> Requests:
 
 
 @pytest.fixture
+def admin(requests: Requests) -> Admin:
+    """The administration of the test's artifact store."""
+    return Admin(requests)
+
+
+@pytest.fixture
+def call(requests: Requests) -> Calls:
+    """MLMD's calls on the test's artifact store."""
+    return Calls(requests.artifacts.store)
+
+
+@pytest.fixture
 def proxy(s3: S3Address) -> Iterator[FaultyHttp]:
     """What is between a server and the object store: it passes on, until it is told otherwise."""
     with FaultyHttp(s3.port) as between:
         yield between
+
+
+@pytest.fixture
+def make_settings(proxy: FaultyHttp, s3: S3Address, bucket: str) -> Settings:
+    """A function that makes settings for the test's bucket behind the proxy."""
+    return functools.partial(S3Settings, bucket, proxy.url, "us-east-1", s3.access_key, s3.secret_key, busy_seconds=0.0)
+
+
+@pytest.fixture
+def versioned(s3_admin: Minio, bucket: str) -> str:
+    """The bucket, keeping versions."""
+    s3_admin.set_bucket_versioning(bucket, VersioningConfig("Enabled"))
+    return bucket
 
 
 @pytest.fixture

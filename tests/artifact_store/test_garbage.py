@@ -34,12 +34,6 @@ def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
         yield requests
 
 
-@pytest.fixture
-def admin(requests: Requests) -> Admin:
-    """Its administration."""
-    return Admin(requests)
-
-
 def rules_keeping(admin: Admin, artifact_id: int, rules: v1.KeepRules = KEEP_NOTHING) -> list[int]:
     """Return the rules that keep an artifact."""
     return [reason.rule for reason in admin.why(artifact_id, rules).reasons]

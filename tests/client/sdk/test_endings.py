@@ -13,7 +13,7 @@ from mlmd_client import CallError, Store, Unreachable
 
 from tests.client.sdk.conftest import OpenStore
 from tests.client.sdk.test_away import points
-from tests.client.sdk.test_store import nodes
+from tests.client.sdk.test_store_refusals import nodes
 from tests.conftest import StartServer
 
 PROGRAM = """

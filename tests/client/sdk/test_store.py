@@ -9,26 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from mlmd_client import Denied, NotFound, Refused, Store, Taken, Unreachable
+from mlmd_client import NotFound, Refused, Store
 from mlmd_client.unfinished_files import begin_file
-from mlmd_schemas.pb import metadata_store_pb2 as pb
-from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2, metrics_pb2
 
 from tests.client.sdk.conftest import OpenStore
 from tests.conftest import StartServer
 
-MLMD = "/ml_metadata.MetadataStoreService"
 METRICS = "/mlmd.v1.Metrics"
-
-
-def nodes(store: Store) -> tuple[int, int, int]:
-    """Return how many artifacts, LIVE artifacts and events there are."""
-    artifacts = store.service.read(f"{MLMD}/GetArtifacts", mlmd.GetArtifactsRequest()).artifacts
-    ids = [artifact.id for artifact in artifacts]
-    request = mlmd.GetEventsByArtifactIDsRequest(artifact_ids=ids)
-    events = store.service.read(f"{MLMD}/GetEventsByArtifactIDs", request).events if ids else []
-    return len(artifacts), sum(artifact.state == pb.Artifact.LIVE for artifact in artifacts), len(events)
 
 
 def train(store: Store, number: int, rate: float) -> None:
@@ -104,51 +92,6 @@ def test_data_that_is_there_is_not_a_new_version_and_models_are(store: Store, tm
         first.df("c.csv")
 
 
-@pytest.mark.parametrize(
-    "frame",
-    [
-        pd.DataFrame({"x": [1, 2, 3]}),
-        pd.DataFrame({"x": [1.5, 2.5]}, index=[7, 3]),
-        pd.DataFrame({"x": ["a", "b"]}, index=pd.Index(["r", "s"], name="row")),
-        pd.DataFrame({"x": [1, 2]}, index=pd.MultiIndex.from_tuples([("a", 1), ("b", 2)], names=["k", "n"])),
-        pd.DataFrame([[1, 2.5], [3, 4.5]], columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")])),
-        pd.DataFrame(
-            [[1, 2.5], [3, 4.5]],
-            index=pd.Index(["r", "s"], name="row"),
-            columns=pd.MultiIndex.from_tuples([("a", "x"), ("a", "y")], names=["k", "n"]),
-        ),
-        pd.DataFrame(),
-        pd.DataFrame({"zip": ["007", None], "country": ["NA", "null"], "word": pd.array(["1.0", None], "string")}),
-        pd.DataFrame({"small": np.array([1, 2], "int8"), "large": np.array([2**64 - 1, 0], "uint64")}),
-        pd.DataFrame({"exact": [0.1 + 0.2, 1e-310], "half": np.array([np.inf, np.nan], "float16")}),
-        pd.DataFrame({"maybe": pd.array([1, None], "Int64"), "so": pd.array([True, None], "boolean")}),
-        pd.DataFrame({"day": pd.to_datetime(["2026-01-01", None]), "took": pd.to_timedelta([1, None], unit="h")}),
-        pd.DataFrame({"here": pd.to_datetime(["2026-07-01T12:00:00Z"]).tz_convert("Europe/Berlin")}),
-        pd.DataFrame({"kind": pd.Categorical(["b", "a"]), "grade": pd.Categorical([2, 1])}),
-    ],
-)
-def test_a_table_comes_back_as_it_was(local_store: Store, frame: pd.DataFrame) -> None:
-    with local_store.run("frames/one") as run:
-        run.log_dataset("table", frame)
-    for read in (local_store["table"].df, local_store["table"].load):
-        pd.testing.assert_frame_equal(read(), frame)
-
-
-def test_whoever_reads_a_table_may_say_its_types(local_store: Store) -> None:
-    with local_store.run("frames/types") as run:
-        run.log_dataset("table", pd.DataFrame({"x": [1, 2], "y": ["007", "8"]}))
-    table = local_store["table"]
-    assert table.properties["columns"] == {"x": "int64", "y": "str"}
-    assert table.df(dtype={"x": "float32"})["x"].dtype == "float32"
-    assert table.df(usecols=["y"])["y"].tolist() == ["007", "8"]
-
-
-def test_a_table_with_a_name_twice_is_refused(local_store: Store) -> None:
-    frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
-    with local_store.run("frames/twice") as run, pytest.raises(Refused, match=r"^data: two columns are called 'a'; "):
-        run.log_dataset("table", frame)
-
-
 def test_fetched_files_are_fetched_once_and_again_when_somebody_changed_them(local_store: Store) -> None:
     with local_store.run("cache/one") as run:
         run.log_artifact("text", "hello")
@@ -221,83 +164,6 @@ def test_an_exception_marks_the_run_failed_with_its_message(store: Store) -> Non
         run.metric("loss", 1.0)
 
 
-@pytest.mark.parametrize(
-    ("params", "sentence"),
-    [
-        ({"model": object()}, r"params\['model'\]: is of type object, which no property can hold"),
-        ({"seed": 2**63}, r"params\['seed'\]: .* does not fit 64 bits"),
-        ({"name": "\ud800"}, r"params\['name'\]: .* UTF-8"),
-    ],
-)
-def test_a_value_that_no_property_holds_is_named_before_anything_is_recorded(
-    local_store: Store, params: dict[str, object], sentence: str
-) -> None:
-    with pytest.raises(Refused, match=sentence):
-        local_store.run("wrong/value", params=params)
-    with pytest.raises(NotFound, match="there is no experiment 'wrong'"):
-        local_store.runs("wrong")
-
-
-def test_what_fails_leaves_nothing_half_recorded(store: Store, tmp_path: Path) -> None:
-    with store.run("half/one") as run:
-        with pytest.raises(Refused, match="there is no file or folder"):
-            run.log_model("m", tmp_path / "gone.bin")
-        (tmp_path / "empty").mkdir()
-        with pytest.raises(Refused, match="has no files"):
-            run.log_model("m", tmp_path / "empty")
-        with pytest.raises(Refused, match="cannot be pickled"):
-            run.log_model("m", lambda: 0)
-        with pytest.raises(Refused, match=r"properties\['x'\]"):
-            run.log_model("m", {"w": 1}, properties={"x": object()})
-        with pytest.raises(Refused, match="name"):
-            run.log_model(" m", {"w": 1})
-    assert nodes(store) == (0, 0, 0)
-    assert not len(store.find("contexts", "type = 'mlmd.Collection'"))
-
-
-def test_a_file_that_vanishes_while_it_is_sent_is_named(local_store: Store, tmp_path: Path) -> None:
-    folder = tmp_path / "model"
-    folder.mkdir()
-    (folder / "weights.bin").write_bytes(os.urandom(1000))
-    (folder / "dangling").symlink_to(tmp_path / "gone")
-    with local_store.run("vanish/one") as run, pytest.raises(Refused, match="dangling"):
-        run.log_model("m", folder)
-    assert nodes(local_store) == (0, 0, 0)
-
-
-def test_a_name_that_is_taken_is_told(store: Store) -> None:
-    with store.run("taken/one") as run:
-        run.log_model("m", {"w": 1})
-        type_id = store["m@1"].message.type_id
-        request = mlmd.PutArtifactsRequest(artifacts=[pb.Artifact(type_id=type_id, name="m/2")])
-        store.service.write(f"{MLMD}/PutArtifacts", request)
-        with pytest.raises(Taken, match="m/2"):
-            run.log_model("m", {"w": 2})
-    assert [version["number"] for version in store.versions("m")] == [1]
-
-
-def test_what_is_not_there_is_not_found_by_name(store: Store) -> None:
-    with pytest.raises(NotFound, match="no collection 'nothing'"):
-        store["nothing@3"]
-    with store.run("names/one") as run:
-        run.log_model("both", {"w": 1})
-        for wrong, sentence in (("both@7", "no version 7; its newest is 1"), ("both@champion", "no alias 'champion'")):
-            with pytest.raises(NotFound, match=sentence):
-                run.use(wrong)
-        run.log_dataset("both", "a text")
-    with pytest.raises(Refused, match=r"system\.Dataset/both or system\.Model/both"):
-        store["both"]
-    assert store.version("both", type="system.Model").type == "system.Model"
-    with pytest.raises(NotFound, match="no artifact 9999"):
-        store[9999]
-    with pytest.raises(NotFound, match="no run"):
-        store.run_facts("names/one/77")
-    with pytest.raises(Refused, match="no_such_option"):
-        store.lineage("system.Model/both", no_such_option=1)
-    with pytest.raises(Refused, match="filter"):
-        store.find("models", "no such thing")
-
-
 def test_aliases_move_only_where_they_were_seen(local_store: Store) -> None:
     with local_store.run("aliases/one") as run:
         run.log_model("m", {"w": 1})
@@ -325,25 +191,6 @@ def test_the_environment_says_which_store(
     with Store() as store:
         assert not len(store.find("runs"))
     assert (tmp_path / "mlmd-data" / "metadata.db").exists()
-
-
-def test_a_token_is_needed_where_the_server_wants_one(
-    sqlite_url: str, start_server: StartServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    tokens = tmp_path / "tokens.toml"
-    tokens.write_text('[[token]]\ntoken = "s3cret"\nsubject = "amy"\nroles = ["writer"]\n')
-    server = start_server(sqlite_url, options=("--auth", f"tokens={tokens}"))
-    with pytest.raises(Denied, match="Bearer"), Store(f"grpc://{server.target}") as store:
-        store.run("tokens/one").start()
-    monkeypatch.setenv("MLMD_TOKEN", "s3cret")
-    with Store(f"grpc://{server.target}") as store, store.run("tokens/one") as run:
-        run.metrics(auc=0.5)
-
-
-def test_a_server_that_is_away_is_said_with_its_address(open_store: OpenStore) -> None:
-    store = open_store("grpc://127.0.0.1:1")
-    with pytest.raises(Unreachable, match=r"no server answers at 127\.0\.0\.1:1"):
-        store.runs("anything")
 
 
 def test_a_dead_process_of_an_embedded_store_is_noticed_by_the_next_one(sqlite_url: str, open_store: OpenStore) -> None:
@@ -422,15 +269,6 @@ def test_a_seed_is_a_parameter_said_once(local_store: Store, monkeypatch: pytest
     for wrong, said in ((0.5, "is of type float"), ("42", "is of type str"), (7, r"params\['seed'\] is 42")):
         with pytest.raises(Refused, match=said):
             local_store.run("seeds/two", {"seed": 42}, seed=wrong)
-
-
-def test_a_table_tells_what_it_lacks(local_store: Store) -> None:
-    with local_store.run("frames/gaps") as run:
-        gaps = run.log_dataset("gaps", pd.DataFrame({"x": [1.0, None, None], "y": ["a", "b", None], "z": [1, 2, 3]}))
-        whole = run.log_dataset("whole", pd.DataFrame({"z": [1, 2, 3]}))
-    assert gaps.properties["missing"] == {"x": 2, "y": 1}
-    assert (gaps.properties["rows"], gaps.properties["columns"]["x"]) == (3, "float64")
-    assert "missing" not in whole.properties
 
 
 def test_how_one_came_from_the_other(store: Store) -> None:
