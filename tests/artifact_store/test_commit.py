@@ -1,0 +1,116 @@
+"""The end of an upload: what it makes of the artifact, and what is said when there is none to end."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.declaring import declare_files
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.requests import Requests
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.errors import FailedPrecondition, NotFound, StoreError
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+
+from tests.artifact_store.care import upload
+from tests.artifact_store.test_restoring import recorded
+from tests.artifact_store.uploads import artifact, begin, send, type_id, upload_file
+from tests.conftest import Clock
+from tests.metadata_store.calls import Calls
+
+
+@pytest.fixture
+def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
+    """An empty artifact store, on SQLite and on MariaDB."""
+    store = Store.open(database_url)
+    yield Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
+    store.close()
+
+
+def begun(requests: Requests, type_name: str = "system.Model", **fields: str) -> int:
+    """Begin an upload of an artifact of this type and send its file `f`."""
+    store = requests.artifacts.store
+    made = pb.Artifact(type_id=type_id(store, type_name)).SerializeToString()
+    request = v1.BeginUploadRequest(artifact=made, files=[upload_file("f", b"content")], **fields)  # type: ignore[arg-type]
+    artifact_id = requests.artifacts.begin_upload(request).artifact_id
+    assert send(requests, artifact_id, {"f": b"content"}) == [200]
+    return artifact_id
+
+
+def half_aborted(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Return the artifact of an upload whose server died while it gave it up."""
+    artifact_id = begun(requests)
+    with monkeypatch.context() as broken:
+        broken.setattr(requests.artifacts, "blobs", None)
+        with pytest.raises(AttributeError):
+            requests.artifacts.abort_upload(artifact_id)
+    return artifact_id
+
+
+def test_a_version_is_one_of_the_collection_of_its_type(requests: Requests) -> None:
+    call = Calls(requests.artifacts.store)
+    made: dict[str, list[int]] = {"system.Model": [], "system.Dataset": []}
+    for type_name in (*made, *made):
+        artifact_id = begun(requests, type_name, collection="fraud")
+        made[type_name].append(artifact_id)
+        assert requests.artifacts.commit_upload(artifact_id).version_number == len(made[type_name])
+    for type_name, ids in made.items():
+        versions = call("ListVersions", type_name=type_name, name="fraud").versions
+        assert sorted(version.artifact_id for version in versions) == ids
+
+
+@pytest.mark.parametrize(("end", "state"), [("commit", pb.Artifact.LIVE), ("abort", pb.Artifact.ABANDONED)])
+def test_the_end_is_an_update_of_the_artifact(requests: Requests, ahead: Clock, end: str, state: int) -> None:
+    artifact_id, store = begun(requests), requests.artifacts.store
+    before = artifact(store, artifact_id)
+    ends: dict[str, Callable[[int], object]] = {
+        "commit": requests.artifacts.commit_upload,
+        "abort": requests.artifacts.abort_upload,
+    }
+    with ahead(3600):
+        ends[end](artifact_id)
+    after = artifact(store, artifact_id)
+    assert (after.state, after.uri) == (state, before.uri)
+    assert after.last_update_time_since_epoch - before.last_update_time_since_epoch >= 3_600_000
+
+
+def test_what_is_not_under_way_says_what_it_is(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    committed, elsewhere, aborted = upload(requests), recorded(requests), half_aborted(requests, monkeypatch)
+    sayings: dict[int, tuple[type[StoreError], str]] = {
+        aborted: (FailedPrecondition, f"the upload of artifact {aborted} was aborted; begin another"),
+        committed: (FailedPrecondition, f"artifact {committed} is committed and cannot change"),
+        elsewhere: (FailedPrecondition, "whose files are elsewhere; begin a restore"),
+        1 << 40: (NotFound, f"there is no upload of artifact {1 << 40}; begin one"),
+    }
+
+    def declare(artifact_id: int) -> object:
+        request = v1.DeclareFilesRequest(artifact_id=artifact_id, files=[upload_file("f", b"other")])
+        return declare_files(requests, request, LOCAL)
+
+    steps: list[Callable[[int], object]] = [declare, requests.artifacts.commit_upload]
+    for artifact_id, (kind, said) in sayings.items():
+        for step in steps:
+            if artifact_id == committed and step is not declare:
+                continue
+            with pytest.raises(kind, match=said):
+                step(artifact_id)
+    for artifact_id in (committed, elsewhere):
+        with pytest.raises(FailedPrecondition, match=sayings[artifact_id][1]):
+            requests.artifacts.abort_upload(artifact_id)
+
+
+def test_what_was_half_given_up_is_given_up_again(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    artifact_id = half_aborted(requests, monkeypatch)
+    assert artifact(requests.artifacts.store, artifact_id).state == pb.Artifact.ABANDONED
+    assert requests.artifacts.abort_upload(artifact_id)
+    assert not requests.artifacts.abort_upload(artifact_id)
+    assert list(requests.artifacts.blobs.list()) == []
+
+
+def test_an_upload_of_nothing_is_not_committed(requests: Requests) -> None:
+    nothing = requests.artifacts.begin_upload(begin(requests.artifacts.store, more_files=True)).artifact_id
+    with pytest.raises(FailedPrecondition, match="none were declared"):
+        requests.artifacts.commit_upload(nothing)
+    assert artifact(requests.artifacts.store, nothing).state == pb.Artifact.PENDING
