@@ -101,7 +101,7 @@ class Artifacts:
             upload, resumed = found
             if upload.state is UploadState.PENDING:
                 return v1.BeginRestoreResponse(uri=upload.root_uri, resumed=resumed)
-            self.abort_upload(artifact_id, caller)
+            self.abort_upload(artifact_id, caller, upload.key_prefix)
         raise Aborted("The restore is being given up at this moment; try again.")
 
     def pending(self, artifact_id: int, path: str, caller: Caller = LOCAL) -> tuple[Upload, PendingFile]:

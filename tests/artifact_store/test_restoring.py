@@ -37,6 +37,7 @@ from mlmd_schemas.tables.own import UPLOAD, UPLOAD_FILE
 
 from tests.artifact_store.care import Admin
 from tests.artifact_store.conformance.suite import keys
+from tests.artifact_store.test_source_races import between
 from tests.artifact_store.uploads import FIVE, artifact, begin, send, type_id, upload_file
 from tests.conftest import Clock
 from tests.metadata_store.calls import Calls
@@ -329,6 +330,45 @@ def test_giving_up_twice_at_once_leaves_the_restore_that_began_in_between(reques
     slow.abort_upload(artifact_id)
     assert artifacts.begin_restore(artifact_id).resumed
     assert restore(requests, artifact_id).manifest.file_count == 2
+
+
+def test_who_goes_on_leaves_the_restore_that_began_after_it_looked(
+    requests: Requests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact_id, artifacts, uris = recorded(requests), requests.artifacts, list[str]()
+    artifacts.begin_restore(artifact_id)
+    with monkeypatch.context() as broken:
+        broken.setattr(artifacts, "blobs", None)
+        with pytest.raises(AttributeError):
+            artifacts.abort_upload(artifact_id)
+
+    class Slow(Artifacts):
+        """Finds a restore that died while it was given up, and acts when somebody else did it and began anew."""
+
+        def abort_upload(self, artifact_id: int, caller: Caller = LOCAL, key_prefix: str = "") -> bool:
+            uris.append(artifacts.begin_restore(artifact_id).uri)
+            return super().abort_upload(artifact_id, caller, key_prefix)
+
+    begun = Slow(artifacts.store, artifacts.blobs).begin_restore(artifact_id)
+    assert ([begun.uri], begun.resumed) == (uris, True)
+    assert restore(requests, artifact_id).manifest.root_uri == begun.uri
+
+
+def test_a_restore_that_begins_while_the_one_before_is_forgotten_stays(requests: Requests, database_url: str) -> None:
+    artifact_id, artifacts = recorded(requests), requests.artifacts
+    artifacts.begin_restore(artifact_id)
+    other = Store.open(database_url)
+    late = Artifacts(other, artifacts.blobs)
+    _, begun = between(
+        artifacts.store,
+        "DELETE mlmd_upload_files",
+        lambda: artifacts.abort_upload(artifact_id),
+        lambda: late.begin_restore(artifact_id),
+    )
+    other.close()
+    assert isinstance(begun, v1.BeginRestoreResponse), begun
+    assert not begun.resumed
+    assert restore(requests, artifact_id).manifest.root_uri == begun.uri
 
 
 def test_a_sweep_leaves_the_restore_that_began_after_it_looked(requests: Requests) -> None:
