@@ -1,5 +1,6 @@
 """The end of an upload: what it makes of the artifact, and what is said when there is none to end."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.declaring import declare_files
 from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.manifests import digest_of
 from mlmd_artifact_store.requests import Requests
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
@@ -101,12 +103,29 @@ def test_what_is_not_under_way_says_what_it_is(requests: Requests, monkeypatch: 
             requests.artifacts.abort_upload(artifact_id)
 
 
-def test_what_was_half_given_up_is_given_up_again(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_was_half_given_up_is_given_up_again(
+    requests: Requests, monkeypatch: pytest.MonkeyPatch, ahead: Clock
+) -> None:
     artifact_id = half_aborted(requests, monkeypatch)
-    assert artifact(requests.artifacts.store, artifact_id).state == pb.Artifact.ABANDONED
-    assert requests.artifacts.abort_upload(artifact_id)
+    before = artifact(requests.artifacts.store, artifact_id)
+    assert before.state == pb.Artifact.ABANDONED
+    with ahead(3600):
+        assert requests.artifacts.abort_upload(artifact_id)
+    assert artifact(requests.artifacts.store, artifact_id) == before
     assert not requests.artifacts.abort_upload(artifact_id)
     assert list(requests.artifacts.blobs.list()) == []
+
+
+def test_a_manifest_counts_its_files_and_bytes(requests: Requests) -> None:
+    contents = {"a": b"1", "a b": b"22", "b/c": b"4444"}
+    files = [upload_file(path, content) for path, content in contents.items()]
+    artifact_id = requests.artifacts.begin_upload(begin(requests.artifacts.store, *files)).artifact_id
+    send(requests, artifact_id, contents)
+    manifest = requests.artifacts.commit_upload(artifact_id).manifest
+    assert (manifest.file_count, manifest.size_bytes) == (3, 7)
+    digest = digest_of((path, len(it), hashlib.sha256(it).digest()) for path, it in contents.items())
+    assert manifest.digest == digest
+    assert requests.artifacts.manifest(artifact_id).size_bytes == 7
 
 
 def test_an_upload_of_nothing_is_not_committed(requests: Requests) -> None:

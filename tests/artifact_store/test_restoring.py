@@ -114,6 +114,25 @@ def test_what_follows_the_files_says_when(requests: Requests, ahead: Clock) -> N
     assert all(late - early >= 3_600_000 for early, late in zip(before, after, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (pb.Artifact.PENDING, pb.Artifact.LIVE),
+        (pb.Artifact.LIVE, pb.Artifact.LIVE),
+        (pb.Artifact.MARKED_FOR_DELETION, pb.Artifact.MARKED_FOR_DELETION),
+        (pb.Artifact.UNKNOWN, pb.Artifact.UNKNOWN),
+    ],
+)
+def test_what_comes_back_is_live_if_it_was_awaited_and_else_as_it_was(
+    requests: Requests, before: Any, after: int
+) -> None:
+    artifact_id, store = recorded(requests), requests.artifacts.store
+    changed = pb.Artifact(id=artifact_id, type_id=type_id(store), uri=URI, state=before)
+    Calls(store)("PutArtifacts", artifacts=[changed])
+    restore(requests, artifact_id)
+    assert artifact(store, artifact_id).state == after
+
+
 def test_an_artifact_that_lost_its_uri_meanwhile_gets_that_of_its_files(requests: Requests) -> None:
     artifact_id, store = recorded(requests), requests.artifacts.store
     uri = requests.artifacts.begin_restore(artifact_id).uri
