@@ -1,5 +1,6 @@
 """Which artifacts' bytes are kept, why, and which are garbage: one look at one snapshot."""
 
+import datetime
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from mlmd_metadata_store.tombstones import tombstones_of
 from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import NotFound
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.tables.own import MANIFEST
@@ -62,7 +64,7 @@ def look(tx: Transaction, rules: Rules) -> Keeping:
     for artifact_id, create_ms in tx.rows(_HELD):
         keeping.held[artifact_id] = create_ms
         if create_ms > young_ms:
-            text = f"it was committed less than {rules.younger_than_seconds} seconds ago"
+            text = f"it was committed less than {_span(rules.younger_than_seconds)} ago"
             keeping.reasons[artifact_id] = [Reason(artifact_id, v1.KeptReason.RULE_YOUNG, text)]
     for reason in reasons(tx, rules):
         keeping.reasons.setdefault(reason.artifact_id, []).append(reason)
@@ -72,7 +74,10 @@ def look(tx: Transaction, rules: Rules) -> Keeping:
 
 
 def explain(tx: Transaction, artifact_id: int, rules: Rules) -> v1.ExplainKeptResponse:
-    """Say what keeps an artifact; raises NotFound."""
+    """Say what keeps an artifact, or who deleted its bytes; raises NotFound."""
+    external: list[Any] = list(tx.rows(_EXTERNAL, {"artifact": artifact_id}))
+    if not external and (deleted := _deleted(tx, artifact_id)):
+        return v1.ExplainKeptResponse(summary=deleted)
     keeping = look(tx, rules)
     if keeping.keeps(artifact_id):
         found = [v1.KeptReason(rule=one.rule, text=one.text) for one in keeping.reasons.get(artifact_id, ())]
@@ -80,7 +85,6 @@ def explain(tx: Transaction, artifact_id: int, rules: Rules) -> v1.ExplainKeptRe
             found.append(_origin(keeping, artifact_id))
         summary = f"Artifact {artifact_id} is kept: {'; '.join(reason.text for reason in found)}."
         return v1.ExplainKeptResponse(kept=True, reasons=found, summary=summary)
-    external: list[Any] = list(tx.rows(_EXTERNAL, {"artifact": artifact_id}))
     if external and external[0][0]:
         text = f"its bytes are not in this store but at {external[0][1]}, where nothing is ever deleted"
         reason = v1.KeptReason(rule=v1.KeptReason.RULE_EXTERNAL, text=text)
@@ -88,7 +92,9 @@ def explain(tx: Transaction, artifact_id: int, rules: Rules) -> v1.ExplainKeptRe
     if external:
         text = f"Nothing keeps artifact {artifact_id}; the next gc with these rules deletes its bytes."
         return v1.ExplainKeptResponse(summary=text)
-    return v1.ExplainKeptResponse(summary=_absent(tx, artifact_id))
+    if not tx.rows(_THERE, {"artifact": artifact_id}):
+        raise NotFound(f"artifact_id: there is no artifact {artifact_id}.")
+    return v1.ExplainKeptResponse(summary=f"Artifact {artifact_id} has no bytes in this store.")
 
 
 def _origin(keeping: Keeping, artifact_id: int) -> v1.KeptReason:
@@ -99,10 +105,19 @@ def _origin(keeping: Keeping, artifact_id: int) -> v1.KeptReason:
     return v1.KeptReason(rule=v1.KeptReason.RULE_ORIGIN, text=text, path=path)
 
 
-def _absent(tx: Transaction, artifact_id: int) -> str:
-    if not tx.rows(_THERE, {"artifact": artifact_id}):
-        raise NotFound(f"artifact_id: there is no artifact {artifact_id}.")
+def _deleted(tx: Transaction, artifact_id: int) -> str:
+    """Say who deleted the bytes of an artifact, and why; empty when nobody did."""
     for stone in tombstones_of(tx, Kind.ARTIFACT, [artifact_id]):
         if stone.what == v1.Tombstone.WHAT_BYTES:
-            return f"The bytes of artifact {artifact_id} were deleted by {stone.subject or 'somebody'}: {stone.reason}."
-    return f"Artifact {artifact_id} has no bytes in this store."
+            day = datetime.datetime.fromtimestamp(stone.delete_ms / 1000, datetime.UTC).date()
+            who = stone.subject or "somebody"
+            return f"The bytes of artifact {artifact_id} were deleted by {who} on {day}: {stone.reason}."
+    return ""
+
+
+def _span(seconds: int) -> str:
+    """Return a time in the largest unit that divides it."""
+    for unit, size in (("day", 86400), ("hour", 3600), ("minute", 60)):
+        if seconds and seconds % size == 0:
+            return counted(seconds // size, unit)
+    return counted(seconds, "second")

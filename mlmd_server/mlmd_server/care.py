@@ -16,6 +16,7 @@ from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.sweeping import sweep
 from mlmd_artifact_store.verification import Verdict, verify
 from mlmd_schemas.caller import Caller
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import InvalidArgument, StoreError
 
 from mlmd_server.claiming import claim
@@ -85,7 +86,7 @@ def _verify(requests: Requests, caller: Caller, arguments: argparse.Namespace, o
             damaged += 1
             text = f"{found.verdict.value}: artifact {found.artifact_id}, {found.path}"
             output.line(text, artifact_id=found.artifact_id, path=found.path, verdict=found.verdict.value)
-    output.summary(f"read {files} files, {size_bytes} bytes; {damaged} missing or changed")
+    output.summary(f"read {counted(files, 'file')}, {counted(size_bytes, 'byte')}; {damaged} missing or changed")
     return FAILED if damaged else 0
 
 
@@ -108,7 +109,8 @@ def _gc(requests: Requests, caller: Caller, arguments: argparse.Namespace, outpu
     for held in (one for batch in batches for one in batch):
         count += 1
         size_bytes += held.size_bytes
-        text = f"{did} artifact {held.artifact_id}: {held.file_count} files, {held.size_bytes} bytes, {held.root_uri}"
+        size = f"{counted(held.file_count, 'file')}, {counted(held.size_bytes, 'byte')}"
+        text = f"{did} artifact {held.artifact_id}: {size}, {held.root_uri}"
         output.line(
             text,
             artifact_id=held.artifact_id,
@@ -117,7 +119,8 @@ def _gc(requests: Requests, caller: Caller, arguments: argparse.Namespace, outpu
             root_uri=held.root_uri,
             deleted=not arguments.dry_run,
         )
-    output.summary(f"{did} {count} artifacts, {size_bytes} bytes; {chosen.kept_count} are kept")
+    kept = f"{chosen.kept_count} {'is' if chosen.kept_count == 1 else 'are'} kept"
+    output.summary(f"{did} {counted(count, 'artifact')}, {counted(size_bytes, 'byte')}; {kept}")
     return 0
 
 
@@ -143,7 +146,8 @@ def _sweep(requests: Requests, caller: Caller, arguments: argparse.Namespace, ou
     for failure in swept.failures:
         output.line(f"failed: {failure}", failure=failure, done="failed")
     more = f"; {swept.failure_count} failed" if swept.failure_count else ""
-    output.summary(f"gave up {len(swept.abandoned)} uploads, finished {len(swept.deleted)} deletions{more}")
+    gave_up, finished = counted(len(swept.abandoned), "upload"), counted(len(swept.deleted), "deletion")
+    output.summary(f"gave up {gave_up}, finished {finished}{more}")
     return FAILED if swept.failure_count else 0
 
 

@@ -5,6 +5,7 @@ import argparse
 from mlmd_artifact_store.purges import purge
 from mlmd_artifact_store.requests import Requests
 from mlmd_schemas.caller import Caller
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 
@@ -53,8 +54,9 @@ def _tell(kind: str, answer: v1.PurgeResponse, output: Output) -> None:
         output.line(text, kind=kind, id=node.id, name=node.name, uri=node.uri, purged=answer.purged)
     more = answer.node_count - len(answer.nodes)
     output.summary(
-        f"{did} {answer.node_count} nodes{f' ({more} of them not listed)' if more else ''} with "
-        f"{answer.property_count} properties; {answer.file_count} files, {answer.size_bytes} bytes"
+        f"{did} {counted(answer.node_count, 'node')}{f' ({more} of them not listed)' if more else ''} with "
+        f"{counted(answer.property_count, 'property', 'properties')}; {counted(answer.file_count, 'file')}, "
+        f"{counted(answer.size_bytes, 'byte')}"
     )
 
 

@@ -1,6 +1,7 @@
 """Keep rules, what they keep and why, and that gc deletes what its dry run said and nothing else."""
 
 import itertools
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,33 @@ def test_what_kept_artifacts_were_made_from_is_kept(admin: Admin, requests: Requ
     alone = v1.KeepRules(newest=0, younger_than_seconds=0, without_origins=True)
     assert admin.garbage(alone) == [raw, clean, scores, stray]
     assert "Nothing keeps" in admin.why(raw, alone).summary
+
+
+def test_of_deleted_bytes_it_is_said_by_whom_and_why_whatever_was_made_from_them(
+    admin: Admin, requests: Requests
+) -> None:
+    raw, model = (upload(requests, name) for name in (b"raw", b"model"))
+    execution(requests, [raw], [model])
+    admin("PinArtifact", artifact_id=model)
+    admin.purge(kind=v1.NODE_KIND_ARTIFACT, ids=[raw], include_bytes=True)
+    told = admin.why(raw)
+    assert (told.kept, list(told.reasons)) == (False, [])
+    assert re.fullmatch(
+        f"The bytes of artifact {raw} were deleted by local on [0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}: asked for[.]",
+        told.summary,
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(1, "1 second"), (90, "90 seconds"), (3600, "1 hour"), (30 * 86400, "30 days"), (5400, "90 minutes")],
+)
+def test_the_age_that_is_kept_is_told_in_its_own_unit(
+    admin: Admin, requests: Requests, seconds: int, text: str
+) -> None:
+    young = upload(requests)
+    told = admin.why(young, v1.KeepRules(newest=0, younger_than_seconds=seconds))
+    assert told.summary == f"Artifact {young} is kept: it was committed less than {text} ago."
 
 
 def test_what_was_used_or_made_along_with_kept_artifacts_is_garbage(admin: Admin, requests: Requests) -> None:

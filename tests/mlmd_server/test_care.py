@@ -71,7 +71,7 @@ def test_verify_names_what_changed(requests: Requests, run: Run, tmp_path: Path)
     assert not artifact(requests.artifacts.store, whole).custom_properties
     again = run("verify", "--not-since", "1h")  # what was the same is not read again, what was not is
     assert f"changed: artifact {broken}, f" in again.stdout
-    assert "read 1 files" in again.stderr
+    assert "read 1 file, " in again.stderr
 
 
 def test_gc_does_what_its_dry_run_says_and_why_says_why(requests: Requests, run: Run) -> None:
@@ -80,9 +80,9 @@ def test_gc_does_what_its_dry_run_says_and_why_says_why(requests: Requests, run:
     old = ("--keep-younger-than", "0")
     assert run("gc", "--dry-run").stdout == ""  # everything is young
     dry = run("gc", "--dry-run", *old)
-    assert dry.stdout.startswith(f"would delete artifact {stray}: 1 files, 2 bytes, file://")
+    assert dry.stdout.startswith(f"would delete artifact {stray}: 1 file, 2 bytes, file://")
     assert dry.stdout.count("\n") == 1
-    assert "would delete 1 artifacts, 2 bytes; 2 are kept" in dry.stderr
+    assert "would delete 1 artifact, 2 bytes; 2 are kept" in dry.stderr
     assert "was made from it, which is kept: it is version 1 of system.Model/m" in run("why", str(data), *old).stdout
     assert "Nothing keeps" in run("why", str(stray), *old).stdout
     done = run("gc", *old, "--json", "--reason", "quota")
@@ -160,7 +160,7 @@ def test_a_sweep_tells_what_it_could_not_do(
     assert [(line["done"], line.get("artifact_id")) for line in lines] == [("abandoned", gone), ("failed", None)]
     assert lines[1]["failure"].startswith(f"the upload of artifact {kept}: ")
     assert "AccessDenied" in lines[1]["failure"]
-    assert "gave up 1 uploads, finished 0 deletions; 1 failed" in swept.stderr
+    assert "gave up 1 upload, finished 0 deletions; 1 failed" in swept.stderr
     s3_admin.delete_bucket_policy(bucket)
     again = run_program(words, tmp_path)
     assert (again.returncode, again.stdout) == (0, f"gave up the upload of artifact {kept}\n")
@@ -176,7 +176,7 @@ def test_purge_does_what_it_told_when_that_is_confirmed(requests: Requests, run:
     digest = confirm.removeprefix("digest ")
     assert told.returncode == 0
     assert f"--confirm {digest}" in told.stderr
-    assert "would purge 1 nodes with 0 properties; 1 files, 4 bytes" in told.stderr
+    assert "would purge 1 node with 0 properties; 1 file, 4 bytes" in told.stderr
     assert artifact(requests.artifacts.store, gone) == before
     for wrong, status, sentence in (
         ((*words, "--confirm", digest), 2, "reason"),

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 from mlmd_schemas.aliases import alias_fault
+from mlmd_schemas.counting import counted
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import registry_pb2
 
 from mlmd_client.command_line.offers import NAMES, SUBJECTS
-from mlmd_client.command_line.session import Session, command, counted, making
+from mlmd_client.command_line.session import Session, command, making
 from mlmd_client.command_line.subjects import subject_of
 from mlmd_client.download import download
 from mlmd_client.failures import NotFound, refused

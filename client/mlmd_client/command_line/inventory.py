@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import click
+from mlmd_schemas.counting import counted
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import artifacts_pb2, collections_pb2
 
 from mlmd_client.calls import NOT_FOUND
 from mlmd_client.command_line.offers import STEPS, SUBJECTS
-from mlmd_client.command_line.session import Count, Session, command, counted
+from mlmd_client.command_line.session import Count, Session, command
 from mlmd_client.command_line.subjects import subject_of
 from mlmd_client.failures import NotFound
 from mlmd_client.finding import MLMD, RunFacts, node_row

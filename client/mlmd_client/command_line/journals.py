@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import click
+from mlmd_schemas.counting import counted
 from mlmd_schemas.pb.v1 import server_pb2
 
-from mlmd_client.command_line.session import Failure, Session, command, counted
+from mlmd_client.command_line.session import Failure, Session, command
 from mlmd_client.command_line.statuses import REFUSED as WAS_REFUSED
 from mlmd_client.command_line.statuses import UNREACHABLE
 from mlmd_client.delivery import journal_folder

@@ -213,15 +213,6 @@ class Count(click.IntRange):
         super().__init__(min=0)
 
 
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    >>> counted(1, "file"), counted(2, "file")
-    ('1 file', '2 files')
-    """
-    return f"{number} {noun}{'' if number == 1 else 's'}"
-
-
 def plain(value: Any) -> Any:
     """Return a value as JSON can carry it: times as RFC 3339, NaN and infinities as proto3 JSON's strings.
 
