@@ -112,7 +112,7 @@ def test_files_go_from_one_store_to_another_and_stay(
     fill(before, tmp_path / "made")
     archive = str(tmp_path / "all.mlmd")
     said = run_on(before.address)("export", archive, "--with-bytes")
-    assert (said.status, "1 artifacts are outside" in said.err) == (0, True)
+    assert (said.status, "1 artifact are outside" in said.err) == (0, True)
     run = run_on(after.address)
     assert bytes_row(run, "import", archive, "--dry-run")["added"] == 5
     assert bytes_row(run, "import", archive)["added"] == 5

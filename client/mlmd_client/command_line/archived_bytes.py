@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlmd_schemas.counting import counted
 from mlmd_schemas.pb.v1 import archive_pb2 as v1
 
 from mlmd_client.archive_bytes import BytesReader, BytesWriter, Carried
@@ -66,14 +67,17 @@ def write_bytes(session: Session, archive: zipfile.ZipFile, held: Held) -> Bytes
 def tell_left_out(session: Session, held: Held, written: BytesWriter) -> None:
     """Say what is in the archive and what is not; raises Failure when something is not that should be."""
     size = sum(one.size_bytes for one in written.carried)
-    session.remark(f"the files of {len(written.carried)} artifacts are in it, {human_bytes(size)}")
+    session.remark(f"the files of {counted(len(written.carried), 'artifact')} are in it, {human_bytes(size)}")
     if held.elsewhere:
-        session.remark(f"the files of {held.elsewhere} artifacts are outside of this store, and not in the archive")
+        session.remark(
+            f"the files of {counted(held.elsewhere, 'artifact')} are outside of this store, and not in the archive"
+        )
     if written.failures:
         for sentence in written.failures:
             session.remark(f"left out: {sentence}")
         raise Failure(
-            f"the files of {len(written.failures)} artifacts are not in the archive; everything else is.", FOUND_WRONG
+            f"the files of {counted(len(written.failures), 'artifact')} are not in the archive; everything else is.",
+            FOUND_WRONG,
         )
 
 

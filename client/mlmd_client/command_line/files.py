@@ -132,7 +132,7 @@ def get(session: Session, what: str, target: Path | None, prefix: str, layout: s
     session.say(
         answer,
         lambda: session.console.print(
-            f"{got.root}  {counted(got.file_count, 'file')}, {got.size_bytes} bytes, verified"
+            f"{got.root}  {counted(got.file_count, 'file')}, {counted(got.size_bytes, 'byte')}, verified"
         ),
     )
 

@@ -133,7 +133,7 @@ def _print(session: Session, facts: dict[str, Any]) -> None:
     files = facts.get("files", [])
     if files:
         size = sum(file["bytes"] for file in files)
-        session.table(table_of(files[:_FILES_SHOWN]), f"\n{counted(len(files), 'file')}, {size} bytes")
+        session.table(table_of(files[:_FILES_SHOWN]), f"\n{counted(len(files), 'file')}, {counted(size, 'byte')}")
 
 
 @click.command()
