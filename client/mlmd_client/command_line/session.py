@@ -52,14 +52,14 @@ class Session:
         """Standard output: results alone."""
         from mlmd_client.command_line.output import Output  # as what draws is, slow to import
 
-        return Output(highlight=False, soft_wrap=not sys.stdout.isatty())
+        return Output()
 
     @cached_property
     def asides(self) -> "Console":
         """Standard error: progress and remarks."""
-        from rich.console import Console
+        from mlmd_client.command_line.output import Stream
 
-        return Console(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
+        return Stream(stderr=True)
 
     @property
     def address(self) -> str:

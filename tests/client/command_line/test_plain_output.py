@@ -1,0 +1,34 @@
+"""What the command writes to a file or a pipe: names as they are, and lines whole."""
+
+from pathlib import Path
+
+import pytest
+from mlmd_client.store import Store
+
+from tests.client.command_line.conftest import Run
+
+
+@pytest.mark.parametrize("name", ["data[red]", "[/]", "[bold]sales", ":smile:", "a:warning:b"])
+def test_names_are_written_as_they_are(run: Run, tmp_path: Path, name: str) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    assert run("put", "a.txt", name).out.partition("  ")[0] == f"{name}@1"
+    folder = tmp_path / name.replace("/", "")
+    assert run("get", f"{name}@1", str(folder)).out == f"{folder}  1 file, 1 byte, verified\n"
+    assert (folder / "a.txt").read_text() == "a"
+
+
+@pytest.mark.parametrize("columns", ["", "40"])
+@pytest.mark.parametrize("colours", ["", "1"])
+def test_no_line_is_cut_or_folded(
+    run: Run, store: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, columns: str, colours: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("FORCE_COLOR", colours)
+    step, name = "a-step-of-a-long-name-" * 5, "data-of-a-long-name-" * 5
+    (tmp_path / "a.txt").write_text("a")
+    with Store(store) as made, made.run(f"long/{step}", capture=False) as of:
+        of.log_dataset(name, tmp_path / "a.txt")
+    for words in (("lineage", name), ("lineage", name, "--format", "table"), ("runs",), ("impact", f"long/{step}/1")):
+        assert f"long/{step}/1" in run(*words).out, words
+    for words in (("lineage", name), ("ls",), ("show", name), ("impact", f"long/{step}/1")):
+        assert name in run(*words).out, words
