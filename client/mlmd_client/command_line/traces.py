@@ -190,7 +190,13 @@ def data_table(graph: Graph) -> Table:
 def code_table(graph: Graph) -> Table:
     """Return the code of a provenance, a row for each step that tells of it."""
     fields = ("step", "repository", "commit", "branch", "source", "image")
-    rows = [{**{name: getattr(code, name) for name in fields}, "dirty": code.dirty} for code in graph.code]
+    rows = [
+        {
+            **{name: getattr(code, name) for name in fields},
+            "dirty": code.dirty if code.commit or code.dirty else None,  # changes are those since a commit
+        }
+        for code in graph.code
+    ]
     return Table([*fields, "dirty"], rows)
 
 

@@ -1,5 +1,6 @@
-"""What the command writes to a file or a pipe: names as they are, and lines whole."""
+"""What the command writes to a file or a pipe: names as they are, lines whole, nothing that nobody knows."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,17 @@ def test_no_line_is_cut_or_folded(
         assert f"long/{step}/1" in run(*words).out, words
     for words in (("lineage", name), ("ls",), ("show", name), ("impact", f"long/{step}/1")):
         assert name in run(*words).out, words
+
+
+def test_changes_are_told_of_a_commit_alone(run: Run, store: str, tmp_path: Path) -> None:
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
+    with Store(store) as made, made.run("code/step", capture=["command"]):
+        pass
+    for words in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "one"]):
+        subprocess.run([*git, *words], cwd=tmp_path, check=True)
+    with Store(store) as made, made.run("code/step", capture=["command", "git"]):
+        pass
+    for number, dirty in ((1, None), (2, False)):
+        (code,) = run("provenance", f"code/step/{number}", "--json").json["code"]
+        assert code["dirty"] is dirty
+        assert ("dirty" in run("provenance", f"code/step/{number}").out) is (dirty is not None)
