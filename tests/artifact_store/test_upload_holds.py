@@ -9,12 +9,15 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mlmd_artifact_store import artifacts as artifacts_module
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.declaring import declare_files
 from mlmd_artifact_store.handovers import take_in
 from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.proof import prove_files
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.sweeping import sweep
 from mlmd_metadata_store.store import Store
@@ -182,6 +185,36 @@ def test_handing_over_breaks_off_a_commit_that_proves(
     hand_over(other, artifact_id, tmp_path / "second")
     requests.artifacts.commit_upload(artifact_id)
     assert b"".join(requests.artifacts.read(artifact_id, "a")) == second
+
+
+@pytest.mark.parametrize("size", CONTENTS)
+def test_a_commit_waits_for_who_names_a_file_again(
+    requests: Requests, other: Requests, monkeypatch: pytest.MonkeyPatch, size: str
+) -> None:
+    content, _ = CONTENTS[size]
+    artifact_id = requests.artifacts.begin_upload(
+        begin(requests.artifacts.store, upload_file("a", content))
+    ).artifact_id
+    put(requests, artifact_id, content)
+    gate, again = Gate(monkeypatch), list[Future[None]]()
+
+    def proven(*arguments: Any) -> Any:
+        others = prove_files(*arguments)
+        again.append(pool.submit(put, requests, artifact_id, content))
+        assert gate.there.wait(60)
+        return others
+
+    monkeypatch.setattr(artifacts_module, "prove_files", proven)
+    with ThreadPoolExecutor(2) as pool:
+        committed = pool.submit(other.artifacts.commit_upload, artifact_id)
+        assert gate.there.wait(60)
+        wait([committed], timeout=1)
+        was_first = committed.done()
+        gate.go_on.set()
+        assert committed.result(60).manifest.file_count == 1
+        assert again[0].exception(60) is None
+    assert not was_first
+    assert b"".join(requests.artifacts.read(artifact_id, "a")) == content
 
 
 def test_locks_go_with_their_uploads(requests: Requests, tmp_path: Path) -> None:
