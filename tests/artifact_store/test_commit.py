@@ -12,7 +12,7 @@ from mlmd_artifact_store.manifests import digest_of
 from mlmd_artifact_store.requests import Requests
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import FailedPrecondition, NotFound, StoreError
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
@@ -126,6 +126,25 @@ def test_a_manifest_counts_its_files_and_bytes(requests: Requests) -> None:
     digest = digest_of((path, len(it), hashlib.sha256(it).digest()) for path, it in contents.items())
     assert manifest.digest == digest
     assert requests.artifacts.manifest(artifact_id).size_bytes == 7
+
+
+@pytest.mark.parametrize(
+    ("paths", "why"),
+    [
+        (("a", "a/b"), "is a file and the folder of others"),
+        (("a/b", "a!", "a"), "is a file and the folder of others"),
+        (("caf\u00e9", "cafe\u0301"), "differs from another only in its Unicode normalisation"),
+    ],
+)
+def test_paths_that_exclude_each_other_are_refused_however_they_were_told(
+    requests: Requests, paths: tuple[str, ...], why: str
+) -> None:
+    artifact_id = requests.artifacts.begin_upload(begin(requests.artifacts.store, more_files=True)).artifact_id
+    for path in paths:
+        request = v1.DeclareFilesRequest(artifact_id=artifact_id, files=[upload_file(path, b"content")])
+        declare_files(requests, request, LOCAL)
+    with pytest.raises(InvalidArgument, match=why):
+        requests.artifacts.commit_upload(artifact_id)
 
 
 def test_an_upload_of_nothing_is_not_committed(requests: Requests) -> None:

@@ -125,6 +125,23 @@ class TestInAFolder:
             send(requests, artifact_id, {"a": LARGE})
         return artifact_id
 
+    def test_a_copy_that_comes_late_replaces_nothing_that_was_told_meanwhile(
+        self, requests: Requests, other: Requests, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        artifact_id, first, copy = self._sent(requests, "copied"), threading.Lock(), shutil.copyfileobj
+
+        def late(*arguments: Any, **named: Any) -> None:
+            if first.acquire(blocking=False):
+                declare(other, artifact_id, SECOND)
+                other.artifacts.put_file(artifact_id, "a", io.BytesIO(SECOND))
+            copy(*arguments, **named)
+
+        monkeypatch.setattr(shutil, "copyfileobj", late)
+        with pytest.raises(Aborted, match="told of other files"):
+            requests.artifacts.commit_upload(artifact_id)
+        other.artifacts.commit_upload(artifact_id)
+        assert b"".join(requests.artifacts.read(artifact_id, "a")) == SECOND
+
     def test_a_seal_on_the_same_files_is_another_seal(
         self, requests: Requests, other: Requests, monkeypatch: pytest.MonkeyPatch
     ) -> None:
