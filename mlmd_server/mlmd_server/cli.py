@@ -5,6 +5,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+from mlmd_server.surroundings import be_first_process
+
 WRONG_USE = 2
 """Exit status of a command line that cannot be followed, and of a missing extra."""
 
@@ -23,6 +25,7 @@ EXTRAS = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
+    be_first_process()
     try:
         return _run(sys.argv[1:] if arguments is None else arguments)
     except ModuleNotFoundError as error:

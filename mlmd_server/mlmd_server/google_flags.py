@@ -72,7 +72,9 @@ IGNORED = frozenset(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     from mlmd_server.cli import missing_extra
+    from mlmd_server.surroundings import be_first_process
 
+    be_first_process()
     try:
         return _run(sys.argv[1:] if arguments is None else arguments, os.environ)
     except StoreError as error:

@@ -34,3 +34,14 @@ def raise_descriptors() -> None:
 def hear_of_children() -> None:
     """Hear how processes end that are forked from here on, though whoever started this one has it ignore SIGCHLD."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def be_first_process() -> None:
+    """Do what the system leaves to the first process of a container, where this is it: end by SIGTERM, bury the dead.
+
+    SIGTERM does nothing to it by default, and so would be lost until the server listens for it. Whatever others leave
+    behind there becomes its child, and stays as a zombie unless it is waited for, or SIGCHLD is ignored.
+    """
+    if os.getpid() == 1:
+        signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # `hear_of_children` takes this back where there are workers
