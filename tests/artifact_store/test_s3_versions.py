@@ -88,6 +88,17 @@ def test_more_versions_than_a_page_has(s3_admin: Minio, versioned: str, blobs: S
     assert versions(s3_admin, versioned) == []
 
 
+def test_more_versions_than_a_store_tells_and_takes_at_once(
+    s3_admin: Minio, versioned: str, blobs: S3Store, proxy: FaultyHttp
+) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda _: put(blobs, "t/1/one", b"x"), range(1001)))
+    proxy.calm()
+    delete_blobs(blobs, "t/1/", every_version=True)
+    assert proxy.count("GET") >= 2, "that many pages, where the store says how long they are"
+    assert versions(s3_admin, versioned) == []
+
+
 def test_what_others_put_below_the_prefix_stays(s3_admin: Minio, versioned: str, blobs: S3Store) -> None:
     put(blobs, "t/1/f", b"x")
     s3_admin.put_object(versioned, f"{PREFIX}t/1/folder/", io.BytesIO(b""), 0)
