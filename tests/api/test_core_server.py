@@ -1,7 +1,6 @@
 """What the threads on gRPC core's queue promise beyond what any server of gRPC does."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -93,7 +92,8 @@ def test_more_calls_than_are_let_in_are_all_answered(serve: Callable[..., Served
         assert served.odd.entered.wait(60)
         call = channel.unary_unary(f"{ODD}Note", None, None)
         waiting = [call.future(mlmd.Artifact(id=n).SerializeToString(), timeout=60) for n in range(100)]
-        time.sleep(0.2)
+        health = health_pb2_grpc.HealthStub(channel)
+        health.Check(health_pb2.HealthCheckRequest(), timeout=60)  # which is answered beside them
         assert not any(one.done() for one in waiting)
         served.odd.release.set()
         assert busy.result()

@@ -26,7 +26,6 @@ from tests.services.sql_server import Address
 from tests.services.waiting import wait_for
 
 CONNECTIONS = 4
-WAITING = "SELECT trx_mysql_thread_id FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
 
 
 @pytest.fixture
@@ -120,8 +119,7 @@ def waiting(server: Address, others: list[int]) -> int:
     """Return a connection whose statement waits for a lock, none of the `others`."""
 
     def another() -> int:
-        time.sleep(0.2)  # InnoDB renews what it tells only after a pause of 0.1 s
-        return next((int(connection) for (connection,) in server.execute(WAITING) if connection not in others), 0)
+        return next((connection for connection in server.waiting("facts") if connection not in others), 0)
 
     return wait_for(another)
 

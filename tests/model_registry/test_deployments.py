@@ -1,11 +1,11 @@
 """Deployments: what runs where, as the nodes that an impact ends at."""
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_model_registry.deployments import record_deployment
 from mlmd_model_registry.models import find_model
@@ -16,6 +16,8 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from tests.model_registry.conftest import Registry
+from tests.services.sql_server import Address
+from tests.services.waiting import wait_for
 
 PENDING, RUNNING = v1.DEPLOYMENT_STATE_PENDING, v1.DEPLOYMENT_STATE_RUNNING
 FAILED, STOPPED = v1.DEPLOYMENT_STATE_FAILED, v1.DEPLOYMENT_STATE_STOPPED
@@ -62,20 +64,32 @@ def test_a_deployment_is_a_node_that_reads_the_model(fraud: Registry) -> None:
     assert (environment.type, environment.name) == ("kf.ServingEnvironment", "prod/eu")
 
 
-def test_of_two_that_come_to_run_at_once_one_runs(fraud: Registry) -> None:
+def test_of_two_that_come_to_run_at_once_one_runs(
+    fraud: Registry, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record(fraud, "1", STOPPED)
-    there = threading.Event()
+    database, there, coming = fraud.store.database, threading.Event(), threading.Event()
+    write = database.write
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        coming.set()
+        return write(*arguments, **named)
 
     def slowly(tx: Transaction) -> None:
         there.clear()
         version = find_version(tx, find_model(tx, "fraud"), "1")
         record_deployment(tx, "prod/eu", "scorer", version, RUNNING)
         there.set()
-        time.sleep(0.5)  # the other one is on its way meanwhile
+        assert coming.wait(60)
+        url = sa.make_url(database_url)
+        if url.port:  # on SQLite it waits for its turn to begin
+            server = Address(url.port)
+            wait_for(lambda: server.waiting(f"{url.database}"))
 
     with ThreadPoolExecutor(1) as pool:
-        first = pool.submit(fraud.store.database.write, LOCAL, slowly)
+        first = pool.submit(write, LOCAL, slowly)
         assert there.wait(60)
+        monkeypatch.setattr(database, "write", noted)
         record(fraud, "2", RUNNING)
         first.result()
     assert [one for one in states(fraud) if one[2] == RUNNING] == [("scorer", 2, RUNNING)]

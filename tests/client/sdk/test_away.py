@@ -6,13 +6,12 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 from typing import cast
 
 import pytest
 from mlmd_client.delivery import journal_folder as delivery_folder
-from mlmd_client.failures import Refused, Unreachable
+from mlmd_client.failures import NotFound, Refused, Unreachable
 from mlmd_client.journal import Journal, Record, left_behind
 from mlmd_client.journals import REFUSED, kept_journals
 from mlmd_client.run import Run
@@ -22,6 +21,7 @@ from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 from tests.client.sdk.conftest import OpenStore
 from tests.conftest import StartServer
 from tests.services.server import Server
+from tests.services.waiting import wait_for
 
 
 def points(store: Store, execution_id: int, name: str) -> list[tuple[int, float]]:
@@ -36,6 +36,14 @@ def points(store: Store, execution_id: int, name: str) -> list[tuple[int, float]
         token = page.next_page_token
         if not token:
             return found
+
+
+def arrived(store: Store, execution_id: int) -> int:
+    """Return how many points of the loss there are, none before there is such a series."""
+    try:
+        return len(points(store, execution_id, "loss"))
+    except NotFound:
+        return 0
 
 
 def log(run: Run, first: int, last: int) -> None:
@@ -77,7 +85,7 @@ def test_a_server_killed_and_started_again_in_the_middle_gets_every_point_once(
     with store.run("away/train", finish_seconds=60) as run:
         log(run, 0, 1000)
         for first in (1000, 2000, 3000):  # killed while the points of the moment before are being sent
-            time.sleep(0.3)
+            wait_for(lambda: arrived(store, run.id) > first - 1000)  # noqa: B023 - called at once
             server.kill()
             log(run, first, first + 500)
             server.start()
@@ -202,17 +210,13 @@ def test_a_killed_process_leaves_a_journal_and_a_run_that_is_known_to_be_dead(
     server.kill()
     while seen < 60_000:
         seen = int(child.stdout.readline())
-    until = time.monotonic() + 120
-    while journalled(journal_folder) < seen:  # by itself, a second or so later
-        assert time.monotonic() < until
-        time.sleep(0.05)
+    wait_for(lambda: journalled(journal_folder) >= seen)  # by itself, a second or so later
     os.kill(child.pid, signal.SIGKILL)
     child.wait()
     child.stdout.close()
     server.start()
     store = open_store(target)
-    while store.run_facts(execution_id).state == "RUNNING":
-        time.sleep(0.1)
+    wait_for(lambda: store.run_facts(execution_id).state != "RUNNING")
     assert "Not heard from" in store.run_facts(execution_id).reason
     assert store.sync() == 0
     found = points(store, execution_id, "loss")
