@@ -31,7 +31,8 @@ from mlmd_artifact_store.blob_store import (
     md5_hash,
 )
 from mlmd_artifact_store.local_copies import LITTLE_BYTES, copied
-from mlmd_artifact_store.local_files import bring_in, copy_checked, explained, write_file
+from mlmd_artifact_store.local_errors import explained
+from mlmd_artifact_store.local_files import bring_in, copy_checked, write_file
 from mlmd_artifact_store.local_locks import Locks
 from mlmd_artifact_store.local_marks import make_mark, read_mark
 from mlmd_artifact_store.local_notes import Notes

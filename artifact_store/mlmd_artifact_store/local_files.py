@@ -1,58 +1,25 @@
-"""Files of a local store: written under a temporary name, synced, renamed; disk errors told with their mend."""
+"""Files of a local store: written under a temporary name, synced, renamed."""
 
 import contextlib
-import errno
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
 from mlmd_schemas.errors import (
-    FailedPrecondition,
     InvalidArgument,
-    NotFound,
-    ResourceExhausted,
-    StoreError,
-    Unavailable,
 )
 
 from mlmd_artifact_store.blob_store import CHUNK_BYTES, Digests, Guard, HandedFile, md5_hash
 from mlmd_artifact_store.local_copies import copied
+from mlmd_artifact_store.local_errors import explained
 from mlmd_artifact_store.local_syncs import ALONE, Batch, JointSync
 
 _NAMING_ATTEMPTS = 20
 _BUFFER_BYTES = 8192
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
-_ABSENT = (errno.ENOENT, errno.ENOTDIR)
-
-
-@contextmanager
-def explained(key: str, root: Path) -> Iterator[None]:
-    """Turn an OSError of the block into ours."""
-    try:
-        yield
-    except OSError as error:
-        raise _translated(error, key, root) from error
-
-
-def _translated(error: OSError, key: str, root: Path) -> StoreError:
-    if error.errno in _ABSENT:
-        return NotFound(f"There is no blob {key!r} in the artifact folder.")
-    if error.errno in _FULL:
-        return ResourceExhausted(f"The disk of the artifact folder {str(root)!r} is full; make room. Nothing was kept.")
-    if error.errno in _DENIED:
-        return FailedPrecondition(
-            f"The artifact folder {str(root)!r} may not be written or read by this process; mend its permissions."
-        )
-    if error.errno in (errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY):
-        return InvalidArgument(f"key: {key[:60]!r} is a folder of other blobs; choose another.")
-    if error.errno == errno.ENAMETOOLONG:
-        return InvalidArgument(f"key: {key[:60]!r} is too long for the file system of the artifact folder.")
-    return Unavailable(f"The artifact folder {str(root)!r} cannot be read or written; check its disk.")
 
 
 def write_file(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-from mlmd_artifact_store.local_files import explained, write_file
+from mlmd_artifact_store.local_errors import explained
+from mlmd_artifact_store.local_files import write_file
 
 
 def read_mark(file: Path, root: Path) -> bytes:

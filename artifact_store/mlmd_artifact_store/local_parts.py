@@ -12,7 +12,8 @@ from typing import BinaryIO
 from mlmd_schemas.errors import InvalidArgument, NotFound
 
 from mlmd_artifact_store.blob_store import CHUNK_BYTES, MOST_PARTS, Guard, Part, etag_of_md5s
-from mlmd_artifact_store.local_files import copy_checked, explained, name_file, write_file
+from mlmd_artifact_store.local_errors import explained
+from mlmd_artifact_store.local_files import copy_checked, name_file, write_file
 
 _HEX = frozenset("0123456789abcdef")
 
