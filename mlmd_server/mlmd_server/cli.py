@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from mlmd_server.surroundings import be_first_process
+from mlmd_server.surroundings import be_first_process, give_sqlite_a_place
 
 WRONG_USE = 2
 """Exit status of a command line that cannot be followed, and of a missing extra."""
@@ -69,6 +69,7 @@ def _run(arguments: Sequence[str]) -> int:
         from mlmd_server.serve import serve
 
         return serve(config)
+    give_sqlite_a_place(config.database_urls)
     if chosen.command in CARE:
         from mlmd_server.care import care
 

@@ -132,6 +132,11 @@ class Config:
     webhook_private_addresses: bool = False
 
     @property
+    def database_urls(self) -> tuple[str, ...]:
+        """The databases of all tenants, the default one first, which may be empty."""
+        return (self.database.url, *(tenant.database for _, tenant in self.tenants))
+
+    @property
     def is_loopback(self) -> bool:
         """Tell whether only this machine can reach the listeners."""
         host = self.listen.host

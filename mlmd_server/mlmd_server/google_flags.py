@@ -5,14 +5,15 @@ that a manifest needs nothing but another image. `GRPC_PORT` and `METADATA_STORE
 image's entry point does.
 """
 
+import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from mlmd_schemas.errors import InvalidArgument, StoreError
+from mlmd_schemas.errors import InvalidArgument, StoreError, Unavailable
 
 from mlmd_server.config import Config
 from mlmd_server.gflags import Flag, Flags
@@ -91,11 +92,24 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str]) -> int:
         return 0
     from mlmd_server.serve import serve
 
-    with tempfile.TemporaryDirectory(prefix="mlmd-memory-") as folder:
-        config, warnings = to_config(values, environment, Path(folder))
+    with contextlib.ExitStack() as stack:
+        config, warnings = to_config(values, environment, lambda: stack.enter_context(_scratch()))
         for warning in warnings:
             print(f"metadata_store_server: warning: {warning}", file=sys.stderr)
         return serve(config)
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    try:
+        folder = tempfile.TemporaryDirectory(prefix="mlmd-memory-")
+    except OSError as error:
+        raise Unavailable(
+            f"without a database what is kept goes to a folder that lasts as long as the process, and none can be "
+            f"written ({error.strerror}); mount a volume on /tmp, set TMPDIR, or name a database."
+        ) from error
+    with folder as path:
+        yield Path(path)
 
 
 def read_flags(arguments: Sequence[str], environment: Mapping[str, str]) -> dict[str, str | int | bool]:
@@ -116,11 +130,12 @@ def read_flags(arguments: Sequence[str], environment: Mapping[str, str]) -> dict
 
 
 def to_config(
-    values: Mapping[str, str | int | bool], environment: Mapping[str, str], folder: Path
+    values: Mapping[str, str | int | bool], environment: Mapping[str, str], make_folder: Callable[[], Path]
 ) -> tuple[Config, tuple[str, ...]]:
     """Return our configuration and what the operator should be warned of.
 
-    `folder` takes the database that lives only as long as the process. Raises InvalidArgument and Unimplemented.
+    `make_folder` is asked for a folder when the database lives only as long as the process.
+    Raises InvalidArgument, Unimplemented and what `make_folder` raises.
     """
     from mlmd_server.google_config import choose
     from mlmd_server.settings import load_config
@@ -129,13 +144,14 @@ def to_config(
     if not 0 < port < 65536:
         raise InvalidArgument(f"--grpc_port: {port} is not between 1 and 65535.")
     source = choose(values)
+    folder = None if source.url else make_folder()
     ours = {
         "host": environment.get("MLMD_HOST", "0.0.0.0"),
         "grpc-port": str(port),
         "http-port": environment.get("MLMD_HTTP_PORT", "0"),
-        "database": source.url or f"sqlite:///{folder / 'metadata.db'}",
+        "database": source.url if folder is None else f"sqlite:///{folder / 'metadata.db'}",
     }
-    if not source.url and not environment.get("MLMD_ARTIFACTS"):
+    if folder is not None and not environment.get("MLMD_ARTIFACTS"):
         ours["artifacts"] = str(folder / "artifacts")  # no other database will know what they were
     if values["grpc_channel_arguments"]:
         ours["grpc-channel-arguments"] = str(values["grpc_channel_arguments"])

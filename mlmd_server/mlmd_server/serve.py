@@ -17,7 +17,13 @@ from mlmd_schemas.errors import InvalidArgument, StoreError, Unavailable
 from mlmd_server.config import Config, ListenConfig
 from mlmd_server.memory import bound_memory
 from mlmd_server.signals import die_of, how_it_ended
-from mlmd_server.surroundings import complete_streams, discard_output, hear_of_children, raise_descriptors
+from mlmd_server.surroundings import (
+    complete_streams,
+    discard_output,
+    give_sqlite_a_place,
+    hear_of_children,
+    raise_descriptors,
+)
 
 _LOG = logging.getLogger("mlmd.serve")
 FAILED = 1
@@ -30,6 +36,7 @@ def serve(config: Config) -> int:
     set_up_log(config)
     warn_of_open_doors(config)
     bound_memory()
+    give_sqlite_a_place(config.database_urls)
     try:
         check_ports(config.listen)
         return _serve_alone(config) if config.workers == 1 else _serve_with_workers(config)
@@ -71,12 +78,19 @@ def _serve_with_workers(config: Config) -> int:
 
 
 def _folder_of_counts() -> str:
+    """Make the folder that the workers count in; on memory where no usual place can be written.
+
+    Containers have /dev/shm also where their root file system is read-only.
+    """
     try:
-        return tempfile.mkdtemp(prefix="mlmd-metrics-")
+        try:
+            return tempfile.mkdtemp(prefix="mlmd-metrics-")
+        except FileNotFoundError:
+            return tempfile.mkdtemp(prefix="mlmd-metrics-", dir="/dev/shm")
     except OSError as error:
         raise Unavailable(
-            f"metrics: the workers have no place to count in ({error.strerror or error}); set TMPDIR to a folder that "
-            "can be written and has room."
+            f"metrics: the workers have no place to count in ({error.strerror or error}); mount a volume on /tmp, or "
+            "set TMPDIR to a folder that can be written and has room."
         ) from error
 
 

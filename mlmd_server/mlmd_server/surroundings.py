@@ -4,6 +4,11 @@ import contextlib
 import os
 import resource
 import signal
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mlmd_schemas.errors import InvalidArgument
 
 
 def complete_streams() -> None:
@@ -29,6 +34,42 @@ def raise_descriptors() -> None:
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # a system with a limit of its own, as macOS
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def give_sqlite_a_place(urls: Iterable[str]) -> None:
+    """Let SQLite sort what is too large for its memory beside the first of the databases that are files of its own.
+
+    Only where no usual place can be written, as in a container whose root file system is read-only, without a volume on
+    /tmp. There SQLite calls it a "disk I/O error". The pragma is for the whole process; `SQLITE_TMPDIR` is read when
+    SQLite is loaded.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        for folder in _folders_of_sqlite(urls):
+            if os.access(folder, os.W_OK):
+                _sort_in(folder)
+                return
+
+
+def _folders_of_sqlite(urls: Iterable[str]) -> Iterator[Path]:
+    """Yield the folders that the first database that is a file lies in, the nearest first."""
+    from mlmd_metadata_store.addresses import parse_url
+
+    for url in filter(None, urls):
+        with contextlib.suppress(InvalidArgument):  # whoever opens it says what is wrong with it
+            place = parse_url(url)
+            if place.drivername == "sqlite":
+                yield from Path(str(place.database)).absolute().parents
+                return
+
+
+def _sort_in(folder: Path) -> None:
+    import sqlite3
+
+    quoted = str(folder).replace("'", "''")
+    with contextlib.closing(sqlite3.connect(":memory:")) as connection:
+        connection.execute(f"PRAGMA temp_store_directory = '{quoted}'")
 
 
 def hear_of_children() -> None:

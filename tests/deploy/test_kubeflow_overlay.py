@@ -84,7 +84,7 @@ def test_kubeflows_own_flags_are_taken(tmp_path: Path) -> None:
     container = pod["containers"][0]
     assert {setting["name"] for setting in container["env"]} == set(settings)
     arguments = [re.sub(r"\$\((\w+)\)", lambda match: settings[match[1]], text) for text in container["args"]]
-    config, warnings = google_flags.to_config(google_flags.read_flags(arguments, settings), settings, tmp_path)
+    config, warnings = google_flags.to_config(google_flags.read_flags(arguments, settings), settings, lambda: tmp_path)
     url = urlsplit(config.database.url)
     assert (url.hostname, url.port, url.path, url.username) == ("mysql", 3306, "/metadb", "root")
     assert unquote(url.password or "") == "p@ss/word"

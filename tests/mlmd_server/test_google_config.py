@@ -15,7 +15,7 @@ def _config(
     words: list[str], tmp_path: Path, environment: dict[str, str] | None = None
 ) -> tuple[Config, tuple[str, ...]]:
     surroundings = environment or {}
-    return to_config(read_flags(words, surroundings), surroundings, tmp_path)
+    return to_config(read_flags(words, surroundings), surroundings, lambda: tmp_path)
 
 
 def _file(tmp_path: Path, text: str) -> str:
