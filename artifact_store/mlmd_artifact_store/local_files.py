@@ -1,6 +1,7 @@
 """Files of a local store: written under a temporary name, synced, renamed."""
 
 import contextlib
+import errno
 import os
 import secrets
 import time
@@ -20,6 +21,8 @@ from mlmd_artifact_store.local_syncs import ALONE, Batch, JointSync
 
 _NAMING_ATTEMPTS = 20
 _BUFFER_BYTES = 8192
+_NO_TIMES = (errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+"""What is answered where times are not a writer's to set: shares whose files are all another user's."""
 
 
 def write_file(
@@ -165,7 +168,11 @@ def _stamp(descriptor: int) -> None:
     inode that the first gave back, could not be told apart by size, time and inode.
     """
     now = time.time_ns()
-    os.utime(descriptor, ns=(now, now))
+    try:
+        os.utime(descriptor, ns=(now, now))
+    except OSError as error:
+        if error.errno not in _NO_TIMES:
+            raise
 
 
 def _name(temporary: str, target: str) -> list[str]:

@@ -24,6 +24,7 @@ _LOOK_SECONDS = 0.1
 _FIRST_TO_TELL = (5, 8)
 _FILE_SYSTEMS = frozenset((0xEF53, 0x58465342, 0x9123683E, 0xF2F52010, 0x01021994, 0x794C7630))
 """ext2 to ext4, XFS, btrfs, F2FS, tmpfs, overlays of them: where `syncfs` does what fsync does."""
+_NO_SYNC_OF_FOLDERS = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 _WAITING = re.compile(r"^(?:Dirty|Writeback): +(\d+) kB$", re.MULTILINE)
 
 
@@ -147,10 +148,13 @@ ALONE = Batch(None, 0)
 
 
 def sync_folder(folder: str | Path) -> None:
-    """See that a folder's entries are on the disk."""
+    """See that a folder's entries are on the disk; where folders cannot be synced (SMB) they are when they are made."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC_OF_FOLDERS:
+            raise
     finally:
         os.close(descriptor)
 

@@ -1,8 +1,10 @@
 """What is particular to a folder: what others find there, a full disk, files that others touched."""
 
+import errno
 import io
 import os
 import resource
+import stat
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +36,28 @@ def limited(size_bytes: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_share_may_sync_no_folders_set_no_times_and_link_nothing(
+    store: LocalStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As SMB is mounted in Kubernetes: folders refuse fsync, files are all another user's."""
+    sync = os.fsync
+
+    def sync_files(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+        sync(descriptor)
+
+    def refuse(*names: object, **options: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "fsync", sync_files)
+    monkeypatch.setattr(os, "utime", refuse)
+    monkeypatch.setattr(os, "link", refuse)
+    put(store, "a/b", b"content")
+    assert content_of(store, "a/b") == b"content"
+    assert keys(store) == ["a/b"]
 
 
 def test_files_are_found_under_their_names(store: LocalStore) -> None:
