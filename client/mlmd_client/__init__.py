@@ -16,6 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mlmd_schemas.errors import Code
+
     from mlmd_client.calls import CallError
     from mlmd_client.failures import Denied, NotFound, Refused, Taken, Unreachable
     from mlmd_client.run import Run, current_run
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "CallError": "calls",
     "ChangedFile": "transfer_errors",
+    "Code": "calls",
     "DamagedBytes": "transfer_errors",
     "Denied": "failures",
     "MissingExtra": "transport",
@@ -43,6 +46,7 @@ _PLACES = {
 __all__ = [
     "CallError",
     "ChangedFile",
+    "Code",
     "DamagedBytes",
     "Denied",
     "MissingExtra",

@@ -15,10 +15,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.bounded_work import ahead
-from mlmd_client.calls import DATA_LOSS, FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, CallError, Transport
+from mlmd_client.calls import CallError, Transport
 from mlmd_client.fetching import Source
 from mlmd_client.file_listing import Listing, LocalFile
 from mlmd_client.folder_download import damaged
@@ -32,7 +33,7 @@ _SMALL_BYTES = 1 << 20
 """Files up to this are fetched several at a time, and held until it is their turn."""
 _AT_ONCE, _AHEAD = 8, 16
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
-_OF_THE_ARTIFACT = (NOT_FOUND, FAILED_PRECONDITION, DATA_LOSS, INVALID_ARGUMENT)
+_OF_THE_ARTIFACT = (Code.NOT_FOUND, Code.FAILED_PRECONDITION, Code.DATA_LOSS, Code.INVALID_ARGUMENT)
 """Failures that say something of one artifact; any other ends an export."""
 
 

@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from google.protobuf.message import Message
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.pb.v1 import server_pb2
 
-from mlmd_client.calls import DEADLINE_EXCEEDED, UNAVAILABLE, CallError, Metadata, Transport, may_pass
+from mlmd_client.calls import CallError, Metadata, Transport, may_pass
 from mlmd_client.signed_http import PATIENCE, Patience
 from mlmd_client.transfer_errors import TransferError
 from mlmd_client.waits import WAITS
@@ -55,18 +56,18 @@ class ArtifactCalls:
                 return self.transport.unary(path, request, response, metadata=metadata, timeout_seconds=limit)
             except CallError as error:
                 failing_since = failing_since or time.monotonic()
-                silences += error.code == DEADLINE_EXCEEDED
+                silences += error.code == Code.DEADLINE_EXCEEDED
                 if self._is_over(error, attempt, silences, failing_since, long=seconds > 0):
                     raise self._told(error, path, limit, silences) from None
                 wait = min(LONGEST_SECONDS, FIRST_SECONDS * 2 ** (attempt - 1))
-                waited = limit if error.code == DEADLINE_EXCEEDED else 0.0
+                waited = limit if error.code == Code.DEADLINE_EXCEEDED else 0.0
                 WAITS.tell(self.transport.target, error.message, waited + wait)
             self._stop.wait(wait)
 
     def _is_over(self, error: CallError, attempt: int, silences: int, failing_since: float, *, long: bool) -> bool:
         if self._stop.is_set():
             return True
-        if error.code == DEADLINE_EXCEEDED:
+        if error.code == Code.DEADLINE_EXCEEDED:
             return long or silences >= self._patience.silences
         if not may_pass(error):
             return True
@@ -75,10 +76,10 @@ class ArtifactCalls:
 
     def _told(self, error: CallError, path: str, limit: float, silences: int) -> CallError:
         """Return the error as who started the transfer should read it."""
-        if error.code != DEADLINE_EXCEEDED:
+        if error.code != Code.DEADLINE_EXCEEDED:
             return error
         return TransferError(
-            UNAVAILABLE,
+            Code.UNAVAILABLE,
             f"The server at {self.transport.target} hangs or is overloaded: {path.rpartition('/')[2]} was asked "
             f"{silences} times and not answered within {limit:g} s. See its log and what its database and its store of "
             "artifacts do; run the same again then: it goes on where it was.",

@@ -10,8 +10,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2
 
-from mlmd_client.calls import NOT_FOUND
-from mlmd_client.failures import NotFound
+from mlmd_client.failures import not_found
 from mlmd_client.versions import Version
 
 if TYPE_CHECKING:
@@ -81,7 +80,7 @@ def await_output(
         if found and (any_will_do or not alive):
             return store.version(found[-1])
         if not alive:
-            raise NotFound(NOT_FOUND, f"name: the run ended, and rank 0 kept nothing under the name {name!r} in it.")
+            raise not_found(f"name: the run ended, and rank 0 kept nothing under the name {name!r} in it.")
         if not said and time.monotonic() - began > _SAID_AFTER_SECONDS:
             LOG.warning("waiting for rank 0 to keep %r, which this rank asks about", name)
             said = True

@@ -4,23 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from google.protobuf.message import Message
-
-CANCELLED = 1
-INVALID_ARGUMENT = 3
-DEADLINE_EXCEEDED = 4
-NOT_FOUND = 5
-ALREADY_EXISTS = 6
-PERMISSION_DENIED = 7
-RESOURCE_EXHAUSTED = 8
-FAILED_PRECONDITION = 9
-ABORTED = 10
-OUT_OF_RANGE = 11
-UNIMPLEMENTED = 12
-INTERNAL = 13
-UNAVAILABLE = 14
-DATA_LOSS = 15
-UNAUTHENTICATED = 16
-"""gRPC's numbers, which are a `CallError.code`."""
+from mlmd_schemas.errors import Code
 
 PUSHBACK = "grpc-retry-pushback-ms"
 """When a server that refuses wants to be asked again, in metadata (gRFC A6); below 0: not at all."""
@@ -33,17 +17,18 @@ Metadata = Sequence[tuple[str, str]]
 class CallError(Exception):
     """A call that was not answered with OK.
 
-    `code` is gRPC's number (3 is INVALID_ARGUMENT, 14 UNAVAILABLE), `message` the sentence of whoever refused, and
-    `request_id` what the server's log calls this call; empty when the call never reached it. `facts` are what the
-    server tells programs beside the sentence, such as `mlmd-alias-number`.
+    `code` is gRPC's (a `Code`, which is also its number: 3 is INVALID_ARGUMENT, 14 UNAVAILABLE), `message` the sentence
+    of whoever refused, and `request_id` what the server's log calls this call; empty when the call never reached it.
+    `facts` are what the server tells programs beside the sentence, such as `mlmd-alias-number`.
 
-    >>> str(CallError(5, "There is no artifact 7.", "ab12"))
-    'There is no artifact 7.'
+    >>> error = CallError(5, "There is no artifact 7.", "ab12")
+    >>> str(error), error.code.name, error.code == 5
+    ('There is no artifact 7.', 'NOT_FOUND', True)
     """
 
     def __init__(self, code: int, message: str, request_id: str = "", facts: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
-        self.code = code
+        self.code = Code(code)
         self.message = message
         self.request_id = request_id
         self.facts: Mapping[str, str] = dict(facts or {})
@@ -65,12 +50,14 @@ def forbids_retries(metadata: Mapping[str, str]) -> bool:
 def may_pass(error: CallError) -> bool:
     """Whether the same call may soon succeed, without anybody's doing.
 
-    >>> may_pass(CallError(14, "The server drains.")), may_pass(CallError(3, "name: is empty."))
-    (True, False)
-    >>> may_pass(CallError(14, "The volume is not mounted.", facts={"grpc-retry-pushback-ms": "-1"}))
+    >>> may_pass(CallError(Code.UNAVAILABLE, "The server drains."))
+    True
+    >>> may_pass(CallError(Code.INVALID_ARGUMENT, "name: is empty."))
+    False
+    >>> may_pass(CallError(Code.UNAVAILABLE, "The volume is not mounted.", facts={"grpc-retry-pushback-ms": "-1"}))
     False
     """
-    return error.code in (UNAVAILABLE, ABORTED) and not forbids_retries(error.facts)
+    return error.code in (Code.UNAVAILABLE, Code.ABORTED) and not forbids_retries(error.facts)
 
 
 class Transport(Protocol):

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
-from mlmd_client.calls import NOT_FOUND
 from mlmd_client.drawing import Drawing, Drawings
-from mlmd_client.failures import NotFound, refused
+from mlmd_client.failures import NotFound, not_found, refused
 from mlmd_client.tables import Table
 
 if TYPE_CHECKING:
@@ -91,9 +90,7 @@ class Comparison:
                 values = {name: row[name] for name in self.names if row[name] is not None and not math.isnan(row[name])}
                 if values:
                     return (min if lowest else max)(values, key=lambda name: values[name])
-        raise NotFound(
-            NOT_FOUND, f"figure: none of {', '.join(self.names)} has {figure!r}; table() lists what they have."
-        )
+        raise not_found(f"figure: none of {', '.join(self.names)} has {figure!r}; table() lists what they have.")
 
     def _evaluations(self, name: str | None) -> _Evaluations:
         owners = self._owners()
@@ -206,4 +203,4 @@ def matrix_of(message: v1.MatrixCounts) -> "ConfusionMatrix":
 
 def _nothing(what: str, name: str | None, names: Sequence[str]) -> NotFound:
     told = f" {name!r}" if name else ""
-    return NotFound(NOT_FOUND, f"name: none of {', '.join(names)} has a {what}{told}; table() lists what they have.")
+    return not_found(f"name: none of {', '.join(names)} has a {what}{told}; table() lists what they have.")

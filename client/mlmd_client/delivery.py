@@ -9,20 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import metrics_pb2, runs_pb2, server_pb2
 
-from mlmd_client.calls import (
-    ALREADY_EXISTS,
-    FAILED_PRECONDITION,
-    INVALID_ARGUMENT,
-    NOT_FOUND,
-    OUT_OF_RANGE,
-    RESOURCE_EXHAUSTED,
-    UNAVAILABLE,
-    UNIMPLEMENTED,
-    CallError,
-)
+from mlmd_client.calls import CallError
 from mlmd_client.journal import Journal, Record, discard_begun, left_behind
 from mlmd_client.points import owners_of
 from mlmd_client.service import Service
@@ -41,7 +32,16 @@ REQUESTS: dict[str, type[Message]] = {
     "/mlmd.v1.Metrics/LogConfusionMatrix": metrics_pb2.LogConfusionMatrixRequest,
     "/mlmd.v1.Metrics/LogCurve": metrics_pb2.LogCurveRequest,
 }
-_NEVER = frozenset({INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, FAILED_PRECONDITION, OUT_OF_RANGE, UNIMPLEMENTED})
+_NEVER = frozenset(
+    {
+        Code.INVALID_ARGUMENT,
+        Code.NOT_FOUND,
+        Code.ALREADY_EXISTS,
+        Code.FAILED_PRECONDITION,
+        Code.OUT_OF_RANGE,
+        Code.UNIMPLEMENTED,
+    }
+)
 """Codes that sending again does not change. RESOURCE_EXHAUSTED it may change, unless the call is too large."""
 SEND_SECONDS = 20.0
 
@@ -91,9 +91,9 @@ def send(service: Service, addressee: Addressee, record: Record) -> tuple[Outcom
             _join(service, addressee)
         answer = service.once(record.path, _addressed(record, addressee), key=record.key, timeout_seconds=SEND_SECONDS)
     except CallError as error:
-        if error.code == RESOURCE_EXHAUSTED and (said := _too_large(service, record)):
+        if error.code == Code.RESOURCE_EXHAUSTED and (said := _too_large(service, record)):
             return Outcome.NEVER, said
-        if record.path == PUT_EVENTS and error.code == ALREADY_EXISTS:
+        if record.path == PUT_EVENTS and error.code == Code.ALREADY_EXISTS:
             return Outcome.SENT, ""
         return Outcome.NEVER if error.code in _NEVER else Outcome.LATER, error.message
     if record.path == START_RUN:
@@ -117,8 +117,8 @@ def _join(service: Service, addressee: Addressee) -> None:
         request = runs_pb2.JoinRunRequest(token=addressee.token)
         addressee.learn(service.once(JOIN_RUN, request, timeout_seconds=SEND_SECONDS).run)
     except CallError as error:
-        if addressee.is_joined and error.code == NOT_FOUND:
-            raise CallError(UNAVAILABLE, f"{error.message} Whoever starts it has not been heard yet.") from None
+        if addressee.is_joined and error.code == Code.NOT_FOUND:
+            raise CallError(Code.UNAVAILABLE, f"{error.message} Whoever starts it has not been heard yet.") from None
         raise
 
 

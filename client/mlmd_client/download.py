@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mlmd_schemas.errors import Code
+
 from mlmd_client.bounded_work import Crew
-from mlmd_client.calls import NOT_FOUND, Transport
+from mlmd_client.calls import Transport
 from mlmd_client.download_target import DownloadTarget
 from mlmd_client.fetching import Fetching, Source
 from mlmd_client.folder_download import damaged
@@ -71,7 +73,9 @@ def download(
                 fetching.submit(crew, url)
             fetching.finish(crew)
         if prefix and not fetching.file_count:
-            raise TransferError(NOT_FOUND, f"prefix: artifact {artifact_id} has no file that begins with {prefix!r}.")
+            raise TransferError(
+                Code.NOT_FOUND, f"prefix: artifact {artifact_id} has no file that begins with {prefix!r}."
+            )
         meter.end()
         only = fetching.last_path if fetching.file_count == 1 else ""
         return Downloaded(place.root, fetching.file_count, fetching.size_bytes, fetching.files_reused, only)

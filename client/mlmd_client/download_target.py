@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from mlmd_client.calls import RESOURCE_EXHAUSTED
+from mlmd_schemas.errors import Code
+
 from mlmd_client.hashing import sha256_of_path
 from mlmd_client.transfer_errors import TransferError, UnfitFiles
 from mlmd_client.unfinished_files import begin_file, discard_abandoned
@@ -28,7 +29,7 @@ def disk_explained(root: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise TransferError(RESOURCE_EXHAUSTED, f"The disk of {str(root)!r} is full; make room.") from error
+            raise TransferError(Code.RESOURCE_EXHAUSTED, f"The disk of {str(root)!r} is full; make room.") from error
         reason = error.strerror or type(error).__name__
         raise UnfitFiles.saying(f"target: {str(root)!r} cannot be written ({reason}).") from error
 

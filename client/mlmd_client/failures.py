@@ -3,25 +3,16 @@
 All of them are CallErrors, and each is also the built-in exception that comes nearest.
 """
 
-from mlmd_client.calls import (
-    ALREADY_EXISTS,
-    DATA_LOSS,
-    DEADLINE_EXCEEDED,
-    FAILED_PRECONDITION,
-    INVALID_ARGUMENT,
-    NOT_FOUND,
-    PERMISSION_DENIED,
-    UNAUTHENTICATED,
-    UNAVAILABLE,
-    CallError,
-)
+from mlmd_schemas.errors import Code
+
+from mlmd_client.calls import CallError
 from mlmd_client.transfer_errors import DamagedBytes, TransferError
 
 
 class Refused(CallError, ValueError):
     """What was asked for has no meaning; the sentence names the field, the value, the reason and the mend.
 
-    >>> str(Refused(3, "name: '' is empty; give the data set a name."))
+    >>> str(Refused(Code.INVALID_ARGUMENT, "name: '' is empty; give the data set a name."))
     "name: '' is empty; give the data set a name."
     """
 
@@ -61,33 +52,42 @@ class Unreachable(CallError, ConnectionError):
     """
 
 
-_KINDS: dict[int, type[CallError]] = {
-    INVALID_ARGUMENT: Refused,
-    FAILED_PRECONDITION: Refused,
-    NOT_FOUND: NotFound,
-    ALREADY_EXISTS: Taken,
-    PERMISSION_DENIED: Denied,
-    UNAUTHENTICATED: Denied,
-    UNAVAILABLE: Unreachable,
-    DEADLINE_EXCEEDED: Unreachable,
-    DATA_LOSS: DamagedBytes,
+_KINDS: dict[Code, type[CallError]] = {
+    Code.INVALID_ARGUMENT: Refused,
+    Code.FAILED_PRECONDITION: Refused,
+    Code.NOT_FOUND: NotFound,
+    Code.ALREADY_EXISTS: Taken,
+    Code.PERMISSION_DENIED: Denied,
+    Code.UNAUTHENTICATED: Denied,
+    Code.UNAVAILABLE: Unreachable,
+    Code.DEADLINE_EXCEEDED: Unreachable,
+    Code.DATA_LOSS: DamagedBytes,
 }
 
 
 def failure_of(error: CallError) -> CallError:
     """Return the same failure as the class that says what it is.
 
-    >>> type(failure_of(CallError(5, "There is no artifact 7."))).__name__
+    >>> type(failure_of(CallError(Code.NOT_FOUND, "There is no artifact 7."))).__name__
     'NotFound'
     """
     kind = _KINDS.get(error.code, CallError if type(error) is TransferError else None)
     return error if kind is None else kind(error.code, error.message, error.request_id, error.facts)
 
 
+def not_found(message: str) -> NotFound:
+    """Return the error for something that we looked for and did not find.
+
+    >>> not_found("name: there is no run 'churn'.").code.name
+    'NOT_FOUND'
+    """
+    return NotFound(Code.NOT_FOUND, message)
+
+
 def refused(message: str) -> Refused:
     """Return a refusal of our own.
 
-    >>> refused("name: is empty.").code
-    3
+    >>> refused("name: is empty.").code.name
+    'INVALID_ARGUMENT'
     """
-    return Refused(INVALID_ARGUMENT, message)
+    return Refused(Code.INVALID_ARGUMENT, message)

@@ -9,11 +9,12 @@ from functools import partial
 from types import TracebackType
 from typing import BinaryIO
 
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.bounded_work import Crew
-from mlmd_client.calls import NOT_FOUND, UNAVAILABLE, CallError, Transport
+from mlmd_client.calls import CallError, Transport
 from mlmd_client.download_target import DownloadTarget, disk_explained
 from mlmd_client.file_doors import door_of, own_headers
 from mlmd_client.folder_download import FolderFetching, damaged, gone
@@ -59,14 +60,14 @@ class Source:
             if url.file.path == path:
                 return url
             break  # the path itself would come before all that begin with it
-        raise TransferError(NOT_FOUND, f"path: artifact {artifact_id} has no file {path[:80]!r}.")
+        raise TransferError(Code.NOT_FOUND, f"path: artifact {artifact_id} has no file {path[:80]!r}.")
 
     def fetch(self, artifact_id: int, url: v1.DownloadUrl, span: Span, sink: Callable[[Bytes], None]) -> None:
         """Fetch a part of a file into `sink`, each byte once and in order."""
         try:
             self._fetch(artifact_id, url, span, sink)
         except CallError as error:
-            if error.code == NOT_FOUND and url.request.expires_ms:
+            if error.code == Code.NOT_FOUND and url.request.expires_ms:
                 self._check_place()
             raise gone(artifact_id, error) from None
 
@@ -79,7 +80,7 @@ class Source:
             if self._place is None:
                 self._place = self.calls.look_at_place()
         if self._place:
-            raise TransferError(UNAVAILABLE, self._place)
+            raise TransferError(Code.UNAVAILABLE, self._place)
 
     def _fetch(self, artifact_id: int, url: v1.DownloadUrl, span: Span, sink: Callable[[Bytes], None]) -> None:
         path = url.file.path

@@ -10,9 +10,9 @@ from typing import Any
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
-from mlmd_client.calls import NOT_FOUND, CallError, Transport
+from mlmd_client.calls import CallError, Transport
 from mlmd_client.download import download
-from mlmd_client.failures import NotFound, failure_of
+from mlmd_client.failures import failure_of, not_found
 from mlmd_client.progress_bar import ProgressBar
 from mlmd_client.unfinished_files import is_unfinished
 from mlmd_client.upload import upload
@@ -79,7 +79,7 @@ def fetched(
     try:
         done = download(transport, artifact_id, folder, overwrite=overwrite or marked, progress=bar)
         if not done.file_count:
-            raise NotFound(NOT_FOUND, f"{label}: artifact {artifact_id} has no files in this store.")
+            raise not_found(f"{label}: artifact {artifact_id} has no files in this store.")
     except CallError as error:
         raise failure_of(error) from error
     finally:

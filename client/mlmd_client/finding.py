@@ -9,8 +9,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import runs_pb2
 
-from mlmd_client.calls import NOT_FOUND
-from mlmd_client.failures import NotFound, refused
+from mlmd_client.failures import NotFound, not_found, refused
 from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE
 from mlmd_client.service import Service
 from mlmd_client.tables import Table, moment, table_of
@@ -217,7 +216,7 @@ def _runs_of_whole_name(
             if MEANT in error.message:
                 raise error from None
         if names_run(request.experiment):
-            raise NotFound(NOT_FOUND, f"name: there is no run {request.experiment!r}.") from None
+            raise not_found(f"name: there is no run {request.experiment!r}.") from None
         raise no_step from None
 
 
@@ -258,9 +257,7 @@ def artifact_of(service: Service, artifact_id: int) -> pb.Artifact:
     request = mlmd.GetArtifactsByIDRequest(artifact_ids=[artifact_id])
     found: list[pb.Artifact] = list(service.read(f"{MLMD}/GetArtifactsByID", request).artifacts)
     if not found:
-        raise NotFound(
-            NOT_FOUND, f"id: there is no artifact {artifact_id}; store.find('artifacts') lists those there are."
-        )
+        raise not_found(f"id: there is no artifact {artifact_id}; store.find('artifacts') lists those there are.")
     return found[0]
 
 

@@ -5,10 +5,11 @@ import os
 import threading
 from functools import partial
 
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.bounded_work import Crew
-from mlmd_client.calls import NOT_FOUND, CallError
+from mlmd_client.calls import CallError
 from mlmd_client.download_target import DownloadTarget, disk_explained
 from mlmd_client.file_doors import FileDoor, HandedFile
 from mlmd_client.progress import Meter
@@ -133,7 +134,7 @@ def damaged(artifact_id: int, path: str) -> DamagedBytes:
 
 def gone(artifact_id: int, error: CallError) -> CallError:
     """Return the error of a transfer, with its mend where the bytes of a manifest are not there."""
-    if error.code != NOT_FOUND:
+    if error.code != Code.NOT_FOUND:
         return error
     return type(error)(
         error.code,

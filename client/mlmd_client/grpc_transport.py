@@ -9,8 +9,9 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import Message
+from mlmd_schemas.errors import Code
 
-from mlmd_client.calls import CANCELLED, PUSHBACK, CallError, M, Metadata
+from mlmd_client.calls import PUSHBACK, CallError, M, Metadata
 from mlmd_client.forks import in_turn
 from mlmd_client.tls import Tls
 from mlmd_client.tokens import Token
@@ -123,7 +124,7 @@ class GrpcTransport:
 
     def _call(self, path: str, response_type: type[Message], *, streamed: bool) -> Any:
         if self._closed:
-            raise CallError(CANCELLED, f"The connection to {self.target} is closed; open another.")
+            raise CallError(Code.CANCELLED, f"The connection to {self.target} is closed; open another.")
         if self._pid != os.getpid():
             self._open_in_child()
         key = (path, response_type, streamed)
@@ -146,7 +147,7 @@ class GrpcTransport:
         except ValueError:
             if not self._closed:
                 raise
-            raise CallError(CANCELLED, f"The connection to {self.target} was closed during the call.") from None
+            raise CallError(Code.CANCELLED, f"The connection to {self.target} was closed during the call.") from None
 
 
 def _mend(message: str, target: str) -> str:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlmd_client.calls import NOT_FOUND
 from mlmd_client.delivery import deliver
-from mlmd_client.failures import NotFound, refused
+from mlmd_client.failures import not_found, refused
 from mlmd_client.journal import SUFFIX, UNDELIVERABLE, Journal, discard_begun
 from mlmd_client.service import Service
 
@@ -95,7 +94,7 @@ def chosen_journals(folder: Path, names: Collection[str]) -> list[KeptJournal]:
             one for one in every if name and one.path.name.startswith(name)
         ]
         if not found:
-            raise NotFound(NOT_FOUND, f"journal: there is no journal {name!r} of this store; kept_journals lists them.")
+            raise not_found(f"journal: there is no journal {name!r} of this store; kept_journals lists them.")
         if len(found) > 1:
             raise refused(f"journal: {len(found)} journals begin with {name!r}; write more of the name.")
         chosen += found

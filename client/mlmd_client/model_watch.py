@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_client.calls import UNAVAILABLE, CallError
+from mlmd_client.calls import CallError
 from mlmd_client.failures import failure_of, refused
 from mlmd_client.models import move_row
 from mlmd_client.registry_pages import REGISTRY
@@ -51,7 +52,7 @@ class Watch:
             except CallError as error:
                 if self._stopped.is_set():
                     return
-                if error.code != UNAVAILABLE:
+                if error.code != Code.UNAVAILABLE:
                     LOG.error("the watch of %s ended: %s", ", ".join(self._request.models), error.message)
                     self.failure = failure_of(error)
                     self.ready.set()

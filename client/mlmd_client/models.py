@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_client.calls import INVALID_ARGUMENT
 from mlmd_client.failures import NotFound, Refused, refused
 from mlmd_client.model_versions import ModelVersion, format_of
 from mlmd_client.registry_pages import REGISTRY, listed
@@ -384,6 +384,6 @@ def registered_artifact(store: "Store", uri: str) -> int | None:
     try:
         return int(store.service.read(f"{REGISTRY}/ResolveModel", v1.ResolveModelRequest(uri=uri)).artifact_id)
     except (NotFound, Refused) as error:
-        if error.code == INVALID_ARGUMENT or error.facts.get("mlmd-missing") == "model":
+        if error.code == Code.INVALID_ARGUMENT or error.facts.get("mlmd-missing") == "model":
             return None
         raise

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.pb.v1 import registry_pb2
 
 from mlmd_client.artifact_calls import ArtifactCalls
-from mlmd_client.calls import NOT_FOUND, CallError
+from mlmd_client.calls import CallError
 from mlmd_client.download_target import DownloadTarget, disk_explained, in_the_way, is_a_folder
 from mlmd_client.hashing import sha256_of_path
 from mlmd_client.registry_pages import listed
@@ -105,7 +106,7 @@ def _asked(calls: ArtifactCalls, artifact_id: int, prefix: str, obstacles: dict[
             if file is not None:
                 yield file
     except CallError as error:
-        if error.code != NOT_FOUND:
+        if error.code != Code.NOT_FOUND:
             raise
 
 

@@ -145,8 +145,8 @@ class Points:
 def over() -> Refused:
     """Return what is said to a thread that logs while another one ends the run.
 
-    >>> over().code
-    3
+    >>> over().code.name
+    'INVALID_ARGUMENT'
     """
     return refused("run: it has ended meanwhile, and takes nothing; log inside `with store.run(...)`.")
 

@@ -11,15 +11,9 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from mlmd_client.calls import (
-    DATA_LOSS,
-    FAILED_PRECONDITION,
-    INVALID_ARGUMENT,
-    NOT_FOUND,
-    RESOURCE_EXHAUSTED,
-    UNAVAILABLE,
-    forbids_retries,
-)
+from mlmd_schemas.errors import Code
+
+from mlmd_client.calls import forbids_retries
 from mlmd_client.http_connections import Answer
 from mlmd_client.transfer_errors import TransferError
 
@@ -90,29 +84,33 @@ def refusal(answer: Answer, url: str, path: str) -> TransferError:
     shown = code or f"status {answer.status}"
     if code == "NoSuchBucket":
         return TransferError(
-            FAILED_PRECONDITION,
+            Code.FAILED_PRECONDITION,
             f"The bucket for {path!r} is not at {store} any more; whoever runs it has to make it.",
         )
     if code in _FULL or answer.status == 507:
-        return TransferError(RESOURCE_EXHAUSTED, f"The object store at {store} is full ({shown}); make room there.")
+        return TransferError(
+            Code.RESOURCE_EXHAUSTED, f"The object store at {store} is full ({shown}); make room there."
+        )
     if answer.status == 403 and (skew := skew_seconds(answer.headers, url)) > MOST_SKEW_SECONDS:
         return TransferError(
-            FAILED_PRECONDITION,
+            Code.FAILED_PRECONDITION,
             f"The clocks of the server that signs requests and of the object store at {store} are {skew:.0f} s apart "
             f"({shown}); set them by NTP.",
         )
     if answer.status in (401, 403):
         return TransferError(
-            FAILED_PRECONDITION,
+            Code.FAILED_PRECONDITION,
             f"The object store at {store} does not accept the server's signature for {path!r} ({shown}); see that the "
             "server's access key is valid and may write there, and that --artifacts-public-endpoint is its address.",
         )
     if answer.status == 404:
-        return TransferError(NOT_FOUND, f"The object store at {store} has no {path!r} ({shown}).")
+        return TransferError(Code.NOT_FOUND, f"The object store at {store} has no {path!r} ({shown}).")
     if answer.status == 400 and code in _WRONG_BYTES:
-        return TransferError(INVALID_ARGUMENT, f"The object store at {store} found other bytes in {path!r} ({shown}).")
+        return TransferError(
+            Code.INVALID_ARGUMENT, f"The object store at {store} found other bytes in {path!r} ({shown})."
+        )
     return TransferError(
-        UNAVAILABLE,
+        Code.UNAVAILABLE,
         f"The object store at {store} refused {path!r} ({shown}); see that it is an S3 server and look into its log.",
     )
 
@@ -123,17 +121,17 @@ def busy(answer: Answer | None, error: BaseException | None, url: str, path: str
     `answer` is the last one that came; `error` is what ended the last attempt where none did.
     """
     if answer is None:
-        return TransferError(UNAVAILABLE, _unreachable(error, _address(url), path, times))
+        return TransferError(Code.UNAVAILABLE, _unreachable(error, _address(url), path, times))
     said = _json(answer.content)
     if said.get("code") in _NUMBERS and said.get("message"):  # our server's own words: a full disk, say
         return TransferError(
-            UNAVAILABLE,
+            Code.UNAVAILABLE,
             f"{said['message']} {path!r} was tried {times} times. Run the same again later: it goes on where it was.",
             answer.headers.get("x-request-id", ""),
         )
     shown = code_of(answer.content) or f"status {answer.status}"
     return TransferError(
-        UNAVAILABLE,
+        Code.UNAVAILABLE,
         f"The object store at {_address(url)} is busy or ill ({shown}); {path!r} was tried {times} times. Run the same "
         "again later: it goes on where it was.",
     )
@@ -183,7 +181,7 @@ def _unreachable(error: BaseException | None, store: str, path: str, times: int)
 def short(path: str, url: str) -> TransferError:
     """Return the error for a file that is shorter in the store than its manifest says."""
     return TransferError(
-        DATA_LOSS,
+        Code.DATA_LOSS,
         f"The file {path!r} at {_address(url)} is shorter than its manifest says: it was changed in the store. Restore "
         "it from a copy.",
     )
@@ -191,7 +189,7 @@ def short(path: str, url: str) -> TransferError:
 
 def whole_instead(path: str, url: str) -> TransferError:
     """Return the error for a server that does not understand ranges."""
-    return TransferError(UNAVAILABLE, f"{_address(url)} answered a range of {path!r} with the whole of it.")
+    return TransferError(Code.UNAVAILABLE, f"{_address(url)} answered a range of {path!r} with the whole of it.")
 
 
 def skew_seconds(headers: Mapping[str, str], url: str) -> float:

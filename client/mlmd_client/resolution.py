@@ -8,8 +8,8 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2
 
-from mlmd_client.calls import NOT_FOUND, CallError
-from mlmd_client.failures import NotFound, Refused, refused
+from mlmd_client.calls import CallError
+from mlmd_client.failures import NotFound, Refused, not_found, refused
 from mlmd_client.finding import MLMD, PAGE, literal
 from mlmd_client.names import Reference, parse_reference
 from mlmd_client.service import Service
@@ -52,7 +52,7 @@ def _type_and_name(service: Service, reference: Reference) -> tuple[str, str]:
         mend = f"; {MEANT} {_surely(reference.written)!r}?"
     else:
         mend = _near(service, name) or "; log_dataset, log_model or log_artifact make one."
-    raise NotFound(NOT_FOUND, f"name: there is no collection {name!r} of any type{mend}")
+    raise not_found(f"name: there is no collection {name!r} of any type{mend}")
 
 
 def sure_name(service: Service, type_name: str, name: str) -> str:

@@ -7,8 +7,10 @@ against the artifact's manifest, and going on where it was when it is done again
 import threading
 from types import TracebackType
 
+from mlmd_schemas.errors import Code
+
 from mlmd_client.artifact_calls import ArtifactCalls
-from mlmd_client.calls import FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, CallError, Transport
+from mlmd_client.calls import CallError, Transport
 from mlmd_client.file_doors import door_of, own_headers
 from mlmd_client.file_listing import Listing
 from mlmd_client.http_connections import Connections
@@ -59,9 +61,12 @@ class Restorer:
         try:
             self._send(sending, artifact_id, begun.uri)
         except CallError as error:
-            if error.code in (FAILED_PRECONDITION, NOT_FOUND) and self._calls.begin_restore(artifact_id).present:
+            if (
+                error.code in (Code.FAILED_PRECONDITION, Code.NOT_FOUND)
+                and self._calls.begin_restore(artifact_id).present
+            ):
                 return False  # somebody else imports the same archive, and was faster
-            if error.code == INVALID_ARGUMENT:
+            if error.code == Code.INVALID_ARGUMENT:
                 self._give_up(artifact_id)
             raise
         return True
@@ -71,7 +76,7 @@ class Restorer:
         try:
             self._calls.commit(artifact_id)
         except CallError as error:
-            if error.code != FAILED_PRECONDITION:
+            if error.code != Code.FAILED_PRECONDITION:
                 raise
             sending.begin(artifact_id, uri, resumed=True)  # something was lost on the way: look once, and send it
             sending.run(None)

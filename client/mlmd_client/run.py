@@ -10,9 +10,10 @@ from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import runs_pb2 as v1
 
-from mlmd_client.calls import DEADLINE_EXCEEDED, UNAVAILABLE, CallError
+from mlmd_client.calls import CallError
 from mlmd_client.delivery import FINISH_RUN, JOIN_RUN, START_RUN, Addressee, journal_folder
 from mlmd_client.failures import Unreachable, failure_of, refused
 from mlmd_client.forks import in_turn
@@ -99,7 +100,8 @@ class Run(RunMetrics, RunArtifacts):
             self._learn_id()
         if not self._addressee.execution_id:
             raise Unreachable(
-                UNAVAILABLE, f"run {self.name}: has no id yet, because {self._store.target} does not answer; try later."
+                Code.UNAVAILABLE,
+                f"run {self.name}: has no id yet, because {self._store.target} does not answer; try later.",
             )
         return self._addressee.execution_id
 
@@ -158,7 +160,7 @@ class Run(RunMetrics, RunArtifacts):
             try:
                 self._begin()
             except CallError as error:
-                if error.code not in (UNAVAILABLE, DEADLINE_EXCEEDED):
+                if error.code not in (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED):
                     raise failure_of(error) from None
                 LOG.warning("%s does not answer (%s); the run goes into a journal", self._store.target, error.message)
                 first = None if self._settings.is_joined else self._settings.start_request()

@@ -10,11 +10,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.bounded_work import Crew, ahead
-from mlmd_client.calls import FAILED_PRECONDITION
 from mlmd_client.file_doors import FileDoor
 from mlmd_client.file_listing import Listing, LocalFile
 from mlmd_client.folder_upload import FolderSending, FolderUpload, Told, media_type
@@ -336,7 +336,7 @@ class Sending:
 def no_way(target: str) -> TransferError:
     """Return the error for a store that keeps files in a folder and takes them over no network."""
     return TransferError(
-        FAILED_PRECONDITION,
+        Code.FAILED_PRECONDITION,
         f"The server at {target} keeps files in a folder, which it serves over HTTP, and has no HTTP port; start it "
         "with --http-port, or with --artifacts s3://…",
     )

@@ -15,9 +15,9 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import server_pb2
 
-from mlmd_client.calls import NOT_FOUND, CallError, Transport
+from mlmd_client.calls import CallError, Transport
 from mlmd_client.delivery import deliver_left_behind, journal_folder
-from mlmd_client.failures import NotFound, failure_of, refused
+from mlmd_client.failures import failure_of, not_found, refused
 from mlmd_client.finding import (
     MLMD,
     RunFacts,
@@ -191,7 +191,7 @@ class Store(Questions):
         execution_id = by_id[1] if by_id is not None and told else run_target(self.service, what)
         found = executions_by_id(self.service, [execution_id]) if execution_id is not None else []
         if not found:
-            raise NotFound(NOT_FOUND, f"run: there is no run {what!r}; store.runs('experiment') lists those there are.")
+            raise not_found(f"run: there is no run {what!r}; store.runs('experiment') lists those there are.")
         return facts_of(found[0])
 
     # --- versions -----------------------------------------------------------------------------------------------------

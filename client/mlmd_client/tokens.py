@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from mlmd_client.calls import INVALID_ARGUMENT, UNAUTHENTICATED, CallError
+from mlmd_schemas.errors import Code
+
+from mlmd_client.calls import CallError
 
 TOKEN_VARIABLE, FILE_VARIABLE = "MLMD_TOKEN", "MLMD_TOKEN_FILE"
 
@@ -65,7 +67,7 @@ class Token(Mapping[str, str]):
         else:
             trouble = "is empty; it holds the token and nothing else."
         if not text:  # it may be there again in a moment, so nothing is refused for good
-            raise CallError(UNAUTHENTICATED, f"{FILE_VARIABLE}: {str(self._file)!r} {trouble}")
+            raise CallError(Code.UNAUTHENTICATED, f"{FILE_VARIABLE}: {str(self._file)!r} {trouble}")
         return _sound(text, FILE_VARIABLE)
 
 
@@ -76,4 +78,4 @@ def _sound(text: str, field: str) -> str:
 
 
 def _refusal(sentence: str) -> CallError:
-    return CallError(INVALID_ARGUMENT, sentence)
+    return CallError(Code.INVALID_ARGUMENT, sentence)

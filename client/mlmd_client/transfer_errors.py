@@ -2,17 +2,19 @@
 
 from typing import ClassVar, Self
 
-from mlmd_client.calls import ABORTED, CANCELLED, DATA_LOSS, INVALID_ARGUMENT, UNAVAILABLE, CallError
+from mlmd_schemas.errors import Code
+
+from mlmd_client.calls import CallError
 
 
 class TransferError(CallError):
     """Bytes could not be moved; `code` and `message` are as in every CallError.
 
-    >>> TransferError.saying("The store is full.").code
-    14
+    >>> TransferError.saying("The store is full.").code.name
+    'UNAVAILABLE'
     """
 
-    number: ClassVar[int] = UNAVAILABLE
+    number: ClassVar[Code] = Code.UNAVAILABLE
 
     @classmethod
     def saying(cls, message: str) -> Self:
@@ -23,11 +25,11 @@ class TransferError(CallError):
 class UnfitFiles(TransferError):
     """What was to be moved cannot be: a loop of links, a socket, a name that is no text, a place that is taken.
 
-    >>> UnfitFiles.saying("path: 'events' is a pipe, which has no bytes to keep.").code
-    3
+    >>> UnfitFiles.saying("path: 'events' is a pipe, which has no bytes to keep.").code.name
+    'INVALID_ARGUMENT'
     """
 
-    number = INVALID_ARGUMENT
+    number = Code.INVALID_ARGUMENT
 
 
 class ChangedFile(TransferError):
@@ -40,7 +42,7 @@ class ChangedFile(TransferError):
     The file 'part-7.csv' was deleted or renamed during the upload; upload again when nobody changes the folder. True
     """
 
-    number = ABORTED
+    number = Code.ABORTED
     is_gone: bool = False
     """Whether it is there no more, so that this upload can never be finished."""
 
@@ -60,18 +62,18 @@ class DamagedBytes(TransferError):
     >>> try:
     ...     raise DamagedBytes.saying("The file 'model.pkl' of artifact 7 is damaged in the store.")
     ... except DamagedBytes as error:
-    ...     print(error.code)
-    15
+    ...     print(error.code.name)
+    DATA_LOSS
     """
 
-    number = DATA_LOSS
+    number = Code.DATA_LOSS
 
 
 class Stopped(TransferError):
     """A transfer ended because something else in it failed, which is what is raised.
 
-    >>> Stopped.saying("The transfer was stopped.").code
-    1
+    >>> Stopped.saying("The transfer was stopped.").code.name
+    'CANCELLED'
     """
 
-    number = CANCELLED
+    number = Code.CANCELLED

@@ -16,7 +16,9 @@ a server is asked for.
 import re
 from typing import TYPE_CHECKING, Any
 
-from mlmd_client.calls import INVALID_ARGUMENT, CallError, Metadata, Transport
+from mlmd_schemas.errors import Code
+
+from mlmd_client.calls import CallError, Metadata, Transport
 from mlmd_client.tls import Tls
 from mlmd_client.tokens import Token
 
@@ -115,4 +117,4 @@ def _server_address(target: str) -> str | None:
 
 
 def _refusal(sentence: str) -> CallError:
-    return CallError(INVALID_ARGUMENT, sentence)
+    return CallError(Code.INVALID_ARGUMENT, sentence)

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.artifact_calls import ArtifactCalls
-from mlmd_client.calls import FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, CallError, Transport
+from mlmd_client.calls import CallError, Transport
 from mlmd_client.file_doors import door_of, own_headers
 from mlmd_client.file_listing import Listing, list_files
 from mlmd_client.http_connections import Connections
@@ -136,7 +137,7 @@ class _Course:
         try:
             self._calls.look(artifact_id)
         except CallError as error:
-            if error.code in (NOT_FOUND, FAILED_PRECONDITION):
+            if error.code in (Code.NOT_FOUND, Code.FAILED_PRECONDITION):
                 return 0, ""
             raise
         if digest != paths_digest(self._sending.listing):  # other files: what was told before would be waited for
@@ -156,7 +157,7 @@ class _Course:
         try:
             done = commit()
         except CallError as error:
-            if error.code != FAILED_PRECONDITION:
+            if error.code != Code.FAILED_PRECONDITION:
                 raise
             self._sending.begin(artifact_id, uri, resumed=True)  # something was lost on the way: look once, and send it
             self._sending.run(None)
@@ -177,7 +178,7 @@ def _is_hopeless(error: BaseException) -> bool:
     """Tell whether the same call can never finish what was begun."""
     if isinstance(error, ChangedFile):
         return error.is_gone
-    return isinstance(error, CallError) and error.code == INVALID_ARGUMENT
+    return isinstance(error, CallError) and error.code == Code.INVALID_ARGUMENT
 
 
 def manifest_digest(files: Iterable[v1.UploadFile]) -> bytes:

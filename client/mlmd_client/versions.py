@@ -8,8 +8,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2
 
-from mlmd_client.calls import NOT_FOUND
-from mlmd_client.failures import NotFound, refused
+from mlmd_client.failures import not_found, refused
 from mlmd_client.formats import COLUMNS, HEADER_LEVELS, INDEX_LEVELS, read_frame, read_typed_csv
 from mlmd_client.tables import moment
 from mlmd_client.values import properties_of
@@ -196,7 +195,7 @@ class Version:
         if path:
             found = root / path if root.is_dir() else root
             if not found.is_file() or (not root.is_dir() and root.name != path):
-                raise NotFound(NOT_FOUND, f"path: {self.ref} has no file {path!r}; it has {self._listed()}.")
+                raise not_found(f"path: {self.ref} has no file {path!r}; it has {self._listed()}.")
             return found
         if root.is_dir():
             raise refused(f"path: {self.ref} has several files; say which: {self._listed()}.")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from mlmd_client.transport import CallError, GrpcTransport, Transport
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_server.embedded import open_embedded
 
@@ -49,20 +50,20 @@ def test_what_breaks_off_is_told_after_what_came(transport: Transport) -> None:
     with pytest.raises(CallError) as caught:
         list(messages)
     assert first is not None
-    assert caught.value.code in (10, 13)
+    assert caught.value.code in (Code.ABORTED, Code.INTERNAL)
     assert len(caught.value.request_id) == 16
 
 
 def test_a_message_over_the_limit_ends_the_stream(transport: Transport) -> None:
     with pytest.raises(CallError) as caught:
         list(stream(transport, "FloodOnce"))
-    assert caught.value.code == 8
+    assert caught.value.code == Code.RESOURCE_EXHAUSTED
 
 
 def test_a_method_that_does_not_stream(transport: Transport) -> None:
     with pytest.raises(CallError) as caught:
         list(transport.stream("/no.such.Service/Method", pb.Artifact(), pb.Artifact))
-    assert caught.value.code == 12
+    assert caught.value.code == Code.UNIMPLEMENTED
 
 
 def test_who_stops_reading_ends_the_call(transport: Transport, served: Served) -> None:
@@ -77,7 +78,7 @@ def test_a_stream_ends_with_its_time(transport: Transport, served: Served) -> No
     list(stream(transport, "Count"))  # it is connected, and what is asked now is heard long before its time is over
     with pytest.raises(CallError) as caught:
         list(stream(transport, "Watch", timeout_seconds=2))
-    assert caught.value.code == 4
+    assert caught.value.code == Code.DEADLINE_EXCEEDED
     wait_until_over(served)
 
 
@@ -87,7 +88,7 @@ def test_closing_the_transport_ends_its_streams(transport: Transport, served: Se
     transport.close()
     with pytest.raises(CallError) as caught:
         list(messages)
-    assert caught.value.code == 1
+    assert caught.value.code == Code.CANCELLED
     wait_until_over(served)
 
 

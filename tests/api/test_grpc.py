@@ -13,7 +13,7 @@ from mlmd_api.grpc.health import Health
 from mlmd_api.grpc.server import GrpcServer, GrpcSettings
 from mlmd_api.grpc.streams import StreamPlaces
 from mlmd_api.rest.server import listen
-from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.errors import Code, InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 
 from tests.api.conftest import MLMD, ODD, Served
@@ -94,7 +94,7 @@ def test_idle_watchers_hold_no_thread_of_the_calls(serve: Callable[..., Served])
         watches = [stub.Watch(health_pb2.HealthCheckRequest(), timeout=60) for _ in range(50)]
         for watch in watches:
             next(watch)
-        assert say("grpc", served.doors, f"{ODD}Note", mlmd.Artifact(), timeout=60).code == 0
+        assert say("grpc", served.doors, f"{ODD}Note", mlmd.Artifact(), timeout=60).code == Code.OK
         for watch in watches:
             watch.cancel()
 
@@ -132,7 +132,7 @@ def test_streams_have_places_of_their_own_and_no_more(serve: Callable[..., Serve
             next(_reflect(channel, slowly()))
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "2 streams" in (caught.value.details() or "")
-        assert say("grpc", served.doors, f"{ODD}Note", mlmd.Artifact(), timeout=60).code == 0
+        assert say("grpc", served.doors, f"{ODD}Note", mlmd.Artifact(), timeout=60).code == Code.OK
         end.set()
         for stream in open_streams:
             assert list(stream) == []
@@ -187,13 +187,13 @@ def test_a_call_whose_caller_left_before_it_began_never_runs(serve: Callable[...
             health.Check(health_pb2.HealthCheckRequest(), timeout=60)
         served.odd.release.set()
         assert busy.result()
-        assert say("grpc", served.doors, f"{ODD}Note", b"").code == 0
+        assert say("grpc", served.doors, f"{ODD}Note", b"").code == Code.OK
     assert len(served.odd.callers) == 1
 
 
 def test_large_metadata_passes(served: Served) -> None:
     metadata = {"cookie": "c" * 32_000}
-    assert say("grpc", served.doors, f"{MLMD}GetArtifactTypes", b"", metadata).code == 0
+    assert say("grpc", served.doors, f"{MLMD}GetArtifactTypes", b"", metadata).code == Code.OK
 
 
 def test_channel_arguments_win_over_ours(served: Served) -> None:
@@ -201,6 +201,6 @@ def test_channel_arguments_win_over_ours(served: Served) -> None:
     server = GrpcServer(served.dispatcher, GrpcSettings(port=free_port(), channel_arguments=arguments))
     server.start()
     doors = Doors(server.port, 0)
-    assert say("grpc", doors, f"{ODD}Note", mlmd.Artifact(uri="x" * 500)).code == 0
-    assert say("grpc", doors, f"{ODD}Note", mlmd.Artifact(uri="x" * 5000)).code == 8
+    assert say("grpc", doors, f"{ODD}Note", mlmd.Artifact(uri="x" * 500)).code == Code.OK
+    assert say("grpc", doors, f"{ODD}Note", mlmd.Artifact(uri="x" * 5000)).code == Code.RESOURCE_EXHAUSTED
     server.stop(1).wait()

@@ -8,6 +8,7 @@ from mlmd_client.calls import CallError
 from mlmd_client.download import download
 from mlmd_client.transport import Transport, open_transport
 from mlmd_client.upload import upload
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
@@ -86,5 +87,5 @@ def test_a_stream_of_requests_that_was_cut_is_asked_for_again(proxy: Proxy, dire
         proxy.cut_after_bytes(to_client=int(whole * share))
         with pytest.raises(CallError) as broken:
             list(streamed())
-        assert broken.value.code == 14
+        assert broken.value.code == Code.UNAVAILABLE
     assert list(streamed()) == [file.path for file in files]

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from mlmd_client.calls import UNAVAILABLE
 from mlmd_client.http_connections import Connections
 from mlmd_client.signed_http import Patience, SignedHttp, Span
 from mlmd_client.transfer_errors import TransferError
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 Answering = Callable[[bytes], str]
@@ -54,7 +54,7 @@ def failure(url: str) -> TransferError:
             http.get(request, Span(0, 10, 10), "model.bin", lambda: None, lambda chunk: None)
     finally:
         connections.close()
-    assert caught.value.code == UNAVAILABLE
+    assert caught.value.code == Code.UNAVAILABLE
     assert f"tried {ATTEMPTS} times" in caught.value.message
     return caught.value
 

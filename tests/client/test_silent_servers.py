@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 from mlmd_client.artifact_calls import ArtifactCalls
-from mlmd_client.calls import UNAVAILABLE, CallError
+from mlmd_client.calls import CallError
 from mlmd_client.download import download
 from mlmd_client.grpc_transport import GrpcTransport
 from mlmd_client.progress import Progress
 from mlmd_client.signed_http import Patience
 from mlmd_client.transport import Transport, open_transport
 from mlmd_client.upload import upload
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.artifact_store.uploads import upload_file
@@ -100,7 +101,7 @@ def test_an_upload_ends_in_an_error_and_goes_on_later(server: Server, store: Tra
 
     with pytest.raises(CallError, match="hangs or is") as caught:
         upload(store, artifact(store), source, progress=suspend, patience=HASTY)
-    assert caught.value.code == UNAVAILABLE
+    assert caught.value.code == Code.UNAVAILABLE
     assert "goes on where it was" in caught.value.message
     tell(server, signal.SIGCONT)
     done = upload(store, artifact(store), source)
@@ -118,7 +119,7 @@ def test_a_download_ends_in_an_error(server: Server, store: Transport, tmp_path:
 
     with pytest.raises(CallError, match="hangs or is") as caught:
         download(store, done.artifact_id, tmp_path / "copy", progress=suspend, patience=HASTY)
-    assert caught.value.code == UNAVAILABLE
+    assert caught.value.code == Code.UNAVAILABLE
     tell(server, signal.SIGCONT)
     download(store, done.artifact_id, tmp_path / "copy")
     assert read_files(tmp_path / "copy") == CONTENTS
@@ -139,7 +140,7 @@ def test_a_commit_ends_when_the_server_is_suspended(server: Server) -> None:
         tell(server, signal.SIGSTOP)
         with pytest.raises(CallError) as caught:
             under_way.result(120)
-    assert caught.value.code == UNAVAILABLE
+    assert caught.value.code == Code.UNAVAILABLE
     tell(server, signal.SIGCONT)
     assert ArtifactCalls(store, threading.Event()).commit(begun).manifest.file_count == 1
     store.close()

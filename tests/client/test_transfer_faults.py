@@ -17,6 +17,7 @@ from mlmd_client.signed_http import Patience
 from mlmd_client.transfer_errors import ChangedFile, DamagedBytes
 from mlmd_client.transport import Transport, open_transport
 from mlmd_client.upload import Uploaded, upload
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from tests.client.places import artifact, every_artifact, read_files, stored, write_files
@@ -118,7 +119,7 @@ def test_a_store_that_stays_busy(store: Transport, proxy: FaultyHttp, source: Pa
     proxy.fault = lambda request: error(503, "SlowDown")
     with pytest.raises(CallError, match=r"busy or ill \(SlowDown\).*tried 6 times.*goes on where it was") as raised:
         sent(store, source)
-    assert raised.value.code == 14
+    assert raised.value.code == Code.UNAVAILABLE
     pending = every_artifact(store)[-1]
     assert pending.state == pb.Artifact.PENDING
     proxy.calm()
@@ -273,14 +274,14 @@ def test_clocks_apart(store: Transport, proxy: FaultyHttp, source: Path) -> None
     proxy.fault = refuse
     with pytest.raises(CallError, match=r"clocks of the server .* are 7\d\d\d s apart") as refused:
         sent(store, source)
-    assert refused.value.code == 9
+    assert refused.value.code == Code.FAILED_PRECONDITION
 
 
 def test_a_signature_that_is_not_accepted(store: Transport, proxy: FaultyHttp, source: Path) -> None:
     proxy.fault = lambda request: error(403, "SignatureDoesNotMatch", date=formatdate(usegmt=True))
     with pytest.raises(CallError, match=r"does not accept the server's signature .*SignatureDoesNotMatch") as refused:
         sent(store, source)
-    assert refused.value.code == 9
+    assert refused.value.code == Code.FAILED_PRECONDITION
 
 
 def test_a_store_that_is_away(store: Transport, server: Server, proxied: FaultyHttp, source: Path) -> None:
@@ -291,18 +292,18 @@ def test_a_store_that_is_away(store: Transport, server: Server, proxied: FaultyH
             sent(store, source)
     finally:
         proxied.target = port
-    assert refused.value.code == 14
+    assert refused.value.code == Code.UNAVAILABLE
 
 
 def test_no_bucket(store: Transport, proxy: FaultyHttp, source: Path) -> None:
     proxy.fault = lambda request: error(404, "NoSuchBucket")
     with pytest.raises(CallError, match=r"bucket for .* is not at http://127\.0\.0\.1") as refused:
         sent(store, source)
-    assert refused.value.code == 9
+    assert refused.value.code == Code.FAILED_PRECONDITION
 
 
 def test_a_full_store(store: Transport, proxy: FaultyHttp, source: Path) -> None:
     proxy.fault = lambda request: error(507, "XMinioStorageFull")
     with pytest.raises(CallError, match="is full") as refused:
         sent(store, source)
-    assert refused.value.code == 8
+    assert refused.value.code == Code.RESOURCE_EXHAUSTED

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from google.protobuf.message import Message
 from mlmd_client.transport import CallError, GrpcTransport, MissingExtra, Tls, Transport, open_transport
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb.v1 import server_pb2
@@ -72,7 +73,7 @@ def test_both_ways_answer_alike(
 def test_a_method_that_nobody_serves_is_unimplemented(transport_on_sqlite: Transport) -> None:
     with pytest.raises(CallError, match="is no method of this server") as caught:
         transport_on_sqlite.unary("/no.such.Service/Method", pb.Artifact(), pb.Artifact)
-    assert caught.value.code == 12
+    assert caught.value.code == Code.UNIMPLEMENTED
 
 
 def test_a_text_that_is_no_utf8_is_refused_on_every_way(transport_on_sqlite: Transport) -> None:
@@ -81,7 +82,7 @@ def test_a_text_that_is_no_utf8_is_refused_on_every_way(transport_on_sqlite: Tra
     broken.MergeFromString(request.SerializeToString() + b"\xfa\x7f\x02\xff\xfe")  # unknown field: passes
     with pytest.raises(CallError) as caught:
         transport_on_sqlite.unary(MLMD + "PutArtifactType", broken, service.PutArtifactTypeResponse)
-    assert caught.value.code == 3
+    assert caught.value.code == Code.INVALID_ARGUMENT
 
 
 def test_the_caller_names_the_request_and_makes_it_once(transport: Transport) -> None:
@@ -104,7 +105,7 @@ def test_a_call_ends_with_its_time(transport: Transport) -> None:
     # Over before it began: what ends within the same millisecond gRPC lets a quick server answer yet.
     with pytest.raises(CallError) as caught:
         transport.unary(MLMD + "GetArtifacts", pb.Artifact(), service.GetArtifactsResponse, timeout_seconds=-1.0)
-    assert caught.value.code == 4
+    assert caught.value.code == Code.DEADLINE_EXCEEDED
 
 
 def test_messages_of_many_megabytes_pass(transport_on_sqlite: Transport) -> None:
@@ -173,7 +174,7 @@ def test_a_fork_goes_on_with_connections_of_its_own(
 
 
 def test_an_error_travels_between_processes() -> None:
-    error = pickle.loads(pickle.dumps(CallError(5, "gone", "ab")))
+    error = pickle.loads(pickle.dumps(CallError(Code.NOT_FOUND, "gone", "ab")))
     assert (error.code, error.message, error.request_id, str(error)) == (5, "gone", "ab", "gone")
 
 
@@ -255,7 +256,7 @@ def test_targets_that_lead_nowhere_are_told(target: str, sentence: str) -> None:
         open_transport(target)
     assert sentence in caught.value.message
     assert "secret" not in caught.value.message
-    assert caught.value.code == 3
+    assert caught.value.code == Code.INVALID_ARGUMENT
 
 
 def test_tls_is_never_left_out_silently() -> None:

@@ -12,13 +12,14 @@ import pytest
 from google.protobuf.message import Message
 from minio import Minio
 from mlmd_client.artifact_calls import ArtifactCalls
-from mlmd_client.calls import NOT_FOUND, UNAVAILABLE, CallError, M, Metadata, Transport
+from mlmd_client.calls import CallError, M, Metadata, Transport
 from mlmd_client.download import download, open_file, read_range
 from mlmd_client.failures import Unreachable
 from mlmd_client.service import Service
 from mlmd_client.transport import open_transport
 from mlmd_client.upload import upload
 from mlmd_client.waits import Waits
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.pb.v1 import server_pb2
 
@@ -150,7 +151,7 @@ def test_a_folder_that_is_gone_is_not_waited_for(
     transport.counts.clear()
     with pytest.raises(CallError, match=GONE) as refused:
         upload(transport, artifact(transport), source)
-    assert (refused.value.code, transport.counts["BeginUpload"]) == (UNAVAILABLE, 1)
+    assert (refused.value.code, transport.counts["BeginUpload"]) == (Code.UNAVAILABLE, 1)
     with pytest.raises(CallError, match=GONE):
         download(transport, kept, tmp_path / "target")
     request = v1.BeginRestoreRequest(artifact_id=kept)
@@ -172,12 +173,12 @@ def test_an_emptied_bucket_is_told_by_the_server_and_not_by_the_bucket(
     s3_admin.remove_object(bucket, f"{kept.uri.partition(f'{bucket}/')[2]}7")
     with pytest.raises(CallError, match=r"has no '7'.*which artifact .* has by its manifest") as missed:
         download(transport, kept.artifact_id, tmp_path / "target")
-    assert missed.value.code == NOT_FOUND
+    assert missed.value.code == Code.NOT_FOUND
     empty(s3_admin, bucket)
     transport.counts.clear()
     with pytest.raises(CallError, match=GONE) as gone:
         download(transport, kept.artifact_id, tmp_path / "other")
-    assert (gone.value.code, transport.counts["Diagnose"]) == (UNAVAILABLE, 1)
+    assert (gone.value.code, transport.counts["Diagnose"]) == (Code.UNAVAILABLE, 1)
     with pytest.raises(CallError, match=GONE):
         open_file(transport, kept.artifact_id, "3").read()
     with pytest.raises(CallError, match=GONE):

@@ -10,10 +10,10 @@ from mlmd_artifact_store.blob_store import VALID_SECONDS
 from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_client import signed_http
-from mlmd_client.calls import FAILED_PRECONDITION
 from mlmd_client.http_connections import Connections
 from mlmd_client.signed_http import SignedHttp, Span
 from mlmd_client.transfer_errors import TransferError
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.services.ceph import S3Address
@@ -56,7 +56,7 @@ def test_a_server_whose_clock_is_far_behind(settings: S3Settings, http: SignedHt
 
     with pytest.raises(TransferError, match=r"clocks of the server .* are 7[12]\d\d s apart .*NTP") as told:
         http.get(signed(settings, -7200), Span(0, 10, 10), "k", renew, lambda chunk: None)
-    assert told.value.code == FAILED_PRECONDITION
+    assert told.value.code == Code.FAILED_PRECONDITION
     assert len(asked) == 1
 
 

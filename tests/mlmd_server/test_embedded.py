@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from mlmd_client.calls import CallError
 from mlmd_metadata_store.store import Store
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb.v1 import server_pb2
@@ -73,7 +74,7 @@ def test_a_database_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "metadata.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(CallError) as caught:
         open_embedded(str(tmp_path))
-    assert caught.value.code == 15
+    assert caught.value.code == Code.DATA_LOSS
     assert "cannot be read" in caught.value.message
 
 
@@ -127,7 +128,7 @@ def test_a_cause_that_nobody_hears_of_is_logged(tmp_path: Path, caplog: pytest.L
         database.execute("DROP TABLE Artifact")
     with caplog.at_level(logging.INFO), pytest.raises(CallError) as caught:
         store.unary(MLMD + "GetArtifacts", service.GetArtifactsRequest(), service.GetArtifactsResponse)
-    assert caught.value.code == 15
+    assert caught.value.code == Code.DATA_LOSS
     assert "Artifact" not in caught.value.message
     (record,) = caplog.records
     assert caught.value.request_id in record.getMessage()
@@ -164,7 +165,7 @@ def test_connection_modes_of_sqlite(tmp_path: Path, mode: str | None) -> None:
     if mode == "READONLY":
         with pytest.raises(CallError) as caught:
             put_type(store, "Data")
-        assert caught.value.code == 7
+        assert caught.value.code == Code.PERMISSION_DENIED
         assert type_names(store) == set()
     else:
         put_type(store, "Data")

@@ -23,9 +23,10 @@ from dataclasses import dataclass
 import click
 import google.protobuf
 import grpc
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import server_pb2
 
-from mlmd_client.calls import PERMISSION_DENIED, UNAUTHENTICATED, UNAVAILABLE, CallError
+from mlmd_client.calls import CallError
 from mlmd_client.command_line.inventory import files_of
 from mlmd_client.command_line.session import Session, command, making
 from mlmd_client.command_line.statuses import FOUND_WRONG
@@ -37,7 +38,6 @@ CLOCK_SECONDS = 30.0
 """How far two clocks may be apart; signed requests are refused beyond 15 minutes."""
 _TIMEOUT_SECONDS = 10.0
 _DISTRIBUTION = "mlmd-server"
-_UNIMPLEMENTED = 12
 _START = "start the server, or name the right one with --server or MLMD_SERVER"
 _TOKEN = "give a token of the server's with MLMD_TOKEN; `--auth` of the server names the file that has them"
 _BYTES = "see that this machine reaches that address; `mlmd-server verify` names files that are gone"
@@ -109,7 +109,7 @@ def _behind(session: Session, info: server_pb2.GetInfoResponse) -> Iterator[Find
             "/mlmd.v1.Server/Diagnose", server_pb2.DiagnoseRequest(), timeout_seconds=3 * _TIMEOUT_SECONDS
         )
     except CallError as error:
-        if error.code == _UNIMPLEMENTED:
+        if error.code == Code.UNIMPLEMENTED:
             yield Finding("database", "this server does not look at its own parts yet", "upgrade the server")
         else:
             yield _refused("database", error, "look at the server's log and at /readyz on its HTTP port")
@@ -158,9 +158,9 @@ def _over_http(address: str) -> Finding:
 
 def _refused(check: str, error: CallError, otherwise: str) -> Finding:
     """Return the finding for a refusal, whose sentence has the mend after a semicolon where it knows one."""
-    if error.code in (UNAUTHENTICATED, PERMISSION_DENIED):
+    if error.code in (Code.UNAUTHENTICATED, Code.PERMISSION_DENIED):
         return Finding(check, error.message.rstrip("."), _TOKEN)
-    if check == "server" and error.code == UNAVAILABLE:
+    if check == "server" and error.code == Code.UNAVAILABLE:
         return Finding(check, error.message.rstrip("."), otherwise)
     found, _, mend = error.message.partition("; ")
     return Finding(check, found.rstrip("."), mend.rstrip(".") or otherwise)

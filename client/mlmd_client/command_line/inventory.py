@@ -8,11 +8,10 @@ from mlmd_schemas.counting import counted
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import artifacts_pb2, collections_pb2
 
-from mlmd_client.calls import NOT_FOUND
 from mlmd_client.command_line.offers import STEPS, SUBJECTS
 from mlmd_client.command_line.session import Count, Session, command
 from mlmd_client.command_line.subjects import subject_of
-from mlmd_client.failures import NotFound
+from mlmd_client.failures import NotFound, not_found
 from mlmd_client.finding import MLMD, RunFacts, node_row
 from mlmd_client.names import node_id
 from mlmd_client.tables import Table, moment, table_of
@@ -68,7 +67,7 @@ def _context(session: Session, context_id: int) -> dict[str, Any]:
     request = mlmd.GetContextsByIDRequest(context_ids=[context_id])
     found = session.store.service.read(f"{MLMD}/GetContextsByID", request).contexts
     if not found:
-        raise NotFound(NOT_FOUND, f"context: there is no context {context_id}.")
+        raise not_found(f"context: there is no context {context_id}.")
     return node_row(found[0])
 
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
-from mlmd_client.calls import NOT_FOUND, CallError
+from mlmd_client.calls import CallError
 from mlmd_client.command_line.statuses import FAILED, REFUSED, WRONG_USE, status_of
 from mlmd_client.command_line.wording import as_typed
-from mlmd_client.failures import NotFound
+from mlmd_client.failures import not_found
 from mlmd_client.places import address_of, database_file
 from mlmd_client.tables import Table, shown
 from mlmd_client.terminal_text import harmless, in_columns
@@ -100,10 +100,9 @@ class Session:
         """Raise NotFound where opening would make an empty store in a folder that was misspelt."""
         file = database_file(self._server)
         if file is not None and not file.is_file():
-            raise NotFound(
-                NOT_FOUND,
+            raise not_found(
                 f"server: there is no store in {str(file.parent)!r}; go to the folder that has it, or name it with "
-                "--server or MLMD_SERVER (grpc://host:port); `mlmd put` makes a new one.",
+                "--server or MLMD_SERVER (grpc://host:port); `mlmd put` makes a new one."
             )
 
     def say(self, answer: Any, text: Callable[[], None] | None = None) -> None:

@@ -12,40 +12,30 @@
 | 7 | checked and found wrong: bytes that are not the manifest's, a doctor's finding |
 """
 
-from mlmd_client.calls import (
-    ALREADY_EXISTS,
-    DATA_LOSS,
-    DEADLINE_EXCEEDED,
-    FAILED_PRECONDITION,
-    INVALID_ARGUMENT,
-    NOT_FOUND,
-    OUT_OF_RANGE,
-    PERMISSION_DENIED,
-    UNAUTHENTICATED,
-    UNAVAILABLE,
-    CallError,
-)
+from mlmd_schemas.errors import Code
+
+from mlmd_client.calls import CallError
 
 FAILED, WRONG_USE, ABSENT, UNREACHABLE, DENIED, REFUSED, FOUND_WRONG = range(1, 8)
 
 _BY_CODE = {
-    NOT_FOUND: ABSENT,
-    UNAVAILABLE: UNREACHABLE,
-    DEADLINE_EXCEEDED: UNREACHABLE,
-    PERMISSION_DENIED: DENIED,
-    UNAUTHENTICATED: DENIED,
-    INVALID_ARGUMENT: REFUSED,
-    ALREADY_EXISTS: REFUSED,
-    FAILED_PRECONDITION: REFUSED,
-    OUT_OF_RANGE: REFUSED,
-    DATA_LOSS: FOUND_WRONG,
+    Code.NOT_FOUND: ABSENT,
+    Code.UNAVAILABLE: UNREACHABLE,
+    Code.DEADLINE_EXCEEDED: UNREACHABLE,
+    Code.PERMISSION_DENIED: DENIED,
+    Code.UNAUTHENTICATED: DENIED,
+    Code.INVALID_ARGUMENT: REFUSED,
+    Code.ALREADY_EXISTS: REFUSED,
+    Code.FAILED_PRECONDITION: REFUSED,
+    Code.OUT_OF_RANGE: REFUSED,
+    Code.DATA_LOSS: FOUND_WRONG,
 }
 
 
 def status_of(error: CallError) -> int:
     """Return the exit status for a failure.
 
-    >>> status_of(CallError(5, "There is no artifact 7."))
+    >>> status_of(CallError(Code.NOT_FOUND, "There is no artifact 7."))
     3
     """
     return _BY_CODE.get(error.code, FAILED)

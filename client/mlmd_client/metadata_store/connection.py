@@ -104,7 +104,7 @@ class Connection:
                 _SERVICE + method_name, request, type(response), timeout_seconds=self._grpc_timeout_sec
             )
         except CallError as error:
-            raise errors.make_exception(error.message, error.code) from error
+            raise errors.make_exception(error.message, int(error.code)) from error
         response.CopyFrom(answer)
 
     def _ask(self, method_name: str, **fields: Any) -> Any:

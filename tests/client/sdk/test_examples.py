@@ -15,6 +15,7 @@ from mlmd_client.calls import CallError
 from mlmd_client.failures import failure_of
 from mlmd_client.store import Store
 from mlmd_client.transfer_errors import TransferError, UnfitFiles
+from mlmd_schemas.errors import Code
 
 pandas = pytest.importorskip("pandas")
 pytest.importorskip("networkx")
@@ -184,7 +185,13 @@ def test_everything_that_is_raised_is_exported_and_has_an_example() -> None:
 
 
 @pytest.mark.parametrize(
-    "made", [TransferError(8, "full"), UnfitFiles.saying("a pipe"), TransferError(15, "rotten"), CallError(13, "odd")]
+    "made",
+    [
+        TransferError(Code.RESOURCE_EXHAUSTED, "full"),
+        UnfitFiles.saying("a pipe"),
+        TransferError(Code.DATA_LOSS, "rotten"),
+        CallError(Code.INTERNAL, "odd"),
+    ],
 )
 def test_what_transfers_raise_becomes_what_is_exported(made: CallError) -> None:
     told = failure_of(made)
