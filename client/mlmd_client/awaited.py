@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from mlmd_client.store import Store
 
 LOG = logging.getLogger("mlmd")
-_EVENTS = "/ml_metadata.MetadataStoreService/GetEventsByExecutionIDs"
 _FIRST_SECONDS, _LONGEST_SECONDS, _SAID_AFTER_SECONDS = 0.1, 2.0, 30.0
 
 
@@ -90,7 +89,9 @@ def await_output(
 
 def _outputs(store: "Store", execution_id: int, name: str) -> list[int]:
     """Return the artifacts that a run kept under a name, in the order of that."""
-    answer = store.service.read(_EVENTS, mlmd.GetEventsByExecutionIDsRequest(execution_ids=[execution_id]))
+    answer = store.service.read(
+        mlmd.GetEventsByExecutionIDsRequest(execution_ids=[execution_id]), mlmd.GetEventsByExecutionIDsResponse
+    )
     events = sorted(
         (event for event in answer.events if event.type == pb.Event.OUTPUT),
         key=lambda event: (event.milliseconds_since_epoch, event.artifact_id),

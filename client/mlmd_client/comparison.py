@@ -58,7 +58,7 @@ class Comparison:
         """
         owners = self._owners()
         request = v1.CompareRequest(owners=[owner_message(owner) for owner in owners])
-        answer = self._service.read("/mlmd.v1.Metrics/Compare", request)
+        answer = self._service.read(request, v1.CompareResponse)
         rows = []
         for figure in answer.figures:
             found = {
@@ -95,7 +95,7 @@ class Comparison:
     def _evaluations(self, name: str | None) -> _Evaluations:
         owners = self._owners()
         request = v1.GetEvaluationsRequest(owners=[owner_message(owner) for owner in owners], name=name, slice="")
-        found = self._service.read("/mlmd.v1.Metrics/GetEvaluations", request).evaluations
+        found = self._service.read(request, v1.GetEvaluationsResponse).evaluations
         chosen: _Evaluations = []
         for subject, mine in self._subjects:
             keys = [owner_message(owner) for owner in mine]
@@ -157,7 +157,7 @@ class Comparison:
 
         owners = self._owners()
         request = v1.ReadSeriesRequest(owners=[owner_message(owner) for owner in owners], names=[name], slice="")
-        found = self._service.read("/mlmd.v1.Metrics/ReadSeries", request).series
+        found = self._service.read(request, v1.ReadSeriesResponse).series
         lines: dict[str, Line] = {}
         for subject, mine in self._subjects:
             keys = [owner_message(owner) for owner in mine]

@@ -16,22 +16,26 @@ from mlmd_schemas.pb.v1 import metrics_pb2, runs_pb2, server_pb2
 from mlmd_client.calls import CallError
 from mlmd_client.journal import Journal, Record, discard_begun, left_behind
 from mlmd_client.points import owners_of
-from mlmd_client.service import Service
+from mlmd_client.service import Service, path_of
 
 LOG = logging.getLogger("mlmd")
-START_RUN, JOIN_RUN, FINISH_RUN = (f"/mlmd.v1.Runs/{name}" for name in ("StartRun", "JoinRun", "FinishRun"))
-_GET_INFO = "/mlmd.v1.Server/GetInfo"
+START_RUN = "/mlmd.v1.Runs/StartRun"
+FINISH_RUN = "/mlmd.v1.Runs/FinishRun"
 PUT_EVENTS = "/ml_metadata.MetadataStoreService/PutEvents"
-REQUESTS: dict[str, type[Message]] = {
-    START_RUN: runs_pb2.StartRunRequest,
-    FINISH_RUN: runs_pb2.FinishRunRequest,
-    PUT_EVENTS: mlmd.PutEventsRequest,
-    "/mlmd.v1.Metrics/LogSeries": metrics_pb2.LogSeriesRequest,
-    "/mlmd.v1.Metrics/LogScalars": metrics_pb2.LogScalarsRequest,
-    "/mlmd.v1.Metrics/LogEvaluation": metrics_pb2.LogEvaluationRequest,
-    "/mlmd.v1.Metrics/LogConfusionMatrix": metrics_pb2.LogConfusionMatrixRequest,
-    "/mlmd.v1.Metrics/LogCurve": metrics_pb2.LogCurveRequest,
+_CALLS: dict[str, tuple[type[Message], type[Message]]] = {
+    path_of(request, answer): (request, answer)
+    for request, answer in (
+        (runs_pb2.StartRunRequest, runs_pb2.StartRunResponse),
+        (runs_pb2.FinishRunRequest, runs_pb2.FinishRunResponse),
+        (mlmd.PutEventsRequest, mlmd.PutEventsResponse),
+        (metrics_pb2.LogSeriesRequest, metrics_pb2.LogSeriesResponse),
+        (metrics_pb2.LogScalarsRequest, metrics_pb2.LogScalarsResponse),
+        (metrics_pb2.LogEvaluationRequest, metrics_pb2.LogEvaluationResponse),
+        (metrics_pb2.LogConfusionMatrixRequest, metrics_pb2.LogConfusionMatrixResponse),
+        (metrics_pb2.LogCurveRequest, metrics_pb2.LogCurveResponse),
+    )
 }
+"""What a journal may hold, by path: what is sent and what answers."""
 _NEVER = frozenset(
     {
         Code.INVALID_ARGUMENT,
@@ -84,19 +88,20 @@ class Addressee:
 
 def send(service: Service, addressee: Addressee, record: Record) -> tuple[Outcome, str]:
     """Make the call of a record; return what became of it and, unless it was sent, why."""
-    if record.path not in REQUESTS:
+    if record.path not in _CALLS:
         return Outcome.NEVER, f"{record.path} is no call that this version of the client knows"
     try:
         if record.path != START_RUN and record.path != FINISH_RUN and not addressee.execution_id:
             _join(service, addressee)
-        answer = service.once(record.path, _addressed(record, addressee), key=record.key, timeout_seconds=SEND_SECONDS)
+        request, kind = _addressed(record, addressee), _CALLS[record.path][1]
+        answer = service.once(request, kind, key=record.key, timeout_seconds=SEND_SECONDS)
     except CallError as error:
         if error.code == Code.RESOURCE_EXHAUSTED and (said := _too_large(service, record)):
             return Outcome.NEVER, said
         if record.path == PUT_EVENTS and error.code == Code.ALREADY_EXISTS:
             return Outcome.SENT, ""
         return Outcome.NEVER if error.code in _NEVER else Outcome.LATER, error.message
-    if record.path == START_RUN:
+    if isinstance(answer, runs_pb2.StartRunResponse):
         addressee.learn(answer.run)
         addressee.token = answer.token
     return Outcome.SENT, ""
@@ -105,7 +110,7 @@ def send(service: Service, addressee: Addressee, record: Record) -> tuple[Outcom
 def _too_large(service: Service, record: Record) -> str:
     """Say that a call is larger than the server ever takes; "" when it is not, or nobody knows."""
     try:
-        info = service.once(_GET_INFO, server_pb2.GetInfoRequest(), timeout_seconds=SEND_SECONDS)
+        info = service.once(server_pb2.GetInfoRequest(), server_pb2.GetInfoResponse, timeout_seconds=SEND_SECONDS)
     except CallError:
         return ""
     size, most = len(record.request), info.limits.max_message_bytes
@@ -115,7 +120,7 @@ def _too_large(service: Service, record: Record) -> str:
 def _join(service: Service, addressee: Addressee) -> None:
     try:
         request = runs_pb2.JoinRunRequest(token=addressee.token)
-        addressee.learn(service.once(JOIN_RUN, request, timeout_seconds=SEND_SECONDS).run)
+        addressee.learn(service.once(request, runs_pb2.JoinRunResponse, timeout_seconds=SEND_SECONDS).run)
     except CallError as error:
         if addressee.is_joined and error.code == Code.NOT_FOUND:
             raise CallError(Code.UNAVAILABLE, f"{error.message} Whoever starts it has not been heard yet.") from None
@@ -124,7 +129,7 @@ def _join(service: Service, addressee: Addressee) -> None:
 
 def _addressed(record: Record, addressee: Addressee) -> Message:
     """Return the request with the ids that were not known when it was written."""
-    request: Message = REQUESTS[record.path]()
+    request: Message = _CALLS[record.path][0]()
     request.ParseFromString(record.request)
     if isinstance(request, runs_pb2.FinishRunRequest):
         request.token = addressee.token  # not the one it was written with when the run was joined by key

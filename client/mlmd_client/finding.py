@@ -15,7 +15,6 @@ from mlmd_client.service import Service
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.values import properties_of
 
-MLMD = "/ml_metadata.MetadataStoreService"
 PAGE = 100
 _KINDS = {
     "artifacts": ("Artifacts", ""),
@@ -61,10 +60,11 @@ def find(service: Service, kind: str, where: str = "", *, order: str = "", limit
 def _nodes(service: Service, noun: str, type_name: str, options: pb.ListOperationOptions, limit: int) -> list[Any]:
     """Return nodes, all or those of a type, which is beside the filter: an error tells places in what was written."""
     method, fields = (f"Get{noun}ByType", {"type_name": type_name}) if type_name else (f"Get{noun}", {})
+    request, page = getattr(mlmd, f"{method}Request"), getattr(mlmd, f"{method}Response")
     found: list[Any] = []
     while True:
         options.max_result_size = min(PAGE, limit - len(found)) if limit else PAGE
-        answer = service.read(f"{MLMD}/{method}", getattr(mlmd, f"{method}Request")(options=options, **fields))
+        answer = service.read(request(options=options, **fields), page)
         found += getattr(answer, noun.lower())
         options.next_page_token = answer.next_page_token
         if not answer.next_page_token or (limit and len(found) >= limit):
@@ -195,7 +195,7 @@ def _runs(service: Service, request: runs_pb2.ListRunsRequest, limit: int) -> li
     found: list[runs_pb2.Run] = []
     while True:
         request.page_size = min(PAGE, limit - len(found)) if limit else PAGE
-        page = service.read("/mlmd.v1.Runs/ListRuns", request)
+        page = service.read(request, runs_pb2.ListRunsResponse)
         found += page.runs
         request.page_token = page.next_page_token
         if not page.next_page_token or (limit and len(found) >= limit):
@@ -211,7 +211,7 @@ def _runs_of_whole_name(
     except NotFound as no_experiment:
         execution_id = run_target(service, request.experiment)
         if execution_id is not None:
-            return [service.read("/mlmd.v1.Runs/GetRun", runs_pb2.GetRunRequest(execution_id=execution_id)).run]
+            return [service.read(runs_pb2.GetRunRequest(execution_id=execution_id), runs_pb2.GetRunResponse).run]
         for error in (no_step, no_experiment):
             if MEANT in error.message:
                 raise error from None
@@ -244,7 +244,7 @@ def executions_by_id(service: Service, ids: list[int]) -> list[pb.Execution]:
     found: list[pb.Execution] = []
     for start in range(0, len(ids), 1000):
         request = mlmd.GetExecutionsByIDRequest(execution_ids=ids[start : start + 1000])
-        found += service.read(f"{MLMD}/GetExecutionsByID", request).executions
+        found += service.read(request, mlmd.GetExecutionsByIDResponse).executions
     return found
 
 
@@ -255,7 +255,7 @@ def artifact_of(service: Service, artifact_id: int) -> pb.Artifact:
     'churn/1'
     """
     request = mlmd.GetArtifactsByIDRequest(artifact_ids=[artifact_id])
-    found: list[pb.Artifact] = list(service.read(f"{MLMD}/GetArtifactsByID", request).artifacts)
+    found = service.read(request, mlmd.GetArtifactsByIDResponse).artifacts
     if not found:
         raise not_found(f"id: there is no artifact {artifact_id}; store.find('artifacts') lists those there are.")
     return found[0]
@@ -282,6 +282,6 @@ def run_target(service: Service, given: Any) -> int | None:
         return given.id
     if isinstance(given, str) and names_run(given):
         options = pb.ListOperationOptions(filter_query=f"name = {literal(given)} AND type = 'mlmd.Run'")
-        found = service.read(f"{MLMD}/GetExecutions", mlmd.GetExecutionsRequest(options=options)).executions
+        found = service.read(mlmd.GetExecutionsRequest(options=options), mlmd.GetExecutionsResponse).executions
         return found[0].id if found else None
     return None

@@ -8,7 +8,6 @@ from urllib.parse import quote
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_client.failures import refused
-from mlmd_client.registry_pages import REGISTRY
 from mlmd_client.tables import Table
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ class ModelVersion:
         [True]
         """
         request = v1.CheckModelGatesRequest(model=self.model, alias=against, version=str(self.number), rules=rules)
-        answer = self._store.service.read(f"{REGISTRY}/CheckModelGates", request)
+        answer = self._store.service.read(request, v1.CheckModelGatesResponse)
         rows = [{"rule": one.rule, "passed": one.passed, "detail": one.detail} for one in answer.gates]
         return Table(["rule", "passed", "detail"], rows)
 
@@ -133,9 +132,9 @@ class ModelVersion:
             expected_number=expected,
             override_gates=override_gates,
         )
-        self._store.service.write(f"{REGISTRY}/MoveModelAlias", request)
+        self._store.service.write(request, v1.MoveModelAliasResponse)
         asked = v1.GetModelVersionRequest(model=self.model, version=str(self.number))
-        return ModelVersion(self._store, self._store.service.read(f"{REGISTRY}/GetModelVersion", asked).version)
+        return ModelVersion(self._store, self._store.service.read(asked, v1.GetModelVersionResponse).version)
 
     def describe(
         self,
@@ -163,7 +162,7 @@ class ModelVersion:
             format=None if format is None else format_of(format),
             signature=signature,
         )
-        return ModelVersion(self._store, self._store.service.write(f"{REGISTRY}/UpdateModelVersion", request).version)
+        return ModelVersion(self._store, self._store.service.write(request, v1.UpdateModelVersionResponse).version)
 
     def approve(self, reason: str = "", *, withdraw: bool = False) -> None:
         """Say that you approve of it, or take that back; gates may ask for approvals.
@@ -173,7 +172,7 @@ class ModelVersion:
         request = v1.ApproveModelVersionRequest(
             model=self.model, version=str(self.number), reason=reason, withdraw=withdraw
         )
-        self._store.service.write(f"{REGISTRY}/ApproveModelVersion", request)
+        self._store.service.write(request, v1.ApproveModelVersionResponse)
 
     def archive(self) -> "ModelVersion":
         """Take it out of use; raises Refused while an alias points here or a service runs it.
@@ -181,7 +180,8 @@ class ModelVersion:
         >>> store.models["doc-archive"].register(store["churn@1"]).archive().archived
         True
         """
-        return self._stated("Archive", v1.ArchiveModelVersionRequest)
+        asked = v1.ArchiveModelVersionRequest(model=self.model, version=str(self.number))
+        return ModelVersion(self._store, self._store.service.write(asked, v1.ArchiveModelVersionResponse).version)
 
     def restore(self) -> "ModelVersion":
         """Take it back into use.
@@ -189,11 +189,8 @@ class ModelVersion:
         >>> store.models["doc-restore"].register(store["churn@1"]).archive().restore().archived
         False
         """
-        return self._stated("Restore", v1.RestoreModelVersionRequest)
-
-    def _stated(self, verb: str, request: Any) -> "ModelVersion":
-        asked = request(model=self.model, version=str(self.number))
-        return ModelVersion(self._store, self._store.service.write(f"{REGISTRY}/{verb}ModelVersion", asked).version)
+        asked = v1.RestoreModelVersionRequest(model=self.model, version=str(self.number))
+        return ModelVersion(self._store, self._store.service.write(asked, v1.RestoreModelVersionResponse).version)
 
     def deployed(self, environment: str, service: str, state: str = "RUNNING", *, runtime: str = "") -> "ModelVersion":
         """Note that a service serves it: PENDING, RUNNING, FAILED or STOPPED. Raises Refused.
@@ -213,7 +210,7 @@ class ModelVersion:
             runtime=runtime,
             state=f"DEPLOYMENT_STATE_{state}",
         )
-        self._store.service.write(f"{REGISTRY}/RecordDeployment", request)
+        self._store.service.write(request, v1.RecordDeploymentResponse)
         return self
 
     def card(self, *, html: bool = False) -> Card:
@@ -224,7 +221,7 @@ class ModelVersion:
         """
         form = v1.CARD_FORMAT_HTML if html else v1.CARD_FORMAT_MARKDOWN
         request = v1.GetModelCardRequest(model=self.model, version=str(self.number), format=form)
-        return Card(self._store.service.read(f"{REGISTRY}/GetModelCard", request).card, is_html=html)
+        return Card(self._store.service.read(request, v1.GetModelCardResponse).card, is_html=html)
 
     def load(self) -> Any:
         """Return the object that was logged. Load only what you trust.

@@ -12,11 +12,10 @@ from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_client.calls import CallError
 from mlmd_client.failures import failure_of, refused
 from mlmd_client.models import move_row
-from mlmd_client.registry_pages import REGISTRY
-from mlmd_client.service import Service, response_type
+from mlmd_client.service import Service, path_of
 
 LOG = logging.getLogger("mlmd")
-_PATH = f"{REGISTRY}/WatchModels"
+_PATH = path_of(v1.WatchModelsRequest, v1.WatchModelsResponse)
 _AGAIN_SECONDS = 1.0
 
 
@@ -44,7 +43,7 @@ class Watch:
     def _watch(self) -> None:
         while not self._stopped.is_set():
             try:
-                self._stream = self._service.transport.stream(_PATH, self._request, response_type(_PATH))
+                self._stream = self._service.transport.stream(_PATH, self._request, v1.WatchModelsResponse)
                 for answer in self._stream:
                     self._tell(answer)
                     if self._stopped.is_set():
@@ -59,7 +58,7 @@ class Watch:
                     return
             time.sleep(_AGAIN_SECONDS)
 
-    def _tell(self, answer: Any) -> None:
+    def _tell(self, answer: v1.WatchModelsResponse) -> None:
         for watched in answer.moves:
             if self._alias in ("", watched.move.alias):
                 try:

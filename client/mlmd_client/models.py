@@ -8,7 +8,7 @@ from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_client.failures import NotFound, Refused, refused
 from mlmd_client.model_versions import ModelVersion, format_of
-from mlmd_client.registry_pages import REGISTRY, listed
+from mlmd_client.registry_pages import pages
 from mlmd_client.resolved_model import ResolvedModel
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.webhooks import Webhooks
@@ -41,12 +41,13 @@ class Models:
 
     def __iter__(self) -> Iterator[str]:
         """Go through the names of the models that are in use."""
-        yield from (model.name for model in listed(self._store.service, "ListModels", v1.ListModelsRequest(), "models"))
+        for page in pages(self._store.service, v1.ListModelsRequest(), v1.ListModelsResponse):
+            yield from (model.name for model in page.models)
 
     def __contains__(self, name: object) -> bool:
         """Tell whether a model of this name is registered, in use or archived."""
         try:
-            self._store.service.read(f"{REGISTRY}/GetModel", v1.GetModelRequest(model=str(name)))
+            self._store.service.read(v1.GetModelRequest(model=str(name)), v1.GetModelResponse)
         except NotFound:
             return False
         return True
@@ -57,10 +58,8 @@ class Models:
         >>> "model" in store.models.table().columns or not len(store.models.table())
         True
         """
-        request = v1.ListModelsRequest()
-        rows = []
-        for model in listed(self._store.service, "ListModels", request, "models"):
-            rows.append(
+        return table_of(
+            [
                 {
                     "model": model.name,
                     "newest": model.latest_number,
@@ -68,8 +67,10 @@ class Models:
                     "owner": model.owner,
                     "updated": moment(model.update_ms),
                 }
-            )
-        return table_of(rows)
+                for page in pages(self._store.service, v1.ListModelsRequest(), v1.ListModelsResponse)
+                for model in page.models
+            ]
+        )
 
     @property
     def webhooks(self) -> Webhooks:
@@ -93,7 +94,7 @@ class Models:
         self._store.settle()
         moment_of = as_of.isoformat() if hasattr(as_of, "isoformat") else str(as_of)
         request = v1.ResolveModelRequest(uri=uri, as_of=moment_of)
-        return ResolvedModel(self._store.service.read(f"{REGISTRY}/ResolveModel", request))
+        return ResolvedModel(self._store.service.read(request, v1.ResolveModelResponse))
 
     def __repr__(self) -> str:
         """Return where the registry is; asks nobody."""
@@ -152,7 +153,7 @@ class Model:
         else:
             request.artifact_id = self._store.version(version).id
         self._store.settle()
-        made = self._store.service.write(f"{REGISTRY}/CreateModelVersion", request).version
+        made = self._store.service.write(request, v1.CreateModelVersionResponse).version
         return ModelVersion(self._store, made)
 
     def __getitem__(self, selector: int | str) -> "ModelVersion":
@@ -175,7 +176,7 @@ class Model:
 
     def _version(self, **selector: str) -> "ModelVersion":
         request = v1.GetModelVersionRequest(model=self.name, **selector)
-        found = self._store.service.read(f"{REGISTRY}/GetModelVersion", request).version
+        found = self._store.service.read(request, v1.GetModelVersionResponse).version
         return ModelVersion(self._store, found)
 
     def versions(self) -> Table:
@@ -197,7 +198,8 @@ class Model:
                     "artifact": one.artifact_id,
                     "uri": one.uri,
                 }
-                for one in listed(self._store.service, "ListModelVersions", request, "versions")
+                for page in pages(self._store.service, request, v1.ListModelVersionsResponse)
+                for one in page.versions
             ]
         )
 
@@ -209,8 +211,8 @@ class Model:
         ['first']
         """
         request = v1.ListModelAliasMovesRequest(model=self.name, alias=alias)
-        moves = listed(self._store.service, "ListModelAliasMoves", request, "moves")
-        return table_of([move_row(move) for move in moves])
+        listed = pages(self._store.service, request, v1.ListModelAliasMovesResponse)
+        return table_of([move_row(move) for page in listed for move in page.moves])
 
     def deployments(self) -> Table:
         """Return what runs where, newest first.
@@ -220,8 +222,8 @@ class Model:
         ['RUNNING']
         """
         request = v1.ListDeploymentsRequest(model=self.name)
-        deployments = listed(self._store.service, "ListDeployments", request, "deployments")
-        return table_of([deployment_row(one) for one in deployments])
+        listed = pages(self._store.service, request, v1.ListDeploymentsResponse)
+        return table_of([deployment_row(one) for page in listed for one in page.deployments])
 
     def rollback(self, alias: str, reason: str = "") -> int:
         """Point an alias at what it pointed at before its last move; return that number.
@@ -233,7 +235,7 @@ class Model:
         1
         """
         request = v1.RollbackModelAliasRequest(model=self.name, alias=alias, reason=reason)
-        return int(self._store.service.write(f"{REGISTRY}/RollbackModelAlias", request).move.to_number)
+        return self._store.service.write(request, v1.RollbackModelAliasResponse).move.to_number
 
     def remove_alias(self, alias: str, reason: str = "") -> None:
         """Let an alias point at nothing, which is a move like any other; raises NotFound.
@@ -244,7 +246,7 @@ class Model:
         [None, 1]
         """
         request = v1.MoveModelAliasRequest(model=self.name, alias=alias, reason=reason)
-        self._store.service.write(f"{REGISTRY}/MoveModelAlias", request)
+        self._store.service.write(request, v1.MoveModelAliasResponse)
 
     def describe(
         self,
@@ -263,7 +265,7 @@ class Model:
         """
         changes = v1.TagChanges(set=tags, remove=untag)
         request = v1.UpdateModelRequest(model=self.name, description=description, owner=owner, tags=changes)
-        self._store.service.write(f"{REGISTRY}/UpdateModel", request)
+        self._store.service.write(request, v1.UpdateModelResponse)
 
     @property
     def message(self) -> v1.RegisteredModel:
@@ -274,7 +276,7 @@ class Model:
         1
         """
         request = v1.GetModelRequest(model=self.name)
-        found: v1.RegisteredModel = self._store.service.read(f"{REGISTRY}/GetModel", request).model
+        found = self._store.service.read(request, v1.GetModelResponse).model
         return found
 
     def archive(self) -> None:
@@ -283,7 +285,7 @@ class Model:
         >>> made = store.models["doc-old"].register(store["churn@1"])
         >>> store.models["doc-old"].archive()
         """
-        self._store.service.write(f"{REGISTRY}/ArchiveModel", v1.ArchiveModelRequest(model=self.name))
+        self._store.service.write(v1.ArchiveModelRequest(model=self.name), v1.ArchiveModelResponse)
 
     def restore(self) -> None:
         """Take it back into use.
@@ -292,7 +294,7 @@ class Model:
         >>> store.models["doc-again"].archive()
         >>> store.models["doc-again"].restore()
         """
-        self._store.service.write(f"{REGISTRY}/RestoreModel", v1.RestoreModelRequest(model=self.name))
+        self._store.service.write(v1.RestoreModelRequest(model=self.name), v1.RestoreModelResponse)
 
     def set_gates(self, *rules: str, alias: str = "") -> None:
         """Say what a version must show before an alias (without one: any) may point at it; no rules, no gates.
@@ -304,7 +306,7 @@ class Model:
             if not isinstance(rule, str):
                 raise refused(f"rules: {rule!r:.60} is no text; give each rule by itself, set_gates('auc >= 0.9', …).")
         request = v1.SetModelGatesRequest(model=self.name, alias=alias, rules=rules)
-        self._store.service.write(f"{REGISTRY}/SetModelGates", request)
+        self._store.service.write(request, v1.SetModelGatesResponse)
 
     def gates(self) -> Table:
         """Return the rules that versions must meet, by alias; "" stands for every alias.
@@ -315,7 +317,7 @@ class Model:
         ['auc >= 0.9', 'files verified']
         """
         request = v1.GetModelGatesRequest(model=self.name)
-        found = self._store.service.read(f"{REGISTRY}/GetModelGates", request).gates
+        found = self._store.service.read(request, v1.GetModelGatesResponse).gates
         return table_of([{"alias": one.alias, "rule": rule} for one in found for rule in one.rules])
 
     def __repr__(self) -> str:
@@ -382,7 +384,7 @@ def registered_artifact(store: "Store", uri: str) -> int | None:
     True
     """
     try:
-        return int(store.service.read(f"{REGISTRY}/ResolveModel", v1.ResolveModelRequest(uri=uri)).artifact_id)
+        return store.service.read(v1.ResolveModelRequest(uri=uri), v1.ResolveModelResponse).artifact_id
     except (NotFound, Refused) as error:
         if error.code == Code.INVALID_ARGUMENT or error.facts.get("mlmd-missing") == "model":
             return None

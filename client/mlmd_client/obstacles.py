@@ -22,10 +22,9 @@ from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.calls import CallError
 from mlmd_client.download_target import DownloadTarget, disk_explained, in_the_way, is_a_folder
 from mlmd_client.hashing import sha256_of_path
-from mlmd_client.registry_pages import listed
+from mlmd_client.registry_pages import pages
 from mlmd_client.service import Service
 
-_MLMD = "/ml_metadata.MetadataStoreService"
 MOST_VERSIONS = 200
 """So many other versions of a name, the newest, are asked whether they have what stands in the way."""
 _FEW = 4
@@ -113,14 +112,15 @@ def _asked(calls: ArtifactCalls, artifact_id: int, prefix: str, obstacles: dict[
 def _other_versions(service: Service, artifact_id: int) -> Iterator[int]:
     """Yield the artifacts of the names and of the registered models that this one is a version of, newest first."""
     request = mlmd.GetContextsByArtifactRequest(artifact_id=artifact_id)
-    for context in service.read(f"{_MLMD}/GetContextsByArtifact", request).contexts:
+    for context in service.read(request, mlmd.GetContextsByArtifactResponse).contexts:
         if context.type == "mlmd.Collection":
             found = _in_context(service, context.id)
         elif context.type == "kf.ModelVersion":
             model = registry_pb2.ListModelVersionsRequest(
                 model=context.properties["model_name"].string_value, include_archived=True
             )
-            found = (one.artifact_id for one in listed(service, "ListModelVersions", model, "versions"))
+            listed = pages(service, model, registry_pb2.ListModelVersionsResponse)
+            found = (one.artifact_id for page in listed for one in page.versions)
         else:
             continue
         yield from (other for other in found if other != artifact_id)
@@ -131,7 +131,7 @@ def _in_context(service: Service, context_id: int) -> Iterator[int]:
     options.order_by_field.CopyFrom(pb.ListOperationOptions.OrderByField(field="ID", is_asc=False))
     request = mlmd.GetArtifactsByContextRequest(context_id=context_id, options=options)
     while True:
-        page = service.read(f"{_MLMD}/GetArtifactsByContext", request)
+        page = service.read(request, mlmd.GetArtifactsByContextResponse)
         yield from (one.id for one in page.artifacts)
         request.options.next_page_token = page.next_page_token
         if not page.next_page_token:

@@ -32,7 +32,6 @@ from mlmd_client.service import Service
 
 FLUSH_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 15.0
-_HEARTBEAT = "/mlmd.v1.Runs/Heartbeat"
 _HEARTBEAT_SECONDS = 10.0
 _MOST_REFUSALS = 5
 """So many are said at the end of a run."""
@@ -283,7 +282,7 @@ class Outbox:
         self._next_heartbeat = time.monotonic() + self._heartbeat_seconds
         try:
             request = runs_pb2.HeartbeatRequest(token=self.addressee.token)
-            self._service.once(_HEARTBEAT, request, timeout_seconds=_HEARTBEAT_SECONDS)
+            self._service.once(request, runs_pb2.HeartbeatResponse, timeout_seconds=_HEARTBEAT_SECONDS)
         except CallError as error:
             self.trouble = error.message
 

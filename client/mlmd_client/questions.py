@@ -50,7 +50,7 @@ class Questions:
         request = collections_pb2.ListCollectionsRequest(page_size=_PAGE)
         names: dict[str, None] = {}
         for _ in range(_MOST_PAGES):
-            answer = self.service.read("/mlmd.v1.Collections/ListCollections", request)
+            answer = self.service.read(request, collections_pb2.ListCollectionsResponse)
             names |= dict.fromkeys(one.name for one in answer.collections)
             request.page_token = answer.next_page_token
             if not request.page_token:

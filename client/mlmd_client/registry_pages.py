@@ -3,23 +3,23 @@
 from collections.abc import Iterator
 from typing import Any
 
-from mlmd_client.service import Service
+from mlmd_client.service import A, Service
 
-REGISTRY = "/mlmd.v1.ModelRegistry"
 _PAGE = 100
 
 
-def listed(service: Service, method: str, request: Any, field: str) -> Iterator[Any]:
-    """Yield everything that a listing call of the registry has in a field of its answers.
+def pages(service: Service, request: Any, answer: type[A]) -> Iterator[A]:
+    """Yield every page of a listing call, whose messages have `page_size`, `page_token` and `next_page_token`.
 
     >>> from mlmd_schemas.pb.v1 import registry_pb2 as v1
-    >>> [one.url for one in listed(store.service, "ListWebhooks", v1.ListWebhooksRequest(), "webhooks")]
+    >>> listed = pages(store.service, v1.ListWebhooksRequest(), v1.ListWebhooksResponse)
+    >>> [one.url for page in listed for one in page.webhooks]
     []
     """
     request.page_size = _PAGE
     while True:
-        page = service.read(f"{REGISTRY}/{method}", request)
-        yield from getattr(page, field)
+        page: Any = service.read(request, answer)
+        yield page
         request.page_token = page.next_page_token
         if not page.next_page_token:
             return

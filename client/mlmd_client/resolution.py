@@ -10,7 +10,7 @@ from mlmd_schemas.pb.v1 import collections_pb2
 
 from mlmd_client.calls import CallError
 from mlmd_client.failures import NotFound, Refused, not_found, refused
-from mlmd_client.finding import MLMD, PAGE, literal
+from mlmd_client.finding import PAGE, literal
 from mlmd_client.names import Reference, parse_reference
 from mlmd_client.service import Service
 from mlmd_client.tables import Table, moment, table_of
@@ -29,7 +29,7 @@ def resolve(service: Service, reference: Reference) -> collections_pb2.Version:
         request.number = reference.number
     else:
         request.alias = reference.alias
-    version: collections_pb2.Version = service.read("/mlmd.v1.Collections/ResolveVersion", request).version
+    version = service.read(request, collections_pb2.ResolveVersionResponse).version
     return version
 
 
@@ -72,7 +72,7 @@ def _called(service: Service, name: str) -> list[str]:
     """Return the collections, `TYPE/NAME`, whose name is this or that are this as a whole."""
     alike = f"(name = {literal(name)} OR ENDS_WITH(name, {literal('/' + name)}))"
     options = pb.ListOperationOptions(filter_query=f"type = 'mlmd.Collection' AND {alike}", max_result_size=PAGE)
-    contexts = service.read(f"{MLMD}/GetContexts", mlmd.GetContextsRequest(options=options)).contexts
+    contexts = service.read(mlmd.GetContextsRequest(options=options), mlmd.GetContextsResponse).contexts
     return [one.name for one in contexts if name in (one.name, one.name.partition("/")[2])]
 
 
@@ -86,7 +86,7 @@ def _near(service: Service, name: str) -> str:
     first = name[:1].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     wanted = f"type = 'mlmd.Collection' AND name LIKE {literal(f'%/{first}%')}"
     options = pb.ListOperationOptions(filter_query=wanted, max_result_size=MOST_NAMES)
-    contexts = service.read(f"{MLMD}/GetContexts", mlmd.GetContextsRequest(options=options)).contexts
+    contexts = service.read(mlmd.GetContextsRequest(options=options), mlmd.GetContextsResponse).contexts
     return did_you_mean(name, [_surely(context.name.partition("/")[2]) for context in contexts])
 
 
@@ -119,7 +119,7 @@ def versions_table(service: Service, reference: Reference) -> Table:
     written = sure_name(service, type_name, name)
     rows: list[dict[str, Any]] = []
     while True:
-        page = service.read("/mlmd.v1.Collections/ListVersions", request)
+        page = service.read(request, collections_pb2.ListVersionsResponse)
         rows += [
             {
                 "ref": f"{written}@{one.number}",

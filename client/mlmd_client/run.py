@@ -14,7 +14,7 @@ from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import runs_pb2 as v1
 
 from mlmd_client.calls import CallError
-from mlmd_client.delivery import FINISH_RUN, JOIN_RUN, START_RUN, Addressee, journal_folder
+from mlmd_client.delivery import FINISH_RUN, START_RUN, Addressee, journal_folder
 from mlmd_client.failures import Unreachable, failure_of, refused
 from mlmd_client.forks import in_turn
 from mlmd_client.outbox import Outbox, say_what_remains
@@ -22,7 +22,6 @@ from mlmd_client.places import RUN_VARIABLE, tell_children
 from mlmd_client.run_artifacts import RunArtifacts
 from mlmd_client.run_metrics import RunMetrics
 from mlmd_client.run_settings import RunSettings
-from mlmd_client.service import new_key
 from mlmd_client.session_errors import Spell, claim, told
 
 if TYPE_CHECKING:
@@ -177,12 +176,12 @@ class Run(RunMetrics, RunArtifacts):
         service = self._store.service
         if self._settings.is_joined:
             request = v1.JoinRunRequest(token=self._settings.token)
-            run = service.read(JOIN_RUN, request, within_seconds=_START_SECONDS).run
+            run = service.read(request, v1.JoinRunResponse, within_seconds=_START_SECONDS).run
             if run.state != v1.RUN_STATE_RUNNING and not run.lost:
                 raise refused(f"run {self.name}: has ended, and cannot be joined any more; start one of your own.")
             self._addressee.learn(run)
             return
-        answer = service.write(START_RUN, self._settings.start_request(), new_key(), within_seconds=_START_SECONDS)
+        answer = service.write(self._settings.start_request(), v1.StartRunResponse, within_seconds=_START_SECONDS)
         self._addressee.learn(answer.run)
         self._addressee.token = answer.token
 
@@ -191,13 +190,15 @@ class Run(RunMetrics, RunArtifacts):
         if not self._addressee.execution_id:  # nothing was waiting: this process joined the run while nobody answered
             request = v1.JoinRunRequest(token=self._addressee.token)
             try:
-                self._addressee.learn(self._store.service.once(JOIN_RUN, request, timeout_seconds=_ID_SECONDS).run)
+                self._addressee.learn(
+                    self._store.service.once(request, v1.JoinRunResponse, timeout_seconds=_ID_SECONDS).run
+                )
             except CallError as error:
                 LOG.debug("the run %s has no id yet: %s", self.name, error.message)
 
     def _lives(self) -> bool:
-        run = self._store.service.read(JOIN_RUN, v1.JoinRunRequest(token=self._addressee.token)).run
-        return bool(run.state == v1.RUN_STATE_RUNNING)
+        run = self._store.service.read(v1.JoinRunRequest(token=self._addressee.token), v1.JoinRunResponse).run
+        return run.state == v1.RUN_STATE_RUNNING
 
     def _new_outbox(self) -> Outbox:
         beats = self.is_writer and not self._settings.is_joined

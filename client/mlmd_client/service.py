@@ -1,14 +1,12 @@
-"""Calls by the name of their method, tried again where that is safe."""
+"""Calls by what they take and answer, tried again where that is safe."""
 
 import secrets
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from importlib import import_module
 from itertools import count
-from typing import Any
+from typing import TypeVar
 
 from google.protobuf.message import Message
 from mlmd_schemas.chance import CHANCE
@@ -19,29 +17,32 @@ from mlmd_client.waits import WAITS
 
 IDEMPOTENCY_KEY = "mlmd-idempotency-key"
 _PATIENCE_SECONDS = (0.05, 0.25, 1.0, 2.0)
-_MODULES = {
-    "ml_metadata.MetadataStoreService": "mlmd_schemas.pb.metadata_store_service_pb2",
-    "mlmd.v1.Archive": "mlmd_schemas.pb.v1.archive_pb2",
-    "mlmd.v1.ArtifactStore": "mlmd_schemas.pb.v1.artifacts_pb2",
-    "mlmd.v1.Collections": "mlmd_schemas.pb.v1.collections_pb2",
-    "mlmd.v1.Lineage": "mlmd_schemas.pb.v1.lineage_pb2",
-    "mlmd.v1.Metrics": "mlmd_schemas.pb.v1.metrics_pb2",
-    "mlmd.v1.ModelRegistry": "mlmd_schemas.pb.v1.registry_pb2",
-    "mlmd.v1.Runs": "mlmd_schemas.pb.v1.runs_pb2",
-    "mlmd.v1.Server": "mlmd_schemas.pb.v1.server_pb2",
-}
+A = TypeVar("A", bound=Message)
+"""What a call is answered with."""
+
+_PATHS: dict[tuple[type[Message], type[Message]], str] = {}
 
 
-@cache
-def response_type(path: str) -> type[Message]:
-    """Return the class of a method's response.
+def path_of(request: type[Message], answer: type[Message]) -> str:
+    """Return the path of the one method that takes and answers messages of these classes; no two methods share any.
 
-    >>> response_type("/mlmd.v1.Runs/StartRun").__name__
-    'StartRunResponse'
+    >>> from mlmd_schemas.pb.v1 import runs_pb2
+    >>> path_of(runs_pb2.StartRunRequest, runs_pb2.StartRunResponse)
+    '/mlmd.v1.Runs/StartRun'
     """
-    _, service, method = path.split("/")
-    found: type[Message] = getattr(import_module(_MODULES[service]), f"{method}Response")
-    return found
+    path = _PATHS.get((request, answer))
+    if path is None:
+        path = _PATHS[request, answer] = _found(request, answer)
+    return path
+
+
+def _found(request: type[Message], answer: type[Message]) -> str:
+    taken, answered = request.DESCRIPTOR, answer.DESCRIPTOR
+    for service in taken.file.services_by_name.values():
+        for method in service.methods:
+            if (method.input_type.full_name, method.output_type.full_name) == (taken.full_name, answered.full_name):
+                return f"/{service.full_name}/{method.name}"
+    raise TypeError(f"no method takes {taken.full_name} and answers {answered.full_name}")
 
 
 def new_key() -> str:
@@ -57,7 +58,7 @@ class Service:
     """A store as methods that take and return messages; safe to use from many threads.
 
     >>> from mlmd_schemas.pb.v1 import server_pb2
-    >>> "runs" in store.service.read("/mlmd.v1.Server/GetInfo", server_pb2.GetInfoRequest()).features
+    >>> "runs" in store.service.read(server_pb2.GetInfoRequest(), server_pb2.GetInfoResponse).features
     True
     """
 
@@ -87,34 +88,33 @@ class Service:
         """Where the store is, without secrets."""
         return self.transport.target
 
-    def read(self, path: str, request: Message, *, within_seconds: float | None = None) -> Any:
-        """Make a call that changes nothing; raises the classes of `mlmd_client.failures`.
+    def read(self, request: Message, answer: type[A], *, within_seconds: float | None = None) -> A:
+        """Make the call that takes `request` and is answered with `answer`, and that changes nothing.
 
-        With `within_seconds` it takes no longer, all attempts together.
+        Raises the classes of `mlmd_client.failures`. With `within_seconds` it takes no longer, all attempts together.
         """
-        return self._patiently(path, request, (), within_seconds)
+        return self._patiently(request, answer, (), within_seconds)
 
-    def write(self, path: str, request: Message, key: str = "", *, within_seconds: float | None = None) -> Any:
+    def write(self, request: Message, answer: type[A], key: str = "", *, within_seconds: float | None = None) -> A:
         """Make a call that changes something, once however often it is sent; `key` repeats an earlier one."""
-        return self._patiently(path, request, ((IDEMPOTENCY_KEY, key or new_key()),), within_seconds)
+        return self._patiently(request, answer, ((IDEMPOTENCY_KEY, key or new_key()),), within_seconds)
 
-    def once(self, path: str, request: Message, *, key: str = "", timeout_seconds: float | None = None) -> Any:
+    def once(self, request: Message, answer: type[A], *, key: str = "", timeout_seconds: float | None = None) -> A:
         """Make a call without trying again; raises the bare CallError."""
-        metadata = ((IDEMPOTENCY_KEY, key),) if key else ()
+        path, metadata = path_of(type(request), answer), ((IDEMPOTENCY_KEY, key),) if key else ()
         timeout = timeout_seconds or self._timeout_seconds
-        return self.transport.unary(path, request, response_type(path), timeout_seconds=timeout, metadata=metadata)
+        return self.transport.unary(path, request, answer, timeout_seconds=timeout, metadata=metadata)
 
     def _patiently(
-        self, path: str, request: Message, metadata: tuple[tuple[str, str], ...], within_seconds: float | None
-    ) -> Any:
+        self, request: Message, answer: type[A], metadata: tuple[tuple[str, str], ...], within_seconds: float | None
+    ) -> A:
+        path = path_of(type(request), answer)
         until = None if within_seconds is None else time.monotonic() + within_seconds
         enough = time.monotonic() + float(getattr(self._here, "outlast_seconds", 0.0))
         for attempt in count():
             left = self._timeout_seconds if until is None else min(self._timeout_seconds, until - time.monotonic())
             try:
-                return self.transport.unary(
-                    path, request, response_type(path), timeout_seconds=max(left, 0.001), metadata=metadata
-                )
+                return self.transport.unary(path, request, answer, timeout_seconds=max(left, 0.001), metadata=metadata)
             except CallError as error:
                 now = time.monotonic()
                 is_over = until is not None and now >= until

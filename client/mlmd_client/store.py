@@ -19,7 +19,6 @@ from mlmd_client.calls import CallError, Transport
 from mlmd_client.delivery import deliver_left_behind, journal_folder
 from mlmd_client.failures import failure_of, not_found, refused
 from mlmd_client.finding import (
-    MLMD,
     RunFacts,
     artifact_of,
     executions_by_id,
@@ -294,7 +293,7 @@ class Store(Questions):
             request = mlmd.PutArtifactTypeRequest(
                 artifact_type=pb.ArtifactType(name=name), can_omit_fields=True, all_fields_match=True
             )
-            self._types[name] = self.service.write(f"{MLMD}/PutArtifactType", request).type_id
+            self._types[name] = self.service.write(request, mlmd.PutArtifactTypeResponse).type_id
         return self._types[name]
 
     # --- the rest -----------------------------------------------------------------------------------------------------
@@ -341,7 +340,7 @@ class Store(Questions):
 
     @cached_property
     def _uuid(self) -> str:
-        return str(self.service.read("/mlmd.v1.Server/GetInfo", server_pb2.GetInfoRequest()).store_uuid)
+        return self.service.read(server_pb2.GetInfoRequest(), server_pb2.GetInfoResponse).store_uuid
 
     def sync(self, seconds: float = 20.0) -> int:
         """Send what earlier processes, and this one, could not send yet, for so long; return how many calls are left.

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from mlmd_client.store import Store
     from mlmd_client.walks import Graph
 
-_SERVICE = "/ml_metadata.MetadataStoreService"
-
 
 class Version:
     """A version of a name, or an artifact that is none; made by `Run.use`, `Run.log_*` and `store["name@3"]`.
@@ -220,7 +218,7 @@ class Version:
         'doc/setup/1'
         """
         request = mlmd.GetEventsByArtifactIDsRequest(artifact_ids=[self.id])
-        events = self._store.service.read(f"{_SERVICE}/GetEventsByArtifactIDs", request).events
+        events = self._store.service.read(request, mlmd.GetEventsByArtifactIDsResponse).events
         made = [event.execution_id for event in events if event.type in (pb.Event.OUTPUT, pb.Event.DECLARED_OUTPUT)]
         return self._store.run_facts(made[0]) if made else None
 
@@ -265,7 +263,7 @@ class Version:
             reason=reason,
             expected_number=expected,
         )
-        self._store.service.write("/mlmd.v1.Collections/MoveAlias", request)
+        self._store.service.write(request, collections_pb2.MoveAliasResponse)
 
     def __repr__(self) -> str:
         """Return type, reference, aliases and URL, as they were when the version was read."""

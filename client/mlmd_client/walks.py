@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 _PAGE = 1000
 _HOPS = 100
 """How far a walk goes that is not told."""
+_WALKS: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
+    "provenance": (v1.GetProvenanceRequest, v1.GetProvenanceResponse, ("data", "code", "parameters")),
+    "impact": (v1.GetImpactRequest, v1.GetImpactResponse, ("models",)),
+}
+"""What asks in a direction, what answers, and what is in the answer beside the graph."""
 _KINDS = {
     v1.LINEAGE_EDGE_KIND_INPUT: "input",
     v1.LINEAGE_EDGE_KIND_OUTPUT: "output",
@@ -243,7 +248,7 @@ class Graph:
             request.only.extend(ref_of(*key) for key in self.nodes)
         chosen: Any = (formats[format], _DIRECTIONS[self._direction])
         request.format, request.direction = chosen
-        return str(self._service.read("/mlmd.v1.Lineage/ExportGraph", request).content)
+        return self._service.read(request, v1.ExportGraphResponse).content
 
     def drawing(self, most: int = 0) -> Drawing:
         """Return the graph drawn; `save("lineage.svg")` writes it to a file. `most` is as in `export`.
@@ -297,12 +302,12 @@ def walk(service: "Service", direction: str, start: Key, options: v1.LineageOpti
     'churn@1'
     """
     graph = Graph(service, start, direction, options)
-    kind = {"provenance": v1.GetProvenanceRequest, "impact": v1.GetImpactRequest}[direction]
-    request: Any = kind(node=ref_of(*start), options=options, page_size=_PAGE)
+    kind, page, parts = _WALKS[direction]
+    request = kind(node=ref_of(*start), options=options, page_size=_PAGE)
     while True:
-        answer = service.read(f"/mlmd.v1.Lineage/Get{direction.capitalize()}", request)
+        answer = service.read(request, page)
         graph.take(answer.graph)
-        _add(graph, answer, ("data", "code", "parameters") if direction == "provenance" else ("models",))
+        _add(graph, answer, parts)
         request.page_token = answer.next_page_token
         if not answer.next_page_token:
             graph.is_complete = graph.is_complete and not answer.deeper_page_token
@@ -317,7 +322,7 @@ def shortest_path(service: "Service", first: Key, second: Key) -> Graph:
     3
     """
     request = v1.FindPathRequest(first=ref_of(*first), second=ref_of(*second))
-    answer = service.read("/mlmd.v1.Lineage/FindPath", request)
+    answer = service.read(request, v1.FindPathResponse)
     graph = Graph(service, first, "impact", v1.LineageOptions())
     graph.take(answer.path)
     graph.is_complete, graph.is_part = answer.found or not answer.cut, True
@@ -342,7 +347,7 @@ def differences(service: "Service", first: Key, second: Key, names: tuple[str, s
     0.2
     """
     request = v1.DiffProvenanceRequest(first=ref_of(*first), second=ref_of(*second))
-    answer = service.read("/mlmd.v1.Lineage/DiffProvenance", request)
+    answer = service.read(request, v1.DiffProvenanceResponse)
     rows = [
         {
             "step": step.step,

@@ -4,7 +4,7 @@ from typing import Any
 
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_client.registry_pages import REGISTRY, listed
+from mlmd_client.registry_pages import pages
 from mlmd_client.service import Service
 from mlmd_client.tables import Table, moment, table_of
 
@@ -34,7 +34,7 @@ class Webhooks:
         >>> store.models.webhooks.remove(made.webhook.id)
         """
         request = v1.CreateWebhookRequest(url=url, model=model, secret=secret)
-        made: v1.CreateWebhookResponse = self._service.write(f"{REGISTRY}/CreateWebhook", request)
+        made = self._service.write(request, v1.CreateWebhookResponse)
         return made
 
     def __repr__(self) -> str:
@@ -50,9 +50,8 @@ class Webhooks:
         >>> len(store.models.webhooks.table())
         0
         """
-        return table_of(
-            [webhook_row(one) for one in listed(self._service, "ListWebhooks", v1.ListWebhooksRequest(), "webhooks")]
-        )
+        listed = pages(self._service, v1.ListWebhooksRequest(), v1.ListWebhooksResponse)
+        return table_of([webhook_row(one) for page in listed for one in page.webhooks])
 
     def remove(self, webhook_id: int) -> None:
         """Post nothing more there; raises NotFound.
@@ -60,7 +59,7 @@ class Webhooks:
         >>> made = store.models.webhooks.add("https://hooks.example.com/doc-remove")
         >>> store.models.webhooks.remove(made.webhook.id)
         """
-        self._service.write(f"{REGISTRY}/DeleteWebhook", v1.DeleteWebhookRequest(id=webhook_id))
+        self._service.write(v1.DeleteWebhookRequest(id=webhook_id), v1.DeleteWebhookResponse)
 
     def deliveries(self, webhook_id: int) -> Table:
         """Return what was posted and what came of it, newest first.
@@ -71,9 +70,8 @@ class Webhooks:
         >>> store.models.webhooks.remove(made.webhook.id)
         """
         request = v1.ListWebhookDeliveriesRequest(webhook_id=webhook_id)
-        return table_of(
-            [delivery_row(one) for one in listed(self._service, "ListWebhookDeliveries", request, "deliveries")]
-        )
+        listed = pages(self._service, request, v1.ListWebhookDeliveriesResponse)
+        return table_of([delivery_row(one) for page in listed for one in page.deliveries])
 
 
 def webhook_row(webhook: v1.Webhook) -> dict[str, Any]:

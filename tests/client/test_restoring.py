@@ -75,18 +75,18 @@ def fill(store: Store, folder: Path) -> None:
     external = pb.Artifact(type_id=store._type_id("system.Artifact"), uri="s3://far/away/")
     told = [v1.UploadFile(path="x", size_bytes=3, sha256=hashlib.sha256(b"far").digest())]
     request = v1.RecordExternalRequest(artifact=external.SerializeToString(), files=told)
-    store.service.write("/mlmd.v1.ArtifactStore/RecordExternal", request)
+    store.service.write(request, v1.RecordExternalResponse)
 
 
 def manifest(store: Store, artifact_id: int) -> v1.Manifest:
     request = v1.GetManifestRequest(artifact_id=artifact_id)
-    found: v1.Manifest = store.service.read("/mlmd.v1.ArtifactStore/GetManifest", request).manifest
+    found: v1.Manifest = store.service.read(request, v1.GetManifestResponse).manifest
     return found
 
 
 def files(store: Store, artifact_id: int) -> list[tuple[str, int, bytes, str]]:
     request = v1.ListFilesRequest(artifact_id=artifact_id)
-    answer = store.service.read("/mlmd.v1.ArtifactStore/ListFiles", request)
+    answer = store.service.read(request, v1.ListFilesResponse)
     return [(file.path, file.size_bytes, file.sha256, file.media_type) for file in answer.files]
 
 

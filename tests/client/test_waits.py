@@ -128,7 +128,7 @@ def test_a_transfer_tells_that_it_waits_for_the_server(
 def test_a_call_tells_that_it_waits_for_the_server(caplog: pytest.LogCaptureFixture) -> None:
     service = Service(open_transport(f"grpc://127.0.0.1:{free_port()}"))
     with pytest.raises(Unreachable):
-        service.read("/mlmd.v1.Server/GetInfo", server_pb2.GetInfoRequest())
+        service.read(server_pb2.GetInfoRequest(), server_pb2.GetInfoResponse)
     (said,) = caplog.messages
     assert "trying again: no server answers at" in said
 
@@ -156,7 +156,7 @@ def test_a_folder_that_is_gone_is_not_waited_for(
         download(transport, kept, tmp_path / "target")
     request = v1.BeginRestoreRequest(artifact_id=kept)
     with pytest.raises(Unreachable, match=GONE):
-        Service(transport).write("/mlmd.v1.ArtifactStore/BeginRestore", request)
+        Service(transport).write(request, v1.BeginRestoreResponse)
     assert transport.counts["BeginRestore"] == 1
     told = run_on(f"grpc://{server.target}")("put", str(source), "again")
     assert told.status != 0

@@ -123,10 +123,10 @@ def import_archive(session: Session, path: Path, dry_run: bool, without_bytes: b
 def _rows_imported(session: Session, archive: zipfile.ZipFile, header: v1.ArchiveHeader, dry_run: bool) -> Any:
     service = session.store.service
     names = sorted(name for name in archive.namelist() if name.startswith("rows/"))
-    import_id = service.write(ARCHIVE + "BeginImport", v1.BeginImportRequest(header=header)).import_id
+    import_id = service.write(v1.BeginImportRequest(header=header), v1.BeginImportResponse).import_id
     for number, name in enumerate(names, 1):
         rows = _rows(archive.read(name), name)
-        service.write(ARCHIVE + "AddToImport", v1.AddToImportRequest(import_id=import_id, number=number, rows=rows))
+        service.write(v1.AddToImportRequest(import_id=import_id, number=number, rows=rows), v1.AddToImportResponse)
     return _committed(session, import_id, len(names), dry_run)
 
 
@@ -153,11 +153,11 @@ def _committed(session: Session, import_id: str, count: int, dry_run: bool) -> A
     request = v1.CommitImportRequest(import_id=import_id, count=count, dry_run=dry_run)
     committed = False
     try:
-        answer = service.once(ARCHIVE + "CommitImport", request, key=import_id, timeout_seconds=_LONGEST_SECONDS)
+        answer = service.once(request, v1.CommitImportResponse, key=import_id, timeout_seconds=_LONGEST_SECONDS)
         committed = not dry_run
     except CallError as error:
         raise failure_of(error) from None
     finally:
         if not committed:
-            service.write(ARCHIVE + "AbortImport", v1.AbortImportRequest(import_id=import_id))
+            service.write(v1.AbortImportRequest(import_id=import_id), v1.AbortImportResponse)
     return answer

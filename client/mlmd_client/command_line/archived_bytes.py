@@ -119,6 +119,6 @@ def _matched(
     for start in range(0, len(carried), _AT_ONCE):
         some = carried[start : start + _AT_ONCE]
         request = v1.FindImportedRequest(store_uuid=store_uuid, artifact_ids=[one.artifact_id for one in some])
-        answer = session.store.service.read("/mlmd.v1.Archive/FindImported", request)
+        answer = session.store.service.read(request, v1.FindImportedResponse)
         found = {node.origin_id: node for node in answer.artifacts}
         yield from ((one, found.get(one.artifact_id)) for one in some)

@@ -77,7 +77,7 @@ def _findings(session: Session) -> Iterator[Finding]:
     try:
         service = session.store.service  # a store of this process is opened by it
         began = time.perf_counter()
-        info = service.once("/mlmd.v1.Server/GetInfo", server_pb2.GetInfoRequest(), timeout_seconds=_TIMEOUT_SECONDS)
+        info = service.once(server_pb2.GetInfoRequest(), server_pb2.GetInfoResponse, timeout_seconds=_TIMEOUT_SECONDS)
     except CallError as error:
         yield _refused("server", error, _START)
         return
@@ -106,7 +106,7 @@ def _behind(session: Session, info: server_pb2.GetInfoResponse) -> Iterator[Find
     asked = time.time()
     try:
         seen = session.store.service.once(
-            "/mlmd.v1.Server/Diagnose", server_pb2.DiagnoseRequest(), timeout_seconds=3 * _TIMEOUT_SECONDS
+            server_pb2.DiagnoseRequest(), server_pb2.DiagnoseResponse, timeout_seconds=3 * _TIMEOUT_SECONDS
         )
     except CallError as error:
         if error.code == Code.UNIMPLEMENTED:

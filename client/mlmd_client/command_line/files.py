@@ -142,7 +142,7 @@ def _found(session: Session, what: str) -> tuple[int, str, int]:
     if what.startswith(_REGISTERED):
         request = registry_pb2.ResolveModelRequest(uri=what)
         try:
-            found = session.store.service.read("/mlmd.v1.ModelRegistry/ResolveModel", request)
+            found = session.store.service.read(request, registry_pb2.ResolveModelResponse)
             return found.artifact_id, found.model, found.number
         except NotFound as error:
             if error.facts.get("mlmd-missing") != "model" or not what.startswith(MODELS_SCHEME):

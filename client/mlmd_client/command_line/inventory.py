@@ -12,7 +12,7 @@ from mlmd_client.command_line.offers import STEPS, SUBJECTS
 from mlmd_client.command_line.session import Count, Session, command
 from mlmd_client.command_line.subjects import subject_of
 from mlmd_client.failures import NotFound, not_found
-from mlmd_client.finding import MLMD, RunFacts, node_row
+from mlmd_client.finding import RunFacts, node_row
 from mlmd_client.names import node_id
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.versions import Version
@@ -41,7 +41,7 @@ def _collections(session: Session, limit: int) -> Table:
     rows: list[dict[str, Any]] = []
     request = collections_pb2.ListCollectionsRequest(page_size=_PAGE)
     while True:
-        answer = session.store.service.read("/mlmd.v1.Collections/ListCollections", request)
+        answer = session.store.service.read(request, collections_pb2.ListCollectionsResponse)
         rows += [{"type": c.type_name, "name": c.name, "versions": c.latest_number} for c in answer.collections]
         request.page_token = answer.next_page_token
         if not answer.next_page_token or (limit and len(rows) >= limit):
@@ -65,7 +65,7 @@ def show(session: Session, what: str) -> None:
 
 def _context(session: Session, context_id: int) -> dict[str, Any]:
     request = mlmd.GetContextsByIDRequest(context_ids=[context_id])
-    found = session.store.service.read(f"{MLMD}/GetContextsByID", request).contexts
+    found = session.store.service.read(request, mlmd.GetContextsByIDResponse).contexts
     if not found:
         raise not_found(f"context: there is no context {context_id}.")
     return node_row(found[0])
@@ -95,7 +95,7 @@ def files_of(session: Session, artifact_id: int) -> list[dict[str, Any]]:
     files: list[dict[str, Any]] = []
     try:
         while True:
-            answer = session.store.service.read("/mlmd.v1.ArtifactStore/ListFiles", request)
+            answer = session.store.service.read(request, artifacts_pb2.ListFilesResponse)
             files += [
                 {"path": file.path, "bytes": file.size_bytes, "sha256": file.sha256.hex(), "state": _file_state(file)}
                 for file in answer.files
@@ -178,7 +178,7 @@ def _all_runs(session: Session, state: str, limit: int) -> Table:
     wanted: Any = f"RUN_STATE_{state}" if state else runs_pb2.RUN_STATE_UNSPECIFIED
     request = runs_pb2.ListRunsRequest(page_size=min(limit, _PAGE) if limit else _PAGE, state=wanted)
     while True:
-        answer = session.store.service.read("/mlmd.v1.Runs/ListRuns", request)
+        answer = session.store.service.read(request, runs_pb2.ListRunsResponse)
         rows += [
             {
                 "run": f"{run.experiment}/{run.step}/{run.number}",

@@ -69,7 +69,7 @@ def retry(session: Session, journal: tuple[str, ...]) -> None:
     """
     folder = _folder(session)
     chosen = chosen_journals(folder, journal) if journal else kept_journals(folder)
-    session.service.read("/mlmd.v1.Server/GetInfo", server_pb2.GetInfoRequest())  # or nobody answers, which is told
+    session.service.read(server_pb2.GetInfoRequest(), server_pb2.GetInfoResponse)  # or nobody answers, which is told
     sent, later, why = retry_journals(session.service, chosen)
     names = {_stem(one) for one in chosen}
     remaining = [one for one in kept_journals(folder) if one.state != IN_USE and _stem(one) in names]

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_client.command_line.model_rows import in_words, number_of, version_row, write
+from mlmd_client.command_line.model_rows import in_words, number_of, version_row
 from mlmd_client.command_line.offers import ALIASES, MODEL_VERSIONS, MODELS
 from mlmd_client.command_line.session import Session, command
 from mlmd_client.model_versions import format_of
@@ -52,7 +52,11 @@ def describe(session: Session, model: str, version: str | None, **given: Any) ->
         request = v1.UpdateModelRequest(
             model=model, description=given["description"], owner=given["owner"], tags=changes
         )
-        found = write(session, "UpdateModel", request).model if _changes(given) else session.store.models[model].message
+        found = (
+            session.store.service.write(request, v1.UpdateModelResponse).model
+            if _changes(given)
+            else session.store.models[model].message
+        )
         _say(session, _model_facts(found))
         return
     _refuse(given, ("owner",), "a model; leave VERSION out")
@@ -71,7 +75,7 @@ def describe(session: Session, model: str, version: str | None, **given: Any) ->
         format=None if form is None else format_of(form),
         signature=signature.read_text("utf-8") if signature else None,
     )
-    _say(session, _version_facts(write(session, "UpdateModelVersion", asked).version))
+    _say(session, _version_facts(session.store.service.write(asked, v1.UpdateModelVersionResponse).version))
 
 
 def _say(session: Session, facts: dict[str, Any]) -> None:
@@ -117,7 +121,7 @@ def _version_facts(version: v1.ModelVersion) -> dict[str, Any]:
 def remove_alias(session: Session, model: str, alias: str, reason: str) -> None:
     """Let ALIAS of MODEL point at nothing; `rollback` puts it back."""
     request = v1.MoveModelAliasRequest(model=model, alias=alias, reason=reason)
-    session.say(move_row(write(session, "MoveModelAlias", request).move))
+    session.say(move_row(session.store.service.write(request, v1.MoveModelAliasResponse).move))
 
 
 @click.command()
@@ -140,9 +144,10 @@ def restore(session: Session, model: str, version: str | None) -> None:
 
 def _change_state(session: Session, verb: str, model: str, version: str | None) -> None:
     if version is None:
-        request = getattr(v1, f"{verb}ModelRequest")(model=model)
-        changed = write(session, f"{verb}Model", request).model
+        asked, answer = getattr(v1, f"{verb}ModelRequest"), getattr(v1, f"{verb}ModelResponse")
+        changed: v1.RegisteredModel = session.store.service.write(asked(model=model), answer).model
         session.say({"model": changed.name, "state": state_of(changed.state)})
     else:
-        request = getattr(v1, f"{verb}ModelVersionRequest")(model=model, version=number_of(session, model, version))
-        session.say(version_row(write(session, f"{verb}ModelVersion", request).version))
+        asked, answer = getattr(v1, f"{verb}ModelVersionRequest"), getattr(v1, f"{verb}ModelVersionResponse")
+        request = asked(model=model, version=number_of(session, model, version))
+        session.say(version_row(session.store.service.write(request, answer).version))

@@ -11,19 +11,8 @@ from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_client.calls import CallError
 from mlmd_client.command_line.session import Session
 from mlmd_client.failures import NotFound, refused
-from mlmd_client.registry_pages import REGISTRY
 from mlmd_client.resolved_model import state_of
 from mlmd_client.tables import moment
-
-
-def read(session: Session, method: str, request: Any) -> Any:
-    """Ask the registry."""
-    return session.store.service.read(f"{REGISTRY}/{method}", request)
-
-
-def write(session: Session, method: str, request: Any) -> Any:
-    """Change the registry."""
-    return session.store.service.write(f"{REGISTRY}/{method}", request)
 
 
 def number_of(session: Session, model: str, version: str) -> str:
@@ -37,7 +26,7 @@ def number_of(session: Session, model: str, version: str) -> str:
         return version[1:]
     asked = v1.GetModelVersionRequest(model=model, alias=version[1:])
     try:
-        return str(read(session, "GetModelVersion", asked).version.number)
+        return str(session.store.service.read(asked, v1.GetModelVersionResponse).version.number)
     except CallError as error:  # which tells of the alias, where this one is typed as a version
         error.message = error.message.replace("alias: ", "version: ", 1)
         raise

@@ -8,7 +8,7 @@ from mlmd_schemas.near_names import did_you_mean
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_client.command_line.model_changes import SIGNATURE, TAG, archive, describe, remove_alias, restore, tags_of
-from mlmd_client.command_line.model_rows import in_order, in_words, number_of, read, version_row, write
+from mlmd_client.command_line.model_rows import in_order, in_words, number_of, version_row
 from mlmd_client.command_line.offers import (
     ALIASES,
     ENVIRONMENTS,
@@ -25,7 +25,7 @@ from mlmd_client.failures import refused
 from mlmd_client.model_versions import format_of
 from mlmd_client.models import deployment_row, move_row
 from mlmd_client.names import MODELS_SCHEME
-from mlmd_client.registry_pages import listed
+from mlmd_client.registry_pages import pages
 from mlmd_client.resolved_model import ResolvedModel, state_of
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.versions import Version
@@ -38,10 +38,6 @@ def models() -> None:
     """Ask and change the model registry."""
 
 
-def _pages(session: Session, method: str, request: Any, field: str) -> list[Any]:
-    return list(listed(session.store.service, method, request, field))
-
-
 @models.command("ls")
 @click.argument("model", required=False, shell_complete=MODELS)
 @click.option("--archived", is_flag=True, help="Archived ones too.")
@@ -50,7 +46,7 @@ def list_models(session: Session, model: str | None, archived: bool) -> None:
     """List the registered models; of a MODEL its versions, newest first."""
     if model is None:
         request = v1.ListModelsRequest(include_archived=archived)
-        found = _pages(session, "ListModels", request, "models")
+        listed = pages(session.store.service, request, v1.ListModelsResponse)
         rows: list[dict[str, Any]] = [
             {
                 "model": one.name,
@@ -60,13 +56,15 @@ def list_models(session: Session, model: str | None, archived: bool) -> None:
                 "state": state_of(one.state),
                 "description": one.description,
             }
-            for one in found
+            for page in listed
+            for one in page.models
         ]
         columns = ["model", "latest", "aliases", "owner", "state", "description"]
         session.say(Table(columns, rows), lambda: session.table(Table(columns, [in_words(row) for row in rows])))
         return
     versions = v1.ListModelVersionsRequest(model=model, include_archived=archived)
-    session.say(table_of([version_row(one) for one in _pages(session, "ListModelVersions", versions, "versions")]))
+    of_model = pages(session.store.service, versions, v1.ListModelVersionsResponse)
+    session.say(table_of([version_row(one) for page in of_model for one in page.versions]))
 
 
 @models.command()
@@ -109,7 +107,7 @@ def register(
         if not isinstance(subject, Version):
             raise refused(f"what: {what!r} is a run; register what it made: `mlmd lineage {what} --down` shows it.")
         request.artifact_id = subject.id
-    session.say(version_row(write(session, "CreateModelVersion", request).version))
+    session.say(version_row(session.store.service.write(request, v1.CreateModelVersionResponse).version))
 
 
 @models.command()
@@ -120,7 +118,9 @@ def resolve(session: Session, uri: str, as_of: str) -> None:
     """Tell everything a deployer needs of models:/MODEL@ALIAS or models:/MODEL/VERSION; `models:/` may be left out."""
     if ":/" not in uri:
         uri = f"{MODELS_SCHEME}{uri}"
-    answer = ResolvedModel(read(session, "ResolveModel", v1.ResolveModelRequest(uri=uri, as_of=as_of))).facts()
+    answer = ResolvedModel(
+        session.store.service.read(v1.ResolveModelRequest(uri=uri, as_of=as_of), v1.ResolveModelResponse)
+    ).facts()
     session.say(answer, lambda: _print_resolved(session, answer))
 
 
@@ -147,7 +147,7 @@ def promote(
         request = v1.MoveModelAliasRequest(
             model=model, alias=alias, version=number, reason=reason, override_gates=override, expected_number=expect
         )
-        session.say(move_row(write(session, "MoveModelAlias", request).move))
+        session.say(move_row(session.store.service.write(request, v1.MoveModelAliasResponse).move))
 
 
 @models.command()
@@ -158,7 +158,7 @@ def promote(
 def rollback(session: Session, model: str, alias: str, reason: str) -> None:
     """Point ALIAS of MODEL at what it pointed at before."""
     request = v1.RollbackModelAliasRequest(model=model, alias=alias, reason=reason)
-    session.say(move_row(write(session, "RollbackModelAlias", request).move))
+    session.say(move_row(session.store.service.write(request, v1.RollbackModelAliasResponse).move))
 
 
 @models.command()
@@ -168,7 +168,8 @@ def rollback(session: Session, model: str, alias: str, reason: str) -> None:
 def history(session: Session, model: str, alias: str) -> None:
     """List every move of the aliases of MODEL, newest first."""
     request = v1.ListModelAliasMovesRequest(model=model, alias=alias)
-    session.say(table_of([move_row(move) for move in _pages(session, "ListModelAliasMoves", request, "moves")]))
+    listed = pages(session.store.service, request, v1.ListModelAliasMovesResponse)
+    session.say(table_of([move_row(move) for page in listed for move in page.moves]))
 
 
 @models.command()
@@ -182,7 +183,7 @@ def check(session: Session, model: str, alias: str, version: str) -> None:
 
     with in_order(session, "check", model, alias, version):
         request = v1.CheckModelGatesRequest(model=model, alias=alias, version=number_of(session, model, version))
-        answer = read(session, "CheckModelGates", request)
+        answer = session.store.service.read(request, v1.CheckModelGatesResponse)
     rows = [{"rule": gate.rule, "passed": gate.passed, "found": gate.detail} for gate in answer.gates]
     if not rows:
         session.remark(f"no gate stands before the alias {alias!r} of {model!r}{_meant(session, model, alias)}")
@@ -229,7 +230,9 @@ def card(session: Session, model: str, version: str, html: bool) -> None:
     """Print the card of a VERSION of MODEL: a name, a number, or @ALIAS."""
     chosen: dict[str, Any] = {"alias": version[1:]} if version.startswith("@") else {"version": version}
     form = v1.CARD_FORMAT_HTML if html else v1.CARD_FORMAT_MARKDOWN
-    answer = read(session, "GetModelCard", v1.GetModelCardRequest(model=model, format=form, **chosen))
+    answer = session.store.service.read(
+        v1.GetModelCardRequest(model=model, format=form, **chosen), v1.GetModelCardResponse
+    )
     session.say({"card": answer.card}, lambda: click.echo(answer.card))
 
 
@@ -240,7 +243,8 @@ def card(session: Session, model: str, version: str, html: bool) -> None:
 def deployments(session: Session, model: str, environment: str) -> None:
     """List what runs where."""
     request = v1.ListDeploymentsRequest(model=model, environment=environment)
-    rows = [deployment_row(one) for one in _pages(session, "ListDeployments", request, "deployments")]
+    listed = pages(session.store.service, request, v1.ListDeploymentsResponse)
+    rows = [deployment_row(one) for page in listed for one in page.deployments]
     session.say(Table(["environment", "service", "model", "number", "state", "runtime", "updated"], rows))
 
 
@@ -270,7 +274,7 @@ def deploy(
         state=f"DEPLOYMENT_STATE_{state.upper()}",
         runtime=runtime,
     )
-    session.say(deployment_row(write(session, "RecordDeployment", request).deployment))
+    session.say(deployment_row(session.store.service.write(request, v1.RecordDeploymentResponse).deployment))
 
 
 @models.command()
@@ -283,7 +287,7 @@ def approve(session: Session, model: str, version: str, reason: str, withdraw: b
     """Say that you approve of VERSION of MODEL; gates may ask for approvals."""
     chosen = number_of(session, model, version)
     request = v1.ApproveModelVersionRequest(model=model, version=chosen, reason=reason, withdraw=withdraw)
-    approved = write(session, "ApproveModelVersion", request).version
+    approved = session.store.service.write(request, v1.ApproveModelVersionResponse).version
     rows = [{"who": one.subject, "reason": one.reason, "when": moment(one.create_ms)} for one in approved.approvals]
     session.say(Table(["who", "reason", "when"], rows))
 

@@ -1,16 +1,15 @@
 """The names that the Tab key offers, asked of a server, or of a database that is no file."""
 
 import re
-from typing import Any
 
+from google.protobuf.message import Message
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import collections_pb2
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_client.finding import MLMD, literal
-from mlmd_client.registry_pages import REGISTRY
-from mlmd_client.service import Service
+from mlmd_client.finding import literal
+from mlmd_client.service import A, Service
 
 
 class ServedNames:
@@ -31,7 +30,7 @@ class ServedNames:
     def versions(self, type_name: str, name: str) -> list[tuple[int, list[str]]]:
         """Return numbers with aliases, the newest first."""
         request = collections_pb2.ListVersionsRequest(type_name=type_name, name=name, page_size=self._most)
-        answer = self._ask("/mlmd.v1.Collections/ListVersions", request)
+        answer = self._ask(request, collections_pb2.ListVersionsResponse)
         return [(version.number, list(version.aliases)) for version in answer.versions]
 
     def runs(self, beginning: str) -> list[str]:
@@ -45,21 +44,21 @@ class ServedNames:
     def models(self, beginning: str, *, archived: bool) -> list[tuple[str, list[str]]]:
         """Return names of registered models with their aliases, in order."""
         request = v1.ListModelsRequest(prefix=beginning, include_archived=archived, page_size=self._most)
-        return [(model.name, sorted(model.aliases)) for model in self._ask(f"{REGISTRY}/ListModels", request).models]
+        return [(model.name, sorted(model.aliases)) for model in self._ask(request, v1.ListModelsResponse).models]
 
     def model_versions(self, model: str) -> list[str]:
         """Return names of a registered model's versions, the newest first."""
         request = v1.ListModelVersionsRequest(model=model, include_archived=True, page_size=self._most)
-        return [version.name for version in self._ask(f"{REGISTRY}/ListModelVersions", request).versions]
+        return [version.name for version in self._ask(request, v1.ListModelVersionsResponse).versions]
 
     def deployments(self) -> list[tuple[str, str]]:
         """Return environments and services of deployments."""
-        answer = self._ask(f"{REGISTRY}/ListDeployments", v1.ListDeploymentsRequest(page_size=self._most))
+        answer = self._ask(v1.ListDeploymentsRequest(page_size=self._most), v1.ListDeploymentsResponse)
         return [(one.environment, one.service) for one in answer.deployments]
 
     def webhooks(self) -> list[int]:
         """Return ids."""
-        answer = self._ask(f"{REGISTRY}/ListWebhooks", v1.ListWebhooksRequest(page_size=self._most))
+        answer = self._ask(v1.ListWebhooksRequest(page_size=self._most), v1.ListWebhooksResponse)
         return [one.id for one in answer.webhooks]
 
     def _collections(self, pattern: str) -> list[tuple[str, str]]:
@@ -74,11 +73,11 @@ class ServedNames:
         """Return the names of the newest nodes that a filter finds."""
         options = pb.ListOperationOptions(filter_query=condition, max_result_size=self._most)
         options.order_by_field.CopyFrom(pb.ListOperationOptions.OrderByField(field="ID", is_asc=False))
-        answer = self._ask(f"{MLMD}/Get{noun}", getattr(mlmd, f"Get{noun}Request")(options=options))
-        return [node.name for node in getattr(answer, noun.lower())]
+        request, page = getattr(mlmd, f"Get{noun}Request"), getattr(mlmd, f"Get{noun}Response")
+        return [node.name for node in getattr(self._ask(request(options=options), page), noun.lower())]
 
-    def _ask(self, path: str, request: Any) -> Any:
-        return self._service.once(path, request, timeout_seconds=self._seconds)
+    def _ask(self, request: Message, answer: type[A]) -> A:
+        return self._service.once(request, answer, timeout_seconds=self._seconds)
 
 
 def _pattern(beginning: str, before: str = "") -> str:

@@ -85,7 +85,7 @@ def _print_document(
     request = v1.ExportGraphRequest(
         node=_ref(subject), direction=DIRECTIONS[direction], format=DOCUMENTS[shape], options=options, max_nodes=most
     )
-    answer = session.store.service.read("/mlmd.v1.Lineage/ExportGraph", request)
+    answer = session.store.service.read(request, v1.ExportGraphResponse)
     click.echo(answer.content)
     if answer.is_cut:
         session.remark("… and more, beyond the limits of this document; ask for more --hops or --most, or --fold")
@@ -266,7 +266,7 @@ def diff(session: Session, before: str, after: str, hops: int, system: bool) -> 
     first, second = subject_of(session.store, before), subject_of(session.store, after)
     options = v1.LineageOptions(max_hops=hops, with_system_nodes=system)
     request = v1.DiffProvenanceRequest(first=_ref(first), second=_ref(second), options=options)
-    answer = session.store.service.read("/mlmd.v1.Lineage/DiffProvenance", request)
+    answer = session.store.service.read(request, v1.DiffProvenanceResponse)
     rows = [_difference(step, one, before, after) for step in answer.steps for one in step.differences]
     session.say(Table(["step", "what", "name", before, after], rows))
     if answer.same_content:

@@ -138,7 +138,7 @@ def test_what_is_refused(run: Run, store: str, tmp_path: Path) -> None:
     with Store(store) as opened:
         opened.models["team/模型"].set_gates("auc >= 0.9", alias="candidate")
         request = v1.ArchiveModelVersionRequest(model="team/模型", version="2")
-        opened.service.write("/mlmd.v1.ModelRegistry/ArchiveModelVersion", request)
+        opened.service.write(request, v1.ArchiveModelVersionResponse)
     for arguments, status, part in (
         (("register", "team/模型", "m@1"), 6, "version 1 of 'team/模型'"),
         (("promote", "team/模型", "champion", "2"), 6, "archived"),

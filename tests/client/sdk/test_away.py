@@ -31,7 +31,7 @@ def points(store: Store, execution_id: int, name: str) -> list[tuple[int, float]
     token = ""
     while True:
         request = v1.ListSeriesPointsRequest(key=key, page_token=token)
-        page = store.service.read("/mlmd.v1.Metrics/ListSeriesPoints", request)
+        page = store.service.read(request, v1.ListSeriesPointsResponse)
         found += zip(page.steps, page.values, strict=True)
         token = page.next_page_token
         if not token:

@@ -4,10 +4,12 @@ import json
 from typing import Any
 
 import pytest
+from google.protobuf.message import Message
 from mlmd_client import Refused
 from mlmd_client.store import Store
 from mlmd_client.tables import Table
 from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import metrics_pb2
 
 from tests.client.command_line.conftest import run_on
 
@@ -68,17 +70,17 @@ def test_a_table_without_rows_says_so(filled: Store) -> None:
 def test_a_comparison_is_fetched_once_however_many_evaluations_it_shows(
     filled: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
+    asked: list[type[Message]] = []
     read = filled.service.read
 
-    def noted(path: str, request: Any) -> Any:
-        asked.append(path)
-        return read(path, request)
+    def noted(request: Message, answer: type[Message]) -> Message:
+        asked.append(answer)
+        return read(request, answer)
 
     monkeypatch.setattr(filled.service, "read", noted)
     page = filled.compare("made@1")._repr_html_()
     assert page.count("<svg") == 4
-    assert len([path for path in asked if path.endswith("/GetEvaluations")]) == 1
+    assert asked.count(metrics_pb2.GetEvaluationsResponse) == 1
 
 
 def test_large_drawings_keep_to_the_window(filled: Store) -> None:

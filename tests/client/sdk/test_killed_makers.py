@@ -14,7 +14,6 @@ from tests.client.conftest import WAYS
 from tests.client.sdk.conftest import OpenStore
 from tests.conftest import StartServer
 
-MLMD = "/ml_metadata.MetadataStoreService"
 PROGRAM = textwrap.dedent(
     """
     import importlib, os, signal, sys, threading
@@ -88,10 +87,10 @@ def killed(target: str, work: str) -> tuple[int, int]:
 
 def live(store: Store) -> dict[int, list[pb.Event]]:
     """Return the events of every artifact that is LIVE."""
-    artifacts = store.service.read(f"{MLMD}/GetArtifacts", mlmd.GetArtifactsRequest()).artifacts
+    artifacts = store.service.read(mlmd.GetArtifactsRequest(), mlmd.GetArtifactsResponse).artifacts
     found: dict[int, list[pb.Event]] = {one.id: [] for one in artifacts if one.state == pb.Artifact.LIVE}
     request = mlmd.GetEventsByArtifactIDsRequest(artifact_ids=[one.id for one in artifacts])
-    for event in store.service.read(f"{MLMD}/GetEventsByArtifactIDs", request).events:
+    for event in store.service.read(request, mlmd.GetEventsByArtifactIDsResponse).events:
         assert event.artifact_id in found, "an event of something that is not there"
         found[event.artifact_id].append(event)
     return found

@@ -117,10 +117,11 @@ def test_what_is_refused_says_why(store: Store) -> None:
     with store.run("plain/run") as run:
         plain = run.log_model("plain", {"auc": 0.5})
     assert store.version("models:/plain/1").id == plain.id, "no model of the registry"
-    archive = "/mlmd.v1.ModelRegistry/ArchiveModelVersion"
     with pytest.raises(Refused, match="'champion'"):
-        store.service.write(archive, v1.ArchiveModelVersionRequest(model="team/模型", version="1"))
-    store.service.write(archive, v1.ArchiveModelVersionRequest(model="team/模型", version="2"))
+        store.service.write(
+            v1.ArchiveModelVersionRequest(model="team/模型", version="1"), v1.ArchiveModelVersionResponse
+        )
+    store.service.write(v1.ArchiveModelVersionRequest(model="team/模型", version="2"), v1.ArchiveModelVersionResponse)
     with pytest.raises(Refused, match="archived"):
         two.promote("champion")
     (artifact,) = store.raw.get_artifacts_by_id([first.id])

@@ -16,8 +16,6 @@ from mlmd_schemas.pb.v1 import collections_pb2, metrics_pb2
 from tests.client.sdk.conftest import OpenStore
 from tests.conftest import StartServer
 
-METRICS = "/mlmd.v1.Metrics"
-
 
 def train(store: Store, number: int, rate: float) -> None:
     with store.run("churn/train", params={"lr": rate}) as run:
@@ -173,8 +171,8 @@ def test_aliases_move_only_where_they_were_seen(local_store: Store) -> None:
         local_store["m@2"].set_alias("champion", expected=2)
     local_store["m@2"].set_alias("champion", reason="better", expected=1)
     moves = local_store.service.read(
-        "/mlmd.v1.Collections/ListAliasMoves",
         collections_pb2.ListAliasMovesRequest(type_name="system.Model", name="m"),
+        collections_pb2.ListAliasMovesResponse,
     ).moves
     assert [(move.from_number, move.to_number, move.reason) for move in moves] == [(1, 2, "better"), (0, 1, "")]
 
@@ -234,9 +232,9 @@ def test_nan_never_ends_a_training(store: Store, caplog: pytest.LogCaptureFixtur
     assert (facts.state, math.isnan(facts.metrics["auc"])) == ("COMPLETE", True)
     owner = metrics_pb2.MetricOwner(execution_id=run.id)
     key = metrics_pb2.MetricKey(owner=owner, name="train/loss")
-    series = store.service.read(f"{METRICS}/ListSeriesPoints", metrics_pb2.ListSeriesPointsRequest(key=key))
+    series = store.service.read(metrics_pb2.ListSeriesPointsRequest(key=key), metrics_pb2.ListSeriesPointsResponse)
     assert (list(series.steps), [math.isnan(value) for value in series.values]) == ([1], [True])
-    found = store.service.read(f"{METRICS}/GetEvaluations", metrics_pb2.GetEvaluationsRequest(owners=[owner]))
+    found = store.service.read(metrics_pb2.GetEvaluationsRequest(owners=[owner]), metrics_pb2.GetEvaluationsResponse)
     assert [one.key.name for one in found.evaluations] == ["sound"]
     for name in ("roc", "all", "counts"):
         assert any(f"evaluation {name!r}" in message and "nan" in message.lower() for message in caplog.messages)

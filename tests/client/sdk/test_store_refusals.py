@@ -11,15 +11,13 @@ from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from tests.client.sdk.conftest import OpenStore
 from tests.conftest import StartServer
 
-MLMD = "/ml_metadata.MetadataStoreService"
-
 
 def nodes(store: Store) -> tuple[int, int, int]:
     """Return how many artifacts, LIVE artifacts and events there are."""
-    artifacts = store.service.read(f"{MLMD}/GetArtifacts", mlmd.GetArtifactsRequest()).artifacts
+    artifacts = store.service.read(mlmd.GetArtifactsRequest(), mlmd.GetArtifactsResponse).artifacts
     ids = [artifact.id for artifact in artifacts]
     request = mlmd.GetEventsByArtifactIDsRequest(artifact_ids=ids)
-    events = store.service.read(f"{MLMD}/GetEventsByArtifactIDs", request).events if ids else []
+    events = store.service.read(request, mlmd.GetEventsByArtifactIDsResponse).events if ids else []
     return len(artifacts), sum(artifact.state == pb.Artifact.LIVE for artifact in artifacts), len(events)
 
 
@@ -72,7 +70,7 @@ def test_a_name_that_is_taken_is_told(store: Store) -> None:
         run.log_model("m", {"w": 1})
         type_id = store["m@1"].message.type_id
         request = mlmd.PutArtifactsRequest(artifacts=[pb.Artifact(type_id=type_id, name="m/2")])
-        store.service.write(f"{MLMD}/PutArtifacts", request)
+        store.service.write(request, mlmd.PutArtifactsResponse)
         with pytest.raises(Taken, match="m/2"):
             run.log_model("m", {"w": 2})
     assert [version["number"] for version in store.versions("m")] == [1]

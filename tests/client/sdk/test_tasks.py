@@ -11,12 +11,10 @@ from mlmd_client import Run, Store, current_run
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 
-MLMD = "/ml_metadata.MetadataStoreService"
-
 
 def artifacts(store: Store) -> list[pb.Artifact]:
     """Return all artifacts."""
-    return list(store.service.read(f"{MLMD}/GetArtifacts", mlmd.GetArtifactsRequest()).artifacts)
+    return list(store.service.read(mlmd.GetArtifactsRequest(), mlmd.GetArtifactsResponse).artifacts)
 
 
 def test_a_run_follows_into_tasks_and_threads(local_store: Store, tmp_path: Path) -> None:
