@@ -27,10 +27,18 @@ _BUSY = frozenset(
 _BUSY_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504))
 _FULL = frozenset(("XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientCapacity"))
 _WRONG_BYTES = frozenset(("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"))
-_NUMBERS = {
-    "invalid_argument": 3, "not_found": 5, "permission_denied": 7, "resource_exhausted": 8, "failed_precondition": 9,
-    "aborted": 10, "internal": 13, "unavailable": 14, "data_loss": 15, "unauthenticated": 16,
-}  # fmt: skip
+_CODES = {
+    "invalid_argument": Code.INVALID_ARGUMENT,
+    "not_found": Code.NOT_FOUND,
+    "permission_denied": Code.PERMISSION_DENIED,
+    "resource_exhausted": Code.RESOURCE_EXHAUSTED,
+    "failed_precondition": Code.FAILED_PRECONDITION,
+    "aborted": Code.ABORTED,
+    "internal": Code.INTERNAL,
+    "unavailable": Code.UNAVAILABLE,
+    "data_loss": Code.DATA_LOSS,
+    "unauthenticated": Code.UNAUTHENTICATED,
+}
 
 
 class Meaning(Enum):
@@ -78,8 +86,8 @@ def _json(content: bytes) -> dict[str, str]:
 def refusal(answer: Answer, url: str, path: str) -> TransferError:
     """Return the error for an answer that asking again does not change; it names the cause and the mend."""
     said = _json(answer.content)
-    if said.get("code") in _NUMBERS:
-        return TransferError(_NUMBERS[said["code"]], said.get("message", ""), answer.headers.get("x-request-id", ""))
+    if said.get("code") in _CODES:
+        return TransferError(_CODES[said["code"]], said.get("message", ""), answer.headers.get("x-request-id", ""))
     code, store = code_of(answer.content), _address(url)
     shown = code or f"status {answer.status}"
     if code == "NoSuchBucket":
@@ -123,7 +131,7 @@ def busy(answer: Answer | None, error: BaseException | None, url: str, path: str
     if answer is None:
         return TransferError(Code.UNAVAILABLE, _unreachable(error, _address(url), path, times))
     said = _json(answer.content)
-    if said.get("code") in _NUMBERS and said.get("message"):  # our server's own words: a full disk, say
+    if said.get("code") in _CODES and said.get("message"):  # our server's own words: a full disk, say
         return TransferError(
             Code.UNAVAILABLE,
             f"{said['message']} {path!r} was tried {times} times. Run the same again later: it goes on where it was.",

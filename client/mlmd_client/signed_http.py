@@ -86,45 +86,14 @@ class SignedHttp:
 
     def put(self, request: v1.SignedRequest, body: Body, path: str, renew: Renew) -> None:
         """Send a piece of a file until the store has it; raises TransferError, ChangedFile when the file changed."""
-        attempt, damaged, silences, signed = 0, 0, 0, _Renewals()
-        while True:
-            attempt += 1
-            answer, error = self._once(request, body)
-            silences += isinstance(error, TimeoutError)
+        asking = _Asking(request, path, renew, _MOST_DAMAGES)
+        while asking.is_wanted:
+            answer, error = self._once(asking.request, body)
             body.source.check()
-            meaning = Meaning.BUSY if answer is None else meaning_of(answer)
-            if meaning is Meaning.DONE or _is_there_already(request, answer):
+            if answer is not None and _is_stored(asking.request, answer):
                 return
-            if meaning is Meaning.EXPIRED and answer is not None:
-                if signed.is_useless():
-                    raise refusal(answer, request.url, path)
-                fresh = renew()
-                if fresh is None:
-                    return
-                request, attempt = fresh, attempt - 1
-                continue
-            if meaning is Meaning.REFUSED and answer is not None:
-                raise refusal(answer, request.url, path)
-            if meaning is Meaning.OTHER_BYTES and answer is not None:
-                damaged += 1
-                if damaged > _MOST_DAMAGES:
-                    raise refusal(answer, request.url, path)
-            if self.patience.is_over(attempt, silences) or self._stop.is_set():
-                raise busy(answer, error, request.url, path, attempt)
-            self._wait(attempt, answer, error, request.url)
-            if _expired(request):
-                fresh = renew()
-                if fresh is None:
-                    return
-                request = fresh
-
-    def _wait(self, attempt: int, answer: Answer | None, error: BaseException | None, url: str) -> None:
-        """Wait before the next attempt; ends at once when the transfer stops."""
-        seconds = self.patience.seconds(attempt, answer)
-        silent = self.patience.silent_seconds if isinstance(error, TimeoutError) else 0.0
-        target, reason = trouble(answer, error, url)
-        WAITS.tell(target, reason, seconds + silent)
-        self._stop.wait(seconds)
+            if self._waited(asking, answer, error) and _expired(asking.request):
+                asking.sign()
 
     def _once(self, request: v1.SignedRequest, body: Body) -> tuple[Answer | None, BaseException | None]:
         try:
@@ -148,39 +117,63 @@ class SignedHttp:
 
         A stream that breaks off is taken up where it did.
         """
-        attempt, silences, position, signed = 0, 0, span.start, _Renewals()
-        while position < span.end:
-            attempt += 1
-            answer, error, before = None, None, position
-            try:
-                left = Span(position, span.end, span.whole)
-                for chunk in self._chunks(request, left, path, again=attempt > 1):
-                    if isinstance(chunk, Answer):
-                        answer = chunk
-                    else:
-                        sink(chunk)
-                        position += len(chunk)
-            except _CUT as cut:
-                error = cut
-            if position > before:
-                attempt, silences = 1, 0
-            silences += isinstance(error, TimeoutError)
-            if position == span.end:
+        asking, left = _Asking(request, path, renew), span
+        while left.start < left.end:
+            size, answer, error = self._into(sink, asking, left)
+            if size:
+                left = Span(left.start + size, left.end, left.whole)
+                asking.attempts = asking.silences = 0
+            if left.start == left.end:
                 return
             if answer is None and error is None:
-                raise short(path, request.url)
-            meaning = Meaning.BUSY if answer is None else meaning_of(answer)
-            if meaning is Meaning.EXPIRED and answer is not None:
-                fresh = None if signed.is_useless() else renew()
-                if fresh is None:
-                    raise refusal(answer, request.url, path)
-                request = fresh
-                continue
-            if meaning is not Meaning.BUSY and answer is not None:
-                raise refusal(answer, request.url, path)
-            if self.patience.is_over(attempt, silences) or self._stop.is_set():
-                raise busy(answer, error, request.url, path, attempt)
-            self._wait(attempt, answer, error, request.url)
+                raise short(path, asking.request.url)
+            self._waited(asking, answer, error)
+            if not asking.is_wanted and answer is not None:
+                raise refusal(answer, asking.request.url, path)
+
+    def _into(
+        self, sink: Callable[[Bytes], None], asking: "_Asking", span: Span
+    ) -> tuple[int, Answer | None, BaseException | None]:
+        """Make one attempt; return how many bytes came, the answer that is no success, and what broke off."""
+        size, answer = 0, None
+        try:
+            for chunk in self._chunks(asking.request, span, asking.path, again=asking.attempts > 0):
+                if isinstance(chunk, Answer):
+                    answer = chunk
+                else:
+                    sink(chunk)
+                    size += len(chunk)
+        except _CUT as error:
+            return size, answer, error
+        return size, answer, None
+
+    def _waited(self, asking: "_Asking", answer: Answer | None, error: BaseException | None) -> bool:
+        """Wait after an attempt that failed, or have an expired request signed anew at once; tell whether it waited.
+
+        Raises TransferError when another attempt makes no sense.
+        """
+        asking.note(error)
+        url = asking.request.url
+        if answer is not None:
+            meaning = meaning_of(answer)
+            if asking.is_final(meaning):
+                raise refusal(answer, url, asking.path)
+            if meaning is Meaning.EXPIRED:
+                asking.sign()
+                return False
+        asking.attempts += 1
+        if self.patience.is_over(asking.attempts, asking.silences) or self._stop.is_set():
+            raise busy(answer, error, url, asking.path, asking.attempts)
+        self._wait(asking.attempts, answer, error, url)
+        return True
+
+    def _wait(self, attempt: int, answer: Answer | None, error: BaseException | None, url: str) -> None:
+        """Wait before the next attempt; ends at once when the transfer stops."""
+        seconds = self.patience.seconds(attempt, answer)
+        silent = self.patience.silent_seconds if isinstance(error, TimeoutError) else 0.0
+        target, reason = trouble(answer, error, url)
+        WAITS.tell(target, reason, seconds + silent)
+        self._stop.wait(seconds)
 
     def _chunks(
         self, request: v1.SignedRequest, span: Span, path: str, *, again: bool
@@ -223,24 +216,53 @@ _CHUNK_BYTES = 256 * 1024
 _LONGEST_ERROR_BYTES = 64 * 1024
 
 
-class _Renewals:
-    """When a request was signed anew, by a clock that nobody sets: that of server, store or client may be wrong."""
+class _Asking:
+    """One piece of a file that is asked for until it has moved: with which request, and what became of it so far."""
 
-    def __init__(self) -> None:
-        self._last = -math.inf
+    def __init__(self, request: v1.SignedRequest, path: str, renew: Renew, most_damages: int = 0) -> None:
+        self.request = request
+        self.path = path
+        self.is_wanted = True
+        """Whether it is to be moved still: whoever signs anew may know better."""
+        self.attempts = 0
+        """Attempts that failed since bytes last moved; one that came too late is none."""
+        self.silences = 0
+        """How many of them met silence."""
+        self._renew = renew
+        self._damages = most_damages
+        self._expired = -math.inf  # by a clock that nobody sets: that of server, store or client may be wrong
 
-    def is_useless(self) -> bool:
-        """Return whether the request that is refused was signed just now; if not, one is signed now."""
-        now = time.monotonic()
-        is_fresh = now - self._last < _FRESH_SECONDS
-        self._last = now
-        return is_fresh
+    def note(self, error: BaseException | None) -> None:
+        """Take note of how an attempt failed."""
+        self.silences += isinstance(error, TimeoutError)
+
+    def is_final(self, meaning: Meaning) -> bool:
+        """Tell whether another attempt would be answered with the same."""
+        if meaning is Meaning.OTHER_BYTES:
+            self._damages -= 1
+            return self._damages < 0
+        if meaning is Meaning.EXPIRED:
+            before, self._expired = self._expired, time.monotonic()
+            return self._expired - before < _FRESH_SECONDS
+        return meaning is not Meaning.BUSY
+
+    def sign(self) -> None:
+        """Have the request signed anew."""
+        fresh = self._renew()
+        if fresh is None:
+            self.is_wanted = False
+        else:
+            self.request = fresh
 
 
 def _expired(request: v1.SignedRequest) -> bool:
     return 0 < request.expires_ms < time.time() * 1000
 
 
-def _is_there_already(request: v1.SignedRequest, answer: Answer | None) -> bool:
-    """Tell whether an attempt whose answer was lost had arrived; the commit proves that it is what was declared."""
-    return answer is not None and answer.status == 412 and "If-None-Match" in request.headers
+def _is_stored(request: v1.SignedRequest, answer: Answer) -> bool:
+    """Tell whether the store has a piece: by this attempt, or by one before whose answer was lost.
+
+    The commit proves that what is there is what was declared.
+    """
+    is_there_already = answer.status == 412 and "If-None-Match" in request.headers
+    return is_there_already or meaning_of(answer) is Meaning.DONE
