@@ -26,6 +26,7 @@ from tests.services import ceph, keeper
 from tests.services import mariadb as mariadb_service
 from tests.services import mysql as mysql_service
 from tests.services.ceph import S3Address
+from tests.services.leftovers import end_with_this_run
 from tests.services.mariadb import MariaDB
 from tests.services.missing import MYSQLCLIENT, missing, strict
 from tests.services.scratch import use_memory
@@ -41,6 +42,12 @@ hypothesis.settings.register_profile("strict", hypothesis.settings.get_profile("
 hypothesis.settings.load_profile("strict" if strict() else "here")
 
 NUMBERS = itertools.count(1)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have everything that the run starts end with it; a worker of pytest-xdist is such a thing itself."""
+    if not hasattr(config, "workerinput"):
+        end_with_this_run()
 
 
 @pytest.hookimpl(wrapper=True)

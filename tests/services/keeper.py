@@ -1,7 +1,7 @@
 """One server for a whole test run, shared by all its workers.
 
 The first test that asks starts a keeper process, which starts the server, says where it listens and discards it when
-the run's own process is gone, however that ended. Run as `python -m tests.services.keeper KIND ANSWER OWNER`.
+the run's own process is gone, however that ended. Run as `python -m tests.services.keeper KIND ANSWER OWNER MARKS`.
 """
 
 import fcntl
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from tests.services.ceph import Ceph
+from tests.services.leftovers import MARKS, REPOSITORY, await_end
 from tests.services.mariadb import MariaDB
 from tests.services.mysql import MySQL
 from tests.services.sql_server import Address
@@ -36,7 +37,6 @@ class Kept(Protocol):
 
 
 KINDS: dict[str, Callable[[Path], Kept]] = {"mariadb": MariaDB, "mysql9": MySQL, "ceph": Ceph}
-REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def owner() -> int:
@@ -63,9 +63,12 @@ def shared_details(kind: str, folder: Path) -> dict[str, Any]:
 
 
 def _keep(kind: str, answer: Path) -> None:
+    outside = dict(os.environ)
+    marks = outside.pop(MARKS, "")  # the keeper ends after the run, and its server with the run
     keeper = subprocess.Popen(
-        [sys.executable, "-m", "tests.services.keeper", kind, str(answer), str(owner())],
+        [sys.executable, "-m", "tests.services.keeper", kind, str(answer), str(owner()), marks],
         cwd=REPOSITORY,
+        env=outside,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -84,16 +87,9 @@ def _tell(answer: Path, told: dict[str, object]) -> None:
     partial.rename(answer)
 
 
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def main(kind: str, answer: Path, run: int) -> None:
+def main(kind: str, answer: Path, run: int, marks: str) -> None:
     """Start the server, tell, wait for the end of the run, discard the server."""
+    os.environ[MARKS] = marks
     server = KINDS[kind](Path(tempfile.mkdtemp(prefix=f"mlmd-{kind}-")))
     try:
         server.start()
@@ -103,11 +99,10 @@ def main(kind: str, answer: Path, run: int) -> None:
         raise
     try:
         _tell(answer, server.told())
-        while _alive(run):
-            time.sleep(0.2)
+        await_end(run)
     finally:
         server.discard()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), sys.argv[4])
