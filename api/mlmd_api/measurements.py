@@ -4,9 +4,9 @@ With several workers the counts live in files of a folder that all of them share
 to be in the environment before this module is imported), and a scrape of any worker adds them up.
 """
 
+import logging
 import math
 import os
-import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -16,10 +16,11 @@ from mlmd_schemas.errors import Code
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from mlmd_api.shared_counts import FOLDER_VARIABLE, make_room
+from mlmd_api.shared_counts import FOLDER_VARIABLE, make_room, summing
 
+_LOG = logging.getLogger("mlmd.server")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_POOL_SECONDS = 0.5
+NOTE_EVERY_SECONDS = 1.0
 """How old the pool's figures of another worker may be."""
 _ENDS = "When the TLS certificate in force ends, the first of its chain; of workers the earliest."
 _RELOADED = "Whether the TLS certificate in force is what its files hold."
@@ -35,7 +36,6 @@ class Measurements:
         self._shared = FOLDER_VARIABLE in os.environ
         if self._shared:
             make_room(Path(os.environ[FOLDER_VARIABLE]))
-        self._note_pool_at = 0.0
         self._registry = registry = CollectorRegistry()
         self._calls = Counter("mlmd_calls", "Calls answered.", ["method", "wire", "code"], registry=registry)
         self._errors = Counter(
@@ -53,6 +53,7 @@ class Measurements:
         self._pool_size = _gauge(
             "mlmd_pool_connections_max", "Database connections that there can be.", registry, "pool"
         )
+        self._told_loss = False
         self._certificate: tuple[Gauge, Gauge] | None = None
         self._counters = lru_cache(maxsize=None)(self._labelled)
 
@@ -67,20 +68,35 @@ class Measurements:
 
     def end(self, path: str, wire: str, code: Code, seconds: float) -> None:
         """Count a call that was answered."""
-        calls, errors, histogram = self._counters(path, wire, code)
         self._in_flight.dec()
+        try:
+            calls, errors, histogram = self._counters(path, wire, code)
+        except OSError as error:  # somebody took away the folder of the counts; the call is answered all the same
+            self._tell_loss(error)
+            return
         calls.inc()
         if errors is not None:
             errors.inc()
         histogram.observe(seconds)
-        if self._shared and time.monotonic() >= self._note_pool_at:  # a scrape may go to another worker
-            self._note_pool()
 
-    def _note_pool(self) -> None:
-        self._note_pool_at = time.monotonic() + _POOL_SECONDS
-        for pool, (in_use, size) in self._pool_use().items():
-            self._in_use.labels(pool).set(in_use)
-            self._pool_size.labels(pool).set(size)
+    def _tell_loss(self, error: OSError) -> None:
+        if not self._told_loss:
+            _LOG.error("calls are not counted while their files cannot be made: %s: %s", error.strerror, error.filename)
+        self._told_loss = True
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a scrape of another process asks for what this one counted."""
+        return self._shared
+
+    def note_pool(self) -> None:
+        """Note how many connections are in use, for whoever asks another worker."""
+        try:
+            for pool, (in_use, size) in self._pool_use().items():
+                self._in_use.labels(pool).set(in_use)
+                self._pool_size.labels(pool).set(size)
+        except OSError as error:
+            self._tell_loss(error)
 
     def note_certificate(self, ends: float | None, is_new: bool) -> None:
         """Note when the certificate in force ends, in seconds since the epoch, and whether it is what its files hold.
@@ -98,12 +114,13 @@ class Measurements:
 
     def page(self) -> bytes:
         """Return Prometheus' text page, all workers summed."""
-        self._note_pool()
+        self.note_pool()
         if not self._shared:
             return generate_latest(self._registry)
         summed = CollectorRegistry()
-        MultiProcessCollector(summed)
-        return generate_latest(summed)
+        with summing(Path(os.environ[FOLDER_VARIABLE])):
+            MultiProcessCollector(summed)  # reads them a first time
+            return generate_latest(summed)
 
 
 def _gauge(name: str, text: str, registry: CollectorRegistry, *labels: str, mode: _Mode = "livesum") -> Gauge:

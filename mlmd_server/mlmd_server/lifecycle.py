@@ -11,6 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from types import FrameType
 
+from mlmd_api.measurements import NOTE_EVERY_SECONDS
+
 from mlmd_server import couriers, memory, reaper, sweeper
 from mlmd_server.chores import Chores
 from mlmd_server.config import Config
@@ -71,6 +73,8 @@ def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
         parts.grpc.start()  # the last, since its health speaks for the whole server
     chores = Chores()
     chores.begin("memory", partial(memory.let_go_of_large, parts), memory.EVERY_SECONDS)
+    if parts.measurements.is_shared:
+        chores.begin("measurements", parts.measurements.note_pool, NOTE_EVERY_SECONDS)
     if parts.certificates is not None:
         chores.begin("certificates", parts.certificates.look_again, parts.certificates.look_every_seconds)
     if not config.database.read_only:

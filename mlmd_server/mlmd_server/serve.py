@@ -67,7 +67,7 @@ def _serve_with_workers(config: Config) -> int:
 
         if (status := _prepare(config)) != 0:
             return status
-        supervisor = workers.Supervisor(config.workers, _work(config), config.drain_seconds, _forget_process)
+        supervisor = workers.Supervisor(config.workers, _work(config), config.drain_seconds, _forgetting(Path(folder)))
         status = supervisor.run(lambda: announce(config))
     finally:
         os.close(lock)
@@ -139,12 +139,19 @@ def _work(config: Config) -> Callable[[Callable[[], None], int], int]:
     return work
 
 
-def _forget_process(pid: int) -> None:
-    from mlmd_api.shared_counts import give_room_back
-    from prometheus_client.multiprocess import mark_process_dead
+def _forgetting(folder: Path) -> Callable[[int], None]:
+    """Return what is to be done when a worker ended: its gauges go, and its counts stay in the sum."""
+    gone: set[int] = set()
 
-    mark_process_dead(pid)
-    give_room_back(Path(os.environ[FOLDER_VARIABLE]), pid)
+    def forget(pid: int) -> None:
+        from mlmd_api.shared_counts import add_to_gone
+        from prometheus_client.multiprocess import mark_process_dead
+
+        mark_process_dead(pid, str(folder))
+        gone.add(pid)
+        gone.difference_update([ended for ended in gone if add_to_gone(folder, ended)])
+
+    return forget
 
 
 def check_ports(listen: ListenConfig) -> None:

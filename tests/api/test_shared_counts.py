@@ -20,18 +20,59 @@ def test_the_files_have_their_blocks_before_anything_is_counted(tmp_path: Path) 
     assert all(state.st_blocks * 512 >= state.st_size for state in files.values())
 
 
-def test_a_process_that_ended_keeps_its_counts_and_no_room(tmp_path: Path) -> None:
-    shared_counts.make_room(tmp_path)
-    counted = MmapedDict(str(tmp_path / f"counter_{os.getpid()}.db"))
-    for number in range(1000):
-        counted.write_value(f"a name {number}", number, 0.0)
-    counted.close()
-    shared_counts.give_room_back(tmp_path, os.getpid())
-    path = tmp_path / f"counter_{os.getpid()}.db"
-    assert path.stat().st_size < shared_counts.SIZES["counter"]
-    values = {key.strip(): value for key, value, _, _ in MmapedDict.read_all_values_from_file(str(path))}
-    assert values == {f"a name {number}": number for number in range(1000)}
-    assert not list(MmapedDict.read_all_values_from_file(str(tmp_path / f"histogram_{os.getpid()}.db")))
+def counted(file: Path, *counts: tuple[str, float]) -> None:
+    """Count as a process does."""
+    there = MmapedDict(str(file))
+    for name, value in counts:
+        there.write_value(name, value, 0.0)
+    there.close()
+
+
+def counts_of(file: Path) -> dict[str, float]:
+    return {key.strip(): value for key, value, _, _ in MmapedDict.read_all_values_from_file(str(file))}
+
+
+def test_however_many_processes_end_their_counts_take_two_files(tmp_path: Path) -> None:
+    for pid in (11, 12, 13, 11):  # the system gives a number again
+        counted(tmp_path / f"counter_{pid}.db", ("calls", 1000), (f"calls of {pid}", 1))
+        counted(tmp_path / f"histogram_{pid}.db", ("seconds äöü", 0.25))
+        assert shared_counts.add_to_gone(tmp_path, pid)
+    assert {file.name for file in tmp_path.glob("*.db")} == {"counter_gone.db", "histogram_gone.db"}
+    sums = counts_of(tmp_path / "counter_gone.db")
+    assert sums == {"calls": 4000, "calls of 11": 2, "calls of 12": 1, "calls of 13": 1}
+    assert counts_of(tmp_path / "histogram_gone.db") == {"seconds äöü": 1.0}
+    assert (tmp_path / "counter_gone.db").stat().st_size < 1000
+
+
+def test_nothing_is_moved_while_somebody_sums_up(tmp_path: Path) -> None:
+    counted(tmp_path / "counter_11.db", ("calls", 3))
+    with shared_counts.summing(tmp_path):
+        assert not shared_counts.add_to_gone(tmp_path, 11)
+        assert counts_of(tmp_path / "counter_11.db") == {"calls": 3}
+    assert shared_counts.add_to_gone(tmp_path, 11)
+    assert counts_of(tmp_path / "counter_gone.db") == {"calls": 3}
+
+
+def test_counts_stay_where_they_are_when_there_is_no_room_for_their_sum(tmp_path: Path) -> None:
+    with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=256k", "none"):
+        folder = tmp_path / "small"
+        counted(folder / "counter_11.db", *((f"calls of {number}", number) for number in range(1000)))
+        (folder / "filling").write_bytes(bytes(256 * 1024 - 15 * 4096))
+        assert not shared_counts.add_to_gone(folder, 11)
+        assert len(counts_of(folder / "counter_11.db")) == 1000
+        assert {file.name for file in folder.glob("counter*")} == {"counter_11.db"}
+        (folder / "filling").unlink()
+        assert shared_counts.add_to_gone(folder, 11)
+        assert len(counts_of(folder / "counter_gone.db")) == 1000
+
+
+def test_counts_that_cannot_be_read_end_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    counted(tmp_path / "counter_11.db", ("calls", 3))
+    assert shared_counts.add_to_gone(tmp_path, 11)
+    (tmp_path / "counter_12.db").write_bytes(b"\xff\x00\x00\x00" * 8)
+    assert shared_counts.add_to_gone(tmp_path, 12)
+    assert counts_of(tmp_path / "counter_gone.db") == {"calls": 3}
+    assert "what was counted in counter_12.db cannot be read" in caplog.text
 
 
 def test_a_folder_without_room_is_told_of_and_keeps_nothing_half_made(tmp_path: Path) -> None:

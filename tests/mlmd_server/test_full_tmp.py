@@ -44,9 +44,13 @@ def test_a_folder_that_was_cleared_is_made_again(tmp_path: Path, sqlite_url: str
     with Server(sqlite_url, tmp_path, options=("--workers", "2"), environment={"TMPDIR": str(tmp_path)}) as server:
         wait_for(lambda: said(server, "ready"))
         (folder,) = tmp_path.glob("mlmd-metrics-*")
+        assert {file.name for file in folder.glob("counter_*")} == {f"counter_{pid}.db" for pid in processes_of(server)}
         for file in folder.iterdir():
             file.unlink()
         folder.rmdir()
+        for _ in range(10):  # to workers that have counted nothing yet
+            put_types(server, 1)
+        wait_for(lambda: "calls are not counted while their files cannot be made" in server.output())
         worker = processes_of(server)[0]
         os.kill(worker, signal.SIGKILL)
         wait_for(lambda: len(processes_of(server)) == 2 and worker not in processes_of(server))
