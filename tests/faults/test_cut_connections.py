@@ -33,7 +33,7 @@ def is_commit(statement: str) -> bool:
 
 
 def is_receipt(statement: str) -> bool:
-    return statement.startswith(f"INSERT INTO `{RECEIPTS}`")
+    return statement.replace("`", "").startswith(f"INSERT INTO {RECEIPTS} ")
 
 
 def is_no_farewell(statement: str) -> bool:
