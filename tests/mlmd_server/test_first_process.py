@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.mlmd_server.processes import put_types, said
+from tests.services.missing import missing
 from tests.services.server import PROGRAMS, Server
 from tests.services.waiting import wait_for
 
@@ -46,7 +47,7 @@ def contained(server: Server) -> Iterator[Server]:
     """Start a server as the first process of a namespace; skips where there is none to be had."""
     probe = ["unshare", "--pid", "--fork", "--mount-proc", "true"]
     if subprocess.run(probe, capture_output=True).returncode:
-        pytest.skip("namespaces of processes are not allowed here")
+        missing("namespaces of processes are not allowed here")
     server.words = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child", *server.command()]
     server.launch()
     try:
