@@ -12,11 +12,13 @@ from functools import partial
 from types import FrameType
 
 from mlmd_api.measurements import NOTE_EVERY_SECONDS
+from mlmd_schemas.errors import Unavailable
 
 from mlmd_server import couriers, memory, reaper, sweeper
 from mlmd_server.chores import Chores
 from mlmd_server.config import Config
 from mlmd_server.signals import Reason, die_of, last_words, on_hangup, reason_of
+from mlmd_server.surroundings import NO_THREAD, no_thread, see_to_threads
 from mlmd_server.wiring import Parts, assemble
 
 _LOG = logging.getLogger("mlmd.server")
@@ -66,19 +68,13 @@ class Ending:
 
 def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
     """Serve until asked to end, then drain; raises StoreError when it cannot start."""
-    parts = assemble(config)
-    if parts.http is not None:
-        parts.http.start()
-    if parts.grpc is not None:
-        parts.grpc.start()  # the last, since its health speaks for the whole server
-    chores = Chores()
-    chores.begin("memory", partial(memory.let_go_of_large, parts), memory.EVERY_SECONDS)
-    if parts.measurements.is_shared:
-        chores.begin("measurements", parts.measurements.note_pool, NOTE_EVERY_SECONDS)
-    if parts.certificates is not None:
-        chores.begin("certificates", parts.certificates.look_again, parts.certificates.look_every_seconds)
-    if not config.database.read_only:
-        _begin(chores, parts, config)
+    see_to_threads()
+    try:
+        parts, chores = _start(config)
+    except RuntimeError as error:
+        if str(error) != NO_THREAD:
+            raise
+        raise Unavailable(no_thread()) from error  # somebody else took them after they had been seen to
     when_ready()
     reason = ending.wait()
     if parts.http is not None:
@@ -92,6 +88,23 @@ def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
     if not ended:
         _LOG.warning("a thread that waits for a database or for a receiver of webhooks was given up")
         leave_at_once()
+
+
+def _start(config: Config) -> tuple[Parts, Chores]:
+    parts = assemble(config)
+    if parts.http is not None:
+        parts.http.start()
+    if parts.grpc is not None:
+        parts.grpc.start()  # the last, since its health speaks for the whole server
+    chores = Chores()
+    chores.begin("memory", partial(memory.let_go_of_large, parts), memory.EVERY_SECONDS)
+    if parts.measurements.is_shared:
+        chores.begin("measurements", parts.measurements.note_pool, NOTE_EVERY_SECONDS)
+    if parts.certificates is not None:
+        chores.begin("certificates", parts.certificates.look_again, parts.certificates.look_every_seconds)
+    if not config.database.read_only:
+        _begin(chores, parts, config)
+    return parts, chores
 
 
 def _begin(chores: Chores, parts: Parts, config: Config) -> None:

@@ -97,8 +97,12 @@ def _folder_of_counts() -> str:
 def _prepare(config: Config) -> int:
     """Open the default database once, in a process that then ends; returns its exit status."""
     import mlmd_server.wiring as wiring
+    from mlmd_server.workers import no_process
 
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError as error:
+        raise Unavailable(no_process(config.workers, error)) from error
     if pid:
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if status < 0:  # it said nothing itself

@@ -5,10 +5,18 @@ import os
 import resource
 import signal
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.errors import InvalidArgument, Unavailable
+
+NO_THREAD = "can't start new thread"
+"""How Python says that the system gives no thread."""
+_OWN_THREADS = 15
+"""Threads that a process has at rest, and for its end, beside those of gRPC core."""
+_CORE_THREADS = 4, 16
+"""How many gRPC core has at least and at most; between them, one a processor."""
 
 
 def complete_streams() -> None:
@@ -86,3 +94,33 @@ def be_first_process() -> None:
     if os.getpid() == 1:
         signal.signal(signal.SIGTERM, lambda number, frame: os._exit(128 + number))
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # `hear_of_children` takes this back where there are workers
+
+
+def see_to_threads() -> None:
+    """Try whether the process gets the threads that it has at rest; raises Unavailable when it does not.
+
+    gRPC core tries for fifteen seconds to start its own, and then ends the process without a word (SIGABRT).
+    """
+    least, most = _CORE_THREADS
+    wanted = _OWN_THREADS + min(max(os.cpu_count() or least, least), most)
+    let_go = threading.Event()
+    threads: list[threading.Thread] = []
+    try:
+        for _ in range(wanted):
+            thread = threading.Thread(target=let_go.wait, name="probe", daemon=True)
+            thread.start()
+            threads.append(thread)
+    except RuntimeError:
+        raise Unavailable(no_thread(f"{len(threads)} of the {wanted} threads that it has at rest")) from None
+    finally:
+        let_go.set()
+        for thread in threads:
+            thread.join()
+
+
+def no_thread(given: str = "no thread") -> str:
+    """Return the sentence that says how many threads the system gives, and the mend."""
+    return (
+        f"threads: the system gives this process {given}; raise ulimit -u, the pids of its cgroup or its memory. "
+        "With the default options it has up to 200."
+    )

@@ -73,7 +73,7 @@ class Supervisor:
             for number in range(self._count):
                 self._fork(number)
         except OSError as error:
-            raise Unavailable(f"workers: the system gives no {self._count} processes: {error.strerror}.") from error
+            raise Unavailable(no_process(self._count, error)) from error
         status = self._await_ready()
         if status is None and not self._ending:
             when_ready()
@@ -207,6 +207,14 @@ class Supervisor:
     def _signal(self, number: signal.Signals) -> None:
         for pid in self._workers:
             os.kill(pid, number)
+
+
+def no_process(count: int, error: OSError) -> str:
+    """Return the sentence that says that so many processes are not to be had, and the mend."""
+    return (
+        f"workers: the system gives no {count} processes: {error.strerror}; raise ulimit -u, the pids of its cgroup or "
+        "its memory, or ask for fewer with --workers."
+    )
 
 
 def _told(worker: _Worker, status: int) -> str:

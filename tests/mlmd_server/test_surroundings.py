@@ -3,12 +3,15 @@
 import os
 import resource
 import signal
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 from mlmd_server.workers import Supervisor
 
 from tests.mlmd_server.processes import processes_of, put_types, said
+from tests.services.missing import missing
 from tests.services.server import Server
 from tests.services.waiting import wait_for
 
@@ -103,3 +106,36 @@ def test_a_worker_that_cannot_be_forked_is_forked_later(
     assert [record.message for record in caplog.records] == [
         "worker 0 cannot be started, and is tried again: Resource temporarily unavailable"
     ]
+
+
+class Few(Server):
+    """A server whose user, who is nobody else's, may have so many processes and threads."""
+
+    def __init__(self, database: str, folder: Path, threads: int, user: int, options: tuple[str, ...] = ()) -> None:
+        super().__init__(database, folder, http=True, options=options)
+        self.threads, self.user = threads, user
+
+    def command(self) -> list[str]:
+        """Return the command line; the user may read what root may, since Python may be root's."""
+        reads = ["--inh-caps", "+dac_read_search", "--ambient-caps", "+dac_read_search"]
+        become = ["setpriv", "--reuid", str(self.user), "--regid", str(self.user), "--clear-groups", *reads]
+        return [*become, "bash", "-c", f'ulimit -u {self.threads}; exec "$@"', "bash", *super().command()]
+
+
+@pytest.mark.parametrize(
+    ("threads", "workers", "told"),
+    [(1, "1", "threads: "), (12, "1", "threads: "), (1, "2", "workers: "), (12, "2", "threads: ")],
+)
+def test_a_start_without_threads_ends_with_a_sentence(threads: int, workers: str, told: str) -> None:
+    if os.geteuid():
+        missing("only root can become somebody who has no processes yet")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:  # pytest's own folders are root's alone
+        folder = Path(name)
+        folder.chmod(0o777)
+        server = Few(f"sqlite:///{folder}/metadata.db", folder, threads, 54_321 + threads, ("--workers", workers))
+        done = subprocess.run(server.command(), cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert f"mlmd-server: {told}the system gives " in done.stderr
+    assert "raise ulimit -u" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "pthread_create" not in done.stderr
