@@ -47,7 +47,7 @@ class MariaDB(SqlServer):
             f"--sql-mode={SQL_MODE}",
             "--lock-wait-timeout=10",
             "--max-allowed-packet=128M",
-            "--max-connections=500",
+            "--max-connections=2000",
         ]
 
     def initialise(self) -> None:

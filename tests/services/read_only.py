@@ -17,7 +17,6 @@ mount --bind "$1" /mnt/data
 mounts=$(awk '$2 !~ "^/(proc|sys|dev/pts|mnt)" && $2 != "/" {print $2}' /proc/self/mounts | sort -u)
 mount -o remount,ro,bind /
 for mount in $mounts; do mount -o remount,ro,bind "$mount" 2>/dev/null || true; done
-mount -t tmpfs -o ro none /tmp
 if [ "$2" = rw ]; then mount -t tmpfs -o mode=1777 none /dev/shm; fi
 cd /
 shift 2
