@@ -50,6 +50,7 @@ def test_they_pass_on_our_client_in_one_process(our_wheel: Path, tmp_path: Path)
     check(suite.run(tmp_path, start=("-m", "mlmd_client.compat"), path=our_wheel))
 
 
+@pytest.mark.parametrize("new_database", ["mariadb"], indirect=True)  # in one process they are on SQLite
 def test_they_pass_on_our_server(new_database: Callable[[], str], tmp_path: Path) -> None:
     names = [f"tenant-{number}" for number in range(TENANTS)]
     tenants, tokens = tmp_path / "tenants.toml", tmp_path / "tokens.toml"
