@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from mlmd_schemas.chance import CHANCE
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
@@ -13,14 +14,35 @@ from mlmd_client.calls import CallError
 from mlmd_client.failures import failure_of, refused
 from mlmd_client.models import move_row
 from mlmd_client.service import Service, path_of
+from mlmd_client.waits import WAITS
 
 LOG = logging.getLogger("mlmd")
 _PATH = path_of(v1.WatchModelsRequest, v1.WatchModelsResponse)
-_AGAIN_SECONDS = 1.0
+_TICK_SECONDS = 1.0
+_AGAIN_SECONDS, _LONGEST_SECONDS = 1.0, 30.0
+"""How long it waits after the first attempt in vain, and at most; twice as long each time, give or take a half, because
+all watchers of a server lose it at once."""
+_LASTING = frozenset(
+    {
+        Code.INVALID_ARGUMENT,
+        Code.NOT_FOUND,
+        Code.PERMISSION_DENIED,
+        Code.UNAUTHENTICATED,
+        Code.FAILED_PRECONDITION,
+        Code.UNIMPLEMENTED,
+        Code.CANCELLED,
+    }
+)
+"""What ends a watch when nothing was told before it: the same request would meet it again, and CANCELLED is a store
+that was closed here. All else ends a stream only: proxies give up those that live long, by any code, a token that was
+revoked may have a successor in its file, and a server whose places are taken has one later."""
 
 
 class Watch:
     """Tells the moves of models' aliases as they happen, in a thread of its own, until `stop`; see `Store.watch`.
+
+    A stream that is lost is asked for again from the last move on, so that each move is told once, however long the
+    server is away; only a request that would be refused again ends the watch.
 
     >>> watch = store.watch("models/doc-watched", call=print)
     >>> watch.stop()
@@ -31,8 +53,8 @@ class Watch:
         self._request = v1.WatchModelsRequest(models=models)
         self._call = call
         self._alias = alias
+        self._models = ", ".join(models)
         self._stopped = threading.Event()
-        self._stream: Any = None
         self.ready = threading.Event()
         """Set once the server has said where the aliases point; moves from then on are told."""
         self.failure: CallError | None = None
@@ -41,22 +63,29 @@ class Watch:
         self._thread.start()
 
     def _watch(self) -> None:
+        longest = _AGAIN_SECONDS
         while not self._stopped.is_set():
+            pause, told = longest * CHANCE.uniform(0.5, 1.5), False
             try:
-                self._stream = self._service.transport.stream(_PATH, self._request, v1.WatchModelsResponse)
-                for answer in self._stream:
+                for answer in self._service.transport.stream(_PATH, self._request, v1.WatchModelsResponse):
                     self._tell(answer)
                     if self._stopped.is_set():
                         return
+                    told, longest = True, _AGAIN_SECONDS
             except CallError as error:
                 if self._stopped.is_set():
                     return
-                if error.code != Code.UNAVAILABLE:
-                    LOG.error("the watch of %s ended: %s", ", ".join(self._request.models), error.message)
-                    self.failure = failure_of(error)
-                    self.ready.set()
+                if error.code in _LASTING and not told:
+                    self._end(error)
                     return
-            time.sleep(_AGAIN_SECONDS)
+                WAITS.tell(self._service.transport.target, error.message, pause)
+            self._stopped.wait(pause)
+            longest = min(2 * longest, _LONGEST_SECONDS)
+
+    def _end(self, error: CallError) -> None:
+        LOG.error("the watch of %s ended: %s", self._models, error.message)
+        self.failure = failure_of(error)
+        self.ready.set()
 
     def _tell(self, answer: v1.WatchModelsResponse) -> None:
         for watched in answer.moves:
@@ -79,7 +108,7 @@ class Watch:
         """
         until = None if seconds is None else time.monotonic() + seconds
         while self._thread.is_alive() and not self._stopped.is_set():
-            left = _AGAIN_SECONDS if until is None else min(_AGAIN_SECONDS, until - time.monotonic())
+            left = _TICK_SECONDS if until is None else min(_TICK_SECONDS, until - time.monotonic())
             if left <= 0:
                 return
             self._thread.join(left)
@@ -89,10 +118,10 @@ class Watch:
     def __repr__(self) -> str:
         """Return the watched models and whether it goes on: `on`, `stopped` by `stop()`, or `ended` by a failure."""
         state = "stopped" if self._stopped.is_set() else "ended" if self.failure is not None else "on"
-        return f"<Watch of {', '.join(self._request.models)}, {state}>"
+        return f"<Watch of {self._models}, {state}>"
 
     def stop(self) -> None:
-        """End it; a call that is under way is finished.
+        """End it: nothing is told after a call that is under way. The server notices within 15 seconds.
 
         >>> store.watch("models/churn", call=print).stop()
         """
