@@ -8,17 +8,10 @@ from urllib.parse import urlsplit
 
 import urllib3
 from minio import Minio
-from minio.credentials.providers import (
-    AWSConfigProvider,
-    ChainedProvider,
-    EnvAWSProvider,
-    EnvMinioProvider,
-    IamAwsProvider,
-    Provider,
-    StaticProvider,
-)
+from minio.credentials.providers import Provider
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
+from minio.helpers import check_bucket_name
 from mlmd_schemas.errors import (
     Aborted,
     DataLoss,
@@ -43,6 +36,7 @@ from mlmd_artifact_store.late_streams import rechecked
 from mlmd_artifact_store.paths import RESERVED, check_key, is_key
 from mlmd_artifact_store.s3_bodies import Body
 from mlmd_artifact_store.s3_copies import S3Copies
+from mlmd_artifact_store.s3_credentials import credentials_of
 from mlmd_artifact_store.s3_errors import Refusal, Taken, Whereabouts
 from mlmd_artifact_store.s3_parts import S3Parts
 from mlmd_artifact_store.s3_requests import S3Presigner, S3Requests
@@ -58,11 +52,12 @@ class S3Store:
 
     def __init__(self, settings: S3Settings, prefix: str = "", clock: Callable[[], float] = time.time) -> None:
         """Take the settings, completed from the environment; nothing is sent yet. Raises InvalidArgument."""
+        _check_name(settings.bucket)
         self.settings = completed(settings)
         self.prefix = prefix
         self._where = Whereabouts(self.settings.endpoint, self.settings.bucket, clock)
         self._http = _pool(self.settings)
-        provider = _provider(self.settings)
+        provider = credentials_of(self.settings)
         self._requests = S3Requests(self.settings, provider, self._http, self._where, clock)
         self._minio = _client(self.settings, provider, self._http)
         self._parts = S3Parts(self._requests)
@@ -90,7 +85,7 @@ class S3Store:
 
     def make(self) -> None:
         """Make the bucket; several servers may do so at the same time."""
-        self._requests.keys()
+        _check_name(self._bucket, strict=True)
         with self._where.explained(""):
             try:
                 if not self._minio.bucket_exists(self._bucket):
@@ -101,7 +96,6 @@ class S3Store:
 
     def check(self) -> None:
         """List at most one key."""
-        self._requests.keys()
         with self._where.explained(""):
             next(iter(self._minio.list_objects(self._bucket, prefix=self.prefix)), None)
 
@@ -249,17 +243,14 @@ class S3Store:
 
     def check_versions(self, prefix: str) -> None:
         """List at most one version."""
-        self._requests.keys()
         self._versions.check(f"{self.prefix}{prefix}")
 
     def delete_versions(self, prefix: str) -> None:
         """List all versions and delete a thousand of them at a time."""
-        self._requests.keys()
         self._versions.delete(f"{self.prefix}{prefix}", lambda key: is_key(key[len(self.prefix) :]))
 
     def delete_hidden_versions(self, prefix: str) -> None:
         """List what is to be read, then delete all versions beside it."""
-        self._requests.keys()
         whole = f"{self.prefix}{prefix}"
         readable = {_folder(blob.key[len(prefix) :]) for blob in self.list(prefix)}
 
@@ -341,7 +332,6 @@ class S3Store:
         return s3_marks.make_mark(self._requests, key, lambda: self._marked(name), content, replace=replace)
 
     def _marked(self, name: str) -> bytes:
-        self._requests.keys()
         key = f"{self.prefix}{RESERVED}/{name}"
         return b"".join(self._chunks(name, key, self._get(name, key, 0, None, {}), 0, None))
 
@@ -371,13 +361,18 @@ def _pool(settings: S3Settings) -> urllib3.PoolManager:
     )
 
 
-def _provider(settings: S3Settings) -> Provider:
-    if settings.access_key:
-        return StaticProvider(settings.access_key, settings.secret_key, settings.session_token or None)
-    providers: list[Provider] = [EnvAWSProvider(), EnvMinioProvider(), AWSConfigProvider()]
-    if (urlsplit(settings.endpoint).hostname or "").endswith(".amazonaws.com"):
-        providers.append(IamAwsProvider())  # asks the machine's metadata service, which others do not have
-    return ChainedProvider(providers)
+def _check_name(bucket: str, *, strict: bool = False) -> None:
+    """Raise InvalidArgument for what no bucket is called; `strict` also for what a new one may not be called."""
+    try:
+        check_bucket_name(bucket, strict)
+        if bucket.endswith("\n"):  # which its expression lets pass
+            raise ValueError(bucket)
+    except ValueError:
+        letters = "small letters, digits, '-' and '.'" if strict else "letters, digits, '-', '_', ':' and '.'"
+        raise InvalidArgument(
+            f"artifacts: no {'new ' if strict else ''}bucket can be called {bucket!r}; a name has 3 to 63 {letters}, "
+            "begins and ends with a letter or a digit, has no '..', '.-' or '-.', and is no IP address."
+        ) from None
 
 
 def _client(settings: S3Settings, provider: Provider, http: urllib3.PoolManager) -> Minio:

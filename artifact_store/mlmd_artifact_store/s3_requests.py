@@ -8,7 +8,7 @@ from itertools import chain
 
 import urllib3
 from minio.credentials.providers import Provider
-from mlmd_schemas.errors import FailedPrecondition, StoreError
+from mlmd_schemas.errors import StoreError
 
 from mlmd_artifact_store.blob_store import SignedRequest, content_md5
 from mlmd_artifact_store.s3_errors import Refusal, Whereabouts
@@ -39,14 +39,8 @@ class S3Requests:
         self._clock = clock
 
     def keys(self) -> SigningKeys:
-        """Return the credentials of this moment; raises FailedPrecondition when there are none."""
-        try:
-            found = self._provider.retrieve()
-        except ValueError as error:
-            raise FailedPrecondition(
-                "artifacts: no credentials for the object store were found; set AWS_ACCESS_KEY_ID and "
-                "AWS_SECRET_ACCESS_KEY, or MINIO_ACCESS_KEY and MINIO_SECRET_KEY."
-            ) from error
+        """Return the keys of this moment; raises FailedPrecondition without any, Unavailable when a role gives none."""
+        found = self._provider.retrieve()
         return SigningKeys(found.access_key, found.secret_key, found.session_token or "")
 
     def signed(

@@ -120,7 +120,7 @@ def _artifacts(value: str) -> str:
     try:
         open_blobs(value)
     except InvalidArgument as error:
-        raise ValueError(f"cannot be used: {error.message.removesuffix('.')}") from None
+        raise ValueError(f"cannot be used: {_reason(error)}") from None
     return value
 
 
@@ -133,8 +133,12 @@ def _roots(value: str) -> tuple[str, ...]:
     try:
         ExternalRoots(uris)
     except InvalidArgument as error:
-        raise ValueError(f"cannot be used: {error.message.removesuffix('.')}") from None
+        raise ValueError(f"cannot be used: {_reason(error)}") from None
     return uris
+
+
+def _reason(error: InvalidArgument) -> str:
+    return error.message.removeprefix("artifacts: ").removesuffix(".")
 
 
 def channel_arguments(value: str) -> tuple[tuple[str, int | str], ...]:

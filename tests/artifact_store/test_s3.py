@@ -113,28 +113,6 @@ def test_credentials_wrong(settings: S3Settings, wrong: dict[str, Any]) -> None:
     assert all("does not accept the access key and secret key" in message for message in told), told
 
 
-def test_credentials_absent(settings: S3Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    store = S3Store(dataclasses.replace(settings, access_key="", secret_key=""))
-    with pytest.raises(FailedPrecondition, match="no credentials"):
-        store.check()
-
-
-@pytest.mark.parametrize(("name", "secret"), [("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
-                                              ("MINIO_ACCESS_KEY", "MINIO_SECRET_KEY")])  # fmt: skip
-def test_credentials_of_the_environment(
-    s3: S3Address, settings: S3Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, secret: str
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv(name, s3.access_key)
-    monkeypatch.setenv(secret, s3.secret_key)
-    store = S3Store(dataclasses.replace(settings, access_key="", secret_key=""))
-    put(store, "k", b"x")
-    assert content_of(store, "k") == b"x"
-
-
 def test_clock_skewed(settings: S3Settings) -> None:
     store = S3Store(settings, clock=lambda: time.time() - 2 * 3600)
     with pytest.raises(FailedPrecondition, match=r"clocks .* are 7[12]\d\d s apart; set them by NTP"):
@@ -284,6 +262,17 @@ def test_settings_of_the_environment(tmp_path: Path, s3: S3Address) -> None:
 def test_settings_that_cannot_be(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument, match="artifacts: "):
         completed(S3Settings("b", **wrong), {})
+
+
+@pytest.mark.parametrize("name", ["ab", "a..b", "192.168.0.1", "-a-b", "x" * 64, "models\n"])
+def test_names_that_no_bucket_has(settings: S3Settings, name: str) -> None:
+    with pytest.raises(InvalidArgument, match=r"no bucket can be called .*; a name has 3 to 63 letters"):
+        S3Store(dataclasses.replace(settings, bucket=name))
+
+
+def test_names_that_no_new_bucket_may_have(settings: S3Settings) -> None:
+    with pytest.raises(InvalidArgument, match=r"no new bucket can be called 'My_Models'; a name has 3 to 63 small"):
+        S3Store(dataclasses.replace(settings, bucket="My_Models")).make()
 
 
 def test_a_bucket_is_made_once(settings: S3Settings) -> None:
