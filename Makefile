@@ -45,7 +45,7 @@ MYSQL = $(if $(LIBMARIADB),$(if $(BUILDABLE),--extra mysql))
 EXTRAS = --extra server --extra s3 --extra cli $(MYSQL)
 
 TEST_PACKAGES := mariadb-server libmariadb-dev pkg-config gcc libc6-dev python3-dev python3-venv mmdebstrap \
-	radosgw ceph-mon ceph-osd ceph-common zsh fish
+	radosgw ceph-mon ceph-osd ceph-common zsh fish chromium chromium-driver
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 APT_GET := $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get
 

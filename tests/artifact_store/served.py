@@ -1,5 +1,7 @@
 """A client of the artifact store of a running server: gRPC for the facts, HTTP for the bytes."""
 
+from collections.abc import Mapping
+
 import grpc
 import urllib3
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -21,11 +23,13 @@ class Client:
         self.channel = grpc.insecure_channel(server.target, options=[NO_PROXY])
         self.artifacts = ArtifactStoreStub(self.channel)
 
-    def begin(self, contents: dict[str, bytes]) -> v1.BeginUploadResponse:
+    def begin(self, contents: dict[str, bytes], media_types: Mapping[str, str] | None = None) -> v1.BeginUploadResponse:
         """Begin an upload; what has more than 5 MiB goes in parts."""
         put = service.PutArtifactTypeRequest(artifact_type=pb.ArtifactType(name="system.Model"))
         type_id = MetadataStoreServiceStub(self.channel).PutArtifactType(put, metadata=self.metadata).type_id
         files = [upload_file(path, content, FIVE if len(content) > FIVE else 0) for path, content in contents.items()]
+        for file in files:
+            file.media_type = (media_types or {}).get(file.path, "")
         request = v1.BeginUploadRequest(artifact=pb.Artifact(type_id=type_id).SerializeToString(), files=files)
         begun: v1.BeginUploadResponse = self.artifacts.BeginUpload(request, metadata=self.metadata)
         return begun
@@ -56,10 +60,17 @@ class Client:
         return {url.file.path: url.request for url in answer.urls}
 
 
-def uploaded(server: Server, http: urllib3.PoolManager, contents: dict[str, bytes]) -> tuple[Client, int]:
+def uploaded(
+    server: Server,
+    http: urllib3.PoolManager,
+    contents: dict[str, bytes],
+    *,
+    media_types: Mapping[str, str] | None = None,
+    token: str = "",
+) -> tuple[Client, int]:
     """Upload everything and commit."""
-    client = Client(server)
-    begun = client.begin(contents)
+    client = Client(server, token)
+    begun = client.begin(contents, media_types)
     assert {client.send(http, url, contents[url.path]) for url in client.urls(begun.artifact_id)} == {200}
     client.commit(begun.artifact_id)
     return client, begun.artifact_id

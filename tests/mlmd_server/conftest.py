@@ -12,6 +12,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.services import browser as browser_service
+from tests.services.browser import Browser, Pages, serving_pages
+from tests.services.missing import missing
 from tests.services.server import Server
 
 
@@ -106,3 +109,20 @@ def running(tmp_path: Path, sqlite_url: str) -> Iterator[Server]:
     """Our server on a SQLite file, both ports open."""
     with Server(sqlite_url, tmp_path / "server", http=True) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The run's Chromium (a second to start), on whatever page the test before left it."""
+    if (sentence := browser_service.absence()) is not None:
+        missing(sentence)
+    started = Browser()
+    yield started
+    started.close()
+
+
+@pytest.fixture(scope="session")
+def pages() -> Iterator[Pages]:
+    """A site with pages of any origin below `.example`, and of `localhost`."""
+    with serving_pages() as site:
+        yield site

@@ -12,6 +12,7 @@ REQUEST_HEADERS = (
     "keep-alive,user-agent,cache-control,content-type,content-transfer-encoding,custom-header-1,"
     "x-accept-content-transfer-encoding,x-accept-response-streaming,x-user-agent,x-grpc-web,grpc-timeout,"
     "authorization,connect-protocol-version,connect-timeout-ms,x-request-id,mlmd-idempotency-key,"
+    "content-encoding,connect-content-encoding,grpc-encoding,last-event-id,"
     "content-md5,range,if-range,if-match,if-none-match,if-modified-since,if-unmodified-since"
 )
 RESPONSE_HEADERS = (
@@ -45,10 +46,14 @@ class Origins:
         return LOOPBACK in self._allowed and is_loopback((urlsplit(origin).hostname or "").rstrip("."))
 
     def headers(self, request: Mapping[str, str]) -> dict[str, str]:
-        """Return the headers that let the page read the response; none when it may not or is of our origin."""
+        """Return the headers that let the page read the response, when it may and is of another origin.
+
+        What was asked without an origin, for an image say, depends on it too: a browser keeps the response, and would
+        refuse it to a script that asks for the same file with one.
+        """
         origin = request.get("origin")
         if origin is None or not self._allows(origin):
-            return {}
+            return {"vary": "origin"}
         return {
             "access-control-allow-origin": origin,
             "access-control-expose-headers": RESPONSE_HEADERS,
@@ -58,16 +63,16 @@ class Origins:
     def added(self, said: Mapping[str, str], request: Mapping[str, str]) -> dict[str, str]:
         """Return a response's headers with those for the page; what both say of `vary` is joined."""
         ours = self.headers(request)
-        if "vary" in ours and said.get("vary"):
+        if said.get("vary", "origin") != "origin":
             ours["vary"] = f"{said['vary']}, {ours['vary']}"
         return {**said, **ours}
 
-    def preflight(self, request: Mapping[str, str]) -> dict[str, str]:
-        """Return the headers that answer a browser's question before the call."""
+    def preflight(self, request: Mapping[str, str], methods: str = METHODS) -> dict[str, str]:
+        """Return the headers that answer a browser's question before the call, by one of the methods."""
         said = self.headers(request)
-        if said:
+        if "access-control-allow-origin" in said:
             said |= {
-                "access-control-allow-methods": METHODS,
+                "access-control-allow-methods": methods,
                 "access-control-allow-headers": REQUEST_HEADERS,
                 "access-control-max-age": str(MAX_AGE_SECONDS),
             }

@@ -39,7 +39,9 @@ _LITTLE_BYTES = 64 * 1024
 _AT_ONCE_BYTES = 256 * 1024
 """Up to this, what is asked for is one chunk, and sent with its head."""
 # What users stored must not run as a page of this server.
-_HARMLESS = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox; default-src 'none'"}
+_HARMLESS = {"content-security-policy": "sandbox; default-src 'none'"}
+# A browser would else keep what has a date for a tenth of its age, and show it to whoever comes with another token.
+_ASKED_AGAIN = {"cache-control": "private, no-cache"}
 
 
 class Files:
@@ -159,7 +161,7 @@ def _looked_up(
     artifacts = tenants.of(admission.caller.tenant).artifacts
     manifest, file = artifacts.file(_artifact_id(request), request.path_params["path"], admission.caller)
     validators = Validators(f'"{file.sha256.hex() or file.etag}"', manifest.create_ms)
-    headers = {**validators.headers, "accept-ranges": "bytes", **_HARMLESS}
+    headers = {**validators.headers, "accept-ranges": "bytes", **_ASKED_AGAIN, **_HARMLESS}
     if refused := validators.refusal(request.headers):
         return Response(status_code=refused, headers=headers), None
     try:

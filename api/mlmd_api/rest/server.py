@@ -19,6 +19,7 @@ from mlmd_api.dispatch import Dispatcher
 from mlmd_api.measurements import Measurements
 from mlmd_api.rest.connections import BoundedProtocol
 from mlmd_api.rest.cors import Origins
+from mlmd_api.rest.embedding import Embedding
 from mlmd_api.rest.front_page import FrontPage
 from mlmd_api.rest.hosts import Hosts
 from mlmd_api.rest.probes import Probes
@@ -68,7 +69,8 @@ class HttpServer:
         context = settings.tls.http_context() if settings.tls else None
         self._socket = listen(settings.host, settings.port, settings.shared_port)
         self.port: int = self._socket.getsockname()[1]
-        self._server = uvicorn.Server(_uvicorn_config(Hosts(app, settings.allowed_hosts), context))
+        guarded = Embedding(Hosts(app, settings.allowed_hosts), settings.cors_origins)
+        self._server = uvicorn.Server(_uvicorn_config(guarded, context))
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     def start(self) -> None:

@@ -53,8 +53,7 @@ class KubeflowRegistry:
 
     async def _answered(self, request: HttpRequest, headers: Mapping[str, str]) -> Response:
         if request.method == "OPTIONS":
-            allowed = self._origins.preflight(headers)
-            return Response(headers=allowed | {"access-control-allow-methods": _VERBS} if allowed else {})
+            return Response(headers=self._origins.preflight(headers, _VERBS))
         path = request.scope["path"]
         found = self._routes.verbs(path.removeprefix(PREFIX))
         if not found:
