@@ -1,6 +1,7 @@
 """What every way to a store has in common: one call at a time, and one kind of failure."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from google.protobuf.message import Message
@@ -60,6 +61,32 @@ def may_pass(error: CallError) -> bool:
     return error.code in (Code.UNAVAILABLE, Code.ABORTED) and not forbids_retries(error.facts)
 
 
+class Answers(Iterator[M]):
+    """The messages of one streaming call as they come; safe to close from another thread than the one that waits."""
+
+    def __init__(self, messages: Generator[M], leave: Callable[[], None]) -> None:
+        """Take the messages and what ends the call."""
+        self._messages = messages
+        self._leave = leave
+        self._is_left = False
+
+    def __next__(self) -> M:
+        """Wait for the next message; raises CallError."""
+        try:
+            return next(self._messages)
+        except CallError:
+            if self._is_left:
+                raise StopIteration from None
+            raise
+
+    def close(self) -> None:
+        """End the call, and the iteration with it. Closing twice is once."""
+        self._is_left = True
+        self._leave()
+        with suppress(ValueError):  # a thread waits for the next message, which does not come now
+            self._messages.close()
+
+
 class Transport(Protocol):
     """A way to a store, over the network or in this process; safe to use from many threads.
 
@@ -88,11 +115,8 @@ class Transport(Protocol):
         *,
         timeout_seconds: float | None = None,
         metadata: Metadata = (),
-    ) -> Iterator[M]:
-        """Make one call that is answered by many messages, as they come; raises CallError while iterating.
-
-        Closing the iterator ends the call.
-        """
+    ) -> Answers[M]:
+        """Make one call that many messages answer, as they come; raises CallError, at once or while iterating."""
 
     def close(self) -> None:
         """Give back what it holds; calls made afterwards are CANCELLED. Closing twice is once."""

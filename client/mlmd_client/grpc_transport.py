@@ -3,7 +3,7 @@
 import os
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ import grpc
 from google.protobuf.message import Message
 from mlmd_schemas.errors import Code
 
-from mlmd_client.calls import PUSHBACK, CallError, M, Metadata
+from mlmd_client.calls import PUSHBACK, Answers, CallError, M, Metadata
 from mlmd_client.forks import in_turn
 from mlmd_client.tls import Tls
 from mlmd_client.tokens import Token
@@ -105,15 +105,16 @@ class GrpcTransport:
         *,
         timeout_seconds: float | None = None,
         metadata: Metadata = (),
-    ) -> Iterator[M]:
-        """Yield the messages of one streaming call; raises CallError. Closing the iterator ends the call."""
+    ) -> Answers[M]:
+        """Make one streaming call; raises CallError, at once or while iterating."""
         call = self._call(path, response_type, streamed=True)
         with self._errors():
-            answers = call(request, timeout=timeout_seconds, metadata=(*self.headers.items(), *metadata))
-            try:
-                yield from answers
-            finally:
-                answers.cancel()
+            given = call(request, timeout=timeout_seconds, metadata=(*self.headers.items(), *metadata))
+        return Answers(self._messages(given), given.cancel)
+
+    def _messages(self, given: Any) -> Generator[Any]:
+        with self._errors():
+            yield from given
 
     def close(self) -> None:
         """Close the channel."""

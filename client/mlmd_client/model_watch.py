@@ -10,7 +10,7 @@ from mlmd_schemas.chance import CHANCE
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_client.calls import CallError
+from mlmd_client.calls import Answers, CallError
 from mlmd_client.failures import failure_of, refused
 from mlmd_client.models import move_row
 from mlmd_client.service import Service, path_of
@@ -55,6 +55,7 @@ class Watch:
         self._alias = alias
         self._models = ", ".join(models)
         self._stopped = threading.Event()
+        self._answers: Answers[v1.WatchModelsResponse] | None = None
         self.ready = threading.Event()
         """Set once the server has said where the aliases point; moves from then on are told."""
         self.failure: CallError | None = None
@@ -67,14 +68,13 @@ class Watch:
         while not self._stopped.is_set():
             pause, told = longest * CHANCE.uniform(0.5, 1.5), False
             try:
-                for answer in self._service.transport.stream(_PATH, self._request, v1.WatchModelsResponse):
+                self._answers = self._service.transport.stream(_PATH, self._request, v1.WatchModelsResponse)
+                if self._stopped.is_set():  # by somebody who did not see these yet
+                    self._answers.close()
+                for answer in self._answers:
                     self._tell(answer)
-                    if self._stopped.is_set():
-                        return
                     told, longest = True, _AGAIN_SECONDS
             except CallError as error:
-                if self._stopped.is_set():
-                    return
                 if error.code in _LASTING and not told:
                     self._end(error)
                     return
@@ -121,11 +121,13 @@ class Watch:
         return f"<Watch of {self._models}, {state}>"
 
     def stop(self) -> None:
-        """End it: nothing is told after a call that is under way. The server notices within 15 seconds.
+        """End it, and its stream; nothing is told after a call that is under way.
 
         >>> store.watch("models/churn", call=print).stop()
         """
         self._stopped.set()
+        if self._answers is not None:
+            self._answers.close()
 
 
 def watched_models(what: str) -> list[str]:

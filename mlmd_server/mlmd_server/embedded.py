@@ -11,7 +11,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +24,10 @@ from mlmd_api.callers import Identity
 from mlmd_api.codec import BINARY
 from mlmd_api.journal import Journal
 from mlmd_api.status import CALLERS_FAULT
-from mlmd_api.streaming import Answer
+from mlmd_api.streaming import Answer, Stream
 from mlmd_api.tenants import DEFAULT_TENANT
 from mlmd_artifact_store.handovers import give_out, take_in
-from mlmd_client.calls import CallError, Metadata
+from mlmd_client.calls import Answers, CallError, Metadata
 from mlmd_client.file_doors import Digests, HandedFile
 from mlmd_metadata_store.addresses import parse_url
 from mlmd_schemas.errors import Code, InvalidArgument, StoreError
@@ -136,10 +136,15 @@ class EmbeddedTransport:
         *,
         timeout_seconds: float | None = None,
         metadata: Metadata = (),
-    ) -> Iterator[M]:
-        """Yield the messages of one streaming call; raises CallError. Closing the iterator ends the call."""
+    ) -> Answers[M]:
+        """Make one streaming call; raises CallError while iterating."""
         call = _call(path, request, timeout_seconds, metadata)
         stream = self.parts.dispatcher.stream(call)
+        return Answers(self._messages(call, stream, response_type, timeout_seconds), stream.leave)
+
+    def _messages(
+        self, call: Call, stream: Stream, response_type: type[M], timeout_seconds: float | None
+    ) -> Generator[M]:
         with _time_limit(timeout_seconds, stream.leave):
             try:
                 for body in stream:

@@ -1,11 +1,13 @@
 """Streams come message by message on both ways, end alike, and end when nobody reads on."""
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mlmd_client.calls import Answers
 from mlmd_client.transport import CallError, GrpcTransport, Transport
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -28,7 +30,7 @@ def transport(request: pytest.FixtureRequest, served: Served, tmp_path: Path) ->
     opened.close()
 
 
-def stream(transport: Transport, name: str, timeout_seconds: float | None = 30, **fields: Any) -> Iterator[pb.Artifact]:
+def stream(transport: Transport, name: str, timeout_seconds: float | None = 30, **fields: Any) -> Answers[pb.Artifact]:
     request = pb.Artifact(**fields)
     return transport.stream(ODD + name, request, pb.Artifact, timeout_seconds=timeout_seconds)
 
@@ -69,9 +71,26 @@ def test_a_method_that_does_not_stream(transport: Transport) -> None:
 def test_who_stops_reading_ends_the_call(transport: Transport, served: Served) -> None:
     messages = stream(transport, "Watch")
     assert next(messages).uri == "first"
-    assert isinstance(messages, Generator)
     messages.close()
+    assert list(messages) == []
     wait_until_over(served)
+
+
+def test_another_thread_ends_the_call(transport: Transport, served: Served) -> None:
+    messages = stream(transport, "Watch", timeout_seconds=None)
+    assert next(messages).uri == "first"
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(list, messages)
+        messages.close()
+        assert waiting.result(60) == []
+    wait_until_over(served)
+
+
+def test_a_call_that_is_ended_before_it_is_read(transport: Transport) -> None:
+    messages = stream(transport, "Count", id=100)
+    messages.close()
+    messages.close()
+    assert list(messages) == []
 
 
 def test_a_stream_ends_with_its_time(transport: Transport, served: Served) -> None:

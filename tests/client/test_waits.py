@@ -12,7 +12,7 @@ import pytest
 from google.protobuf.message import Message
 from minio import Minio
 from mlmd_client.artifact_calls import ArtifactCalls
-from mlmd_client.calls import CallError, M, Metadata, Transport
+from mlmd_client.calls import Answers, CallError, M, Metadata, Transport
 from mlmd_client.download import download, open_file, read_range
 from mlmd_client.failures import Unreachable
 from mlmd_client.service import Service
@@ -51,7 +51,7 @@ class Counting:
         *,
         timeout_seconds: float | None = None,
         metadata: Metadata = (),
-    ) -> Iterator[M]:
+    ) -> Answers[M]:
         """Make a call."""
         return self._inner.stream(path, request, response_type, timeout_seconds=timeout_seconds, metadata=metadata)
 

@@ -2,6 +2,7 @@
 
 import logging
 import queue
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -93,7 +94,7 @@ def watch_of(caplog: pytest.LogCaptureFixture) -> Iterator[Any]:
     caplog.set_level(logging.CRITICAL, "mlmd")
     server, started = grpc.server(ThreadPoolExecutor(2)), []
 
-    def watch(given: GivesUp) -> Watch:
+    def watch(given: services.ModelRegistryServicer) -> Watch:
         services.add_ModelRegistryServicer_to_server(given, server)
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
@@ -120,6 +121,30 @@ def test_a_request_that_would_be_refused_again_ends_it(watch_of: Any) -> None:
     with pytest.raises(Denied, match="given up"):
         watch_of(proxy).wait(PATIENCE_SECONDS)
     assert proxy.cursors == [""]
+
+
+class Silent(services.ModelRegistryServicer):
+    """A server that says something once."""
+
+    def __init__(self) -> None:
+        self.gone = threading.Event()
+        """Set when the client has left."""
+
+    def WatchModels(self, request: v1.WatchModelsRequest, context: Any) -> Iterator[v1.WatchModelsResponse]:
+        """Answer once, and wait until the client leaves."""
+        context.add_callback(self.gone.set)
+        yield v1.WatchModelsResponse(cursor="1")
+        self.gone.wait(PATIENCE_SECONDS)
+
+
+def test_stopping_it_ends_its_stream(watch_of: Any) -> None:
+    server = Silent()
+    watch = watch_of(server)
+    assert watch.ready.wait(PATIENCE_SECONDS)
+    watch.stop()
+    assert server.gone.wait(PATIENCE_SECONDS / 2)
+    watch.wait(PATIENCE_SECONDS)
+    assert repr(watch) == "<Watch of churn, stopped>"
 
 
 def test_a_store_that_is_closed_ends_it(store: Store) -> None:
