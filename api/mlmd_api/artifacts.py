@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from google.protobuf.message import Message
 from mlmd_schemas.caller import Caller
 
+from mlmd_api.errands import Errands
 from mlmd_api.methods import Method, StreamMethod
 
 if TYPE_CHECKING:
@@ -16,9 +17,13 @@ if TYPE_CHECKING:
 
 
 class TenantArtifacts:
-    """The artifact stores of all tenants, each put together when its first caller comes."""
+    """The artifact stores of all tenants, each put together when its first caller comes.
 
-    def __init__(self, open_tenant: "Callable[[str], Requests]") -> None:
+    What has to do with their bytes is done by `errands`.
+    """
+
+    def __init__(self, open_tenant: "Callable[[str], Requests]", errands: Errands | None = None) -> None:
+        self.errands = errands or Errands()
         self._open = open_tenant
         self._opened: dict[str, Requests] = {}
         self._lock = threading.Lock()
@@ -42,9 +47,10 @@ def artifact_methods(calls: "Iterable[ArtifactCall]", tenants: TenantArtifacts) 
             call.request,
             call.response,
             call.role,
-            partial(_run, tenants, call),
+            partial(_run_errand if call.needs_bytes else _run, tenants, call),
             call.largest_bytes,
             call.instead,
+            call.needs_bytes,
         )
         for call in calls
     ]
@@ -59,7 +65,13 @@ def artifact_streams(streams: "Iterable[ArtifactStream]", tenants: TenantArtifac
 
 
 def _stream(tenants: TenantArtifacts, stream: "ArtifactStream", caller: Caller, request: Message) -> Iterator[Message]:
-    return stream.run(tenants.of(caller.tenant), caller, request)
+    messages = tenants.errands.done(lambda: stream.run(tenants.of(caller.tenant), caller, request))
+    while (message := tenants.errands.done(partial(next, messages, None))) is not None:
+        yield message
+
+
+def _run_errand(tenants: TenantArtifacts, call: "ArtifactCall", caller: Caller, request: Message) -> Message:
+    return tenants.errands.done(partial(_run, tenants, call, caller, request))
 
 
 def _run(tenants: TenantArtifacts, call: "ArtifactCall", caller: Caller, request: Message) -> Message:

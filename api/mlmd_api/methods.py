@@ -19,7 +19,8 @@ class Method:
     """One unary method of one service.
 
     `role` is the least role that may call it; None means that nobody needs to say who they are. A request of more than
-    `largest_bytes` (0: the server's own limit) is refused before it is read, with what to do `instead`.
+    `largest_bytes` (0: the server's own limit) is refused before it is read, with what to do `instead`. One that
+    `needs_bytes` of artifacts may wait for the place that keeps them.
     """
 
     service: str
@@ -30,6 +31,7 @@ class Method:
     run: Callable[[Caller, Any], Message]
     largest_bytes: int = 0
     instead: str = ""
+    needs_bytes: bool = False
 
     @property
     def path(self) -> str:

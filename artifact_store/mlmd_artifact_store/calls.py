@@ -35,6 +35,8 @@ class ArtifactCall:
     """What a request may have, where that is less than the server takes; 0: no such limit."""
     instead: str = ""
     """What whoever has more does instead."""
+    needs_bytes: bool = True
+    """Whether it may have to do with the place of the bytes, and so wait for that."""
 
     @property
     def request(self) -> type[Message]:
@@ -181,7 +183,7 @@ ARTIFACT_CALLS: tuple[ArtifactCall, ...] = (
     ArtifactCall("BeginRestore", Role.ADMIN, _restore),
     _writes("RecordExternal", run=_external),
     _writes("RecordFiles", run=_record_files),
-    _reads("GetManifest", run=_manifest),
+    _reads("GetManifest", run=_manifest, needs_bytes=False),
     _reads("ListFiles", run=_files),
     _reads("ListDownloadUrls", run=_download_urls),
 )

@@ -107,7 +107,7 @@ def _in_store(
 
 def _facts(name: str, body: Callable[[Transaction, Any], Any], *, role: Role, write: bool) -> ArtifactCall:
     """Return a call that is a function of a transaction."""
-    return ArtifactCall(name, role, partial(_in_store, name, role, write, body), SERVICE, v1)
+    return ArtifactCall(name, role, partial(_in_store, name, role, write, body), SERVICE, v1, needs_bytes=False)
 
 
 _care = partial(ArtifactCall, role=Role.ADMIN, service=SERVICE, shapes=v1)

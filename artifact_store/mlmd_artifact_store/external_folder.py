@@ -17,7 +17,8 @@ class ExternalFolder(LocalStore):
         """Walk the folder in the order of keys; symbolic links are not followed."""
         folder = prefix.rpartition("/")[0]
         if folder:
-            self._path(folder)
+            with self.watch:
+                self._path(folder)
         return super().list(prefix, after)
 
     def _path(self, key: str) -> Path:

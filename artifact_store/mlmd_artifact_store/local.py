@@ -38,6 +38,7 @@ from mlmd_artifact_store.local_marks import make_mark, read_mark
 from mlmd_artifact_store.local_notes import Notes
 from mlmd_artifact_store.local_parts import LocalParts, is_older
 from mlmd_artifact_store.local_syncs import JointSync
+from mlmd_artifact_store.local_watch import FolderWatch, inside
 from mlmd_artifact_store.paths import RESERVED, check_key
 
 _STALE_MS = 86_400_000
@@ -53,6 +54,7 @@ class LocalStore:
         self.root = root.absolute()
         self._own = self.root / RESERVED
         self._scratch = self._own / "scratch"
+        self.watch = FolderWatch(self.root)
         self._syncs = JointSync(self.root)
         self._notes = Notes(f"{self._own}/etags")
         self._parts = LocalParts(self.root, self._own / "parts", self._scratch)
@@ -62,16 +64,19 @@ class LocalStore:
         """Return a `file://` URI, percent-encoded as RFC 8089 has it."""
         return (self.root / key).as_uri() + ("/" if key.endswith("/") else "")
 
+    @inside
     def make(self) -> None:
         """Make the folder."""
         with explained("", self.root):
             self.root.mkdir(parents=True, exist_ok=True)
 
+    @inside
     def check(self) -> None:
         """Make the folder and try to write in it."""
         with explained("", self.root):
             write_file(self._own / "writable", self._scratch, lambda file: None)
 
+    @inside
     def put(
         self,
         key: str,
@@ -94,6 +99,7 @@ class LocalStore:
             self._notes.wrote(key, state, found.hex())
         return _blob(key, state, found.hex())
 
+    @inside
     def take_in(self, files: Sequence[tuple[str, HandedFile]], guard: Guard = nullcontext) -> list[Digests]:
         """Copy files into the folder; see `bring_in`."""
         for key, _ in files:
@@ -104,6 +110,7 @@ class LocalStore:
                 self._notes.wrote(key, state, digests.md5.hex() or digests.sha256.hex())
         return [digests for _, digests in arrived]
 
+    @inside
     def give_out(self, key: str, target: HandedFile) -> Digests:
         """Copy a file out of the folder."""
         with explained(key, self.root):
@@ -117,6 +124,7 @@ class LocalStore:
         finally:
             os.close(source)
 
+    @inside
     def read(self, key: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
         """Open the file now and read it as the iterator is consumed."""
         with explained(key, self.root):
@@ -125,7 +133,11 @@ class LocalStore:
             except IsADirectoryError:
                 raise NotFound(f"There is no blob {key!r} in the artifact folder.") from None
             wanted = max(0, os.fstat(file.fileno()).st_size - start)
-        return self._chunks(key, file, start, wanted if length is None else min(length, wanted))
+        return self._read(key, file, start, wanted if length is None else min(length, wanted))
+
+    def _read(self, key: str, file: FileIO, start: int, wanted: int) -> Iterator[bytes]:
+        with file:  # which may be refused before its first chunk
+            yield from self.watch.along(self._chunks(key, file, start, wanted))
 
     def _open(self, key: str) -> int:
         return os.open(f"{self.root}/{check_key(key)}", os.O_RDONLY | os.O_CLOEXEC)
@@ -141,6 +153,7 @@ class LocalStore:
                 wanted -= len(chunk)
                 yield chunk
 
+    @inside
     def stat(self, key: str) -> Blob:
         """Return size and ETag; the ETag is calculated when the file is not the one that we wrote."""
         path = self._path(key)
@@ -167,6 +180,9 @@ class LocalStore:
 
     def list(self, prefix: str = "", after: str = "") -> Iterator[Blob]:
         """Walk the folder in the order of keys, past symbolic links and what is deleted meanwhile."""
+        return self.watch.along(self._listed(prefix, after))
+
+    def _listed(self, prefix: str, after: str) -> Iterator[Blob]:
         folder = prefix.rpartition("/")[0]
         if prefix:
             check_key(prefix.rstrip("/"))
@@ -199,6 +215,7 @@ class LocalStore:
             elif entry.is_file(follow_symlinks=False):
                 yield key, entry.path
 
+    @inside
     def delete(self, keys: Iterable[str]) -> None:
         """Delete files and the folders that they leave empty."""
         for key in keys:
@@ -231,6 +248,7 @@ class LocalStore:
                 return
             folder = folder.parent
 
+    @inside
     def copy(self, source: str, target: str, guard: Guard = nullcontext) -> Blob:
         """Copy a file, by the file system where it can."""
         origin = self._path(source)
@@ -241,30 +259,36 @@ class LocalStore:
             state = write_file(self._path(target), self._scratch, copied, noted, guard=guard)
         return _blob(target, state, etag)
 
+    @inside
     def begin_parts(self, key: str, media_type: str = "") -> str:
         """Make a folder for the parts."""
         self._path(key)
         return self._parts.begin(key)
 
+    @inside
     def put_part(
         self, key: str, upload: str, number: int, source: BinaryIO, size_bytes: int, md5: bytes | None = None
     ) -> Part:
         """Write a part as a file of its own."""
         return self._parts.put(key, upload, number, source, size_bytes, md5)
 
+    @inside
     def parts(self, key: str, upload: str, first: int = 1, last: int = MOST_PARTS) -> Sequence[Part]:
         """Return the parts that are there."""
         return self._parts.list(key, upload, first, last)
 
+    @inside
     def complete_parts(self, key: str, upload: str, parts: Sequence[Part], guard: Guard = nullcontext) -> Blob:
         """Write the parts one after the other into the blob; who comes second raises NotFound."""
         noted = partial(self._notes.wrote, key)
         return _blob(key, *self._parts.complete(key, upload, parts, self._path(key), noted, guard))
 
+    @inside
     def abort_parts(self, key: str, upload: str) -> None:
         """Delete the parts."""
         self._parts.abort(key, upload)
 
+    @inside
     def tidy(self, prefix: str, before_ms: int) -> int:
         """Delete old parts, and files in the making to which nobody has written for a day."""
         stale_ms = min(before_ms, time.time() * 1000 - _STALE_MS)
@@ -282,23 +306,28 @@ class LocalStore:
     def held(self, name: str, *, alone: bool = False) -> Iterator[None]:
         """Hold a lock within the block."""
         with ExitStack() as held:
-            with explained("", self.root):
+            with self.watch, explained("", self.root):
+                held.enter_context(self.watch.leaving())
                 held.enter_context(self._locks.held(name, alone=alone))
             yield
 
+    @inside
     def settle(self, name: str) -> None:
         """Wait until nobody holds a lock who holds it now."""
         with explained("", self.root):
             self._locks.settle(name)
 
+    @inside
     def drop_lock(self, name: str) -> None:
         """Delete the file of a lock."""
         self._locks.drop(name)
 
+    @inside
     def read_mark(self, name: str) -> bytes:
         """Read a file of the store's own."""
         return read_mark(self._own / name, self.root)
 
+    @inside
     def make_mark(self, name: str, content: bytes, *, replace: bool = False) -> bytes:
         """Link a file of the store's own to its name, which one of several can."""
         return make_mark(self._own / name, self._scratch, self.root, content, replace=replace)

@@ -84,6 +84,9 @@ def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
     if not drain(parts, config.drain_seconds):
         _LOG.warning("calls still in flight after %g seconds were given up", config.drain_seconds)
         leave_at_once()
+    if given_up := parts.artifacts.errands.given_up:
+        _LOG.warning("%d threads in a folder of artifacts that does not answer were given up", given_up)
+        leave_at_once()
     parts.stores.close()
     if not ended:
         _LOG.warning("a thread that waits for a database or for a receiver of webhooks was given up")

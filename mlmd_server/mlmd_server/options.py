@@ -228,7 +228,8 @@ OPTIONS: tuple[Option, ...] = (
         _COUNT,
         8,
         "N",
-        "Writes, and as many other calls, that one process answers at a time; raise it for a database far away.",
+        "Writes, and as many other calls, that one process answers at a time, and as many of each for bytes of "
+        "artifacts; raise it for a database far away.",
     ),
     Option("streams", _COUNT, 64, "N", "Streaming calls that one process has open at a time, beside the threads."),
     Option(

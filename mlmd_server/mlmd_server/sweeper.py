@@ -53,7 +53,7 @@ class Sweeper:
         store = requests.artifacts.store
         if not store.database.write(caller, lambda tx: take_lease(tx, LEASE, holder, self._every_seconds)):
             return
-        swept = sweep(requests.artifacts, requests.grace_seconds, caller)
+        swept = self._artifacts.errands.done(partial(sweep, requests.artifacts, requests.grace_seconds, caller))
         for failure in swept.failures:
             _LOG.warning("the sweep of tenant %r goes on the next time with %s", tenant, failure)
         if swept.abandoned or swept.deleted:

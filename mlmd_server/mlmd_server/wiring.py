@@ -7,6 +7,7 @@ from mlmd_api.artifacts import TenantArtifacts, artifact_methods, artifact_strea
 from mlmd_api.callers import Authenticator, Everybody, TokenFile
 from mlmd_api.diagnosis import diagnosis_methods
 from mlmd_api.dispatch import Dispatcher
+from mlmd_api.errands import Errands
 from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
 from mlmd_api.message_sizes import Limits
@@ -130,7 +131,8 @@ def tenant_artifacts(config: Config, stores: TenantStores) -> TenantArtifacts:
         artifacts = Artifacts(store, place, tenant, ExternalRoots(externals.get(tenant, told.external_roots), reach))
         return Requests(artifacts, http_address(config), told.sweep_grace_seconds)
 
-    return TenantArtifacts(open_tenant)
+    serves = bool(config.listen.grpc_port or config.listen.http_port)
+    return TenantArtifacts(open_tenant, Errands(handing_over=serves))
 
 
 def tenant_registries(config: Config, artifacts: TenantArtifacts) -> TenantRegistries:

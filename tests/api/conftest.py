@@ -41,6 +41,7 @@ class Odd:
 
     entered: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
+    moving: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     callers: list[Caller] = field(default_factory=list)
 
     def methods(self) -> list[Method]:
@@ -52,8 +53,11 @@ class Odd:
             "Note": self._note,
             "Empty": lambda caller, request: mlmd.Artifact(),
         }
+        bytes_of = [("ReadBytes", Role.READER), ("WriteBytes", Role.WRITER)]
+        shapes = (mlmd.Artifact, mlmd.Artifact)
         return [
-            Method("test.v1.Odd", name, mlmd.Artifact, mlmd.Artifact, Role.READER, run) for name, run in named.items()
+            *(Method("test.v1.Odd", name, *shapes, Role.READER, run) for name, run in named.items()),
+            *(Method("test.v1.Odd", name, *shapes, role, self._move, needs_bytes=True) for name, role in bytes_of),
         ]
 
     def streams(self) -> list[StreamMethod]:
@@ -94,6 +98,12 @@ class Odd:
         while not self.release.wait(0.01) and time.monotonic() < until:
             caller.check_deadline()
         return mlmd.Artifact(uri="waited")
+
+    def _move(self, caller: Caller, request: Message) -> Message:
+        """Wait as for a folder that does not answer."""
+        self.moving.release()
+        self.release.wait(120)
+        return request
 
     def _note(self, caller: Caller, request: Message) -> Message:
         self.callers.append(caller)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -38,6 +39,22 @@ def test_what_is_put_is_read_back_exactly(wire: str, served: Served, artifact_ty
     assert str(artifact.custom_properties["nan"].double_value) == "nan"
     for name in ("big", "exact", "less", "text"):
         assert artifact.custom_properties[name] == values[name]
+
+
+@pytest.mark.parametrize("engine", ["core", "grpcio"])
+def test_facts_are_read_and_written_while_all_who_need_bytes_wait(wire: str, serve: Callable[..., Served]) -> None:
+    served = serve(threads=1)
+    with ThreadPoolExecutor(4) as threads:
+        paths = [f"{ODD}ReadBytes", f"{ODD}WriteBytes"] * 2
+        waiting = [threads.submit(say, wire, served.doors, path, mlmd.Artifact()) for path in paths]
+        assert all(served.odd.moving.acquire(timeout=60) for _ in range(2)), "neither waits for the other"
+        put = service.PutArtifactTypeRequest(artifact_type=mlmd.ArtifactType(name="Data"))
+        assert say(wire, served.doors, f"{MLMD}PutArtifactType", put, timeout=60).code is Code.OK
+        get = service.GetArtifactTypesRequest()
+        assert say(wire, served.doors, f"{MLMD}GetArtifactTypes", get, timeout=60).code is Code.OK
+        assert not any(one.done() for one in waiting)
+        served.odd.release.set()
+        assert {one.result(60).code for one in waiting} == {Code.OK}
 
 
 def test_an_empty_answer_is_an_answer(wire: str, served: Served) -> None:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 
 import grpc
@@ -12,6 +13,7 @@ from mlmd_api.call import REQUEST_ID_KEY, Call
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.grpc.contexts import CallContext
 from mlmd_api.grpc.streams import StreamPlaces, in_pool
+from mlmd_api.methods import Method
 
 STATUS: dict[Code, grpc.StatusCode] = {Code(status.value[0]): status for status in grpc.StatusCode}
 """gRPC's name for each code."""
@@ -19,16 +21,34 @@ STATUS: dict[Code, grpc.StatusCode] = {Code(status.value[0]): status for status 
 _FOR_EVER_SECONDS = 10.0 * 365 * 86400
 
 
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """The threads of the methods that are not answered by the server's own.
+
+    Writes have their own, so that reads and health are answered while every writer waits for a lock of the database.
+    So have calls that need bytes of artifacts, which may wait for a folder that does not answer.
+    """
+
+    writers: ThreadPoolExecutor
+    byte_readers: ThreadPoolExecutor
+    byte_writers: ThreadPoolExecutor
+
+    def of(self, method: Method) -> ThreadPoolExecutor | None:
+        """Return the pool of a method, None for the server's own threads."""
+        if method.needs_bytes:
+            return self.byte_writers if method.writes else self.byte_readers
+        return self.writers if method.writes else None
+
+
 class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # it has none but in its stubs
     """Finds the handler of a path. A path that nobody serves gets one too, so that its refusal is ours and is noted.
 
-    Writes have the threads of `writers` and everything else those of the server, so that reads and health are answered
-    while every writer waits for a lock of the database. Streams have their `places`.
+    Streams have their `places`.
     """
 
-    def __init__(self, dispatcher: Dispatcher, writers: ThreadPoolExecutor, places: StreamPlaces) -> None:
+    def __init__(self, dispatcher: Dispatcher, pools: Pools, places: StreamPlaces) -> None:
         self._dispatcher = dispatcher
-        self._writers = writers
+        self._pools = pools
         self._places = places
         self._handlers = {path: self._handler(path) for path in dispatcher.methods}
         self._handlers |= {path: self._streaming(path) for path in dispatcher.streams}
@@ -36,8 +56,9 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # it has none
     def _handler(self, path: str) -> "grpc.RpcMethodHandler[bytes, bytes]":
         answer = partial(self._answer, path)
         method = self._dispatcher.methods.get(path)
-        if method is not None and method.writes:
-            in_pool(answer, self._writers)
+        pool = None if method is None else self._pools.of(method)
+        if pool is not None:
+            in_pool(answer, pool)
         return grpc.unary_unary_rpc_method_handler(answer)
 
     def _streaming(self, path: str) -> "grpc.RpcMethodHandler[bytes, bytes]":

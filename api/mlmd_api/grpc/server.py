@@ -14,7 +14,7 @@ from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.grpc.core_fit import core_fits
-from mlmd_api.grpc.handlers import Handlers
+from mlmd_api.grpc.handlers import Handlers, Pools
 from mlmd_api.grpc.health import Health
 from mlmd_api.grpc.streams import StreamPlaces
 
@@ -28,7 +28,8 @@ _HEALTH = "grpc.health.v1.Health"
 class GrpcSettings:
     """How the listener is set up; sizes in bytes. `channel_arguments` are gRPC core's and win over our own.
 
-    There are so many `threads` for calls that write, and as many for all others. `engine` says who takes the calls from
+    There are so many `threads` for each kind of call: those that write and those that do not, each with and without
+    bytes of artifacts. `engine` says who takes the calls from
     gRPC core: `core`, our own threads, where they work with this grpcio, or `grpcio`, its Python server.
     """
 
@@ -49,7 +50,8 @@ class GrpcServer:
     def __init__(self, dispatcher: Dispatcher, settings: GrpcSettings) -> None:
         """Bind the port; raises InvalidArgument when that cannot be done."""
         self._pool = ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc")
-        self._writers = ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc-write")
+        named = ("grpc-write", "grpc-bytes", "grpc-byte-write")
+        self._pools = Pools(*(ThreadPoolExecutor(settings.threads, thread_name_prefix=name) for name in named))
         self._places = StreamPlaces(settings.streams)
         self._server = self._engine(settings)
         self._health = Health()
@@ -57,7 +59,7 @@ class GrpcServer:
         self._services = dispatcher.services
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         self._add_reflection()
-        self._server.add_generic_rpc_handlers((Handlers(dispatcher, self._writers, self._places),))
+        self._server.add_generic_rpc_handlers((Handlers(dispatcher, self._pools, self._places),))
         self.port = _bind(self._server, settings)
 
     def _engine(self, settings: GrpcSettings) -> Any:
@@ -65,7 +67,8 @@ class GrpcServer:
             return grpc.server(self._pool, options=_options(settings))
         from mlmd_api.grpc.core_server import CoreServer
 
-        return CoreServer(settings.threads, {self._writers: settings.threads}, _options(settings))
+        pools = (self._pools.writers, self._pools.byte_readers, self._pools.byte_writers)
+        return CoreServer(settings.threads, dict.fromkeys(pools, settings.threads), _options(settings))
 
     def _add_reflection(self) -> None:
         servicer: Any = ReflectionServicer([*self._services, _HEALTH, REFLECTION])

@@ -17,7 +17,8 @@ from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.exchange import Reply, RequestProtocol, StreamProtocol, WireProtocol
 from mlmd_api.rest.grpc_web import GrpcWebProtocol
 from mlmd_api.rest.plain_http import peer_of
-from mlmd_api.rest.streams import GRPC_WEB, STREAM_PROTOCOLS, SendPiece, StreamPool, answer_stream
+from mlmd_api.rest.streams import GRPC_WEB, STREAM_PROTOCOLS, SendPiece, answer_stream
+from mlmd_api.rest.threads import Threads
 from mlmd_api.rest.waiting import off_the_loop, send_reply, unless_left, whole_body
 from mlmd_api.streaming import Answer
 
@@ -33,17 +34,13 @@ _FRAMING_BYTES = 64
 class Calls:
     """The ASGI application of the methods. Calls never run on the event loop.
 
-    Those that write run in the threads of `writers` and the others in those of `executor`, so that reads are answered
-    while every writer waits for a lock of the database. Streams have threads of their own.
+    Those that write have other threads than those that read, so that reads are answered while every writer waits for a
+    lock of the database, and those that need bytes of artifacts others than those of facts alone. So have streams.
     """
 
-    def __init__(
-        self, dispatcher: Dispatcher, executor: Executor, writers: Executor, streams: StreamPool, origins: Origins
-    ) -> None:
+    def __init__(self, dispatcher: Dispatcher, threads: Threads, origins: Origins) -> None:
         self._dispatcher = dispatcher
-        self._executor = executor
-        self._writers = writers
-        self._streams = streams
+        self._threads = threads
         self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +88,7 @@ class Calls:
             await pieces.start(200, cors | said)
             await pieces(protocol.ending(call), False)
             return
-        await answer_stream(self._streams, self._dispatcher, call, protocol, request.receive, pieces, cors)
+        await answer_stream(self._threads.streams, self._dispatcher, call, protocol, request.receive, pieces, cors)
 
     async def _call(self, request: Request, headers: Mapping[str, str], protocol: RequestProtocol) -> Call | Answer:
         """Return what was asked, or the refusal of a request that cannot be read."""
@@ -121,8 +118,7 @@ class Calls:
         return await unless_left(self._executor_of(call.path), request.receive, self._dispatcher.answer, call)
 
     def _executor_of(self, path: str) -> Executor:
-        method = self._dispatcher.methods.get(path)
-        return self._writers if method is not None and method.writes else self._executor
+        return self._threads.of(self._dispatcher.methods.get(path))
 
 
 def _plain(status: int, sentence: str, headers: dict[str, str]) -> Reply:

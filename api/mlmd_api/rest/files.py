@@ -11,10 +11,10 @@ file takes one: its body is there before a thread begins, or its bytes are read 
 import asyncio
 import base64
 import time
-from collections.abc import AsyncIterator, Iterator
-from concurrent.futures import Executor
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
-from typing import BinaryIO, cast
+from functools import partial
+from typing import BinaryIO, TypeVar, cast
 
 from mlmd_schemas.caller import Role
 from mlmd_schemas.errors import Cancelled, InvalidArgument, StoreError
@@ -32,6 +32,7 @@ from mlmd_api.rest.plain_http import peer_of, refusal
 from mlmd_api.rest.request_body import RequestBody
 from mlmd_api.streaming import Answer
 
+T = TypeVar("T")
 READ, WRITE = "/mlmd.v1.ArtifactStore/ReadFile", "/mlmd.v1.ArtifactStore/WriteFile"
 """What the log and the measurements call the two."""
 _LITTLE_BYTES = 64 * 1024
@@ -45,12 +46,12 @@ _ASKED_AGAIN = {"cache-control": "private, no-cache"}
 
 
 class Files:
-    """The endpoint. What touches the store runs in the threads of `executor`, a chunk at a time where many leave."""
+    """The endpoint. What touches the store are errands, a chunk at a time where many leave, `places` at a time."""
 
-    def __init__(self, dispatcher: Dispatcher, tenants: TenantArtifacts, executor: Executor, origins: Origins) -> None:
+    def __init__(self, dispatcher: Dispatcher, tenants: TenantArtifacts, places: int, origins: Origins) -> None:
         self._dispatcher = dispatcher
         self._tenants = tenants
-        self._executor = executor
+        self._places = asyncio.Semaphore(places)
         self._origins = origins
 
     async def answer(self, request: Request) -> Response:
@@ -99,14 +100,12 @@ class Files:
             finally:
                 admission.received_bytes = body.size_bytes
 
-        etag = await loop.run_in_executor(self._executor, put)
+        etag = await self._done(put)
         admission.end()
         return Response(status_code=200, headers={"etag": f'"{etag}"'})
 
     async def _get(self, request: Request, admission: Admission) -> Response:
-        response, chunks = await asyncio.get_running_loop().run_in_executor(
-            self._executor, _looked_up, self._tenants, request, admission
-        )
+        response, chunks = await self._done(partial(_looked_up, self._tenants, request, admission))
         if chunks is None:
             admission.end()
             return response
@@ -114,9 +113,8 @@ class Files:
 
     async def _sent(self, chunks: Iterator[bytes], admission: Admission) -> AsyncIterator[bytes]:
         """Send the chunks; an error after the headers can only be noted, and breaks the connection off."""
-        loop = asyncio.get_running_loop()
         try:
-            while (chunk := await loop.run_in_executor(self._executor, next, chunks, None)) is not None:
+            while (chunk := await self._done(partial(next, chunks, None))) is not None:
                 admission.caller.check_deadline()
                 yield chunk
                 admission.sent_bytes += len(chunk)
@@ -127,6 +125,10 @@ class Files:
             admission.end(error)
             raise
         admission.end()
+
+    async def _done(self, work: Callable[[], T]) -> T:
+        async with self._places:
+            return await self._tenants.errands.awaited(work)
 
 
 def _artifact_id(request: Request) -> int:

@@ -57,7 +57,7 @@ def routes(
         *_graphql(dispatcher, surfaces.graphql, threads, origins),
         *_kubeflow(surfaces.kubeflow, probes, threads, origins),
         *_registry(dispatcher, surfaces.registries, threads, origins),
-        Route("/{service}/{method}", Calls(dispatcher, threads.reads, threads.writes, threads.streams, origins)),
+        Route("/{service}/{method}", Calls(dispatcher, threads, origins)),
     ]
 
 
@@ -65,7 +65,7 @@ def _files(
     dispatcher: Dispatcher, artifacts: TenantArtifacts | None, threads: Threads, origins: Origins
 ) -> Iterator[Route]:
     if artifacts is not None:
-        files = Files(dispatcher, artifacts, threads.files, origins)
+        files = Files(dispatcher, artifacts, threads.places, origins)
         yield Route("/artifacts/{artifact_id:int}/files/{path:path}", files.answer, methods=[*_READING, "PUT"])
 
 
