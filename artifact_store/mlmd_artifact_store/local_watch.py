@@ -20,6 +20,8 @@ from typing import Concatenate, Generic, ParamSpec, Protocol, TypeVar
 from mlmd_schemas.errors import Cancelled, Unavailable
 
 T = TypeVar("T")
+A = TypeVar("A")
+T2 = TypeVar("T2")
 P = ParamSpec("P")
 
 ANSWER_SECONDS = 7.0
@@ -37,7 +39,8 @@ _HERE = threading.local()
 class Errand(Generic[T]):
     """Work that one thread does while another waits for it, and the folders that it is in at the moment.
 
-    Work that was `given_up` is broken off when it comes out of its folder.
+    A folder is there as often as it was entered, by the thread and by those that do a part of the work. Work that was
+    `given_up` is broken off when it comes out of its folder.
     """
 
     def __init__(self, work: Callable[[], T]) -> None:
@@ -47,20 +50,40 @@ class Errand(Generic[T]):
 
     def run(self) -> T:
         """Do the work, in the thread that does it."""
+        with self._here():
+            return self._work()
+
+    @contextmanager
+    def _here(self) -> Iterator[None]:
         _HERE.errand = self
         try:
-            return self._work()
+            yield
         finally:
             _HERE.errand = None
 
+    def carried(self, part: Callable[[A], T2]) -> Callable[[A], T2]:
+        """Return a part of the work, to be done by another thread."""
+
+        def run(argument: A) -> T2:
+            with self._here():
+                return part(argument)
+
+        return run
+
     def check(self) -> None:
         """Give the work up and raise Unavailable when it is in a folder that does not answer; for whoever waits."""
-        for folder in self.folders[-1:]:
+        for folder in set(self.folders):
             try:
                 folder.ask()
             except Unavailable:
                 self.given_up = True
                 raise
+
+
+def carried(part: Callable[[A], T2]) -> Callable[[A], T2]:
+    """Return a part of what this thread does, to be done by another one for the same errand."""
+    errand: Errand[object] | None = getattr(_HERE, "errand", None)
+    return part if errand is None else errand.carried(part)
 
 
 class FolderWatch:
@@ -88,7 +111,7 @@ class FolderWatch:
     def __exit__(self, *raised: object) -> None:
         errand: Errand[object] | None = getattr(_HERE, "errand", None)
         if errand is not None:
-            errand.folders.pop()
+            errand.folders.remove(self)
             if errand.given_up and raised[0] is None:
                 raise Cancelled("The folder did not answer while somebody waited for it.")
 
@@ -103,7 +126,7 @@ class FolderWatch:
         try:
             yield
         finally:
-            errand.folders.pop()
+            errand.folders.remove(self)
 
     def along(self, pieces: Iterator[T]) -> Iterator[T]:
         """Yield what is read in the folder piece by piece; between two pieces nobody is in it."""

@@ -13,6 +13,7 @@ from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 
 from mlmd_artifact_store.blob_store import Blob, BlobStore, Guard, Part, md5_hash
+from mlmd_artifact_store.local_watch import carried
 from mlmd_artifact_store.manifests import StoredFile
 from mlmd_artifact_store.upload_rows import PendingFile
 
@@ -57,7 +58,7 @@ def prove_files(
         for page in pages:
             count += len(page)
             caller.check_deadline()
-            for answer in pool.map(prove, [file for file in page if not there.as_declared(file)]):
+            for answer in pool.map(carried(prove), [file for file in page if not there.as_declared(file)]):
                 if isinstance(answer, NotProven):
                     failed += 1
                     shown += [str(answer)] * (failed <= _SHOWN)

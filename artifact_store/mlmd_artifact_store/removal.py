@@ -27,6 +27,7 @@ from mlmd_artifact_store.deletions import (
     note_deletions,
     with_restores,
 )
+from mlmd_artifact_store.local_watch import carried
 
 _AT_ONCE = 8
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
@@ -129,7 +130,7 @@ def carry_out(artifacts: Artifacts, deletions: Sequence[Deletion], caller: Calle
     if deletions:
         artifacts.ownership.check(fresh=True)
     with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="delete") as pool:
-        answers = list(zip(deletions, pool.map(delete, deletions), strict=True))
+        answers = list(zip(deletions, pool.map(carried(delete), deletions), strict=True))
     now = artifacts.store.database.agreed_ms(caller) if deletions else 0
     over = [deletion for deletion, failure in answers if failure is None and deletion.until_ms <= now]
     done = list[int]()

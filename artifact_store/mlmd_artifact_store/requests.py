@@ -16,6 +16,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import VALID_SECONDS, Part, SignedRequest, content_md5
 from mlmd_artifact_store.commit import under_way
+from mlmd_artifact_store.local_watch import carried
 from mlmd_artifact_store.manifests import Manifest, page_size
 from mlmd_artifact_store.proof import Arrivals
 from mlmd_artifact_store.upload_rows import (
@@ -76,7 +77,7 @@ class Requests:
         arrived = self._arrived(upload, [group[0][0] for group in by_file.values()])
         groups = [group for path, group in by_file.items() if path not in arrived]
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look") as pool:
-            answers = pool.map(lambda group: self._missing_of(upload, group, caller), groups)
+            answers = pool.map(carried(lambda group: self._missing_of(upload, group, caller)), groups)
             return [piece for group in answers for piece in group]
 
     def _arrived(self, upload: Upload, files: list[PendingFile]) -> set[str]:

@@ -18,6 +18,7 @@ from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import md5_hash
 from mlmd_artifact_store.damage import mark_damage
 from mlmd_artifact_store.externals import BlobReader
+from mlmd_artifact_store.local_watch import carried
 from mlmd_artifact_store.manifests import LARGEST_PAGE, StoredFile, learn_digest, list_files, mark_verified
 
 _COLUMNS = (MANIFEST.c.artifact_id, MANIFEST.c.key_prefix, MANIFEST.c.is_external, MANIFEST.c.root_uri)
@@ -76,7 +77,7 @@ def verify(
     with ThreadPoolExecutor(parallel, thread_name_prefix="verify") as pool:
         while batch := list(islice(jobs, parallel * 8)):
             caller.check_deadline()
-            answers = list(zip(batch, pool.map(_finding, batch), strict=True))
+            answers = list(zip(batch, pool.map(carried(_finding), batch), strict=True))
             found = [(job, answer) for job, answer in answers if isinstance(answer, Finding)]
             if found:
                 yield from _mark(artifacts, found, caller)

@@ -120,6 +120,7 @@ def tenant_artifacts(config: Config, stores: TenantStores) -> TenantArtifacts:
     # A root of the default database's is not the tenants': what one may read is not everybody's to read.
     externals = {name: tenant.external_roots for name, tenant in config.tenants}
     blobs = {uri: open_blobs(uri, reach) for uri in {told.uri, *roots.values()}}
+    errands = Errands(handing_over=bool(config.listen.grpc_port or config.listen.http_port))
 
     def open_tenant(tenant: str) -> Requests:
         store = stores.of(tenant)
@@ -127,12 +128,11 @@ def tenant_artifacts(config: Config, stores: TenantStores) -> TenantArtifacts:
             raise TypeError("artifacts need a store of this engine")
         place = blobs[roots.get(tenant, told.uri)]
         if told.create_bucket:
-            place.make()
+            errands.done(place.make)
         artifacts = Artifacts(store, place, tenant, ExternalRoots(externals.get(tenant, told.external_roots), reach))
         return Requests(artifacts, http_address(config), told.sweep_grace_seconds)
 
-    serves = bool(config.listen.grpc_port or config.listen.http_port)
-    return TenantArtifacts(open_tenant, Errands(handing_over=serves))
+    return TenantArtifacts(open_tenant, errands)
 
 
 def tenant_registries(config: Config, artifacts: TenantArtifacts) -> TenantRegistries:

@@ -11,7 +11,7 @@ import pytest
 from mlmd_artifact_store import local_watch
 from mlmd_artifact_store.external_folder import ExternalFolder
 from mlmd_artifact_store.local import LocalStore
-from mlmd_artifact_store.local_watch import Errand, FolderWatch, look_into
+from mlmd_artifact_store.local_watch import Errand, FolderWatch, carried, look_into
 from mlmd_schemas.errors import Cancelled, Unavailable
 
 from tests.artifact_store.conformance.suite import put
@@ -150,6 +150,35 @@ def test_an_errand_knows_the_folder_that_it_is_in(looks: Looks) -> None:
         with pytest.raises(Cancelled):
             result.result(60)
     assert not errand.folders
+
+
+def test_parts_of_an_errand_are_in_its_folders(looks: Looks) -> None:
+    watch, entered, release = FolderWatch(ROOT), threading.Semaphore(0), threading.Event()
+
+    def part(number: int) -> int:
+        with watch:
+            entered.release()
+            assert release.wait(60)
+        return number
+
+    def work() -> list[int]:
+        with ThreadPoolExecutor(2) as threads:
+            return list(threads.map(carried(part), range(2)))
+
+    errand = Errand(work)
+    with ThreadPoolExecutor(1) as threads:
+        result = threads.submit(errand.run)
+        assert all(entered.acquire(timeout=60) for _ in range(2))
+        assert errand.folders == [watch, watch]
+        silent(watch, looks)
+        with pytest.raises(Unavailable, match="'/the/folder'"):
+            errand.check()
+        looks.back.set()
+        release.set()
+        with pytest.raises(Cancelled):
+            result.result(60)
+    assert not errand.folders
+    assert carried(part)(3) == 3, "what is no errand is no part of one"
 
 
 def test_what_has_to_be_done_is_done_for_nobody_too(looks: Looks) -> None:

@@ -15,6 +15,8 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb.metadata_store_service_pb2_grpc import MetadataStoreServiceStub
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+from mlmd_schemas.pb.v1 import server_pb2 as server_v1
+from mlmd_schemas.pb.v1.server_pb2_grpc import ServerStub
 
 from tests.artifact_store.served import uploaded
 from tests.artifact_store.uploads import upload_file
@@ -34,7 +36,7 @@ def _waiting(call):
         return call(*arguments, **named)
     return called
 
-for _name in ("link", "mkdir", "open", "replace", "rmdir", "scandir", "statvfs", "unlink", "utime"):
+for _name in ("link", "mkdir", "open", "replace", "rmdir", "scandir", "stat", "statvfs", "unlink", "utime"):
     setattr(os, _name, _waiting(getattr(os, _name)))
 builtins.open = io.open = _waiting(io.open)
 """
@@ -83,6 +85,11 @@ class Hanging:
         begun: v1.BeginUploadResponse = self.client.artifacts.BeginUpload(request, timeout=SECONDS)
         return begun
 
+    def diagnosis(self) -> str:
+        """Return what the server finds of its bytes."""
+        findings = ServerStub(self.client.channel).Diagnose(server_v1.DiagnoseRequest(), timeout=SECONDS).findings
+        return " ".join(part.found for part in findings if not part.ok)
+
     def artifacts(self) -> int:
         """Return how many artifacts there are."""
         return len(self.facts.GetArtifacts(service.GetArtifactsRequest(), timeout=SECONDS).artifacts)
@@ -122,11 +129,17 @@ def test_facts_go_on_and_bytes_are_refused_until_the_folder_answers(hanging: Han
     def missing() -> object:
         return hanging.client.urls(begun.artifact_id, only_missing=True)
 
+    def streamed() -> object:
+        request = v1.StreamUploadUrlsRequest(artifact_id=begun.artifact_id, only_missing=True)
+        return list(hanging.client.artifacts.StreamUploadUrls(request, timeout=SECONDS))
+
     hanging.hang()
     with ThreadPoolExecutor(20) as threads:
         stuck = [threads.submit(_code, hanging.begin) for _ in range(2 * THREADS)]
         stuck += [threads.submit(_code, lambda: hanging.client.commit(begun.artifact_id))]
         reading = [threads.submit(_code, missing) for _ in range(2 * THREADS)]
+        reading += [threads.submit(_code, streamed)]
+        diagnosing = threads.submit(hanging.diagnosis)
         putting = threads.submit(hanging.client.send, hanging.pool, url, b"more")
         getting = threads.submit(hanging.get)
         assert hanging.put_type("while the folder hangs") > 0
@@ -135,6 +148,7 @@ def test_facts_go_on_and_bytes_are_refused_until_the_folder_answers(hanging: Han
         for refused in (one.result() for one in (*stuck, *reading)):
             assert refused[0] is grpc.StatusCode.UNAVAILABLE
             assert f"The artifact folder {str(hanging.folder)!r} has not answered for " in refused[1]
+        assert f"The artifact folder {str(hanging.folder)!r} has not answered for " in diagnosing.result()
         assert putting.result() == 503
         status, said = getting.result()
         assert (status, str(hanging.folder) in said.decode()) == (503, True)
