@@ -52,20 +52,28 @@ class Database:
         self.ways = Ways()
         self.reader: Engine = dialect.engine(writer=False)
         self.writer: Engine = dialect.engine(writer=True)
+        self.visitor = dialect.visitor(self.reader)
+        dialect.connections.join(self)
         self.plans = Plans(self.reader.dialect)
         self._connecting_errors: tuple[type[Exception], ...] = (DBAPIError, *dialect.driver_errors)
+        self.written = -math.inf
+        """When a write began last, on this process's clock; what waits to be done mostly comes of one."""
         self.watch: Callable[[str], None] | None = None
         """Called with each statement before it is sent; for tests and measurements."""
         self.committed: Callable[[set[str]], None] | None = None
         """Called with the topics of a transaction that has some, once it is committed and before its caller hears."""
 
-    def read(self, caller: Caller, body: Callable[[Transaction], T]) -> T:
-        """Run `body` on one snapshot; a lost connection is opened again and the body run once more."""
+    def read(self, caller: Caller, body: Callable[[Transaction], T], *, in_passing: bool = False) -> T:
+        """Run `body` on one snapshot; a lost connection is opened again and the body run once more.
+
+        What is asked of one database after another, again and again, is asked `in_passing`: it opens none for itself.
+        """
+        engine = self.visitor if in_passing else self.reader
         attempt = 0
         while True:
             attempt += 1
             try:
-                return self._read_once(caller, body)
+                return self._read_once(engine, caller, body)
             except (Aborted, ConnectionLost) as error:
                 if attempt >= min(READ_ATTEMPTS, _most_attempts(error)):
                     raise
@@ -109,11 +117,12 @@ class Database:
                     raise
                 self._wait(caller, course.attempts)
 
-    def _read_once(self, caller: Caller, body: Callable[[Transaction], T]) -> T:
-        with self._session(self.reader, caller, write=False) as session:
+    def _read_once(self, engine: Engine, caller: Caller, body: Callable[[Transaction], T]) -> T:
+        with self._session(engine, caller, write=False) as session:
             return body(session.transaction(self, caller))
 
     def _write_once(self, caller: Caller, body: Callable[[Transaction], T], course: "_Course") -> T:
+        self.written = time.monotonic()
         patience = caller.remaining_seconds()
         turn = self.dialect.turn(TURN_SECONDS if patience is None else patience)
         with turn, self._session(self.writer, caller, write=True) as session:
@@ -144,7 +153,11 @@ class Database:
     def _session(self, engine: Engine, caller: Caller, *, write: bool) -> "Iterator[_Session]":
         """A pooled connection in a transaction, which is undone unless it was committed."""
         caller.check_deadline()
-        session = _Session(self._connection(engine), self.dialect)
+        patience = self.dialect.options.pool_timeout_seconds
+        remaining = caller.remaining_seconds()
+        patience = patience if remaining is None else min(patience, remaining)
+        pooled = self.dialect.connections.patiently(patience, lambda: self._connection(engine))
+        session = _Session(pooled, self.dialect)
         try:
             session.begin(caller.remaining_seconds(), write=write)
             yield session
@@ -204,7 +217,7 @@ class Database:
         def body(tx: Transaction) -> None:
             tx.rows(_A_LITTLE)
 
-        self.read(Caller(deadline=time.monotonic() + 5), body)
+        self.read(Caller(deadline=time.monotonic() + 5), body, in_passing=True)
 
     def agreed_ms(self, caller: Caller) -> int:
         """Return the time that every server of the database reads alike, as `Transaction.agreed_ms` does."""
@@ -220,6 +233,7 @@ class Database:
         """Close every connection."""
         self.reader.dispose()
         self.writer.dispose()
+        self.dialect.connections.leave(self)
 
 
 class _Session:

@@ -22,6 +22,7 @@ from mlmd_schemas.errors import (
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.pool import QueuePool
 
+from mlmd_metadata_store.connections import Connections
 from mlmd_metadata_store.options import StoreOptions
 
 
@@ -94,9 +95,10 @@ class Dialect(ABC):
     longest_text_bytes: int = 65_535
     """Bytes, as they are kept, in a uri, a description, a step of a path or the structure of a type."""
 
-    def __init__(self, url: URL, options: StoreOptions) -> None:
+    def __init__(self, url: URL, options: StoreOptions, connections: Connections) -> None:
         self.url = url
         self.options = options
+        self.connections = connections
         self._inserts: dict[tuple[str, ...], str] = {}
 
     def prepare(self) -> None:  # noqa: B027 - most need nothing
@@ -105,6 +107,10 @@ class Dialect(ABC):
     @abstractmethod
     def engine(self, *, writer: bool) -> Engine:
         """Return an engine whose sessions read one snapshot, or one whose sessions write."""
+
+    def visitor(self, reader: Engine) -> Engine:
+        """Return the engine for looks in passing: the one that reads, or one that leads to other databases, too."""
+        return reader
 
     @abstractmethod
     def turn(self, timeout_seconds: float) -> AbstractContextManager[Any]:

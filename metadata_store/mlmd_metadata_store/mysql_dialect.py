@@ -19,9 +19,10 @@ from mlmd_schemas.errors import (
     Unavailable,
 )
 from sqlalchemy import event
-from sqlalchemy.engine import Engine
+from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
+from mlmd_metadata_store.connections import BoundedPool, Connections, NoConnectionLeft
 from mlmd_metadata_store.dialects import (
     AnotherShape,
     ConnectionLost,
@@ -32,6 +33,7 @@ from mlmd_metadata_store.dialects import (
     UniqueViolation,
 )
 from mlmd_metadata_store.mysql_watch import Findings, Watch
+from mlmd_metadata_store.options import StoreOptions
 
 _TABLE_LOCK_SECONDS = 60
 """How long a statement waits while somebody changes a table; MariaDB's default is a day."""
@@ -74,7 +76,8 @@ _CONNECT_REASONS = {
     3032: "it is in offline mode",
 }
 
-
+_NO_CONNECTION_LEFT = (1040, 1203, 1226)
+"""The last is what is said of every limit of a user; its text says which."""
 _COLUMN = re.compile(r"for column .*[`'](\w+)[`'] at row")
 
 
@@ -122,6 +125,10 @@ class MySqlDialect(Dialect):
     """A table or column that is not there, a view in its place, a column more that has no default."""
     _DAMAGED = (126, 127, 144, 145, 1033, 1034, 1035, 1194, 1195, 1712, 1812, 1814, 1877, 1932)
 
+    def __init__(self, url: URL, options: StoreOptions, connections: Connections) -> None:
+        super().__init__(url, options, connections)
+        self._database = url.database or ""
+
     def prepare(self) -> None:
         """Connect once, so that it is told why when that cannot be done; create the database when that is allowed."""
         from mlmd_metadata_store.mysql_driver import reach_database
@@ -133,12 +140,25 @@ class MySqlDialect(Dialect):
 
     def engine(self, *, writer: bool) -> Engine:
         """Return an engine; writers read what is committed, readers read one snapshot."""
+        return self._engine(self.url, "READ COMMITTED" if writer else "REPEATABLE READ")
+
+    def visitor(self, reader: Engine) -> Engine:
+        """Return the engine whose connections go from database to database of one account."""
+        if not self.connections.visits:
+            return reader
+        account = self.url.set(database="")
+        return self.connections.visitor((account, self.options), lambda: self._engine(account, "REPEATABLE READ"))
+
+    def _engine(self, url: URL, isolation: str) -> Engine:
         from mlmd_metadata_store.mysql_driver import mysql_engine
 
-        isolation = "READ COMMITTED" if writer else "REPEATABLE READ"
-        engine = mysql_engine(self.url, self.options, isolation, self._watch, **self.pool_arguments())
+        engine = mysql_engine(url, self.options, isolation, self._watch, **self._pool_arguments(url))
         event.listen(engine, "connect", self._connected)
         return engine
+
+    def _pool_arguments(self, url: URL) -> dict[str, Any]:
+        ours = {"poolclass": BoundedPool, "connections": self.connections, "database": url}
+        return self.pool_arguments() | ours
 
     def _connected(self, connection: Any, _record: Any) -> None:
         from mlmd_metadata_store.mysql_driver import server_place
@@ -225,6 +245,8 @@ class MySqlDialect(Dialect):
             )
         if number in self._TOO_LONG:
             return _too_long(str(arguments[-1]))
+        if number in _NO_CONNECTION_LEFT and (number != 1226 or "connections'" in str(arguments[1:])):
+            return NoConnectionLeft(f"The database cannot be used: {_CONNECT_REASONS[number]}.")
         if number in _CONNECT_REASONS:
             return Unavailable(f"The database cannot be used: {_CONNECT_REASONS[number]}.")
         return Internal("The database refused a statement of the server; the server's log has the reason.")
@@ -238,6 +260,8 @@ class MySqlDialect(Dialect):
 
     def begin(self, connection: Any, patience_seconds: float | None, *, write: bool) -> None:
         """Sessions are not in autocommit: the first statement begins the transaction."""
+        if connection.database != self._database:
+            connection.select_db(self._database)
         if write:
             wait_for_locks(connection, patience_seconds)
 

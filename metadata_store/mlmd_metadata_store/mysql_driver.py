@@ -35,6 +35,8 @@ class WatchedConnection(MySQLdb.connections.Connection):  # type: ignore[misc]  
 
     def __init__(self, *arguments: Any, watch: Watch, **named: Any) -> None:
         self._watch = watch
+        self.database = named.get("db") or ""
+        """Which database its statements are about."""
         super().__init__(*arguments, **named)
 
     def set_character_set(self, charset: str, collation: str | None = None) -> None:
@@ -59,6 +61,11 @@ class WatchedConnection(MySQLdb.connections.Connection):  # type: ignore[misc]  
     def next_result(self) -> Any:
         """Wait for the answer to the next of several statements."""
         return self._answered(super().next_result)
+
+    def select_db(self, name: str) -> None:
+        """Go to another database."""
+        self._answered(super().select_db, name)
+        self.database = name
 
     def commit(self) -> None:
         """Commit."""

@@ -32,7 +32,7 @@ def reap_runs(store: Store, caller: Caller = REAPER) -> list[int]:
     """
     reaped: list[int] = []
     while True:
-        lapsed = store.database.read(caller, _lapsed)
+        lapsed = store.database.read(caller, _lapsed, in_passing=True)
         ended = [run for run in lapsed if _reap(store, caller, run)]
         reaped += ended
         if len(lapsed) < _AT_ONCE or not ended:

@@ -25,6 +25,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import DBAPIError
 
+from mlmd_metadata_store.connections import Connections
 from mlmd_metadata_store.dialects import AnotherShape, Dialect, TooLarge, UndecodableText, UniqueViolation
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.sqlite_driver import KEPT_STATEMENTS, BlockCursor, like
@@ -50,8 +51,8 @@ class SqliteDialect(Dialect):
     longest_text_bytes = 1_000_000_000
     _UNIQUE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
 
-    def __init__(self, url: URL, options: StoreOptions) -> None:
-        super().__init__(url, options)
+    def __init__(self, url: URL, options: StoreOptions, connections: Connections) -> None:
+        super().__init__(url, options, connections)
         self._file = SqliteFile(Path(url.database or ""))
         self._log = SqliteLog(self._file.path)
         self._turn = threading.Lock()

@@ -11,6 +11,7 @@ from mlmd_schemas.errors import BY_CODE, Code, FailedPrecondition, StoreError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
+from mlmd_metadata_store.connections import Connections, NoConnectionLeft
 from mlmd_metadata_store.database import Database
 from mlmd_metadata_store.dialect_choice import make_dialect
 from mlmd_metadata_store.dialects import Dialect
@@ -32,15 +33,21 @@ class Store:
         self.store_uuid = store_uuid
 
     @classmethod
-    def open(cls, url: str, options: StoreOptions = DEFAULT_OPTIONS) -> "Store":
+    def open(cls, url: str, options: StoreOptions = DEFAULT_OPTIONS, connections: Connections | None = None) -> "Store":
         """Open a database by URL, making the schema when there is none.
+
+        `connections` are those that all databases of the process keep together; without, this one keeps its own.
 
         Raises the errors of the mlmd-write contract, section 9: FailedPrecondition for another schema version without
         leave to upgrade, Aborted for a schema that is there in part, Unavailable when the database cannot be reached.
         """
-        dialect = make_dialect(url, options)
-        dialect.prepare()
-        return cls._opened(dialect, options)
+        dialect = make_dialect(url, options, connections)
+
+        def opened() -> Store:
+            dialect.prepare()
+            return cls._opened(dialect, options)
+
+        return dialect.connections.patiently(options.pool_timeout_seconds, opened)
 
     @classmethod
     def _opened(cls, dialect: Dialect, options: StoreOptions) -> "Store":
@@ -53,7 +60,7 @@ class Store:
                 google_text=options.google_text,
             )
         except SchemaError as error:
-            raise _told(error, "opening the database") from error
+            raise _told(error, dialect, "opening the database") from error
         except DBAPIError as error:
             raise dialect.translate(error) from error
         finally:
@@ -122,10 +129,15 @@ class Store:
 
     def condition(self) -> Condition:
         """Compare the shape of the database with what this code expects; raises StoreError."""
-        try:
-            return condition_of(self.database.reader)
-        except SchemaError as error:
-            raise _told(error, "looking at the database's shape") from error
+        dialect = self.database.dialect
+
+        def looked() -> Condition:
+            try:
+                return condition_of(self.database.reader)
+            except SchemaError as error:
+                raise _told(error, dialect, "looking at the database's shape") from error
+
+        return dialect.connections.patiently(dialect.options.pool_timeout_seconds, looked)
 
     def pool_use(self) -> dict[str, tuple[int, int]]:
         """Return connections in use and the size, for each pool."""
@@ -138,8 +150,12 @@ class Store:
         self.database.close()
 
 
-def _told(error: SchemaError, doing: str) -> StoreError:
+def _told(error: SchemaError, dialect: Dialect, doing: str) -> StoreError:
     """Return our error for one of the schema's; the database's own words go to the log."""
+    if isinstance(error.__cause__, DBAPIError):
+        ours = dialect.translate(error.__cause__)
+        if isinstance(ours, NoConnectionLeft):
+            return ours
     if error.detail:
         LOG.error("%s: %s", doing, error.detail)
     return BY_CODE[Code(error.code)](error.message)

@@ -1,4 +1,4 @@
-"""Posting to webhooks while the server serves, for every opened store."""
+"""Posting to webhooks while the server serves, for every opened store by turns."""
 
 import logging
 import math
@@ -7,9 +7,9 @@ import time
 from functools import partial
 
 from mlmd_api.tenants import TenantStores
-from mlmd_metadata_store.store import Store
 from mlmd_model_registry.courier import Courier
 
+from mlmd_server.rounds import Rounds
 from mlmd_server.troubles import Troubles
 
 _LOG = logging.getLogger("mlmd.couriers")
@@ -28,11 +28,12 @@ class Couriers:
         self._stores = stores
         self._stopped = stopped
         self._private_too = private_too
+        self._rounds = Rounds()
         self._troubles = Troubles(_LOG, "posting to webhooks")
 
     def post_due(self) -> None:
         """Post what is due now; what fails is logged and left to the next time."""
-        stores = [store for store in self._stores.opened() if isinstance(store, Store)]
+        stores = self._rounds.due(self._stores)
         for store in stores:
             # One whose receivers are slow must not keep the others from being posted to.
             until = time.monotonic() + _TURN_SECONDS if len(stores) > 1 else math.inf

@@ -12,11 +12,13 @@ from functools import partial
 from types import FrameType
 
 from mlmd_api.measurements import NOTE_EVERY_SECONDS
+from mlmd_metadata_store.connections import CLOSE_EVERY_SECONDS
 from mlmd_schemas.errors import Unavailable
 
 from mlmd_server import couriers, memory, reaper, sweeper
 from mlmd_server.chores import Chores
 from mlmd_server.config import Config
+from mlmd_server.rounds import Rounds
 from mlmd_server.signals import Reason, die_of, last_words, on_hangup, reason_of
 from mlmd_server.surroundings import NO_THREAD, no_thread, see_to_threads
 from mlmd_server.wiring import Parts, assemble
@@ -101,6 +103,7 @@ def _start(config: Config) -> tuple[Parts, Chores]:
         parts.grpc.start()  # the last, since its health speaks for the whole server
     chores = Chores()
     chores.begin("memory", partial(memory.let_go_of_large, parts), memory.EVERY_SECONDS)
+    chores.begin("connections", parts.connections.close_rested, CLOSE_EVERY_SECONDS)
     if parts.measurements.is_shared:
         chores.begin("measurements", parts.measurements.note_pool, NOTE_EVERY_SECONDS)
     if parts.certificates is not None:
@@ -111,7 +114,7 @@ def _start(config: Config) -> tuple[Parts, Chores]:
 
 
 def _begin(chores: Chores, parts: Parts, config: Config) -> None:
-    chores.begin("reaper", partial(reaper.reap_opened, parts.stores), reaper.EVERY_SECONDS)
+    chores.begin("reaper", partial(reaper.reap_opened, parts.stores, Rounds()), reaper.EVERY_SECONDS)
     posting = couriers.Couriers(parts.stores, chores.stopped, private_too=config.webhook_private_addresses)
     chores.begin("couriers", posting.post_due, couriers.EVERY_SECONDS)
     if every_seconds := config.artifacts.sweep_every_seconds:

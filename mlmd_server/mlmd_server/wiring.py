@@ -23,6 +23,7 @@ from mlmd_artifact_store.opening import ReachOptions, open_blobs
 from mlmd_artifact_store.requests import Requests
 from mlmd_lineage.methods import LINEAGE_METHODS
 from mlmd_lineage.subgraph import MOST_HOPS
+from mlmd_metadata_store.connections import LEAST_IDLE, Connections
 from mlmd_metadata_store.list_options import LARGEST_PAGE
 from mlmd_metadata_store.methods import METADATA_METHODS, METADATA_STREAMS
 from mlmd_metadata_store.options import StoreOptions
@@ -71,6 +72,8 @@ class Parts:
     kubeflow: Dispatcher
     """Answers the registry's REST API, which no other wire has."""
     registries: TenantRegistries
+    connections: Connections
+    """What the stores keep open on the servers of their databases."""
     grpc: "GrpcServer | None" = None
     http: "HttpServer | None" = None
     certificates: "Certificates | None" = None
@@ -89,13 +92,21 @@ def store_options(database: DatabaseConfig) -> StoreOptions:
     )
 
 
-def tenant_stores(config: Config) -> TenantStores:
+def open_connections(config: Config) -> Connections:
+    """Return what bounds the idle connections of one process; all workers together keep what one of them would."""
+    most_idle = 2 * config.database.pool_size // config.workers
+    databases = len(config.tenants) + bool(config.database.url)
+    return Connections(max(LEAST_IDLE, most_idle), visits=databases > 1)
+
+
+def tenant_stores(config: Config, connections: Connections | None = None) -> TenantStores:
     """Return the stores of all tenants, none opened yet."""
     options = store_options(config.database)
+    connections = connections or open_connections(config)
     urls = {name: tenant.database for name, tenant in config.tenants}
     if config.database.url:
         urls[DEFAULT_TENANT] = config.database.url
-    return TenantStores(urls, lambda url: announce_changes(Store.open(url, options)))
+    return TenantStores(urls, lambda url: announce_changes(Store.open(url, options, connections)))
 
 
 def open_default(config: Config, stores: TenantStores) -> None:
@@ -152,7 +163,8 @@ def authenticator(config: Config) -> Authenticator:
 
 def assemble(config: Config, journal: Journal | None = None) -> Parts:
     """Open the default database and bind the ports; raises StoreError when something is not to be had."""
-    stores = tenant_stores(config)
+    connections = open_connections(config)
+    stores = tenant_stores(config, connections)
     open_default(config, stores)
     artifacts = tenant_artifacts(config, stores)
     registries = tenant_registries(config, artifacts)
@@ -174,7 +186,7 @@ def assemble(config: Config, journal: Journal | None = None) -> Parts:
     dispatcher = Dispatcher(by_path(methods), identify, measurements, journal or Journal(), limits, by_path(streams))
     kubeflow_methods = by_path(store_methods(KUBEFLOW_METHODS, stores))
     kubeflow = Dispatcher(kubeflow_methods, identify, measurements, journal or Journal(), limits)
-    parts = Parts(stores, measurements, dispatcher, artifacts, identify, kubeflow, registries)
+    parts = Parts(stores, measurements, dispatcher, artifacts, identify, kubeflow, registries, connections)
     _listen(config, parts)
     return parts
 

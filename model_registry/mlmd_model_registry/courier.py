@@ -146,7 +146,7 @@ class Courier:
         return self._store.database.write(LOCAL, lambda tx: _claim(tx, ids)) if ids else []
 
     def _due(self, without: Collection[int]) -> list[int]:
-        rows = self._store.database.read(LOCAL, lambda tx: tx.rows(_DUE, {"now": tx.agreed_ms()}))
+        rows = self._store.database.read(LOCAL, lambda tx: tx.rows(_DUE, {"now": tx.agreed_ms()}), in_passing=True)
         return [delivery_id for delivery_id, webhook_id in rows if webhook_id not in without]
 
     def _note(self, delivery: Delivery, outcome: Outcome) -> None:
