@@ -250,6 +250,7 @@ class StartServer(Protocol):
         http: bool = False,
         options: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
+        fresh: bool = False,
     ) -> Server:
         """Start one more server and return it, ready."""
 
@@ -265,9 +266,10 @@ def start_server(tmp_path: Path) -> Iterator[StartServer]:
         http: bool = False,
         options: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
+        fresh: bool = False,
     ) -> Server:
         folder = tmp_path / f"server_{len(started) + 1}"
-        server = Server(database, folder, http=http, options=options, environment=environment)
+        server = Server(database, folder, http=http, options=options, environment=environment, fresh=fresh)
         started.append(server)
         server.start()
         return server

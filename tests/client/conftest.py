@@ -68,16 +68,21 @@ PLACES = ("embedded-folder", "http-folder", "s3")
 
 
 def server_at(
-    place: str, url: str, request: pytest.FixtureRequest, start_server: StartServer, options: tuple[str, ...] = ()
+    place: str,
+    url: str,
+    request: pytest.FixtureRequest,
+    start_server: StartServer,
+    options: tuple[str, ...] = (),
+    fresh: bool = False,
 ) -> Server:
     """Start a server with its bytes at a place."""
     if place == "http-folder":
-        return start_server(url, http=True, options=options)
+        return start_server(url, http=True, options=options, fresh=fresh)
     s3: S3Address = request.getfixturevalue("s3")
     bucket: str = request.getfixturevalue("bucket")
     credentials = {"AWS_ACCESS_KEY_ID": s3.access_key, "AWS_SECRET_ACCESS_KEY": s3.secret_key}
     where = ("--artifacts", f"s3://{bucket}/pre/fix", "--artifacts-endpoint", s3.endpoint)
-    return start_server(url, options=(*where, *options), environment=credentials)
+    return start_server(url, options=(*where, *options), environment=credentials, fresh=fresh)
 
 
 @pytest.fixture(params=PLACES)

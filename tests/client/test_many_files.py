@@ -56,7 +56,7 @@ print(json.dumps(told))
 def test_many_files_go_up_and_come_back(
     place: str, sqlite_url: str, request: pytest.FixtureRequest, start_server: StartServer, tmp_path: Path
 ) -> None:
-    server = server_at(place, sqlite_url, request, start_server)
+    server = server_at(place, sqlite_url, request, start_server, fresh=True)
     source, target = tmp_path / "source", tmp_path / "target"
     names = [f"part {number // 1000:03}/{number:06}.json" for number in range(MANY)]
     for name in names:

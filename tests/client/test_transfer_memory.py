@@ -37,7 +37,7 @@ def peak_mib(pid: int) -> float:
 def test_a_large_file_is_never_held(
     place: str, sqlite_url: str, request: pytest.FixtureRequest, start_server: StartServer, tmp_path: Path
 ) -> None:
-    server: Server = server_at(place, sqlite_url, request, start_server)
+    server: Server = server_at(place, sqlite_url, request, start_server, fresh=True)
     source = tmp_path / "source"
     source.mkdir()
     with (source / "large").open("wb") as file:
@@ -51,7 +51,7 @@ def test_a_large_file_is_never_held(
 
 
 def test_many_files_are_never_held(sqlite_url: str, start_server: StartServer) -> None:
-    server = start_server(sqlite_url, http=True)
+    server = start_server(sqlite_url, http=True, fresh=True)
     many = 30_000
     program = f"""
 import sys, threading
@@ -81,7 +81,7 @@ except Exception as refused:
 
 
 def test_one_message_tells_few_files(sqlite_url: str, start_server: StartServer) -> None:
-    server = start_server(sqlite_url)
+    server = start_server(sqlite_url, fresh=True)
     program = """
 import sys, threading
 from mlmd_client.artifact_calls import ArtifactCalls

@@ -24,7 +24,7 @@ from tests.services.waiting import wait_for
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_sigterm_lets_calls_in_flight_finish(tmp_path: Path, sqlite_url: str, workers: str) -> None:
     """A write that waits for SQLite's lock when SIGTERM comes is answered, and its row is there afterwards."""
-    with Server(sqlite_url, tmp_path / "server", http=True, options=("--workers", workers)) as server:
+    with Server(sqlite_url, tmp_path / "server", http=True, options=("--workers", workers), fresh=True) as server:
         put_types(server, 1)
         blocker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
         blocker.execute("BEGIN IMMEDIATE")
@@ -62,7 +62,7 @@ def test_sigterm_lets_calls_in_flight_finish(tmp_path: Path, sqlite_url: str, wo
 def test_a_second_signal_does_not_wait(tmp_path: Path, sqlite_url: str) -> None:
     for number, workers in enumerate(("1", "2")):
         options = ("--workers", workers, "--drain-seconds", "3600")
-        with Server(sqlite_url, tmp_path / f"server{number}", http=True, options=options) as server:
+        with Server(sqlite_url, tmp_path / f"server{number}", http=True, options=options, fresh=True) as server:
             put_types(server, 1)
             blocker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
             blocker.execute("BEGIN IMMEDIATE")
@@ -88,7 +88,7 @@ def test_a_drain_has_an_end(tmp_path: Path, sqlite_url: str) -> None:
     """A call that does not finish is given up after --drain-seconds, and nothing of it is written."""
     path = sqlite_url.removeprefix("sqlite:///")
     with (
-        Server(sqlite_url, tmp_path / "server", http=True, options=("--drain-seconds", "1")) as server,
+        Server(sqlite_url, tmp_path / "server", http=True, options=("--drain-seconds", "1"), fresh=True) as server,
         server.channel() as channel,
     ):
         put_types(server, 1)
@@ -111,7 +111,7 @@ def test_without_calls_none_is_given_up(tmp_path: Path, sqlite_url: str, engine:
     """Open connections that ask for nothing are no calls, however short the drain is."""
     options = ("--drain-seconds", "0", "--grpc-engine", engine)
     with (
-        Server(sqlite_url, tmp_path / "server", http=True, options=options) as server,
+        Server(sqlite_url, tmp_path / "server", http=True, options=options, fresh=True) as server,
         server.channel() as channel,
         httpx.Client(trust_env=False) as http,
     ):
@@ -139,7 +139,7 @@ def test_a_deadline_that_passes_while_waiting_writes_nothing(running: Server, sq
 
 
 def test_workers_share_the_ports_and_metrics_add_them_up(tmp_path: Path, sqlite_url: str) -> None:
-    with Server(sqlite_url, tmp_path / "server", http=True, options=("--workers", "3")) as server:
+    with Server(sqlite_url, tmp_path / "server", http=True, options=("--workers", "3"), fresh=True) as server:
         wait_for(lambda: said(server, "ready"))
         assert len(processes_of(server)) == 3
         body = {"artifactType": {"name": "T"}}
@@ -153,7 +153,7 @@ def test_workers_share_the_ports_and_metrics_add_them_up(tmp_path: Path, sqlite_
 
 
 def test_a_worker_that_dies_is_replaced_and_the_others_go_on(tmp_path: Path, sqlite_url: str) -> None:
-    with Server(sqlite_url, tmp_path / "server", options=("--workers", "2")) as server:
+    with Server(sqlite_url, tmp_path / "server", options=("--workers", "2"), fresh=True) as server:
         wait_for(lambda: said(server, "ready"))
         before = processes_of(server)
         os.kill(before[0], signal.SIGKILL)
@@ -174,7 +174,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 def test_what_others_leave_behind_in_a_container_are_no_workers(tmp_path: Path, sqlite_url: str) -> None:
     """The first process of a container becomes the parent of orphans, and hears of their ends."""
-    server = Server(sqlite_url, tmp_path / "server", options=("--workers", "2", "--drain-seconds", "2"))
+    server = Server(sqlite_url, tmp_path / "server", options=("--workers", "2", "--drain-seconds", "2"), fresh=True)
     server.words = [sys.executable, "-c", _AS_FIRST_PROCESS, *server.command()]
     with server:
         wait_for(lambda: said(server, "ready"))
@@ -191,7 +191,9 @@ def test_what_others_leave_behind_in_a_container_are_no_workers(tmp_path: Path, 
 
 
 def test_workers_do_not_outlive_their_parent(tmp_path: Path, sqlite_url: str) -> None:
-    with Server(sqlite_url, tmp_path / "server", options=("--workers", "2", "--drain-seconds", "2")) as server:
+    with Server(
+        sqlite_url, tmp_path / "server", options=("--workers", "2", "--drain-seconds", "2"), fresh=True
+    ) as server:
         wait_for(lambda: said(server, "ready"))
         workers = processes_of(server)
         assert server.process is not None
@@ -219,7 +221,7 @@ time.sleep(600)
 
 def test_a_server_says_why_it_ends_when_it_is_stopped_and_left_alone(tmp_path: Path, sqlite_url: str) -> None:
     """The system sends SIGHUP to a group of processes that nobody looks after any more and one of which is stopped."""
-    server = Server(sqlite_url, tmp_path, options=("--workers", "2", "--log-level", "warning"))
+    server = Server(sqlite_url, tmp_path, options=("--workers", "2", "--log-level", "warning"), fresh=True)
     server.words = [sys.executable, "-c", _A_JOB, *server.command()]
     with server:
         wait_for(lambda: said(server, "ready"))
@@ -240,7 +242,7 @@ def _is_stopped(pid: int) -> bool:
 
 @pytest.mark.parametrize("stopped", ["parent", "worker", "both"])
 def test_a_server_that_was_stopped_goes_on(tmp_path: Path, sqlite_url: str, stopped: str) -> None:
-    with Server(sqlite_url, tmp_path, options=("--workers", "2")) as server:
+    with Server(sqlite_url, tmp_path, options=("--workers", "2"), fresh=True) as server:
         wait_for(lambda: said(server, "ready"))
         assert server.process is not None
         workers = processes_of(server)

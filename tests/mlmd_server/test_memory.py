@@ -66,7 +66,10 @@ def kept_bytes(server: Server) -> int:
 
 def test_what_a_large_call_took_is_given_back(tmp_path: Path) -> None:
     megabyte = 1 << 20
-    with Server(f"sqlite:///{tmp_path}/metadata.db", tmp_path / "server") as server, server.channel() as channel:
+    with (
+        Server(f"sqlite:///{tmp_path}/metadata.db", tmp_path / "server", fresh=True) as server,
+        server.channel() as channel,
+    ):
         stub = service_grpc.MetadataStoreServiceStub(channel)
         kind = stub.PutArtifactType(service.PutArtifactTypeRequest(artifact_type={"name": "Large"})).type_id
         artifact = pb.Artifact(type_id=kind)

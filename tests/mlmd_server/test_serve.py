@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -20,6 +21,13 @@ from tests.services.ports import free_port
 from tests.services.server import PROGRAMS, Server
 from tests.services.trailers import trailers
 from tests.services.waiting import wait_for
+
+
+@pytest.fixture
+def running(tmp_path: Path, sqlite_url: str) -> Iterator[Server]:
+    """Our server as a user starts it, both ports open."""
+    with Server(sqlite_url, tmp_path / "server", http=True, fresh=True) as server:
+        yield server
 
 
 def test_it_says_where_it_listens_and_when_it_is_ready(running: Server) -> None:
@@ -111,7 +119,7 @@ def test_a_process_that_is_killed_before_it_is_ready_is_told_of(tmp_path: Path, 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_database_that_is_not_there_ends_it_with_a_sentence(tmp_path: Path, workers: str) -> None:
     address = f"mysql://root:s3cret@127.0.0.1:{free_port()}/metadb"
-    server = Server(address, tmp_path, options=("--workers", workers))
+    server = Server(address, tmp_path, options=("--workers", workers), fresh=True)
     result = subprocess.run(server.command(), cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert result.returncode == 1
     assert result.stderr.startswith("mlmd-server: ")
@@ -121,13 +129,15 @@ def test_a_database_that_is_not_there_ends_it_with_a_sentence(tmp_path: Path, wo
 
 def test_an_open_door_is_warned_of(tmp_path: Path, sqlite_url: str) -> None:
     options = ("--host", "0.0.0.0")
-    with Server(sqlite_url, tmp_path / "open", options=options) as server:
+    with Server(sqlite_url, tmp_path / "open", options=options, fresh=True) as server:
         assert "warning: --auth none on 0.0.0.0" in server.stderr.read_text()
     tokens = tmp_path / "tokens.toml"
     tokens.write_text('[[token]]\ntoken = "t"\nsubject = "s"\n')
-    with Server(sqlite_url, tmp_path / "closed", options=(*options, "--auth", f"tokens={tokens}")) as server:
+    with Server(
+        sqlite_url, tmp_path / "closed", options=(*options, "--auth", f"tokens={tokens}"), fresh=True
+    ) as server:
         assert "warning" not in server.stderr.read_text()
-    with Server(sqlite_url, tmp_path / "local") as server:
+    with Server(sqlite_url, tmp_path / "local", fresh=True) as server:
         assert "warning" not in server.stderr.read_text()
 
 
@@ -140,7 +150,7 @@ def test_tokens_and_tenants_through_the_whole_process(tmp_path: Path) -> None:
     )
     tenants.write_text("".join(f'[tenant.{name}]\ndatabase = "sqlite:///{tmp_path}/{name}.db"\n' for name in "ab"))
     options = ("--auth", f"tokens={tokens}", "--tenants", str(tenants))
-    server = Server("", tmp_path / "server", http=True, options=options)
+    server = Server("", tmp_path / "server", http=True, options=options, fresh=True)
     server.words = [word for word in server.command() if word not in ("--database", "")]
     with server:
         found = {}
@@ -157,7 +167,7 @@ def test_tokens_and_tenants_through_the_whole_process(tmp_path: Path) -> None:
 
 
 def test_the_log_has_a_line_a_call_as_json(tmp_path: Path, sqlite_url: str) -> None:
-    with Server(sqlite_url, tmp_path / "server", options=("--log-format", "json")) as server:
+    with Server(sqlite_url, tmp_path / "server", options=("--log-format", "json"), fresh=True) as server:
         put_types(server, 1)
         with server.channel() as channel, pytest.raises(grpc.RpcError) as caught:
             service_grpc.MetadataStoreServiceStub(channel).GetArtifactType(
@@ -197,7 +207,7 @@ def test_a_missing_extra_is_told_with_the_line_that_mends_it() -> None:
 
 
 def test_nothing_is_heard_on_a_port_that_is_off(tmp_path: Path, sqlite_url: str) -> None:
-    with Server(sqlite_url, tmp_path / "server") as server:
+    with Server(sqlite_url, tmp_path / "server", fresh=True) as server:
         assert "http" not in server.stdout.read_text()
         with socket.socket() as probe:
             assert probe.connect_ex(("127.0.0.1", 8081 if server.http_port else free_port())) != 0

@@ -59,7 +59,7 @@ def test_it_asks_for_as_many_descriptors_as_it_may_have(tmp_path: Path, sqlite_u
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_terminal_that_goes_away_ends_it_in_order(tmp_path: Path, sqlite_url: str, workers: str) -> None:
-    with Server(sqlite_url, tmp_path, options=("--workers", workers)) as server:
+    with Server(sqlite_url, tmp_path, options=("--workers", workers), fresh=True) as server:
         put_types(server, 1)
         assert server.process is not None
         for _ in range(2):  # shells say it twice

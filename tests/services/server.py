@@ -1,4 +1,4 @@
-"""Our own server as a process, started the way a user starts it."""
+"""Our own server as a process: forked with everything imported, or started afresh, the way a user starts it."""
 
 import contextlib
 import os
@@ -9,11 +9,12 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.services.forked import start_forked
 from tests.services.ports import free_port
 
 PROGRAMS = Path(sys.executable).parent
@@ -21,10 +22,34 @@ READY_SECONDS = 120.0
 NO_PROXY = ("grpc.enable_http_proxy", 0)
 
 
+class Process(Protocol):
+    """What is done with a server's process."""
+
+    @property
+    def pid(self) -> int:
+        """Its number."""
+
+    def poll(self) -> int | None:
+        """Return its exit status when it has ended."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for its end and return its exit status."""
+
+    def send_signal(self, number: int, /) -> None:
+        """Send it a signal."""
+
+    def terminate(self) -> None:
+        """Send SIGTERM."""
+
+    def kill(self) -> None:
+        """Send SIGKILL."""
+
+
 class Server:
     """`mlmd-server serve` on free ports of 127.0.0.1; a context manager that starts and stops it.
 
     `http` opens the HTTP port too. `options` are added to the command line and `environment` to the environment.
+    `fresh` starts an interpreter for it, for tests of how the process starts and ends and of what memory it takes.
     """
 
     def __init__(
@@ -35,12 +60,13 @@ class Server:
         http: bool = False,
         options: tuple[str, ...] = (),
         environment: Mapping[str, str] | None = None,
+        fresh: bool = False,
     ) -> None:
         """Choose ports; `start` starts it. What it prints goes to files in `folder`, its working directory."""
         self.database, self.folder, self.options = database, folder, options
-        self.environment = dict(environment or {})
+        self.environment, self.fresh = dict(environment or {}), fresh
         self.grpc_port, self.http_port = free_port(), free_port() if http else 0
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: Process | None = None
         self.words: list[str] | None = None
         """The command line, where it is another one than `command` makes."""
 
@@ -74,14 +100,16 @@ class Server:
     def launch(self) -> None:
         """Start the process without waiting for it to be ready."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        environment = os.environ | {"PYTHONFAULTHANDLER": "1"} | self.environment
         with self.stdout.open("ab") as out, self.stderr.open("ab") as err:
-            self.process = subprocess.Popen(
+            forked = None if self.fresh else start_forked(self.command(), out, err, self.folder, environment)
+            self.process = forked or subprocess.Popen(
                 self.command(),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
                 cwd=self.folder,
-                env=os.environ | {"PYTHONFAULTHANDLER": "1"} | self.environment,
+                env=environment,
                 start_new_session=True,
             )
 

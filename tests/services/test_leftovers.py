@@ -24,12 +24,13 @@ def stay(name):
         signal.pause()
 
 def test_on_the_servers_of_the_run(mariadb_url, start_server):
+    start_server(mariadb_url)
     start_server(mariadb_url, options=("--workers", "2"))
     stay("ready_1")
 
 def test_on_servers_of_its_own(own_mariadb, tmp_path):
     subprocess.Popen(["setsid", "sleep", "1234"])
-    Server(f"sqlite:///{tmp_path}/1.db", tmp_path / "server").start()
+    Server(f"sqlite:///{tmp_path}/1.db", tmp_path / "fresh", fresh=True).start()
     stay("ready_2")
 """
 
