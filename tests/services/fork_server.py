@@ -29,7 +29,7 @@ NUMBER = struct.Struct("i")
 """How the number of a process, and then its exit status, is written to the descriptor that came with a request."""
 LONGEST_REQUEST = 1 << 17
 DESCRIPTORS = 3
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 
 
 class ForkServer:
@@ -66,23 +66,23 @@ class ForkServer:
         parent = os.getpid()
         pid = os.fork()
         if pid == 0:
-            self._become_program(streams, [status, *self._statuses.values()], parent)
+            self._become_program(streams, status, parent)
             return True
-        os.write(status, NUMBER.pack(pid))
         self._statuses[pid] = status
         for stream in streams:
             os.close(stream)
         return False
 
-    def _become_program(self, streams: list[int], unused: list[int], parent: int) -> None:
+    def _become_program(self, streams: list[int], status: int, parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:
             os._exit(1)
         os.setsid()
+        os.write(status, NUMBER.pack(os.getpid()))  # only now, so that whoever knows it can signal its group
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         self._requests.close()
-        for descriptor in (self._woken, self._wake, *unused):
+        for descriptor in (self._woken, self._wake, status, *self._statuses.values()):
             os.close(descriptor)
         for number, stream in enumerate(streams, 1):
             os.dup2(stream, number)
@@ -106,6 +106,7 @@ def run_program(request: dict[str, Any]) -> object:
     if os.environ.get("PYTHONFAULTHANDLER"):
         faulthandler.enable()
     sys.argv[:] = request["arguments"]
+    ctypes.CDLL(None).prctl(_PR_SET_NAME, os.path.basename(sys.argv[0]).encode())
     return pkgutil.resolve_name(request["entry"])()
 
 

@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -42,13 +43,18 @@ def test_it_has_what_it_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (tmp_path / "mine.db").exists()
 
 
-def held(pid: int | str) -> set[str]:
-    """Return the pipes and sockets that a process holds."""
-    found = set()
+def open_in(pid: int | str) -> list[tuple[str, str]]:
+    """Return the numbers of the descriptors that a process holds, and what they are of."""
+    found = []
     for path in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            found.add(os.readlink(path))
-    return {place for place in found if place.startswith(("pipe:", "socket:"))}
+            found.append((path.name, os.readlink(path)))
+    return found
+
+
+def held(pid: int | str) -> set[str]:
+    """Return the pipes and sockets that a process holds."""
+    return {place for _, place in open_in(pid) if place.startswith(("pipe:", "socket:"))}
 
 
 def test_it_is_a_session_of_its_own_that_holds_nothing_of_another(tmp_path: Path) -> None:
@@ -65,6 +71,59 @@ def test_it_is_a_session_of_its_own_that_holds_nothing_of_another(tmp_path: Path
         assert [one & other for one, other in itertools.combinations(of_each, 2)] == [set()] * 3
 
 
+_OF_A_PROCESS = ("Umask", "Uid", "Gid", "Groups", "SigBlk", "SigIgn", "SigCgt", "Cap", "NoNewPrivs", "Seccomp")
+"""How the lines of /proc/PID/status begin that tell what a process was given and what signals it heeds."""
+
+
+def names_of_threads(pid: int) -> set[str]:
+    """Return the names of the threads of a process beside the first, those of Python by the program's."""
+    found = set()
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # ended meanwhile
+            if task.name != str(pid):
+                found.add((task / "comm").read_text())
+    return found
+
+
+def known_of(pid: int) -> dict[str, object]:
+    """Return what the system knows of a process."""
+    of = Path(f"/proc/{pid}")
+    return {
+        "status": [line for line in (of / "status").read_text().splitlines() if line.startswith(_OF_A_PROCESS)],
+        "limits": (of / "limits").read_text(),
+        "threads": names_of_threads(pid),
+        "descriptors": {(name if name in "012" else "", place.partition("[")[0]) for name, place in open_in(pid)},
+        "program": os.readlink(of / "exe"),
+    }
+
+
+def at_rest(server: Server) -> dict[str, object]:
+    """Return what the system knows of a server that has done nothing yet, once that stays the same."""
+    process = server.process
+    assert process is not None
+    wait_for(lambda: "ready" in server.stdout.read_text())
+    seen: list[dict[str, object]] = [{}]
+
+    def stays() -> bool:
+        time.sleep(0.2)
+        seen.append(known_of(process.pid))
+        return seen[-1] == seen[-2]
+
+    wait_for(stays)
+    return seen[-1]
+
+
+def test_the_system_knows_the_same_of_it_as_of_one_that_is_started(tmp_path: Path) -> None:
+    found = []
+    for fresh in (True, False):
+        with Server(f"sqlite:///{tmp_path}/1.db", tmp_path / "server", http=True, fresh=fresh) as server:
+            found.append(at_rest(server))
+            assert isinstance(server.process, Forked) is not fresh
+        server.stderr.unlink()
+        server.stdout.unlink()
+    assert found[0] == found[1]
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_the_signal_that_ended_it_is_told(tmp_path: Path, number: int) -> None:
     server = Server(f"sqlite:///{tmp_path}/1.db", tmp_path)
@@ -76,6 +135,16 @@ def test_the_signal_that_ended_it_is_told(tmp_path: Path, number: int) -> None:
     process.send_signal(number)
     assert process.wait(60) == (0 if number == signal.SIGTERM else -number)
     process.kill()
+
+
+def test_it_can_be_ended_with_its_group_as_soon_as_it_is_known(tmp_path: Path) -> None:
+    for number in range(20):
+        server = Server(f"sqlite:///{tmp_path}/{number}.db", tmp_path)
+        server.launch()
+        process = server.process
+        assert isinstance(process, Forked)
+        server.kill()
+        assert process.returncode == -signal.SIGKILL
 
 
 @pytest.mark.parametrize(
