@@ -1,7 +1,8 @@
 """Every option in one table: its name, its kind, its default, its meaning.
 
 The command line, the environment (`MLMD_GRPC_PORT` for `--grpc-port`), the TOML file (`grpc_port`) and
-docs/configuration.md are all made from it.
+docs/configuration.md are all made from it. It is light, because `--help` and `--version` read it: what tries a place of
+bytes is loaded by the option that names one.
 """
 
 import re
@@ -9,8 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mlmd_artifact_store.externals import ExternalRoots
-from mlmd_artifact_store.opening import open_blobs
 from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_server.config import AUTO, DEFAULT_ARTIFACTS, DEFAULT_DATABASE, GRPC_ENGINES
@@ -117,6 +116,8 @@ def _auth(value: str) -> str:
 
 
 def _artifacts(value: str) -> str:
+    from mlmd_artifact_store.opening import open_blobs
+
     try:
         open_blobs(value)
     except InvalidArgument as error:
@@ -129,6 +130,8 @@ def _list(value: str) -> tuple[str, ...]:
 
 
 def _roots(value: str) -> tuple[str, ...]:
+    from mlmd_artifact_store.externals import ExternalRoots
+
     uris = _list(value)
     try:
         ExternalRoots(uris)

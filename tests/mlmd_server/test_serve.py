@@ -206,6 +206,20 @@ def test_a_missing_extra_is_told_with_the_line_that_mends_it() -> None:
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("words", [["--help"], ["serve", "--help"], ["gc", "--help"], ["--version"], ["serve", "--no"]])
+def test_a_word_about_the_command_loads_nothing_large(words: list[str]) -> None:
+    code = (
+        "import sys\nfrom mlmd_server.cli import main\ntry:\n    main(sys.argv[1:])\nfinally:\n"
+        "    print('loaded', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    result = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60)
+    loaded = result.stdout.splitlines()[-1].split()
+    assert loaded[0] == "loaded"
+    assert "mlmd_server" in loaded
+    large = {"sqlalchemy", "google", "grpc", "starlette", "graphql", "mlmd_api", "mlmd_artifact_store", "asyncio"}
+    assert not large.intersection(loaded)
+
+
 def test_nothing_is_heard_on_a_port_that_is_off(tmp_path: Path, sqlite_url: str) -> None:
     with Server(sqlite_url, tmp_path / "server", fresh=True) as server:
         assert "http" not in server.stdout.read_text()
