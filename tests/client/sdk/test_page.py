@@ -4,7 +4,7 @@ import doctest
 from pathlib import Path
 
 import pytest
-from mlmd_client import current_run
+from mlmd_client import Store, current_run
 
 pandas = pytest.importorskip("pandas")
 
@@ -17,6 +17,8 @@ def test_worked_examples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     given = {"pandas": pandas, "current_run": current_run}
     examples = doctest.DocTestParser().get_doctest(text, given, PAGE.name, str(PAGE), 0)
     said: list[str] = []
-    result = doctest.DocTestRunner().run(examples, out=said.append)
+    result = doctest.DocTestRunner().run(examples, out=said.append, clear_globs=False)
+    for store in [thing for thing in examples.globs.values() if isinstance(thing, Store)]:
+        store.close()  # or it would keep house in a folder that is gone
     assert result.attempted > 15
     assert not result.failed, "".join(said)
