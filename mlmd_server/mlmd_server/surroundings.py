@@ -13,7 +13,7 @@ from mlmd_schemas.errors import InvalidArgument, Unavailable
 
 NO_THREAD = "can't start new thread"
 """How Python says that the system gives no thread."""
-_OWN_THREADS = 15
+_OWN_THREADS = 16
 """Threads that a process has at rest, and for its end, beside those of gRPC core."""
 _CORE_THREADS = 4, 16
 """How many gRPC core has at least and at most; between them, one a processor."""

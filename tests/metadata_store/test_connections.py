@@ -19,6 +19,7 @@ from mlmd_schemas.errors import Code, StoreError
 
 from tests.metadata_store.calls import Calls
 from tests.services.mariadb import MariaDB
+from tests.services.sql_server import Address
 from tests.services.waiting import wait_for
 
 MOST = 24
@@ -158,6 +159,21 @@ def test_no_call_fails_for_what_rests_in_another_process(server: Server, monkeyp
     stores = [store for some in each for store in server.stores(TENANTS // 2, some, StoreOptions())]
     with closing_rested(each, monkeypatch):
         assert MOST_IDLE + THREADS < take_turns(server, stores, 20) <= MOST + 1
+
+
+def test_no_call_fails_where_the_user_may_have_few_connections(server: Server) -> None:
+    server.ask("CREATE OR REPLACE USER limited@127.0.0.1 IDENTIFIED BY 'limited' WITH MAX_USER_CONNECTIONS 3")
+    server.ask("GRANT ALL ON `limited%`.* TO limited@127.0.0.1")
+    address = Address(server.server.port, user="limited", password="limited")
+    connections = Connections(1000)
+    stores = [Store.open(address.url(f"limited_{number}"), StoreOptions(), connections) for number in range(4)]
+    for _ in range(2):
+        for store in stores:
+            Calls(store)("PutArtifactType", artifact_type={"name": "T"})
+            assert Calls(store)("GetArtifactTypes").artifact_types
+    assert 0 < connections.idle() <= 3
+    for store in stores:
+        store.close()
 
 
 @contextlib.contextmanager
