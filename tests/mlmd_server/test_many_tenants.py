@@ -13,9 +13,9 @@ from tests.services.mariadb import MariaDB
 from tests.services.server import Server
 from tests.services.waiting import wait_for
 
-MOST = 60
+MOST = 40
 """What the MariaDB takes: less than the tenants would keep in one process, two for each."""
-TENANTS, THREADS, CALLS, POOL_SIZE, WORKERS = 40, 6, 20, 8, 2
+TENANTS, THREADS, CALLS, POOL_SIZE, WORKERS = 24, 6, 12, 6, 2
 STORE = "/ml_metadata.MetadataStoreService"
 OTHERS = (
     "SELECT COUNT(*) FROM information_schema.processlist WHERE id <> CONNECTION_ID() "
