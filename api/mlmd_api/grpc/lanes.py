@@ -31,6 +31,11 @@ class Lane(Generic[C]):
         self._outside: deque[C] = deque()
         self._received: deque[C] = deque()
 
+    @property
+    def threads(self) -> int:
+        """How many threads its calls may keep just now."""
+        return min(self.places, self.places * _RECEIVED_FOR_EACH_PLACE - self._entries)
+
     def enter(self, call: C) -> bool:
         """Whether the call's message may be received now. If not, the call waits for somebody who leaves; or Full."""
         with self._lock:
