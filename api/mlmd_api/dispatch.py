@@ -20,7 +20,6 @@ from mlmd_schemas.errors import (
     ResourceExhausted,
     StoreError,
     Unauthenticated,
-    Unavailable,
     Unimplemented,
 )
 
@@ -34,7 +33,7 @@ from mlmd_api.message_sizes import DEFAULT_LIMITS, Limits, answer_too_large, req
 from mlmd_api.methods import Method, StreamMethod
 from mlmd_api.revocation import Revocation
 from mlmd_api.status import describe, facts_of
-from mlmd_api.streaming import Answer, Stream
+from mlmd_api.streaming import Answer, Ending, Stream
 
 LARGE_BYTES = 8 << 20
 """A call whose request and answer have more together may leave behind what the process should let go."""
@@ -180,7 +179,7 @@ class Dispatcher:
         if stream.refusal is not None:
             raise stream.refusal
         if self._ending and stream.gone.is_set():
-            raise Unavailable("This server is about to stop; open the stream again where it ended.")
+            raise Ending
 
     def _check_again(self, method: StreamMethod, call: Call, before: Identity) -> None:
         """Raise what refuses a stream that was let in: its token was taken back, or is somebody else's now."""

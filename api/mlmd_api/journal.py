@@ -15,7 +15,7 @@ from mlmd_schemas.errors import Code, StoreError, Unavailable
 from mlmd_api.call import Call
 from mlmd_api.callers import Identity
 from mlmd_api.status import CALLERS_FAULT
-from mlmd_api.streaming import Answer
+from mlmd_api.streaming import Answer, Ending
 
 _CALLS = logging.getLogger("mlmd.calls")
 _LONGEST_PATH = 200
@@ -37,7 +37,8 @@ class Journal:
 
         `moved` is how many bytes came and went where the wire moved them itself.
         """
-        level = logging.INFO if answer.code is Code.OK or answer.code in CALLERS_FAULT else logging.ERROR
+        is_well = answer.code is Code.OK or answer.code in CALLERS_FAULT or isinstance(error, Ending)
+        level = logging.INFO if is_well else logging.ERROR
         if not _CALLS.isEnabledFor(level):
             return
         fields: dict[str, Any] = {

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from mlmd_schemas.errors import Code, StoreError
+from mlmd_schemas.errors import Code, StoreError, Unavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,13 @@ class Answer:
     body: bytes
     request_id: str
     facts: Mapping[str, str] = field(default_factory=dict)
+
+
+class Ending(Unavailable):
+    """A stream ends because the server is told to stop: nothing went wrong."""
+
+    def __init__(self) -> None:
+        super().__init__("This server is about to stop; open the stream again where it ended.")
 
 
 class Stream:

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import json
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -152,13 +153,20 @@ def test_a_message_over_the_limit_ends_the_stream(served: Served, wire: str) -> 
 
 
 @pytest.mark.parametrize("wire", STREAM_WIRES)
-def test_the_end_of_the_server_is_told(served: Served, wire: str) -> None:
-    with opened(wire, served.doors, "Watch", mlmd.Artifact()) as (heard, steps):
+def test_the_end_of_the_server_is_told_and_is_no_error_of_its_log(
+    served: Served, wire: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        caplog.at_level(logging.INFO, "mlmd.calls"),
+        opened(wire, served.doors, "Watch", mlmd.Artifact()) as (heard, steps),
+    ):
         next(steps)
         served.dispatcher.end_streams()
         assert list(steps) == []
-    assert heard.code is Code.UNAVAILABLE
-    assert "about to stop" in heard.text
+        assert heard.code is Code.UNAVAILABLE
+        assert "about to stop" in heard.text
+        noted = wait_for(lambda: [record for record in caplog.records if "UNAVAILABLE" in str(record.__dict__)])
+    assert [record.levelno for record in noted] == [logging.INFO]
 
 
 @pytest.mark.parametrize("wire", STREAM_WIRES)
