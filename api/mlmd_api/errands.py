@@ -9,7 +9,7 @@ from typing import TypeVar
 from mlmd_artifact_store.local_watch import Errand
 from mlmd_schemas.errors import Unavailable
 
-from mlmd_api.rest.pools import Pool
+from mlmd_api.pools import Pool
 
 T = TypeVar("T")
 _PATIENCE_SECONDS = 1.0

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from mlmd_api.rest.pools import Pool
+from mlmd_api.pools import Pool
 from mlmd_schemas.errors import Unavailable
 
 from tests.api.conftest import Served

@@ -4,8 +4,9 @@ import io
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlmd_artifact_store import local_watch
@@ -56,6 +57,17 @@ def silent(watch: FolderWatch, looks: Looks) -> None:
     with pytest.raises(Unavailable):
         watch.ask()
     wait_for(lambda: looks.begun)
+
+
+def assert_given_up(errand: Errand[Any], result: Future[Any], looks: Looks, release: threading.Event) -> None:
+    """An errand in a folder that is silent is given up, and broken off when the folder answers."""
+    with pytest.raises(Unavailable, match="'/the/folder'"):
+        errand.check()
+    looks.back.set()
+    release.set()
+    with pytest.raises(Cancelled):
+        result.result(60)
+    assert not errand.folders
 
 
 def is_entered(watch: FolderWatch) -> bool:
@@ -143,13 +155,7 @@ def test_an_errand_knows_the_folder_that_it_is_in(looks: Looks) -> None:
         result = threads.submit(errand.run)
         assert entered.wait(60)
         silent(watch, looks)
-        with pytest.raises(Unavailable, match="'/the/folder'"):
-            errand.check()
-        looks.back.set()
-        release.set()
-        with pytest.raises(Cancelled):
-            result.result(60)
-    assert not errand.folders
+        assert_given_up(errand, result, looks, release)
 
 
 def test_parts_of_an_errand_are_in_its_folders(looks: Looks) -> None:
@@ -171,13 +177,7 @@ def test_parts_of_an_errand_are_in_its_folders(looks: Looks) -> None:
         assert all(entered.acquire(timeout=60) for _ in range(2))
         assert errand.folders == [watch, watch]
         silent(watch, looks)
-        with pytest.raises(Unavailable, match="'/the/folder'"):
-            errand.check()
-        looks.back.set()
-        release.set()
-        with pytest.raises(Cancelled):
-            result.result(60)
-    assert not errand.folders
+        assert_given_up(errand, result, looks, release)
     assert carried(part)(3) == 3, "what is no errand is no part of one"
 
 

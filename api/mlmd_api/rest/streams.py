@@ -10,10 +10,10 @@ from starlette.types import Receive, Send
 from mlmd_api.call import REQUEST_ID_KEY, Call
 from mlmd_api.codec import BINARY, JSON
 from mlmd_api.dispatch import Dispatcher
+from mlmd_api.pools import Pool
 from mlmd_api.rest.connect import ConnectStreams
 from mlmd_api.rest.exchange import StreamProtocol
 from mlmd_api.rest.grpc_web import GrpcWebProtocol
-from mlmd_api.rest.pools import Pool
 from mlmd_api.streaming import Answer, Stream
 
 GRPC_WEB = (

@@ -1,7 +1,7 @@
 """The threads of the HTTP listener: so many for each kind of work, so that no kind keeps another waiting."""
 
 from mlmd_api.methods import Method
-from mlmd_api.rest.pools import Pool
+from mlmd_api.pools import Pool
 from mlmd_api.rest.streams import StreamPool
 
 
