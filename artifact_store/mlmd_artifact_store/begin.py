@@ -18,7 +18,7 @@ from mlmd_schemas.tables.own import MANIFEST, UPLOAD, VERSION
 from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, Kind
 
 from mlmd_artifact_store.declarations import check_files
-from mlmd_artifact_store.locations import artifact_prefix, tenant_prefix
+from mlmd_artifact_store.locations import artifact_prefix, folder_and_name, tenant_prefix
 from mlmd_artifact_store.manifests import (
     Manifest,
     StoredFile,
@@ -260,13 +260,16 @@ def record_external(tx: Transaction, request: v1.RecordExternalRequest) -> v1.Re
 
 
 def _external_root(uri: str, files: Sequence[v1.UploadFile]) -> str:
-    if "://" not in uri:
-        raise InvalidArgument(f"artifact.uri: {uri[:80]!r} is no URI; say where the bytes are, as scheme://…")
-    if uri.endswith("/"):
-        return uri
-    root, _, name = uri.partition("?")[0].rpartition("/")
+    plain = uri.partition("?")[0]
+    if not plain.partition("://")[2].strip("/"):
+        raise InvalidArgument(f"artifact.uri: {uri[:80]!r} says no place; say where the bytes are, as scheme://…")
+    root, name = folder_and_name(uri)
+    if not name:
+        return root
+    if plain.count("/") < 3:
+        raise InvalidArgument(f"artifact.uri: {uri[:80]!r} names no file or folder; end it with '/' to name the whole.")
     if len(files) != 1 or files[0].path != name:
         raise InvalidArgument(
-            f"files: the uri {uri[-80:]!r} names one object; say one file, {name!r}, or end the uri with '/'."
+            f"files: the uri {plain[-80:]!r} names one object; say one file, {name!r}, or end that with '/'."
         )
-    return f"{root}/"
+    return root

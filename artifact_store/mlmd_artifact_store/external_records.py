@@ -14,6 +14,7 @@ from mlmd_schemas.tables.v10 import ARTIFACT
 
 from mlmd_artifact_store.declarations import MOST_FILES
 from mlmd_artifact_store.externals import ExternalRoots, file_at, files_at
+from mlmd_artifact_store.locations import as_folder, folder_and_name
 from mlmd_artifact_store.manifests import Manifest, find_manifest, read_manifest, write_manifest
 from mlmd_artifact_store.paths import check_paths
 from mlmd_artifact_store.upload_rows import find_upload
@@ -52,8 +53,7 @@ def record_files(store: Store, externals: ExternalRoots, artifact_id: int, calle
         raise InvalidArgument(f"uri: more than {MOST_FILES} files are below {uri[:200]!r}; name a folder of it.")
     check_paths(file.path for file in files)
     is_file = len(files) == 1 and file_at(reader, key, files[0].path)[0] == key
-    plain = uri.partition("?")[0]
-    root = plain.rpartition("/")[0] + "/" if is_file else plain.rstrip("/") + "/"
+    root = folder_and_name(uri)[0] if is_file else as_folder(uri)
     size_bytes = sum(file.size_bytes for file in files)
     manifest = Manifest(artifact_id, root, "", True, len(files), size_bytes, b"", create_ms=0)
 

@@ -22,6 +22,8 @@ MARK = "~"
 """Between the id and the mark of a prefix that is not the plain one."""
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 _PATH_STYLE = ("s3ForcePathStyle", "forcePathStyle", "use_path_style", "pathstyle")
+_ADDRESS = ":/[]"
+"""What of an address stays as it is in a query string."""
 _INSECURE = ("disableSSL", "disable_https")
 
 
@@ -92,6 +94,24 @@ def prefix_of_uri(uri: str, root: str, tenant: str, artifact_id: int) -> str:
     key = uri.removeprefix(root)
     is_own = uri.startswith(f"{root}{tenant_prefix(tenant)}") and artifact_of_key(key) == artifact_id
     return key if is_own and key.endswith("/") and is_key(key[:-1]) else ""
+
+
+def as_folder(uri: str) -> str:
+    """Return a URI with a slash at the end of its path.
+
+    Of a query string it keeps the `endpoint`, which says in which object store that is, and nothing else.
+    """
+    plain, _, query = uri.partition("?")
+    endpoint = dict(parse_qsl(query)).get("endpoint", "")
+    slash = "" if plain.endswith("/") else "/"
+    return f"{plain}{slash}{f'?endpoint={quote(endpoint, safe=_ADDRESS)}' if endpoint else ''}"
+
+
+def folder_and_name(uri: str) -> tuple[str, str]:
+    """Return the folder that the last segment of a URI is in, as `as_folder` does, and that segment."""
+    plain, mark, query = uri.partition("?")
+    folder, _, name = plain.rpartition("/")
+    return as_folder(f"{folder}/{mark}{query}"), name
 
 
 @dataclass(frozen=True, slots=True)

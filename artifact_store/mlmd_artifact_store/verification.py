@@ -129,7 +129,7 @@ def _files(artifacts: Artifacts, artifact_ids: Sequence[int] | None, caller: Cal
         prefix, is_external, root_uri = str(place[0]), bool(place[1]), str(place[2])
         reader: BlobReader = artifacts.blobs
         if is_external:
-            found = artifacts.externals.find(root_uri)
+            found = artifacts.externals.find(root_uri, is_folder=True)
             if found is None:
                 continue
             reader, prefix = found

@@ -27,6 +27,7 @@ from tests.artifact_store.uploads import artifact, begin, type_id, upload_file
 from tests.conftest import StartServer
 from tests.metadata_store.calls import Calls
 from tests.services.ceph import S3Address
+from tests.services.ports import free_port
 
 PIPELINE = "v2/artifacts/train/run-7/trainer"
 CONTENTS = {"model.bin": bytes(range(256)) * 5, "sub/ü ö.json": b"{}"}
@@ -180,6 +181,58 @@ def test_one_file_is_written_down(elsewhere: Elsewhere) -> None:
     assert manifest.root_uri == f"{elsewhere.uri}/mlpipeline/a/"
     assert list(elsewhere.listed(made)) == ["model.pkl"]
     assert elsewhere.whole(made, "model.pkl") == b"pickle"
+
+
+def test_a_file_that_is_directly_below_a_root_is_read_when_it_is_written_down(elsewhere: Elsewhere) -> None:
+    elsewhere.write("mlpipeline/train.csv", b"1,2")
+    made = elsewhere.recorded("mlpipeline/train.csv")
+    assert elsewhere.whole(made, "train.csv") == b"1,2"
+    assert elsewhere.artifacts.record_files(made).root_uri == f"{elsewhere.uri}/mlpipeline/"
+    assert elsewhere.whole(made, "train.csv") == b"1,2"
+    assert elsewhere.requests.fetch_requests(elsewhere.artifacts.manifest(made), ["train.csv"])
+    assert [(found.path, found.verdict) for found in verify(elsewhere.artifacts)] == [("train.csv", Verdict.SAME)]
+
+
+@pytest.mark.parametrize("uri", ["k/", "k", "single"])
+def test_of_two_buckets_of_one_name_the_one_that_a_uri_says_is_read(
+    store: Store, tmp_path: Path, s3: S3Address, s3_admin: Minio, bucket: str, monkeypatch: pytest.MonkeyPatch, uri: str
+) -> None:
+    monkeypatch.setenv("MINIO_ACCESS_KEY", s3.access_key)
+    monkeypatch.setenv("MINIO_SECRET_KEY", s3.secret_key)
+    key = uri if uri == "single" else "k/f"
+    s3_admin.put_object(bucket, key, io.BytesIO(b"here"), 4)
+    nobody = f"http://127.0.0.1:{free_port()}"
+    roots = ExternalRoots([f"s3://{bucket}?endpoint={at}" for at in (nobody, s3.endpoint)], ReachOptions())
+    artifacts = Artifacts(store, LocalStore(tmp_path / "own"), "", roots)
+    said = f"s3://{bucket}/{uri}?region=minio&endpoint={s3.endpoint}"
+    (made,) = Calls(store)("PutArtifacts", artifacts=[pb.Artifact(type_id=type_id(store), uri=said)]).artifact_ids
+    folder = "" if uri == "single" else "k/"
+    assert artifacts.record_files(made).root_uri == f"s3://{bucket}/{folder}?endpoint={s3.endpoint}"
+    path = key.rpartition("/")[2]
+    assert b"".join(artifacts.read(made, path)) == b"here"
+    assert [found.verdict for found in verify(artifacts)] == [Verdict.SAME]
+
+
+@pytest.mark.parametrize("uri", ["s3://b/d/?region=r&endpoint=http://h:9000", "s3://b/d/f?endpoint=http://h:9000"])
+def test_a_recorded_place_may_have_a_query(store: Store, tmp_path: Path, uri: str) -> None:
+    artifacts = Artifacts(store, LocalStore(tmp_path / "own"))
+    made = pb.Artifact(type_id=type_id(store), uri=uri).SerializeToString()
+    request = v1.RecordExternalRequest(artifact=made, files=[v1.UploadFile(path="f", size_bytes=1)])
+    recorded = store.database.write(LOCAL, lambda tx: artifacts.record_external(tx, request)).manifest
+    assert recorded.root_uri == "s3://b/d/?endpoint=http://h:9000"
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [("f", "no place"), ("s3://", "no place"), ("file:///", "no place"), ("s3://b", "no file or folder"),
+     ("s3://b/d?region=r", "'s3://b/d' names one object; say one file, 'd'")],
+)  # fmt: skip
+def test_what_is_no_place_is_not_recorded(store: Store, tmp_path: Path, uri: str, said: str) -> None:
+    artifacts = Artifacts(store, LocalStore(tmp_path / "own"))
+    made = pb.Artifact(type_id=type_id(store), uri=uri).SerializeToString()
+    request = v1.RecordExternalRequest(artifact=made, files=[v1.UploadFile(path="f", size_bytes=1)])
+    with pytest.raises(InvalidArgument, match=said):
+        store.database.write(LOCAL, lambda tx: artifacts.record_external(tx, request))
 
 
 def test_recorded_digests_are_held_against_the_bytes(elsewhere: Elsewhere) -> None:
