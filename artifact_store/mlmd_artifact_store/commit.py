@@ -12,6 +12,7 @@ from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import adopt_version
 from mlmd_schemas.errors import Aborted, FailedPrecondition, NotFound
+from mlmd_schemas.paths import PathOrder, check_paths
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.tables.own import VERSION
@@ -27,7 +28,6 @@ from mlmd_artifact_store.manifests import (
     take_over_files,
 )
 from mlmd_artifact_store.outputs import note_output
-from mlmd_artifact_store.paths import PathOrder, check_paths
 from mlmd_artifact_store.restoring import check_whole, drop_restore, find_restore, take_place
 from mlmd_artifact_store.upload_rows import (
     Upload,

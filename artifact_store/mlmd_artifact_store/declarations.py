@@ -4,10 +4,10 @@ import re
 from collections.abc import Sequence
 
 from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.paths import are_in_order, check_paths
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_artifact_store.blob_store import LARGEST_PART_BYTES, MOST_PARTS, SMALLEST_PART_BYTES, part_count
-from mlmd_artifact_store.paths import are_in_order, check_paths
 
 MOST_FILES = 1_000_000
 _LARGEST_FILE_BYTES = 5 << 40

@@ -19,8 +19,8 @@ from mlmd_schemas.tables.own import DELETION, TOMBSTONE
 from mlmd_schemas.tables.v10 import Kind
 
 from mlmd_artifact_store.blob_store import VALID_SECONDS, BlobStore
+from mlmd_artifact_store.keys import is_key
 from mlmd_artifact_store.locations import is_marked, restored_stem
-from mlmd_artifact_store.paths import is_key
 
 LATE_SECONDS = VALID_SECONDS + 3600
 """How long after the end of an upload bytes may arrive: until the last request expires, and an hour to send them."""

@@ -10,13 +10,13 @@ from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.paths import check_paths
 from mlmd_schemas.tables.v10 import ARTIFACT
 
 from mlmd_artifact_store.declarations import MOST_FILES
 from mlmd_artifact_store.externals import ExternalRoots, file_at, files_at
 from mlmd_artifact_store.locations import as_folder, folder_and_name
 from mlmd_artifact_store.manifests import Manifest, find_manifest, read_manifest, write_manifest
-from mlmd_artifact_store.paths import check_paths
 from mlmd_artifact_store.upload_rows import find_upload
 
 _URI = sa.select(ARTIFACT.c.uri).where(ARTIFACT.c.id == sa.bindparam("artifact"))

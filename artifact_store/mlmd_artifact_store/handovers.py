@@ -6,12 +6,12 @@ from functools import partial
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import FailedPrecondition
+from mlmd_schemas.paths import check_path
 
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import Digests, Folder, HandedFile
 from mlmd_artifact_store.commit import under_way
 from mlmd_artifact_store.externals import BlobReader
-from mlmd_artifact_store.paths import check_path
 from mlmd_artifact_store.upload_rows import Upload, unseal_upload
 
 

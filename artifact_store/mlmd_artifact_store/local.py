@@ -30,6 +30,7 @@ from mlmd_artifact_store.blob_store import (
     Presigner,
     md5_hash,
 )
+from mlmd_artifact_store.keys import RESERVED, check_key
 from mlmd_artifact_store.local_copies import LITTLE_BYTES, copied
 from mlmd_artifact_store.local_errors import explained
 from mlmd_artifact_store.local_files import bring_in, copy_checked, write_file
@@ -39,7 +40,6 @@ from mlmd_artifact_store.local_notes import Notes
 from mlmd_artifact_store.local_parts import LocalParts, is_older
 from mlmd_artifact_store.local_syncs import JointSync
 from mlmd_artifact_store.local_watch import FolderWatch, inside
-from mlmd_artifact_store.paths import RESERVED, check_key
 
 _STALE_MS = 86_400_000
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from mlmd_schemas.errors import InvalidArgument
 
-from mlmd_artifact_store.paths import is_key
+from mlmd_artifact_store.keys import is_key
 
 LONGEST_SEGMENT = 80
 _DIGEST_DIGITS = 16

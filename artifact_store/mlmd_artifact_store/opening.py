@@ -6,9 +6,9 @@ from pathlib import Path
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
 
 from mlmd_artifact_store.blob_store import BlobStore
+from mlmd_artifact_store.keys import check_key
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.locations import Location, parse_location
-from mlmd_artifact_store.paths import check_key
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ from mlmd_artifact_store.blob_store import (
     content_md5,
     md5_hash,
 )
+from mlmd_artifact_store.keys import RESERVED, check_key, is_key
 from mlmd_artifact_store.late_streams import rechecked
-from mlmd_artifact_store.paths import RESERVED, check_key, is_key
 from mlmd_artifact_store.s3_bodies import Body
 from mlmd_artifact_store.s3_copies import S3Copies
 from mlmd_artifact_store.s3_credentials import credentials_of

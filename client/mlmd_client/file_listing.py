@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.paths import are_in_order, check_paths
+
 from mlmd_client.transfer_errors import ChangedFile, UnfitFiles
 
 _KINDS = {
@@ -59,7 +62,7 @@ def list_files(path: Path) -> Listing:
     """Return the files below a folder, or the one that `path` is.
 
     Links are followed. Raises UnfitFiles for a link that leads back into its own folder or nowhere, for what is neither
-    file nor folder, for a name that is not UTF-8, and for a folder without files.
+    file nor folder, for a name that is not UTF-8 or that no store takes, and for a folder without files.
     """
     try:
         state = path.stat()
@@ -67,11 +70,21 @@ def list_files(path: Path) -> Listing:
         raise UnfitFiles.saying(f"path: {str(path)!r} cannot be read ({error.strerror}).") from error
     if not stat.S_ISDIR(state.st_mode):
         absolute = Path(os.path.abspath(path))
-        return Listing(absolute.parent, (_file(absolute.name, state, str(path)),))
+        return Listing(absolute.parent, _named((_file(absolute.name, state, str(path)),)))
     found = sorted(_walk(str(path), "", ((state.st_dev, state.st_ino),)), key=lambda file: file.path.encode())
     if not found:
         raise UnfitFiles.saying(f"path: the folder {str(path)!r} has no files; an artifact has at least one.")
-    return Listing(Path(os.path.abspath(path)), tuple(found))
+    return Listing(Path(os.path.abspath(path)), _named(tuple(found)))
+
+
+def _named(files: tuple[LocalFile, ...]) -> tuple[LocalFile, ...]:
+    """Return the files when the server will take their paths: else it would refuse one after others were sent."""
+    try:
+        if not are_in_order(file.path for file in files):
+            check_paths(file.path for file in files)
+    except InvalidArgument as error:
+        raise UnfitFiles.saying(error.message) from error
+    return files
 
 
 def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[LocalFile]:

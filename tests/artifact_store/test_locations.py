@@ -5,8 +5,8 @@ import string
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mlmd_artifact_store.keys import check_key
 from mlmd_artifact_store.locations import LONGEST_SEGMENT, Location, artifact_prefix, encoded_segment, parse_location
-from mlmd_artifact_store.paths import check_key
 from mlmd_schemas.errors import InvalidArgument
 
 SAFE = set(string.ascii_letters + string.digits + "-._~%")

@@ -6,9 +6,9 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlmd_artifact_store import paths as paths_module
-from mlmd_artifact_store.paths import LONGEST_PATH_BYTES, PathOrder, are_in_order, check_path, check_paths
+from mlmd_schemas import paths as paths_module
 from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.paths import LONGEST_PATH_BYTES, PathOrder, are_in_order, check_path, check_paths
 
 
 @pytest.mark.parametrize(

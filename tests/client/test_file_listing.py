@@ -48,6 +48,31 @@ def test_a_name_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
         list_files(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("names", "why"),
+    [
+        (["a", "new\nline"], r"^path: 'new\\nline' has the character U\+000A.*rename the file"),
+        (["back\\slash"], r"^path: 'back.*slash' has a backslash"),
+        (["caf\u00e9", "cafe\u0301"], "Unicode normalisation; keep one of them"),
+        (["/".join(["x" * 200] * 4)], "at most 700 are kept; shorten it"),
+    ],
+)
+def test_names_that_no_store_takes_are_refused_before_anything_is_sent(
+    names: list[str], why: str, tmp_path: Path
+) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(UnfitFiles, match=why):
+        list_files(tmp_path)
+
+
+def test_the_name_of_one_file_is_looked_at_too(tmp_path: Path) -> None:
+    (tmp_path / "tab\t").write_bytes(b"x")
+    with pytest.raises(UnfitFiles, match=r"U\+0009"):
+        list_files(tmp_path / "tab\t")
+
+
 def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UnfitFiles, match="has no files"):

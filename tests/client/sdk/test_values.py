@@ -20,13 +20,13 @@ import pandas
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlmd_artifact_store.paths import check_path
 from mlmd_client import Refused
 from mlmd_client.capture import captured, git, hidden, without_credentials
 from mlmd_client.formats import load_object, read_frame, write_object
 from mlmd_client.names import Reference, parse_reference
 from mlmd_client.store import Store
 from mlmd_client.values import number_of, plain_of, value_of
+from mlmd_schemas.paths import check_path
 from sklearn.linear_model import LogisticRegression
 
 TEXT = st.text(st.characters(codec="utf-8"))

@@ -1,4 +1,4 @@
-"""What a file inside an artifact may be called, and what a blob may.
+"""What a file inside an artifact may be called, by those who send files and by those who keep them.
 
 A path is kept as it was given: it is the end of the object's key and of the file's name on disk, so that others find
 the file under its own name. What some store or some reader would take for something else is refused.
@@ -14,11 +14,8 @@ LONGEST_SEGMENT_BYTES = 255
 """What file systems take as a name."""
 LONGEST_PATH_BYTES = 700
 """Leaves room for the artifact's own prefix within S3's 1,024 bytes."""
-LONGEST_KEY_BYTES = 1024
 _PLAIN = re.compile(r"(?:(?!\.\.?(?:/|\Z))[ -.0-\[\]-~]{1,255}(?:/(?!\Z)|\Z))+")
 """What nothing is wrong with, and nearly every path is: segments of ASCII without a backslash, none `.` or `..`."""
-RESERVED = ".mlmd"
-"""First segment of a local store's own files."""
 
 
 def check_path(path: str, field: str = "path") -> str:
@@ -27,27 +24,11 @@ def check_path(path: str, field: str = "path") -> str:
     A path is relative, of segments separated by `/`, none of them empty, `.` or `..`, each at most 255 bytes of UTF-8
     and all together at most 700; no control characters, no backslash, nothing that is no character.
     """
-    return _checked(path, field, LONGEST_PATH_BYTES)
+    return checked_path(path, field, LONGEST_PATH_BYTES)
 
 
-def check_key(key: str) -> str:
-    """Return the key of a blob; raises InvalidArgument. The rules are those of paths, with S3's 1,024 bytes."""
-    _checked(key, "key", LONGEST_KEY_BYTES)
-    if key.split("/", 1)[0] == RESERVED:
-        raise InvalidArgument(f"key: {key[:60]!r} begins with {RESERVED!r}, which a local store keeps for itself.")
-    return key
-
-
-def is_key(text: str) -> bool:
-    """Whether `check_key` takes a text."""
-    try:
-        check_key(text)
-    except InvalidArgument:
-        return False
-    return True
-
-
-def _checked(text: str, field: str, longest: int) -> str:
+def checked_path(text: str, field: str, longest: int) -> str:
+    """Return a path of at most `longest` bytes of UTF-8; raises InvalidArgument that names the field."""
     if len(text) <= longest and _PLAIN.fullmatch(text):
         return text
     shown = f"{field}: {text[:60]!r}{'…' if len(text) > 60 else ''}"
