@@ -29,6 +29,11 @@ def _shown(url: str) -> str:
 
 def _sqlite(url: str, rest: str) -> URL:
     path = rest[1:] if rest.startswith("/") else ""
+    if "?" in path:
+        raise InvalidArgument(
+            f"database: {url!r} goes on with a query, which no database URL has; leave it out, or write %3F where the "
+            "`?` belongs to the file's name."
+        )
     if not path or path == ":memory:":
         raise InvalidArgument(
             f"database: {url!r} names no file; write `sqlite:///relative.db` or `sqlite:////absolute.db`."
@@ -43,6 +48,11 @@ def _mysql(url: str, rest: str) -> URL:
     host, port = _host_and_port(url, address)
     if not host or not database:
         raise InvalidArgument(f"database: {_shown(url)!r} lacks a host or a database; write {_FORMS}.")
+    if unknown := next((mark for mark in "?/" if mark in database), ""):
+        raise InvalidArgument(
+            f"database: {_shown(url)!r} goes on with {unknown!r} after the database; leave it out (TLS and sockets "
+            f"have options of their own), or write %{ord(unknown):02X} where it belongs to the name."
+        )
     return URL.create(
         "mysql",
         username=unquote(user) or None,

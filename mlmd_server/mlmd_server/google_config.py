@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from google.protobuf import text_format
 from mlmd_api.settings_files import read_text
@@ -21,9 +21,13 @@ NO_POSTGRESQL = (
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What was chosen. An empty URL stands for a database that lives as long as the process."""
+    """What was chosen. An empty URL stands for a database that lives as long as the process.
+
+    `named` tells whether anything was said about a database.
+    """
 
     url: str = ""
+    named: bool = True
     enable_upgrade: bool = False
     downgrade_to: int = -1
     create: bool = True
@@ -70,7 +74,8 @@ def _by_default(values: Mapping[str, str | int | bool]) -> Source:
             return replace(mysql, warnings=(f"{error.message} The MySQL flags are used instead.",))
     if mysql is not None:
         return mysql
-    return Source(warnings=("no database was given: everything is kept in memory and lost when this process ends.",))
+    lost = "no database was given: everything is kept in memory and lost when this process ends."
+    return Source(named=False, warnings=(lost,))
 
 
 def from_mysql_flags(values: Mapping[str, str | int | bool]) -> Source | None:
@@ -79,9 +84,10 @@ def from_mysql_flags(values: Mapping[str, str | int | bool]) -> Source | None:
     if not (host or port or database):
         return None
     missing = [name for name, value in (("host", host), ("port", port), ("database", database)) if not value]
-    if missing or int(port) < 0:
-        name = missing[0] if missing else "port"
-        raise InvalidArgument(f"--mysql_config_{name}: missing; host, port and database are needed together.")
+    if missing:
+        raise InvalidArgument(f"--mysql_config_{missing[0]}: missing; host, port and database are needed together.")
+    if not 0 < int(port) < 65536:
+        raise InvalidArgument(f"--mysql_config_port: {port} is not between 1 and 65535.")
     upgrade, downgrade = bool(values["enable_database_upgrade"]), int(values["downgrade_db_schema_version"])
     if upgrade and downgrade >= 0:
         raise InvalidArgument("--downgrade_db_schema_version: give it or --enable_database_upgrade, not both.")
@@ -166,18 +172,36 @@ def _mysql(config: pb.MySQLDatabaseConfig) -> Source:
 
 
 def _sqlite(config: pb.SqliteMetadataSourceConfig) -> Source:
-    uri = config.filename_uri
-    path = unquote(urlsplit(uri).path) if uri.startswith("file:") else uri
-    if not path or path == ":memory:":
+    path, access = _file_and_access(config.filename_uri)
+    if not path or path == ":memory:" or access == "memory":
         return Source(warnings=("sqlite without a file: everything is lost when this process ends.",))
     modes = pb.SqliteMetadataSourceConfig
-    only_open = config.connection_mode in (modes.READONLY, modes.READWRITE)
-    if only_open and not Path(path).exists():
+    said = [f"mode={access}"] if access in ("ro", "rw") else []
+    if config.connection_mode in (modes.READONLY, modes.READWRITE):
+        said.append(f"connection_mode {modes.ConnectionMode.Name(config.connection_mode)}")
+    if said and not Path(path).exists():
         raise InvalidArgument(
-            f"connection_config.sqlite.filename_uri: {path!r} does not exist, and connection_mode "
-            f"{modes.ConnectionMode.Name(config.connection_mode)} makes no file: unable to open database file."
+            f"connection_config.sqlite.filename_uri: {path!r} does not exist, and {said[0]} makes no file: unable to "
+            "open database file."
         )
-    return Source(f"sqlite:///{quote(path)}", read_only=config.connection_mode == modes.READONLY)
+    return Source(f"sqlite:///{quote(path)}", read_only=config.connection_mode == modes.READONLY or access == "ro")
+
+
+def _file_and_access(uri: str) -> tuple[str, str]:
+    """Return the path in SQLite's `file:` URI, or in what is none, and its `mode`; raises InvalidArgument.
+
+    The other parameters of such a URI say how SQLite locks and caches, which is ours to say.
+    """
+    if not uri.startswith("file:"):
+        return uri, ""
+    parts = urlsplit(uri)
+    access = parse_qs(parts.query).get("mode", [""])[-1]
+    if access not in ("", "ro", "rw", "rwc", "memory"):
+        raise InvalidArgument(
+            f"connection_config.sqlite.filename_uri: {uri!r} has the mode {access!r}; SQLite has ro, rw, rwc "
+            "and memory."
+        )
+    return unquote(parts.path), access
 
 
 def _tls(config: pb.MetadataStoreServerConfig.SSLConfig) -> TlsConfig:

@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 from mlmd_schemas.errors import InvalidArgument, StoreError, Unavailable
 
@@ -20,6 +22,9 @@ from mlmd_server.gflags import Flag, Flags
 
 FAILED = 1
 _NO_LIMIT_BYTES = 2**31 - 1
+_DEFAULTS: dict[str, Any] = {"host": "0.0.0.0", "http-port": 0, "database": ""}
+"""Where our options stand when nobody gives them: as Google's server has them, which has no HTTP port."""
+
 
 FLAGS: tuple[Flag, ...] = (
     Flag("grpc_port", 8080),
@@ -144,18 +149,18 @@ def to_config(
     if not 0 < port < 65536:
         raise InvalidArgument(f"--grpc_port: {port} is not between 1 and 65535.")
     source = choose(values)
-    folder = None if source.url else make_folder()
-    ours = {
-        "host": environment.get("MLMD_HOST", "0.0.0.0"),
-        "grpc-port": str(port),
-        "http-port": environment.get("MLMD_HTTP_PORT", "0"),
-        "database": source.url if folder is None else f"sqlite:///{folder / 'metadata.db'}",
-    }
-    if folder is not None and not environment.get("MLMD_ARTIFACTS"):
-        ours["artifacts"] = str(folder / "artifacts")  # no other database will know what they were
+    flags = {"grpc-port": str(port)}
     if values["grpc_channel_arguments"]:
-        ours["grpc-channel-arguments"] = str(values["grpc_channel_arguments"])
-    config = load_config(ours, environment, None)
+        flags["grpc-channel-arguments"] = str(values["grpc_channel_arguments"])
+    if source.url:
+        flags["database"] = source.url
+    config, warnings = load_config(flags, environment, None, _DEFAULTS), source.warnings
+    if not source.named and any(config.database_urls):
+        warnings = ()
+    elif not source.url:  # and what files there are, no other database will know
+        folder = make_folder()
+        flags["database"] = f"sqlite:///{quote(str(folder / 'metadata.db'))}"
+        config = load_config(flags, environment, None, _DEFAULTS | {"artifacts": str(folder / "artifacts")})
     database = replace(
         config.database,
         enable_upgrade=source.enable_upgrade or config.database.enable_upgrade,
@@ -169,7 +174,7 @@ def to_config(
     limit = dict(listen.channel_arguments).get("grpc.max_receive_message_length")
     if isinstance(limit, int):
         listen = replace(listen, max_message_bytes=limit if limit > 0 else _NO_LIMIT_BYTES)
-    return replace(config, database=database, listen=listen), source.warnings
+    return replace(config, database=database, listen=listen), warnings
 
 
 def _print_help() -> None:

@@ -25,10 +25,16 @@ from mlmd_server.options import BY_KEY, OPTIONS
 CONFIG_VARIABLE = "MLMD_CONFIG"
 
 
-def load_config(flags: Mapping[str, str], environment: Mapping[str, str], file: str | None) -> Config:
+def load_config(
+    flags: Mapping[str, str],
+    environment: Mapping[str, str],
+    file: str | None,
+    defaults: Mapping[str, Any] | None = None,
+) -> Config:
     """Return the configuration; raises InvalidArgument naming the option, the value and the reason.
 
     `flags` holds what the command line gave, by option name; `file` is the TOML file's path, if there is one.
+    `defaults` are values, by option name, of options that nobody gives, where they are others than usual.
     """
     path = file or environment.get(CONFIG_VARIABLE)
     from_file = read_toml(Path(path), "config") if path else {}
@@ -47,7 +53,7 @@ def load_config(flags: Mapping[str, str], environment: Mapping[str, str], file: 
         elif option.key in from_file:
             values[option.key] = option.parse(from_file[option.key], f"from {path}")
         else:
-            values[option.key] = option.default
+            values[option.key] = (defaults or {}).get(option.name, option.default)
             continue
         given.add(option.key)
     return _config(values, given)

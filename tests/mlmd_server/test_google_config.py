@@ -50,6 +50,33 @@ def test_our_own_settings_come_from_the_environment(tmp_path: Path) -> None:
     assert (config.workers, config.tokens) == (2, Path("t"))
 
 
+def test_a_database_of_ours_is_served_when_google_was_told_of_none(tmp_path: Path) -> None:
+    environment = {"MLMD_DATABASE": "sqlite:////var/lib/facts.db"}
+    config, warnings = _config([], tmp_path, environment)
+    assert (config.database.url, warnings) == ("sqlite:////var/lib/facts.db", ())
+    config, _ = _config(MYSQL, tmp_path, environment)
+    assert config.database.url.startswith("mysql://")
+    fake = _file(tmp_path, "connection_config { fake_database {} }")
+    config, (warning,) = _config([fake], tmp_path, environment)
+    assert config.database.url == f"sqlite:///{tmp_path}/metadata.db"
+    assert "lost when this process ends" in warning
+
+
+def test_tenants_alone_are_served_without_a_database_in_memory(tmp_path: Path) -> None:
+    tenants = tmp_path / "tenants.toml"
+    tenants.write_text('[tenant.vision]\ndatabase = "sqlite:///vision.db"\n')
+    config, warnings = _config([], tmp_path, {"MLMD_TENANTS": str(tenants)})
+    assert (config.database_urls, warnings) == (("", "sqlite:///vision.db"), ())
+
+
+def test_our_own_file_says_where_to_listen_and_what_to_serve(tmp_path: Path) -> None:
+    ours = tmp_path / "mlmd.toml"
+    ours.write_text('host = "127.0.0.1"\nhttp_port = 9090\ngrpc_port = 5\ndatabase = "sqlite:///facts.db"\n')
+    config, warnings = _config(["--grpc_port=1234"], tmp_path, {"MLMD_CONFIG": str(ours)})
+    assert (config.listen.host, config.listen.http_port, config.listen.grpc_port) == ("127.0.0.1", 9090, 1234)
+    assert (config.database.url, warnings) == ("sqlite:///facts.db", ())
+
+
 def test_channel_arguments_set_our_limit_too(tmp_path: Path) -> None:
     words = ["--grpc_channel_arguments=grpc.max_metadata_size=16384,grpc.max_receive_message_length=5000000"]
     config, _ = _config(words, tmp_path)
@@ -137,6 +164,27 @@ def test_connection_modes(tmp_path: Path) -> None:
     assert _config([_file(tmp_path, text)], tmp_path)[0].database.read_only
 
 
+@pytest.mark.parametrize(("mode", "read_only"), [("ro", True), ("rw", False), ("rwc", False)])
+def test_the_mode_of_a_file_uri_counts(mode: str, read_only: bool, tmp_path: Path) -> None:
+    path = tmp_path / "m.db"
+    file = _file(
+        tmp_path, f'connection_config {{ sqlite {{ filename_uri: "file:{path}?cache=private&mode={mode}" }} }}'
+    )
+    if mode != "rwc":
+        with pytest.raises(InvalidArgument, match=rf"does not exist, and mode={mode} makes no file"):
+            _config([file], tmp_path)
+    path.touch()
+    config, _ = _config([file], tmp_path)
+    assert (parse_url(config.database.url).database, config.database.read_only) == (str(path), read_only)
+
+
+def test_a_file_uri_may_ask_for_memory(tmp_path: Path) -> None:
+    text = 'connection_config { sqlite { filename_uri: "file:m.db?mode=memory&cache=shared" } }'
+    config, (warning,) = _config([_file(tmp_path, text)], tmp_path)
+    assert config.database.url.endswith("/metadata.db")
+    assert "lost" in warning
+
+
 @pytest.mark.parametrize(
     ("words", "kind", "reason"),
     [
@@ -145,6 +193,8 @@ def test_connection_modes(tmp_path: Path) -> None:
         (["--metadata_source_config_type=config_file"], InvalidArgument, "name the file"),
         (["--metadata_source_config_type=postgresql"], Unimplemented, "PostgreSQL is not supported yet"),
         (["--mysql_config_host=x"], InvalidArgument, "--mysql_config_port: missing"),
+        ([*MYSQL, "--mysql_config_port=-5"], InvalidArgument, "--mysql_config_port: -5 is not between 1 and 65535"),
+        ([*MYSQL, "--mysql_config_port=65536"], InvalidArgument, "--mysql_config_port: 65536 is not between"),
         ([*MYSQL, "--enable_database_upgrade", "--downgrade_db_schema_version=0"], InvalidArgument, "not both"),
         (["--metadata_store_server_config_file=/no/such"], InvalidArgument, "cannot be read"),
     ],
@@ -162,6 +212,7 @@ def test_what_cannot_be_followed_is_told(words: list[str], kind: type[StoreError
         ("nonsense", "cannot be read"),
         ('connection_config { mysql { host: "h" } }', "mysql.database: missing"),
         ('connection_config { mysql { database: "d" } }', "mysql.host: "),
+        ('connection_config { sqlite { filename_uri: "file:m.db?mode=r" } }', "has the mode 'r'; SQLite has ro, rw"),
         ('connection_config { mysql { database: "d" host: "h" socket: "s" } }', "mysql.host: "),
         ("connection_config { postgresql {} }", "PostgreSQL is not supported yet"),
         ('connection_config { fake_database {} } ssl_config { server_key: "k" }', "server_cert"),
