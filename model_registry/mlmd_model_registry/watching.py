@@ -133,7 +133,8 @@ def _watch(
         found = store.database.read(caller, lambda tx: models_by_id(tx, fresh))
         cursor = cursor | {model.id: model.move_sequence for model in found}
         yield v1.WatchModelsResponse(models=map(_watched, found), cursor=written(models, cursor))
-    spoke = time.monotonic()
+    # Who goes on from a cursor hears at once that the watch is on: until then it may be refused.
+    spoke = time.monotonic() if fresh else -ALIVE_SECONDS
     while caller.gone is None or not caller.gone.is_set():
         moves = store.database.read(_patient(caller), lambda tx: _moves(tx, models, cursor))
         if moves:

@@ -322,10 +322,24 @@ def test_server_sent_events_go_on_from_the_last_id(ground: Ground, http: httpx.C
     ) as stream:
         (missed,) = events(stream.iter_lines(), 1)
         assert json.loads(missed["data"])["moves"][0]["move"]["sequence"] == "3"
-    with http.stream("GET", "/registry/watch", params={"model": "unknown"}) as stream:
-        (refused,) = events(stream.iter_lines(), 1)
-        assert (refused["event"], json.loads(refused["data"])["code"]) == ("error", "not_found")
-    assert http.post("/registry/watch").status_code == 405
+    with http.stream("GET", "/registry/watch", params={"model": ground.model, "cursor": missed["id"]}) as stream:
+        assert next(stream.iter_lines()) == ": alive", "who goes on hears that the watch is on"
+
+
+def test_what_is_wrong_with_a_watch_is_its_status(ground: Ground, http: httpx.Client) -> None:
+    for params, status, code in (
+        ({"model": "unknown"}, 404, "not_found"),
+        ({}, 400, "invalid_argument"),
+        ({"model": ground.model, "cursor": "yesterday"}, 400, "invalid_argument"),
+    ):
+        refused = http.get("/registry/watch", params=params)
+        assert (refused.status_code, refused.json()["code"]) == (status, code)
+        assert refused.headers["content-type"] == "application/json"
+        assert refused.headers["x-request-id"]
+    assert http.get("/registry/watch", params={"model": "unknown"}).headers["mlmd-missing"] == "model"
+    wrong = http.post("/registry/watch")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, OPTIONS")
+    assert wrong.json()["message"] == "method: '/registry/watch' is not asked with POST, but with GET, OPTIONS."
 
 
 def test_workers_share_what_counts_no_longer(start_server: StartServer, sqlite_url: str) -> None:

@@ -1,14 +1,20 @@
-"""The bell of watchers goes on ringing, whatever its one look failed of."""
+"""The bell of watchers goes on ringing, whatever its one look failed of; and what is told without a move."""
 
 import threading
+import time
+from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from mlmd_metadata_store.store import Store
 from mlmd_model_registry import watching
 from mlmd_model_registry.watching import Bell
+from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Unavailable
+from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
+from tests.model_registry.conftest import Registry
 from tests.services.waiting import wait_for
 
 
@@ -67,3 +73,19 @@ def test_a_thread_that_cannot_be_had_is_asked_for_again(monkeypatch: pytest.Monk
     wait_for(lambda: looks.count > 0)
     bell.leave([7])
     wait_for(lambda: not any(thread.name == "registry-bell" for thread in threading.enumerate()))
+
+
+def test_who_goes_on_from_a_cursor_hears_at_once_that_the_watch_is_on(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "ALIVE_SECONDS", 3600.0)
+    registry("CreateModel", name="m")
+    bell, caller = Bell(registry.store), replace(LOCAL, deadline=time.monotonic() + 60)
+
+    def first(cursor: str) -> v1.WatchModelsResponse:
+        watch = watching.watch(registry.store, bell, caller, v1.WatchModelsRequest(models=["m"], cursor=cursor))
+        with closing(watch):  # type: ignore[type-var]  # it is a generator
+            return next(watch)
+
+    cursor = first("").cursor
+    assert first(cursor) == v1.WatchModelsResponse(cursor=cursor)

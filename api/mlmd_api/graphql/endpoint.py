@@ -17,7 +17,6 @@ from mlmd_api.dispatch import Dispatcher, Work
 from mlmd_api.graphql.engine import NOT_REGISTERED, GraphqlEngine
 from mlmd_api.graphql.requests import GraphqlRequest, request_of_body, request_of_parameters
 from mlmd_api.rest.connect import ConnectProtocol
-from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.exchange import Reply, compressed
 from mlmd_api.rest.plain_http import peer_of
 from mlmd_api.rest.waiting import off_the_loop, send_reply, unless_left, whole_body
@@ -47,13 +46,11 @@ class GraphqlEndpoint:
         engine: GraphqlEngine,
         executor: Executor,
         writers: Executor,
-        origins: Origins,
     ) -> None:
         self._dispatcher = dispatcher
         self._engine = engine
         self._executor = executor
         self._writers = writers
-        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -64,11 +61,9 @@ class GraphqlEndpoint:
         except ClientDisconnect:
             return
         if reply is not None:
-            await send_reply(send, Reply(reply.status, self._origins.added(reply.headers, headers), reply.body))
+            await send_reply(send, reply)
 
     async def _reply(self, request: Request, headers: Mapping[str, str]) -> Reply | None:
-        if request.method == "OPTIONS":
-            return Reply(200, self._origins.preflight(headers), b"")
         started, peer = time.monotonic(), peer_of(request)
         body = b""
         try:

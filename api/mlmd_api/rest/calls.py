@@ -13,7 +13,6 @@ from mlmd_api.call import REQUEST_ID_KEY, Call
 from mlmd_api.codec import BINARY, JSON
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.rest.connect import ConnectProtocol
-from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.exchange import Reply, RequestProtocol, StreamProtocol, WireProtocol
 from mlmd_api.rest.grpc_web import GrpcWebProtocol
 from mlmd_api.rest.plain_http import peer_of
@@ -38,10 +37,9 @@ class Calls:
     lock of the database, and those that need bytes of artifacts others than those of facts alone. So have streams.
     """
 
-    def __init__(self, dispatcher: Dispatcher, threads: Threads, origins: Origins) -> None:
+    def __init__(self, dispatcher: Dispatcher, threads: Threads) -> None:
         self._dispatcher = dispatcher
         self._threads = threads
-        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -56,14 +54,10 @@ class Calls:
             reply = await self._reply(request, headers, content_type)
         except ClientDisconnect:
             return
-        if reply is None:
-            return
-        said = self._origins.added(reply.headers, headers)
-        await send_reply(send, Reply(reply.status, said, reply.body))
+        if reply is not None:
+            await send_reply(send, reply)
 
     async def _reply(self, request: Request, headers: Mapping[str, str], content_type: str) -> Reply | None:
-        if request.method == "OPTIONS":
-            return Reply(200, self._origins.preflight(headers), b"")
         if request.method != "POST":
             return _plain(405, "Every method is called with POST.", {"allow": "POST, OPTIONS"})
         protocol = _PROTOCOLS.get(content_type)
@@ -81,14 +75,14 @@ class Calls:
         return call if isinstance(call, Answer) else await self._run(request, call)
 
     async def _stream(self, request: Request, headers: Mapping[str, str], protocol: StreamProtocol, send: Send) -> None:
-        pieces, cors = SendPiece(send), self._origins.headers(headers)
+        pieces = SendPiece(send)
         call = await self._call(request, headers, protocol)
         if isinstance(call, Answer):
             said = {"content-type": protocol.content_type, REQUEST_ID_KEY: call.request_id}
-            await pieces.start(200, cors | said)
+            await pieces.start(200, said)
             await pieces(protocol.ending(call), False)
             return
-        await answer_stream(self._threads.streams, self._dispatcher, call, protocol, request.receive, pieces, cors)
+        await answer_stream(self._threads.streams, self._dispatcher, call, protocol, request.receive, pieces)
 
     async def _call(self, request: Request, headers: Mapping[str, str], protocol: RequestProtocol) -> Call | Answer:
         """Return what was asked, or the refusal of a request that cannot be read."""

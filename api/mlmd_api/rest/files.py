@@ -27,7 +27,6 @@ from mlmd_api.call import REQUEST_ID_KEY, Call
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.rest.conditions import Validators
 from mlmd_api.rest.connect import timeout_seconds
-from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.plain_http import peer_of, refusal
 from mlmd_api.rest.request_body import RequestBody
 from mlmd_api.streaming import Answer
@@ -48,22 +47,14 @@ _ASKED_AGAIN = {"cache-control": "private, no-cache"}
 class Files:
     """The endpoint. What touches the store are errands, a chunk at a time where many leave, `places` at a time."""
 
-    def __init__(self, dispatcher: Dispatcher, tenants: TenantArtifacts, places: int, origins: Origins) -> None:
+    def __init__(self, dispatcher: Dispatcher, tenants: TenantArtifacts, places: int) -> None:
         self._dispatcher = dispatcher
         self._tenants = tenants
         self._places = asyncio.Semaphore(places)
-        self._origins = origins
 
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
         headers = dict(request.headers)
-        if request.method == "OPTIONS":
-            return Response(headers=self._origins.preflight(headers))
-        response = await self._served(request, headers)
-        response.headers.update(self._origins.added(response.headers, headers))
-        return response
-
-    async def _served(self, request: Request, headers: dict[str, str]) -> Response:
         writes = request.method == "PUT"
         started, peer = time.monotonic(), peer_of(request)
         call = Call(WRITE if writes else READ, b"", headers, "http", None, peer)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from google.protobuf import json_format
 from mlmd_schemas.caller import Caller, Role
-from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.errors import Code, InvalidArgument
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -23,9 +24,8 @@ from mlmd_api.codec import JSON
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.message_sizes import Limits
 from mlmd_api.registry import RESOLVE_PATH, WATCH_PATH, TenantRegistries
-from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.plain_http import peer_of, refusal
-from mlmd_api.rest.streams import SendPiece, StreamPool, answer_stream
+from mlmd_api.rest.streams import LateStart, StreamPool, pump
 from mlmd_api.status import CONNECT_CODE
 from mlmd_api.streaming import Answer
 
@@ -38,22 +38,16 @@ _TRUE, _FALSE = ("1", "true"), ("", "0", "false")
 class Resolving:
     """`GET /registry/resolve?uri=models:/fraud@champion[&as_of=…][&with_requests=true]`."""
 
-    def __init__(self, dispatcher: Dispatcher, tenants: TenantRegistries, executor: Executor, origins: Origins) -> None:
+    def __init__(self, dispatcher: Dispatcher, tenants: TenantRegistries, executor: Executor) -> None:
         self._dispatcher = dispatcher
         self._tenants = tenants
         self._executor = executor
-        self._origins = origins
 
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
+        if request.method not in ("GET", "HEAD"):
+            raise HTTPException(405, headers={"allow": "GET, HEAD, OPTIONS"})
         headers = dict(request.headers)
-        if request.method == "OPTIONS":
-            return Response(headers=self._origins.preflight(headers))
-        response = await self._answered(request, headers)
-        response.headers.update(self._origins.added(response.headers, headers))
-        return response
-
-    async def _answered(self, request: Request, headers: Mapping[str, str]) -> Response:
         call = Call(RESOLVE_PATH, b"", headers, "http", None, peer_of(request))
         admission = self._dispatcher.admit(call, Role.READER)
         if isinstance(admission, Answer):
@@ -135,29 +129,43 @@ class _Events:
 
 
 _EVENTS = _Events()
+_SAID = {"content-type": _Events.content_type, "cache-control": "no-store", "x-accel-buffering": "no"}
+_WORTH_ASKING_AGAIN = frozenset({Code.RESOURCE_EXHAUSTED, Code.UNAVAILABLE, Code.ABORTED})
+"""Refusals that pass. They are told as events, after which a browser's `EventSource` comes again by itself; any status
+but 200 ends it for good (HTML, section 9.2.3)."""
 
 
 class Watching:
-    """`GET /registry/watch?model=fraud&model=churn[&cursor=…]`; `Last-Event-ID` is a cursor too."""
+    """`GET /registry/watch?model=fraud&model=churn[&cursor=…]`; `Last-Event-ID` is a cursor too.
 
-    def __init__(self, dispatcher: Dispatcher, streams: StreamPool, origins: Origins) -> None:
+    What is wrong with the request is its status, with the error as JSON.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, streams: StreamPool) -> None:
         self._dispatcher = dispatcher
         self._streams = streams
-        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
         headers = dict(request.headers)
-        if request.method == "OPTIONS":
-            await Response(headers=self._origins.preflight(headers))(scope, receive, send)
-            return
         if request.method != "GET":
-            await Response("Watch with GET.\n", 405, {"allow": "GET, OPTIONS"})(scope, receive, send)
-            return
+            raise HTTPException(405, headers={"allow": "GET, OPTIONS"})
         cursor = headers.get("last-event-id") or request.query_params.get("cursor", "")
         wanted = v1.WatchModelsRequest(models=request.query_params.getlist("model"), cursor=cursor)
         body = json_format.MessageToJson(wanted).encode()
         call = Call(WATCH_PATH, body, headers, _EVENTS.wire, None, peer_of(request), JSON)
-        said = self._origins.headers(headers) | {"cache-control": "no-store", "x-accel-buffering": "no"}
-        await answer_stream(self._streams, self._dispatcher, call, _EVENTS, receive, SendPiece(send), said)
+        opened = self._streams.open(self._dispatcher, call)
+        pieces = LateStart(send, _SAID | {REQUEST_ID_KEY: opened.request_id})
+        if isinstance(opened, Answer):
+            await pieces(_EVENTS.ending(opened), False)
+            return
+        try:
+            if not await pump(self._streams, opened, receive, _EVENTS.piece, pieces):
+                return
+            if pieces.started or opened.end.code in _WORTH_ASKING_AGAIN:
+                await pieces(_EVENTS.ending(opened.end), False)
+            else:
+                await refusal(opened.end)(scope, receive, send)
+        finally:
+            await self._streams.close(opened)

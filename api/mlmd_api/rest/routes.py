@@ -22,7 +22,10 @@ from mlmd_api.rest.threads import Threads
 if TYPE_CHECKING:
     from mlmd_api.graphql.engine import GraphqlEngine
 
-_READING = ["GET", "HEAD", "OPTIONS"]
+PROBES = ("/healthz", "/readyz", "/metrics", "/readyz/isDirty", "/readyz/health")
+"""What operators' machines ask, without a token."""
+_EVERY_VERB = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"]
+"""For what refuses verbs itself; a path of two parts would else be taken for a call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,45 +56,38 @@ def routes(
         Route("/healthz", probes.healthz),
         Route("/readyz", probes.readyz),
         Route("/metrics", probes.metrics),
-        *_files(dispatcher, surfaces.artifacts, threads, origins),
-        *_graphql(dispatcher, surfaces.graphql, threads, origins),
+        *_files(dispatcher, surfaces.artifacts, threads),
+        *_graphql(dispatcher, surfaces.graphql, threads),
         *_kubeflow(surfaces.kubeflow, probes, threads, origins),
-        *_registry(dispatcher, surfaces.registries, threads, origins),
-        Route("/{service}/{method}", Calls(dispatcher, threads, origins)),
+        *_registry(dispatcher, surfaces.registries, threads),
+        Route("/{service}/{method}", Calls(dispatcher, threads)),
     ]
 
 
-def _files(
-    dispatcher: Dispatcher, artifacts: TenantArtifacts | None, threads: Threads, origins: Origins
-) -> Iterator[Route]:
+def _files(dispatcher: Dispatcher, artifacts: TenantArtifacts | None, threads: Threads) -> Iterator[Route]:
     if artifacts is not None:
-        files = Files(dispatcher, artifacts, threads.places, origins)
-        yield Route("/artifacts/{artifact_id:int}/files/{path:path}", files.answer, methods=[*_READING, "PUT"])
+        files = Files(dispatcher, artifacts, threads.places)
+        yield Route("/artifacts/{artifact_id:int}/files/{path:path}", files.answer, methods=["GET", "HEAD", "PUT"])
 
 
-def _graphql(
-    dispatcher: Dispatcher, graphql: "GraphqlEngine | None", threads: Threads, origins: Origins
-) -> Iterator[Route]:
+def _graphql(dispatcher: Dispatcher, graphql: "GraphqlEngine | None", threads: Threads) -> Iterator[Route]:
     if graphql is not None:
         from mlmd_api.graphql.endpoint import PATH, GraphqlEndpoint
 
-        yield Route(PATH, GraphqlEndpoint(dispatcher, graphql, threads.reads, threads.writes, origins))
+        yield Route(PATH, GraphqlEndpoint(dispatcher, graphql, threads.reads, threads.writes))
 
 
 def _kubeflow(kubeflow: Dispatcher | None, probes: Probes, threads: Threads, origins: Origins) -> Iterator[Route]:
     if kubeflow is not None:
         registry = KubeflowRegistry(kubeflow, threads.reads, threads.writes, origins)
         registry_probes = RegistryProbes(probes.look)
-        methods = ["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS"]
-        yield Route(f"{PREFIX}/{{path:path}}", registry.answer, methods=methods)
+        yield Route(f"{PREFIX}/{{path:path}}", registry.answer, methods=_EVERY_VERB)
         yield Route("/readyz/isDirty", registry_probes.is_dirty)
         yield Route("/readyz/health", registry_probes.health)
 
 
-def _registry(
-    dispatcher: Dispatcher, registries: TenantRegistries | None, threads: Threads, origins: Origins
-) -> Iterator[Route]:
+def _registry(dispatcher: Dispatcher, registries: TenantRegistries | None, threads: Threads) -> Iterator[Route]:
     if registries is not None:
-        resolving = Resolving(dispatcher, registries, threads.reads, origins)
-        yield Route("/registry/resolve", resolving.answer, methods=_READING)
-        yield Route("/registry/watch", Watching(dispatcher, threads.streams, origins))
+        resolving = Resolving(dispatcher, registries, threads.reads)
+        yield Route("/registry/resolve", resolving.answer, methods=_EVERY_VERB)
+        yield Route("/registry/watch", Watching(dispatcher, threads.streams))

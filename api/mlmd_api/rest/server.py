@@ -18,12 +18,12 @@ from starlette.types import ASGIApp
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.measurements import Measurements
 from mlmd_api.rest.connections import BoundedProtocol
-from mlmd_api.rest.cors import Origins
+from mlmd_api.rest.cors import CrossOrigin, Origins
 from mlmd_api.rest.embedding import Embedding
 from mlmd_api.rest.front_page import FrontPage
 from mlmd_api.rest.hosts import Hosts
 from mlmd_api.rest.probes import Probes
-from mlmd_api.rest.routes import CALLS_ALONE, Surfaces, routes
+from mlmd_api.rest.routes import CALLS_ALONE, PROBES, Surfaces, routes
 from mlmd_api.rest.threads import Threads
 
 if TYPE_CHECKING:
@@ -64,12 +64,13 @@ class HttpServer:
         origins = Origins(settings.cors_origins)
         answered = routes(dispatcher, surfaces, self._probes, self._threads, origins)
         front = FrontPage(answered)
-        handlers = {404: front.nothing_here, Exception: front.defect}
+        handlers = {404: front.nothing_here, 405: front.other_verb, Exception: front.defect}
         app = Starlette(routes=[Route("/", front.page), *answered], exception_handlers=handlers)
         context = settings.tls.http_context() if settings.tls else None
         self._socket = listen(settings.host, settings.port, settings.shared_port)
         self.port: int = self._socket.getsockname()[1]
-        guarded = Embedding(Hosts(app, settings.allowed_hosts), settings.cors_origins)
+        readable = CrossOrigin(Hosts(app, settings.allowed_hosts), origins, closed=PROBES)
+        guarded = Embedding(readable, settings.cors_origins)
         self._server = uvicorn.Server(_uvicorn_config(guarded, context))
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 

@@ -101,13 +101,28 @@ class SendPiece:
         await self._send({"type": "http.response.body", "body": body, "more_body": more})
 
 
+class LateStart(SendPiece):
+    """Sends the pieces of a response that begins with the first of them, so that none begins for a refusal."""
+
+    def __init__(self, send: Send, headers: dict[str, str]) -> None:
+        super().__init__(send)
+        self._headers = headers
+        self.started = False
+
+    async def __call__(self, body: bytes, more: bool) -> None:
+        """Send a piece, status and headers before the first."""
+        if not self.started:
+            self.started = True
+            await self.start(200, self._headers)
+        await super().__call__(body, more)
+
+
 async def answer_stream(
-    pool: StreamPool, dispatcher: Dispatcher, call: Call, protocol: StreamProtocol, receive: Receive, send: SendPiece,
-    headers: dict[str, str],
+    pool: StreamPool, dispatcher: Dispatcher, call: Call, protocol: StreamProtocol, receive: Receive, send: SendPiece
 ) -> None:  # fmt: skip
-    """Answer one streaming call on a protocol; `headers` are added to the response's."""
+    """Answer one streaming call on a protocol."""
     opened = pool.open(dispatcher, call)
-    said = headers | {"content-type": protocol.content_type, REQUEST_ID_KEY: opened.request_id}
+    said = {"content-type": protocol.content_type, REQUEST_ID_KEY: opened.request_id}
     if isinstance(opened, Answer):
         await send.start(200, said)
         await send(protocol.ending(opened), False)

@@ -26,7 +26,6 @@ from mlmd_api.status import HTTP_STATUS
 from mlmd_api.streaming import Answer
 
 WIRE = "kubeflow-rest"
-_VERBS = "GET, POST, PATCH, OPTIONS"
 _LOST = Code.ABORTED
 """What is worth another try is 503 here: 409 says to Kubeflow's clients that the name is taken."""
 
@@ -45,15 +44,11 @@ class KubeflowRegistry:
         """Answer one request."""
         headers = dict(request.headers)
         try:
-            response = await self._answered(request, headers)
+            return await self._answered(request, headers)
         except ClientDisconnect:
             return Response(status_code=499)
-        response.headers.update(self._origins.added(response.headers, headers))
-        return response
 
     async def _answered(self, request: HttpRequest, headers: Mapping[str, str]) -> Response:
-        if request.method == "OPTIONS":
-            return Response(headers=self._origins.preflight(headers, _VERBS))
         path = request.scope["path"]
         found = self._routes.verbs(path.removeprefix(PREFIX))
         if not found:
