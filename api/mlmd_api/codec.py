@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from google.protobuf.message import DecodeError, Message
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
 
 from mlmd_api.utf8 import check_utf8, refuse_broken_strings
@@ -36,8 +37,8 @@ class BinaryCodec:
         except DecodeError:
             refuse_broken_strings(kind.DESCRIPTOR, body)
             raise InvalidArgument(
-                f"request: the {len(body)} bytes are no {kind.DESCRIPTOR.full_name}; send the message that the method "
-                "takes, serialized by protobuf and nested at most 100 deep."
+                f"request: {counted(len(body), 'byte')} came, and no {kind.DESCRIPTOR.full_name}; send the "
+                "message that the method takes, serialized by protobuf and nested at most 100 deep."
             ) from None
         check_utf8(message, body)
         return message

@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import CHUNK, Transaction
 from mlmd_schemas.caller import LOCAL, Caller
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import Aborted, DataLoss, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
@@ -371,7 +372,7 @@ class Artifacts:
         if size_bytes != file.size_bytes or (file.sha256 and digest.digest() != file.sha256):
             raise DataLoss(
                 f"The file {file.path!r} of artifact {artifact_id} has changed in the store or was never what its "
-                f"manifest says ({size_bytes} of {file.size_bytes} bytes); restore it from a copy."
+                f"manifest says ({size_bytes} of {counted(file.size_bytes, 'byte')}); restore it from a copy."
             )
         if file.sha256 and file.verified_ms <= 0:
             self._marks.note(artifact_id, file.path, caller, was_damaged=file.verified_ms < 0)

@@ -11,6 +11,7 @@ from mlmd_metadata_store.collection_methods import parse_artifact
 from mlmd_metadata_store.node_writes import create_nodes
 from mlmd_metadata_store.transaction import CHUNK, Transaction
 from mlmd_metadata_store.version_collections import collection_name
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
@@ -96,8 +97,8 @@ def begin_upload(tx: Transaction, place: Place, request: v1.BeginUploadRequest) 
     check_files(request.files, more=request.more_files, later=request.more_files)
     if request.more_files and request.reuse and len(request.digest) != 32:
         raise InvalidArgument(
-            f"digest: {len(request.digest)} bytes; equal content is found by the digest of the whole, so give its 32, "
-            "or tell every file now, without more_files."
+            f"digest: {counted(len(request.digest), 'byte')}; equal content is found by the digest of the whole, "
+            "so give its 32, or tell every file now, without more_files."
         )
     type_name = _type_name(tx, artifact)
     if request.collection:

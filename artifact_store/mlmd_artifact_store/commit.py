@@ -11,6 +11,7 @@ from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import adopt_version
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import Aborted, FailedPrecondition, NotFound
 from mlmd_schemas.paths import PathOrder, check_paths
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -109,7 +110,9 @@ def _sealed(tx: Transaction, artifact_id: int) -> Upload:
         raise FailedPrecondition("files: none were declared; an artifact of bytes has at least one file.")
     if untold:
         shown = ", ".join(map(repr, untold[:_SHOWN]))
-        raise FailedPrecondition(f"files: the digests of {len(untold)} are not told yet ({shown}); declare them again.")
+        raise FailedPrecondition(
+            f"files: the digests of {counted(len(untold), 'file')} are not told yet ({shown}); declare them again."
+        )
     if not order.is_plain:
         check_paths(file.path for file in every_file(tx, artifact_id))
     restore = find_restore(tx, artifact_id)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.paths import are_in_order, check_paths
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
@@ -46,7 +47,9 @@ def _check_file(file: v1.UploadFile, external: bool, later: bool, folder: bool) 
         raise InvalidArgument(f"{shown}.size_bytes: {file.size_bytes} is not 0 to {_LARGEST_FILE_BYTES}.")
     is_open = later and file.part_size_bytes > 0 and not file.md5s and not file.sha256
     if len(file.sha256) != 32 and not (external and not file.sha256) and not is_open:
-        raise InvalidArgument(f"{shown}.sha256: {len(file.sha256)} bytes, and a SHA-256 has 32; send it as bytes.")
+        raise InvalidArgument(
+            f"{shown}.sha256: {counted(len(file.sha256), 'byte')}, and a SHA-256 has 32; send it as bytes."
+        )
     if file.media_type and (len(file.media_type) > 255 or not _MEDIA_TYPE.fullmatch(file.media_type)):
         raise InvalidArgument(f"{shown}.media_type: {file.media_type[:80]!r} is not type/subtype.")
     if external:
@@ -72,6 +75,6 @@ def _check_md5s(file: v1.UploadFile, shown: str, is_open: bool) -> None:
         return
     if len(file.md5s) != expected or any(len(md5) != 16 for md5 in file.md5s):
         raise InvalidArgument(
-            f"{shown}.md5s: {expected} of 16 bytes each are needed, one for each part or one for the file, and "
-            f"{len(file.md5s)} were given."
+            f"{shown}.md5s: {counted(len(file.md5s), 'MD5')} given; send {expected} of 16 bytes, one for each part or "
+            "one for the file."
         )

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import Caller
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
@@ -116,7 +117,8 @@ def sign_parts(requests: Requests, request: v1.SignPartsRequest, caller: Caller)
         check_part(file, part.part_number or -1)
         if len(part.md5) != _MD5_BYTES:
             raise InvalidArgument(
-                f"parts[{part.part_number}].md5: {len(part.md5)} bytes, and an MD5 has {_MD5_BYTES}; send it as bytes."
+                f"parts[{part.part_number}].md5: {counted(len(part.md5), 'byte')}, and an MD5 has {_MD5_BYTES}; "
+                "send it as bytes."
             )
     pieces = [(file, part.part_number, part.md5) for part in request.parts]
     wanted = requests.missing(upload, pieces, caller) if request.only_missing else pieces

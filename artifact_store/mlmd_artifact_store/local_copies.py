@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import Cancelled, InvalidArgument
 
 from mlmd_artifact_store.blob_store import CHUNK_BYTES, Digests, md5_hash
@@ -113,7 +114,7 @@ def _write(target: int, content: memoryview, position: int) -> None:
 
 
 def _short(size_bytes: int, declared: int) -> InvalidArgument:
-    return InvalidArgument(f"size_bytes: {size_bytes} bytes came where {declared} were declared.")
+    return InvalidArgument(f"size_bytes: {counted(size_bytes, 'byte')} came of the {declared} declared.")
 
 
 class _SyncedBehind:

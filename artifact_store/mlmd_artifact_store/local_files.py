@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import (
     InvalidArgument,
 )
@@ -216,11 +217,11 @@ def copy_checked(source: BinaryIO, target: BinaryIO, size_bytes: int, md5: bytes
     while chunk := source.read(min(CHUNK_BYTES, left + 1)):
         left -= len(chunk)
         if left < 0:
-            raise InvalidArgument(f"size_bytes: more bytes came than the {size_bytes} that were declared.")
+            raise InvalidArgument(f"size_bytes: more bytes came than the {size_bytes} declared.")
         digest.update(chunk)
         target.write(chunk)
     if left:
-        raise InvalidArgument(f"size_bytes: {size_bytes - left} bytes came where {size_bytes} were declared.")
+        raise InvalidArgument(f"size_bytes: {counted(size_bytes - left, 'byte')} came of the {size_bytes} declared.")
     check_md5(digest.digest(), md5)
     return digest.digest()
 

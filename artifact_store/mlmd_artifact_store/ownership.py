@@ -139,7 +139,7 @@ class Ownership:
         if keys and not any(map(self._is_there, keys)):
             return Unavailable(
                 f"artifacts: {uri} is no longer the place that it was: by its manifests this store has files there, "
-                f"and of the {len(keys)} that were looked for none is ({keys[0]!r}), nor is the mark of this store. "
+                f"and of the {len(keys)} looked for none is ({keys[0]!r}), nor is the mark of this store. "
                 f"Nothing was written; {_MEND}",
                 NO_RETRY,
             )

@@ -10,6 +10,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 from mlmd_schemas.caller import Caller
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 
 from mlmd_artifact_store.blob_store import Blob, BlobStore, Guard, Part, md5_hash
@@ -67,8 +68,8 @@ def prove_files(
     if failed:
         more = f"; and {failed - _SHOWN} more" if failed > _SHOWN else ""
         raise FailedPrecondition(
-            f"{failed} of {count} files are not as declared: {'; '.join(shown)}{more}. Send them again "
-            "(ListUploadUrls with only_missing), then commit again."
+            f"{failed} of {counted(count, 'file')} {'is' if failed == 1 else 'are'} not as declared: "
+            f"{'; '.join(shown)}{more}. Send them again (ListUploadUrls with only_missing), then commit again."
         )
     return others
 
@@ -104,7 +105,7 @@ def _prove(blobs: BlobStore, key: str, file: PendingFile, guard: Guard) -> Store
     if blob is None:
         raise NotProven(f"{file.path!r} has not arrived")
     if blob.size_bytes != file.size_bytes:
-        raise NotProven(f"{file.path!r} has {blob.size_bytes} bytes, declared were {file.size_bytes}")
+        raise NotProven(f"{file.path!r} has {counted(blob.size_bytes, 'byte')}, declared were {file.size_bytes}")
     if blob.etag == file.etag:
         return _stored(file, blob)
     return _read(blobs, key, file, blob)
@@ -162,7 +163,7 @@ def _completed(blobs: BlobStore, key: str, file: PendingFile, guard: Guard) -> B
         if _is_whole(whole, file):  # completed while the parts were counted
             return whole
         numbers = ", ".join(map(str, missing[:_SHOWN])) + (" …" if len(missing) > _SHOWN else "")
-        raise NotProven(f"{file.path!r} lacks {len(missing)} of {len(file.md5s)} parts ({numbers})")
+        raise NotProven(f"{file.path!r} lacks {len(missing)} of {counted(len(file.md5s), 'part')} ({numbers})")
     try:
         return blobs.complete_parts(key, file.parts_name, [there[part.number] for part in file.parts()], guard)
     except NotFound:

@@ -13,6 +13,7 @@ from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.tombstones import tombstones_of
 from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import Aborted, FailedPrecondition, InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.imports import RESTORE
@@ -122,10 +123,11 @@ def as_recorded(tx: Transaction, artifact_id: int, files: list[PendingFile]) -> 
             raise InvalidArgument(f"files[{file.path[:80]!r}]: artifact {artifact_id} has no such file to restore.")
         same = file.size_bytes == recorded.size_bytes and (file.is_open or file.sha256 == recorded.sha256)
         if not same:
-            said = f"{file.size_bytes} bytes" + (f" with SHA-256 {file.sha256.hex()}" if not file.is_open else "")
+            said = counted(file.size_bytes, "byte") + (f" with SHA-256 {file.sha256.hex()}" if not file.is_open else "")
             raise InvalidArgument(
                 f"files[{file.path[:80]!r}]: {said} is not what the manifest of artifact {artifact_id} says, "
-                f"{recorded.size_bytes} bytes with SHA-256 {recorded.sha256.hex()}; take them from another copy."
+                f"{counted(recorded.size_bytes, 'byte')} with SHA-256 {recorded.sha256.hex()}; take them from "
+                "another copy."
             )
     return [replace(file, media_type=known[file.path].media_type) for file in files]
 

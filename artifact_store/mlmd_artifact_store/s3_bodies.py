@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_artifact_store.blob_store import CHUNK_BYTES, md5_hash
@@ -36,7 +37,7 @@ class Body:
             held = chunk
         if left:
             raise InvalidArgument(
-                f"size_bytes: {self.size_bytes - left} bytes came where {self.size_bytes} were declared."
+                f"size_bytes: {counted(self.size_bytes - left, 'byte')} came of the {self.size_bytes} declared."
             )
         check_md5(self.md5, self._declared)
         if held:

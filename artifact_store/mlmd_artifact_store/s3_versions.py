@@ -11,6 +11,7 @@ from typing import Any
 from minio import Minio
 from minio.deleteobjects import DeleteError, DeleteObject
 from minio.error import S3Error
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import FailedPrecondition, StoreError, Unavailable
 
 from mlmd_artifact_store.s3_errors import Refusal, Whereabouts
@@ -103,8 +104,8 @@ class S3Versions:
         first = left[0]
         said = self._said(first)
         shown = (
-            f"{len(left)} versions of blobs below 's3://{self._bucket}/{prefix}' are left, the first of them "
-            f"{first.name!r} in its version {first.version_id} ({said})"
+            f"the bucket still has {counted(len(left), 'version')} of blobs below 's3://{self._bucket}/{prefix}', "
+            f"first {first.name!r} in its version {first.version_id} ({said})"
         )
         if any(word in said.lower() for word in _LOCKS):
             return FailedPrecondition(

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import DataLoss, NotFound, StoreError, Unavailable
 from mlmd_schemas.tables.own import MANIFEST
 
@@ -107,7 +108,7 @@ class _Unread:
         if self._first is not None:
             job, error = self._first
             raise type(error)(
-                f"{self._count} files could not be read, the first of them {job.file.path[:80]!r} of artifact "
+                f"{counted(self._count, 'file')} could not be read, first {job.file.path[:80]!r} of artifact "
                 f"{job.artifact_id}: {error.message}"
             ) from error
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from mlmd_metadata_store.database import Database
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import StoreError
 
 from mlmd_artifact_store.damage import mark_damage
@@ -95,9 +96,9 @@ class VerifiedMarks:
         """Say in the log what could not be noted, once for each trouble; one thread writes at a time."""
         if trouble != self._trouble:
             _LOG.warning(
-                "%d files were read whole and right, and that could not be noted, the first of them %r of artifact %d: "
-                "%s They are noted when they are read again, by `mlmd-server verify` or a download.",
-                len(batch),
+                "%s read whole and right could not be noted as verified, first %r of artifact %d: %s They are "
+                "noted when they are read again, by `mlmd-server verify` or a download.",
+                counted(len(batch), "file"),
                 batch[0].path,
                 batch[0].artifact_id,
                 trouble,

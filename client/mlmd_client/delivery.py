@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import Message
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import metrics_pb2, runs_pb2, server_pb2
@@ -220,5 +221,5 @@ def _let_go(service: Service, journal: Journal, refused: list[Record], facts: di
     for reason in facts["refused"]:
         LOG.warning("a call of an earlier process was refused by %s: %s", service.target, reason)
     if broken:
-        LOG.warning("%s ends with %d bytes that are no whole call, and cannot be sent", journal.path, broken)
+        LOG.warning("%s ends with %s of no whole call, which cannot be sent", journal.path, counted(broken, "byte"))
     LOG.warning("%s has what was not sent: `mlmd journals ls` shows it, retry and discard are there too", kept)

@@ -3,6 +3,8 @@
 import html
 from typing import TYPE_CHECKING, Any
 
+from mlmd_schemas.counting import counted
+
 from mlmd_client.drawing import in_frame
 from mlmd_client.failures import NotFound
 from mlmd_client.tables import moment, shown, table_of
@@ -90,7 +92,7 @@ def facts_html(run: "RunFacts") -> str:
     """
     facts = {name: getattr(run, name) for name in ("id", "state", "reason", "started", "ended")}
     packages = run.properties.get("environment")
-    told = {"environment": f"{len(packages)} packages"} if isinstance(packages, dict) else {}
+    told = {"environment": counted(len(packages), "package")} if isinstance(packages, dict) else {}
     rest = {name: value for name, value in run.properties.items() if not name.startswith("param.")}
     parts = (("parameters", run.params), ("properties", {**rest, **told}))
     return card(f"run {run.name}", facts) + "".join(card(title, part) for title, part in parts if part)

@@ -22,6 +22,7 @@ from typing import Any
 
 from google.protobuf.message import Message
 from mlmd_schemas.chance import CHANCE
+from mlmd_schemas.counting import counted
 from mlmd_schemas.pb.v1 import runs_pb2
 
 from mlmd_client.calls import CallError
@@ -310,7 +311,7 @@ def say_what_remains(outbox: Outbox, left: int, run_name: str, target: str) -> N
     """Say on standard error, as loudly as can be, what was refused and what of a run was not sent."""
     lines = [f"refused for good: {refusal}" for refusal in outbox.refusals[:_MOST_REFUSALS]]
     if len(outbox.refusals) > _MOST_REFUSALS:
-        lines.append(f"and {len(outbox.refusals) - _MOST_REFUSALS} more calls of the run {run_name} were refused")
+        lines.append(f"and {counted(len(outbox.refusals) - _MOST_REFUSALS, 'more call')} of the run {run_name} refused")
     if outbox.refused_path is not None:
         lines.append(f"{outbox.refused_path} has what was refused: `mlmd journals ls` shows it, retry and discard too.")
     elif outbox.refusals:
@@ -318,15 +319,16 @@ def say_what_remains(outbox: Outbox, left: int, run_name: str, target: str) -> N
     if left:
         lost = outbox.in_memory
         said = [
-            f"{left} calls of the run {run_name} could not be sent to {target} ({outbox.trouble or 'too little time'})"
+            f"{counted(left, 'call')} of the run {run_name} could not be sent to {target} "
+            f"({outbox.trouble or 'too little time'})"
         ]
         if left > lost:
             said.append(
-                f"{left - lost} are in {outbox.journal_path}, "
-                "and whoever opens this store next sends them, or store.sync(), or `mlmd journals retry`"
+                f"{left - lost} {'is' if left - lost == 1 else 'are'} in {outbox.journal_path}, "
+                "and whoever opens this store next sends what is there, or store.sync(), or `mlmd journals retry`"
             )
         if lost:
-            said.append(f"{lost} ARE LOST: no journal could be written")
+            said.append(f"{lost} {'IS' if lost == 1 else 'ARE'} LOST: no journal could be written")
         lines.append("; ".join(said) + ".")
     for line in lines:
         sys.stderr.write(f"mlmd: {line}\n")

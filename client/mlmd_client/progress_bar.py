@@ -5,6 +5,8 @@ import sys
 import time
 from typing import TextIO
 
+from mlmd_schemas.counting import counted
+
 from mlmd_client.progress import Progress
 
 VARIABLE = "MLMD_PROGRESS"
@@ -96,7 +98,7 @@ class ProgressBar:
         drawn = (
             f" {'█' * filled}{'·' * (_WIDTH - filled)} {share * 100:3.0f} %  "
             f"{human_bytes(progress.bytes_done)} of {human_bytes(progress.bytes_total)}, "
-            f"{progress.files_done} of {progress.files_total} files"
+            f"{progress.files_done} of {counted(progress.files_total, 'file')}"
         )
         line = fitted(self._label, drawn, _columns(self.stream))
         self.stream.write("\r" + line.ljust(self._length))

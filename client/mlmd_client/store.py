@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
+from mlmd_schemas.counting import counted
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import server_pb2
@@ -365,7 +366,7 @@ class Store(Questions):
             LOG.warning("what earlier processes left behind could not be looked through: %s", error)
             return
         if sent or left:
-            LOG.info("sent %d calls that earlier processes left behind, %d are left", sent, left)
+            LOG.info("sent %s that earlier processes left behind, %d left", counted(sent, "call"), left)
 
     def settle(self) -> None:
         """Send what the runs of this process logged, so that answers know of it.

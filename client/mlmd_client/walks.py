@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from mlmd_schemas.counting import counted
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 
 from mlmd_client.drawing import Drawing
@@ -280,11 +281,11 @@ class Graph:
         """What is said of a graph that is not complete.
 
         >>> store.provenance("churn@1", hops=1).beyond
-        '… and more, beyond 1 hops; ask with hops=2'
+        '… and more, beyond 1 hop; ask with hops=2'
         """
         hops = self._options.max_hops or _HOPS
         if max((node.hops for node in self.nodes.values()), default=0) >= hops:
-            return f"… and more, beyond {hops} hops; ask with hops={2 * hops}"
+            return f"… and more, beyond {counted(hops, 'hop')}; ask with hops={2 * hops}"
         return "… and more, beyond the limits of this walk"
 
     __repr__ = __str__

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from mlmd_metrics.svg import Document, element, fill, label, number, shortened, text
+from mlmd_schemas.counting import counted
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 
 from mlmd_lineage.documents import Graph, ends, heading, is_execution, subtitle, title
@@ -49,7 +50,8 @@ def svg(graph: Graph) -> str:
 def _document(graph: Graph, layout: Layout) -> Document:
     root = next((title(node) for node in graph.nodes if name_of(node.node) == graph.root), "")
     executions = sum(is_execution(name_of(node.node)) for node in graph.nodes)
-    said = f"{len(graph.nodes) - executions} artifacts, {executions} executions, {len(graph.edges)} edges"
+    artifacts = counted(len(graph.nodes) - executions, "artifact")
+    said = f"{artifacts}, {counted(executions, 'execution')}, {counted(len(graph.edges), 'edge')}"
     said += "; more lies behind the dashed nodes" if graph.is_cut else ""
     width = max(2 * _MARGIN + (layout.width - 1) * _COLUMN + _WIDTH, 460.0)
     height = _TOP + layout.height * _ROW + _LEGEND

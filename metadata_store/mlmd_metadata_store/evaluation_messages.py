@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from mlmd_metrics.confusion import ConfusionMatrix, unknown_label
 from mlmd_metrics.cutoffs import Cutoffs
 from mlmd_metrics.errors import MetricsError
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
@@ -22,7 +23,8 @@ def matrix_of(message: v1.MatrixCounts, field: str) -> ConfusionMatrix:
     if len(cells) != size * size:
         name = "weighted_counts" if weighted else "counts"
         raise InvalidArgument(
-            f"{field}.{name}: has {len(cells)} entries for {size} labels; send {size * size}, row by row."
+            f"{field}.{name}: has {counted(len(cells), 'entry', 'entries')} for {counted(size, 'label')}; send "
+            f"{size * size}, row by row."
         )
     try:
         return square(list(message.labels), cells)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import InvalidArgument, NotFound, OutOfRange
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
@@ -225,7 +226,7 @@ def _check_end(edge: Any, noun: str, nodes: Sequence[Any]) -> None:
         return
     index = getattr(edge, f"{noun}_index")
     if not 0 <= index < len(nodes):
-        raise OutOfRange(f"event_edges: {noun}_index {index} is not one of the request's {len(nodes)} {noun}s.")
+        raise OutOfRange(f"event_edges: {noun}_index {index} is none of the request's {counted(len(nodes), noun)}.")
     if by_id and not (nodes[index].HasField("id") and nodes[index].id == getattr(edge.event, f"{noun}_id")):
         raise InvalidArgument(
             f"event_edges: event.{noun}_id {getattr(edge.event, f'{noun}_id')} is not the id of the {noun} at "

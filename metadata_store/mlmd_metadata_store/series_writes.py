@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import Aborted, InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
@@ -77,7 +78,8 @@ def _points(data: v1.SeriesData, field: str) -> Points:
     for name, column in (("values", values), ("times_ms", times)):
         if len(column) != len(steps):
             raise InvalidArgument(
-                f"{field}.{name}: has {len(column)} entries and steps has {len(steps)}; each point needs one of each."
+                f"{field}.{name}: has {counted(len(column), 'entry', 'entries')} and steps has {len(steps)}; each "
+                "point needs one of each."
             )
     if not steps:
         raise InvalidArgument(f"{field}.steps: is empty; send at least one point.")

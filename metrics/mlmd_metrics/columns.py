@@ -9,6 +9,8 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from mlmd_schemas.counting import counted
+
 from mlmd_metrics.errors import MetricsError, NotANumber
 
 
@@ -74,7 +76,8 @@ def same_length(field: str, column: Sequence[object], other_field: str, other: S
     """Raise MetricsError unless the two columns are equally long and not empty."""
     if len(column) != len(other):
         raise MetricsError(
-            f"{field} has {len(column)} entries and {other_field} has {len(other)}; each row needs one of each"
+            f"{field} has {counted(len(column), 'entry', 'entries')} and {other_field} has {len(other)}; each row "
+            "needs one of each"
         )
     if not column:
         raise MetricsError(f"{field} is empty; give at least one row")

@@ -11,6 +11,8 @@ from fractions import Fraction
 from itertools import chain
 from typing import Any, Literal, SupportsFloat, cast
 
+from mlmd_schemas.counting import counted
+
 from mlmd_metrics.class_figures import Average, ClassFigures, averaged, class_figures
 from mlmd_metrics.errors import MetricsError, NotANumber
 
@@ -52,7 +54,8 @@ class ConfusionMatrix:
         truths, guesses = list(y_true), list(y_pred)
         if len(truths) != len(guesses) or not truths:
             raise MetricsError(
-                f"y_true has {len(truths)} entries and y_pred has {len(guesses)}; give one of each for at least one row"
+                f"y_true has {counted(len(truths), 'entry', 'entries')} and y_pred has {len(guesses)}; give one "
+                "of each for at least one row"
             )
         listed = sorted_labels(chain(truths, guesses)) if labels is None else list(labels)
         position = {label: index for index, label in enumerate(listed)}
@@ -206,12 +209,15 @@ def exact_sum(values: Sequence[Count]) -> Count:
 
 def _checked_counts(labels: tuple[str, ...], counts: Sequence[Sequence[SupportsFloat]]) -> Rows:
     if len(counts) != len(labels):
-        raise MetricsError(f"counts has {len(counts)} rows for {len(labels)} labels; give one row for each label")
+        raise MetricsError(
+            f"counts has {counted(len(counts), 'row')} for {counted(len(labels), 'label')}; give one row for each label"
+        )
     rows: list[tuple[Count, ...]] = []
     for index, row in enumerate(counts):
         if len(row) != len(labels):
             raise MetricsError(
-                f"counts[{index}] has {len(row)} cells for {len(labels)} labels; give one for each label"
+                f"counts[{index}] has {counted(len(row), 'cell')} for {counted(len(labels), 'label')}; give one "
+                "for each label"
             )
         plain = all(type(cell) is int and 0 <= cell <= MOST for cell in row)
         rows.append(

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from operator import neg
 
+from mlmd_schemas.counting import counted
+
 from mlmd_metrics.columns import doubles, no_nan, same_length
 from mlmd_metrics.confusion import ConfusionMatrix, Count
 from mlmd_metrics.errors import MetricsError
@@ -114,8 +116,8 @@ class PrecisionRecallCurve:
         same_length("precision", self.precision, "recall", self.recall)
         if len(self.thresholds) != len(self.recall) - 1:
             raise MetricsError(
-                f"thresholds has {len(self.thresholds)} entries and recall has {len(self.recall)}; "
-                "give one threshold for each point but the last, which is (precision 1, recall 0)"
+                f"thresholds has {counted(len(self.thresholds), 'entry', 'entries')} and recall has "
+                f"{len(self.recall)}; give one threshold for each point but the last, which is (precision 1, recall 0)"
             )
         for index, (before, here) in enumerate(pairwise(self.thresholds), 1):
             if here < before:

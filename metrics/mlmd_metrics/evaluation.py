@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from mlmd_schemas.counting import counted
+
 from mlmd_metrics.confusion import ConfusionMatrix, unknown_label
 from mlmd_metrics.cutoffs import Cutoffs
 from mlmd_metrics.errors import MetricsError, NotANumber
@@ -57,7 +59,9 @@ def evaluate(
     scores = _scores(np, y_score)
     truths, classes = _encoded(np, y_true, labels)
     if len(truths) != len(scores):
-        raise MetricsError(f"y_true has {len(truths)} rows and y_score has {len(scores)}; each row needs one of each")
+        raise MetricsError(
+            f"y_true has {counted(len(truths), 'row')} and y_score has {len(scores)}; each needs one of each"
+        )
     names = [str(label) for label in classes]
     if len(classes) == 2 and (scores.ndim == 1 or scores.shape[1] == 2):
         return _of_two(np, truths, scores, classes, names, positive, threshold, curves)

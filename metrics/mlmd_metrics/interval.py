@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from statistics import NormalDist
 
+from mlmd_schemas.counting import counted
+
 from mlmd_metrics.columns import doubles, no_nan, same_length
 from mlmd_metrics.cutoffs import Cutoffs
 from mlmd_metrics.errors import MetricsError
@@ -104,7 +106,8 @@ def auc_difference(
         no_nan(column, name)
     if min(sum(truths), len(truths) - sum(truths)) < 2:
         raise MetricsError(
-            f"is_positive has {sum(truths)} positives in {len(truths)} rows; give at least two of each class"
+            f"is_positive has {counted(sum(truths), 'positive')} in {counted(len(truths), 'row')}; give at least "
+            "two of each class"
         )
     of_positives, of_negatives = zip(*(_placements(truths, column) for column in columns), strict=True)
     estimate = math.fsum(_gaps(of_positives)) / len(of_positives[0])

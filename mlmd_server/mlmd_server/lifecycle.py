@@ -13,6 +13,7 @@ from types import FrameType
 
 from mlmd_api.measurements import NOTE_EVERY_SECONDS
 from mlmd_metadata_store.connections import CLOSE_EVERY_SECONDS
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import Unavailable
 
 from mlmd_server import couriers, memory, reaper, sweeper
@@ -82,12 +83,12 @@ def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
     if parts.http is not None:
         parts.http.refuse_readiness()
     ended = chores.stop()
-    _LOG.log(reason.level, "%s; draining for at most %g seconds", reason.words, config.drain_seconds)
+    _LOG.log(reason.level, "%s; draining for at most %g s", reason.words, config.drain_seconds)
     if not drain(parts, config.drain_seconds):
-        _LOG.warning("calls still in flight after %g seconds were given up", config.drain_seconds)
+        _LOG.warning("calls still in flight after %g s were given up", config.drain_seconds)
         leave_at_once()
     if given_up := parts.artifacts.errands.given_up:
-        _LOG.warning("%d threads in a folder of artifacts that does not answer were given up", given_up)
+        _LOG.warning("gave up %s in a folder of artifacts that does not answer", counted(given_up, "thread"))
         leave_at_once()
     parts.stores.close()
     if not ended:

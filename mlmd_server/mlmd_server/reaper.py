@@ -5,6 +5,7 @@ from functools import partial
 
 from mlmd_api.tenants import TenantStores
 from mlmd_metadata_store.run_reaping import reap_runs
+from mlmd_schemas.counting import counted
 
 from mlmd_server.rounds import Rounds
 from mlmd_server.troubles import Troubles
@@ -24,4 +25,4 @@ def reap_opened(stores: TenantStores, rounds: Rounds | None = None) -> None:
     for store in rounds.due(stores):
         nothing: list[int] = []
         if ended := _TROUBLES.kept_off(f"store {store.store_uuid}", partial(reap_runs, store), nothing):
-            _LOG.info("ended %d runs that were not heard from: executions %s", len(ended), ended[:20])
+            _LOG.info("ended %s not heard from: executions %s", counted(len(ended), "run"), ended[:20])

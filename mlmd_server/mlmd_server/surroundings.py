@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import InvalidArgument, Unavailable
 
 NO_THREAD = "can't start new thread"
@@ -111,7 +112,7 @@ def see_to_threads() -> None:
             thread.start()
             threads.append(thread)
     except RuntimeError:
-        raise Unavailable(no_thread(f"{len(threads)} of the {wanted} threads that it has at rest")) from None
+        raise Unavailable(no_thread(f"{len(threads)} of the {counted(wanted, 'thread')} that it has at rest")) from None
     finally:
         let_go.set()
         for thread in threads:

@@ -15,6 +15,7 @@ from mlmd_api.artifacts import TenantArtifacts
 from mlmd_artifact_store.sweeping import sweep
 from mlmd_metadata_store.leases import take_lease
 from mlmd_schemas.caller import Caller
+from mlmd_schemas.counting import counted
 
 from mlmd_server.troubles import Troubles
 
@@ -58,8 +59,8 @@ class Sweeper:
             _LOG.warning("the sweep of tenant %r goes on the next time with %s", tenant, failure)
         if swept.abandoned or swept.deleted:
             _LOG.info(
-                "swept tenant %r: gave up %d uploads, finished %d deletions",
+                "swept tenant %r: gave up %s, finished %s",
                 tenant,
-                len(swept.abandoned),
-                len(swept.deleted),
+                counted(len(swept.abandoned), "upload"),
+                counted(len(swept.deleted), "deletion"),
             )

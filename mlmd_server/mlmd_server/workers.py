@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import FrameType
 
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import Unavailable
 
 from mlmd_server.signals import Reason, how_it_ended, on_hangup, reason_of
@@ -212,8 +213,8 @@ class Supervisor:
 def no_process(count: int, error: OSError) -> str:
     """Return the sentence that says that so many processes are not to be had, and the mend."""
     return (
-        f"workers: the system gives no {count} processes: {error.strerror}; raise ulimit -u, the pids of its cgroup or "
-        "its memory, or ask for fewer with --workers."
+        f"workers: the system refuses {counted(count, 'process', 'processes')}: {error.strerror}; raise ulimit "
+        "-u, the pids of its cgroup or its memory, or ask for fewer with --workers."
     )
 
 

@@ -4,6 +4,7 @@ import html
 import re
 
 from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.counting import counted
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_model_registry.card_facts import Card, Section, card_of
@@ -37,7 +38,7 @@ def as_markdown(card: Card) -> str:
             parts.append(f"## {section.title}")
             parts.append("\n".join(_markdown_table(section)))
         elif section.drawings:
-            parts.append(f"## {section.title}\n\n{len(section.drawings)} drawings are in the HTML card.")
+            parts.append(f"## {section.title}\n\nThe HTML card has {counted(len(section.drawings), 'drawing')}.")
     return "\n\n".join(parts) + "\n"
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from mlmd_lineage.ends import INPUTS
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import check_alias
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_schemas.tables.own import FILE, MANIFEST
@@ -99,8 +100,8 @@ def require_passed(outcomes: Sequence[Outcome], alias: str) -> None:
     if failed:
         told = "; ".join(f"{outcome.rule}: {outcome.detail}" for outcome in failed)
         raise FailedPrecondition(
-            f"version: does not meet {len(failed)} of {len(outcomes)} gates of {alias!r}: {told}. Mend that, or set "
-            "override_gates and give a reason."
+            f"version: does not meet {len(failed)} of {counted(len(outcomes), 'gate')} of {alias!r}: {told}. Mend "
+            "that, or set override_gates and give a reason."
         )
 
 
@@ -166,7 +167,7 @@ class _Examination:
             known = {str(artifact_id), decode(uri or ""), decode(name or ""), decode(name or "").rpartition("/")[0]}
             if rule.data in known - {""}:
                 return True, f"a run that read the model read artifact {artifact_id} too"
-        return False, f"none of the {len(runs)} runs that read the model read {rule.data!r} too"
+        return False, f"{counted(len(runs), 'run')} read the model, none of them {rule.data!r} too"
 
     def _verified(self) -> tuple[bool, str]:
         artifact = {"artifact": self._version.artifact_id}
@@ -177,13 +178,13 @@ class _Examination:
             return False, "the files are outside of this store, so it never reads them"
         counts = {bool(verified): count for verified, count in self._tx.rows(_FILES, artifact)}
         total = sum(counts.values())
-        return not counts.get(False), f"{counts.get(True, 0)} of {total} files were read and found right"
+        return not counts.get(False), f"{counts.get(True, 0)} of {counted(total, 'file')} read and found right"
 
     def _approved(self, rule: ApprovedBy) -> tuple[bool, str]:
         approvals = approvals_of(self._tx, [self._version.id]).get(self._version.id, ())
         others = [one.subject for one in approvals if one.subject != self._version.subject]
         listed = f": {', '.join(others[:10])}" if others else ""
-        return len(others) >= rule.count, f"{len(others)} other people approve{listed}"
+        return len(others) >= rule.count, f"approved by {counted(len(others), 'other person', 'other people')}{listed}"
 
 
 def _shown(number: float) -> str:

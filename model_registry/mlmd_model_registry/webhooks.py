@@ -15,6 +15,7 @@ from google.protobuf import json_format
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.keyset_tokens import number_below, page_size, token_after
 from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_schemas.tables.own import STORE
@@ -59,7 +60,8 @@ def create_webhook(tx: Transaction, request: v1.CreateWebhookRequest) -> v1.Crea
     secret = request.secret or secrets.token_urlsafe(32)
     if not _SHORTEST_SECRET <= len(secret) <= LONGEST_SECRET:
         raise InvalidArgument(
-            f"secret: has {len(secret)} characters; use {_SHORTEST_SECRET} to {LONGEST_SECRET}, or leave it out."
+            f"secret: has {counted(len(secret), 'character')}; use {_SHORTEST_SECRET} to {LONGEST_SECRET}, or "
+            "leave it out."
         )
     model_id = find_model(tx, request.model).id if request.model else 0
     subject, now = tx.caller.subject[:255], now_ms()

@@ -177,7 +177,7 @@ def test_more_streams_than_places_are_refused_and_places_come_back(serve: Callab
         with opened(wire, served.doors, "Count", mlmd.Artifact(id=1)) as (refused, none):
             assert list(none) == []
         assert refused.code is Code.RESOURCE_EXHAUSTED
-        assert "1 streams open" in refused.text.replace("%20", " ")
+        assert "1 stream open" in refused.text.replace("%20", " ")
     assert served.odd.release.wait(60)
 
     def is_let_in() -> bool:

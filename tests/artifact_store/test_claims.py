@@ -223,7 +223,7 @@ def test_a_database_of_before_misses_its_files(start: Start, blobs: BlobStore) -
             lambda: start().artifacts.read(made[0], "f"),
         ]
         for change in changes:
-            with pytest.raises(Unavailable, match=r"of the 8 that were looked for none is .*_/1/f.*mount or put"):
+            with pytest.raises(Unavailable, match=r"of the 8 looked for none is .*_/1/f.*mount or put"):
                 change()
         assert everything(blobs) == []
     assert remembered(requests) == []

@@ -112,7 +112,7 @@ def test_a_file_that_is_shorter_than_said_is_refused_with_all_of_its_batch(
     whole, _ = handed(tmp_path, 7)
     short, _ = handed(tmp_path, size)
     short.size_bytes += 1
-    with pytest.raises(InvalidArgument, match=f"{size} bytes came where {size + 1} were declared"):
+    with pytest.raises(InvalidArgument, match=f"{size} bytes came of the {size + 1} declared"):
         store.take_in([("whole", whole), ("short", short)])
     assert keys(store) == []
     assert list((store.root / ".mlmd" / "scratch").iterdir()) == []

@@ -193,7 +193,7 @@ def test_digests_of_what_comes_back_in_parts_may_be_told_later(requests: Request
     with pytest.raises(InvalidArgument, match=r"'deep/b.bin'.*: 999 bytes is not what .* says, 1000 bytes with"):
         declare(requests, artifact_id, upload_file("deep/b.bin", b"b" * 999, FIVE, sha256=b"", md5s=[]))
     declare(requests, artifact_id, upload_file("a.json", CONTENTS["a.json"]), untold)
-    with pytest.raises(FailedPrecondition, match="digests of 1 are not told yet"):
+    with pytest.raises(FailedPrecondition, match="digests of 1 file are not told yet"):
         requests.artifacts.commit_upload(artifact_id)
     declare(requests, artifact_id, upload_file("deep/b.bin", CONTENTS["deep/b.bin"], FIVE))
     send(requests, artifact_id, CONTENTS)

@@ -339,5 +339,5 @@ def test_one_request_carries_five_gibibytes(settings: S3Settings) -> None:
     store = S3Store(settings)
     with pytest.raises(InvalidArgument, match="more than one request carries; send the blob in parts"):
         store.put("k", io.BytesIO(b"x"), LARGEST_PART_BYTES + 1)
-    with pytest.raises(InvalidArgument, match="1 bytes came where"):
+    with pytest.raises(InvalidArgument, match="1 byte came of the"):
         store.put("k", io.BytesIO(b"x"), LARGEST_PART_BYTES)

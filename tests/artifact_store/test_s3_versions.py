@@ -156,7 +156,7 @@ def test_what_the_bucket_locks_is_told_and_the_rest_goes(
         s3_admin.set_object_retention(locking, whole, Retention(GOVERNANCE, until), version_id=version)
     else:
         s3_admin.enable_object_legal_hold(locking, whole, version)
-    with pytest.raises(FailedPrecondition, match=r"1 versions of blobs .*/g.*object lock.* lifted"):
+    with pytest.raises(FailedPrecondition, match=r"1 version of blobs .*/g.*object lock.* lifted"):
         delete_blobs(blobs, "t/1/", every_version=True)
     assert versions(s3_admin, locking) == ["t/1/g"]
     if lock == "hold":

@@ -177,7 +177,7 @@ def test_what_cannot_be_read_does_not_keep_the_rest(
     reader = Artifacts(requests.artifacts.store, requests.artifacts.blobs, "", externals)
     unread, read = recorded(requests, "s3://nobody-made-it/m/a/"), uploaded(requests)
     found: list[tuple[int, Verdict]] = []
-    with pytest.raises(FailedPrecondition, match=f"2 files could not be read, .*of artifact {unread}: .*no bucket"):
+    with pytest.raises(FailedPrecondition, match=f"2 files could not be read, first .*artifact {unread}: .*no bucket"):
         found.extend((finding.artifact_id, finding.verdict) for finding in verify(reader, parallel=1))
     assert found == [(read, Verdict.SAME)] * len(CONTENTS)
     assert set(marks(requests, unread).values()) == {(False, False)}

@@ -172,4 +172,4 @@ def test_the_server_ends_while_calls_are_in_the_folder(hanging: Hanging) -> None
         assert refused.result()[0] is grpc.StatusCode.UNAVAILABLE
         assert reading.result()[0] == 503
     assert hanging.server.stop() == 0
-    assert "2 threads in a folder of artifacts that does not answer were given up" in hanging.server.output()
+    assert "gave up 2 threads in a folder of artifacts that does not answer" in hanging.server.output()

@@ -25,8 +25,8 @@ NAN, INF = math.nan, math.inf
     ("labels", "counts", "said"),
     [
         ([], [], "labels is empty"),
-        (["a"], [], "counts has 0 rows for 1 labels"),
-        (["a", "b"], [[1, 2], [3]], r"counts\[1\] has 1 cells for 2 labels"),
+        (["a"], [], "counts has 0 rows for 1 label"),
+        (["a", "b"], [[1, 2], [3]], r"counts\[1\] has 1 cell for 2 labels"),
         (["a", "a"], [[1, 2], [3, 4]], r"labels\[1\] is 'a', which is listed twice"),
         (["a", 7], [[1, 2], [3, 4]], r"labels\[1\] is 7, which is not text"),
         (["a", "b"], [[1, -2], [3, 4]], r"counts\[0\]\[1\] is -2, which is negative"),
@@ -88,7 +88,7 @@ def test_unknown_names() -> None:
     ("thresholds", "tps", "fps", "said"),
     [
         ([], [], [], "thresholds is empty"),
-        ([0.5], [1, 2], [0], "thresholds has 1 entries and true_positives has 2"),
+        ([0.5], [1, 2], [0], "thresholds has 1 entry and true_positives has 2"),
         ([0.5, 0.4], [1, 2], [0], "false_positives has 1"),
         ([0.5, 0.5], [1, 2], [0, 0], r"thresholds\[1\] is 0.5 after 0.5"),
         ([0.4, 0.5], [1, 2], [0, 0], r"thresholds\[1\] is 0.5 after 0.4"),
@@ -109,7 +109,7 @@ def test_cutoffs_refuse(thresholds: Any, tps: Any, fps: Any, said: str) -> None:
     ("truths", "scores", "said"),
     [
         ([], [], "is_positive is empty"),
-        ([1], [0.1, 0.2], "is_positive has 1 entries and scores has 2"),
+        ([1], [0.1, 0.2], "is_positive has 1 entry and scores has 2"),
         ([1, 0], [0.1, NAN], r"scores\[1\] is NaN, which cannot be ordered"),
         ([1, 0, 1, 1], [INF, -INF, 1.0, NAN], r"scores\[3\] is NaN"),
     ],
@@ -139,7 +139,7 @@ def test_precision_recall_refuses() -> None:
         PrecisionRecallCurve([1.0, 1.0], [1.0, 0.0], [0.5, 0.6])
     with pytest.raises(MetricsError, match=r"thresholds\[1\] is 0.4 after 0.5; order the points by rising"):
         PrecisionRecallCurve([0.5, 1.0, 1.0], [1.0, 0.5, 0.0], [0.5, 0.4])
-    with pytest.raises(MetricsError, match="precision has 1 entries and recall has 2"):
+    with pytest.raises(MetricsError, match="precision has 1 entry and recall has 2"):
         PrecisionRecallCurve([1.0], [1.0, 0.0], [0.5])
     with pytest.raises(MetricsError, match="precision is empty"):
         PrecisionRecallCurve([], [], [])

@@ -163,9 +163,11 @@ def test_counts_read_on_their_cells_and_fit_into_them() -> None:
 )
 def test_counts_are_written_as_people_do(count: float, shown: str) -> None:
     matrix = ConfusionMatrix(["cat"], [[count]])
-    assert f"1 classes, {shown} rows, accuracy 1.0000" in texts(matrix_svg(matrix))
+    assert f"1 class, {shown} rows, accuracy 1.0000" in texts(matrix_svg(matrix))
     less = difference_svg(difference(matrix, ConfusionMatrix(["cat"], [[0]])))
-    assert f"1 classes, diagonal −{shown}" in texts(less)
+    assert f"1 class, diagonal −{shown}" in texts(less)
+    one = matrix_svg(ConfusionMatrix(["cat", "dog"], [[1, 0], [0, 0]]))
+    assert "2 classes, 1 row, accuracy 1.0000" in texts(one)
 
 
 def test_a_difference_says_its_signs() -> None:

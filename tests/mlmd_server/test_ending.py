@@ -99,7 +99,7 @@ def test_a_drain_has_an_end(tmp_path: Path, sqlite_url: str) -> None:
         future = stub.PutArtifactType.future(request, timeout=60)
         wait_for(lambda: in_flight(server) == 1)
         assert server.stop() == 0
-        assert "calls still in flight after 1 seconds were given up" in server.stderr.read_text()
+        assert "calls still in flight after 1 s were given up" in server.stderr.read_text()
         assert future.exception() is not None
         blocker.execute("COMMIT")
         assert blocker.execute("SELECT count(*) FROM Type WHERE name = 'Never'").fetchone() == (0,)

@@ -201,13 +201,13 @@ def test_files_verified(registry: Registry) -> None:
         tx.insert(FILE, [column.name for column in FILE.columns], rows)
 
     registry.store.database.write(LOCAL, manifest)
-    assert passes(registry, "1", "files verified") == (False, "1 of 2 files were read and found right")
+    assert passes(registry, "1", "files verified") == (False, "1 of 2 files read and found right")
 
     def verified(tx: Transaction) -> None:
         tx.execute(FILE.update().values(verified_ms=7))
 
     registry.store.database.write(LOCAL, verified)
-    assert passes(registry, "1", "files verified") == (True, "2 of 2 files were read and found right")
+    assert passes(registry, "1", "files verified") == (True, "2 of 2 files read and found right")
 
 
 def test_approved_by_others_than_the_author(registry: Registry) -> None:
@@ -217,7 +217,7 @@ def test_approved_by_others_than_the_author(registry: Registry) -> None:
     for subject in ("ana", "bo"):
         registry.as_(subject)("ApproveModelVersion", model="fraud", version="1")
     refused = registry.error("MoveModelAlias", **CHAMPION, version="1")
-    assert "1 other people approve: bo" in refused.message
+    assert "approved by 1 other person: bo" in refused.message
     registry.as_("cy")("ApproveModelVersion", model="fraud", version="1")
     assert registry("MoveModelAlias", **CHAMPION, version="1").move.gates[0].passed
 

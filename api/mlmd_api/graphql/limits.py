@@ -25,6 +25,7 @@ from graphql import (
     is_non_null_type,
     value_from_ast_untyped,
 )
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import ResourceExhausted
 
 LIST_SIZE = 10
@@ -98,7 +99,7 @@ class Meter:
         """Return the cost of selections on `times` objects; `page` is the size when the parent is a page."""
         if depth > self._limits.depth:
             raise ResourceExhausted(
-                f"depth: fields are nested deeper than {self._limits.depth} levels, below "
+                f"depth: fields are nested deeper than {counted(self._limits.depth, 'level')}, below "
                 f"`{_shortened(self._path)}`; ask for what is deeper in an operation of its own, by `node(id:)`."
             )
         cost = 0
@@ -120,13 +121,13 @@ class Meter:
         self._fields += 1
         if self._fields > self._limits.fields:
             raise ResourceExhausted(
-                f"fields: the operation writes more than {self._limits.fields:,} fields; split it into several."
+                f"fields: the operation writes more than the {self._limits.fields:,} allowed; split it into several."
             )
         names[name] = names.get(name, 0) + 1
         if names[name] > self._limits.aliases:
             raise ResourceExhausted(
-                f"{name}: is asked more than {self._limits.aliases} times of the same object; ask a list by `ids` or "
-                "`filterQuery` instead, or split the operation."
+                f"{name}: is asked more than {counted(self._limits.aliases, 'time')} of the same object; ask a "
+                "list by `ids` or `filterQuery` instead, or split the operation."
             )
 
     def _of_field(self, field: FieldNode, parent: Any, times: int, page: int, depth: int) -> int:

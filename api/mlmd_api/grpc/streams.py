@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import grpc
+from mlmd_schemas.counting import counted
 
 Stream = Callable[[Any, grpc.ServicerContext], Iterator[Any]]
 B = TypeVar("B", bound=Callable[..., Any])
@@ -39,7 +40,8 @@ class StreamPlaces:
             if not self._free.acquire(blocking=False):
                 context.abort(
                     grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    f"This server has {self.places} streams open, as many as it allows; close one, or try again later.",
+                    f"This server has {counted(self.places, 'stream')} open, as many as it allows; close one, or "
+                    "try again later.",
                 )
             try:
                 yield from stream(request, context)

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable
 
+from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import ResourceExhausted
 from starlette.types import Receive, Send
 
@@ -44,7 +45,8 @@ class StreamPool:
             return dispatcher.refuse(
                 call,
                 ResourceExhausted(
-                    f"This server has {self.places} streams open, as many as it allows; close one, or try again later."
+                    f"This server has {counted(self.places, 'stream')} open, as many as it allows; close one, or "
+                    "try again later."
                 ),
             )
         return dispatcher.stream(call)

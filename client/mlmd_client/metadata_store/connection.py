@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from google.protobuf.message import Message
 from mlmd_schemas.chance import CHANCE
+from mlmd_schemas.counting import counted
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 
@@ -93,7 +94,9 @@ class Connection:
             except errors.AbortedError:
                 left -= 1
                 if left == 0:
-                    _LOG.error("%s was aborted %d times and is given up.", method_name, self._max_num_retries)
+                    _LOG.error(
+                        "%s was aborted %s and is given up.", method_name, counted(self._max_num_retries, "time")
+                    )
                     raise
             time.sleep(CHANCE.expovariate(1.0 / _MEAN_PAUSE_SECONDS))
 

@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from mlmd_schemas.counting import counted
+
 from mlmd_metadata_store.filter import operations as ops
 from mlmd_metadata_store.filter.columns import Type
 from mlmd_metadata_store.filter.faults import Fault
@@ -227,8 +229,8 @@ def called(given: Given) -> Term:
         raise given.fault(f"is no function of filters; there are {', '.join(FUNCTIONS)} and CAST")
     least, most, rule = FUNCTIONS[name]
     if not least <= len(given.arguments) <= most:
-        number = str(least) if least == most else f"{least} to {most}"
-        raise given.fault(f"takes {number} arguments, not {len(given.arguments)}")
+        number = counted(most, "argument") if least == most else f"{least} to {most} arguments"
+        raise given.fault(f"takes {number}, not {len(given.arguments)}")
     return rule(given)
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from mlmd_schemas.counting import counted
+
 from mlmd_metrics.calibration import Calibration
 from mlmd_metrics.drawings.plot import Axis, Plot
 from mlmd_metrics.errors import MetricsError
@@ -30,7 +32,8 @@ def calibration_svg(calibrations: Mapping[str, Calibration], title: str = "Calib
         for entry, point in zip(found.bins, points, strict=True):
             x, y = plot.place(*point)
             radius = 2 + (_LARGEST - 2) * (entry.rows / most) ** 0.5
-            said = f"{name}: {entry.positives} of {entry.rows} rows positive, predicted {entry.mean_probability:.4f}"
+            rows = counted(entry.rows, "row")
+            said = f"{name}: {entry.positives} of {rows} positive, predicted {entry.mean_probability:.4f}"
             dot = {"cx": x, "cy": y, "r": radius, "class": fill(index), "fill_opacity": "0.75"}
             plot.document.add(element("circle", dot, element("title", {}, text(said))))
     plot.add_legend(list(errors.items()))

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 
+from mlmd_schemas.counting import counted
+
 from mlmd_metrics.confusion import ConfusionMatrix, Count, exact_sum
 from mlmd_metrics.difference import MatrixDifference
 from mlmd_metrics.svg import Document, element, label, number, shortened, text
@@ -17,7 +19,8 @@ _DARK_CELL = 0.66  # from this opacity on, text in a cell reads better in the co
 
 def matrix_svg(matrix: ConfusionMatrix, title: str = "Confusion matrix") -> str:
     """Draw a matrix: rows are true classes, columns predicted ones; the tint is the share of the row."""
-    said = f"{len(matrix.labels)} classes, {_count(matrix.total)} rows, accuracy {matrix.accuracy:.4f}"
+    rows = f"{_count(matrix.total)} {'row' if matrix.total == 1 else 'rows'}"
+    said = f"{counted(len(matrix.labels), 'class', 'classes')}, {rows}, accuracy {matrix.accuracy:.4f}"
     said += _said_of_blocks(matrix.labels)
     labels, cells = _blocks(matrix.labels, matrix.counts)
     totals = [exact_sum(row) for row in cells]
@@ -34,7 +37,8 @@ def matrix_svg(matrix: ConfusionMatrix, title: str = "Confusion matrix") -> str:
 def difference_svg(found: MatrixDifference, title: str = "Difference of confusion matrices") -> str:
     """Draw a difference: blue cells gained rows, orange ones lost some; the tint is the share of the largest change."""
     gained = exact_sum([found.deltas[i][i] for i in range(len(found.labels))])
-    said = f"{len(found.labels)} classes, diagonal {_signed(gained)}" + _said_of_blocks(found.labels)
+    said = f"{counted(len(found.labels), 'class', 'classes')}, diagonal {_signed(gained)}"
+    said += _said_of_blocks(found.labels)
     labels, cells = _blocks(found.labels, found.deltas)
     most = max((abs(cell) for row in cells for cell in row), default=0) or 1
 

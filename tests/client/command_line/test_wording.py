@@ -127,7 +127,7 @@ def test_a_sentence_names_what_was_typed_and_the_command_that_mends_it(
 
 def test_gates_that_are_not_met_are_overridden_by_options(ask: Run) -> None:
     told = ask("models", "promote", "fraud", "production", "1").err
-    assert told.startswith("mlmd: VERSION: does not meet 1 of 1 gates of 'production': auc >= 0.99: ")
+    assert told.startswith("mlmd: VERSION: does not meet 1 of 1 gate of 'production': auc >= 0.99: ")
     assert told.endswith(" Mend that, or give --override and a --reason.\n")
 
 

@@ -301,7 +301,7 @@ def test_a_damaged_journal_holds_up_no_other_and_is_kept(local_store: Store, cap
                     file.write(bytes(100))
         assert local_store.sync() == 0
     assert local_store.run_facts(run.id).metrics == {"auc": 0.5, "f1": 0.25}
-    assert "ends with 100 bytes that are no whole call" in caplog.text
+    assert "ends with 100 bytes of no whole call" in caplog.text
     assert [path.name for path in folder.iterdir()] == ["20200100T000000Z.journal.undeliverable"]
 
 

@@ -119,7 +119,7 @@ def test_a_graph_that_was_cut_says_how_to_see_more(filled: Store) -> None:
         run.use("made@1")
         run.log_model("next", {"w": 2})
     cut = filled.provenance("next@1", hops=1)
-    assert str(cut).endswith("… and more, beyond 1 hops; ask with hops=2")
+    assert str(cut).endswith("… and more, beyond 1 hop; ask with hops=2")
     assert "ask with hops=2" in cut._repr_html_()
     with pytest.raises(Refused, match=r"^options: there is no 'hop'; there are hops, "):
         filled.lineage("made@1", hop=3)
@@ -143,7 +143,7 @@ def test_a_part_of_a_graph_is_drawn_and_exported_alone(filled: Store) -> None:
     with pytest.raises(Refused, match=r"^graph: has no nodes"):
         nothing.drawing()
     between = filled.path("made@1", "next@1")
-    assert "2 artifacts, 1 executions, 2 edges" in between.drawing().svg
+    assert "2 artifacts, 1 execution, 2 edges" in between.drawing().svg
 
 
 def test_a_run_that_was_not_begun_says_how_to(local_store: Store) -> None:

@@ -64,7 +64,7 @@ def test_a_watch_waits_for_a_place(
         told: queue.Queue[int] = queue.Queue()
         watch = store.watch("models/churn", call=lambda move: told.put(move["to"]))
         assert not watch.ready.wait(3)
-        assert "has 1 streams open" in caplog.text
+        assert "has 1 stream open" in caplog.text
         taken.cancel()
         assert watch.ready.wait(PATIENCE_SECONDS)
     promote(store, 1)

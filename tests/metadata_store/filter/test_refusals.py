@@ -38,7 +38,7 @@ A = Kind.ARTIFACT
         ("MAX(id) = 1", "1:1", "aggregate"),
         ("FOO(id) = 1", "1:1", "FOO is no function"),
         ("UPPER(id) = 'x'", "1:1", "takes STRING as argument 1, not INT64"),
-        ("UPPER() = 'x'", "1:1", "takes 1 arguments, not 0"),
+        ("UPPER() = 'x'", "1:1", "takes 1 argument, not 0"),
         ("EXISTS(SELECT 1)", "1:1", "subqueries"),
         ("id IN (SELECT 1)", "1:8", "subqueries"),
         ("id IN UNNEST([1])", "1:7", "found `UNNEST`"),
