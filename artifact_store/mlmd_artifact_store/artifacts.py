@@ -288,18 +288,19 @@ class Artifacts:
         count = page_size(size)
 
         def body(tx: Transaction) -> tuple[Manifest, list[StoredFile]]:
-            manifest = find_manifest(tx, artifact_id) or unrecorded(tx, artifact_id, self.externals)
+            manifest = find_manifest(tx, artifact_id) or unrecorded(tx, artifact_id, self.externals, self.place)
             return manifest, list_files(tx, artifact_id, after, count, prefix) if manifest.is_recorded else []
 
         manifest, files = self.store.database.read(caller, body)
         if not manifest.is_recorded:
-            files = list(islice(files_at(*self.externals.place(manifest.root_uri), after, prefix), count))
+            place = self.externals.place(manifest.root_uri, self.place.root)
+            files = list(islice(files_at(*place, after, prefix), count))
         return manifest, files
 
     def manifest_or_uri(self, artifact_id: int, caller: Caller = LOCAL) -> Manifest:
         """Return an artifact's manifest, or what its uri says where none was recorded; raises NotFound."""
         return self.store.database.read(
-            caller, lambda tx: find_manifest(tx, artifact_id) or unrecorded(tx, artifact_id, self.externals)
+            caller, lambda tx: find_manifest(tx, artifact_id) or unrecorded(tx, artifact_id, self.externals, self.place)
         )
 
     def file(self, artifact_id: int, path: str, caller: Caller = LOCAL) -> tuple[Manifest, StoredFile]:
@@ -307,23 +308,23 @@ class Artifacts:
 
         def body(tx: Transaction) -> tuple[Manifest, StoredFile | None]:
             found = find_manifest_and_file(tx, artifact_id, path)
-            return found if found is not None else (unrecorded(tx, artifact_id, self.externals), None)
+            return found if found is not None else (unrecorded(tx, artifact_id, self.externals, self.place), None)
 
         manifest, file = self.store.database.read(caller, body)
         if file is None:
-            _, file = file_at(*self.externals.place(manifest.root_uri), path)
+            _, file = file_at(*self.externals.place(manifest.root_uri, self.place.root), path)
         return manifest, file
 
     def blob_of(self, manifest: Manifest, path: str) -> tuple[BlobReader, str]:
         """Return the reader and the key of a file's blob; raises FailedPrecondition when it may not be read."""
         if not manifest.is_external:
             return self.blobs, manifest.key_prefix + path
-        reader, key = self.externals.place(manifest.root_uri, is_folder=manifest.is_recorded)
+        reader, key = self.externals.place(manifest.root_uri, self.place.root, is_folder=manifest.is_recorded)
         return reader, f"{key}{path}" if manifest.is_recorded else file_at(reader, key, path)[0]
 
     def record_files(self, artifact_id: int, caller: Caller = LOCAL) -> Manifest:
         """Write down what is at the uri of an artifact that somebody else recorded; see `external_records`."""
-        return record_files(self.store, self.externals, artifact_id, caller)
+        return record_files(self.store, self.externals, self.place.root, artifact_id, caller)
 
     def read(self, artifact_id: int, path: str, caller: Caller = LOCAL) -> Iterator[bytes]:
         """Yield the bytes of a file; before the last of them DataLoss when they are not those of the manifest.

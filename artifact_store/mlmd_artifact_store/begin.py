@@ -85,6 +85,11 @@ class Place:
     tenant: str
     uri: Callable[[str], str]
 
+    @property
+    def root(self) -> str:
+        """The URI that all keys are below, with a slash at its end."""
+        return f"{self.uri('').rstrip('/')}/"
+
 
 def begin_upload(tx: Transaction, place: Place, request: v1.BeginUploadRequest) -> v1.BeginUploadResponse:
     """Make a PENDING artifact and note its files, or find one with the same content.
@@ -166,7 +171,10 @@ def _why_taken(name: str, artifact_id: int, *, is_under_way: bool) -> str:
 def _check_artifact(artifact: pb.Artifact, forbidden: Sequence[str]) -> None:
     for field in forbidden:
         if artifact.HasField(field):
-            raise InvalidArgument(f"artifact.{field}: the store gives an artifact its {field}; leave it out.")
+            raise InvalidArgument(
+                f"artifact.{field}: {str(getattr(artifact, field))[:200]!r} was given, and the store gives an artifact "
+                f"its {field}; leave it out."
+            )
 
 
 def _type_name(tx: Transaction, artifact: pb.Artifact) -> str:

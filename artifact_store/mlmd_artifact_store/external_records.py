@@ -13,9 +13,10 @@ from mlmd_schemas.errors import Aborted, FailedPrecondition, InvalidArgument, No
 from mlmd_schemas.paths import check_paths
 from mlmd_schemas.tables.v10 import ARTIFACT
 
+from mlmd_artifact_store.begin import Place
 from mlmd_artifact_store.declarations import MOST_FILES
-from mlmd_artifact_store.externals import ExternalRoots, file_at, files_at
-from mlmd_artifact_store.locations import as_folder, folder_and_name
+from mlmd_artifact_store.externals import ExternalRoots, file_at, files_at, why_unread
+from mlmd_artifact_store.locations import as_folder, folder_and_name, prefix_of_uri
 from mlmd_artifact_store.manifests import Manifest, find_manifest, read_manifest, write_manifest
 from mlmd_artifact_store.upload_rows import find_upload
 
@@ -23,11 +24,13 @@ _URI = sa.select(ARTIFACT.c.uri).where(ARTIFACT.c.id == sa.bindparam("artifact")
 _LOCKED = _URI.with_for_update()
 
 
-def unrecorded(tx: Transaction, artifact_id: int, externals: ExternalRoots) -> Manifest:
+def unrecorded(tx: Transaction, artifact_id: int, externals: ExternalRoots, place: Place) -> Manifest:
     """Return a stand-in for the manifest of an artifact whose uri may be read; raises NotFound for any other."""
-    uri = _uri_of(tx, artifact_id)
-    if not uri or find_upload(tx, artifact_id) is not None or externals.find(uri) is None:
+    uri, own = _uri_of(tx, artifact_id), place.root
+    if not uri or find_upload(tx, artifact_id) is not None or prefix_of_uri(uri, own, place.tenant, artifact_id):
         return read_manifest(tx, artifact_id)  # it says what is missing
+    if externals.find(uri) is None:
+        raise NotFound(why_unread(uri, own))
     return Manifest(artifact_id, uri, "", True, 0, 0, b"", 0)
 
 
@@ -36,16 +39,17 @@ def _uri_of(tx: Transaction, artifact_id: int, *, locked: bool = False) -> str:
     return tx.text.decode(rows[0][0] or "") if rows else ""
 
 
-def record_files(store: Store, externals: ExternalRoots, artifact_id: int, caller: Caller) -> Manifest:
+def record_files(store: Store, externals: ExternalRoots, own: str, artifact_id: int, caller: Caller) -> Manifest:
     """Write a manifest of what is at an artifact's uri now: sizes and ETags; digests are learnt by verification.
 
-    An artifact that has a manifest keeps it. Raises NotFound when there is nothing, FailedPrecondition when the uri may
-    not be read or an upload is under way, InvalidArgument for files that no manifest takes.
+    An artifact that has a manifest keeps it; `own` is the URI below which the store keeps what is uploaded to it.
+    Raises NotFound when there is nothing, FailedPrecondition when the uri may not be read or an upload is under way,
+    InvalidArgument for files that no manifest takes.
     """
     found, uri = store.database.read(caller, lambda tx: _before(tx, artifact_id))
     if found is not None:
         return found
-    reader, key = externals.place(uri)
+    reader, key = externals.place(uri, own)
     files = list(islice(files_at(reader, key), MOST_FILES + 1))
     if not files:
         raise NotFound(f"uri: there is nothing at {uri[:200]!r}.")

@@ -80,15 +80,38 @@ class ExternalRoots:
                 return root.reader, key
         return None
 
-    def place(self, uri: str, *, is_folder: bool = False) -> tuple[BlobReader, str]:
-        """Return a reader and the key of a URI, as `find` does; raises FailedPrecondition when no root allows it."""
+    def place(self, uri: str, own: str, *, is_folder: bool = False) -> tuple[BlobReader, str]:
+        """Return a reader and the key of a URI, as `find` does; raises FailedPrecondition when no root allows it.
+
+        `own` is the URI below which the store keeps what is uploaded to it.
+        """
         found = self.find(uri, is_folder=is_folder)
         if found is None:
-            raise FailedPrecondition(
-                f"uri: {uri[:200]!r} is not in this store, and below none of the roots that it may read "
-                "(--artifacts-external-roots); fetch it from where it is, or ask the operator for that root."
-            )
+            raise FailedPrecondition(why_unread(uri, own))
         return found
+
+
+def why_unread(uri: str, own: str) -> str:
+    """Return the sentence that says why a store does not read a URI, whether or not it is below the store's own."""
+    if _is_below(uri, own):
+        return (
+            f"uri: {uri[:200]!r} is below {own!r}, where this store keeps what is uploaded to it, and no upload put it "
+            "there; nothing else is read there. Upload the files, or ask the operator to name that place among the "
+            "roots that may be read (--artifacts-external-roots)."
+        )
+    return (
+        f"uri: {uri[:200]!r} is not in this store, and below none of the roots that it may read "
+        "(--artifacts-external-roots); fetch it from where it is, or ask the operator for that root."
+    )
+
+
+def _is_below(uri: str, own: str) -> bool:
+    try:
+        ours, theirs = parse_location(own), parse_location(uri)
+    except InvalidArgument:
+        return False
+    same = (ours.scheme, ours.bucket) == (theirs.scheme, theirs.bucket) and not theirs.endpoint
+    return same and theirs.key.startswith(ours.key)
 
 
 def _root(uri: str, reach: ReachOptions) -> ExternalRoot:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ import pytest
 import urllib3
 from minio import Minio
 from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.blob_store import BlobStore
 from mlmd_artifact_store.external_folder import ExternalFolder
 from mlmd_artifact_store.externals import ExternalRoots
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.opening import ReachOptions
 from mlmd_artifact_store.requests import Requests, file_page
+from mlmd_artifact_store.s3 import S3Store
+from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_artifact_store.verification import Verdict, verify
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
@@ -278,6 +282,43 @@ def test_what_is_below_no_root_is_not_touched(elsewhere: Elsewhere) -> None:
     nothing = elsewhere.recorded("mlpipeline/nothing")
     with pytest.raises(NotFound, match="nothing at"):
         artifacts.record_files(nothing)
+
+
+@pytest.mark.parametrize("kind", ["folder", "s3", "minio"])
+def test_a_uri_in_the_stores_own_place_is_told_from_one_elsewhere(
+    request: pytest.FixtureRequest, sqlite_url: str, tmp_path: Path, kind: str
+) -> None:
+    store = Store.open(sqlite_url)
+    if kind == "folder":
+        blobs: BlobStore = LocalStore(tmp_path / "own")
+        uri = f"{blobs.uri()}/new/"
+    else:
+        blobs = S3Store(S3Settings("bucket", "http://127.0.0.1:1", "us-east-1", "key", "secret"), "pre/")
+        uri = f"{kind}://bucket/pre/new/"
+    artifacts = Artifacts(store, blobs)
+    made = [pb.Artifact(type_id=type_id(store), uri=told) for told in (uri, "s3://bucket/prefix/new/")]
+    inside, outside = Calls(store)("PutArtifacts", artifacts=made).artifact_ids
+    place = re.escape(f"{uri!r} is below {artifacts.place.root!r}")
+    own = f"uri: {place}, where this store keeps what is uploaded to it"
+    mend = "Upload the files, or ask the operator .*--artifacts-external-roots"
+    with pytest.raises(NotFound, match=f"^{own}, .*{mend}"):
+        artifacts.files(inside)
+    with pytest.raises(NotFound, match=f"^{own}"):
+        artifacts.file(inside, "f")
+    with pytest.raises(FailedPrecondition, match=f"^{own}"):
+        artifacts.record_files(inside)
+    with pytest.raises(
+        NotFound, match=r"^uri: 's3://bucket/prefix/new/' is not in this store, and below none of the roots"
+    ):
+        artifacts.files(outside)
+
+
+def test_an_upload_that_was_given_up_is_told_as_one(store: Store, tmp_path: Path) -> None:
+    artifacts = Artifacts(store, LocalStore(tmp_path / "own"))
+    begun = artifacts.begin_upload(begin(store, upload_file("f", b"x")))
+    artifacts.abort_upload(begun.artifact_id)
+    with pytest.raises(NotFound, match=r"^artifact_id: .*its upload was not committed"):
+        artifacts.files(begun.artifact_id)
 
 
 def test_links_do_not_lead_out(store: Store, tmp_path: Path) -> None:
