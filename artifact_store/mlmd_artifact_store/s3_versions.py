@@ -5,7 +5,6 @@ among them, and deletes each by its id.
 """
 
 from collections.abc import Callable, Iterator
-from itertools import islice
 from typing import Any
 
 from minio import Minio
@@ -16,7 +15,6 @@ from mlmd_schemas.errors import FailedPrecondition, StoreError, Unavailable
 
 from mlmd_artifact_store.s3_errors import Refusal, Whereabouts
 
-_AT_ONCE = 1000
 _MOST_PASSES = 5
 _NONE_KEPT = ("NotImplemented", "MethodNotAllowed")
 _ABSENT = ("NoSuchKey", "NoSuchVersion")
@@ -55,14 +53,19 @@ class S3Versions:
             "lists them again; see that it knows versions, and look into its log."
         )
 
-    def _pass(self, prefix: str, is_ours: Callable[[str], bool]) -> tuple[int, list[DeleteError]]:
-        """Delete what is listed; return how many that were, and one error each for those that stay."""
-        listed = (DeleteObject(name, version) for name, version in self._listed(prefix) if is_ours(name))
-        found, left = 0, list[DeleteError]()
-        while batch := list(islice(listed, _AT_ONCE)):
-            found += len(batch)
-            errors = self._minio.remove_objects(self._bucket, batch)
-            left += [error for error in errors if error.code not in _ABSENT]
+    def _pass(self, prefix: str, is_ours: Callable[[str], bool]) -> tuple[bool, list[DeleteError]]:
+        """Delete what is listed as it is listed; return whether that was anything, and an error for each that stays."""
+        found = False
+
+        def listed() -> Iterator[DeleteObject]:
+            nonlocal found
+            for name, version in self._listed(prefix):
+                if is_ours(name):
+                    found = True
+                    yield DeleteObject(name, version)
+
+        errors = self._minio.remove_objects(self._bucket, listed())  # it takes a thousand at a time
+        left = [error for error in errors if error.code not in _ABSENT]
         return found, left
 
     def _listed(self, prefix: str) -> Iterator[tuple[str, str | None]]:
@@ -91,7 +94,7 @@ class S3Versions:
             if other.code not in _DENIED:
                 raise
             status = "unknown: s3:GetBucketVersioning is not permitted either"
-        if status in ("", "Off", None):
+        if status in ("Off", None):
             return True
         raise FailedPrecondition(
             f"artifacts: the object store at {self._where.endpoint} does not let our user find older versions of blobs "

@@ -58,6 +58,15 @@ def begun(store: Store, requests: Requests, **fields: Any) -> int:
     return requests.artifacts.begin_upload(begin(store, more_files=True, **fields)).artifact_id
 
 
+def test_the_first_files_without_digests_are_named(store: Store, requests: Requests) -> None:
+    artifact_id = begun(store, requests)
+    files = [v1.UploadFile(path=f"big{number}", size_bytes=len(BIG), part_size_bytes=FIVE) for number in range(7)]
+    declared(requests, artifact_id, *files)
+    shown = ", ".join(f"'big{number}'" for number in range(5))
+    with pytest.raises(FailedPrecondition, match=rf"digests of 7 files are not told yet \({shown}\); declare"):
+        requests.artifacts.commit_upload(artifact_id)
+
+
 def test_files_are_told_while_others_are_sent(store: Store, requests: Requests) -> None:
     artifact_id = begun(store, requests)
     with pytest.raises(FailedPrecondition, match="none were declared"):

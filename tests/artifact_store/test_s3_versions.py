@@ -10,7 +10,6 @@ from minio import Minio
 from minio.commonconfig import GOVERNANCE
 from minio.retention import Retention
 from minio.versioningconfig import VersioningConfig
-from mlmd_artifact_store import s3_versions
 from mlmd_artifact_store.deletions import delete_blobs
 from mlmd_artifact_store.s3 import S3Store
 from mlmd_schemas.errors import FailedPrecondition, StoreError, Unavailable
@@ -68,9 +67,8 @@ def test_a_bucket_that_never_kept_versions(s3_admin: Minio, bucket: str, blobs: 
 
 @pytest.fixture
 def short_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ask for fifty versions at a time, and delete as many."""
+    """Ask for fifty versions at a time."""
     monkeypatch.setattr(Minio, "_list_objects", functools.partialmethod(Minio._list_objects, max_keys=50))
-    monkeypatch.setattr(s3_versions, "_AT_ONCE", 50)
 
 
 @pytest.mark.usefixtures("short_pages")
@@ -184,9 +182,58 @@ def test_other_refusals_mean_what_they_mean(
         blobs.delete_versions("t/1/")
 
 
-def test_one_version_that_the_store_fails_to_delete(versioned: str, blobs: S3Store, proxy: FaultyHttp) -> None:
+def failing(code: str, *keys: str, message: str = "") -> Answer:
+    """Return what a store answers that deletes none of these keys, each in its version `v`."""
+    said = "".join(
+        f"<Error><Key>{key}</Key><VersionId>v</VersionId><Code>{code}</Code><Message>{message}</Message></Error>"
+        for key in keys
+    )
+    return Answer(200, f"<DeleteResult>{said}</DeleteResult>".encode(), XML)
+
+
+def test_versions_that_the_store_fails_to_delete(versioned: str, blobs: S3Store, proxy: FaultyHttp) -> None:
     put(blobs, "t/1/f", b"x")
-    said = b"<DeleteResult><Error><Key>k</Key><VersionId>v</VersionId><Code>InternalError</Code></Error></DeleteResult>"
-    proxy.fault = lambda request: Answer(200, said, XML) if request.method == "POST" else None
-    with pytest.raises(StoreError, match=r"'k' in its version v \(InternalError\)"):
+    said = failing("InternalError", "k", "l")
+    proxy.fault = lambda request: said if request.method == "POST" else None
+    told = r"still has 2 versions .*, first 'k' in its version v \(InternalError\)\. The object store .* is busy or ill"
+    with pytest.raises(Unavailable, match=told):
         blobs.delete_versions("t/1/")
+
+
+@pytest.mark.parametrize(
+    ("at_once", "alone", "told"),
+    [
+        ("of many", "of one", "AccessDenied: of one"),
+        ("of many", "", "AccessDenied: of many"),
+        ("", "", "AccessDenied"),
+        ("AccessDenied", "AccessDenied", "AccessDenied"),
+    ],
+)
+def test_the_reason_of_one_version_is_told_once(
+    versioned: str, blobs: S3Store, proxy: FaultyHttp, at_once: str, alone: str, told: str
+) -> None:
+    put(blobs, "t/1/f", b"x")
+    refusals = {
+        "POST": failing("AccessDenied", "k", message=at_once),
+        "DELETE": Answer(403, f"<Error><Code>AccessDenied</Code><Message>{alone}</Message></Error>".encode(), XML),
+    }
+    proxy.fault = lambda request: refusals.get(request.method)
+    with pytest.raises(FailedPrecondition, match=rf"in its version v \({told}\)\. Grant our user"):
+        blobs.delete_versions("t/1/")
+
+
+def test_what_somebody_else_deleted_meanwhile_is_not_left(
+    s3_admin: Minio, versioned: str, blobs: S3Store, proxy: FaultyHttp
+) -> None:
+    put(blobs, "t/1/f", b"x")
+    gone = failing("NoSuchKey", "k")
+    proxy.fault = lambda request: gone if (request.method, request.number) == ("POST", 1) else None
+    blobs.delete_versions("t/1/")
+    assert versions(s3_admin, versioned) == []
+
+
+def test_why_a_bucket_does_not_say_whether_it_keeps_versions(versioned: str, blobs: S3Store, proxy: FaultyHttp) -> None:
+    answers = {"versions=": error(403, "AccessDenied"), "versioning=": error(500, "InternalError")}
+    proxy.fault = lambda request: next((told for step, told in answers.items() if step in request.target), None)
+    with pytest.raises(Unavailable, match="is busy or ill"):
+        blobs.check_versions("t/")
