@@ -18,6 +18,7 @@ EXTRAS = {
     "prometheus_client": "server",
     "starlette": "server",
     "uvicorn": "server",
+    "uvloop": "server",
     "MySQLdb": "mysql",
 }
 """The extra that brings each module."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import uvicorn
+import uvloop
 from mlmd_schemas.errors import InvalidArgument, Unavailable
 from starlette.applications import Starlette
 from starlette.routing import Route
@@ -84,7 +85,8 @@ class HttpServer:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._server.serve(sockets=[self._socket]))
+            with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+                runner.run(self._server.serve(sockets=[self._socket]))
         except Exception:  # the end of the thread, which says why; the process goes on with gRPC
             logging.getLogger("mlmd.http").exception("the HTTP listener ended")
 
@@ -109,13 +111,9 @@ class HttpServer:
 
 
 def listen(host: str, port: int, shared: bool) -> socket.socket:
-    """Return a bound socket, its port shared with other workers or not; raises InvalidArgument.
-
-    The protocol is named because asyncio sends small packets at once only where it is: head and body of an answer are
-    two, and the second would wait for the client's delayed acknowledgement of the first, 40 ms.
-    """
+    """Return a bound socket, its port shared with other workers or not; raises InvalidArgument."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if shared:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
