@@ -20,10 +20,11 @@ from mlmd_client.calls import Transport
 from mlmd_client.download_target import DownloadTarget
 from mlmd_client.fetching import Fetching, Source
 from mlmd_client.folder_download import damaged
+from mlmd_client.local_paths import uri_in
 from mlmd_client.obstacles import clear
 from mlmd_client.progress import Meter, ProgressCallback
 from mlmd_client.signed_http import PATIENCE, Patience, Span
-from mlmd_client.transfer_errors import TransferError
+from mlmd_client.transfer_errors import TransferError, UnfitFiles
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -62,6 +63,11 @@ def download(
     any other nothing is fetched, unless `overwrite` gives it up. Raises DamagedBytes, UnfitFiles, CallError; files that
     were complete by then stay.
     """
+    if uri := uri_in(target):
+        raise UnfitFiles.saying(
+            f"target: {uri[:200]!r} is a URI, and files are fetched into a folder of this machine; name a folder, and "
+            "copy them on from there with a client of that place."
+        )
     with Source(transport, patience) as source:
         meter, place = Meter(progress), DownloadTarget(Path(target), overwrite=overwrite)
         if not overwrite:

@@ -9,6 +9,7 @@ from pathlib import Path
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.paths import are_in_order, check_paths
 
+from mlmd_client.local_paths import elsewhere, uri_in
 from mlmd_client.transfer_errors import ChangedFile, UnfitFiles
 
 _KINDS = {
@@ -64,6 +65,8 @@ def list_files(path: Path) -> Listing:
     Links are followed. Raises UnfitFiles for a link that leads back into its own folder or nowhere, for what is neither
     file nor folder, for a name that is not UTF-8 or that no store takes, and for a folder without files.
     """
+    if uri := uri_in(path):
+        raise UnfitFiles.saying(f"path: {elsewhere(uri)}")
     try:
         state = path.stat()
     except OSError as error:

@@ -168,6 +168,10 @@ def _path_of(data: Any, folder: Path, name: str) -> tuple[Path, dict[str, Any]]:
     if isinstance(data, Path) or (isinstance(data, str) and _looks_like_path(data)):
         path = Path(data)
         if not path.exists():
+            from mlmd_client.local_paths import elsewhere, uri_in  # seldom needed
+
+            if uri := uri_in(path):
+                raise refused(f"data: {elsewhere(uri)}")
             raise refused(f"data: there is no file or folder {str(path)!r}; check the path, from {str(Path.cwd())!r}.")
         return path, {}
     return write_object(data, folder, name)

@@ -79,6 +79,8 @@ def test_a_folder_without_files_is_refused(tmp_path: Path) -> None:
         list_files(tmp_path)
     with pytest.raises(UnfitFiles, match="cannot be read"):
         list_files(tmp_path / "absent")
+    with pytest.raises(UnfitFiles, match=r"^path: 's3://bucket/new' is a URI, .*name a file or a folder here"):
+        list_files(Path("s3://bucket/new"))
 
 
 def test_links_with_an_end_are_followed_as_often_as_they_are_there(tmp_path: Path) -> None:

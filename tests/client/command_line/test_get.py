@@ -43,6 +43,22 @@ def test_get_replaces_no_file_of_others_unless_told(run: Run, tmp_path: Path) ->
     assert read_files(here) == {"model.pkl": b"weights", "notes.md": b"theirs"}
 
 
+@pytest.mark.parametrize("uri", ["s3://bucket/new", "file:///srv/models"])
+def test_a_target_that_is_a_uri_is_refused(target: str, run: Run, tmp_path: Path, uri: str) -> None:
+    write_files(tmp_path, {"a.txt": b"text"})
+    run("put", "a.txt", "text")
+    there = sorted(tmp_path.iterdir())
+    refused = run("get", "text", f"{uri}/")
+    assert (refused.status, refused.out) == (6, "")
+    assert refused.err == (
+        f"mlmd: TARGET: {uri!r} is a URI, and files are fetched into a folder of this machine; name a folder, and copy "
+        "them on from there with a client of that place.\n"
+    )
+    assert sorted(tmp_path.iterdir()) == there
+    with Store(target) as store, pytest.raises(Refused, match=f"target: '{uri}' is a URI"):
+        store["text"].download(f"{uri}/")
+
+
 def test_a_deployment_gets_each_version_into_its_folder(run: Run, tmp_path: Path) -> None:
     for number in (1, 2):
         write_files(tmp_path / "model", {"model.pkl": b"weights %d" % number})

@@ -42,6 +42,9 @@ def test_what_fails_leaves_nothing_half_recorded(store: Store, tmp_path: Path) -
     with store.run("half/one") as run:
         with pytest.raises(Refused, match="there is no file or folder"):
             run.log_model("m", tmp_path / "gone.bin")
+        for given in ("s3://bucket/new/model.bin", Path("s3://bucket/new/model.bin")):
+            with pytest.raises(Refused, match=r"^data: 's3://bucket/new/model\.bin' is a URI, .*mlmd models register"):
+                run.log_model("m", given)
         (tmp_path / "empty").mkdir()
         with pytest.raises(Refused, match="has no files"):
             run.log_model("m", tmp_path / "empty")
