@@ -143,8 +143,12 @@ def _tenants(path: str) -> tuple[tuple[str, Tenant], ...]:
         return ()
     content = read_toml(Path(path), "tenants")
     tables = content.get("tenant", {})
-    if set(content) - {"tenant"} or not isinstance(tables, dict):
-        raise InvalidArgument(f"tenants: {path!r} may hold tables [tenant.NAME] and nothing else.")
+    if strange := sorted(set(content) - {"tenant"}):
+        raise InvalidArgument(
+            f"tenants: {path!r} has {strange[0]!r}; it may hold tables [tenant.NAME] and nothing else."
+        )
+    if not isinstance(tables, dict):
+        raise InvalidArgument(f"tenants: in {path!r} write each tenant as a table with its name, [tenant.NAME].")
     if not tables:
         raise InvalidArgument(f"tenants: {path!r} names no tenant; write a table [tenant.NAME] for each.")
     return tuple((name, _tenant(f"tenants: the tenant {name!r} in {path!r}", table)) for name, table in tables.items())

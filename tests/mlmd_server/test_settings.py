@@ -169,15 +169,15 @@ def test_tenants_come_from_a_file_and_then_there_is_no_default_unless_said(tmp_p
         ("[tenant.a]\n", "has no database"),
         ("[tenant.a]\ndatabase = 1\n", "database is no text"),
         ("", "names no tenant"),
-        ("tenant = 1\n", "and nothing else"),
-        ("[[tenant]]\ndatabase = 'x'\n", "and nothing else"),
+        ("tenant = 1\n", r"write each tenant as a table with its name, \[tenant.NAME\]"),
+        ("[[tenant]]\ndatabase = 'x'\n", "write each tenant as a table with its name"),
         ("tenant.a = 'sqlite:///x'\n", "has no database"),
         ("[tenant.a]\ndatabase = 'x'\n", "no database URL"),
         ("[tenant.a]\ndatabase = 'sqlite:///x'\nbucket_prefix = 7\n", "bucket_prefix is no text"),
         ("[tenant.a]\ndatabase = 'sqlite:///x'\nexternal_roots = 7\n", "artifacts-external-roots: 7 (external_roots)"),
         ("[tenant.a]\ndatabase = 'sqlite:///x'\nexternal_roots = {a = 1}\n", "neither text nor a number"),
         ('[tenant.a]\ndatabase = "x"\nbucket = "y"\n', "'bucket'"),
-        ('[tenants.a]\ndatabase = "x"\n', "and nothing else"),
+        ('[tenants.a]\ndatabase = "x"\n', "has 'tenants'; it may hold tables"),
     ],
 )
 def test_a_wrong_tenants_file_is_told(tmp_path: Path, text: str, reason: str) -> None:
