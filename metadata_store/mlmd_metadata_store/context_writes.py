@@ -10,7 +10,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import CONTEXT, Kind
 
 from mlmd_metadata_store.database import Contradicted
-from mlmd_metadata_store.node_order import NeedsOrder
+from mlmd_metadata_store.node_order import NeedsOrder, spelling
 from mlmd_metadata_store.node_writes import put_nodes
 from mlmd_metadata_store.transaction import Transaction
 
@@ -75,13 +75,8 @@ def plan_contexts(tx: Transaction, contexts: Sequence[pb.Context], reuse: Reuse)
         else found.get((context.type_id, context.name))
         for context in contexts
     ]
-    fresh = [
-        (context.type_id, context.name)
-        for context, context_id in zip(contexts, ids, strict=True)
-        if context_id is None and not context.HasField("id")
-    ]
-    if len(set(fresh)) < len(fresh):
-        raise NeedsOrder("The same new context is named twice.")
+    put = [context for context, context_id in zip(contexts, ids, strict=True) if context_id is None]
+    _check_named_once(put, reuse)
     return ContextPlan(contexts, reuse, ids)
 
 
@@ -101,6 +96,22 @@ def _check_named(context: pb.Context) -> None:
     for name in ("type_id", "name"):
         if not context.HasField(name):
             raise InvalidArgument(f"contexts: {name} is missing; a context that comes with an execution needs it.")
+
+
+def _check_named_once(put: Sequence[pb.Context], reuse: Reuse) -> None:
+    """Raise NeedsOrder when one of the contexts to put may find another by its name, which is written before it."""
+    fresh = [(context.type_id, context.name) for context in put if not context.HasField("id")]
+    if len(set(fresh)) < len(fresh):
+        raise NeedsOrder("The same new context is named twice.")
+    if not reuse.by_name or not fresh:
+        return
+    spelt: dict[int, list[str | None]] = {}
+    for context in put:
+        spelt.setdefault(context.type_id, []).append(spelling(context.name))
+    for type_id in {type_id for type_id, _ in fresh}:
+        names = spelt[type_id]
+        if len(names) > 1 and (None in names or len(set(names)) < len(names)):
+            raise NeedsOrder("A new context may have the name of another that the call makes or renames.")
 
 
 def _check_forced(tx: Transaction, ids: Sequence[int]) -> None:
@@ -124,13 +135,17 @@ def _by_name(tx: Transaction, contexts: Sequence[pb.Context]) -> dict[tuple[int,
     type_ids = sorted({type_id for type_id, _ in wanted})
     rows: list[Any] = tx.rows_in(_BY_NAME, {encode(name) for name in names}, type_ids=type_ids)
     found = {(type_id, decode(name)): context_id for context_id, type_id, name in rows}
-    if found.keys() <= wanted:
-        return found
     if len(wanted) == 1:
-        return dict.fromkeys(wanted, next(iter(found.values())))
-    if any(name not in names for _, name in found):
+        return dict.fromkeys(wanted, next(iter(found.values()))) if found else {}
+    if any(_may_be_one(key, other) for key in wanted - found.keys() for other in found):
         raise NeedsOrder("A context was found by another spelling of its name.")
     return {key: context_id for key, context_id in found.items() if key in wanted}
+
+
+def _may_be_one(key: tuple[int, str], other: tuple[int, str]) -> bool:
+    """Tell whether a database may have found a context by another spelling: keys are (type_id, name)."""
+    spelt, found = spelling(key[1]), spelling(other[1])
+    return key[0] == other[0] and (spelt is None or found is None or spelt == found)
 
 
 def _put(tx: Transaction, contexts: Sequence[pb.Context], reuse: Reuse) -> list[int]:
@@ -140,7 +155,7 @@ def _put(tx: Transaction, contexts: Sequence[pb.Context], reuse: Reuse) -> list[
     try:
         return put_nodes(tx, Kind.CONTEXT, contexts)
     except AlreadyExists as error:
-        if not fresh:
+        if not fresh or (len(contexts) > 1 and not tx.careful):  # one by one, each may find those before it
             raise
         if _by_name(tx, fresh):
             raise Aborted("A context of that type and name was made at the same moment; try again.") from error

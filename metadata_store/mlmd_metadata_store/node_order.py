@@ -39,12 +39,12 @@ def check_exchanges(tx: Transaction, updates: Sequence[tuple[Any, Sequence[Any]]
             scope = stored.type_id if name == "name" else 0
             if before != after:
                 if before is not None:
-                    given_up.setdefault((scope, _spelling(before)), set()).add(stored.id)
+                    given_up.setdefault((scope, spelling(before)), set()).add(stored.id)
                 if after is not None:
-                    taken.append((stored.id, scope, _spelling(after)))
+                    taken.append((stored.id, scope, spelling(after)))
         if given_up:
             taken += [
-                (_NEW, node.type_id if name == "name" else 0, _spelling(getattr(node, name)))
+                (_NEW, node.type_id if name == "name" else 0, spelling(getattr(node, name)))
                 for node in fresh
                 if node.HasField(name)
             ]
@@ -52,7 +52,7 @@ def check_exchanges(tx: Transaction, updates: Sequence[tuple[Any, Sequence[Any]]
             raise NeedsOrder(f"Nodes exchange their {name}s.")
 
 
-def _spelling(text: str) -> str | None:
+def spelling(text: str) -> str | None:
     """Return what texts have in common that a database may take for equal; None where only the database knows."""
     return text.casefold().rstrip(" ") if text.isascii() and text.isprintable() else None
 

@@ -37,6 +37,7 @@ MASK_PATHS = (
     "*",
     "",
 )
+SPELLINGS = ("a", "a ", "b", "b ", "new", "new ")
 UNKNOWN_FIELD = b"\xa2\x06\x01a"
 """Field 100, of two bytes: what a client with a later version of the messages may send."""
 
@@ -183,7 +184,11 @@ class Nodes:
 
     def _contexts(self, most: int) -> list[Any]:
         count = self.source.below(most + 1)
-        return [self.node(Kind.CONTEXT, updates=30, whole=not self.slip(10)) for _ in range(count)]
+        made = [self.node(Kind.CONTEXT, updates=30, whole=not self.slip(10)) for _ in range(count)]
+        if self.source.chance(25):  # as a database may take for those of other contexts
+            for context in made:
+                context.name = self.source.pick(SPELLINGS)
+        return made
 
     def put_lineage_subgraph(self) -> Call:
         """PutLineageSubgraph."""

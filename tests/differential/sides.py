@@ -100,9 +100,10 @@ class MariaDatabase:
             return [tuple(decode(cell) if isinstance(cell, str) else cell for cell in row) for row in cursor.fetchall()]
 
     def empty(self) -> None:
-        """Delete all rows but those of the simple types, with ids 1 to 9."""
+        """Delete all rows but those of the simple types, with ids 1 to 9, and what was added to these."""
         for table in _TABLES:
             self.rows(f"DELETE FROM {table}" + (" WHERE id > 9" if table == "Type" else ""))
+        self.rows("UPDATE Type SET external_id = NULL")
 
     def close(self) -> None:
         """Close the connection."""

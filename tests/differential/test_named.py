@@ -215,8 +215,36 @@ def reused_by_another_spelling() -> list[Call]:
     ]
 
 
+def several_reused_by_another_spelling() -> list[Call]:
+    """Return calls with several contexts, of which some have the name of others but for the spelling or a renaming."""
+    calls = []
+    for names in (
+        ((15, "a "), (14, "a"), (14, "b")),
+        ((14, "a "), (14, "a")),
+        ((14, "new"), (14, "new ")),
+        ((14, "old"), (14, "b "), (15, "old ")),
+    ):
+        contexts = [pb.Context(type_id=type_id, name=name) for type_id, name in names]
+        calls += _put_with(contexts)
+    renamed = [pb.Context(id=2, type_id=14, name="other"), pb.Context(type_id=14, name="other")]
+    respelt = [pb.Context(id=2, type_id=14, name="third"), pb.Context(type_id=14, name="third ")]
+    return [*calls, *_put_with(renamed), *_put_with(renamed[::-1]), *_put_with(respelt)]
+
+
+def _put_with(contexts: list[pb.Context]) -> list[Call]:
+    """Return the two calls that reuse contexts by their names."""
+    put, graph = service.PutExecutionRequest, service.PutLineageSubgraphRequest
+    reuse: dict[str, Any] = {"reuse_context_if_already_exist": True}
+    execution = pb.Execution(type_id=12)
+    return [
+        Call("PutExecution", put(execution=execution, contexts=contexts, options=put.Options(**reuse))),
+        Call("PutLineageSubgraph", graph(contexts=contexts, options=graph.Options(**reuse))),
+    ]
+
+
 SESSIONS = {
     "reused by another spelling": reused_by_another_spelling(),
+    "several reused by another spelling": several_reused_by_another_spelling(),
     "filters": [call for text in FILTERS for call in lists(text)],
     "types by external ids": types_by_external_ids(),
     "walks to nodes that are not there": dangling_walks(),

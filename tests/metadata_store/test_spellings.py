@@ -53,6 +53,26 @@ def test_what_the_database_finds_is_reused(adopted: Calls, spelling: str) -> Non
     assert adopted("GetArtifactsByID", artifact_ids=[1]).artifacts[0].external_id == spelling
 
 
+@pytest.mark.parametrize("spelling", ["run ", "RUN"])
+def test_of_several_contexts_each_is_found_by_another_spelling(adopted: Calls, spelling: str) -> None:
+    _, one, other = put_types(adopted)
+    adopted("PutContexts", contexts=[{"type_id": one, "name": "run"}, {"type_id": other, "name": "run"}])
+    for contexts, ids in (
+        ([(one, spelling), (other, "run")], [1, 2]),
+        ([(one, spelling), (one, "run")], [1, 1]),
+        ([(one, f"new{spelling}"), (one, "newrun")], [3, 3]),
+    ):
+        named = [{"type_id": type_id, "name": name} for type_id, name in contexts]
+        assert list(adopted("PutLineageSubgraph", contexts=named, options=REUSE).context_ids) == ids
+
+
+def test_a_new_context_is_found_by_the_name_that_another_gets_in_the_same_call(call: Calls) -> None:
+    _, one, _ = put_types(call)
+    call("PutContexts", contexts=[{"type_id": one, "name": "a"}])
+    contexts = [{"id": 1, "type_id": one, "name": "b"}, {"type_id": one, "name": "b"}]
+    assert list(call("PutLineageSubgraph", contexts=contexts, options=REUSE).context_ids) == [1, 1]
+
+
 @pytest.mark.parametrize("spelling", ["a ", "A"])
 def test_a_name_is_free_for_another_spelling_only_after_it_was_given_up(adopted: Calls, spelling: str) -> None:
     _, one, _ = put_types(adopted)
