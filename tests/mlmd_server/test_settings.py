@@ -169,7 +169,7 @@ def test_tenants_come_from_a_file_and_then_there_is_no_default_unless_said(tmp_p
         ("[tenant.a]\n", "has no database"),
         ("[tenant.a]\ndatabase = 1\n", "database is no text"),
         ("", "names no tenant"),
-        ("tenant = 1\n", r"write each tenant as a table with its name, \[tenant.NAME\]"),
+        ("tenant = 1\n", "write each tenant as a table with its name, [tenant.NAME]"),
         ("[[tenant]]\ndatabase = 'x'\n", "write each tenant as a table with its name"),
         ("tenant.a = 'sqlite:///x'\n", "has no database"),
         ("[tenant.a]\ndatabase = 'x'\n", "no database URL"),
