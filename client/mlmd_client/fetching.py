@@ -16,12 +16,13 @@ from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.bounded_work import Crew
 from mlmd_client.calls import CallError, Transport
 from mlmd_client.download_target import DownloadTarget, disk_explained
-from mlmd_client.file_doors import door_of, own_headers
+from mlmd_client.file_doors import door_of, own_headers, own_tls
 from mlmd_client.folder_download import FolderFetching, damaged, gone
 from mlmd_client.http_connections import Connections
 from mlmd_client.progress import Meter
 from mlmd_client.sending import no_way
 from mlmd_client.signed_http import Bytes, Patience, SignedHttp, Span
+from mlmd_client.tls import Tls
 from mlmd_client.transfer_errors import Stopped, TransferError
 from mlmd_client.unfinished_files import begin_file
 
@@ -39,8 +40,9 @@ class Source:
         self._connections = Connections(patience.silent_seconds)
         self.door = door_of(transport)
         headers = own_headers(transport)
-        own_address = self.calls.info().http_address if headers else ""
-        self._http = SignedHttp(self._connections, self.stop, own_address, headers, patience)
+        tls = own_tls(transport)
+        own_address = self.calls.info().http_address if headers or tls != Tls() else ""
+        self._http = SignedHttp(self._connections, self.stop, own_address, headers, patience, tls)
         self._looking = threading.Lock()
         self._place: str | None = None
 

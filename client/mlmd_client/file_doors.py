@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from mlmd_client.calls import Transport
+from mlmd_client.tls import Tls
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +54,9 @@ def own_headers(transport: Transport) -> Mapping[str, str]:
     """Return what the server wants to hear from its callers over HTTP, at each moment."""
     found: Mapping[str, str] = getattr(transport, "headers", {})
     return found
+
+
+def own_tls(transport: Transport) -> Tls:
+    """Return what TLS is spoken with the server, over HTTP as in its calls."""
+    found: Tls | None = getattr(transport, "tls", None)
+    return found or Tls()

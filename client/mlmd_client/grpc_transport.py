@@ -55,7 +55,8 @@ class GrpcTransport:
     ) -> None:
         """Name a server as `host:port`; nothing is sent yet. `options` are gRPC core's and win over ours."""
         self.target = address
-        self._tls = tls
+        self.tls = tls
+        """What TLS is spoken with, over HTTP too; None without TLS."""
         self._options = list((dict(_OPTIONS) | dict(options)).items())
         self.headers: Mapping[str, str] = Token(token) if isinstance(token, str) else token
         """What the server wants to hear from us, over HTTP too."""
@@ -77,9 +78,9 @@ class GrpcTransport:
             self._open()
 
     def _connected(self) -> grpc.Channel:
-        if self._tls is None:
+        if self.tls is None:
             return grpc.insecure_channel(self.target, options=self._options)
-        credentials = grpc.ssl_channel_credentials(self._tls.ca, self._tls.key, self._tls.certificate)
+        credentials = grpc.ssl_channel_credentials(self.tls.ca, self.tls.key, self.tls.certificate)
         return grpc.secure_channel(self.target, credentials, options=self._options)
 
     def unary(

@@ -5,13 +5,18 @@ import http.client
 import os
 import socket
 import ssl
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
+from mlmd_schemas.errors import Code
+
+from mlmd_client.calls import CallError
 from mlmd_client.hashing import OpenFile
 from mlmd_client.http_replies import Reply, request_head
+from mlmd_client.tls import Tls
 
 PATIENCE_SECONDS = 60.0
 """How long a server may be silent."""
@@ -50,9 +55,15 @@ class Connections:
     def __init__(self, silent_seconds: float = PATIENCE_SECONDS, tls: ssl.SSLContext | None = None) -> None:
         self._silent_seconds = silent_seconds
         self._tls = tls
+        self._contexts: dict[str, ssl.SSLContext] = {}
         self._own = threading.local()
         self._lock = threading.Lock()
         self._all: set[http.client.HTTPConnection] = set()
+
+    def speak(self, address: str, tls: Tls) -> None:
+        """Speak TLS with one address as its calls do, and with all others as before; raises CallError."""
+        if address.startswith("https://") and tls != Tls():
+            self._contexts[urlsplit(address).netloc] = context_of(tls)
 
     def send(self, method: str, url: str, headers: Mapping[str, str], body: Body) -> Answer:
         """Send a request with its body once; raises OSError or HTTPException when the connection breaks off.
@@ -147,21 +158,55 @@ class Connections:
         connection = mine.get(key)
         kept = connection is not None and connection.sock is not None
         if connection is None:
-            connection = mine[key] = self._made(parts.scheme, parts.hostname or "", parts.port)
+            connection = mine[key] = self._made(parts)
             with self._lock:
                 self._all.add(connection)
         return connection, url.split(parts.netloc, 1)[1] or "/", kept
 
-    def _made(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
-        if scheme == "https":
-            if self._tls is None:
-                self._tls = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
-            return http.client.HTTPSConnection(host, port, timeout=self._silent_seconds, context=self._tls)
+    def _made(self, parts: SplitResult) -> http.client.HTTPConnection:
+        host, port = parts.hostname or "", parts.port
+        if parts.scheme == "https":
+            context = self._contexts.get(parts.netloc) or self._common_context()
+            return http.client.HTTPSConnection(host, port, timeout=self._silent_seconds, context=context)
         return http.client.HTTPConnection(host, port, timeout=self._silent_seconds, blocksize=_SLICE_BYTES)
+
+    def _common_context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = context_of(Tls())
+        return self._tls
 
     def _drop(self, connection: http.client.HTTPConnection) -> None:
         with contextlib.suppress(OSError):  # it is given up; TLS may find that its end cannot be told
             connection.close()
+
+
+def context_of(tls: Tls) -> ssl.SSLContext:
+    """Return what trusts the authorities of `tls`, by default those of AWS_CA_BUNDLE, SSL_CERT_FILE or the system.
+
+    Raises CallError when they, or the key and the certificate to be shown, are none.
+    """
+    try:
+        if tls.ca is None:
+            context = ssl.create_default_context(cafile=os.environ.get("AWS_CA_BUNDLE"))
+        else:
+            context = ssl.create_default_context(cadata=tls.ca.decode("ascii", "ignore"))  # the rest are comments
+        if tls.certificate is not None:
+            _show(context, tls.certificate, tls.key or b"")
+    except (OSError, ValueError) as error:
+        raise CallError(
+            Code.INVALID_ARGUMENT,
+            "tls: the authorities (`ca`, or the file of AWS_CA_BUNDLE), the certificate or its key are no PEM that can "
+            f"be used ({error}); see that they are, and that the key is the certificate's.",
+        ) from error
+    return context
+
+
+def _show(context: ssl.SSLContext, certificate: bytes, key: bytes) -> None:
+    """Have a certificate shown; OpenSSL takes it from a file alone, which nobody else can read and which goes again."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(certificate + b"\n" + key)
+        file.flush()
+        context.load_cert_chain(file.name)
 
 
 def _host_of(connection: http.client.HTTPConnection) -> str:

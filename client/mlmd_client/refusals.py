@@ -161,8 +161,9 @@ def _unreachable(error: BaseException | None, store: str, path: str, times: int)
     """Return why no answer came, and what to do about it."""
     if isinstance(error, ssl.SSLError):
         return (
-            f"The object store at {store} shows a certificate that is not trusted here, or speaks no TLS; name its "
-            "authority in SSL_CERT_FILE or AWS_CA_BUNDLE."
+            f"What serves bytes at {store} shows a certificate that is not trusted here, or speaks no TLS ({error}); "
+            "name its authority in SSL_CERT_FILE or AWS_CA_BUNDLE, that of the server itself in "
+            "`Store(…, tls=Tls(ca=…))`."
         )
     if isinstance(error, socket.gaierror):
         return (

@@ -11,7 +11,7 @@ from mlmd_schemas.errors import Code
 
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.calls import CallError, Transport
-from mlmd_client.file_doors import door_of, own_headers
+from mlmd_client.file_doors import door_of, own_headers, own_tls
 from mlmd_client.file_listing import Listing
 from mlmd_client.http_connections import Connections
 from mlmd_client.progress import Meter
@@ -31,7 +31,8 @@ class Restorer:
         self._stop, self._connections = threading.Event(), Connections(patience.silent_seconds)
         self._calls = ArtifactCalls(transport, self._stop, patience)
         address = self._calls.info().http_address
-        self._http = SignedHttp(self._connections, self._stop, address, own_headers(transport), patience)
+        headers, tls = own_headers(transport), own_tls(transport)
+        self._http = SignedHttp(self._connections, self._stop, address, headers, patience, tls)
         self._door = door_of(transport)
 
     def __enter__(self) -> "Restorer":

@@ -2,6 +2,7 @@
 
 import http.client
 import math
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -12,6 +13,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.http_connections import PATIENCE_SECONDS, Answer, Body, Connections
 from mlmd_client.refusals import Meaning, busy, meaning_of, refusal, short, trouble, whole_instead
+from mlmd_client.tls import Tls
 from mlmd_client.transfer_errors import TransferError
 from mlmd_client.waits import WAITS
 
@@ -61,7 +63,10 @@ PATIENCE = Patience()
 
 
 class SignedHttp:
-    """Sends pieces of files by signed requests. `own` are headers for the server's own addresses, never for others."""
+    """Sends pieces of files by signed requests.
+
+    `own` are headers for the server's own addresses, and `tls` how it is spoken with them, never with others.
+    """
 
     def __init__(
         self,
@@ -70,8 +75,10 @@ class SignedHttp:
         own_address: str = "",
         own: Mapping[str, str] | None = None,
         patience: Patience = PATIENCE,
+        tls: Tls | None = None,
     ) -> None:
         self.connections = connections
+        self.connections.speak(own_address, tls or Tls())
         self.patience = patience
         self._stop = stop
         self._own_address = own_address
@@ -162,6 +169,8 @@ class SignedHttp:
                 asking.sign()
                 return False
         asking.attempts += 1
+        if isinstance(error, ssl.SSLCertVerificationError):  # no wait mends that
+            raise busy(answer, error, url, asking.path, asking.attempts)
         if self.patience.is_over(asking.attempts, asking.silences) or self._stop.is_set():
             raise busy(answer, error, url, asking.path, asking.attempts)
         self._wait(asking.attempts, answer, error, url)

@@ -20,7 +20,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.calls import CallError, Transport
-from mlmd_client.file_doors import door_of, own_headers
+from mlmd_client.file_doors import door_of, own_headers, own_tls
 from mlmd_client.file_listing import Listing, list_files
 from mlmd_client.http_connections import Connections
 from mlmd_client.progress import Meter, ProgressCallback
@@ -78,7 +78,7 @@ def upload(
     meter.expect(len(listing.files), listing.size_bytes)
     calls = ArtifactCalls(transport, stop, patience)
     info = calls.info()
-    http = SignedHttp(connections, stop, info.http_address, own_headers(transport), patience)
+    http = SignedHttp(connections, stop, info.http_address, own_headers(transport), patience, own_tls(transport))
     begin = v1.BeginUploadRequest(
         artifact=artifact.SerializeToString(deterministic=True),
         collection=collection or "",
