@@ -2,17 +2,24 @@
 
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.commit import AlreadyCommitted, abandon, check_sealed, commit, end_upload, forget, seal
 from mlmd_artifact_store.declaring import declare_files
+from mlmd_artifact_store.deletions import noted_deletions
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.manifests import digest_of
 from mlmd_artifact_store.requests import Requests
+from mlmd_artifact_store.upload_rows import Upload, every_file, find_upload, unseal_upload
 from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
-from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound, StoreError
+from mlmd_schemas.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
@@ -21,6 +28,8 @@ from tests.artifact_store.test_restoring import recorded
 from tests.artifact_store.uploads import artifact, begin, send, type_id, upload_file
 from tests.conftest import Clock
 from tests.metadata_store.calls import Calls
+
+T = TypeVar("T")
 
 
 @pytest.fixture
@@ -65,8 +74,8 @@ def test_a_version_is_one_of_the_collection_of_its_type(requests: Requests) -> N
 
 @pytest.mark.parametrize(("end", "state"), [("commit", pb.Artifact.LIVE), ("abort", pb.Artifact.ABANDONED)])
 def test_the_end_is_an_update_of_the_artifact(requests: Requests, ahead: Clock, end: str, state: int) -> None:
-    artifact_id, store = begun(requests), requests.artifacts.store
-    before = artifact(store, artifact_id)
+    artifact_id, other, store = begun(requests), begun(requests), requests.artifacts.store
+    before, beside = artifact(store, artifact_id), artifact(store, other)
     ends: dict[str, Callable[[int], object]] = {
         "commit": requests.artifacts.commit_upload,
         "abort": requests.artifacts.abort_upload,
@@ -76,6 +85,7 @@ def test_the_end_is_an_update_of_the_artifact(requests: Requests, ahead: Clock, 
     after = artifact(store, artifact_id)
     assert (after.state, after.uri) == (state, before.uri)
     assert after.last_update_time_since_epoch - before.last_update_time_since_epoch >= 3_600_000
+    assert artifact(store, other) == beside
 
 
 def test_what_is_not_under_way_says_what_it_is(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,6 +155,88 @@ def test_paths_that_exclude_each_other_are_refused_however_they_were_told(
         declare_files(requests, request, LOCAL)
     with pytest.raises(InvalidArgument, match=why):
         requests.artifacts.commit_upload(artifact_id)
+
+
+def written(requests: Requests, body: Callable[[Transaction], T]) -> T:
+    """Do something in a transaction."""
+    return requests.artifacts.store.database.write(LOCAL, body)
+
+
+def sealed(requests: Requests, artifact_id: int) -> Upload:
+    """Seal an upload."""
+    found = written(requests, lambda tx: seal(tx, artifact_id))
+    assert found is not None
+    return found
+
+
+def committed_as(tx: Transaction, sealed: Upload) -> object:
+    """Commit an upload that was proven to be as it was declared."""
+    return commit(tx, sealed, [])
+
+
+def test_a_seal_holds_until_the_upload_is_told_more_or_ends(requests: Requests) -> None:
+    artifact_id = begun(requests)
+    found = sealed(requests, artifact_id)
+    assert sealed(requests, artifact_id) == found
+    written(requests, lambda tx: check_sealed(tx, found))
+    written(requests, lambda tx: unseal_upload(tx, artifact_id))
+    for step in (check_sealed, committed_as):
+        with pytest.raises(Aborted, match="told of other files while it was being committed"):
+            written(requests, partial(step, sealed=found))
+    anew = sealed(requests, artifact_id)
+    done = written(requests, lambda tx: commit(tx, anew, []))
+    assert done.manifest.artifact_id == artifact_id
+    assert written(requests, lambda tx: seal(tx, artifact_id)) is None
+    with pytest.raises(AlreadyCommitted):
+        written(requests, lambda tx: check_sealed(tx, anew))
+    assert written(requests, lambda tx: commit(tx, anew, [])) == done, "somebody else was faster"
+
+
+def test_an_upload_that_is_given_up_is_sealed_no_more(requests: Requests, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = sealed(requests, begun(requests))
+    written(requests, lambda tx: abandon(tx, found.artifact_id, ""))
+    for step in (check_sealed, committed_as):
+        with pytest.raises(FailedPrecondition, match="was aborted; begin another"):
+            written(requests, partial(step, sealed=found))
+
+
+@pytest.mark.parametrize("marks", [False, True])
+def test_files_that_are_copied_are_marked_when_asked(requests: Requests, marks: bool) -> None:
+    source, store = upload(requests), requests.artifacts.store
+    request = begin(store, upload_file("f", b"content"), unchanged_from_artifact_id=source)
+    artifact_id = requests.artifacts.begin_upload(request).artifact_id
+    written(requests, lambda tx: seal(tx, artifact_id, marks_copies=marks))
+    (file,) = written(requests, lambda tx: list(every_file(tx, artifact_id)))
+    assert file.source_key
+    assert file.is_being_copied is marks
+
+
+def test_what_is_forgotten_is_the_upload_that_was_given_up(requests: Requests) -> None:
+    first, other = begun(requests), begun(requests)
+    found = sealed(requests, first)
+    written(requests, lambda tx: forget(tx, replace(found, key_prefix="of/an/earlier/one/")))
+    assert written(requests, lambda tx: find_upload(tx, first)) == found
+    written(requests, lambda tx: forget(tx, found))
+    assert written(requests, lambda tx: find_upload(tx, first)) is None
+    assert written(requests, lambda tx: find_upload(tx, other)) is not None
+    (noted,) = written(requests, lambda tx: noted_deletions(tx, 0))
+    assert (noted.artifact_id, noted.key_prefix) == (first, f"of/an/earlier/one/\n{found.key_prefix}")
+
+
+def test_an_upload_of_an_artifact_that_is_gone_does_not_end(requests: Requests) -> None:
+    found = sealed(requests, begun(requests))
+    with pytest.raises(NotFound, match="artifact 1099511627776 is no longer in the store"):
+        written(requests, lambda tx: end_upload(tx, replace(found, artifact_id=1 << 40), pb.Artifact.LIVE))
+
+
+def test_what_is_given_up_is_the_upload_that_was_meant(requests: Requests) -> None:
+    artifact_id = begun(requests)
+    found = sealed(requests, artifact_id)
+    assert written(requests, lambda tx: abandon(tx, artifact_id, "another/")) is None
+    assert written(requests, lambda tx: abandon(tx, 1 << 40, "")) is None
+    assert artifact(requests.artifacts.store, artifact_id).state == pb.Artifact.PENDING
+    assert written(requests, lambda tx: abandon(tx, artifact_id, found.key_prefix)) == (found, [])
+    assert artifact(requests.artifacts.store, artifact_id).state == pb.Artifact.ABANDONED
 
 
 def test_an_upload_of_nothing_is_not_committed(requests: Requests) -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from mlmd_artifact_store import upload_rows
 from mlmd_artifact_store.blob_store import LARGEST_PART_BYTES, Part
 from mlmd_artifact_store.upload_rows import (
@@ -35,12 +36,13 @@ from mlmd_artifact_store.upload_rows import (
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.tables.own import UPLOAD
 
 from tests.artifact_store.conformance.suite import md5
 
 OURS, THEIRS = 7, 8
 SHA256 = bytes(range(32))
-PATHS = ["a", "a!", "a/b", "b", "\u00e9", "\U0001f600"]
+PATHS = ["+", "a", "a!", "a/b", "b", "\u00e9", "\U0001f600"]
 """By their bytes."""
 
 
@@ -117,6 +119,17 @@ def test_a_change_touches_one_upload(rows: Rows, change: str) -> None:
     assert rows.state(THEIRS) == theirs
 
 
+def test_nothing_is_left_of_what_is_dropped(rows: Rows) -> None:
+    rows(drop_upload, OURS)
+    assert rows.state(OURS) == (None, [])
+
+
+def test_a_state_is_kept_as_the_number_that_databases_have(rows: Rows) -> None:
+    rows(set_state, THEIRS, UploadState.ABORTED)
+    states = sa.select(UPLOAD.c.artifact_id, UPLOAD.c.state)
+    assert rows(lambda tx: dict(tx.rows(states))) == {OURS: 1, THEIRS: 2}
+
+
 def test_what_was_inserted_is_found(rows: Rows) -> None:
     assert rows(find_upload, OURS) == upload(OURS)
     assert rows(find_upload, OURS, locked=True) == upload(OURS)
@@ -166,10 +179,10 @@ def test_pages_follow_the_bytes_of_paths(rows: Rows, monkeypatch: pytest.MonkeyP
     rows(insert_upload, upload(9), [sent(path) for path in reversed(PATHS)])
     assert [file.path for file in rows(every_file, 9)] == PATHS
     assert [file.path for file in rows(files_after, 9, "", 9)] == PATHS
-    assert [file.path for file in rows(files_after, 9, "a!", 2)] == PATHS[2:4]
+    assert [file.path for file in rows(files_after, 9, "a!", 2)] == PATHS[3:5]
     assert rows(files_after, 9, PATHS[-1], 9) == []
     assert [file.path for file in rows(pending_page, 9, "", 9)] == PATHS
-    assert [file.path for file in rows(pending_page, 9, "a!", 2)] == PATHS[1:3]
+    assert [file.path for file in rows(pending_page, 9, "a!", 2)] == PATHS[2:4]
 
 
 def test_what_is_copied_is_not_to_be_sent(rows: Rows) -> None:
