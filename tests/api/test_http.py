@@ -12,7 +12,7 @@ import httpx
 import pytest
 from mlmd_api.rest.grpc_web import GrpcWebProtocol
 from mlmd_api.rest.server import HttpServer, HttpSettings
-from mlmd_schemas.errors import Code, Unavailable
+from mlmd_schemas.errors import NO_RETRY, Code, Unavailable
 from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 
@@ -258,6 +258,33 @@ def test_pages_of_other_origins_may_read_answers_and_errors(served: Served) -> N
         assert response.headers["access-control-allow-origin"] == "http://a.b"
         assert {"grpc-status", "grpc-message"} <= set(response.headers["access-control-expose-headers"].split(","))
     assert "access-control-allow-origin" not in post(served.doors, NOTE, frame(0, BODY), GRPC_WEB).headers
+
+
+@pytest.mark.parametrize("kind", ["application/grpc-web+proto", "application/grpc-web-text"])
+def test_a_client_of_grpc_web_on_a_wrong_path_reads_that_it_is_one(served: Served, kind: str) -> None:
+    """Behind a proxy that leaves its prefix on; what is no gRPC-Web the client knows by its content type only."""
+    lost = post(served.doors, f"/pipeline{NOTE}", frame(0, BODY), {"content-type": kind, "origin": "http://a.b"})
+    assert (lost.status_code, lost.headers["content-type"]) == (200, kind)
+    assert lost.headers["access-control-allow-origin"] == "http://a.b"
+    answer = read_grpc_web(base64.b64decode(lost.content) if "text" in kind else lost.content)
+    assert (answer.code, answer.body) == (Code.NOT_FOUND, b"")
+    assert answer.message == f"path: nothing is at '/pipeline{NOTE}'; `/` says what is where."
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "authorization,connect-protocol-version,connect-timeout-ms,content-type,mlmd-idempotency-key,x-request-id",
+        "authorization,content-type,grpc-timeout,x-grpc-web,x-user-agent",
+    ],
+    ids=["connect-web", "grpc-web"],
+)
+def test_a_page_may_send_what_clients_send_and_read_what_errors_carry(served: Served, sent: str) -> None:
+    asked = {"origin": "http://a.b", "access-control-request-method": "POST", "access-control-request-headers": sent}
+    allowed = httpx.options(served.doors.http + NOTE, headers=asked, timeout=60, trust_env=False).headers
+    assert set(sent.split(",")) <= set(allowed["access-control-allow-headers"].split(","))
+    exposed = set(allowed["access-control-expose-headers"].split(","))
+    assert {*NO_RETRY, "mlmd-missing", "mlmd-alias-number", "grpc-status", "grpc-message"} <= exposed
 
 
 def test_an_origin_that_is_none_is_no_page_of_this_machine(served: Served) -> None:

@@ -51,6 +51,8 @@ def test_a_name_that_leads_here_by_a_trick_is_refused(http: httpx.Client, name: 
         assert (answer.status_code, answer.json()["code"]) == (403, "permission_denied")
         assert "--allowed-hosts" in answer.json()["message"]
     assert http.get("/metrics", headers=host).status_code == 403
+    web = http.post(CALL, content=b"\0\0\0\0\0", headers=host | {"content-type": "application/grpc-web"})
+    assert (web.status_code, b"grpc-status:7\r\ngrpc-message:host: " in web.content) == (200, True)
 
 
 @pytest.mark.parametrize("name", ["localhost", "LOCALHOST", "localhost.", "mlmd.localhost", "127.8.9.1", "[::1]"])

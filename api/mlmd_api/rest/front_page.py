@@ -1,11 +1,13 @@
 """`/` and what has no route: where things are, for whoever opens the port with a browser or mistypes a path."""
 
-import json
 from collections.abc import Iterator
 
+from mlmd_schemas.errors import Code
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+
+from mlmd_api.rest.plain_http import refused
 
 _ALWAYS = (
     ("/healthz, /readyz, /metrics", "alive, ready, measured"),
@@ -32,21 +34,27 @@ class FrontPage:
 
     async def nothing_here(self, request: Request, _error: Exception) -> Response:
         """Say 404 as JSON, with a code as every other error."""
-        said = {"code": "not_found", "message": f"path: nothing is at {_path(request)!r}; `/` says what is where."}
-        return Response(json.dumps(said, ensure_ascii=False), 404, media_type="application/json")
+        return _refused(
+            request, Code.NOT_FOUND, 404, f"path: nothing is at {_path(request)!r}; `/` says what is where."
+        )
 
     async def other_verb(self, request: Request, error: Exception) -> Response:
         """Say 405 as JSON, with the verbs that the path has."""
         headers = dict(getattr(error, "headers", None) or {})
         verbs = next((value for name, value in headers.items() if name.lower() == "allow"), "")
         sentence = f"method: {_path(request)!r} is not asked with {request.method[:20]}, but with {verbs}."
-        said = {"code": "unknown", "message": sentence}
-        return Response(json.dumps(said, ensure_ascii=False), 405, headers, media_type="application/json")
+        response = _refused(request, Code.UNKNOWN, 405, sentence)
+        response.headers.update(headers)
+        return response
 
     async def defect(self, request: Request, _error: Exception) -> Response:
         """Say 500 as JSON to a request that nobody foresaw would fail; the listener logs why."""
-        said = {"code": "internal", "message": "internal error; the server's log says what"}
-        return Response(json.dumps(said), 500, media_type="application/json")
+        return _refused(request, Code.INTERNAL, 500, "internal error; the server's log says what")
+
+
+def _refused(request: Request, code: Code, status: int, sentence: str) -> Response:
+    reply = refused(request.headers.get("content-type", ""), code, status, sentence)
+    return Response(reply.body, reply.status, reply.headers)
 
 
 def _path(request: Request) -> str:

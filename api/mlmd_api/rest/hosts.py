@@ -5,14 +5,14 @@ is of the page's own origin, so no rule about origins holds; but each request st
 """
 
 import ipaddress
-import json
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from urllib.parse import urlsplit
 
+from mlmd_schemas.errors import Code
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlmd_api.rest.exchange import Reply
+from mlmd_api.rest.plain_http import refused
 from mlmd_api.rest.waiting import send_reply
 
 EVERYTHING = "*"
@@ -49,8 +49,9 @@ class Hosts:
             f"host: {stranger[:200]!r} is no name by which this server may be called; call it by localhost or by its "
             "--http-address, or name it in --allowed-hosts."
         )
-        body = json.dumps({"code": "permission_denied", "message": sentence}, ensure_ascii=False).encode()
-        await send_reply(send, Reply(403, {"content-type": "application/json"}, body))
+        content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+        reply = refused(content_type.decode("latin-1"), Code.PERMISSION_DENIED, 403, sentence)
+        await send_reply(send, reply)
 
     def _stranger(self, scope: Scope) -> str | None:
         if EVERYTHING in self._allowed or scope["type"] != "http":
