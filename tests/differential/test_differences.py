@@ -90,6 +90,20 @@ def test_a_value_without_a_member(pair: Comparison) -> None:
     assert "custom_properties['v']" in ours.message
 
 
+@pytest.mark.parametrize("depth", [31, 32, 47])
+def test_structures_one_in_the_other(on_sqlite: Comparison, depth: int) -> None:
+    nested = pb.ArtifactStructType()
+    innermost = nested
+    for _ in range(depth):
+        innermost = innermost.list.element
+    innermost.any.SetInParent()
+    execution_type = pb.ExecutionType(name="nested", input_type=nested)
+    ours, theirs = ask(on_sqlite, "PutExecutionType", execution_type=execution_type)
+    assert (ours.code, theirs.crashed) == (Code.OK, depth > 31)
+    read = service.GetExecutionTypeRequest(type_name="nested")
+    assert on_sqlite.ours.call("GetExecutionType", read).response.execution_type.input_type == nested
+
+
 def test_doubles(pair: Comparison) -> None:
     assert kept(pair, 0.1234567891) == (0.1234567891, 0.123457)
     assert kept(pair, 1e-7) == (1e-7, 0.0)
