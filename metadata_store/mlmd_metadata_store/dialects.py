@@ -108,6 +108,10 @@ class Dialect(ABC):
     def engine(self, *, writer: bool) -> Engine:
         """Return an engine whose sessions read one snapshot, or one whose sessions write."""
 
+    def looker(self) -> Engine:
+        """Return an engine that shows what is there, or that nothing is, and alters no byte of it."""
+        return self.engine(writer=False)
+
     def visitor(self, reader: Engine) -> Engine:
         """Return the engine for looks in passing: the one that reads, or one that leads to other databases, too."""
         return reader

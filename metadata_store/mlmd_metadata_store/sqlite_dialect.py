@@ -16,6 +16,7 @@ from mlmd_schemas.errors import (
     DataLoss,
     FailedPrecondition,
     Internal,
+    InvalidArgument,
     OutOfRange,
     ResourceExhausted,
     StoreError,
@@ -60,7 +61,8 @@ class SqliteDialect(Dialect):
 
     def prepare(self) -> None:
         """Make the folder of the file."""
-        folder = Path(self.url.database or "").parent
+        self._refuse_folder()
+        folder = self._file.path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -83,6 +85,15 @@ class SqliteDialect(Dialect):
         event.listen(engine, "connect", partial(self._connected, writer))
         event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
         return engine
+
+    def looker(self) -> Engine:
+        """SQLite makes the file that it is to read; an empty database in memory shows as much."""
+        self._refuse_folder()
+        return self.engine(writer=False) if self._file.path.exists() else sa.create_engine("sqlite://")
+
+    def _refuse_folder(self) -> None:
+        if self._file.path.is_dir():
+            raise InvalidArgument(f"database: {str(self._file.path)!r} is a folder; name a file in it.")
 
     def _about_to_connect(self, *_: object) -> None:
         self._file.check()  # SQLite would make an empty file in the place of one that is gone

@@ -10,7 +10,7 @@ from mlmd_metadata_store.dialects import Dialect
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_migrations import SchemaError, plan
 from mlmd_migrations import migrate as migrate_schema
-from mlmd_schemas.errors import StoreError
+from mlmd_schemas.errors import Code, StoreError
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -35,14 +35,16 @@ def migrate(config: Config, plan_only: bool) -> int:
         try:
             print(f"{whose}{_planned(url, options) if plan_only else _migrated(url, options)}")
         except (StoreError, SchemaError) as error:
-            _LOG.debug("the migration failed", exc_info=error)
+            level = logging.ERROR if error.code == Code.INTERNAL else logging.DEBUG
+            _LOG.log(level, "the database was not migrated", exc_info=error)
             print(f"mlmd-server: {whose}{error.message}", file=sys.stderr)
             return FAILED
     return 0
 
 
 def _planned(url: str, options: StoreOptions) -> str:
-    with _engine(make_dialect(url, options)) as engine:
+    dialect = make_dialect(url, options)
+    with _connected(dialect, dialect.looker()) as engine:
         steps = plan(engine, downgrade_to=options.downgrade_to, google_text=options.google_text)
     return "\n".join(steps) if steps else "nothing to do"
 
@@ -50,16 +52,16 @@ def _planned(url: str, options: StoreOptions) -> str:
 def _migrated(url: str, options: StoreOptions) -> str:
     dialect = make_dialect(url, options)
     dialect.prepare()
-    with _engine(dialect) as engine:
+    with _connected(dialect, dialect.engine(writer=True)) as engine:
         schema = migrate_schema(engine, downgrade_to=options.downgrade_to, google_text=options.google_text)
     return f"the database has today's shape (store {schema.store_uuid})"
 
 
 @contextmanager
-def _engine(dialect: Dialect) -> Iterator[Engine]:
-    """An engine whose errors are ours."""
-    engine = dialect.engine(writer=True)
+def _connected(dialect: Dialect, engine: Engine) -> Iterator[Engine]:
+    """An engine that was seen to connect, and whose errors are ours."""
     try:
+        engine.connect().close()  # the dialect knows best why this fails
         yield engine
     except DBAPIError as error:
         raise dialect.translate(error) from error

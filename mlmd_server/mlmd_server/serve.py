@@ -219,5 +219,5 @@ def set_up_log(config: Config) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(config.log.level.upper())
-    for noisy in ("uvicorn", "alembic", "sqlalchemy"):
+    for noisy in ("uvicorn", "alembic", "sqlalchemy", "mlmd_metadata_store.connections.BoundedPool"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
