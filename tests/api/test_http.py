@@ -185,6 +185,8 @@ def test_an_unknown_content_type_hears_the_known_ones(served: Served) -> None:
         assert response.status_code == 415
         assert "application/json" in response.headers["accept-post"]
         assert content_type in response.json()["message"]
+        assert response.json()["code"] == "invalid_argument"
+        assert response.headers["x-request-id"]
 
 
 def test_json_may_say_its_charset_and_use_either_spelling(served: Served, artifact_type: int) -> None:
@@ -234,6 +236,19 @@ def test_other_verbs_are_refused(served: Served) -> None:
     response = httpx.get(served.doors.http + NOTE, timeout=60, trust_env=False)
     assert response.status_code == 405
     assert response.headers["allow"] == "POST, OPTIONS"
+    message = "'GET' is no verb of a method; call it with POST."
+    assert response.json() == {"code": "unimplemented", "message": message}
+    assert response.headers["x-request-id"]
+
+
+def test_what_is_in_no_protocol_is_logged_under_the_id_that_the_caller_got(
+    served: Served, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        response = post(served.doors, NOTE, BODY, {"content-type": "text/plain"})
+    calls = [vars(record)["fields"] for record in caplog.records if record.name == "mlmd.calls"]
+    assert [(call["wire"], call["code"]) for call in calls] == [("http", "INVALID_ARGUMENT")]
+    assert calls[0]["request_id"] == response.headers["x-request-id"]
 
 
 def test_the_preflight_is_answered_as_envoy_does(served: Served) -> None:

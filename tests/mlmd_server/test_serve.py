@@ -161,7 +161,10 @@ def test_tokens_and_tenants_through_the_whole_process(tmp_path: Path) -> None:
                 got = client.post("/ml_metadata.MetadataStoreService/GetArtifactTypes", json={}).json()
                 found[name] = [kind["name"] for kind in got["artifactTypes"]]
         assert found == {"a": ["of-a"], "b": ["of-b"]}
-        assert httpx.post(server.http_url + PUT_TYPE, json={}, timeout=60, trust_env=False).status_code == 401
+        for path in (PUT_TYPE, "/graphql", "/api/model_registry/v1/registered_models/1", "/registry/resolve"):
+            method = "POST" if path in (PUT_TYPE, "/graphql") else "GET"
+            refused = httpx.request(method, server.http_url + path, json={}, timeout=60, trust_env=False)
+            assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Bearer realm="mlmd-server"')
         assert httpx.get(server.http_url + "/readyz", timeout=60, trust_env=False).status_code == 200
     assert not (tmp_path / "server" / "mlmd-data").exists()
 

@@ -1,11 +1,10 @@
 """`POST /<package.Service>/<Method>`: one handler for every method and every protocol on HTTP."""
 
-import json
 import time
 from collections.abc import Mapping
 from concurrent.futures import Executor
 
-from mlmd_schemas.errors import StoreError
+from mlmd_schemas.errors import InvalidArgument, StoreError, Unimplemented
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
@@ -59,16 +58,27 @@ class Calls:
 
     async def _reply(self, request: Request, headers: Mapping[str, str], content_type: str) -> Reply | None:
         if request.method != "POST":
-            return _plain(405, "Every method is called with POST.", {"allow": "POST, OPTIONS"})
+            sentence = f"{request.method[:40]!r} is no verb of a method; call it with POST."
+            return self._refused(request, headers, 405, Unimplemented(sentence), {"allow": "POST, OPTIONS"})
         protocol = _PROTOCOLS.get(content_type)
         if protocol is None:
             known = ", ".join(_PROTOCOLS)
-            return _plain(415, f"content-type: {content_type!r} is none of {known}.", {"accept-post": known})
+            error = InvalidArgument(f"content-type: {content_type!r} is none of {known}.")
+            return self._refused(request, headers, 415, error, {"accept-post": known})
         answer = await self._answer(request, headers, protocol)
         if answer is None:
             return None
         executor = self._executor_of(request.scope["path"])
         return await off_the_loop(executor, len(answer.body), protocol.reply, answer, headers)
+
+    def _refused(
+        self, request: Request, headers: Mapping[str, str], status: int, error: StoreError, said: dict[str, str]
+    ) -> Reply:
+        """Refuse what is in none of the protocols, in the words of the one that needs no library."""
+        call = Call(request.scope["path"], b"", headers, "http", None, peer_of(request), JSON)
+        answer = self._dispatcher.refuse(call, error, known=call.path in self._dispatcher.methods)
+        reply = _PROTOCOLS["application/json"].reply(answer, headers)
+        return Reply(status, reply.headers | said, reply.body)
 
     async def _answer(self, request: Request, headers: Mapping[str, str], protocol: WireProtocol) -> Answer | None:
         call = await self._call(request, headers, protocol)
@@ -113,8 +123,3 @@ class Calls:
 
     def _executor_of(self, path: str) -> Executor:
         return self._threads.of(self._dispatcher.methods.get(path))
-
-
-def _plain(status: int, sentence: str, headers: dict[str, str]) -> Reply:
-    body = json.dumps({"code": "unknown", "message": sentence}).encode()
-    return Reply(status, headers | {"content-type": "application/json"}, body)

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.measurements import Measurements
+from mlmd_api.rest.challenge import Challenge
 from mlmd_api.rest.connections import BoundedProtocol
 from mlmd_api.rest.cors import CrossOrigin, Origins
 from mlmd_api.rest.embedding import Embedding
@@ -71,7 +72,7 @@ class HttpServer:
         self._socket = listen(settings.host, settings.port, settings.shared_port)
         self.port: int = self._socket.getsockname()[1]
         readable = CrossOrigin(Hosts(app, settings.allowed_hosts), origins, closed=PROBES)
-        guarded = Embedding(readable, settings.cors_origins)
+        guarded = Embedding(Challenge(readable), settings.cors_origins)
         self._server = uvicorn.Server(_uvicorn_config(guarded, context))
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
