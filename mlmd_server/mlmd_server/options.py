@@ -5,6 +5,7 @@ docs/configuration.md are all made from it. It is light, because `--help` and `-
 bytes is loaded by the option that names one.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -64,6 +65,18 @@ def _is_plain(value: Any) -> bool:
 
 def _text(value: str) -> str:
     return value
+
+
+def _host(value: str) -> str:
+    host = value[1:-1] if value.startswith("[") and value.endswith("]") else value
+    if not host:
+        raise ValueError("is empty; write 127.0.0.1 for this machine alone, or 0.0.0.0 for every interface")
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host)
+        except ValueError:
+            raise ValueError("is no name or address; the ports have options of their own") from None
+    return host
 
 
 def _flag(value: str) -> bool:
@@ -222,7 +235,7 @@ OPTIONS: tuple[Option, ...] = (
         "SECONDS",
         "How long an upload may take before it is given up and what was sent is deleted.",
     ),
-    Option("host", _text, "127.0.0.1", "ADDRESS", "Address to listen on; `0.0.0.0` for every interface."),
+    Option("host", _host, "127.0.0.1", "ADDRESS", "Address to listen on; `0.0.0.0` for every interface."),
     Option("grpc-port", _PORT, 8080, "PORT", "Port of the gRPC listener; 0 turns it off."),
     Option("http-port", _PORT, 8081, "PORT", "Port of the HTTP listener (Connect, gRPC-Web, probes); 0 turns it off."),
     Option("workers", _whole(1, 256), 1, "N", "Processes that share both ports."),

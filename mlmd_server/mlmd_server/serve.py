@@ -1,6 +1,7 @@
 """`mlmd-server serve`: says where it listens and when it is ready, serves, drains."""
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
@@ -175,6 +176,8 @@ def bound_socket(host: str, port: int, option: str) -> socket.socket:
     except (OSError, TypeError, UnicodeError) as error:  # the last two for a name that no host can have
         bound.close()
         reason = getattr(error, "strerror", None) or error
+        if not isinstance(error, OSError) or isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+            raise InvalidArgument(f"host: {host!r} is no address of this machine: {reason}.") from None
         raise InvalidArgument(f"{option}: cannot listen on {host}:{port}: {reason}.") from None
     return bound
 

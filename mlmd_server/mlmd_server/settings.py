@@ -44,24 +44,27 @@ def load_config(
             f"config: {path!r} sets {unknown[0]!r}, which is no option; see `mlmd-server serve --help`."
         )
     values: dict[str, Any] = {}
-    given = set()
+    given: dict[str, str] = {}
     for option in OPTIONS:
         if option.name in flags:
-            values[option.key] = option.parse(flags[option.name], f"from --{option.name}")
+            said, source = flags[option.name], f"from --{option.name}"
         elif option.variable in environment:
-            values[option.key] = option.parse(environment[option.variable], f"from {option.variable}")
+            said, source = environment[option.variable], f"from {option.variable}"
         elif option.key in from_file:
-            values[option.key] = option.parse(from_file[option.key], f"from {path}")
+            said, source = from_file[option.key], f"from {path}"
         else:
             values[option.key] = (defaults or {}).get(option.name, option.default)
             continue
-        given.add(option.key)
+        values[option.key] = option.parse(said, source)
+        given[option.key] = source
     return _config(values, given)
 
 
-def _config(values: dict[str, Any], given: set[str]) -> Config:
+def _config(values: dict[str, Any], given: Mapping[str, str]) -> Config:
     tenants = _tenants(values["tenants"])
     url = values["database"] if "database" in given or not tenants else ""
+    if "database" in given:
+        _check_database(url, given["database"], is_needed=not tenants)
     auth: str = values["auth"]
     return Config(
         database=_database(values, url),
@@ -86,6 +89,18 @@ def _config(values: dict[str, Any], given: set[str]) -> Config:
         graphql=GraphqlConfig(values["graphql_introspection"], values["graphql_max_depth"], values["graphql_max_cost"]),
         webhook_private_addresses=values["webhook_private_addresses"],
     )
+
+
+def _check_database(url: str, source: str, *, is_needed: bool) -> None:
+    """Raise InvalidArgument, without a password that the URL may hold, when it leads nowhere."""
+    if not url:
+        if is_needed:
+            raise InvalidArgument(f"database: '' ({source}) is empty; give a URL, or leave it out for the default.")
+        return
+    try:
+        parse_url(url)
+    except InvalidArgument as error:
+        raise InvalidArgument(f"{error.message.removesuffix('.')} ({source}).") from None
 
 
 def _database(values: dict[str, Any], url: str) -> DatabaseConfig:

@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from mlmd_metadata_store.dialect_choice import make_dialect
-from mlmd_metadata_store.options import StoreOptions
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_server.cli import main, make_parser
 from mlmd_server.config import DEFAULT_DATABASE
@@ -92,6 +90,8 @@ def test_every_option_can_be_said_in_three_ways(option: Option, tmp_path: Path) 
         ("max-message-bytes", "1", "is not between 1024 and"),
         ("drain-seconds", "soon", "is no number of seconds"),
         ("drain-seconds", "nan", "is not between"),
+        ("host", "", "is empty; write 127.0.0.1"),
+        ("host", "localhost:8080", "is no name or address; the ports have options of their own"),
         ("auth", "password", "is neither none nor tokens=FILE"),
         ("auth", "tokens=", "is neither none nor tokens=FILE"),
         ("log-format", "xml", "is not one of human, json"),
@@ -111,6 +111,20 @@ def test_a_wrong_value_is_told_by_option_value_and_reason(name: str, value: str,
             load_config(flags, environment, None)
         assert caught.value.message.startswith(f"{name}: {value!r}")
         assert reason in caught.value.message
+
+
+def test_an_address_may_stand_in_brackets() -> None:
+    config = load_config({"host": "[::1]"}, {}, None)
+    assert (config.listen.host, config.is_loopback) == ("::1", True)
+
+
+def test_a_database_that_leads_nowhere_is_told_by_where_it_came_from(tmp_path: Path) -> None:
+    file = tmp_path / "mlmd.toml"
+    file.write_text('database = "facts.db"\n')
+    with pytest.raises(InvalidArgument, match=rf"^database: 'facts.db' is no database URL; .* \(from {file}\)\.$"):
+        load_config({}, {}, str(file))
+    with pytest.raises(InvalidArgument, match=r"^database: '' \(from MLMD_DATABASE\) is empty; give a URL"):
+        load_config({}, {"MLMD_DATABASE": ""}, None)
 
 
 def test_whoever_may_call_can_be_said_outright() -> None:
@@ -208,7 +222,7 @@ def test_no_error_shows_a_password(tmp_path: Path, database: str) -> None:
     assert "hunter2" not in caught.value.message
     file.write_text(f"database = {database}\n")
     with pytest.raises(InvalidArgument, match="database: ") as caught:
-        make_dialect(load_config({}, {}, str(file)).database.url, StoreOptions())
+        load_config({}, {}, str(file))
     assert "hunter2" not in caught.value.message
 
 
