@@ -215,7 +215,10 @@ def _sources(
     tx: Transaction, artifact_id: int, files: Sequence[v1.UploadFile]
 ) -> Mapping[tuple[bytes, int], tuple[str, str]]:
     """Return key and ETag of an earlier artifact's blobs that have the digests of these files, by digest and size."""
-    manifest = read_manifest(tx, artifact_id, held=True)  # or what is deleting it would not see who copies from it
+    try:
+        manifest = read_manifest(tx, artifact_id, held=True)  # or what is deleting it would not see who copies from it
+    except NotFound as error:
+        raise NotFound(f"unchanged_from_{error.message}") from error
     if manifest.is_external:
         raise FailedPrecondition(
             f"unchanged_from_artifact_id: the files of artifact {artifact_id} are not in this store; send them."

@@ -68,13 +68,15 @@ def _verify(requests: Requests, caller: Caller, request: v1.VerifyArtifactsReque
         raise InvalidArgument(
             f"artifact_ids: {len(request.artifact_ids)} are not 1 to {MOST_VERIFIED}; `mlmd-server verify` reads all."
         )
-    answer = v1.VerifyArtifactsResponse()
-    for found in verify(requests.artifacts, artifact_ids=list(request.artifact_ids), caller=caller):
+    answer, unread = v1.VerifyArtifactsResponse(), list[int]()
+    chosen = list(request.artifact_ids)
+    for found in verify(requests.artifacts, artifact_ids=chosen, caller=caller, passed_over=unread):
         answer.file_count += 1
         answer.size_bytes += found.size_bytes
         if found.verdict is not Verdict.SAME:
             verdict = _VERDICTS[found.verdict]
             answer.findings.add(artifact_id=found.artifact_id, path=found.path, verdict=verdict)
+    answer.unread_artifact_ids.extend(unread)
     return answer
 
 

@@ -59,21 +59,23 @@ def verify(
     again_after_seconds: float = 0,
     parallel: int = 8,
     caller: Caller = LOCAL,
+    passed_over: list[int] | None = None,
 ) -> Iterator[Finding]:
     """Read every file of this store, or of some artifacts, again and yield what was found, by artifact, as it is found.
 
     Files that were the same are marked verified at this time, the others damaged, and so are their artifacts (see
     `damage`). With `again_after_seconds` those verified since are passed over, so that a verification that was
-    interrupted goes on where it was. External artifacts are read where a root allows it and passed over elsewhere; what
-    was recorded without a digest has to have its size and ETag, and gets the digest that it has now. Nothing is said of
-    the files of an artifact that is deleted, or whose files go elsewhere, while they are read.
+    interrupted goes on where it was. External artifacts are read where a root allows it and passed over elsewhere, as
+    are those without a manifest; `passed_over` gets their ids. What was recorded without a digest has to have its size
+    and ETag, and gets the digest that it has now. Nothing is said of the files of an artifact that is deleted, or whose
+    files go elsewhere, while they are read.
 
     What cannot be read, because a store does not answer or does not let it, is no verdict on any file: when the others
     were read, the first of these errors is raised; at once when the store answers to nothing any more.
     """
     before = artifacts.store.database.agreed_ms(caller) - int(again_after_seconds * 1000)
     unread = _Unread()
-    found_files = _files(artifacts, artifact_ids, caller)
+    found_files = _files(artifacts, artifact_ids, caller, [] if passed_over is None else passed_over)
     jobs = (job for job in found_files if not 0 < job.file.verified_ms > before or not again_after_seconds)
     with ThreadPoolExecutor(parallel, thread_name_prefix="verify") as pool:
         while batch := list(islice(jobs, parallel * 8)):
@@ -124,20 +126,26 @@ class _Job:
     file: StoredFile
 
 
-def _files(artifacts: Artifacts, artifact_ids: Sequence[int] | None, caller: Caller) -> Iterator[_Job]:
-    """Yield every file of the manifests that can be read, a page at a time."""
+def _files(
+    artifacts: Artifacts, artifact_ids: Sequence[int] | None, caller: Caller, passed_over: list[int]
+) -> Iterator[_Job]:
+    """Yield every file of the manifests that can be read, a page at a time; note the artifacts without any."""
+    without = set(artifact_ids or ())
     for artifact_id, *place in _manifests(artifacts, artifact_ids, caller):
+        without.discard(artifact_id)
         prefix, is_external, root_uri = str(place[0]), bool(place[1]), str(place[2])
         reader: BlobReader = artifacts.blobs
         if is_external:
             found = artifacts.externals.find(root_uri, is_folder=True)
             if found is None:
+                passed_over.append(artifact_id)
                 continue
             reader, prefix = found
         path = ""
         while files := artifacts.store.database.read(caller, _files_after(artifact_id, path)):
             yield from (_Job(artifact_id, tuple(place), is_external, reader, prefix, file) for file in files)
             path = files[-1].path
+    passed_over.extend(sorted(without))
 
 
 def _manifests(

@@ -77,9 +77,12 @@ def _tenants(names: list[str], chosen: str | None, command: str) -> list[str]:
 def _verify(requests: Requests, caller: Caller, arguments: argparse.Namespace, output: Output) -> int:
     if not 1 <= arguments.parallel <= 256:
         raise InvalidArgument(f"parallel: {arguments.parallel} is not 1 to 256.")
-    files, size_bytes, damaged = 0, 0, 0
-    again = duration_seconds(arguments.not_since, "not-since")
-    for found in verify(requests.artifacts, again_after_seconds=again, parallel=arguments.parallel, caller=caller):
+    files, size_bytes, damaged, unread = 0, 0, 0, list[int]()
+    again, parallel = duration_seconds(arguments.not_since, "not-since"), arguments.parallel
+    found_files = verify(
+        requests.artifacts, again_after_seconds=again, parallel=parallel, caller=caller, passed_over=unread
+    )
+    for found in found_files:
         files += 1
         size_bytes += found.size_bytes
         if found.verdict is not Verdict.SAME:
@@ -87,6 +90,11 @@ def _verify(requests: Requests, caller: Caller, arguments: argparse.Namespace, o
             text = f"{found.verdict.value}: artifact {found.artifact_id}, {found.path}"
             output.line(text, artifact_id=found.artifact_id, path=found.path, verdict=found.verdict.value)
     output.summary(f"read {counted(files, 'file')}, {counted(size_bytes, 'byte')}; {damaged} missing or changed")
+    if unread:
+        output.summary(
+            f"did not read the files of {counted(len(unread), 'artifact')} (the first is {unread[0]}): they are "
+            "elsewhere, below none of --artifacts-external-roots"
+        )
     return FAILED if damaged else 0
 
 

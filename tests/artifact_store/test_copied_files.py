@@ -8,7 +8,7 @@ from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import BlobStore
 from mlmd_artifact_store.requests import Requests
 from mlmd_metadata_store.store import Store
-from mlmd_schemas.errors import FailedPrecondition
+from mlmd_schemas.errors import FailedPrecondition, NotFound
 
 from tests.artifact_store.care import upload
 from tests.artifact_store.uploads import begin, upload_file
@@ -64,3 +64,8 @@ def test_a_copy_that_was_made_before_is_found(requests: Requests) -> None:
     requests.artifacts.blobs.delete([f"{requests.artifacts.manifest(source).key_prefix}f"])
     requests.artifacts.commit_upload(copy)
     assert b"".join(requests.artifacts.read(copy, "g")) == CONTENT
+
+
+def test_that_an_earlier_artifact_has_no_files_is_told_by_its_field(requests: Requests) -> None:
+    with pytest.raises(NotFound, match=r"^unchanged_from_artifact_id: artifact 999 has no manifest"):
+        copier(requests, 999)

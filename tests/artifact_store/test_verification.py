@@ -21,9 +21,10 @@ from mlmd_schemas.errors import FailedPrecondition, NotFound, Unavailable
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
+from tests.artifact_store.care import Admin
 from tests.artifact_store.conformance.suite import keys
 from tests.artifact_store.test_restoring import recorded, restore
-from tests.artifact_store.uploads import artifact, begin, send, upload_file
+from tests.artifact_store.uploads import artifact, begin, send, type_id, upload_file
 from tests.metadata_store.calls import Calls
 from tests.services.ceph import S3Address
 from tests.services.faulty_http import FaultyHttp, error
@@ -53,6 +54,21 @@ def marks(requests: Requests, artifact_id: int) -> dict[str, tuple[bool, bool]]:
     """Return whether each file is verified and damaged."""
     page = file_page(requests.artifacts, v1.ListFilesRequest(artifact_id=artifact_id))
     return {file.path: (file.verified, file.damaged) for file in page.files}
+
+
+def test_artifacts_of_which_nothing_was_read_are_named(requests: Requests, tmp_path: Path) -> None:
+    store, artifacts = requests.artifacts.store, requests.artifacts
+    made = pb.Artifact(type_id=type_id(store), uri=(tmp_path / "elsewhere").as_uri() + "/").SerializeToString()
+    request = v1.RecordExternalRequest(artifact=made, files=[v1.UploadFile(path="f", size_bytes=3)])
+    elsewhere = store.database.write(LOCAL, lambda tx: artifacts.record_external(tx, request)).manifest.artifact_id
+    whole, pending = uploaded(requests), uploaded(requests, commit=False)
+    unknown = 10**6
+    answer = Admin(requests)("VerifyArtifacts", artifact_ids=[unknown, pending, whole, elsewhere, whole])
+    assert (answer.file_count, list(answer.findings)) == (len(CONTENTS), [])
+    assert sorted(answer.unread_artifact_ids) == [elsewhere, pending, unknown]
+    passed_over: list[int] = []
+    assert len(list(verify(artifacts, passed_over=passed_over))) == len(CONTENTS)
+    assert passed_over == [elsewhere]
 
 
 def test_what_changed_or_is_gone_is_found_and_marked(requests: Requests, tmp_path: Path) -> None:

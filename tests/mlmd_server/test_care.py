@@ -30,7 +30,7 @@ from mlmd_server.durations import duration_seconds
 from tests.artifact_store.care import Admin, execution, opened, upload
 from tests.artifact_store.conformance.suite import keys
 from tests.artifact_store.places import everything, gone
-from tests.artifact_store.uploads import artifact, begin, send, upload_file
+from tests.artifact_store.uploads import artifact, begin, send, type_id, upload_file
 from tests.conftest import StartServer
 from tests.services.ceph import S3Address
 from tests.services.programs import run_program
@@ -56,6 +56,18 @@ def run(database_url: str, tmp_path: Path) -> Run:
         return run_program([name, *where, *rest], tmp_path)
 
     return command
+
+
+def test_verify_says_how_many_artifacts_it_cannot_read(requests: Requests, run: Run) -> None:
+    store, artifacts = requests.artifacts.store, requests.artifacts
+    upload(requests, b"whole")
+    made = pb.Artifact(type_id=type_id(store), uri="s3://elsewhere/data/").SerializeToString()
+    request = v1.RecordExternalRequest(artifact=made, files=[v1.UploadFile(path="f", size_bytes=3)])
+    there = store.database.write(LOCAL, lambda tx: artifacts.record_external(tx, request)).manifest.artifact_id
+    found = run("verify")
+    assert (found.returncode, found.stdout) == (0, "")
+    assert "read 1 file, 5 bytes; 0 missing or changed" in found.stderr
+    assert f"did not read the files of 1 artifact (the first is {there})" in found.stderr
 
 
 def test_verify_names_what_changed(requests: Requests, run: Run, tmp_path: Path) -> None:

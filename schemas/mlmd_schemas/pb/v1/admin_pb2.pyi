@@ -278,14 +278,16 @@ class FileFinding(_message.Message):
     def __init__(self, artifact_id: _Optional[int] = ..., path: _Optional[str] = ..., verdict: _Optional[_Union[FileFinding.Verdict, str]] = ...) -> None: ...
 
 class VerifyArtifactsResponse(_message.Message):
-    __slots__ = ("file_count", "size_bytes", "findings")
+    __slots__ = ("file_count", "size_bytes", "findings", "unread_artifact_ids")
     FILE_COUNT_FIELD_NUMBER: _ClassVar[int]
     SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
     FINDINGS_FIELD_NUMBER: _ClassVar[int]
+    UNREAD_ARTIFACT_IDS_FIELD_NUMBER: _ClassVar[int]
     file_count: int
     size_bytes: int
     findings: _containers.RepeatedCompositeFieldContainer[FileFinding]
-    def __init__(self, file_count: _Optional[int] = ..., size_bytes: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[FileFinding, _Mapping]]] = ...) -> None: ...
+    unread_artifact_ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, file_count: _Optional[int] = ..., size_bytes: _Optional[int] = ..., findings: _Optional[_Iterable[_Union[FileFinding, _Mapping]]] = ..., unread_artifact_ids: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class SweepRequest(_message.Message):
     __slots__ = ("grace_seconds",)
