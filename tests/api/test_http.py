@@ -370,6 +370,9 @@ def test_who_opens_the_port_is_told_what_is_where(served: Served) -> None:
         said = "path: nothing is at '/nowhere/at/all'; `/` says what is where."
         assert lost.json() == {"code": "not_found", "message": said}
         assert len(client.get("/" + "x" * 5000).content) < 300
+        for path in ("/graphql/", "/healthz/"):
+            slash = client.post(path, json={})
+            assert (slash.status_code, "location" in slash.headers) == (404, False)
 
 
 def test_not_ready_without_the_database(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,6 +68,8 @@ class HttpServer:
         front = FrontPage(answered)
         handlers = {404: front.nothing_here, 405: front.other_verb, Exception: front.defect}
         app = Starlette(routes=[Route("/", front.page), *answered], exception_handlers=handlers)
+        # A redirect would lead to http:// behind what ends TLS, with the caller's token.
+        app.router.redirect_slashes = False
         context = settings.tls.http_context() if settings.tls else None
         self._socket = listen(settings.host, settings.port, settings.shared_port)
         self.port: int = self._socket.getsockname()[1]
