@@ -83,7 +83,7 @@ def _is_committed(tx: Transaction, artifact_id: int) -> bool:
     return manifest is not None and not manifest.is_external
 
 
-def seal(tx: Transaction, artifact_id: int, *, marks_copies: bool = False) -> Upload | None:
+def seal(tx: Transaction, artifact_id: int, *, marks_copies: bool) -> Upload | None:
     """Return an upload whose files are all told, None when it is committed already; it is sealed if it was not.
 
     Files that are copied are marked if asked: from here on they cannot be told otherwise, because nobody can call back

@@ -164,7 +164,7 @@ def written(requests: Requests, body: Callable[[Transaction], T]) -> T:
 
 def sealed(requests: Requests, artifact_id: int) -> Upload:
     """Seal an upload."""
-    found = written(requests, lambda tx: seal(tx, artifact_id))
+    found = written(requests, lambda tx: seal(tx, artifact_id, marks_copies=False))
     assert found is not None
     return found
 
@@ -186,7 +186,7 @@ def test_a_seal_holds_until_the_upload_is_told_more_or_ends(requests: Requests) 
     anew = sealed(requests, artifact_id)
     done = written(requests, lambda tx: commit(tx, anew, []))
     assert done.manifest.artifact_id == artifact_id
-    assert written(requests, lambda tx: seal(tx, artifact_id)) is None
+    assert written(requests, lambda tx: seal(tx, artifact_id, marks_copies=False)) is None
     with pytest.raises(AlreadyCommitted):
         written(requests, lambda tx: check_sealed(tx, anew))
     assert written(requests, lambda tx: commit(tx, anew, [])) == done, "somebody else was faster"
@@ -197,6 +197,10 @@ def test_an_upload_that_is_given_up_is_sealed_no_more(requests: Requests, monkey
     written(requests, lambda tx: abandon(tx, found.artifact_id, ""))
     for step in (check_sealed, committed_as):
         with pytest.raises(FailedPrecondition, match="was aborted; begin another"):
+            written(requests, partial(step, sealed=found))
+    written(requests, lambda tx: forget(tx, found))
+    for step in (check_sealed, committed_as):
+        with pytest.raises(NotFound, match="there is no upload of artifact"):
             written(requests, partial(step, sealed=found))
 
 

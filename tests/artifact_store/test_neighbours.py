@@ -43,7 +43,7 @@ def under_way(requests: Requests, source: int = 0) -> int:
 
 
 def sealed(requests: Requests, artifact_id: int) -> int:
-    requests.artifacts.store.database.write(LOCAL, lambda tx: seal(tx, artifact_id))
+    requests.artifacts.store.database.write(LOCAL, lambda tx: seal(tx, artifact_id, marks_copies=False))
     return artifact_id
 
 
