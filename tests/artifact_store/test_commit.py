@@ -221,6 +221,7 @@ def test_what_is_forgotten_is_the_upload_that_was_given_up(requests: Requests) -
     written(requests, lambda tx: forget(tx, replace(found, key_prefix="of/an/earlier/one/")))
     assert written(requests, lambda tx: find_upload(tx, first)) == found
     written(requests, lambda tx: forget(tx, found))
+    written(requests, lambda tx: forget(tx, found))
     assert written(requests, lambda tx: find_upload(tx, first)) is None
     assert written(requests, lambda tx: find_upload(tx, other)) is not None
     (noted,) = written(requests, lambda tx: noted_deletions(tx, 0))
