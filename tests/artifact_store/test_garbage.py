@@ -118,6 +118,13 @@ def test_the_age_that_is_kept_is_told_in_its_own_unit(
     assert told.summary == f"Artifact {young} is kept: it was committed less than {text} ago."
 
 
+def test_garbage_goes_while_others_are_used(admin: Admin, requests: Requests) -> None:
+    used, old = upload(requests, b"used"), upload(requests, b"old")
+    execution(requests, [used], [], pb.Execution.RUNNING)
+    execution(requests, [old], [])
+    assert admin.garbage(dry_run=False) == [old]
+
+
 def test_what_was_used_or_made_along_with_kept_artifacts_is_garbage(admin: Admin, requests: Requests) -> None:
     used, beside, source, made, along = (upload(requests, b"%d" % number) for number in range(5))
     execution(requests, [used, beside], [])

@@ -162,6 +162,32 @@ def test_a_place_that_was_taken_over(open_store: OpenStore, blobs: BlobStore, mo
         upload(first)
 
 
+@pytest.mark.parametrize("deleter", ["gc", "purge", "sweep"])
+def test_who_deletes_looks_at_the_mark_first_whatever_was_seen_before(
+    open_store: OpenStore, blobs: BlobStore, deleter: str
+) -> None:
+    first, second = of(open_store("a.db"), blobs), of(open_store("b.db"), blobs)
+    made = upload(first, b"first")
+    pending = first.artifacts.begin_upload(begin(first.artifacts.store, upload_file("f", b"x"))).artifact_id
+    second.artifacts.ownership.take_over()
+    fields = {"kind": admin_pb2.NODE_KIND_ARTIFACT, "ids": [made], "include_bytes": True}
+    deletes: dict[str, Callable[[], object]] = {
+        "gc": lambda: list(collect(first.artifacts, [made])),
+        "purge": lambda: Admin(first).purge(**fields),
+        "sweep": lambda: sweep(first.artifacts, -3600),
+    }
+    with pytest.raises(FailedPrecondition, match=MEND):
+        deletes[deleter]()
+    assert first.artifacts.manifest(made).file_count == 1
+    assert artifact(first.artifacts.store, pending).state == pb.Artifact.PENDING
+
+
+def test_a_sweep_claims_nothing(open_store: OpenStore, blobs: BlobStore) -> None:
+    artifacts = of(open_store("a.db"), blobs).artifacts
+    sweep(artifacts, 0)
+    assert artifacts.ownership.owner() is None
+
+
 @pytest.mark.parametrize("mark", [b"?", b"[]", b'{"store_uuid": "x"}', b"\xff"])
 def test_a_mark_that_says_nothing_is_somebody_elses(open_store: OpenStore, tmp_path: Path, mark: bytes) -> None:
     blobs = LocalStore(tmp_path / "artifacts")
