@@ -20,6 +20,8 @@ from typing import Any, NoReturn
 
 import grpc
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from mlmd_schemas.errors import InvalidArgument, StoreError, Unavailable
 
 from mlmd_api.settings_files import read_bytes
@@ -187,9 +189,7 @@ def _context(pems: Pems) -> ssl.SSLContext:
         with _as_file(pems.certificate) as certificate, _as_file(pems.key) as key:
             context.load_cert_chain(certificate, key, _no_passphrase)
     except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
-            raise InvalidArgument("tls-key: the key does not fit the certificate of tls-cert.") from None
-        raise InvalidArgument(f"tls-cert: certificate and key are no PEM that can be used: {_said(error)}.") from None
+        raise _misfit(pems, error) from None
     except OSError as error:
         raise Unavailable(f"tls-cert: it cannot be handed to OpenSSL at this moment: {error.strerror}.") from error
     if pems.client_ca is not None:
@@ -199,6 +199,27 @@ def _context(pems: Pems) -> ssl.SSLContext:
             raise InvalidArgument(f"tls-client-ca: it is no PEM that can be used: {_said(error)}.") from None
         context.verify_mode = ssl.CERT_REQUIRED
     return context
+
+
+def _misfit(pems: Pems, error: ssl.SSLError) -> InvalidArgument:
+    """Return which of the two cannot be used; OpenSSL's own words tell where it noticed."""
+    try:
+        shown = x509.load_pem_x509_certificate(pems.certificate).public_key()
+    except ValueError:
+        return InvalidArgument(
+            "tls-cert: the file holds no certificate as PEM, a text from `-----BEGIN CERTIFICATE-----` on; give it the "
+            "certificate and, below, those that lead to its authority."
+        )
+    try:
+        held = load_pem_private_key(pems.key, None).public_key()
+    except (ValueError, UnsupportedAlgorithm):
+        return InvalidArgument(
+            "tls-key: the file holds no private key as PEM, a text from `-----BEGIN PRIVATE KEY-----` on; give it the "
+            "key that the certificate was made for."
+        )
+    if shown != held:
+        return InvalidArgument("tls-key: the key does not fit the certificate of tls-cert.")
+    return InvalidArgument(f"tls-cert: OpenSSL refuses certificate and key: {_said(error)}.")
 
 
 def _said(error: Exception) -> str:

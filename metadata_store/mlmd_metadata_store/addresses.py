@@ -20,6 +20,11 @@ def parse_url(url: str) -> URL:
     return _sqlite(url, rest) if scheme == "sqlite" else _mysql(url, rest)
 
 
+def place_of(url: str) -> str:
+    """Return the sentence that says where a database is, without its password; raises what `parse_url` raises."""
+    return f"It was sought at {parse_url(url).render_as_string(hide_password=True)}."
+
+
 def _shown(url: str) -> str:
     """Return the URL without its login, whatever else is wrong with it."""
     login, at, place = url.rpartition("@")

@@ -5,12 +5,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from mlmd_metadata_store.addresses import place_of
 from mlmd_metadata_store.dialect_choice import make_dialect
 from mlmd_metadata_store.dialects import Dialect
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_migrations import SchemaError, plan
 from mlmd_migrations import migrate as migrate_schema
-from mlmd_schemas.errors import Code, StoreError
+from mlmd_schemas.errors import Code, InvalidArgument, StoreError
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
@@ -37,7 +38,8 @@ def migrate(config: Config, plan_only: bool) -> int:
         except (StoreError, SchemaError) as error:
             level = logging.ERROR if error.code == Code.INTERNAL else logging.DEBUG
             _LOG.log(level, "the database was not migrated", exc_info=error)
-            print(f"mlmd-server: {whose}{error.message}", file=sys.stderr)
+            place = "" if isinstance(error, InvalidArgument) else f" {place_of(url)}"
+            print(f"mlmd-server: {whose}{error.message}{place}", file=sys.stderr)
             return FAILED
     return 0
 

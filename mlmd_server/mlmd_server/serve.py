@@ -42,7 +42,7 @@ def serve(config: Config) -> int:
         check_ports(config.listen)
         return _serve_alone(config) if config.workers == 1 else _serve_with_workers(config)
     except StoreError as error:
-        print(f"mlmd-server: {error.message}", file=sys.stderr)
+        say_why(error)
         return FAILED
 
 
@@ -117,7 +117,7 @@ def _prepare(config: Config) -> int:
         stores.close()
         status = 0
     except StoreError as error:
-        print(f"mlmd-server: {error.message}", file=sys.stderr)
+        say_why(error)
     except Exception:  # noqa: BLE001 - the end of the process, which says why
         _LOG.exception("the database could not be opened")
     finally:
@@ -137,7 +137,7 @@ def _work(config: Config) -> Callable[[Callable[[], None], int], int]:
         try:
             run(config, ending, when_ready)
         except StoreError as error:
-            print(f"mlmd-server: {error.message}", file=sys.stderr)
+            say_why(error)
             return FAILED
         return 0
 
@@ -157,6 +157,11 @@ def _forgetting(folder: Path) -> Callable[[int], None]:
         gone.difference_update([ended for ended in gone if add_to_gone(folder, ended)])
 
     return forget
+
+
+def say_why(error: StoreError) -> None:
+    """Say on standard error why the server cannot start, with what its operator alone should know."""
+    print("mlmd-server:", error.message, *getattr(error, "__notes__", ()), file=sys.stderr)
 
 
 def check_ports(listen: ListenConfig) -> None:

@@ -23,6 +23,7 @@ from mlmd_artifact_store.opening import ReachOptions, open_blobs
 from mlmd_artifact_store.requests import Requests
 from mlmd_lineage.methods import LINEAGE_METHODS
 from mlmd_lineage.subgraph import MOST_HOPS
+from mlmd_metadata_store.addresses import place_of
 from mlmd_metadata_store.connections import LEAST_IDLE, Connections
 from mlmd_metadata_store.list_options import LARGEST_PAGE
 from mlmd_metadata_store.methods import METADATA_METHODS, METADATA_STREAMS
@@ -31,7 +32,7 @@ from mlmd_metadata_store.store import Store
 from mlmd_model_registry.kubeflow.methods import KUBEFLOW_METHODS
 from mlmd_model_registry.methods import REGISTRY_METHODS
 from mlmd_model_registry.registry import Registry, announce_changes
-from mlmd_schemas.errors import Aborted
+from mlmd_schemas.errors import Aborted, InvalidArgument, StoreError
 
 from mlmd_server import version
 from mlmd_server.config import Config, DatabaseConfig, TlsConfig
@@ -110,14 +111,20 @@ def tenant_stores(config: Config, connections: Connections | None = None) -> Ten
 
 
 def open_default(config: Config, stores: TenantStores) -> None:
-    """Open the default database, again when another server got in the way; raises what opening raises."""
+    """Open the default database, again when another server got in the way; raises what opening raises.
+
+    A note on the error says where the database was sought, for whoever started the process.
+    """
     for left in range(config.database.opening_retries if config.database.url else -1, -1, -1):
         try:
             stores.of(DEFAULT_TENANT)
             return
-        except Aborted:
-            if not left:
-                raise
+        except StoreError as error:
+            if left and isinstance(error, Aborted):
+                continue
+            if not isinstance(error, InvalidArgument):  # which names the value itself
+                error.add_note(place_of(config.database.url))
+            raise
 
 
 def tenant_artifacts(config: Config, stores: TenantStores) -> TenantArtifacts:

@@ -55,13 +55,13 @@ def test_a_mysql_that_lets_nobody_in_is_told_in_the_words_of_serve(tmp_path: Pat
     assert refused.returncode == 1
     assert refused.stderr == (
         "mlmd-server: The database cannot be used: user or password is wrong, or the user may not connect from this "
-        "host.\n"
+        f"host. It was sought at mysql://nobody:***@{place}/{url.database}.\n"
     )
     absent = _migrate(tmp_path, "--plan", "--database", f"mysql://{login}@{place}/{url.database}_absent")
     assert absent.returncode == 1
     assert absent.stderr == (
         "mlmd-server: The database cannot be used: there is no database of that name; create it or let the server "
-        "create it.\n"
+        f"create it. It was sought at mysql://{url.username}:***@{place}/{url.database}_absent.\n"
     )
     planned = _migrate(tmp_path, "--plan", "--database", mariadb_url)
     assert (planned.returncode, planned.stderr) == (0, "")

@@ -79,6 +79,19 @@ def test_a_host_that_nobody_can_have_ends_it_with_a_sentence(tmp_path: Path, sql
         assert "Traceback" not in result.stderr
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_database_that_is_away_is_told_by_its_place(workers: str, tmp_path: Path) -> None:
+    port, url = str(free_port()), f"mysql://mlmd:hunter2@127.0.0.1:{free_port()}/facts"
+    options = ["--database", url, "--grpc-port", port, "--http-port", "0", "--workers", workers]
+    command = [str(PROGRAMS / "mlmd-server"), "serve", *options]
+    result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith("mlmd-server: The database cannot be used: nothing listens on its socket or host and port;")
+    assert last.endswith(f" It was sought at {url.replace('hunter2', '***')}.")
+    assert "hunter2" not in result.stderr
+
+
 def test_what_nobody_foresaw_while_opening_the_database_is_told(tmp_path: Path) -> None:
     program = (
         "import sys, mlmd_server.wiring as wiring; from mlmd_server.cli import main\n"
