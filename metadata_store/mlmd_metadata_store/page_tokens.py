@@ -16,7 +16,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 Order = pb.ListOperationOptions.OrderByField
 _WHITESPACE = re.compile(r"[ \t\n\v\f\r]+")
-_ENCODED = re.compile(r"([A-Za-z0-9_-]*)(={0,2})")
+_ENCODED = re.compile(r"([A-Za-z0-9_-]*)([=.]{0,2})")
 _MEND = "Use the next_page_token of an earlier answer as it is, or leave it out for the first page."
 
 
@@ -36,7 +36,7 @@ def encode_token(token: pb.ListOperationNextPageToken) -> str:
 def decode_token(text: str) -> pb.ListOperationNextPageToken:
     """Return what a token says; raises InvalidArgument for anything that is none.
 
-    ASCII whitespace is passed over and correct padding accepted, as Google's server does.
+    ASCII whitespace is passed over and correct padding accepted, of dots, too, as Google's server does.
     """
     match = _ENCODED.fullmatch(_WHITESPACE.sub("", text))
     if match is None:

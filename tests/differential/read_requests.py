@@ -21,6 +21,8 @@ TOKENS = (
     " CAIQAhoCCAI",
     "CAIQAhoCCAI=",
     "CAIQAhoCCAI==",
+    "CAIQAhoCCAI.",
+    "CAIQAg=.",
     "",
     "CAIQAg",
 )
@@ -123,9 +125,11 @@ class Reads:
     def _spoilt(self, token: str) -> str:
         """Return a token that was cut, filled up, or changed in one place, which may leave it one."""
         place = self.source.below(len(token))
-        letter = self.source.pick(tuple("Az0-_+/ ="))
+        letter = self.source.pick(tuple("Az0-_+/ =."))
         changed = token[:place] + letter + token[place + 1 :]
-        return self.source.pick((changed, token[:place], token[place:], f"{token}=", f"{token}==", f"{token}\n"))
+        return self.source.pick(
+            (changed, token[:place], token[place:], f"{token}=", f"{token}==", f"{token}.", f"{token}=.", f"{token}\n")
+        )
 
     def _wrong_size(self) -> int:
         return self.source.pick((0, -1, 2147483647, 101, 2147483646))

@@ -242,7 +242,16 @@ def _put_with(contexts: list[pb.Context]) -> list[Call]:
     ]
 
 
+def padded_tokens() -> list[Call]:
+    """Return lists that go on with tokens whose padding is right or wrong, of either sign."""
+    tokens = [f"CAIQAhoCCAI{padding}" for padding in (".", " .\t", "..", "=.")]
+    tokens += [f"CAIQAhoA{padding}" for padding in ("", ".")] + [f"CAIQAg{padding}" for padding in ("..", ".=", ".")]
+    lists_on = [pb.ListOperationOptions(max_result_size=2, next_page_token=token) for token in tokens]
+    return [Call("GetArtifacts", service.GetArtifactsRequest(options=options)) for options in lists_on]
+
+
 SESSIONS = {
+    "padded tokens": padded_tokens(),
     "reused by another spelling": reused_by_another_spelling(),
     "several reused by another spelling": several_reused_by_another_spelling(),
     "filters": [call for text in FILTERS for call in lists(text)],

@@ -41,14 +41,38 @@ def test_update_time_tokens_list_the_last_ties_last_first_and_the_id() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["!!!", "abcd", "ab+/", "CAIQAhoCCAI==", "CBQQFBoA=", "a", "CBQQFBoA====", "C=BQQFBoA", "CBQQFBo\xc4"]
+    "text",
+    [
+        "!!!",
+        "abcd",
+        "ab+/",
+        "CAIQAhoCCAI==",
+        "CBQQFBoA=",
+        "a",
+        "CBQQFBoA====",
+        "C=BQQFBoA",
+        "CBQQFBo\xc4",
+        "CBQQFBoA.",
+        "CAIQAhoCCAI=.",
+    ],
 )
 def test_26_what_is_no_token_is_refused(text: str) -> None:
     with pytest.raises(InvalidArgument, match="next_page_token"):
         _paging(text)
 
 
-@pytest.mark.parametrize("text", ["CAIQAhoCCAI", "CAIQAhoCCAI=", " CAIQAhoCCAI", "CAIQ\tAhoC\nCAI", "CAIQAhoCCAI\r\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CAIQAhoCCAI",
+        "CAIQAhoCCAI=",
+        "CAIQAhoCCAI.",
+        " CAIQAhoCCAI",
+        "CAIQ\tAhoC\nCAI",
+        "CAIQAhoCCAI\r\n",
+        "CAIQAhoCCAI\n. ",
+    ],
+)
 def test_26_padding_and_whitespace_are_accepted(text: str) -> None:
     assert _paging(text).after == Place(2, 2)
 
