@@ -328,9 +328,17 @@ class Sending:
         )
 
     def _size_of_parts(self, file: LocalFile) -> int:
-        """Return the size of a file's parts: what was asked for, or more when there would be too many."""
-        least = -(-file.size_bytes // _MOST_PARTS)
-        return max(self._part_size, -(-least // (1 << 20)) << 20)
+        return size_of_parts(file.size_bytes, self._part_size)
+
+
+def size_of_parts(size_bytes: int, asked_bytes: int) -> int:
+    """Return the size of a file's parts: what is asked for, or as many whole MiB as 10,000 parts need.
+
+    >>> size_of_parts(1 << 30, 5 << 20) >> 20, size_of_parts(1 << 40, 5 << 20) >> 20
+    (5, 105)
+    """
+    least = -(-size_bytes // _MOST_PARTS)
+    return max(asked_bytes, -(-least // (1 << 20)) << 20)
 
 
 def no_way(target: str) -> TransferError:

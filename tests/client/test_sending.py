@@ -1,0 +1,122 @@
+"""What is told to the server at once, and what is sent, of files of every size."""
+
+import random
+from pathlib import Path
+
+import pytest
+from mlmd_client import sending
+from mlmd_client.artifact_calls import ArtifactCalls
+from mlmd_client.download import download
+from mlmd_client.sending import size_of_parts
+from mlmd_client.transport import Transport
+from mlmd_client.upload import upload
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+
+from tests.client.places import artifact, read_files, write_files
+
+PART = 5 << 20
+MIB = 1 << 20
+CONTENTS = {f"small/{number}": b"%d" % number for number in range(6)} | {
+    f"large/{number}": random.Random(number).randbytes(2 * PART + number + 1) for number in range(3)
+}
+
+
+class Told:
+    """What is asked of the server of an upload."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.declared: list[tuple[int, bool]] = []
+        """How many files were told in each call, and whether to sign nothing."""
+        self.windows: list[tuple[str, int]] = []
+        self.sent: list[str] = []
+        declare, sign_parts, submit = ArtifactCalls.declare, ArtifactCalls.sign_parts, sending.Sending._submit
+
+        def declared(calls: ArtifactCalls, request: v1.DeclareFilesRequest) -> list[v1.UploadUrl]:
+            self.declared.append((len(request.files), request.unsigned))
+            return declare(calls, request)
+
+        def signed(calls: ArtifactCalls, request: v1.SignPartsRequest) -> list[v1.UploadUrl]:
+            self.windows.append((request.path, len(request.parts)))
+            return sign_parts(calls, request)
+
+        def submitted(*arguments: object) -> None:
+            self.sent.append(arguments[2].path)  # type: ignore[attr-defined]
+            submit(*arguments)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(ArtifactCalls, "declare", declared)
+        monkeypatch.setattr(ArtifactCalls, "sign_parts", signed)
+        monkeypatch.setattr(sending.Sending, "_submit", submitted)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Six small files and three of three parts."""
+    return write_files(tmp_path / "source", CONTENTS)
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> Told:
+    """What is asked, a few files at a time."""
+    for name, value in {"_FIRST_BATCH_FILES": 1, "_BATCH_FILES": 3, "_TOLD_AT_ONCE": 2, "_WINDOW_PARTS": 1}.items():
+        monkeypatch.setattr(sending, name, value)
+    return Told(monkeypatch)
+
+
+def test_files_are_told_as_they_are_hashed(s3_store: Transport, source: Path, tmp_path: Path, told: Told) -> None:
+    made = upload(s3_store, artifact(s3_store), source, part_size=PART)
+    assert told.windows == [(f"large/{number}", 1) for number in range(3) for _ in range(3)]
+    opened, small, large = [(1, False)] * 3, [(1, False), (3, False), (2, False)], [(2, True), (1, True)]
+    assert told.declared == [*opened, *small, *large]
+    assert sorted(told.sent) == sorted([*CONTENTS, *list(CONTENTS)[6:] * 2])
+    download(s3_store, made.artifact_id, tmp_path / "target")
+    assert read_files(tmp_path / "target") == CONTENTS
+
+
+def test_a_batch_is_full_by_its_bytes_too(
+    s3_store: Transport, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"_FIRST_BATCH_FILES": 9, "_BATCH_FILES": 9, "_BATCH_BYTES": 9}.items():
+        monkeypatch.setattr(sending, name, value)
+    source = write_files(tmp_path / "other", dict.fromkeys("abcdefg", b"four"))
+    upload(s3_store, artifact(s3_store), source, part_size=PART)
+    assert told.declared == [(3, False), (3, False), (1, False)]
+
+
+def test_files_that_were_hashed_before_are_told_whole(
+    s3_store: Transport, source: Path, tmp_path: Path, told: Told
+) -> None:
+    made = upload(s3_store, artifact(s3_store), source, collection="fraud", reuse=True, part_size=PART)
+    assert told.windows == []
+    assert told.declared == [(2, False)] * 4 + [(1, False)]
+    assert sorted(told.sent) == sorted([*CONTENTS, *list(CONTENTS)[6:] * 2])
+    download(s3_store, made.artifact_id, tmp_path / "target")
+    assert read_files(tmp_path / "target") == CONTENTS
+
+
+def test_what_an_earlier_artifact_has_is_not_sent(
+    s3_store: Transport, source: Path, tmp_path: Path, told: Told
+) -> None:
+    first = upload(s3_store, artifact(s3_store), source, part_size=PART)
+    told.sent.clear()
+    write_files(source, {"small/1": b"other", "large/new": CONTENTS["large/1"][:-1]})
+    (source / "large/2").rename(source / "moved")
+    second = upload(s3_store, artifact(s3_store), source, part_size=PART, unchanged_from=first.artifact_id)
+    assert sorted(set(told.sent)) == ["large/new", "small/1"]
+    download(s3_store, second.artifact_id, tmp_path / "target")
+    assert read_files(tmp_path / "target") == read_files(source)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "asked_bytes", "found"),
+    [
+        (0, PART, PART),
+        (10_000 * PART, PART, PART),
+        (10_000 * PART + 1, PART, 6 * MIB),
+        (10_000 * 6 * MIB, PART, 6 * MIB),
+        (5 << 40, 16 * MIB, 525 * MIB),
+        (5 << 40, 600 * MIB, 600 * MIB),
+    ],
+)
+def test_no_file_has_more_parts_than_a_store_takes(size_bytes: int, asked_bytes: int, found: int) -> None:
+    assert size_of_parts(size_bytes, asked_bytes) == found
+    assert -(-size_bytes // found) <= 10_000
