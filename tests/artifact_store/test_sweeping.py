@@ -219,6 +219,8 @@ def test_of_a_store_that_refuses_every_page_is_tried(requests: Requests, proxy: 
     for _ in range(101):
         requests.artifacts.begin_upload(begin(requests.artifacts.store, upload_file("f", b"x")))
     refuse_listing(proxy, error(403, "AccessDenied"), *range(1, 502))
+    refused, ill = proxy.fault, error(500, "InternalError")
+    proxy.fault = lambda request: ill if "%2Ft%2Fn%2F1%2F" in request.target else refused(request)
     swept = sweep(requests.artifacts, -1)
     assert (swept.abandoned, swept.deleted, swept.failure_count) == ([], [], 101 + 501)
 

@@ -166,6 +166,25 @@ def test_what_comes_back_while_it_is_missed_is_not_damaged(
     assert {finding.verdict for finding in verify(reader.artifacts)} == {Verdict.SAME}
 
 
+def test_files_of_a_place_that_is_gone_are_not_missing_where_those_of_others_are_read(
+    requests: Requests, tmp_path: Path
+) -> None:
+    store, theirs = requests.artifacts.store, tmp_path / "theirs"
+    theirs.mkdir()
+    (theirs / "f").write_bytes(b"theirs")
+    reader = Artifacts(store, requests.artifacts.blobs, "", ExternalRoots([tmp_path.as_uri()]))
+    made = pb.Artifact(type_id=type_id(store), uri=f"{theirs.as_uri()}/").SerializeToString()
+    request = v1.RecordExternalRequest(artifact=made, files=[v1.UploadFile(path="f", size_bytes=6)])
+    store.database.write(LOCAL, lambda tx: reader.record_external(tx, request))
+    own = uploaded(requests)
+    (tmp_path / "artifacts").rename(tmp_path / "away")
+    with pytest.raises(Unavailable, match="is no longer the place that it was"):
+        list(verify(reader))
+    (tmp_path / "away").rename(tmp_path / "artifacts")
+    assert not any(damaged for _, damaged in marks(requests, own).values())
+    assert [finding.verdict for finding in verify(reader)] == [Verdict.SAME] * 5
+
+
 def test_a_download_of_what_is_whole_again_takes_the_mark_away(requests: Requests, tmp_path: Path) -> None:
     made = uploaded(requests)
     folder = tmp_path / "artifacts" / "_" / "system.Model" / "_" / str(made)
