@@ -103,6 +103,18 @@ def test_what_is_no_body_is_bounded(
     assert b"200 OK" in _answer(served, _START + b"connection: close\r\n\r\n")
 
 
+@pytest.mark.parametrize("verb", ["GET", "POST"])
+def test_an_address_that_is_too_long_is_told(served: Served, caplog: pytest.LogCaptureFixture, verb: str) -> None:
+    fits = "/nowhere?" + "x" * (connections.LARGEST_ADDRESS_BYTES - len("/nowhere?"))
+    with httpx.Client(base_url=served.doors.http, timeout=60, trust_env=False) as http:
+        assert http.request(verb, fits, content=b"{").status_code == 404
+        refused = http.request(verb, f"{fits}x", content=b"{")
+        assert (refused.status_code, refused.headers["connection"]) == (414, "close")
+        assert refused.text.startswith("path: it has, with its query, more than 65535 bytes;")
+        assert http.get("/healthz").status_code == 200
+    assert not caplog.records
+
+
 def test_a_head_that_does_not_come_ends_the_connection(
     serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,11 +12,17 @@ LARGEST_HEAD_BYTES = 128 * 1024
 """What a request may have beside its body, give or take one reading of the socket."""
 HEAD_SECONDS = 60.0
 """How long the head of a request may take, from the connection or from its first byte on."""
+LARGEST_ADDRESS_BYTES = 65_535
+"""What the parser of addresses takes, path and query together."""
 _FRAMING = 8
 """Bytes of framing that each byte of a body in chunks may have beside it."""
 _TOO_LARGE = (
     "431 Request Header Fields Too Large",
     f"headers: the request has more than {LARGEST_HEAD_BYTES} bytes beside its body; send less.",
+)
+_TOO_LONG = (
+    "414 URI Too Long",
+    f"path: it has, with its query, more than {LARGEST_ADDRESS_BYTES} bytes; send less, a GraphQL query by POST.",
 )
 _TOO_LATE = ("408 Request Timeout", f"headers: they did not come within {HEAD_SECONDS:g} seconds; send them at once.")
 
@@ -64,17 +70,22 @@ class BoundedProtocol(HttpToolsProtocol):
         """Begin to answer."""
         self._have_head()
         self._reading_head = False
-        super().on_headers_complete()
+        if len(self.url) > LARGEST_ADDRESS_BYTES:
+            self._refuse(*_TOO_LONG)
+        else:
+            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self._beside_bytes -= (1 + _FRAMING) * len(body)
-        super().on_body(body)
+        if not self.transport.is_closing():
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Expect the next head."""
         self._reading_head, self._beside_bytes = True, 0
-        super().on_message_complete()
+        if not self.transport.is_closing():
+            super().on_message_complete()
 
     def _wait_for_head(self) -> None:
         self._late = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
