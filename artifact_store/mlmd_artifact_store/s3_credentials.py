@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from minio.credentials.credentials import Credentials
@@ -48,7 +48,7 @@ class _FirstOf(Provider):
 
     def retrieve(self) -> Credentials:
         """Return keys; raises FailedPrecondition and Unavailable."""
-        hints = []
+        hints = list(_halves())
         for provider in self._providers:
             try:
                 return provider.retrieve()
@@ -60,6 +60,16 @@ class _FirstOf(Provider):
             f"({', '.join(hints)}); set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or MINIO_ACCESS_KEY and "
             "MINIO_SECRET_KEY, or name a file of AWS's with AWS_SHARED_CREDENTIALS_FILE."
         )
+
+
+def _halves() -> Iterator[str]:
+    """Say which variables are set without those that belong to them, for which they are passed over."""
+    for names in ((("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"), ("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY")),
+                  (("MINIO_ACCESS_KEY",), ("MINIO_SECRET_KEY",))):  # fmt: skip
+        there = [next((name for name in either if os.environ.get(name)), "") for either in names]
+        if any(there) and not all(there):
+            lacking = next(either[0] for either, name in zip(names, there, strict=True) if not name)
+            yield f"{''.join(there)} is set and {lacking} is not"
 
 
 class FileCredentials(Provider):

@@ -62,6 +62,19 @@ def test_keys_of_the_environment(
     assert works(S3Store(settings))
 
 
+@pytest.mark.parametrize(
+    ("name", "lacking"),
+    [("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
+     ("MINIO_SECRET_KEY", "MINIO_ACCESS_KEY")],
+)  # fmt: skip
+def test_half_a_pair_of_keys_is_named(
+    settings: S3Settings, monkeypatch: pytest.MonkeyPatch, name: str, lacking: str
+) -> None:
+    monkeypatch.setenv(name, "half")
+    with pytest.raises(FailedPrecondition, match=rf"no credentials .*\({name} is set and {lacking} is not, "):
+        S3Store(settings).check()
+
+
 def test_a_file_is_read_again_when_it_is_replaced(
     s3: S3Address, settings: S3Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
