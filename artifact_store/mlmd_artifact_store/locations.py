@@ -25,6 +25,8 @@ _PATH_STYLE = ("s3ForcePathStyle", "forcePathStyle", "use_path_style", "pathstyl
 _ADDRESS = ":/[]"
 """What of an address stays as it is in a query string."""
 _INSECURE = ("disableSSL", "disable_https")
+HEARD = ("region", "endpoint", *_PATH_STYLE, *_INSECURE)
+"""What a query string may say."""
 
 
 def encoded_segment(name: str) -> str:
@@ -163,7 +165,6 @@ def _with_query(location: Location, query: str, shown: str) -> Location:
     said = dict(parse_qsl(query, keep_blank_values=True))
     path_style = _flag(said, _PATH_STYLE, shown)
     insecure = _flag(said, _INSECURE, shown)
-    known = {"region", "endpoint", *_PATH_STYLE, *_INSECURE}
     return Location(
         location.scheme,
         location.bucket,
@@ -172,7 +173,7 @@ def _with_query(location: Location, query: str, shown: str) -> Location:
         said.get("endpoint", ""),
         None if insecure is None else not insecure,
         path_style,
-        tuple(sorted((name, value) for name, value in said.items() if name not in known)),
+        tuple(sorted((name, value) for name, value in said.items() if name not in HEARD)),
     )
 
 

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
+from mlmd_schemas.near_names import did_you_mean
 
 from mlmd_artifact_store.blob_store import BlobStore
 from mlmd_artifact_store.keys import check_key
 from mlmd_artifact_store.local import LocalStore
-from mlmd_artifact_store.locations import Location, parse_location
+from mlmd_artifact_store.locations import HEARD, Location, parse_location
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,9 @@ def _s3(location: Location, reach: ReachOptions) -> BlobStore:
         raise FailedPrecondition(
             "artifacts: object stores need a package that is not installed; run pip install 'mlmd-server[s3]'."
         ) from error
+    for name, _ in location.others:  # Kubeflow's URIs say more than is heard here; what is misspelt is not one of that
+        if hint := did_you_mean(name, HEARD):
+            raise InvalidArgument(f"artifacts: {name!r} in the query of s3://{location.bucket} is not known{hint}")
     endpoint = location.endpoint or reach.endpoint
     if endpoint and "://" not in endpoint and location.secure is False:
         endpoint = f"http://{endpoint}"

@@ -59,6 +59,8 @@ class Whereabouts:
     endpoint: str
     bucket: str
     clock: Callable[[], float] = time.time
+    virtual_host: str = ""
+    """The bucket's own host, where requests go to that."""
 
     def error(self, refusal: Refusal, key: str) -> StoreError:
         """Return our error for a refusal."""
@@ -154,6 +156,11 @@ class Whereabouts:
             return Unavailable(
                 f"The object store at {self.endpoint} shows a certificate that is not trusted, or speaks no TLS; give "
                 "its authority with --artifacts-ca, or use http://."
+            )
+        if isinstance(reason, urllib3.exceptions.NameResolutionError) and self.virtual_host:
+            return Unavailable(
+                f"The host {self.virtual_host!r}, by which the bucket is addressed at {self.endpoint}, is not known; "
+                "check the endpoint, or have the bucket addressed by the path, with ?s3ForcePathStyle=true in its URI."
             )
         if isinstance(reason, urllib3.exceptions.NameResolutionError):
             return Unavailable(f"The host of the object store {self.endpoint} is not known; check the endpoint.")

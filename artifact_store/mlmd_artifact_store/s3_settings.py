@@ -1,6 +1,7 @@
 """Where an S3 store is and who we are there: from options, the environment, and AWS's and MinIO's usual variables."""
 
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,17 +58,33 @@ def completed(settings: S3Settings, environment: Mapping[str, str] = os.environ)
     endpoint = _address(endpoint or f"https://s3.{region}.amazonaws.com", "endpoint")
     public = _address(settings.public_endpoint, "public endpoint") if settings.public_endpoint else endpoint
     ca_file = settings.ca_file or first("AWS_CA_BUNDLE", "SSL_CERT_FILE")
-    if ca_file and not Path(ca_file).is_file():
-        raise InvalidArgument(f"artifacts: the file of certificate authorities {ca_file!r} is not there.")
+    if ca_file:
+        _check_authorities(ca_file)
     if bool(settings.access_key) != bool(settings.secret_key):
         raise InvalidArgument("artifacts: access key and secret key belong together; give both or neither.")
     return replace(settings, region=region, endpoint=endpoint, public_endpoint=public, ca_file=ca_file)
+
+
+def _check_authorities(ca_file: str) -> None:
+    """Raise InvalidArgument for a file that has no certificates, by which nothing would be trusted."""
+    shown = f"artifacts: the file of certificate authorities {ca_file!r}"
+    if not Path(ca_file).is_file():
+        raise InvalidArgument(f"{shown} is not there, or is no file.")
+    try:
+        ssl.create_default_context(cafile=ca_file)
+    except OSError as error:  # ssl.SSLError is one
+        raise InvalidArgument(f"{shown} cannot be used ({error}); it has to be certificates in PEM.") from error
 
 
 def _address(text: str, what: str) -> str:
     """Return scheme and host, without the port that goes without saying; raises InvalidArgument."""
     given = text if "://" in text else f"https://{text}"
     parts = urlsplit(given)
+    if "@" in parts.netloc:  # which is not shown: it may be a secret key
+        raise InvalidArgument(
+            f"artifacts: the {what} has a user or keys before its host; say scheme://host[:port], and the keys by "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
     try:
         port = parts.port
     except ValueError:
