@@ -72,6 +72,23 @@ def test_conditions_and_validators(local: Server, http: urllib3.PoolManager) -> 
     assert {"etag", "content-range", "accept-ranges", "last-modified"} <= exposed
 
 
+@pytest.mark.parametrize(
+    ("name", "values", "status"),
+    [("if-none-match", ['"x"', "{etag}"], 304), ("if-match", ['"x"', "{etag}"], 206), ("if-match", ['"x"', '"y"'], 412),
+     ("range", ["bytes=0-1", "bytes=4-5"], 200)],
+)  # fmt: skip
+def test_what_is_said_in_several_lines_is_one_list(
+    local: Server, http: urllib3.PoolManager, name: str, values: list[str], status: int
+) -> None:
+    client, artifact_id = uploaded(local, http, {"f": b"0123456789"})
+    url = client.downloads(artifact_id)["f"].url
+    etag = http.request("HEAD", url, retries=False).headers["etag"]
+    headers = urllib3.HTTPHeaderDict({} if name == "range" else {"range": "bytes=0-1"})
+    for value in values:
+        headers.add(name, value.format(etag=etag))
+    assert http.request("GET", url, headers=headers, retries=False).status == status
+
+
 def test_what_http_refuses(local: Server, http: urllib3.PoolManager) -> None:
     client = Client(local)
     begun = client.begin({"f": b"declared"})

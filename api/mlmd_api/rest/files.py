@@ -147,6 +147,11 @@ def _content_md5(text: str) -> bytes | None:
     return md5
 
 
+def _joined(request: Request) -> dict[str, str]:
+    """Return the headers by their names; what is said in several lines is one list (RFC 9110, 5.3)."""
+    return {name: ", ".join(request.headers.getlist(name)) for name in request.headers}
+
+
 def _looked_up(
     tenants: TenantArtifacts, request: Request, admission: Admission
 ) -> tuple[Response, Iterator[bytes] | None]:
@@ -155,10 +160,11 @@ def _looked_up(
     manifest, file = artifacts.file(_artifact_id(request), request.path_params["path"], admission.caller)
     validators = Validators(f'"{file.sha256.hex() or file.etag}"', manifest.create_ms)
     headers = {**validators.headers, "accept-ranges": "bytes", **_ASKED_AGAIN, **_HARMLESS}
-    if refused := validators.refusal(request.headers):
+    said = _joined(request)
+    if refused := validators.refusal(said):
         return Response(status_code=refused, headers=headers), None
     try:
-        span = validators.span(request.headers, file.size_bytes)
+        span = validators.span(said, file.size_bytes)
     except ValueError:
         return Response(status_code=416, headers=headers | {"content-range": f"bytes */{file.size_bytes}"}), None
     size_bytes, status = (span.length, 206) if span else (file.size_bytes, 200)
