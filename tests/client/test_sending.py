@@ -2,11 +2,14 @@
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
+from minio import Minio
 from mlmd_client import sending
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.download import download
+from mlmd_client.progress import Progress
 from mlmd_client.sending import size_of_parts
 from mlmd_client.transport import Transport
 from mlmd_client.upload import upload
@@ -20,6 +23,8 @@ CONTENTS = {f"small/{number}": b"%d" % number for number in range(6)} | {
     f"large/{number}": random.Random(number).randbytes(2 * PART + number + 1) for number in range(3)
 }
 
+PIECES = sorted((path, part) for path in CONTENTS for part in ((0,) if path.startswith("small") else (1, 2, 3)))
+
 
 class Told:
     """What is asked of the server of an upload."""
@@ -28,7 +33,8 @@ class Told:
         self.declared: list[tuple[int, bool]] = []
         """How many files were told in each call, and whether to sign nothing."""
         self.windows: list[tuple[str, int]] = []
-        self.sent: list[str] = []
+        self.sent: list[tuple[str, int]] = []
+        """Files and their parts; 0: the whole."""
         declare, sign_parts, submit = ArtifactCalls.declare, ArtifactCalls.sign_parts, sending.Sending._submit
 
         def declared(calls: ArtifactCalls, request: v1.DeclareFilesRequest) -> list[v1.UploadUrl]:
@@ -39,9 +45,10 @@ class Told:
             self.windows.append((request.path, len(request.parts)))
             return sign_parts(calls, request)
 
-        def submitted(*arguments: object) -> None:
-            self.sent.append(arguments[2].path)  # type: ignore[attr-defined]
-            submit(*arguments)  # type: ignore[arg-type]
+        def submitted(*arguments: Any) -> None:
+            url: Any = arguments[3]
+            self.sent.append((url.path, url.part_number))
+            submit(*arguments)
 
         monkeypatch.setattr(ArtifactCalls, "declare", declared)
         monkeypatch.setattr(ArtifactCalls, "sign_parts", signed)
@@ -67,7 +74,7 @@ def test_files_are_told_as_they_are_hashed(s3_store: Transport, source: Path, tm
     assert told.windows == [(f"large/{number}", 1) for number in range(3) for _ in range(3)]
     opened, small, large = [(1, False)] * 3, [(1, False), (3, False), (2, False)], [(2, True), (1, True)]
     assert told.declared == [*opened, *small, *large]
-    assert sorted(told.sent) == sorted([*CONTENTS, *list(CONTENTS)[6:] * 2])
+    assert sorted(told.sent) == PIECES
     download(s3_store, made.artifact_id, tmp_path / "target")
     assert read_files(tmp_path / "target") == CONTENTS
 
@@ -88,7 +95,7 @@ def test_files_that_were_hashed_before_are_told_whole(
     made = upload(s3_store, artifact(s3_store), source, collection="fraud", reuse=True, part_size=PART)
     assert told.windows == []
     assert told.declared == [(2, False)] * 4 + [(1, False)]
-    assert sorted(told.sent) == sorted([*CONTENTS, *list(CONTENTS)[6:] * 2])
+    assert sorted(told.sent) == PIECES
     download(s3_store, made.artifact_id, tmp_path / "target")
     assert read_files(tmp_path / "target") == CONTENTS
 
@@ -101,9 +108,50 @@ def test_what_an_earlier_artifact_has_is_not_sent(
     write_files(source, {"small/1": b"other", "large/new": CONTENTS["large/1"][:-1]})
     (source / "large/2").rename(source / "moved")
     second = upload(s3_store, artifact(s3_store), source, part_size=PART, unchanged_from=first.artifact_id)
-    assert sorted(set(told.sent)) == ["large/new", "small/1"]
+    assert sorted(told.sent) == [*(("large/new", part) for part in (1, 2, 3)), ("small/1", 0)]
     download(s3_store, second.artifact_id, tmp_path / "target")
     assert read_files(tmp_path / "target") == read_files(source)
+
+
+def lose(s3_admin: Minio, bucket: str, path: str) -> None:
+    """Delete a file of an upload from the bucket, or the parts that have come of it."""
+    for found in s3_admin.list_objects(bucket, recursive=True):
+        if str(found.object_name).endswith(f"/{path}"):
+            s3_admin.remove_object(bucket, str(found.object_name))
+    for begun in s3_admin._list_multipart_uploads(bucket).uploads:
+        if begun.object_name.endswith(f"/{path}"):
+            s3_admin._abort_multipart_upload(bucket, begun.object_name, str(begun.upload_id))
+
+
+@pytest.mark.parametrize(("lost", "parts"), [("small/1", [0]), ("large/0", [1, 2, 3])])
+def test_what_the_store_lost_is_sent_again_and_counted_once(
+    s3_store: Transport,
+    s3_admin: Minio,
+    bucket: str,
+    source: Path,
+    tmp_path: Path,
+    told: Told,
+    monkeypatch: pytest.MonkeyPatch,
+    lost: str,
+    parts: list[int],
+) -> None:
+    commit, before, seen = ArtifactCalls.commit, list[tuple[str, int]](), list[Progress]()
+
+    def late(calls: ArtifactCalls, *arguments: Any, **named: Any) -> v1.CommitUploadResponse:
+        if not before:
+            before.extend(told.sent)
+            lose(s3_admin, bucket, lost)
+        return commit(calls, *arguments, **named)
+
+    monkeypatch.setattr(ArtifactCalls, "commit", late)
+    made = upload(s3_store, artifact(s3_store), source, part_size=PART, progress=seen.append)
+    assert told.sent[len(before) :] == [(lost, part) for part in parts]
+    total = sum(map(len, CONTENTS.values()))
+    assert seen[-1] == Progress(total, total, len(CONTENTS), len(CONTENTS), "")
+    assert max(progress.bytes_done for progress in seen) == total
+    assert max(progress.files_done for progress in seen) == len(CONTENTS)
+    download(s3_store, made.artifact_id, tmp_path / "target")
+    assert read_files(tmp_path / "target") == CONTENTS
 
 
 @pytest.mark.parametrize(
