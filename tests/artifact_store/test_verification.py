@@ -1,11 +1,13 @@
 """Reading everything again, and sweeping what was never finished."""
 
 import hashlib
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from minio import Minio
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.externals import ExternalRoots
 from mlmd_artifact_store.garbage_collection import collect
@@ -183,6 +185,44 @@ def test_files_of_a_place_that_is_gone_are_not_missing_where_those_of_others_are
     (tmp_path / "away").rename(tmp_path / "artifacts")
     assert not any(damaged for _, damaged in marks(requests, own).values())
     assert [finding.verdict for finding in verify(reader)] == [Verdict.SAME] * 5
+
+
+def verdicts(artifacts: Artifacts, artifact_id: int) -> dict[str, Verdict]:
+    """Verify one artifact and return what was found of each file."""
+    return {found.path: found.verdict for found in verify(artifacts, artifact_ids=[artifact_id])}
+
+
+def test_files_that_were_recorded_by_their_sizes_have_these(requests: Requests, tmp_path: Path) -> None:
+    theirs, store = tmp_path / "theirs", requests.artifacts.store
+    theirs.mkdir()
+    sizes = {"!": 0, "A": 3, "longer": 3, "shorter": 3}
+    for path, content in {"!": b"", "A": b"333", "longer": b"4444", "shorter": b"22"}.items():
+        (theirs / path).write_bytes(content)
+    reader = Artifacts(store, requests.artifacts.blobs, "", ExternalRoots([tmp_path.as_uri()]))
+    made = pb.Artifact(type_id=type_id(store), uri=f"{theirs.as_uri()}/").SerializeToString()
+    files = [v1.UploadFile(path=path, size_bytes=size) for path, size in sizes.items()]
+    request = v1.RecordExternalRequest(artifact=made, files=files)
+    manifest = store.database.write(LOCAL, lambda tx: reader.record_external(tx, request)).manifest
+    same, changed = Verdict.SAME, Verdict.CHANGED
+    assert verdicts(reader, manifest.artifact_id) == {"!": same, "A": same, "longer": changed, "shorter": changed}
+
+
+def test_bytes_that_were_stored_anew_in_parts_are_the_same_by_their_md5(
+    requests: Requests, s3: S3Address, s3_admin: Minio, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MINIO_ACCESS_KEY", s3.access_key)
+    monkeypatch.setenv("MINIO_SECRET_KEY", s3.secret_key)
+    store, content = requests.artifacts.store, bytes(6 << 20)
+    for name in ("other", "same"):
+        s3_admin.put_object(bucket, f"m/{name}", io.BytesIO(content), len(content), part_size=16 << 20)
+    roots = ExternalRoots([f"s3://{bucket}/"], ReachOptions(s3.endpoint))
+    reader = Artifacts(store, requests.artifacts.blobs, "", roots)
+    made = pb.Artifact(type_id=type_id(store), uri=f"s3://{bucket}/m/", state=pb.Artifact.LIVE)
+    (artifact_id,) = Calls(store)("PutArtifacts", artifacts=[made]).artifact_ids
+    reader.record_files(artifact_id)
+    for name, anew in {"other": content[:-1] + b"1", "same": content}.items():
+        s3_admin.put_object(bucket, f"m/{name}", io.BytesIO(anew), len(anew), part_size=5 << 20)
+    assert verdicts(reader, artifact_id) == {"other": Verdict.CHANGED, "same": Verdict.SAME}
 
 
 def test_a_download_of_what_is_whole_again_takes_the_mark_away(requests: Requests, tmp_path: Path) -> None:
