@@ -143,6 +143,7 @@ def to_config(
     Raises InvalidArgument, Unimplemented and what `make_folder` raises.
     """
     from mlmd_server.google_config import choose
+    from mlmd_server.options import BY_KEY
     from mlmd_server.settings import load_config
 
     port = int(values["grpc_port"])
@@ -152,6 +153,8 @@ def to_config(
     flags = {"grpc-port": str(port)}
     if values["grpc_channel_arguments"]:
         flags["grpc-channel-arguments"] = str(values["grpc_channel_arguments"])
+        # Told by the name that was written, which is not the option's.
+        BY_KEY["grpc_channel_arguments"].parse(flags["grpc-channel-arguments"], "from --grpc_channel_arguments")
     if source.url:
         flags["database"] = source.url
     config, warnings = load_config(flags, environment, None, _DEFAULTS), source.warnings

@@ -193,6 +193,7 @@ def test_a_file_uri_may_ask_for_memory(tmp_path: Path) -> None:
         (["--metadata_source_config_type=config_file"], InvalidArgument, "name the file"),
         (["--metadata_source_config_type=postgresql"], Unimplemented, "PostgreSQL is not supported yet"),
         (["--mysql_config_host=x"], InvalidArgument, "--mysql_config_port: missing"),
+        (["--grpc_channel_arguments=x"], InvalidArgument, "'x' (from --grpc_channel_arguments) has the item 'x'"),
         ([*MYSQL, "--mysql_config_port=-5"], InvalidArgument, "--mysql_config_port: -5 is not between 1 and 65535"),
         ([*MYSQL, "--mysql_config_port=65536"], InvalidArgument, "--mysql_config_port: 65536 is not between"),
         ([*MYSQL, "--enable_database_upgrade", "--downgrade_db_schema_version=0"], InvalidArgument, "not both"),
