@@ -299,7 +299,14 @@ def test_a_page_may_send_what_clients_send_and_read_what_errors_carry(served: Se
     allowed = httpx.options(served.doors.http + NOTE, headers=asked, timeout=60, trust_env=False).headers
     assert set(sent.split(",")) <= set(allowed["access-control-allow-headers"].split(","))
     exposed = set(allowed["access-control-expose-headers"].split(","))
-    assert {*NO_RETRY, "mlmd-missing", "mlmd-alias-number", "grpc-status", "grpc-message"} <= exposed
+    assert {
+        *NO_RETRY,
+        "www-authenticate",
+        "mlmd-missing",
+        "mlmd-alias-number",
+        "grpc-status",
+        "grpc-message",
+    } <= exposed
 
 
 def test_an_origin_that_is_none_is_no_page_of_this_machine(served: Served) -> None:

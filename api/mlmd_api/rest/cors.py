@@ -24,7 +24,7 @@ REQUEST_HEADERS = (
 )
 RESPONSE_HEADERS = (
     "custom-header-1,grpc-status,grpc-message,x-request-id,mlmd-alias-number,mlmd-missing,"
-    "grpc-retry-pushback-ms,allow,accept-post,etag,last-modified,accept-ranges,content-range,content-length"
+    "grpc-retry-pushback-ms,www-authenticate,allow,accept-post,etag,last-modified,accept-ranges,content-range,content-length"
 )
 MAX_AGE_SECONDS = 1728000
 

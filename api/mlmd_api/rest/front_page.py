@@ -43,7 +43,7 @@ class FrontPage:
         headers = dict(getattr(error, "headers", None) or {})
         verbs = next((value for name, value in headers.items() if name.lower() == "allow"), "")
         sentence = f"method: {_path(request)!r} is not asked with {request.method[:20]}, but with {verbs}."
-        response = _refused(request, Code.UNKNOWN, 405, sentence)
+        response = _refused(request, Code.UNIMPLEMENTED, 405, sentence)
         response.headers.update(headers)
         return response
 
