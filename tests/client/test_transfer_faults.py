@@ -13,6 +13,7 @@ import pytest
 from minio import Minio
 from mlmd_client.calls import CallError
 from mlmd_client.download import download
+from mlmd_client.progress import Progress
 from mlmd_client.signed_http import Patience
 from mlmd_client.transfer_errors import ChangedFile, DamagedBytes
 from mlmd_client.transport import Transport, open_transport
@@ -165,8 +166,10 @@ def test_bytes_that_are_damaged_on_their_way(store: Transport, proxy: FaultyHttp
         download(store, uploaded.artifact_id, tmp_path / "never", prefix="a", patience=HASTY)
     proxy.calm()
     proxy.fault = lambda request: Fault.DAMAGED if request.number == 1 else None
-    download(store, uploaded.artifact_id, tmp_path / "target", prefix="a", patience=HASTY)
+    told: list[Progress] = []
+    download(store, uploaded.artifact_id, tmp_path / "target", prefix="a", patience=HASTY, progress=told.append)
     assert read_files(tmp_path / "target") == {"a": b"first"}
+    assert told[-1] == Progress(5, 5, 1, 1, ""), "what came twice is counted once"
 
 
 def test_bytes_that_are_damaged_each_time(store: Transport, proxy: FaultyHttp, source: Path) -> None:
