@@ -39,6 +39,7 @@ BASE_TYPES: dict[Kind, dict[int, str]] = {
 SIMPLE_NAMES = frozenset(name for names in BASE_TYPES.values() for name in names.values())
 _BASE_NUMBERS = {kind: {name: number for number, name in names.items()} for kind, names in BASE_TYPES.items()}
 _PROPERTY_TYPES = frozenset(pb.PropertyType.values())
+_NESTED_BASE_TYPES = frozenset(pb.ArtifactType.SystemDefinedBaseType.values())
 
 TYPE_COLUMNS = (
     TYPE.c.id,
@@ -130,23 +131,31 @@ def _read_struct(message: Any, field: str, text: str) -> None:
     target = getattr(message, field)
     target.SetInParent()
     try:
-        json_format.ParseDict(json.loads(text, object_pairs_hook=_known), target)
-    except (json_format.ParseError, ValueError) as error:
+        read = json.loads(text, object_pairs_hook=_known)
+        if not isinstance(read, dict):
+            raise ValueError("proto JSON of a message is an object")
+        json_format.ParseDict(read, target)
+    except (json_format.ParseError, RecursionError, TypeError, ValueError) as error:
         raise Internal(f"{field}: the execution type {message.name!r} has a damaged one in the database.") from error
 
 
 def _known(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object of proto JSON without enum values of a later version, which alone stand there as bare numbers.
+    """Return an object of proto JSON without enum values of a later version, which stand there as bare numbers.
 
-    Google's server writes such values of a map into another map of the same name.
+    Google's server writes such values of a map into another map of the same name. Values of this version it writes by
+    name; their numbers are read all the same.
     """
     known: dict[str, Any] = {}
     for name, value in pairs:
         if isinstance(value, dict):
             known[name] = known.get(name, {}) | value
-        elif isinstance(value, bool) or not isinstance(value, int):
+        elif isinstance(value, bool) or not isinstance(value, int) or value in _numbers_of(name):
             known[name] = value
     return known
+
+
+def _numbers_of(name: str) -> frozenset[int]:
+    return _NESTED_BASE_TYPES if name in ("baseType", "base_type") else _PROPERTY_TYPES
 
 
 def struct_text(struct: pb.ArtifactStructType) -> str:

@@ -325,3 +325,31 @@ def test_a_property_beside_one_that_mysql_takes_for_it_changes_nothing(
         answer = comparison.ours.call("PutArtifacts", put)
         assert answer.code is Code.INTERNAL
         assert "does not tell apart" in answer.message
+
+
+STRUCTS = {
+    "null": Code.INTERNAL,
+    "[]": Code.INTERNAL,
+    "3": Code.INTERNAL,
+    "{bad": Code.INTERNAL,
+    '{"simple":3}': Code.INTERNAL,
+    '{"simple":{"name":5}}': Code.INTERNAL,
+    '{"list":' * 2000 + "{}" + "}" * 2000: Code.INTERNAL,
+    '{"simple":{"properties":{"k":3}}}': Code.OK,
+    '{"simple":{"properties":{"k":"3"}}}': Code.OK,
+    '{"simple":{"baseType":2}}': Code.OK,
+    '{"simple":{"base_type":"MODEL"}}': Code.OK,
+    " { } ": Code.OK,
+}
+"""What another hand may have written into Type.input_type, and the code with which it is read."""
+
+
+@pytest.mark.parametrize("text", STRUCTS, ids=[text[:40] for text in STRUCTS])
+def test_structures_that_another_hand_wrote(sqlite_pairs: Pairs, text: str) -> None:
+    read = Call("GetExecutionType", service.GetExecutionTypeRequest(type_name="E"))
+    with sqlite_pairs() as comparison:
+        comparison.run(prelude())
+        for side in (comparison.ours, comparison.google):
+            side.database.rows(f"UPDATE Type SET input_type = '{text}' WHERE id = 12")
+        ours, _ = comparison.one(read)
+    assert ours.code is STRUCTS[text]
