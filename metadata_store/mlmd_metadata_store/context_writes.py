@@ -12,6 +12,7 @@ from mlmd_schemas.tables.v10 import CONTEXT, Kind
 from mlmd_metadata_store.database import Contradicted
 from mlmd_metadata_store.node_order import NeedsOrder, spelling
 from mlmd_metadata_store.node_writes import put_nodes
+from mlmd_metadata_store.one_by_one import one_by_one
 from mlmd_metadata_store.transaction import Transaction
 
 _BY_NAME = sa.select(CONTEXT.c.id, CONTEXT.c.type_id, CONTEXT.c.name).where(
@@ -48,7 +49,7 @@ def put_contexts(tx: Transaction, contexts: Sequence[pb.Context], reuse: Reuse) 
     context of that name was made at the same moment.
     """
     if len(contexts) > 1 and tx.careful:
-        return [put_contexts(tx, [context], reuse)[0] for context in contexts]
+        return one_by_one("context", contexts, lambda context: put_contexts(tx, [context], reuse)[0])
     tx.setwise = tx.setwise or len(contexts) > 1
     return put_planned(tx, plan_contexts(tx, contexts, reuse))
 

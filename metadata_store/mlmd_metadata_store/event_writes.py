@@ -12,6 +12,7 @@ from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.event_reads import EVENT_READ_METHODS
 from mlmd_metadata_store.node_ids import existing_ids
+from mlmd_metadata_store.one_by_one import one_by_one
 from mlmd_metadata_store.rpc import mlmd_write
 from mlmd_metadata_store.text_limits import fitting_text
 from mlmd_metadata_store.transaction import Transaction
@@ -28,8 +29,7 @@ def store_events(tx: Transaction, events: Sequence[pb.Event]) -> None:
     """
     if len(events) > 1:
         if tx.careful:
-            for event in events:
-                store_events(tx, [event])
+            one_by_one("event", events, lambda event: store_events(tx, [event]))
             return
         tx.setwise = True
     if not events:
@@ -85,8 +85,7 @@ def put_events(tx: Transaction, events: Sequence[pb.Event]) -> None:
     """
     if len(events) > 1:
         if tx.careful:
-            for event in events:
-                put_events(tx, [event])
+            one_by_one("event", events, lambda event: put_events(tx, [event]))
             return
         tx.setwise = True
     for event in events:

@@ -1,6 +1,7 @@
 """An execution with what it read and made, and whole lineage subgraphs, in one call (contract 4.9, 4.10)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,6 +16,7 @@ from mlmd_metadata_store.event_writes import store_events
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_order import NeedsOrder, check_updated_once
 from mlmd_metadata_store.node_writes import Rules, known_types, put_nodes
+from mlmd_metadata_store.one_by_one import one_by_one
 from mlmd_metadata_store.property_writes import validate_properties
 from mlmd_metadata_store.rpc import mlmd_write
 from mlmd_metadata_store.transaction import Transaction
@@ -56,7 +58,7 @@ def _put_artifacts(tx: Transaction, artifacts: Sequence[pb.Artifact], reuse: boo
     if not reuse:
         return put_nodes(tx, Kind.ARTIFACT, artifacts)
     if tx.careful and len(artifacts) > 1:
-        return [_put_artifacts(tx, [artifact], reuse)[0] for artifact in artifacts]
+        return one_by_one("artifact", artifacts, lambda artifact: _put_artifacts(tx, [artifact], reuse)[0])
     external = [a.external_id for a in artifacts if not a.HasField("id") and a.external_id]
     if len(set(external)) < len(external):
         tx.setwise = True
@@ -137,19 +139,21 @@ def _link_all(
 
 def _put_pair_events(tx: Transaction, pairs: Sequence[Any], made: Sequence[int | None], execution_id: int) -> list[int]:
     """Store the events of the pairs; return the artifact id of each pair, -1 for an empty one."""
-    artifact_ids: list[int] = []
     events: list[pb.Event] = []
-    for pair, artifact_id in zip(pairs, made, strict=True):
-        if not pair.HasField("event"):
-            artifact_ids.append(NO_ARTIFACT if artifact_id is None else artifact_id)
-            continue
+
+    def put(pair: tuple[Any, int | None]) -> int:
+        given, artifact_id = pair
+        if not given.HasField("event"):
+            return NO_ARTIFACT if artifact_id is None else artifact_id
         tx.setwise = tx.setwise or bool(events)  # an error of this event comes after those of the events before
-        event = _pair_event(pair.event, artifact_id, execution_id)
-        artifact_ids.append(event.artifact_id)
+        event = _pair_event(given.event, artifact_id, execution_id)
         if tx.careful:
             store_events(tx, [event])
         else:
             events.append(event)
+        return event.artifact_id
+
+    artifact_ids = one_by_one("pair", list(zip(pairs, made, strict=True)), put)
     if events:
         store_events(tx, events)
     return artifact_ids
@@ -179,8 +183,7 @@ def put_lineage_subgraph(
     tx: Transaction, request: service.PutLineageSubgraphRequest
 ) -> service.PutLineageSubgraphResponse:
     """Put nodes and the events between them, linking every context with every artifact and execution."""
-    for edge in request.event_edges:
-        _check_edge(edge, request.executions, request.artifacts)
+    one_by_one("edge", request.event_edges, lambda edge: _check_edge(edge, request.executions, request.artifacts))
     for kind, nodes in (
         (Kind.ARTIFACT, request.artifacts),
         (Kind.EXECUTION, request.executions),
@@ -235,17 +238,21 @@ def _check_end(edge: Any, noun: str, nodes: Sequence[Any]) -> None:
 
 
 def _check_types(tx: Transaction, kind: Kind, nodes: Sequence[Any]) -> None:
-    for node in nodes:
-        if not node.HasField("type_id"):
-            raise InvalidArgument(
-                f"type_id: missing in one of the {kind.name.lower()}s; PutLineageSubgraph needs it always."
-            )
+    noun = kind.name.lower()
+    one_by_one(noun, nodes, partial(_check_type_given, noun))
     types = known_types(tx, kind, [(node.type_id, node) for node in nodes])
-    for node in nodes:
-        if node.type_id not in types:
-            raise NotFound(f"type_id: there is no {kind.name.lower()} type with id {node.type_id}; put the type first.")
-    for node in nodes:
-        validate_properties(kind, types[node.type_id], node.properties)
+    one_by_one(noun, nodes, lambda node: _check_type_known(noun, node, types))
+    one_by_one(noun, nodes, lambda node: validate_properties(kind, types[node.type_id], node.properties))
+
+
+def _check_type_given(noun: str, node: Any) -> None:
+    if not node.HasField("type_id"):
+        raise InvalidArgument(f"type_id: missing; PutLineageSubgraph needs that of each {noun}.")
+
+
+def _check_type_known(noun: str, node: Any, types: Container[int]) -> None:
+    if node.type_id not in types:
+        raise NotFound(f"type_id: there is no {noun} type with id {node.type_id}; put the type first.")
 
 
 def _edge_event(edge: Any, execution_ids: Sequence[int], artifact_ids: Sequence[int]) -> pb.Event:

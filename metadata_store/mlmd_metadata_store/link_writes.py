@@ -1,6 +1,7 @@
 """Links into the database: membership in contexts, and contexts in contexts (mlmd-write contract, 4.11, 4.12)."""
 
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 
 import sqlalchemy as sa
 from mlmd_schemas.errors import AlreadyExists, InvalidArgument
@@ -12,6 +13,7 @@ from mlmd_schemas.tables.v10 import ASSOCIATION, ATTRIBUTION, PARENT_CONTEXT, Ki
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.link_reads import LINK_READ_METHODS
 from mlmd_metadata_store.node_ids import existing_ids
+from mlmd_metadata_store.one_by_one import one_by_one
 from mlmd_metadata_store.rpc import mlmd_write
 from mlmd_metadata_store.transaction import Transaction, chunks
 
@@ -86,9 +88,13 @@ def put_members(
     for kind, edges in ((Kind.ARTIFACT, attributions), (Kind.EXECUTION, associations)):
         member = _MEMBERS[kind][1]
         links = [(edge.context_id, getattr(edge, member)) for edge in edges]
-        for some in [[link] for link in links] if tx.careful else [links]:
-            _check_ends(tx, kind, some)
-            _store_members(tx, kind, some)
+        noun = "attribution" if kind is Kind.ARTIFACT else "association"
+        one_by_one(noun, [[link] for link in links] if tx.careful else [links], partial(_put_some, tx, kind))
+
+
+def _put_some(tx: Transaction, kind: Kind, links: Sequence[Link]) -> None:
+    _check_ends(tx, kind, links)
+    _store_members(tx, kind, links)
 
 
 def _check_ends(tx: Transaction, kind: Kind, links: Sequence[Link]) -> None:
@@ -112,8 +118,7 @@ def put_parents(tx: Transaction, links: Sequence[pb.ParentContext]) -> None:
     tx.rows(_STORE_ROW)
     if len(links) > 1 and not tx.careful:
         tx.setwise = True
-    for some in [[link] for link in links] if tx.careful else [links]:
-        _put_parents(tx, some)
+    one_by_one("link", [[link] for link in links] if tx.careful else [links], partial(_put_parents, tx))
 
 
 def _put_parents(tx: Transaction, links: Sequence[pb.ParentContext]) -> None:

@@ -16,6 +16,7 @@ from mlmd_metadata_store.kept_facts import check_kept
 from mlmd_metadata_store.map_entries import has_unknown_fields
 from mlmd_metadata_store.node_order import check_exchanges, check_updated_once
 from mlmd_metadata_store.node_rows import READERS, nodes_read, set_raw_text
+from mlmd_metadata_store.one_by_one import one_by_one
 from mlmd_metadata_store.property_writes import (
     Property,
     PropertyRows,
@@ -98,9 +99,9 @@ def put_nodes(
     targets = [node.id if node.HasField("id") else None for node in nodes] if ids is None else list(ids)
     if len(nodes) > 1:
         if tx.careful:
-            return [
-                put_nodes(tx, kind, [node], rules, [target])[0] for node, target in zip(nodes, targets, strict=True)
-            ]
+            pairs = list(zip(nodes, targets, strict=True))
+            noun = kind.name.lower()
+            return one_by_one(noun, pairs, lambda pair: put_nodes(tx, kind, [pair[0]], rules, [pair[1]])[0])
         tx.setwise = True
     updated = [target for target in targets if target is not None]
     check_updated_once(tx, updated)
