@@ -1,7 +1,7 @@
 """Deleting what nothing keeps: metadata first, with a tombstone, then the blobs.
 
 What is deleted is decided on one snapshot, as a dry run decides it, and looked at once more in each transaction that
-deletes: what got an alias, a pin or a user meanwhile, or was reused, stays.
+deletes: what got an alias, a pin or a user meanwhile, or was registered or reused, stays.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from mlmd_metadata_store.alias_targets import aliases_of
 from mlmd_metadata_store.pins import pins_of
+from mlmd_metadata_store.registered_artifacts import registered_among
 from mlmd_metadata_store.tombstones import checked_reason
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
@@ -95,7 +96,7 @@ def _removal(
         kept = {artifact_id for artifact_id, _, _ in aliases_of(tx, batch, locked=True)}
         tx.rows_in(_NODES, batch)
         locked = held_bytes(tx, batch, locked=True)  # from here on nobody begins to copy from it, or to reuse it
-        kept |= {pin.artifact_id for pin in pins_of(tx, batch)}
+        kept |= {pin.artifact_id for pin in pins_of(tx, batch)} | registered_among(tx, batch)
         kept |= {row[0] for row in tx.rows_in(_RUNNING, batch)}
         kept |= copied_by(tx).keys()
         if seen is not None:

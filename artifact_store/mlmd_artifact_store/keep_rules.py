@@ -1,4 +1,4 @@
-"""What keeps the bytes of artifacts by itself: aliases, pins, age, unfinished work.
+"""What keeps the bytes of artifacts by itself: aliases, the registry, pins, age, unfinished work.
 
 Each rule is one statement over the whole store and yields artifacts with the reason, for people.
 """
@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from mlmd_metadata_store.alias_targets import alias_targets
 from mlmd_metadata_store.pins import all_pins
+from mlmd_metadata_store.registered_artifacts import registered_artifacts
 from mlmd_metadata_store.tombstones import What
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.errors import InvalidArgument
@@ -90,6 +91,12 @@ def _aliased(tx: Transaction) -> Iterator[Reason]:
         yield Reason(artifact_id, v1.KeptReason.RULE_ALIAS, f"the alias {alias!r} of {collection} points at it")
 
 
+def _registered(tx: Transaction) -> Iterator[Reason]:
+    for artifact_id, model, number in registered_artifacts(tx):
+        text = f"it is version {number} of the registered model {model}, which is not archived"
+        yield Reason(artifact_id, v1.KeptReason.RULE_REGISTERED, text)
+
+
 def _pinned(tx: Transaction) -> Iterator[Reason]:
     for pin in all_pins(tx):
         why = f": {pin.reason}" if pin.reason else ""
@@ -125,4 +132,11 @@ def _newest(tx: Transaction, count: int) -> Iterator[Reason]:
             yield Reason(artifact_id, v1.KeptReason.RULE_NEWEST, f"it is {shown}, one of the {count} newest")
 
 
-_ALWAYS: tuple[Callable[[Transaction], Iterator[Any]], ...] = (_aliased, _pinned, _running, _pending, _copied)
+_ALWAYS: tuple[Callable[[Transaction], Iterator[Any]], ...] = (
+    _aliased,
+    _registered,
+    _pinned,
+    _running,
+    _pending,
+    _copied,
+)

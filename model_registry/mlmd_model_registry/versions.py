@@ -71,6 +71,8 @@ _SET_MODEL_ARTIFACT = (
     .where(NUMBERED.c.version_id == sa.bindparam("version"))
     .values(model_artifact_id=sa.bindparam("artifact"))
 )
+# Whoever deletes what is not registered locks the artifact first, so that neither overlooks the other.
+_LOCKED = sa.select(ARTIFACT.c.id).where(ARTIFACT.c.id == sa.bindparam("artifact")).with_for_update()
 _VERSION_OF = sa.select(NUMBERED.c.version_id).where(NUMBERED.c.model_artifact_id == sa.bindparam("artifact"))
 
 
@@ -140,7 +142,11 @@ def _fitting(tx: Transaction, stored: str, name: str, owner: str) -> str:
 
 
 def run_artifact(tx: Transaction, artifact_id: int) -> pb.Artifact:
-    """Return an artifact that a version can be made from; raises NotFound, InvalidArgument, FailedPrecondition."""
+    """Return an artifact that a version can be made from; raises NotFound, InvalidArgument, FailedPrecondition.
+
+    Its bytes stay until the transaction ends, and then because it is a version.
+    """
+    tx.rows(_LOCKED, {"artifact": artifact_id})
     found = nodes_by_id(tx, Kind.ARTIFACT, [artifact_id])
     if not found:
         raise NotFound(f"artifact_id: there is no artifact with id {artifact_id}.")
@@ -184,8 +190,12 @@ def require_unregistered(tx: Transaction, model: Model, artifact_id: int) -> Non
 
 
 def find_run_artifact(tx: Transaction, uri: str) -> int:
-    """Return the newest artifact of a run with this uri, 0 when there is none."""
-    rows = tx.rows(_OF_RUN, {"wanted": tx.text.encode(uri)}) if uri else ()
+    """Return the newest artifact of a run with this uri, 0 when there is none; its bytes stay as `run_artifact`'s."""
+    wanted = {"wanted": tx.text.encode(uri)}
+    rows = tx.rows(_OF_RUN, wanted) if uri else ()
+    if rows:
+        tx.rows(_LOCKED, {"artifact": rows[0][0]})
+        rows = tx.rows(_OF_RUN, wanted)
     return int(rows[0][0]) if rows else 0
 
 

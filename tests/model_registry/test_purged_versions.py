@@ -88,9 +88,11 @@ def test_a_version_of_a_uri_alone_that_was_purged(registry: Registry, admin: Adm
 
 def test_what_others_write_on_what_was_deleted_brings_nothing_back(registry: Registry, requests: Requests) -> None:
     artifact_id = version(registry, 1).artifact_id
+    registry("ArchiveModelVersion", model="fraud", version="1")
     assert [[one.artifact_id for one in batch] for batch in collect(requests.artifacts, [artifact_id])] == [
         [artifact_id]
     ]
+    registry("RestoreModelVersion", model="fraud", version="1")
     check_refused(registry, Code.FAILED_PRECONDITION, "DELETED")
     registry("PutArtifacts", artifacts=[pb.Artifact(id=artifact_id, uri="s3://x/y", state=pb.Artifact.LIVE)])
     check_refused(registry, Code.FAILED_PRECONDITION, f"the files of artifact {artifact_id} were deleted")

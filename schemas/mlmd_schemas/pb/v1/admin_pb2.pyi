@@ -225,6 +225,7 @@ class KeptReason(_message.Message):
         RULE_COPIED: _ClassVar[KeptReason.Rule]
         RULE_ORIGIN: _ClassVar[KeptReason.Rule]
         RULE_EXTERNAL: _ClassVar[KeptReason.Rule]
+        RULE_REGISTERED: _ClassVar[KeptReason.Rule]
     RULE_UNSPECIFIED: KeptReason.Rule
     RULE_ALIAS: KeptReason.Rule
     RULE_PINNED: KeptReason.Rule
@@ -235,6 +236,7 @@ class KeptReason(_message.Message):
     RULE_COPIED: KeptReason.Rule
     RULE_ORIGIN: KeptReason.Rule
     RULE_EXTERNAL: KeptReason.Rule
+    RULE_REGISTERED: KeptReason.Rule
     RULE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     PATH_FIELD_NUMBER: _ClassVar[int]

@@ -1,0 +1,60 @@
+"""Which artifacts are versions of registered models that are in use: neither they nor their model are archived."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+from mlmd_schemas.tables.own import TOMBSTONE, VERSION
+from mlmd_schemas.tables.registry import MODEL_VERSION
+from mlmd_schemas.tables.v10 import CONTEXT, CONTEXT_PROPERTY, Kind
+
+from mlmd_metadata_store.kept_facts import ARCHIVED
+from mlmd_metadata_store.transaction import Transaction
+
+Registered = tuple[int, str, int]
+"""An artifact, the model's name and the version's number."""
+
+
+def _is_archived(context_id: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    state = CONTEXT_PROPERTY.alias()
+    return (
+        sa.select(state.c.context_id)
+        .where(
+            state.c.context_id == context_id,
+            state.c.name == "state",
+            state.c.is_custom_property == 0,
+            state.c.string_value == ARCHIVED,
+        )
+        .exists()
+    )
+
+
+_IS_PURGED = (
+    sa.select(TOMBSTONE.c.node_id)
+    .where(TOMBSTONE.c.type_kind == Kind.CONTEXT.value, TOMBSTONE.c.node_id == MODEL_VERSION.c.version_id)
+    .exists()
+)
+_REGISTERED = (
+    sa.select(VERSION.c.artifact_id, CONTEXT.c.name, MODEL_VERSION.c.number)
+    .join(
+        VERSION,
+        sa.and_(VERSION.c.context_id == MODEL_VERSION.c.model_id, VERSION.c.number == MODEL_VERSION.c.number),
+    )
+    .join(CONTEXT, CONTEXT.c.id == MODEL_VERSION.c.model_id)
+    .where(~_is_archived(MODEL_VERSION.c.version_id), ~_is_archived(MODEL_VERSION.c.model_id), ~_IS_PURGED)
+)
+_AMONG = _REGISTERED.where(VERSION.c.artifact_id.in_(sa.bindparam("ids", expanding=True)))
+
+
+def registered_artifacts(tx: Transaction) -> list[Registered]:
+    """Return every artifact that is a version in use, by model and number."""
+    return _decoded(tx, tx.rows(_REGISTERED))
+
+
+def registered_among(tx: Transaction, artifact_ids: Iterable[int]) -> set[int]:
+    """Return those of these artifacts that are versions in use."""
+    return {row[0] for row in tx.rows_in(_AMONG, artifact_ids)}
+
+
+def _decoded(tx: Transaction, rows: Iterable[Any]) -> list[Registered]:
+    return sorted(((row[0], tx.text.decode(row[1]), row[2]) for row in rows), key=lambda one: (one[1], one[2]))

@@ -1,0 +1,115 @@
+"""The collection of garbage leaves what the registry may come back to."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mlmd_artifact_store.garbage_collection import collect, plan
+from mlmd_artifact_store.keep_rules import Rules
+from mlmd_artifact_store.requests import Requests
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb.v1 import admin_pb2 as v1
+
+from tests.artifact_store.care import Admin, opened, upload
+from tests.artifact_store.test_care_races import both
+from tests.artifact_store.uploads import artifact
+from tests.model_registry.conftest import Registry
+
+CHAMPION = {"model": "fraud", "alias": "champion"}
+ROUNDS = 12
+
+
+@pytest.fixture
+def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
+    """An empty artifact store, on SQLite and on MariaDB."""
+    with opened(database_url, tmp_path) as requests:
+        yield requests
+
+
+@pytest.fixture
+def admin(requests: Requests) -> Admin:
+    """Its administration."""
+    return Admin(requests)
+
+
+@pytest.fixture
+def registry(requests: Requests) -> Registry:
+    """A registry on it."""
+    return Registry(requests.artifacts.store)
+
+
+def registered(requests: Requests, registry: Registry, count: int) -> list[int]:
+    """Upload so many models, register each as a version of `fraud`, and return the artifacts."""
+    made = [upload(requests, b"model %d" % number) for number in range(1, count + 1)]
+    for artifact_id in made:
+        registry.version(artifact_id=artifact_id)
+    return made
+
+
+def test_an_alias_can_be_rolled_back_after_garbage_was_collected(
+    requests: Requests, registry: Registry, admin: Admin
+) -> None:
+    made = registered(requests, registry, 3)
+    for number in (1, 2, 3):
+        registry("MoveModelAlias", **CHAMPION, version=str(number))
+    assert admin.garbage(dry_run=False) == []
+    assert registry("RollbackModelAlias", **CHAMPION).move.to_number == 2
+    assert registry("RollbackModelAlias", **CHAMPION).move.to_number == 1
+    assert b"".join(requests.artifacts.read(made[0], "f")) == b"model 1"
+
+
+def test_why_says_of_which_model_it_is_a_version(requests: Requests, registry: Registry, admin: Admin) -> None:
+    (artifact_id,) = registered(requests, registry, 1)
+    (reason,) = admin.why(artifact_id).reasons
+    assert reason.rule == v1.KeptReason.RULE_REGISTERED
+    assert reason.text == "it is version 1 of the registered model fraud, which is not archived"
+
+
+def test_what_is_archived_goes(requests: Requests, registry: Registry, admin: Admin) -> None:
+    first, second, third = registered(requests, registry, 3)
+    registry("ArchiveModelVersion", model="fraud", version="2")
+    assert admin.garbage() == [second]
+    registry("RestoreModelVersion", model="fraud", version="2")
+    assert admin.garbage() == []
+    registry("ArchiveModelVersion", model="fraud", version="2")
+    assert admin.garbage(dry_run=False) == [second]
+    registry("ArchiveModel", model="fraud")
+    assert admin.garbage() == [first, third]
+    registry("RestoreModel", model="fraud")
+    assert admin.garbage() == []
+
+
+def test_a_version_that_was_purged_keeps_nothing(requests: Requests, registry: Registry, admin: Admin) -> None:
+    first, _ = registered(requests, registry, 2)
+    context_id = registry("GetModelVersion", model="fraud", version="1").version.id
+    admin.purge(kind=v1.NODE_KIND_CONTEXT, ids=[context_id])
+    assert admin.garbage() == [first]
+
+
+def test_what_is_registered_a_moment_later_stays(requests: Requests, registry: Registry) -> None:
+    first, second = (upload(requests, b"%d" % number) for number in range(2))
+    chosen = plan(requests.artifacts, Rules(0, 0))
+    assert chosen.garbage == [first, second]
+    registry.version(artifact_id=first)
+    deleted = [one.artifact_id for batch in collect(requests.artifacts, chosen.garbage) for one in batch]
+    assert deleted == [second]
+
+
+def test_a_version_is_registered_or_its_bytes_are_deleted(requests: Requests, database_url: str) -> None:
+    artifacts, other = requests.artifacts, Store.open(database_url)
+    registry = Registry(other)
+    registry.version(artifact_id=upload(requests, b"first"))
+    for number in range(ROUNDS):
+        made = upload(requests, b"%d" % number)
+
+        def register(made: int = made) -> None:
+            registry.version(artifact_id=made)
+
+        def delete(made: int = made) -> None:
+            list(collect(artifacts, [made]))
+
+        kept, _ = both(register, delete)
+        assert kept != (artifact(artifacts.store, made).state == pb.Artifact.DELETED)
+        assert not kept or b"".join(artifacts.read(made, "f")) == b"%d" % number
+    other.close()
