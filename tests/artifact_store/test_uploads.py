@@ -311,10 +311,10 @@ def test_external_bytes_are_recorded(store: Store, artifacts: Artifacts) -> None
         ([upload_file("f", b""), upload_file("f", b"")], "twice"),
         ([upload_file("f", b"x", size_bytes=-1)], "size_bytes"),
         ([upload_file("f", b"x", sha256=b"short")], "sha256"),
-        ([upload_file("f", b"x", md5s=[])], "md5s: 1 of 16"),
+        ([upload_file("f", b"x", md5s=[])], "MD5s given; send 1 of 16 bytes"),
         ([upload_file("f", b"x", md5s=[b"short"])], "md5s"),
         ([upload_file("f", b"x", part_size_bytes=100)], "part_size_bytes"),
-        ([upload_file("f", b"x" * 10, FIVE, md5s=[bytes(16)] * 2)], "md5s: 1 of 16"),
+        ([upload_file("f", b"x" * 10, FIVE, md5s=[bytes(16)] * 2)], "MD5s given; send 1 of 16 bytes"),
         ([upload_file("f", b"x", media_type="nonsense")], "media_type"),
     ],
 )

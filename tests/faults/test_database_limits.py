@@ -236,8 +236,12 @@ def test_error_numbers_of_mysql_become_sentences(code: Code, number: int) -> Non
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    for path in (tmp_path / "file" / "metadata.db", Path("/proc/nowhere/metadata.db"), tmp_path):
+    for path, code in (
+        (tmp_path / "file" / "metadata.db", Code.UNAVAILABLE),
+        (Path("/proc/nowhere/metadata.db"), Code.UNAVAILABLE),
+        (tmp_path, Code.INVALID_ARGUMENT),
+    ):
         with pytest.raises(StoreError) as refused:
             Store.open(f"sqlite:///{path}").close()
-        assert refused.value.code is Code.UNAVAILABLE, os.fspath(path)
+        assert refused.value.code is code, os.fspath(path)
         check_sentence(refused.value.message)

@@ -238,7 +238,7 @@ def test_nan_never_ends_a_training(store: Store, caplog: pytest.LogCaptureFixtur
     assert [one.key.name for one in found.evaluations] == ["sound"]
     for name in ("roc", "all", "counts"):
         assert any(f"evaluation {name!r}" in message and "nan" in message.lower() for message in caplog.messages)
-    with store.run("nan/wrong") as run, pytest.raises(Refused, match="each row needs one"):
+    with store.run("nan/wrong") as run, pytest.raises(Refused, match="each needs one of each"):
         run.roc("short", truth, [0.1])
 
 
