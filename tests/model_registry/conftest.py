@@ -1,10 +1,14 @@
 """A store on each database, and calls of the registry by name."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from google.protobuf.message import Message
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.requests import Requests
 from mlmd_metadata_store.rpc import Rpc
 from mlmd_metadata_store.store import Store
 from mlmd_model_registry.methods import REGISTRY_METHODS
@@ -12,6 +16,7 @@ from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import Code, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
+from tests.artifact_store.care import Admin
 from tests.metadata_store.calls import RPCS, node
 
 ALL: dict[str, Rpc] = RPCS | {rpc.name: rpc for rpc in REGISTRY_METHODS}
@@ -75,3 +80,15 @@ def store(database_url: str) -> Iterator[Store]:
 def registry(store: Store) -> Registry:
     """Calls on the empty store: `registry("CreateModel", name="fraud")`."""
     return Registry(store)
+
+
+@pytest.fixture
+def requests(store: Store, tmp_path: Path) -> Requests:
+    """An artifact store on the same facts, with its files in a folder."""
+    return Requests(Artifacts(store, LocalStore(tmp_path / "artifacts")))
+
+
+@pytest.fixture
+def admin(requests: Requests) -> Admin:
+    """Its administration."""
+    return Admin(requests)

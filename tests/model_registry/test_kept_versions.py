@@ -1,9 +1,5 @@
 """The collection of garbage leaves what the registry may come back to."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
 from mlmd_artifact_store.garbage_collection import collect, plan
 from mlmd_artifact_store.keep_rules import Rules
 from mlmd_artifact_store.requests import Requests
@@ -11,32 +7,13 @@ from mlmd_metadata_store.store import Store
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 
-from tests.artifact_store.care import Admin, opened, upload
+from tests.artifact_store.care import Admin, upload
 from tests.artifact_store.test_care_races import both
 from tests.artifact_store.uploads import artifact
 from tests.model_registry.conftest import Registry
 
 CHAMPION = {"model": "fraud", "alias": "champion"}
 ROUNDS = 12
-
-
-@pytest.fixture
-def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
-    """An empty artifact store, on SQLite and on MariaDB."""
-    with opened(database_url, tmp_path) as requests:
-        yield requests
-
-
-@pytest.fixture
-def admin(requests: Requests) -> Admin:
-    """Its administration."""
-    return Admin(requests)
-
-
-@pytest.fixture
-def registry(requests: Requests) -> Registry:
-    """A registry on it."""
-    return Registry(requests.artifacts.store)
 
 
 def registered(requests: Requests, registry: Registry, count: int) -> list[int]:

@@ -1,8 +1,5 @@
 """No alias comes to a version of which something was purged or deleted, and nothing is purged under one."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from mlmd_artifact_store.garbage_collection import collect
 from mlmd_artifact_store.requests import Requests
@@ -14,25 +11,12 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.pb.v1 import registry_pb2
 
-from tests.artifact_store.care import Admin, opened, upload
+from tests.artifact_store.care import Admin, upload
 from tests.artifact_store.conformance.suite import keys
 from tests.model_registry.conftest import Registry
 
 ARTIFACT, CONTEXT = v1.NODE_KIND_ARTIFACT, v1.NODE_KIND_CONTEXT
 CHAMPION = {"model": "fraud", "alias": "champion"}
-
-
-@pytest.fixture
-def requests(database_url: str, tmp_path: Path) -> Iterator[Requests]:
-    """An empty artifact store, on SQLite and on MariaDB."""
-    with opened(database_url, tmp_path) as requests:
-        yield requests
-
-
-@pytest.fixture
-def admin(requests: Requests) -> Admin:
-    """Its administration."""
-    return Admin(requests)
 
 
 @pytest.fixture
