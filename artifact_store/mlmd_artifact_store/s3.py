@@ -55,9 +55,7 @@ class S3Store:
         _check_name(settings.bucket)
         self.settings = completed(settings)
         self.prefix = prefix
-        host = urlsplit(self.settings.endpoint).hostname or ""
-        virtual_host = "" if self.settings.uses_paths else f"{self.settings.bucket}.{host}"
-        self._where = Whereabouts(self.settings.endpoint, self.settings.bucket, clock, virtual_host)
+        self._where = Whereabouts(self.settings.endpoint, self.settings.bucket, clock, self.settings.virtual_host)
         self._http = _pool(self.settings)
         provider = credentials_of(self.settings)
         self._requests = S3Requests(self.settings, provider, self._http, self._where, clock)

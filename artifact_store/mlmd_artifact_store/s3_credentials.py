@@ -23,6 +23,11 @@ from mlmd_artifact_store.s3_settings import S3Settings
 _LOG = logging.getLogger("mlmd.server")
 _LOOK_SECONDS = 1.0
 """How often the file is looked at."""
+_PAIRS = (
+    (("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"), ("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY")),
+    (("MINIO_ACCESS_KEY",), ("MINIO_SECRET_KEY",)),
+)
+"""The variables of keys that belong together, each by its names."""
 
 
 def credentials_of(settings: S3Settings) -> Provider:
@@ -64,8 +69,7 @@ class _FirstOf(Provider):
 
 def _halves() -> Iterator[str]:
     """Say which variables are set without those that belong to them, for which they are passed over."""
-    for names in ((("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY"), ("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY")),
-                  (("MINIO_ACCESS_KEY",), ("MINIO_SECRET_KEY",))):  # fmt: skip
+    for names in _PAIRS:
         there = [next((name for name in either if os.environ.get(name)), "") for either in names]
         if any(there) and not all(there):
             lacking = next(either[0] for either, name in zip(names, there, strict=True) if not name)

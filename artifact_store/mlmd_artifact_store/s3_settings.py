@@ -42,6 +42,11 @@ class S3Settings:
             return self.path_style
         return not (urlsplit(self.endpoint).hostname or "").endswith(".amazonaws.com") or "." in self.bucket
 
+    @property
+    def virtual_host(self) -> str:
+        """The bucket's own host, empty where the path names the bucket."""
+        return "" if self.uses_paths else f"{self.bucket}.{urlsplit(self.endpoint).hostname or ''}"
+
 
 def completed(settings: S3Settings, environment: Mapping[str, str] = os.environ) -> S3Settings:
     """Return the settings with what they leave open taken from the environment; raises InvalidArgument.

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, StoreError
+from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, OutOfRange, StoreError
 
 T = TypeVar("T")
 R = TypeVar("R")
-_OF_AN_ITEM = (InvalidArgument, NotFound, AlreadyExists, FailedPrecondition)
+_OF_AN_ITEM = (InvalidArgument, NotFound, AlreadyExists, FailedPrecondition, OutOfRange)
 
 
 def one_by_one(noun: str, items: Sequence[T], put: Callable[[T], R]) -> list[R]:
@@ -17,12 +17,12 @@ def one_by_one(noun: str, items: Sequence[T], put: Callable[[T], R]) -> list[R]:
         for item in items:
             done.append(put(item))
     except StoreError as error:
-        say_which(error, noun, len(done), len(items))
+        _say_which(error, noun, len(done), len(items))
         raise
     return done
 
 
-def say_which(error: StoreError, noun: str, index: int, count: int) -> None:
+def _say_which(error: StoreError, noun: str, index: int, count: int) -> None:
     """Say at the end of an error's message which of `count` items it is about; nothing where there is one alone.
 
     At its end, because MLMD's clients know some errors by their first words.

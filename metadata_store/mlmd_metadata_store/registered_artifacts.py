@@ -48,13 +48,10 @@ _AMONG = _REGISTERED.where(VERSION.c.artifact_id.in_(sa.bindparam("ids", expandi
 
 def registered_artifacts(tx: Transaction) -> list[Registered]:
     """Return every artifact that is a version in use, by model and number."""
-    return _decoded(tx, tx.rows(_REGISTERED))
+    found = [(artifact_id, tx.text.decode(model), number) for artifact_id, model, number in tx.rows(_REGISTERED)]
+    return sorted(found, key=lambda one: (one[1], one[2]))
 
 
 def registered_among(tx: Transaction, artifact_ids: Iterable[int]) -> set[int]:
     """Return those of these artifacts that are versions in use."""
     return {row[0] for row in tx.rows_in(_AMONG, artifact_ids)}
-
-
-def _decoded(tx: Transaction, rows: Iterable[Any]) -> list[Registered]:
-    return sorted(((row[0], tx.text.decode(row[1]), row[2]) for row in rows), key=lambda one: (one[1], one[2]))

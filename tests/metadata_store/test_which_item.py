@@ -63,8 +63,15 @@ def test_of_what_comes_with_an_execution(call: Calls, types: dict[str, int]) -> 
 
 def test_of_a_subgraph(call: Calls, types: dict[str, int]) -> None:
     nodes = {"artifacts": [_artifact(types, "a")], "executions": [{"type_id": types["e"]}]}
-    edges = [{"execution_index": 0, "artifact_index": 0, "event": {"type": "INPUT"}}, {"execution_index": 0}]
+    edges: list[dict[str, Any]] = [
+        {"execution_index": 0, "artifact_index": 0, "event": {"type": "INPUT"}},
+        {"execution_index": 0},
+    ]
     message = call.message("PutLineageSubgraph", **nodes, event_edges=edges)
+    assert message.endswith("That is edge 2 of 2 of the request.")
+    beyond = edges[0] | {"artifact_index": 1}
+    message = call.message("PutLineageSubgraph", **nodes, event_edges=[edges[0], beyond])
+    assert "artifact_index 1 is none" in message
     assert message.endswith("That is edge 2 of 2 of the request.")
     artifacts = [_artifact(types, "a"), {"name": "b"}]
     message = call.message("PutLineageSubgraph", artifacts=artifacts)
