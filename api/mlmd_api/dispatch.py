@@ -24,7 +24,7 @@ from mlmd_schemas.errors import (
 )
 
 from mlmd_api.admission import Admission
-from mlmd_api.call import IDEMPOTENCY_KEY, REQUEST_ID_KEY, Call
+from mlmd_api.call import IDEMPOTENCY_KEY, REQUEST_ID_KEY, Call, check_said_once
 from mlmd_api.callers import NOBODY, Authenticator, Identity
 from mlmd_api.codec import Codec
 from mlmd_api.journal import Journal
@@ -121,7 +121,7 @@ class Dispatcher:
         course = _Course(_request_id(call.metadata), known=True)
         self._measurements.begin()
         try:
-            course.identity = self._authenticator.identify(call.metadata)
+            course.identity = self._known(call.metadata)
             _check_role(call.path.rpartition("/")[2], role, course.identity)
             caller = _caller(call, course)
             caller.check_deadline()
@@ -196,7 +196,7 @@ class Dispatcher:
         course = _Course(_request_id(call.metadata), known=True)
         self._measurements.begin()
         try:
-            course.identity = self._authenticator.identify(call.metadata)
+            course.identity = self._known(call.metadata)
             _check_role(call.path, role, course.identity)
             self._check_size(call)
             caller = _caller(call, course)
@@ -219,11 +219,11 @@ class Dispatcher:
         if method is None:
             raise self._unknown(path)
         if method.role is not None:
-            self._authenticator.identify(metadata)
+            self._known(metadata)
 
     def check_caller(self, metadata: Mapping[str, str]) -> None:
         """Raise Unauthenticated for nobody who is known, before the body of what is no method is read."""
-        self._authenticator.identify(metadata)
+        self._known(metadata)
 
     def refuse(self, call: Call, error: StoreError, *, known: bool = False) -> Answer:
         """Answer a call that the wire itself found wrong, so that it is logged and counted like every other.
@@ -265,12 +265,16 @@ class Dispatcher:
         if len(call.body) > self.limits.max_message_bytes:
             raise request_too_large(len(call.body), self.limits)
 
+    def _known(self, metadata: Mapping[str, str]) -> Identity:
+        check_said_once(metadata)
+        return self._authenticator.identify(metadata)
+
     def _identify(self, method: Method | StreamMethod, metadata: Mapping[str, str]) -> Identity:
-        if method.role is not None:
-            return self._authenticator.identify(metadata)
         try:
-            return self._authenticator.identify(metadata)
+            return self._known(metadata)
         except Unauthenticated:
+            if method.role is not None:
+                raise
             return NOBODY
 
     def _written(self, codec: Codec, response: Message) -> bytes:

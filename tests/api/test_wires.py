@@ -207,6 +207,19 @@ def test_an_insane_idempotency_key_is_refused(wire: str, served: Served) -> None
     assert outcome.message.startswith("mlmd-idempotency-key: ")
 
 
+def test_a_call_with_two_idempotency_keys_is_refused(wire: str, served: Served) -> None:
+    keys = [("mlmd-idempotency-key", "a"), ("mlmd-idempotency-key", "b")]
+    outcome = say(wire, served.doors, f"{ODD}Note", mlmd.Artifact(), besides=keys)
+    assert outcome.code is Code.INVALID_ARGUMENT
+    assert outcome.message == "mlmd-idempotency-key: the call has it 2 times; send it once."
+    assert served.odd.callers == []
+
+
+def test_of_other_metadata_that_comes_twice_the_last_counts(wire: str, served: Served) -> None:
+    ids = [("x-request-id", "first"), ("x-request-id", "last")]
+    assert say(wire, served.doors, f"{ODD}Note", mlmd.Artifact(), besides=ids).request_id == "last"
+
+
 KNOWN = {
     "Bearer r": Identity("rita", "", frozenset({Role.READER})),
     "Bearer w": Identity("walt", "", frozenset({Role.READER, Role.WRITER})),
@@ -241,6 +254,16 @@ def test_who_does_not_say_who_it_is_is_refused(wire: str, serve: Callable[..., S
         outcome = say(wire, served.doors, f"{ODD}Note", mlmd.Artifact(), metadata)
         assert outcome.code is Code.UNAUTHENTICATED
         assert outcome.message.startswith("authorization: ")
+    assert served.odd.callers == []
+
+
+@pytest.mark.parametrize("others", ["Bearer w", "Bearer r"], ids=["same", "another"])
+def test_who_says_twice_who_it_is_is_refused(wire: str, serve: Callable[..., Served], others: str) -> None:
+    served = serve(Four())
+    for path in (f"{ODD}Note", "/mlmd.v1.Server/GetInfo"):
+        outcome = say(wire, served.doors, path, b"", _as("w"), besides=[("authorization", others)])
+        assert outcome.code is Code.INVALID_ARGUMENT
+        assert outcome.message == "authorization: the call has it 2 times; send it once."
     assert served.odd.callers == []
 
 

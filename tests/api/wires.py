@@ -5,7 +5,7 @@ gRPC-Web is framed by hand, as Kubeflow's page server does it, so that nothing o
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from urllib.parse import unquote
@@ -19,6 +19,7 @@ from mlmd_schemas.errors import Code
 from tests.services.trailers import trailers
 
 M = TypeVar("M", bound=Message)
+Pairs = Sequence[tuple[str, str]]
 
 WIRES = ("grpc", "connect-json", "connect-proto", "grpc-web", "grpc-web-text")
 
@@ -69,9 +70,10 @@ def say(
     request: Message | bytes,
     metadata: Mapping[str, str] | None = None,
     timeout: float | None = None,
+    besides: Pairs = (),
 ) -> Outcome:
-    """Make one call on one wire; `timeout` is the caller's deadline in seconds."""
-    said = doors.metadata | dict(metadata or {})
+    """Make one call on one wire; `timeout` is the caller's deadline in seconds. Keys may come again in `besides`."""
+    said = [*(doors.metadata | dict(metadata or {})).items(), *besides]
     if wire == "grpc":
         return _grpc(doors, path, _bytes(request), said, timeout)
     if wire.startswith("connect"):
@@ -83,7 +85,7 @@ def _bytes(request: Message | bytes) -> bytes:
     return request if isinstance(request, bytes) else request.SerializeToString()
 
 
-def _grpc(doors: Doors, path: str, body: bytes, metadata: Mapping[str, str], timeout: float | None) -> Outcome:
+def _grpc(doors: Doors, path: str, body: bytes, metadata: Pairs, timeout: float | None) -> Outcome:
     options = [
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", -1),
@@ -92,7 +94,7 @@ def _grpc(doors: Doors, path: str, body: bytes, metadata: Mapping[str, str], tim
     with grpc.insecure_channel(f"127.0.0.1:{doors.grpc_port}", options=options) as channel:
         try:
             method = channel.unary_unary(path, None, None)
-            answer, call = method.with_call(body, timeout=timeout, metadata=tuple(metadata.items()))
+            answer, call = method.with_call(body, timeout=timeout, metadata=tuple(metadata))
         except grpc.RpcError as error:
             ended = trailers(error)
             code, message = Code(error.code().value[0]), error.details() or ""
@@ -100,17 +102,17 @@ def _grpc(doors: Doors, path: str, body: bytes, metadata: Mapping[str, str], tim
         return Outcome(Code.OK, "", answer, trailers(call)["x-request-id"])
 
 
-def post(doors: Doors, path: str, body: bytes, headers: Mapping[str, str]) -> httpx.Response:
+def post(doors: Doors, path: str, body: bytes, headers: Mapping[str, str] | Pairs) -> httpx.Response:
     """Send one HTTP request as it is."""
-    return httpx.post(doors.http + path, content=body, headers=dict(headers), timeout=60, trust_env=False)
+    return httpx.post(doors.http + path, content=body, headers=httpx.Headers(headers), timeout=60, trust_env=False)
 
 
 def _connect(
-    wire: str, doors: Doors, path: str, request: Message | bytes, metadata: Mapping[str, str], timeout: float | None
+    wire: str, doors: Doors, path: str, request: Message | bytes, metadata: Pairs, timeout: float | None
 ) -> Outcome:
-    headers = {"content-type": CONTENT_TYPES[wire], "connect-protocol-version": "1"} | dict(metadata)
+    headers = [("content-type", CONTENT_TYPES[wire]), ("connect-protocol-version", "1"), *metadata]
     if timeout is not None:
-        headers["connect-timeout-ms"] = str(int(timeout * 1000))
+        headers.append(("connect-timeout-ms", str(int(timeout * 1000))))
     body = _bytes(request)
     if wire == "connect-json" and isinstance(request, Message):
         body = json_format.MessageToJson(request).encode()
@@ -124,12 +126,10 @@ def _connect(
     return Outcome(Code.OK, "", response.content, request_id)
 
 
-def _grpc_web(
-    wire: str, doors: Doors, path: str, body: bytes, metadata: Mapping[str, str], timeout: float | None
-) -> Outcome:
-    headers = {"content-type": CONTENT_TYPES[wire], "x-grpc-web": "1"} | dict(metadata)
+def _grpc_web(wire: str, doors: Doors, path: str, body: bytes, metadata: Pairs, timeout: float | None) -> Outcome:
+    headers = [("content-type", CONTENT_TYPES[wire]), ("x-grpc-web", "1"), *metadata]
     if timeout is not None:
-        headers["grpc-timeout"] = f"{int(timeout * 1000)}m"
+        headers.append(("grpc-timeout", f"{int(timeout * 1000)}m"))
     framed = frame(0, body)
     response = post(doors, path, base64.b64encode(framed) if wire == "grpc-web-text" else framed, headers)
     assert response.status_code == 200

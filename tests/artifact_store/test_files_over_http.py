@@ -89,6 +89,15 @@ def test_what_is_said_in_several_lines_is_one_list(
     assert http.request("GET", url, headers=headers, retries=False).status == status
 
 
+def test_who_says_twice_who_it_is_is_refused(local: Server, http: urllib3.PoolManager) -> None:
+    client, artifact_id = uploaded(local, http, {"f": b"0123456789"})
+    headers = urllib3.HTTPHeaderDict({"authorization": "Bearer a"})
+    headers.add("authorization", "Bearer b")
+    answer = http.request("GET", client.downloads(artifact_id)["f"].url, headers=headers, retries=False)
+    sentence = "authorization: the call has it 2 times; send it once."
+    assert (answer.status, answer.json()) == (400, {"code": "invalid_argument", "message": sentence})
+
+
 def test_what_http_refuses(local: Server, http: urllib3.PoolManager) -> None:
     client = Client(local)
     begun = client.begin({"f": b"declared"})

@@ -11,7 +11,7 @@ from mlmd_schemas.errors import Code, InvalidArgument, StoreError, Unimplemented
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from mlmd_api.call import REQUEST_ID_KEY, Call
+from mlmd_api.call import REQUEST_ID_KEY, Call, Metadata
 from mlmd_api.codec import JSON
 from mlmd_api.dispatch import Dispatcher, Work
 from mlmd_api.graphql.engine import NOT_REGISTERED, GraphqlEngine
@@ -55,7 +55,7 @@ class GraphqlEndpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         request = Request(scope, receive)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = Metadata(request.headers.items())
         try:
             reply = await self._reply(request, headers)
         except ClientDisconnect:

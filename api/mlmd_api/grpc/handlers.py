@@ -1,7 +1,7 @@
 """Every method of every service through one handler for unary calls and one for streams, on raw bytes."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +9,7 @@ from functools import partial
 import grpc
 from mlmd_schemas.errors import Code
 
-from mlmd_api.call import REQUEST_ID_KEY, Call
+from mlmd_api.call import REQUEST_ID_KEY, Call, Metadata
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.grpc.contexts import CallContext
 from mlmd_api.grpc.streams import StreamPlaces, in_pool
@@ -95,8 +95,8 @@ def _call(path: str, body: bytes, context: CallContext) -> Call:
     return Call(path, body, _metadata(context), "grpc", _deadline(context), context.peer())
 
 
-def _metadata(context: CallContext) -> Mapping[str, str]:
-    return {key: value for key, value in context.invocation_metadata() if isinstance(value, str)}
+def _metadata(context: CallContext) -> Metadata:
+    return Metadata((key, value) for key, value in context.invocation_metadata() if isinstance(value, str))
 
 
 def _deadline(context: CallContext) -> float | None:

@@ -8,7 +8,7 @@ from mlmd_schemas.errors import InvalidArgument, StoreError, Unimplemented
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from mlmd_api.call import REQUEST_ID_KEY, Call
+from mlmd_api.call import REQUEST_ID_KEY, Call, Metadata
 from mlmd_api.codec import BINARY, JSON
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.rest.connect import ConnectProtocol
@@ -43,7 +43,7 @@ class Calls:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         request = Request(scope, receive)
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = Metadata(request.headers.items())
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
             streaming = STREAM_PROTOCOLS.get(content_type) if scope["path"] in self._dispatcher.streams else None

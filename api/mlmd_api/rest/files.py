@@ -23,7 +23,7 @@ from starlette.responses import Response, StreamingResponse
 
 from mlmd_api.admission import Admission
 from mlmd_api.artifacts import TenantArtifacts
-from mlmd_api.call import REQUEST_ID_KEY, Call
+from mlmd_api.call import REQUEST_ID_KEY, Call, Metadata
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.rest.conditions import Validators
 from mlmd_api.rest.connect import timeout_seconds
@@ -54,7 +54,7 @@ class Files:
 
     async def answer(self, request: Request) -> Response:
         """Answer one request."""
-        headers = dict(request.headers)
+        headers = Metadata(request.headers.items())
         writes = request.method == "PUT"
         started, peer = time.monotonic(), peer_of(request)
         call = Call(WRITE if writes else READ, b"", headers, "http", None, peer)

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from mlmd_api.call import REQUEST_ID_KEY, Call
+from mlmd_api.call import REQUEST_ID_KEY, Call, Metadata
 from mlmd_api.codec import JSON
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.message_sizes import Limits
@@ -47,7 +47,7 @@ class Resolving:
         """Answer one request."""
         if request.method not in ("GET", "HEAD"):
             raise HTTPException(405, headers={"allow": "GET, HEAD, OPTIONS"})
-        headers = dict(request.headers)
+        headers = Metadata(request.headers.items())
         call = Call(RESOLVE_PATH, b"", headers, "http", None, peer_of(request))
         admission = self._dispatcher.admit(call, Role.READER)
         if isinstance(admission, Answer):
@@ -148,7 +148,7 @@ class Watching:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        headers = dict(request.headers)
+        headers = Metadata(request.headers.items())
         if request.method != "GET":
             raise HTTPException(405, headers={"allow": "GET, OPTIONS"})
         cursor = headers.get("last-event-id") or request.query_params.get("cursor", "")

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
-from mlmd_api.call import REQUEST_ID_KEY, Call
+from mlmd_api.call import REQUEST_ID_KEY, Call, Metadata
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.rest.connect import timeout_seconds
 from mlmd_api.rest.cors import Origins
@@ -42,7 +42,7 @@ class KubeflowRegistry:
 
     async def answer(self, request: HttpRequest) -> Response:
         """Answer one request."""
-        headers = dict(request.headers)
+        headers = Metadata(request.headers.items())
         try:
             return await self._answered(request, headers)
         except ClientDisconnect:
