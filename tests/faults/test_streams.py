@@ -2,11 +2,13 @@
 
 import contextlib
 import queue
-import threading
+import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 
 import grpc
 import pytest
@@ -19,6 +21,7 @@ from tests.faults.remote import Remote
 from tests.services.server import Server
 from tests.services.waiting import wait_for
 
+ROOT = Path(__file__).resolve().parents[2]
 PLACES = 40
 FAR_MORE = 500
 
@@ -123,35 +126,35 @@ def test_500_idle_streams_take_no_thread_from_unary_calls(start_server: StartSer
             watcher.leave()
 
 
-def test_watchers_that_come_and_go_do_not_stop_the_server(server: Server) -> None:
+@contextlib.contextmanager
+def coming_and_going(server: Server, folder: Path) -> Iterator[Callable[[], list[str]]]:
+    """Run `tests.faults.watchers` beside; yields what tells each round that was watched so far."""
+    said = folder / "watchers"
+    with said.open("wb") as out:
+        churning = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.watchers", server.target], stdout=out, cwd=ROOT
+        )
+        try:
+            yield lambda: said.read_text().splitlines()
+            assert churning.poll() is None, "they went on to the end"
+        finally:
+            churning.kill()
+            churning.wait()
+
+
+def test_watchers_that_come_and_go_do_not_stop_the_server(server: Server, tmp_path: Path) -> None:
     """Watches of health end in every state that they can be in, while calls are made and until the server ends."""
-    remote = Remote(server)
-    over = threading.Event()
-
-    def churn() -> None:
-        with server.channel() as channel:
-            stub = health_pb2_grpc.HealthStub(channel)
-            while not over.is_set():
-                watches = [stub.Watch(health_pb2.HealthCheckRequest(), timeout=20) for _ in range(10)]
-                for watch in watches[:5]:
-                    watch.cancel()
-                for watch in watches[5:]:
-                    with contextlib.suppress(grpc.RpcError, StopIteration):
-                        next(watch)
-                    watch.cancel()
-
-    with ThreadPoolExecutor(4) as pool:
-        churning = [pool.submit(churn) for _ in range(4)]
+    with coming_and_going(server, tmp_path) as rounds, contextlib.closing(Remote(server)) as remote:
+        wait_for(lambda: len(rounds()) > 10)
         for _ in range(30):
             assert remote.code("GetArtifactTypes", timeout=60) is Code.OK
             assert server.serving()
             time.sleep(0.05)
-        status = server.stop()
-        over.set()
-        for one in churning:
-            one.result(60)
-    remote.close()
-    assert status == 0
+        so_far = len(rounds())
+        wait_for(lambda: len(rounds()) > so_far + 10)
+        assert server.stop() == 0
+    seen = {word for line in rounds() for word in line.split()}
+    assert seen in ({"SERVING"}, {"SERVING", "NOT_SERVING"})
 
 
 def test_the_end_does_not_wait_for_watchers(server: Server) -> None:
