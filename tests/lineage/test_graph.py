@@ -1,4 +1,4 @@
-"""GetLineageGraph, which Google's server declares and does not answer."""
+"""GetLineageGraph, which Google's server declares and does not answer: the read contract's edge case 62."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -33,7 +33,7 @@ def _graph(call: Calls, options: Options) -> pb.LineageGraph:
     return graph
 
 
-def test_62_nodes_are_whole_and_types_are_the_users(shop: Calls) -> None:
+def test_read_62_it_is_answered_and_nodes_are_whole_and_types_are_the_users(shop: Calls) -> None:
     graph = _graph(shop, _options(max_num_hops=1))
     assert list(graph.artifacts) == list(shop("GetArtifactsByID", artifact_ids=[1]).artifacts)
     assert list(graph.executions) == list(shop("GetExecutionsByID", execution_ids=[1, 2]).executions)

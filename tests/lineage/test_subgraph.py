@@ -1,4 +1,4 @@
-"""GetLineageSubgraph: the numbered edge cases of the read contract and its tables of expectations."""
+"""GetLineageSubgraph: the read contract's edge cases 50 to 61, by name, and its tables of expectations."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -31,7 +31,7 @@ def _events(text: str) -> list[tuple[int, int]]:
     return sorted((int(event.split(".")[0]), int(event.split(".")[1])) for event in text.split())
 
 
-def test_50_checks_come_in_their_order(shop: Calls) -> None:
+def test_read_50_checks_come_in_their_order(shop: Calls) -> None:
     assert _code(shop, None) == Code.INVALID_ARGUMENT
     assert _code(shop, Query(max_num_hops=1)) == Code.INVALID_ARGUMENT
     assert _code(shop, query("")) == Code.INVALID_ARGUMENT
@@ -42,7 +42,7 @@ def test_50_checks_come_in_their_order(shop: Calls) -> None:
     assert _code(shop, query("id = 99", ending_artifacts=ending("garbage("))) == Code.NOT_FOUND
 
 
-def test_51_an_isolated_artifact_and_no_hops(shop: Calls) -> None:
+def test_read_51_an_isolated_artifact_and_no_hops(shop: Calls) -> None:
     for hops in (None, 0, 5):
         graph = subgraph(shop, query("id = 3", hops=hops))
         assert (ids(graph.artifacts), ids(graph.executions), pairs(graph)) == ([3], [], [])
@@ -53,12 +53,13 @@ def test_51_an_isolated_artifact_and_no_hops(shop: Calls) -> None:
     assert not graph.artifacts
 
 
-def test_52_masks(shop: Calls) -> None:
+def test_read_52_masks(shop: Calls) -> None:
     for mask in (["bogus"], ["artifacts.id"], ["Artifacts"], [""], ["parent_contexts"]):
         answer = shop(METHOD, lineage_subgraph_query_options=query("id = 1"), read_mask={"paths": mask})
         assert answer.HasField("lineage_subgraph")
         assert answer.lineage_subgraph == pb.LineageGraph()
-    assert {field.name for field, _ in subgraph(shop, query("id = 1"), ["events", "events"]).ListFields()} == {"events"}
+    for mask in (["events"], ["events", "events"]):
+        assert {field.name for field, _ in subgraph(shop, query("id = 1"), mask).ListFields()} == {"events"}
     graph = subgraph(shop, query("id = 1", hops=0))
     assert [kind.name for kind in graph.artifact_types][:4] == [
         "mlmd.Dataset",
@@ -78,7 +79,7 @@ def test_a_mask_with_types_alone_gives_types_alone(shop: Calls) -> None:
     assert {field.name for field, _ in graph.ListFields()} == {"context_types"}
 
 
-def test_53_nodes_are_their_ids_and_events_are_whole(shop: Calls) -> None:
+def test_read_53_nodes_are_their_ids_and_events_are_whole(shop: Calls) -> None:
     graph = subgraph(shop, query("id = 1", hops=2))
     assert list(graph.artifacts) == [pb.Artifact(id=number) for number in (1, 2, 4, 5)]
     assert list(graph.executions) == [pb.Execution(id=number) for number in (1, 2)]
@@ -159,7 +160,7 @@ def test_walks_that_end(
     assert sorted(pairs(graph)) == _events(events)
 
 
-def test_54_an_ending_filter_set_to_nothing_ends_everything(shop: Calls) -> None:
+def test_read_54_an_ending_filter_set_to_nothing_ends_everything(shop: Calls) -> None:
     assert subgraph(shop, query("id = 1", ending_artifacts=ending("")), ["artifacts", "events"]) == pb.LineageGraph()
     graph = subgraph(shop, query("id = 1", ending_artifacts=ending("", include=True)), ["artifacts", "events"])
     assert graph == pb.LineageGraph(artifacts=[pb.Artifact(id=1)])
@@ -179,7 +180,7 @@ def test_an_ending_filter_set_to_nothing_ends_at_no_node_that_only_events_name(c
         assert sorted(pairs(graph)) == [*([(1, 1)] if include else []), (99, 1), (99, 2)]
 
 
-def test_55_ending_filters_are_read_when_they_are_reached(shop: Calls) -> None:
+def test_read_55_ending_filters_are_read_when_they_are_reached(shop: Calls) -> None:
     wrong = ending("garbage(")
     assert _code(shop, query("id = 1", hops=0, ending_executions=wrong)) == Code.OK
     assert _code(shop, query("id = 3", ending_executions=wrong)) == Code.OK
@@ -195,7 +196,7 @@ def test_55_ending_filters_are_read_when_they_are_reached(shop: Calls) -> None:
     ],
     ids=["cycle", "self loop"],
 )
-def test_56_circles_end_and_give_no_event_twice(call: Calls, events: list[tuple[int, int, str]]) -> None:
+def test_read_56_circles_end_and_give_no_event_twice(call: Calls, events: list[tuple[int, int, str]]) -> None:
     put_nodes(call, 2, 2)
     put_events(call, events)
     for direction in (None, UP, DOWN, BOTH):
@@ -203,7 +204,7 @@ def test_56_circles_end_and_give_no_event_twice(call: Calls, events: list[tuple[
         assert sorted(found) == sorted((execution, artifact) for execution, artifact, _ in events)
 
 
-def test_57_an_event_to_a_visited_node_is_part_of_a_directed_walk(call: Calls) -> None:
+def test_read_57_an_event_to_a_visited_node_is_part_of_a_directed_walk(call: Calls) -> None:
     put_nodes(call, 2, 2)
     put_events(call, [(1, 1, "INPUT"), (1, 2, "OUTPUT"), (2, 2, "INPUT"), (2, 1, "INPUT")])
     expected = {1: "1.1 2.1", 2: "1.1 2.1 1.2", 3: "1.1 2.1 1.2 2.2"}
@@ -212,12 +213,23 @@ def test_57_an_event_to_a_visited_node_is_part_of_a_directed_walk(call: Calls) -
         assert sorted(found) == _events(events)
 
 
-def test_59_101_nodes_start(call: Calls) -> None:
+def test_read_58_a_pending_output_is_an_output(shop: Calls) -> None:
+    for options in (query("id = 7", direction=UP), query(executions="id = 4", direction=DOWN)):
+        graph = subgraph(shop, options)
+        assert [(event.execution_id, event.artifact_id, event.type) for event in graph.events] == [
+            (4, 7, pb.Event.PENDING_OUTPUT)
+        ]
+        assert (ids(graph.artifacts), ids(graph.executions)) == ([7], [4])
+    for options in (query("id = 7", direction=DOWN), query(executions="id = 4", direction=UP)):
+        assert not subgraph(shop, options).events
+
+
+def test_read_59_101_nodes_start(call: Calls) -> None:
     put_nodes(call, 250, 1)
     assert ids(subgraph(call, query("id > 100", hops=0)).artifacts) == list(range(101, 202))
 
 
-def test_60_three_hundred_outputs(call: Calls) -> None:
+def test_read_60_three_hundred_outputs(call: Calls) -> None:
     put_nodes(call, 300, 1)
     put_events(call, [(1, number, "OUTPUT") for number in range(1, 301)])
     few = subgraph(call, query(executions="id = 1", ending_artifacts=ending("id > 10")))
@@ -226,7 +238,7 @@ def test_60_three_hundred_outputs(call: Calls) -> None:
     assert (ids(many.artifacts), len(many.events)) == (list(range(1, 301)), 300)
 
 
-def test_61_a_walk_has_a_hundred_hops_of_one_statement_each(call: Calls) -> None:
+def test_read_61_a_walk_has_a_hundred_hops_of_one_statement_each(call: Calls) -> None:
     put_nodes(call, 121, 120)
     put_events(call, chain(120))
     for hops in (None, 10**6):

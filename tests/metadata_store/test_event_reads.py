@@ -15,7 +15,7 @@ def facts(events: list[pb.Event]) -> Facts:
     return [(each.execution_id, each.artifact_id, each.type) for each in events]
 
 
-def test_case_19_events_of_artifacts_and_executions(call: Calls) -> None:
+def test_read_19_events_of_artifacts_and_executions(call: Calls) -> None:
     build(call)
 
     def of_artifacts(*ids: int) -> list[pb.Event]:

@@ -40,7 +40,7 @@ def stored(call: Calls) -> list[pb.Event]:
     return list(call("GetEventsByArtifactIDs", artifact_ids=range(-5, 10_000)).events)
 
 
-def test_case_48_what_is_missing_or_unknown_is_an_invalid_argument(filled: Calls) -> None:
+def test_write_48_what_is_missing_or_unknown_is_an_invalid_argument(filled: Calls) -> None:
     wrong = [
         pb.Event(execution_id=1, type=INPUT),
         pb.Event(artifact_id=1, type=INPUT),
@@ -70,7 +70,7 @@ def test_an_error_names_what_is_missing_in_the_contracts_order(filled: Calls) ->
     assert "98" in message
 
 
-def test_case_49_one_event_for_each_artifact_execution_and_type(filled: Calls) -> None:
+def test_write_49_one_event_for_each_artifact_execution_and_type(filled: Calls) -> None:
     assert code(filled, event(), event()) is Code.ALREADY_EXISTS
     assert not stored(filled)
     assert code(filled, event(), event(kind=OUTPUT)) is Code.OK
@@ -89,7 +89,7 @@ def test_the_first_error_in_the_requests_order_is_the_answer(filled: Calls) -> N
     assert code(filled, event(), event(99, 99)) is Code.ALREADY_EXISTS
 
 
-def test_case_50_times_and_paths(filled: Calls) -> None:
+def test_write_50_times_and_paths(filled: Calls) -> None:
     before = now_ms()
     steps = ("examples", 0, "", -1, 2**31 - 1, "examples")
     filled(

@@ -26,11 +26,11 @@ def types(call: Calls) -> Types:
     return Types(call)
 
 
-def test_without_an_execution(call: Calls, types: Types) -> None:
+def test_write_54_without_an_execution(call: Calls, types: Types) -> None:
     assert call.code("PutExecution") is Code.INVALID_ARGUMENT
 
 
-def test_an_empty_pair_answers_with_minus_one(call: Calls, types: Types) -> None:
+def test_write_54_an_empty_pair_answers_with_minus_one(call: Calls, types: Types) -> None:
     context = pb.Context(type_id=types.group, name="c")
     pairs: list[dict[str, Any]] = [{}, {"artifact": {"type_id": types.data}}]
     made = call("PutExecution", execution={"type_id": types.run}, artifact_event_pairs=pairs, contexts=[context])
@@ -40,7 +40,7 @@ def test_an_empty_pair_answers_with_minus_one(call: Calls, types: Types) -> None
     assert [artifact.id for artifact in members] == [made.artifact_ids[1]]
 
 
-def test_events_must_agree_with_their_pair(call: Calls, types: Types) -> None:
+def test_write_55_events_must_agree_with_their_pair(call: Calls, types: Types) -> None:
     artifact = {"type_id": types.data}
     for event, pair in (
         ({"type": INPUT, "execution_id": 99}, {"artifact": artifact}),
@@ -62,7 +62,7 @@ def test_an_event_may_name_an_artifact_that_is_not_there(call: Calls, types: Typ
     assert not call("GetArtifactsByContext", context_id=made.context_ids[0]).artifacts
 
 
-def test_a_context_that_is_there_already(call: Calls, types: Types) -> None:
+def test_write_56_a_context_that_is_there_already(call: Calls, types: Types) -> None:
     stored = node(pb.Context, {}, {"a": 1}, type_id=types.group, name="c")
     (context_id,) = call("PutContexts", contexts=[stored]).context_ids
     before = call("GetContextsByID", context_ids=[context_id])
@@ -75,7 +75,7 @@ def test_a_context_that_is_there_already(call: Calls, types: Types) -> None:
     assert call("GetContextsByID", context_ids=[context_id]) == before
 
 
-def test_a_context_by_id_needs_type_and_name_unless_forced(call: Calls, types: Types) -> None:
+def test_write_57_a_context_by_id_needs_type_and_name_unless_forced(call: Calls, types: Types) -> None:
     (context_id,) = call("PutContexts", contexts=[{"type_id": types.group, "name": "c"}]).context_ids
     request = {"execution": {"type_id": types.run}, "contexts": [{"id": context_id}]}
     forced = {"force_reuse_context": True}
@@ -138,7 +138,7 @@ def test_an_external_id_that_blocks_a_new_context_is_aborted(call: Calls, types:
     assert call.code("PutExecution", **request, options=options) is Code.ABORTED
 
 
-def test_an_artifact_is_reused_by_external_id(call: Calls, types: Types) -> None:
+def test_write_58_an_artifact_is_reused_by_external_id(call: Calls, types: Types) -> None:
     stored = node(pb.Artifact, {"p": 1}, {}, type_id=types.data, external_id="e", uri="old")
     (artifact_id,) = call("PutArtifacts", artifacts=[stored]).artifact_ids
     options = {"reuse_artifact_if_already_exist_by_external_id": True}
@@ -157,7 +157,7 @@ def test_an_artifact_is_reused_by_external_id(call: Calls, types: Types) -> None
     assert call.code("PutExecution", **same) is Code.ALREADY_EXISTS
 
 
-def test_an_echoed_execution_moves_its_time_only_when_forced(call: Calls, types: Types) -> None:
+def test_write_59_an_echoed_execution_moves_its_time_only_when_forced(call: Calls, types: Types) -> None:
     made = call("PutExecution", execution={"type_id": types.run, "name": "r"})
     (stored,) = call("GetExecutionsByID", execution_ids=[made.execution_id]).executions
     call("PutExecution", execution=stored)
@@ -167,7 +167,7 @@ def test_an_echoed_execution_moves_its_time_only_when_forced(call: Calls, types:
     assert moved.last_update_time_since_epoch > stored.last_update_time_since_epoch
 
 
-def test_every_context_is_linked_with_every_node(call: Calls, types: Types) -> None:
+def test_write_60_every_context_is_linked_with_every_node(call: Calls, types: Types) -> None:
     contexts = [pb.Context(type_id=types.group, name=name) for name in "abc"]
     pairs = [{"artifact": {"type_id": types.data}} for _ in range(4)]
     made = call("PutExecution", execution={"type_id": types.run}, artifact_event_pairs=pairs, contexts=contexts)
@@ -215,20 +215,20 @@ def test_the_same_event_twice(call: Calls, types: Types) -> None:
         ({"execution_index": 0, "artifact_index": 0, "event": {"type": INPUT}}, Code.OK),
     ],
 )
-def test_edges_of_a_subgraph(call: Calls, types: Types, edge: dict[str, Any], expected: Code) -> None:
+def test_write_61_edges_of_a_subgraph(call: Calls, types: Types, edge: dict[str, Any], expected: Code) -> None:
     request = {"executions": [{"type_id": types.run}], "artifacts": [{"type_id": types.data}], "event_edges": [edge]}
     assert call.code("PutLineageSubgraph", **request) is expected
     assert len(call("GetExecutions").executions) == (expected is Code.OK)
 
 
-def test_a_subgraph_needs_types_on_updates_too(call: Calls, types: Types) -> None:
+def test_write_62_a_subgraph_needs_types_on_updates_too(call: Calls, types: Types) -> None:
     (artifact_id,) = call("PutArtifacts", artifacts=[{"type_id": types.data}]).artifact_ids
     assert call.code("PutLineageSubgraph", artifacts=[{"id": artifact_id}]) is Code.INVALID_ARGUMENT
     assert call.code("PutLineageSubgraph", artifacts=[{"id": artifact_id, "type_id": types.data}]) is Code.OK
     assert call.code("PutLineageSubgraph", artifacts=[{"type_id": 4711}]) is Code.NOT_FOUND
 
 
-def test_a_reused_context_is_validated_by_subgraphs_only(call: Calls, types: Types) -> None:
+def test_write_63_a_reused_context_is_validated_by_subgraphs_only(call: Calls, types: Types) -> None:
     call("PutContexts", contexts=[{"type_id": types.group, "name": "c"}])
     undeclared = node(pb.Context, {"zz": 1}, {}, type_id=types.group, name="c")
     options = {"reuse_context_if_already_exist": True}
@@ -237,7 +237,7 @@ def test_a_reused_context_is_validated_by_subgraphs_only(call: Calls, types: Typ
     assert call.code("PutExecution", execution=execution, contexts=[undeclared], options=options) is Code.OK
 
 
-def test_two_new_artifacts_with_one_external_id(call: Calls, types: Types) -> None:
+def test_write_64_two_new_artifacts_with_one_external_id(call: Calls, types: Types) -> None:
     twice = [{"type_id": types.data, "external_id": "e"}] * 2
     options = {"reuse_artifact_if_already_exist_by_external_id": True}
     assert call.code("PutLineageSubgraph", artifacts=twice, options=options) is Code.ALREADY_EXISTS

@@ -19,7 +19,7 @@ def ids(contexts: list[pb.Context]) -> list[int]:
     return [context.id for context in contexts]
 
 
-def test_case_17_a_node_without_contexts_is_not_found(filled: Calls) -> None:
+def test_read_17_a_node_without_contexts_is_not_found(filled: Calls) -> None:
     assert ids(filled("GetContextsByArtifact", artifact_id=4).contexts) == [1, 2]
     assert ids(filled("GetContextsByExecution", execution_id=2).contexts) == [1, 3]
     for node in (3, 99, 0, -1):
@@ -38,15 +38,17 @@ def test_contexts_come_whole(filled: Calls) -> None:
     assert first == filled("GetContextsByID", context_ids=[1]).contexts[0]
 
 
-def test_case_20_parents_and_children(filled: Calls) -> None:
+def test_read_20_parents_and_children(filled: Calls) -> None:
     assert ids(filled("GetParentContextsByContext", context_id=3).contexts) == [1, 4]
     assert ids(filled("GetChildrenContextsByContext", context_id=1).contexts) == [2, 3]
     for context in (2, 99):
         assert not filled("GetChildrenContextsByContext", context_id=context).contexts
+    for context in (1, 99):
+        assert not filled("GetParentContextsByContext", context_id=context).contexts
     assert not filled("GetParentContextsByContext").contexts
 
 
-def test_case_21_parents_and_children_of_many(filled: Calls) -> None:
+def test_read_21_parents_and_children_of_many(filled: Calls) -> None:
     found = filled("GetParentContextsByContexts", context_ids=[1, 2, 3, 4, 3, 99]).contexts
     assert {child: ids(entry.parent_contexts) for child, entry in found.items()} == {2: [1], 3: [1, 4]}
     found = filled("GetChildrenContextsByContexts", context_ids=[4, 1, 2, 1]).contexts

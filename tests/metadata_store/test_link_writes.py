@@ -67,7 +67,7 @@ def members(call: Calls) -> tuple[list[tuple[int, ...]], list[tuple[int, ...]]]:
     )
 
 
-def test_case_51_links_may_be_put_again(filled: Calls) -> None:
+def test_write_51_links_may_be_put_again(filled: Calls) -> None:
     edges = [attribution(1, 2), association(1, 3), attribution(1, 2), association(1, 3)]
     assert link(filled, *edges) is Code.OK
     assert link(filled, *edges, attribution(2, 2)) is Code.OK
@@ -82,7 +82,7 @@ def test_links_that_are_there_use_up_no_ids(filled: Calls) -> None:
     assert rows(filled, ATTRIBUTION, "id") == rows(filled, ASSOCIATION, "id") == [(1,), (2,)]
 
 
-def test_case_52_what_is_not_there_undoes_all(filled: Calls) -> None:
+def test_write_52_what_is_not_there_undoes_all(filled: Calls) -> None:
     good = attribution(1, 1)
     for wrong in (
         attribution(99, 1),
@@ -117,7 +117,7 @@ def stored_parents(call: Calls) -> list[tuple[int, ...]]:
     return rows(call, PARENT_CONTEXT, "parent_context_id", "context_id")
 
 
-def test_case_53_parents_repeats_cycles_and_diamonds(filled: Calls) -> None:
+def test_write_53_parents_repeats_cycles_and_diamonds(filled: Calls) -> None:
     assert parents(filled, (1, 2)) is Code.OK
     assert parents(filled, (1, 2)) is Code.ALREADY_EXISTS
     assert parents(filled, (2, 1)) is Code.INVALID_ARGUMENT

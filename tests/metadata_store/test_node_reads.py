@@ -1,10 +1,11 @@
-"""Nodes by id, external id, URI, type and name: the numbered edge cases of the read contract, on its fixture."""
+"""Nodes by id, external id, URI, type and name: the read contract's edge cases 7 to 13, by name, on its fixture."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from google.protobuf.any_pb2 import Any as AnyMessage
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -27,7 +28,7 @@ def _ids(nodes: Any) -> list[int]:
     return [node.id for node in nodes]
 
 
-def test_7_artifacts_by_id_come_once_each_by_ascending_id(shop: Calls) -> None:
+def test_read_7_artifacts_by_id_come_once_each_by_ascending_id(shop: Calls) -> None:
     assert _ids(shop("GetArtifactsByID", artifact_ids=[3, 3, 1, 99]).artifacts) == [1, 3]
     assert shop("GetArtifactsByID", artifact_ids=[]) == service.GetArtifactsByIDResponse()
     assert shop("GetArtifactsByID", artifact_ids=[-1, 0]) == service.GetArtifactsByIDResponse()
@@ -39,7 +40,7 @@ def test_executions_and_contexts_by_id(shop: Calls) -> None:
     assert not shop("GetContextsByID").contexts
 
 
-def test_8_artifact_types_come_with_the_artifacts(shop: Calls) -> None:
+def test_read_8_artifact_types_come_with_the_artifacts(shop: Calls) -> None:
     found = shop("GetArtifactsByID", artifact_ids=[5, 3, 1, 4], populate_artifact_types=True)
     assert _ids(found.artifacts) == [1, 3, 4, 5]
     assert _ids(found.artifact_types) == [10, 11, 12]
@@ -50,13 +51,13 @@ def test_8_artifact_types_come_with_the_artifacts(shop: Calls) -> None:
     assert (second.name, second.version) == ("Model", "v2")
 
 
-def test_8_no_artifacts_no_types(shop: Calls) -> None:
+def test_read_8_no_artifacts_no_types(shop: Calls) -> None:
     found = shop("GetArtifactsByID", artifact_ids=[99], populate_artifact_types=True)
     assert found == service.GetArtifactsByIDResponse()
     assert not shop("GetArtifactsByID", artifact_ids=[1]).artifact_types
 
 
-def test_9_what_was_not_given_is_absent_but_the_uri(shop: Calls) -> None:
+def test_read_9_what_was_not_given_is_absent_but_the_uri(shop: Calls) -> None:
     third, sixth = shop("GetArtifactsByID", artifact_ids=[3, 6]).artifacts
     assert not third.HasField("name")
     assert not third.HasField("state")
@@ -71,7 +72,7 @@ def test_9_what_was_not_given_is_absent_but_the_uri(shop: Calls) -> None:
 
 
 @pytest.mark.parametrize("place", range(8))
-def test_10_artifacts_read_as_they_were_put(shop: Calls, place: int) -> None:
+def test_read_10_artifacts_read_as_they_were_put(shop: Calls, place: int) -> None:
     fields, properties, custom = fixture.ARTIFACTS[place]
     number = place + 1
     (found,) = shop("GetArtifactsByID", artifact_ids=[number]).artifacts
@@ -82,6 +83,17 @@ def test_10_artifacts_read_as_they_were_put(shop: Calls, place: int) -> None:
     expected.create_time_since_epoch = 1000 + 10 * number
     expected.last_update_time_since_epoch = 2000 - number // 2 * 10
     assert found == expected
+
+
+def test_read_10_one_name_in_both_maps(call: Calls) -> None:
+    types = {"st": pb.STRUCT, "pr": pb.PROTO, "b": pb.BOOLEAN}
+    type_id = call("PutArtifactType", artifact_type={"name": "T", "properties": types}).type_id
+    packed = AnyMessage(type_url="type.example/x", value=b"\x00\xff")
+    declared, custom = {"st": {"k": 1}, "pr": packed, "b": True}, {"st": packed, "pr": False, "b": {"k": [None]}}
+    made = node(pb.Artifact, declared, custom, type_id=type_id)
+    (found,) = call("GetArtifactsByID", artifact_ids=call("PutArtifacts", artifacts=[made]).artifact_ids).artifacts
+    assert found.properties == made.properties
+    assert found.custom_properties == made.custom_properties
 
 
 def test_executions_and_contexts_read_as_they_were_put(shop: Calls) -> None:
@@ -95,7 +107,7 @@ def test_executions_and_contexts_read_as_they_were_put(shop: Calls) -> None:
     assert context == node(pb.Context, properties, custom, id=2, type="Run", **fields, **times)
 
 
-def test_11_artifacts_by_uri(shop: Calls) -> None:
+def test_read_11_artifacts_by_uri(shop: Calls) -> None:
     def found(*uris: str) -> list[int]:
         return _ids(shop("GetArtifactsByURI", uris=uris).artifacts)
 
@@ -106,19 +118,19 @@ def test_11_artifacts_by_uri(shop: Calls) -> None:
     assert found() == []
 
 
-def test_11_uris_are_answered_in_the_order_of_the_request(shop: Calls) -> None:
+def test_read_11_uris_are_answered_in_the_order_of_the_request(shop: Calls) -> None:
     found = shop("GetArtifactsByURI", uris=["gs://b/3", "gs://b/1", "gs://b/2", "gs://b/3"]).artifacts
     assert _ids(found) == [3, 1, 5, 2]
 
 
-def test_11_the_retired_field_is_refused(shop: Calls) -> None:
+def test_read_11_the_retired_field_is_refused(shop: Calls) -> None:
     old = service.GetArtifactsByURIRequest.FromString(b"\x0a\x08gs://b/1")
     assert shop.code("GetArtifactsByURI", old) == Code.INVALID_ARGUMENT
     unknown = service.GetArtifactsByURIRequest.FromString(b"\x12\x08gs://b/1" + b"\xa2\x06\x01x")
     assert _ids(shop("GetArtifactsByURI", unknown).artifacts) == [1, 5]
 
 
-def test_12_artifact_by_type_and_name(shop: Calls) -> None:
+def test_read_12_artifact_by_type_and_name(shop: Calls) -> None:
     def found(**fields: str) -> int | None:
         answer = shop("GetArtifactByTypeAndName", **fields)
         return answer.artifact.id if answer.HasField("artifact") else None
@@ -134,7 +146,7 @@ def test_12_artifact_by_type_and_name(shop: Calls) -> None:
     assert found(type_name="Trainer", artifact_name="run1") is None
 
 
-def test_13_context_by_type_and_name_wants_the_version(shop: Calls) -> None:
+def test_read_13_context_by_type_and_name_wants_the_version(shop: Calls) -> None:
     assert not shop("GetContextByTypeAndName", type_name="Run", context_name="r1").HasField("context")
     found = shop("GetContextByTypeAndName", type_name="Run", type_version="1", context_name="r1").context
     assert (found.id, found.type, found.custom_properties["team"].string_value) == (2, "Run", "y")

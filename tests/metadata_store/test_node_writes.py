@@ -49,7 +49,7 @@ def dataset(call: Calls) -> int:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_type_id_that_is_missing_or_of_another_kind(call: Calls, kind: str) -> None:
+def test_write_20_a_type_id_that_is_missing_or_of_another_kind(call: Calls, kind: str) -> None:
     other = put_type(call, "Context" if kind != "Context" else "Artifact", "Other")
     message = KINDS[kind][0]
     assert code(call, kind, message(name="x")) is Code.INVALID_ARGUMENT
@@ -59,7 +59,7 @@ def test_a_type_id_that_is_missing_or_of_another_kind(call: Calls, kind: str) ->
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_property_that_is_undeclared_or_of_another_kind(call: Calls, kind: str) -> None:
+def test_write_21_a_property_that_is_undeclared_or_of_another_kind(call: Calls, kind: str) -> None:
     type_id, message = put_type(call, kind, d=pb.DOUBLE), KINDS[kind][0]
     assert code(call, kind, node(message, {"zz": 1}, type_id=type_id, name="x")) is Code.INVALID_ARGUMENT
     assert code(call, kind, node(message, {"d": 1}, type_id=type_id, name="x")) is Code.INVALID_ARGUMENT
@@ -72,7 +72,7 @@ def test_a_property_that_is_undeclared_or_of_another_kind(call: Calls, kind: str
 
 
 @pytest.mark.parametrize("kind", ["Artifact", "Execution"])
-def test_names_are_unique_within_a_type(call: Calls, kind: str) -> None:
+def test_write_22_names_are_unique_within_a_type(call: Calls, kind: str) -> None:
     one, two, message = put_type(call, kind, "A"), put_type(call, kind, "B"), KINDS[kind][0]
     put(call, kind, message(type_id=one, name="n"))
     assert code(call, kind, message(type_id=one, name="n")) is Code.ALREADY_EXISTS
@@ -99,14 +99,14 @@ def test_names_differ_by_case_and_accent(call: Calls, dataset: int) -> None:
     assert [get(call, "Artifact", i).name for i in ids] == ["n", "N", "ñ", " n"]
 
 
-def test_external_ids_are_unique_within_a_kind(call: Calls, dataset: int) -> None:
+def test_write_23_external_ids_are_unique_within_a_kind(call: Calls, dataset: int) -> None:
     run, model = put_type(call, "Execution", "Run"), put_type(call, "Artifact", "Model")
     put(call, "Artifact", pb.Artifact(type_id=dataset, external_id="e"))
     assert code(call, "Artifact", pb.Artifact(type_id=model, external_id="e")) is Code.ALREADY_EXISTS
     assert code(call, "Execution", pb.Execution(type_id=run, external_id="e")) is Code.OK
 
 
-def test_what_the_store_sets_is_not_taken_from_the_request(call: Calls, dataset: int) -> None:
+def test_write_24_what_the_store_sets_is_not_taken_from_the_request(call: Calls, dataset: int) -> None:
     given = pb.Artifact(type_id=dataset, type="nope", create_time_since_epoch=1, last_update_time_since_epoch=2)
     given.system_metadata.type_url = "x"
     stored = get(call, "Artifact", put(call, "Artifact", given)[0])
@@ -115,7 +115,7 @@ def test_what_the_store_sets_is_not_taken_from_the_request(call: Calls, dataset:
     assert not stored.HasField("system_metadata")
 
 
-def test_all_kinds_of_value_come_back(call: Calls, dataset: int) -> None:
+def test_write_25_all_kinds_of_value_come_back(call: Calls, dataset: int) -> None:
     values = {"i": -(2**63), "d": 0.1 + 0.2, "s": 'it\'s 50% \\ "é\U0001f600"', "st": {"k": [1, None, "x"]}, "b": False}
     values["p"] = AnyMessage(type_url="type.googleapis.com/x", value=b"\x00\x01\xff")
     given = node(pb.Artifact, values, {**values, "": 2**63 - 1, "empty": {}}, type_id=dataset)
@@ -162,7 +162,7 @@ def full_artifact(dataset: int) -> pb.Artifact:
     return made
 
 
-def test_an_update_with_only_the_id_clears_all_but_the_name(call: Calls, dataset: int) -> None:
+def test_write_26_an_update_with_only_the_id_clears_all_but_the_name(call: Calls, dataset: int) -> None:
     (artifact_id,) = put(call, "Artifact", full_artifact(dataset))
     before = get(call, "Artifact", artifact_id)
     put(call, "Artifact", pb.Artifact(id=artifact_id))
@@ -176,7 +176,7 @@ def test_an_update_with_only_the_id_clears_all_but_the_name(call: Calls, dataset
     assert stored.last_update_time_since_epoch > before.last_update_time_since_epoch
 
 
-def test_an_echo_changes_nothing_unless_the_type_is_left_out(call: Calls, dataset: int) -> None:
+def test_write_27_an_echo_changes_nothing_unless_the_type_is_left_out(call: Calls, dataset: int) -> None:
     (artifact_id,) = put(call, "Artifact", full_artifact(dataset))
     stored = get(call, "Artifact", artifact_id)
     put(call, "Artifact", stored)
@@ -189,14 +189,14 @@ def test_an_echo_changes_nothing_unless_the_type_is_left_out(call: Calls, datase
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_contexts_can_be_renamed(call: Calls, kind: str) -> None:
+def test_write_28_only_contexts_can_be_renamed(call: Calls, kind: str) -> None:
     type_id, message = put_type(call, kind), KINDS[kind][0]
     (node_id,) = put(call, kind, message(type_id=type_id, name="old"))
     put(call, kind, message(id=node_id, name="new"))
     assert get(call, kind, node_id).name == ("new" if kind == "Context" else "old")
 
 
-def test_a_context_renamed_to_a_taken_name(call: Calls) -> None:
+def test_write_29_a_context_renamed_to_a_taken_name(call: Calls) -> None:
     type_id = put_type(call, "Context")
     one, _ = put(call, "Context", pb.Context(type_id=type_id, name="a"), pb.Context(type_id=type_id, name="b"))
     assert code(call, "Context", pb.Context(id=one, name="b")) is Code.INTERNAL
@@ -214,11 +214,11 @@ def test_names_can_be_passed_on_in_order_but_not_exchanged(call: Calls) -> None:
 
 
 @pytest.mark.parametrize("unknown", [777, 0, -1])
-def test_an_unknown_id_is_invalid(call: Calls, dataset: int, unknown: int) -> None:
+def test_write_30_an_unknown_id_is_invalid(call: Calls, dataset: int, unknown: int) -> None:
     assert code(call, "Artifact", pb.Artifact(id=unknown, type_id=dataset)) is Code.INVALID_ARGUMENT
 
 
-def test_the_type_cannot_change_even_when_masked_out(call: Calls, dataset: int) -> None:
+def test_write_31_the_type_cannot_change_even_when_masked_out(call: Calls, dataset: int) -> None:
     other = put_type(call, "Artifact", "Other")
     (artifact_id,) = put(call, "Artifact", full_artifact(dataset))
     changed = pb.Artifact(id=artifact_id, type_id=other)
@@ -226,7 +226,7 @@ def test_the_type_cannot_change_even_when_masked_out(call: Calls, dataset: int) 
     assert code(call, "Artifact", changed, update_mask={"paths": ["uri"]}) is Code.INVALID_ARGUMENT
 
 
-def test_nothing_is_stored_when_one_item_fails(call: Calls, dataset: int) -> None:
+def test_write_32_nothing_is_stored_when_one_item_fails(call: Calls, dataset: int) -> None:
     assert code(call, "Artifact", full_artifact(dataset), pb.Artifact()) is Code.INVALID_ARGUMENT
     assert absent(call, "Artifact")
 
@@ -238,7 +238,7 @@ def test_the_first_error_in_the_request_wins(call: Calls, dataset: int) -> None:
     assert code(call, "Artifact", untyped, duplicate) is Code.NOT_FOUND
 
 
-def test_a_context_needs_a_name(call: Calls) -> None:
+def test_write_33_a_context_needs_a_name(call: Calls) -> None:
     type_id = put_type(call, "Context")
     assert code(call, "Context", pb.Context(type_id=type_id)) is Code.INVALID_ARGUMENT
     assert code(call, "Context", pb.Context(type_id=type_id, name="")) is Code.INVALID_ARGUMENT
@@ -246,7 +246,7 @@ def test_a_context_needs_a_name(call: Calls) -> None:
     assert code(call, "Context", pb.Context(id=context_id)) is Code.INVALID_ARGUMENT
 
 
-def test_properties_of_one_name_in_both_maps_are_independent(call: Calls, dataset: int) -> None:
+def test_write_34_properties_of_one_name_in_both_maps_are_independent(call: Calls, dataset: int) -> None:
     (artifact_id,) = put(call, "Artifact", node(pb.Artifact, {"i": 1}, {"i": "one"}, type_id=dataset))
     for properties, custom in (({"i": 2}, {"i": "one"}), ({"i": 2}, {"i": "two"}), ({}, {"i": "two"}), ({"i": 3}, {})):
         put(call, "Artifact", node(pb.Artifact, properties, custom, id=artifact_id))
@@ -264,13 +264,13 @@ def test_properties_of_one_name_in_both_maps_are_independent(call: Calls, datase
         )
 
 
-def test_a_custom_property_may_change_its_kind(call: Calls, dataset: int) -> None:
+def test_write_35_a_custom_property_may_change_its_kind(call: Calls, dataset: int) -> None:
     (artifact_id,) = put(call, "Artifact", node(pb.Artifact, {}, {"c": 1}, type_id=dataset))
     put(call, "Artifact", node(pb.Artifact, {}, {"c": "text"}, id=artifact_id))
     assert get(call, "Artifact", artifact_id).custom_properties["c"].WhichOneof("value") == "string_value"
 
 
-def test_a_custom_property_without_a_value_is_refused(call: Calls, dataset: int) -> None:
+def test_write_36_a_custom_property_without_a_value_is_refused(call: Calls, dataset: int) -> None:
     unset = pb.Artifact(type_id=dataset, custom_properties={"c": pb.Value()})
     assert "custom_properties['c']" in call.message("PutArtifacts", artifacts=[unset])
     (artifact_id,) = put(call, "Artifact", pb.Artifact(type_id=dataset))
@@ -317,18 +317,18 @@ def test_a_mask_leaves_the_rest_alone(
     assert stored == wanted
 
 
-def test_a_mask_that_selects_an_undeclared_property_of_the_request(call: Calls, dataset: int) -> None:
+def test_write_41_a_mask_that_selects_an_undeclared_property_of_the_request(call: Calls, dataset: int) -> None:
     (artifact_id,) = put(call, "Artifact", full_artifact(dataset))
     wrong = node(pb.Artifact, {"zz": 1}, id=artifact_id)
     assert code(call, "Artifact", wrong, update_mask={"paths": ["properties.zz"]}) is Code.INVALID_ARGUMENT
 
 
-def test_a_mask_on_a_node_without_id_creates_it_in_full(call: Calls, dataset: int) -> None:
+def test_write_44_a_mask_on_a_node_without_id_creates_it_in_full(call: Calls, dataset: int) -> None:
     (artifact_id,) = put(call, "Artifact", full_artifact(dataset), update_mask={"paths": ["uri"]})
     assert get(call, "Artifact", artifact_id).properties["i"].int_value == 1
 
 
-def test_a_masked_context_keeps_its_name(call: Calls) -> None:
+def test_write_45_a_masked_context_keeps_its_name(call: Calls) -> None:
     type_id = put_type(call, "Context")
     (context_id,) = put(call, "Context", pb.Context(type_id=type_id, name="c"))
     changed = node(pb.Context, {}, {"z": 1}, id=context_id)
@@ -337,14 +337,14 @@ def test_a_masked_context_keeps_its_name(call: Calls) -> None:
     assert code(call, "Context", pb.Context(id=context_id), update_mask={"paths": ["name"]}) is Code.INVALID_ARGUMENT
 
 
-def test_a_key_with_dots_can_be_masked(call: Calls) -> None:
+def test_write_46_a_key_with_dots_can_be_masked(call: Calls) -> None:
     type_id = put_type(call, "Artifact", "Dotted", **{"a.b": pb.INT})
     (artifact_id,) = put(call, "Artifact", node(pb.Artifact, {"a.b": 1}, type_id=type_id))
     put(call, "Artifact", node(pb.Artifact, {"a.b": 2}, id=artifact_id), update_mask={"paths": ["properties.a.b"]})
     assert get(call, "Artifact", artifact_id).properties["a.b"].int_value == 2
 
 
-def test_a_stale_time_is_refused_when_times_are_checked(call: Calls, dataset: int) -> None:
+def test_write_47_a_stale_time_is_refused_when_times_are_checked(call: Calls, dataset: int) -> None:
     (artifact_id,) = put(call, "Artifact", full_artifact(dataset))
     stored = get(call, "Artifact", artifact_id)
     options = {"abort_if_latest_updated_time_changed": True}

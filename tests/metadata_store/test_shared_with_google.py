@@ -78,7 +78,7 @@ def without_times(artifact: pb.Artifact) -> pb.Artifact:
     return copy
 
 
-def test_google_reads_what_we_write(shared: tuple[Store, list[str]], google: Reference) -> None:
+def test_write_72_google_reads_what_we_write(shared: tuple[Store, list[str]], google: Reference) -> None:
     store, texts = shared
     call = Calls(store)
     data = call("PutArtifactType", artifact_type={"name": "Data", "properties": {"p": pb.INT}}).type_id
@@ -110,7 +110,7 @@ def test_google_reads_what_we_write(shared: tuple[Store, list[str]], google: Ref
     assert google.put("GetEventsByArtifactIDs", events) == call("GetEventsByArtifactIDs", events)
 
 
-def test_we_read_what_google_writes(shared: tuple[Store, list[str]], google: Reference) -> None:
+def test_write_72_we_read_what_google_writes(shared: tuple[Store, list[str]], google: Reference) -> None:
     store, texts = shared
     call = Calls(store)
     data = google.put("PutArtifactType", service.PutArtifactTypeRequest(artifact_type={"name": "Data"})).type_id

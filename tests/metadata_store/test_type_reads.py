@@ -15,14 +15,14 @@ def filled(call: Calls) -> Calls:
     return call
 
 
-def test_case_1_an_empty_store_lists_no_types_and_finds_the_simple_ones(call: Calls) -> None:
+def test_read_1_an_empty_store_lists_no_types_and_finds_the_simple_ones(call: Calls) -> None:
     assert not call("GetArtifactTypes").artifact_types
     assert not call("GetExecutionTypes").execution_types
     assert not call("GetContextTypes").context_types
     assert call("GetArtifactType", type_name="mlmd.Model").artifact_type.id == 2
 
 
-def test_case_2_versions_by_name(filled: Calls) -> None:
+def test_read_2_versions_by_name(filled: Calls) -> None:
     def found(**version: str) -> int:
         return int(filled("GetArtifactType", type_name="Model", **version).artifact_type.id)
 
@@ -32,18 +32,18 @@ def test_case_2_versions_by_name(filled: Calls) -> None:
     assert "'Model'" in filled.message("GetArtifactType", type_name="Model", type_version="1")
 
 
-def test_case_3_names_belong_to_a_kind(filled: Calls) -> None:
+def test_read_3_names_belong_to_a_kind(filled: Calls) -> None:
     assert filled.code("GetExecutionType", type_name="Dataset") is Code.NOT_FOUND
     assert filled.code("GetContextType", type_name="Trainer") is Code.NOT_FOUND
 
 
-def test_case_4_by_id_in_the_requests_order_with_repeats(filled: Calls) -> None:
+def test_read_4_by_id_in_the_requests_order_with_repeats(filled: Calls) -> None:
     found = filled("GetArtifactTypesByID", type_ids=[12, 11, 10, 11, 999, 14, 2, -1, 0]).artifact_types
     assert [each.id for each in found] == [12, 11, 10, 11, 2]
     assert not filled("GetArtifactTypesByID").artifact_types
 
 
-def test_case_5_by_external_id(filled: Calls) -> None:
+def test_read_5_by_external_id(filled: Calls) -> None:
     found = filled("GetArtifactTypesByExternalIds", external_ids=["ext-t-ds", "zz", "ext-t-ds"]).artifact_types
     assert [each.id for each in found] == [10]
     assert filled.code("GetArtifactTypesByExternalIds", external_ids=["zz"]) is Code.NOT_FOUND
@@ -67,7 +67,7 @@ def test_by_external_id_leaves_base_and_struct_types_out(filled: Calls) -> None:
     assert whole.input_type == struct
 
 
-def test_case_6_external_ids_and_base_types_come_with_every_list(filled: Calls) -> None:
+def test_read_6_external_ids_and_base_types_come_with_every_list(filled: Calls) -> None:
     listed = {each.id: each for each in filled("GetArtifactTypes").artifact_types}
     assert list(listed) == [10, 11, 12, 13]
     assert listed[10].external_id == "ext-t-ds", "the reference leaves it out of lists"

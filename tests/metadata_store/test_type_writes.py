@@ -59,7 +59,7 @@ def is_absent(call: Calls, noun: str, name: str = "T") -> bool:
     return call.code(f"Get{noun.capitalize()}Type", type_name=name) is Code.NOT_FOUND
 
 
-def test_case_1_the_first_type_has_id_10_and_simple_types_are_hidden_but_resolvable(call: Calls) -> None:
+def test_write_1_the_first_type_has_id_10_and_simple_types_are_hidden_but_resolvable(call: Calls) -> None:
     assert put(call, "artifact") == 10
     assert [found.name for found in call("GetArtifactTypes").artifact_types] == ["T"]
     assert not call("GetExecutionTypes").execution_types
@@ -70,14 +70,14 @@ def test_case_1_the_first_type_has_id_10_and_simple_types_are_hidden_but_resolva
     ]
 
 
-def test_case_2_an_identical_type_keeps_its_id(call: Calls, noun: str) -> None:
+def test_write_2_an_identical_type_keeps_its_id(call: Calls, noun: str) -> None:
     properties = {"a": INT, "b": STRING}
     first = put(call, noun, "T", properties)
     assert put(call, noun, "T", properties) == first
     assert dict(get(call, noun).properties) == properties
 
 
-def test_case_3_leaving_a_property_out_needs_leave(call: Calls, noun: str) -> None:
+def test_write_3_leaving_a_property_out_needs_leave(call: Calls, noun: str) -> None:
     first = put(call, noun, "T", {"a": INT, "b": STRING})
     assert code(call, noun, "T", {"a": INT}) is Code.ALREADY_EXISTS
     assert code(call, noun, "T", {"a": INT}, can_add_fields=True) is Code.ALREADY_EXISTS
@@ -85,14 +85,14 @@ def test_case_3_leaving_a_property_out_needs_leave(call: Calls, noun: str) -> No
     assert dict(get(call, noun).properties) == {"a": INT, "b": STRING}
 
 
-def test_case_4_adding_a_property_needs_leave(call: Calls, noun: str) -> None:
+def test_write_4_adding_a_property_needs_leave(call: Calls, noun: str) -> None:
     first = put(call, noun, "T", {"a": INT})
     assert code(call, noun, "T", {"a": INT, "c": DOUBLE}) is Code.ALREADY_EXISTS
     assert put(call, noun, "T", {"a": INT, "c": DOUBLE}, can_add_fields=True) == first
     assert dict(get(call, noun).properties) == {"a": INT, "c": DOUBLE}
 
 
-def test_case_5_adding_and_leaving_out_needs_both(call: Calls, noun: str) -> None:
+def test_write_5_adding_and_leaving_out_needs_both(call: Calls, noun: str) -> None:
     put(call, noun, "T", {"a": INT, "b": STRING})
     for flag in ("can_add_fields", "can_omit_fields"):
         assert code(call, noun, "T", {"d": INT}, **{flag: True}) is Code.ALREADY_EXISTS
@@ -100,13 +100,13 @@ def test_case_5_adding_and_leaving_out_needs_both(call: Calls, noun: str) -> Non
     assert dict(get(call, noun).properties) == {"a": INT, "b": STRING, "d": INT}
 
 
-def test_case_6_a_property_keeps_its_type(call: Calls, noun: str) -> None:
+def test_write_6_a_property_keeps_its_type(call: Calls, noun: str) -> None:
     put(call, noun, "T", {"a": INT})
     assert code(call, noun, "T", {"a": STRING}, can_add_fields=True, can_omit_fields=True) is Code.ALREADY_EXISTS
     assert dict(get(call, noun).properties) == {"a": INT}
 
 
-def test_case_7_all_fields_match_false_is_unimplemented_and_can_delete_does_nothing(call: Calls, noun: str) -> None:
+def test_write_7_all_fields_match_false_is_unimplemented_and_can_delete_does_nothing(call: Calls, noun: str) -> None:
     assert code(call, noun, all_fields_match=False) is Code.UNIMPLEMENTED
     assert call.code("PutTypes", all_fields_match=False) is Code.UNIMPLEMENTED
     assert is_absent(call, noun)
@@ -116,7 +116,7 @@ def test_case_7_all_fields_match_false_is_unimplemented_and_can_delete_does_noth
     assert dict(get(call, noun).properties) == {"a": INT, "b": INT}
 
 
-def test_case_8_no_name_and_unknown_properties(call: Calls, noun: str) -> None:
+def test_write_8_no_name_and_unknown_properties(call: Calls, noun: str) -> None:
     method = f"Put{noun.capitalize()}Type"
     assert call.code(method) is Code.INVALID_ARGUMENT
     assert call.code(method, **{f"{noun}_type": MESSAGES[noun]()}) is Code.INVALID_ARGUMENT
@@ -128,7 +128,7 @@ def test_case_8_no_name_and_unknown_properties(call: Calls, noun: str) -> None:
     assert dict(get(call, noun).properties) == {"": INT}, "an empty property name is a name"
 
 
-def test_case_9_versions_are_types_of_their_own(call: Calls, noun: str) -> None:
+def test_write_9_versions_are_types_of_their_own(call: Calls, noun: str) -> None:
     first = put(call, noun, "T", {"a": INT})
     second = put(call, noun, "T", {"b": STRING}, version="v1")
     assert first != second
@@ -141,7 +141,7 @@ def test_case_9_versions_are_types_of_their_own(call: Calls, noun: str) -> None:
     assert is_absent(call, noun, "OnlyVersioned"), "no version means no version"
 
 
-def test_case_10_a_description_stays(call: Calls, noun: str) -> None:
+def test_write_10_a_description_stays(call: Calls, noun: str) -> None:
     put(call, noun, description="d1")
     put(call, noun, description="d2")
     assert get(call, noun).description == "d1"
@@ -151,7 +151,7 @@ def test_case_10_a_description_stays(call: Calls, noun: str) -> None:
     assert not get(call, noun, "None").HasField("description")
 
 
-def test_case_11_an_external_id_can_be_given_later_without_flags(call: Calls, noun: str) -> None:
+def test_write_11_an_external_id_can_be_given_later_without_flags(call: Calls, noun: str) -> None:
     put(call, noun)
     put(call, noun, external_id="x")
     assert get(call, noun).external_id == "x"
@@ -163,7 +163,7 @@ def test_case_11_an_external_id_can_be_given_later_without_flags(call: Calls, no
     put(call, noun, "Other", external_id="x")
 
 
-def test_case_12_external_ids_are_unique_across_kinds(call: Calls) -> None:
+def test_write_12_external_ids_are_unique_across_kinds(call: Calls) -> None:
     put(call, "artifact", external_id="x")
     assert code(call, "artifact", "U", external_id="x") is Code.ALREADY_EXISTS
     assert code(call, "execution", "U", external_id="x") is Code.INTERNAL
@@ -176,7 +176,7 @@ def test_case_12_external_ids_are_unique_across_kinds(call: Calls) -> None:
     assert is_absent(call, "execution", "U")
 
 
-def test_case_13_a_base_type_is_given_once(call: Calls) -> None:
+def test_write_13_a_base_type_is_given_once(call: Calls) -> None:
     first = put(call, "artifact", "MyData", base_type=DATASET)
     assert put(call, "artifact", "MyData", base_type=DATASET) == first
     assert put(call, "artifact", "MyData") == first
@@ -188,12 +188,12 @@ def test_case_13_a_base_type_is_given_once(call: Calls) -> None:
     assert get(call, "execution", "Later").base_type == pb.ExecutionType.DEPLOY
 
 
-def test_case_14_base_type_unset_is_unimplemented_and_leaves_no_type(call: Calls, noun: str) -> None:
+def test_write_14_base_type_unset_is_unimplemented_and_leaves_no_type(call: Calls, noun: str) -> None:
     assert code(call, noun, base_type=0) is Code.UNIMPLEMENTED
     assert is_absent(call, noun)
 
 
-def test_case_15_simple_types_and_circles(call: Calls) -> None:
+def test_write_15_simple_types_and_circles(call: Calls) -> None:
     assert code(call, "artifact", "mlmd.Dataset", base_type=DATASET) is Code.INVALID_ARGUMENT
     assert put(call, "artifact", "mlmd.Dataset", base_type=MODEL) == 1
     assert code(call, "artifact", "mlmd.Model", base_type=DATASET) is Code.INVALID_ARGUMENT
@@ -202,7 +202,7 @@ def test_case_15_simple_types_and_circles(call: Calls) -> None:
     assert not get(call, "artifact", "mlmd.Metrics").HasField("base_type")
 
 
-def test_case_16_the_same_type_twice_in_one_request(call: Calls, noun: str) -> None:
+def test_write_16_the_same_type_twice_in_one_request(call: Calls, noun: str) -> None:
     types = [made(noun, properties={"a": INT}), made(noun, properties={"a": INT})]
     ids = getattr(call("PutTypes", **{f"{noun}_types": types}), f"{noun}_type_ids")
     assert ids[0] == ids[1]
@@ -223,7 +223,7 @@ def test_a_third_entry_is_checked_against_the_first_definition(call: Calls, noun
     assert is_absent(call, noun, "U")
 
 
-def test_case_17_one_bad_type_undoes_all(call: Calls) -> None:
+def test_write_17_one_bad_type_undoes_all(call: Calls) -> None:
     fields = {
         "artifact_types": [made("artifact")],
         "execution_types": [made("execution")],
@@ -233,7 +233,7 @@ def test_case_17_one_bad_type_undoes_all(call: Calls) -> None:
     assert all(is_absent(call, noun) for noun in MESSAGES)
 
 
-def test_case_18_input_and_output_types_come_back_and_stay(call: Calls) -> None:
+def test_write_18_input_and_output_types_come_back_and_stay(call: Calls) -> None:
     nested = pb.ArtifactStructType()
     nested.dict.none_type_not_required = True
     nested.dict.properties["m"].simple.name = "Modèle"
@@ -256,7 +256,7 @@ def test_case_18_input_and_output_types_come_back_and_stay(call: Calls) -> None:
     assert ('"noneTypeNotRequired":true' in row[0], row[1]) == (True, "{}")
 
 
-def test_case_19_an_id_in_the_request_means_nothing(call: Calls, noun: str) -> None:
+def test_write_19_an_id_in_the_request_means_nothing(call: Calls, noun: str) -> None:
     first = put(call, noun, id=999)
     assert first == 10
     assert put(call, noun, id=4711) == first

@@ -26,7 +26,7 @@ SIMPLE_TYPES = [
 ]
 
 
-def test_empty_database_gets_fifteen_tables_the_version_and_the_simple_types(engine: sa.Engine) -> None:
+def test_write_65_empty_database_gets_fifteen_tables_the_version_and_the_simple_types(engine: sa.Engine) -> None:
     schema = open_schema(engine)
     assert schema.created
     assert schema.wide_integers

@@ -1,4 +1,4 @@
-"""Which databases are opened and which are refused, and how (mlmd-write contract, section 9)."""
+"""Which databases are opened and which are refused, and how (mlmd-write contract, section 9, edge cases 66 and 67)."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def refusal(engine: sa.Engine, way: str) -> SchemaError:
 
 @EVERY_WAY
 @pytest.mark.parametrize("version", [11, 12, 1000])
-def test_newer_version_is_refused(engine: sa.Engine, way: str, version: int) -> None:
+def test_write_66_newer_version_is_refused(engine: sa.Engine, way: str, version: int) -> None:
     open_schema(engine)
     execute(engine, f"UPDATE MLMDEnv SET schema_version = {version}")
     error = refusal(engine, way)
@@ -36,7 +36,7 @@ def test_newer_version_is_refused(engine: sa.Engine, way: str, version: int) -> 
 
 
 @EVERY_WAY
-def test_no_version_row_is_aborted(engine: sa.Engine, way: str) -> None:
+def test_write_67_no_version_row_is_aborted(engine: sa.Engine, way: str) -> None:
     open_schema(engine)
     execute(engine, "DELETE FROM MLMDEnv")
     assert refusal(engine, way).code == ABORTED
@@ -50,7 +50,7 @@ def test_lone_empty_version_table_is_aborted(engine: sa.Engine, way: str) -> Non
 
 
 @EVERY_WAY
-def test_two_version_rows_are_data_loss(engine: sa.Engine, way: str) -> None:
+def test_write_67_two_version_rows_are_data_loss(engine: sa.Engine, way: str) -> None:
     open_schema(engine)
     execute(engine, "INSERT INTO MLMDEnv VALUES (9)")
     error = refusal(engine, way)
@@ -60,7 +60,7 @@ def test_two_version_rows_are_data_loss(engine: sa.Engine, way: str) -> None:
 
 
 @pytest.mark.parametrize("table", [table.name for table in TABLES if table.name != "MLMDEnv"])
-def test_missing_table_is_aborted_and_named(engine: sa.Engine, table: str) -> None:
+def test_write_67_missing_table_is_aborted_and_named(engine: sa.Engine, table: str) -> None:
     open_schema(engine)
     execute(engine, f"DROP TABLE {table}")
     error = refusal(engine, "opening")

@@ -1,4 +1,4 @@
-"""Version 10 becomes an older one (mlmd-write contract, sections 8.4 and 9.2, edge case 70)."""
+"""Version 10 becomes an older one (mlmd-write contract, sections 8.4 and 9.2, edge cases 66 and 70)."""
 
 import pytest
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ def version(engine: sa.Engine) -> list[tuple[object, ...]]:
     return rows(engine, "SELECT schema_version FROM MLMDEnv")
 
 
-def test_downgrade_to_8_is_cancelled_and_done(engine: sa.Engine) -> None:
+def test_write_70_downgrade_to_8_is_cancelled_and_done(engine: sa.Engine) -> None:
     open_schema(engine)
     error = outcome(engine, 8)
     assert error.code == CANCELLED
@@ -32,26 +32,26 @@ def test_downgrade_to_8_is_cancelled_and_done(engine: sa.Engine) -> None:
     assert version(engine) == [(8,)]
 
 
-def test_target_that_never_was_is_an_invalid_argument(engine: sa.Engine) -> None:
+def test_write_70_target_that_never_was_is_an_invalid_argument(engine: sa.Engine) -> None:
     open_schema(engine)
     assert outcome(engine, LATEST + 1).code == INVALID_ARGUMENT
     assert version(engine) == [(10,)]
 
 
 @pytest.mark.parametrize("target", [0, 7, 10])
-def test_empty_database_is_an_invalid_argument_and_stays_empty(engine: sa.Engine, target: int) -> None:
+def test_write_70_empty_database_is_an_invalid_argument_and_stays_empty(engine: sa.Engine, target: int) -> None:
     assert outcome(engine, target).code == INVALID_ARGUMENT
     assert sa.inspect(engine).get_table_names() == []
 
 
-def test_newer_database_is_a_failed_precondition(engine: sa.Engine) -> None:
+def test_write_66_newer_database_is_a_failed_precondition(engine: sa.Engine) -> None:
     open_schema(engine)
     execute(engine, "UPDATE MLMDEnv SET schema_version = 11")
     assert outcome(engine, 5).code == FAILED_PRECONDITION
 
 
 @pytest.mark.parametrize("target", [5, 6, 10])
-def test_target_that_is_not_older_changes_nothing_and_is_cancelled(engine: sa.Engine, target: int) -> None:
+def test_write_70_target_that_is_not_older_changes_nothing_and_is_cancelled(engine: sa.Engine, target: int) -> None:
     load_old(engine, 5)
     before = shape(engine), contents(engine)
     error = outcome(engine, target)

@@ -16,7 +16,7 @@ NEVER_ALTERED_BY_OPENING = "mlmd_"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_old_version_is_refused_and_untouched_without_leave_to_upgrade(engine: sa.Engine, version: int) -> None:
+def test_write_66_old_version_is_refused_and_untouched_without_leave(engine: sa.Engine, version: int) -> None:
     load_old(engine, version)
     before = shape(engine), contents(engine)
     with pytest.raises(SchemaError, match="--enable-upgrade") as refused:
@@ -27,7 +27,7 @@ def test_old_version_is_refused_and_untouched_without_leave_to_upgrade(engine: s
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_upgraded_database_has_the_shape_of_a_fresh_one(new_engine: NewEngine, version: int) -> None:
+def test_write_66_upgraded_database_has_the_shape_of_a_fresh_one(new_engine: NewEngine, version: int) -> None:
     old, fresh = new_engine(), new_engine()
     load_old(old, version)
     open_schema(fresh)
@@ -54,14 +54,14 @@ def test_upgrade_does_to_data_and_shape_what_googles_does(
 
 
 @pytest.mark.parametrize("version", range(8))
-def test_last_of_equal_events_survives_and_paths_to_nowhere_go(engine: sa.Engine, version: int) -> None:
+def test_write_68_last_of_equal_events_survives_and_paths_to_nowhere_go(engine: sa.Engine, version: int) -> None:
     load_old(engine, version)
     open_schema(engine, enable_upgrade=True)
     assert rows(engine, "SELECT id, milliseconds_since_epoch FROM Event") == [(51, 6)]
     assert rows(engine, "SELECT event_id, step_key FROM EventPath") == [(51, "last")]
 
 
-def test_artifact_types_of_version_0_have_kind_1_and_execution_types_kind_0(engine: sa.Engine) -> None:
+def test_write_69_artifact_types_of_version_0_have_kind_1_and_execution_types_kind_0(engine: sa.Engine) -> None:
     load_old(engine, 0)
     before = rows(engine, "SELECT id, name, is_artifact_type FROM Type ORDER BY id")
     open_schema(engine, enable_upgrade=True)
