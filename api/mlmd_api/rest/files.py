@@ -1,6 +1,6 @@
 """`/artifacts/<id>/files/<path>`: the bytes of files over HTTP, for stores that cannot sign requests for others.
 
-GET and HEAD with one range, validators and conditional requests; PUT of a file, or of a part (`?part=N`), of an upload
+GET with one range, HEAD, validators and conditional requests; PUT of a file, or of a part (`?part=N`), of an upload
 under way. Bytes stream in both directions; no more of a file is held in memory than a chunk. Each transfer is let in,
 timed, counted and logged by the dispatcher, as `ReadFile` and `WriteFile`.
 
@@ -164,7 +164,8 @@ def _looked_up(
     if refused := validators.refusal(said):
         return Response(status_code=refused, headers=headers), None
     try:
-        span = validators.span(said, file.size_bytes)
+        # A range is for GET alone (RFC 9110, 14.2): to HEAD the length is that of the whole file.
+        span = None if request.method == "HEAD" else validators.span(said, file.size_bytes)
     except ValueError:
         return Response(status_code=416, headers=headers | {"content-range": f"bytes */{file.size_bytes}"}), None
     size_bytes, status = (span.length, 206) if span else (file.size_bytes, 200)
