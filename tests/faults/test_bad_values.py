@@ -121,6 +121,18 @@ class TestNodes:
             assert code in (Code.INVALID_ARGUMENT, Code.NOT_FOUND)
             assert field in message
 
+    @pytest.mark.parametrize("field", ["properties", "custom_properties"])
+    def test_write_36_a_value_without_a_member(self, target: Target, field: str) -> None:
+        ground = target.ground
+        for noun in ("artifact", "execution", "context"):
+            for there in ({}, {"id": getattr(ground, noun)}):  # made and changed
+                empty = getattr(ground, f"new_{noun}")("empty", **there)
+                getattr(empty, field)["label"].CopyFrom(pb.Value())
+                request = RPCS[f"Put{noun.title()}s"].request(**{f"{noun}s": [empty]})
+                code, message = target.refused(f"Put{noun.title()}s", request)
+                assert code is Code.INVALID_ARGUMENT
+                assert "label" in message
+
     def test_a_hundred_thousand_properties_with_one_empty(self, target: Target) -> None:
         artifact = target.ground.new_artifact("crowded")
         for number in range(100_000):

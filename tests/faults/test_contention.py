@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from google.protobuf.message import Message
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.receipts import Receipt
@@ -20,6 +21,7 @@ from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
+from mlmd_schemas.tables.v10 import ARTIFACT
 
 from tests.api.wires import Doors, say
 from tests.conftest import StartServer
@@ -162,6 +164,44 @@ def test_a_lock_that_is_not_to_be_had_in_time(own_mariadb: MariaDB, open_store: 
     assert not after.marked("early")
     assert not after.marked("late")
     assert after.more(before)["Artifact"] == 2
+
+
+@contextlib.contextmanager
+def writing(store: Store, ground: Ground) -> Iterator[None]:
+    """Another writer has changed the ground's artifact and has not committed yet."""
+    written, goes_on = threading.Event(), threading.Event()
+
+    def body(tx: Any) -> None:
+        tx.execute(sa.update(ARTIFACT).where(ARTIFACT.c.id == ground.artifact).values(uri="by the other"))
+        written.set()
+        assert goes_on.wait(60)
+
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(store.database.write, LOCAL, body)
+        try:
+            assert written.wait(30)
+            yield
+        finally:
+            goes_on.set()
+        other.result(60)
+
+
+def test_write_71_a_put_that_waits_too_long_is_aborted_and_can_be_made_again(
+    database_url: str, open_store: OpenStore
+) -> None:
+    holder, store = open_store(database_url), open_store(database_url, attempts=1, lock_timeout_seconds=0.1)
+    if store.database.dialect.name == "mysql":
+        with store.database.writer.connect() as connection:  # else MySQL waits for 50 seconds
+            connection.exec_driver_sql("SET SESSION innodb_lock_wait_timeout = 1")
+    calls, ground = Calls(store), Ground(Calls(holder))
+    late = service.PutArtifactsRequest(artifacts=[pb.Artifact(id=ground.artifact, uri="late")])
+    with writing(holder, ground):
+        assert calls.code("PutArtifacts", late) is Code.ABORTED
+    (found,) = calls("GetArtifactsByID", artifact_ids=[ground.artifact]).artifacts
+    assert found.uri == "by the other"
+    assert calls.code("PutArtifacts", late) is Code.OK
+    (found,) = calls("GetArtifactsByID", artifact_ids=[ground.artifact]).artifacts
+    assert found.uri == "late"
 
 
 HOLDER = (

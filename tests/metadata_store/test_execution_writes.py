@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.tables.v10 import ASSOCIATION, ATTRIBUTION
 
 from tests.metadata_store.calls import Calls, counted, node
 
@@ -167,6 +169,18 @@ def test_write_59_an_echoed_execution_moves_its_time_only_when_forced(call: Call
     assert moved.last_update_time_since_epoch > stored.last_update_time_since_epoch
 
 
+def linked(call: Calls) -> tuple[set[tuple[int, int]], set[tuple[int, int]]]:
+    """Return (context, artifact) and (context, execution) of every row that links them; none may be there twice."""
+
+    def pairs(table: sa.Table, column: str) -> set[tuple[int, int]]:
+        asked = sa.select(table.c.context_id, table.c[column])
+        found = call.store.database.read(call.caller, lambda tx: [(c, n) for c, n in tx.rows(asked)])
+        assert len(found) == len(set(found))
+        return set(found)
+
+    return pairs(ATTRIBUTION, "artifact_id"), pairs(ASSOCIATION, "execution_id")
+
+
 def test_write_60_every_context_is_linked_with_every_node(call: Calls, types: Types) -> None:
     contexts = [pb.Context(type_id=types.group, name=name) for name in "abc"]
     pairs = [{"artifact": {"type_id": types.data}} for _ in range(4)]
@@ -178,7 +192,10 @@ def test_write_60_every_context_is_linked_with_every_node(call: Calls, types: Ty
             {"id": i, "type_id": types.group, "name": n} for i, n in zip(made.context_ids, "abc", strict=True)
         ],
     }
+    links = linked(call)
+    assert links == ({(c, a) for c in made.context_ids for a in made.artifact_ids}, {(c, 1) for c in made.context_ids})
     call("PutExecution", **again)
+    assert linked(call) == links
     for context_id in made.context_ids:
         members = call("GetArtifactsByContext", context_id=context_id).artifacts
         assert [artifact.id for artifact in members] == list(made.artifact_ids)
@@ -203,12 +220,18 @@ def test_the_same_event_twice(call: Calls, types: Types) -> None:
     ("edge", "expected"),
     [
         ({"execution_index": 1, "artifact_index": 0, "event": {"type": INPUT}}, Code.OUT_OF_RANGE),
+        ({"execution_index": -1, "artifact_index": 0, "event": {"type": INPUT}}, Code.OUT_OF_RANGE),
+        ({"execution_index": 0, "artifact_index": 1, "event": {"type": INPUT}}, Code.OUT_OF_RANGE),
         ({"execution_index": 0, "artifact_index": -1, "event": {"type": INPUT}}, Code.OUT_OF_RANGE),
         ({"execution_index": 0, "artifact_index": 0}, Code.INVALID_ARGUMENT),
         ({"artifact_index": 0, "event": {"type": INPUT}}, Code.INVALID_ARGUMENT),
         ({"execution_index": 0, "event": {"type": INPUT}}, Code.INVALID_ARGUMENT),
         (
             {"execution_index": 0, "artifact_index": 0, "event": {"type": INPUT, "artifact_id": 1}},
+            Code.INVALID_ARGUMENT,
+        ),
+        (
+            {"execution_index": 0, "artifact_index": 0, "event": {"type": INPUT, "execution_id": 1}},
             Code.INVALID_ARGUMENT,
         ),
         ({"execution_index": 0, "artifact_index": 0, "event": {}}, Code.INVALID_ARGUMENT),
@@ -226,6 +249,11 @@ def test_write_62_a_subgraph_needs_types_on_updates_too(call: Calls, types: Type
     assert call.code("PutLineageSubgraph", artifacts=[{"id": artifact_id}]) is Code.INVALID_ARGUMENT
     assert call.code("PutLineageSubgraph", artifacts=[{"id": artifact_id, "type_id": types.data}]) is Code.OK
     assert call.code("PutLineageSubgraph", artifacts=[{"type_id": 4711}]) is Code.NOT_FOUND
+    call("PutExecutions", executions=[{"type_id": types.run}])
+    call("PutContexts", contexts=[{"type_id": types.group, "name": "c"}])
+    for field, type_id, rest in (("executions", types.run, {}), ("contexts", types.group, {"name": "c"})):
+        assert call.code("PutLineageSubgraph", **{field: [{"id": 1, **rest}]}) is Code.INVALID_ARGUMENT
+        assert call.code("PutLineageSubgraph", **{field: [{"id": 1, "type_id": type_id, **rest}]}) is Code.OK
 
 
 def test_write_63_a_reused_context_is_validated_by_subgraphs_only(call: Calls, types: Types) -> None:

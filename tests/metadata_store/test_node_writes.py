@@ -1,12 +1,15 @@
 """Creating and changing nodes: the write contract's edge cases 20 to 47, by name."""
 
+import base64
 import math
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from google.protobuf.any_pb2 import Any as AnyMessage
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.tables.v10 import METADATA
 
 from tests.metadata_store.calls import Calls, counted, node, value
 
@@ -106,11 +109,13 @@ def test_write_23_external_ids_are_unique_within_a_kind(call: Calls, dataset: in
     assert code(call, "Execution", pb.Execution(type_id=run, external_id="e")) is Code.OK
 
 
-def test_write_24_what_the_store_sets_is_not_taken_from_the_request(call: Calls, dataset: int) -> None:
-    given = pb.Artifact(type_id=dataset, type="nope", create_time_since_epoch=1, last_update_time_since_epoch=2)
+@pytest.mark.parametrize("kind", KINDS)
+def test_write_24_what_the_store_sets_is_not_taken_from_the_request(call: Calls, kind: str) -> None:
+    times = {"create_time_since_epoch": 1, "last_update_time_since_epoch": 2}
+    given = KINDS[kind][0](type_id=put_type(call, kind, "Right"), name="n", type="nope", **times)
     given.system_metadata.type_url = "x"
-    stored = get(call, "Artifact", put(call, "Artifact", given)[0])
-    assert stored.type == "Dataset"
+    stored = get(call, kind, put(call, kind, given)[0])
+    assert stored.type == "Right"
     assert stored.create_time_since_epoch == stored.last_update_time_since_epoch > 1_000_000_000_000
     assert not stored.HasField("system_metadata")
 
@@ -122,6 +127,38 @@ def test_write_25_all_kinds_of_value_come_back(call: Calls, dataset: int) -> Non
     stored = get(call, "Artifact", put(call, "Artifact", given)[0])
     assert stored.properties == given.properties
     assert stored.custom_properties == given.custom_properties
+
+
+COLUMNS = ("int_value", "double_value", "string_value", "byte_value", "proto_value", "bool_value")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_write_25_each_kind_of_value_is_kept_in_its_column(call: Calls, kind: str) -> None:
+    message = KINDS[kind][0]
+    packed = AnyMessage(type_url="type.googleapis.com/x", value=b"\x00\xff")
+    values = {"i": -7, "d": 0.25, "s": "it's 50%", "st": {"k": 1}, "p": packed, "b": True}
+    type_id = put_type(call, kind, "T", **ALL_KINDS)
+    put(call, kind, node(message, values, {**values, "empty": {}}, type_id=type_id, name="n"))
+    struct = "mlmd-struct::" + base64.b64encode(value({"k": 1}).struct_value.SerializeToString()).decode()
+    kept = {
+        "i": ("int_value", -7),
+        "d": ("double_value", 0.25),
+        "s": ("string_value", "it's 50%"),
+        "st": ("string_value", struct),
+        "p": ("proto_value", base64.b64encode(packed.SerializeToString())),
+        "b": ("bool_value", 1),
+        "empty": ("string_value", "mlmd-struct::"),
+    }
+    table = METADATA.tables[f"{kind}Property"]
+    asked = sa.select(*(table.c[column] for column in ("name", "is_custom_property", *COLUMNS)))
+    found = call.store.database.read(call.caller, lambda tx: list(tx.rows(asked)))
+    rows = {(name, bool(custom)): dict(zip(COLUMNS, cells, strict=True)) for name, custom, *cells in found}
+    assert rows.keys() == {(name, custom) for name in values for custom in (False, True)} | {("empty", True)}
+    for (name, _), row in rows.items():
+        column, cell = kept[name]
+        there = {key: given for key, given in row.items() if given is not None}
+        assert there.keys() == {column}
+        assert there[column] == cell or str(there[column]).encode() == cell
 
 
 @pytest.mark.parametrize(
@@ -154,9 +191,9 @@ def test_what_version_10_cannot_hold_comes_back_exactly(call: Calls, dataset: in
     assert get(call, "Artifact", ids[0]).custom_properties["v"].int_value == 3
 
 
-def full_artifact(dataset: int) -> pb.Artifact:
+def full_artifact(dataset: int, name: str = "n") -> pb.Artifact:
     made: pb.Artifact = node(
-        pb.Artifact, {"i": 1, "s": "x"}, {"c": 1}, type_id=dataset, name="n", uri="u", external_id="e"
+        pb.Artifact, {"i": 1, "s": "x"}, {"c": 1}, type_id=dataset, name=name, uri="u", external_id=f"e {name}"
     )
     made.state = pb.Artifact.LIVE
     return made
@@ -189,6 +226,15 @@ def test_write_27_an_echo_changes_nothing_unless_the_type_is_left_out(call: Call
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_write_27_an_echo_of_each_kind_changes_nothing(call: Calls, kind: str) -> None:
+    type_id, message = put_type(call, kind, "T", **ALL_KINDS), KINDS[kind][0]
+    (node_id,) = put(call, kind, node(message, {"i": 1, "st": {"k": 1}}, {"c": 0.1}, type_id=type_id, name="n"))
+    stored = get(call, kind, node_id)
+    put(call, kind, stored)
+    assert get(call, kind, node_id) == stored
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_write_28_only_contexts_can_be_renamed(call: Calls, kind: str) -> None:
     type_id, message = put_type(call, kind), KINDS[kind][0]
     (node_id,) = put(call, kind, message(type_id=type_id, name="old"))
@@ -213,9 +259,13 @@ def test_names_can_be_passed_on_in_order_but_not_exchanged(call: Calls) -> None:
     assert [get(call, "Context", i).name for i in (one, two, three)] == ["b", "c", "a"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("unknown", [777, 0, -1])
-def test_write_30_an_unknown_id_is_invalid(call: Calls, dataset: int, unknown: int) -> None:
-    assert code(call, "Artifact", pb.Artifact(id=unknown, type_id=dataset)) is Code.INVALID_ARGUMENT
+def test_write_30_an_unknown_id_is_invalid(call: Calls, kind: str, unknown: int) -> None:
+    type_id, message = put_type(call, kind), KINDS[kind][0]
+    for given in (message(id=unknown, type_id=type_id, name="n"), message(id=unknown, name="n")):
+        assert code(call, kind, given) is Code.INVALID_ARGUMENT
+    assert absent(call, kind)
 
 
 def test_write_31_the_type_cannot_change_even_when_masked_out(call: Calls, dataset: int) -> None:
@@ -278,27 +328,10 @@ def test_write_36_a_custom_property_without_a_value_is_refused(call: Calls, data
     assert code(call, "Artifact", unset) is Code.INVALID_ARGUMENT
 
 
-MASKS = [
-    (["uri"], {}, {"uri": ""}),
-    (["state"], {}, {"state": None}),
-    (["external_id"], {}, {"external_id": None}),
-    (["properties.i"], {"properties": {"i": 9}}, {"properties": {"i": 9, "s": "x"}}),
-    (["properties.i"], {}, {"properties": {"s": "x"}}),
-    (["properties"], {"properties": {"d": 1.5}}, {"properties": {"d": 1.5}}),
-    (["properties", "properties.s"], {"properties": {"d": 1.5}}, {"properties": {"d": 1.5}}),
-    (["custom_properties.k"], {"custom": {"k": 2}}, {"custom": {"c": 1, "k": 2}}),
-    (["properties.zz"], {}, {}),
-    (["uri"], {"properties": {"zz": 1}}, {"uri": ""}),
-    (["bogus"], {"uri": "other"}, {}),
-    (["id", "type_id", "name", "create_time_since_epoch"], {"name": "other"}, {}),
-]
-
-
-@pytest.mark.parametrize(("paths", "change", "expected"), MASKS, ids=lambda x: str(x)[:40])
-def test_a_mask_leaves_the_rest_alone(
-    call: Calls, dataset: int, paths: list[str], change: dict[str, Any], expected: dict[str, Any]
-) -> None:
-    (artifact_id,) = put(call, "Artifact", full_artifact(dataset))
+def check_mask(call: Calls, dataset: int, paths: list[str], change: dict[str, Any], expected: dict[str, Any]) -> None:
+    """Update a full artifact under a mask; of what is stored, `expected` alone differs from what was there."""
+    (artifact_id,) = put(call, "Artifact", full_artifact(dataset, f"{paths} {change}"))
+    before = get(call, "Artifact", artifact_id)
     fields = {name: given for name, given in change.items() if name not in ("properties", "custom")}
     changed = node(pb.Artifact, change.get("properties"), change.get("custom"), id=artifact_id, **fields)
     put(call, "Artifact", changed, update_mask={"paths": paths})
@@ -307,14 +340,48 @@ def test_a_mask_leaves_the_rest_alone(
         pb.Artifact,
         expected.get("properties", {"i": 1, "s": "x"}),
         expected.get("custom", {"c": 1}),
-        name="n",
         uri=expected.get("uri", "u"),
-        external_id=expected.get("external_id", "e"),
+        external_id=expected.get("external_id", before.external_id),
         state=expected.get("state", pb.Artifact.LIVE),
+        last_update_time_since_epoch=stored.last_update_time_since_epoch,
     )
-    for name in ("id", "type_id", "type", "create_time_since_epoch", "last_update_time_since_epoch"):
-        setattr(wanted, name, getattr(stored, name))
+    for name in ("id", "type_id", "type", "name", "create_time_since_epoch"):
+        setattr(wanted, name, getattr(before, name))
     assert stored == wanted
+
+
+def test_write_37_a_masked_uri_that_is_absent_becomes_empty(call: Calls, dataset: int) -> None:
+    check_mask(call, dataset, ["uri"], {}, {"uri": ""})
+
+
+def test_write_38_a_masked_field_that_is_absent_is_cleared(call: Calls, dataset: int) -> None:
+    check_mask(call, dataset, ["state"], {}, {"state": None})
+    check_mask(call, dataset, ["external_id"], {}, {"external_id": None})
+
+
+def test_write_39_masked_properties_are_set_deleted_or_replaced(call: Calls, dataset: int) -> None:
+    check_mask(call, dataset, ["properties.i"], {"properties": {"i": 9}}, {"properties": {"i": 9, "s": "x"}})
+    check_mask(call, dataset, ["properties.i"], {}, {"properties": {"s": "x"}})
+    whole = {"properties": {"d": 1.5}}
+    check_mask(call, dataset, ["properties"], whole, whole)
+    check_mask(call, dataset, ["properties", "properties.s"], whole, whole)
+
+
+def test_write_40_a_masked_custom_property_is_added(call: Calls, dataset: int) -> None:
+    check_mask(call, dataset, ["custom_properties.k"], {"custom": {"k": 2}}, {"custom": {"c": 1, "k": 2}})
+
+
+def test_write_41_a_masked_property_that_is_undeclared_and_absent(call: Calls, dataset: int) -> None:
+    check_mask(call, dataset, ["properties.zz"], {}, {})
+
+
+def test_write_42_properties_that_are_masked_out_are_not_looked_at(call: Calls, dataset: int) -> None:
+    check_mask(call, dataset, ["uri"], {"properties": {"zz": 1}}, {"uri": ""})
+
+
+def test_write_43_paths_that_are_none_change_nothing(call: Calls, dataset: int) -> None:
+    check_mask(call, dataset, ["bogus"], {"uri": "other"}, {})
+    check_mask(call, dataset, ["id", "type_id", "name", "create_time_since_epoch"], {"name": "other"}, {})
 
 
 def test_write_41_a_mask_that_selects_an_undeclared_property_of_the_request(call: Calls, dataset: int) -> None:

@@ -39,6 +39,19 @@ def test_write_66_upgraded_database_has_the_shape_of_a_fresh_one(new_engine: New
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_write_66_an_upgrade_keeps_every_id(engine: sa.Engine, version: int) -> None:
+    load_old(engine, version)
+    keyed = ["Type", "Artifact", "Execution", *(["Context"] if version > 2 else [])]
+    before = {table: rows(engine, f"SELECT id FROM {table} ORDER BY id") for table in keyed}
+    assert all(before.values())
+    named = rows(engine, "SELECT id, name FROM Type ORDER BY id")
+    open_schema(engine, enable_upgrade=True)
+    assert rows(engine, "SELECT schema_version FROM MLMDEnv") == [(10,)]
+    assert {table: rows(engine, f"SELECT id FROM {table} ORDER BY id") for table in keyed} == before
+    assert rows(engine, "SELECT id, name FROM Type ORDER BY id") == named
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_upgrade_does_to_data_and_shape_what_googles_does(
     new_engine: NewEngine, google: Reference, version: int
 ) -> None:
