@@ -1,7 +1,7 @@
 """No numbered edge case of the contracts gets lost: each is held by a test that bears its list and number.
 
-The read contract ends with 68 cases, the write contract with 72; `test_read_29_...` holds one of them and lies with what
-it is about. Each case is held on SQLite and on MariaDB.
+The read contract ends with 68 cases, the write contract with 72. A test of one is called `test_read_29_...` and lies
+with what it is about. Each case is held on SQLite and on MariaDB.
 """
 
 import re
@@ -28,7 +28,7 @@ def held() -> dict[tuple[str, int], set[str]]:
     files = [str(path) for path in sorted((ROOT / "tests").rglob("test_*.py")) if DEFINED.search(path.read_text())]
     command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *files]
     listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=True).stdout
-    found = defaultdict(set)
+    found: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
     for contract, number, parameters in COLLECTED.findall(listed):
         found[contract, int(number)] |= set(parameters.split("-"))
     return found
