@@ -115,6 +115,11 @@ def test_a_large_double_on_sqlite(on_sqlite: Comparison) -> None:
     assert kept(on_sqlite, 123456789012.123456) == (123456789012.123456, 123456789012.123)
 
 
+@pytest.mark.parametrize("number", [1e65, 1e100, -1e300])
+def test_a_double_of_more_digits_than_mysql_takes(on_maria: Comparison, number: float) -> None:
+    assert kept(on_maria, number) == (number, math.copysign(1e65, number))
+
+
 @pytest.mark.parametrize("number", [math.nan, math.inf, -math.inf])
 def test_doubles_that_are_no_number(pair: Comparison, number: float) -> None:
     artifact = node(pb.Artifact, custom={"v": number}, type_id=10)

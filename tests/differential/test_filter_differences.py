@@ -121,6 +121,9 @@ DIFFERENCES: list[tuple[str, Found, Found, Found]] = [
     ("REPLACE(name, name, 'b') = 'b'", INVALID, [1, 3, 5, 6], [1, 3, 5, 6]),
     ("1 << id = 4", INVALID, [2], [2]),
     ("id << 64 = 0", INVALID, ALL, ALL),
+    ("-1 >> 1 > 0", ALL, [], ALL),
+    ("SUBSTR(name, 2) = ''", [1, 3, 5], [1, 3, 5], [1, 3]),
+    ("contexts_a.id = 1 AND CONTEXTS_A.id > 0", INVALID, [1, 2], [1, 2]),
     (" OR ".join(f"id + 0 = {number}" for number in range(3000)), ALL, INTERNAL, ALL),
 ]
 OF_CONTEXTS: list[tuple[str, Found, Found, Found]] = [
