@@ -263,6 +263,7 @@ class Artifacts:
 
         With a `key_prefix`, only the upload that has it: the artifact may have another one since it was looked at.
         What requests that were signed before still store is deleted by later sweeps. Returns whether there was one.
+        Raises NotFound when there is no such artifact, FailedPrecondition when it is committed.
         """
         self.ownership.check(fresh=True)
         found = self.store.database.write(caller, lambda tx: abandon(tx, artifact_id, key_prefix), repeatable=True)

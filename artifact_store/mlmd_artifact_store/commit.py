@@ -53,6 +53,7 @@ _END = (
         last_update_time_since_epoch=sa.bindparam("now"),
     )
 )
+_IS_THERE = sa.select(ARTIFACT.c.id).where(ARTIFACT.c.id == _ARTIFACT)
 _TYPE_NAME = sa.select(TYPE.c.name).join(ARTIFACT, ARTIFACT.c.type_id == TYPE.c.id).where(ARTIFACT.c.id == _ARTIFACT)
 _VERSION = sa.select(VERSION.c.number).where(VERSION.c.artifact_id == _ARTIFACT)
 
@@ -204,19 +205,30 @@ def forget(tx: Transaction, upload: Upload) -> None:
 
 
 def abandon(tx: Transaction, artifact_id: int, key_prefix: str) -> tuple[Upload, list[tuple[str, str]]] | None:
-    """Give an upload up; return it and its undertakings in parts, None when there is none (with that prefix)."""
+    """Give an upload up; return it and its undertakings in parts, None when there is none (with that prefix).
+
+    Raises NotFound when there is no such artifact, FailedPrecondition when it is committed.
+    """
     upload = find_upload(tx, artifact_id, locked=True)
     if upload is not None and key_prefix not in ("", upload.key_prefix):
         return None
     if upload is None:
-        if not key_prefix and find_manifest(tx, artifact_id) is not None:
-            under_way(tx, artifact_id)  # it says that it cannot be given up any more
+        if not key_prefix:
+            _check_may_be_over(tx, artifact_id)
         return None
     if upload.state is UploadState.PENDING:
         set_state(tx, artifact_id, UploadState.ABORTED)
         if find_restore(tx, artifact_id) is None:  # else it stays what it was
             end_upload(tx, upload, pb.Artifact.ABANDONED)
     return upload, parts_names(tx, artifact_id)
+
+
+def _check_may_be_over(tx: Transaction, artifact_id: int) -> None:
+    """Raise what tells that an artifact without an upload never had one that could be given up."""
+    if find_manifest(tx, artifact_id) is not None:
+        under_way(tx, artifact_id)  # it says that it cannot be given up any more
+    if not tx.rows(_IS_THERE, {"artifact": artifact_id}):
+        raise NotFound(f"artifact_id: there is no artifact {artifact_id}.")
 
 
 def _type_of(tx: Transaction, artifact_id: int) -> str:

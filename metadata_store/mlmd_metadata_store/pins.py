@@ -24,8 +24,9 @@ _PAGE = (
 _ALL = _SELECT.order_by(PIN.c.artifact_id)
 _OF = _SELECT.where(PIN.c.artifact_id.in_(sa.bindparam("ids", expanding=True)))
 _DROP = sa.delete(PIN).where(PIN.c.artifact_id == sa.bindparam("artifact"))
+_IS_THERE = sa.select(ARTIFACT.c.id).where(ARTIFACT.c.id == sa.bindparam("artifact"))
 # Whoever deletes what is not pinned locks the artifact first, so that neither overlooks the other.
-_LOCKED = sa.select(ARTIFACT.c.id).where(ARTIFACT.c.id == sa.bindparam("artifact")).with_for_update()
+_LOCKED = _IS_THERE.with_for_update()
 
 
 def pin_artifact(tx: Transaction, request: v1.PinArtifactRequest) -> v1.PinArtifactResponse:
@@ -33,7 +34,7 @@ def pin_artifact(tx: Transaction, request: v1.PinArtifactRequest) -> v1.PinArtif
     parameters = {"artifact": request.artifact_id}
     reason = checked_reason(request.reason, needed=False)
     if not tx.rows(_LOCKED, parameters):
-        raise NotFound(f"artifact_id: there is no artifact {request.artifact_id}.")
+        raise _not_found(request.artifact_id)
     for tombstone in tombstones_of(tx, Kind.ARTIFACT, [request.artifact_id]):
         what = v1.Tombstone.What.Name(tombstone.what).removeprefix("WHAT_").lower()
         raise FailedPrecondition(
@@ -45,9 +46,16 @@ def pin_artifact(tx: Transaction, request: v1.PinArtifactRequest) -> v1.PinArtif
 
 
 def unpin_artifact(tx: Transaction, request: v1.UnpinArtifactRequest) -> v1.UnpinArtifactResponse:
-    """Take a pin away; nothing happens when there is none."""
-    tx.execute(_DROP, {"artifact": request.artifact_id})
+    """Take a pin away; nothing happens when the artifact has none. Raises NotFound when there is no such artifact."""
+    parameters = {"artifact": request.artifact_id}
+    # A row that another hand deleted may have left its pin.
+    if not tx.execute(_DROP, parameters) and not tx.rows(_IS_THERE, parameters):
+        raise _not_found(request.artifact_id)
     return v1.UnpinArtifactResponse()
+
+
+def _not_found(artifact_id: int) -> NotFound:
+    return NotFound(f"artifact_id: there is no artifact {artifact_id}.")
 
 
 def list_pins(tx: Transaction, request: v1.ListPinsRequest) -> v1.ListPinsResponse:

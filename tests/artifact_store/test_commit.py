@@ -238,7 +238,9 @@ def test_what_is_given_up_is_the_upload_that_was_meant(requests: Requests) -> No
     artifact_id = begun(requests)
     found = sealed(requests, artifact_id)
     assert written(requests, lambda tx: abandon(tx, artifact_id, "another/")) is None
-    assert written(requests, lambda tx: abandon(tx, 1 << 40, "")) is None
+    assert written(requests, lambda tx: abandon(tx, 1 << 40, "another/")) is None
+    with pytest.raises(NotFound, match=f"there is no artifact {1 << 40}"):
+        written(requests, lambda tx: abandon(tx, 1 << 40, ""))
     assert artifact(requests.artifacts.store, artifact_id).state == pb.Artifact.PENDING
     assert written(requests, lambda tx: abandon(tx, artifact_id, found.key_prefix)) == (found, [])
     assert artifact(requests.artifacts.store, artifact_id).state == pb.Artifact.ABANDONED

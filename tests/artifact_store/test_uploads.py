@@ -221,6 +221,13 @@ def test_aborting_leaves_an_abandoned_artifact_and_no_bytes(
         artifacts.commit_upload(begun.artifact_id)
 
 
+def test_there_is_nothing_to_abort_of_an_artifact_that_is_not_there(store: Store, artifacts: Artifacts) -> None:
+    begun = artifacts.begin_upload(begin(store, *FILES))
+    with pytest.raises(NotFound, match=rf"artifact_id: there is no artifact {begun.artifact_id + 1}\."):
+        artifacts.abort_upload(begun.artifact_id + 1)
+    assert artifact(store, begun.artifact_id).state == pb.Artifact.PENDING
+
+
 def test_an_upload_that_ended_leaves_none_of_its_rows(store: Store, requests: Requests, artifacts: Artifacts) -> None:
     def rows(table: str) -> int:
         with store.database.reader.connect() as connection:

@@ -70,6 +70,11 @@ def test_what_is_not_there_is_not_pinned(store: Store, made: list[int]) -> None:
     assert pinned(store) == []
 
 
+def test_what_is_not_there_has_no_pin_to_take_away(store: Store, made: list[int]) -> None:
+    with pytest.raises(NotFound, match=rf"artifact_id: there is no artifact {made[-1] + 1}\."):
+        unpin(store, made[-1] + 1)
+
+
 def test_the_last_page_is_the_last(store: Store, made: list[int]) -> None:
     for artifact_id in made[:2]:
         pin(store, artifact_id)
