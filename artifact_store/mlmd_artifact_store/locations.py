@@ -92,9 +92,15 @@ def artifact_of_key(key: str) -> int:
 
 
 def prefix_of_uri(uri: str, root: str, tenant: str, artifact_id: int) -> str:
-    """Return the prefix of keys that an artifact's own uri says below a root; "" when it says another place."""
+    """Return the prefix of keys that an artifact's own uri says below a root; "" when it says another place.
+
+    The root ends with a slash. A `file://` URI has its keys percent-encoded, one of an object store as they are.
+    """
+    if not uri.startswith(root):
+        return ""
     key = uri.removeprefix(root)
-    is_own = uri.startswith(f"{root}{tenant_prefix(tenant)}") and artifact_of_key(key) == artifact_id
+    key = unquote(key) if root.startswith("file:") else key
+    is_own = key.startswith(tenant_prefix(tenant)) and artifact_of_key(key) == artifact_id
     return key if is_own and key.endswith("/") and is_key(key[:-1]) else ""
 
 

@@ -108,7 +108,7 @@ def _look(tx: Transaction, place: Place, request: v1.PurgeRequest, hidden: str, 
 def _left(chosen: Chosen, held: set[int], place: Place) -> list[Deletion]:
     """Return where bytes of artifacts without a manifest were, as their uris say: gc or an abort deleted them."""
     prefixes = {
-        artifact_id: prefix_of_uri(uri, place.uri(""), place.tenant, artifact_id)
+        artifact_id: prefix_of_uri(uri, place.root, place.tenant, artifact_id)
         for artifact_id, _, _, uri, _ in chosen.rows
         if artifact_id not in held
     }

@@ -4,9 +4,13 @@ import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import pytest
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests
+from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -59,6 +63,18 @@ def test_bad_requests(admin: Admin) -> None:
     ):
         with pytest.raises(error):
             admin("Purge", **asked)
+
+
+@pytest.mark.parametrize("name", ["fraud", "a b/%ü"])
+def test_purge_takes_what_came_late_to_an_upload_that_was_given_up(sqlite_url: str, tmp_path: Path, name: str) -> None:
+    requests = Requests(Artifacts(Store.open(sqlite_url), LocalStore(tmp_path / "a folder")))
+    begun = requests.artifacts.begin_upload(begin(requests.artifacts.store, upload_file("f", b"late"), name=name))
+    requests.artifacts.abort_upload(begun.artifact_id)
+    folder = Path(unquote(urlsplit(begun.uri).path))
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "f").write_bytes(b"late")
+    Admin(requests).purge(kind=ARTIFACT, ids=[begun.artifact_id], include_bytes=True)
+    assert not (folder / "f").exists()
 
 
 def test_what_forbids_it(admin: Admin, requests: Requests, call: Calls) -> None:
