@@ -21,6 +21,7 @@ class ReachOptions:
     ca_file: str = ""
     public_endpoint: str = ""
     delete_versions: bool = False
+    path_style: bool | None = None
 
 
 def open_blobs(uri: str, reach: ReachOptions = ReachOptions()) -> BlobStore:
@@ -58,7 +59,7 @@ def _s3(location: Location, reach: ReachOptions) -> BlobStore:
         bucket=location.bucket,
         endpoint=endpoint,
         region=location.region or reach.region,
-        path_style=location.path_style,
+        path_style=reach.path_style if location.path_style is None else location.path_style,
         ca_file=reach.ca_file,
         public_endpoint=reach.public_endpoint,
         delete_versions=reach.delete_versions,

@@ -160,7 +160,8 @@ class Whereabouts:
         if isinstance(reason, urllib3.exceptions.NameResolutionError) and self.virtual_host:
             return Unavailable(
                 f"The host {self.virtual_host!r}, by which the bucket is addressed at {self.endpoint}, is not known; "
-                "check the endpoint, or have the bucket addressed by the path, with ?s3ForcePathStyle=true in its URI."
+                "check the endpoint, or have the bucket addressed by the path, with --artifacts-addressing path or "
+                "?s3ForcePathStyle=true in its URI."
             )
         if isinstance(reason, urllib3.exceptions.NameResolutionError):
             return Unavailable(f"The host of the object store {self.endpoint} is not known; check the endpoint.")

@@ -10,6 +10,8 @@ GRPC_ENGINES = ("core", "grpcio")
 
 AUTO = "auto"
 """Stands for the web origins and host names that suit how the server listens."""
+BUCKET_ADDRESSING = {AUTO: None, "path": True, "virtual-host": False}
+"""Whether a bucket is named by the path, for each way of saying so; None leaves it to the address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ class ArtifactsConfig:
     external_roots: tuple[str, ...] = ()
     sweep_every_seconds: float = 0.0
     sweep_grace_seconds: float = 7 * 86400.0
+    addressing: str = AUTO
+    """A key of `BUCKET_ADDRESSING`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from mlmd_schemas.errors import InvalidArgument
 
-from mlmd_server.config import AUTO, DEFAULT_ARTIFACTS, DEFAULT_DATABASE, GRPC_ENGINES
+from mlmd_server.config import AUTO, BUCKET_ADDRESSING, DEFAULT_ARTIFACTS, DEFAULT_DATABASE, GRPC_ENGINES
 
 _NUMBER = re.compile(r"-?[0-9]+")
 
@@ -204,6 +204,14 @@ OPTIONS: tuple[Option, ...] = (
         "",
         "URL",
         "Address of the object store as clients see it; signed requests are made out to it.",
+    ),
+    Option(
+        "artifacts-addressing",
+        _choice(*BUCKET_ADDRESSING),
+        AUTO,
+        "|".join(BUCKET_ADDRESSING),
+        "Where the bucket is named: in the path, in the host, or as the address has it (AWS in the host, others in the "
+        "path). A URI that says it itself wins.",
     ),
     Option(
         "artifacts-external-roots",

@@ -80,6 +80,7 @@ def _config(values: dict[str, Any], given: Mapping[str, str]) -> Config:
             tuple(values["artifacts_external_roots"]),
             values["sweep_every_seconds"],
             values["sweep_grace_seconds"],
+            values["artifacts_addressing"],
         ),
         log=LogConfig(values["log_format"], values["log_level"]),
         tokens=Path(auth.removeprefix("tokens=")) if auth != "none" else None,

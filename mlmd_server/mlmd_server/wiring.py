@@ -35,7 +35,7 @@ from mlmd_model_registry.registry import Registry, announce_changes
 from mlmd_schemas.errors import Aborted, InvalidArgument, StoreError
 
 from mlmd_server import version
-from mlmd_server.config import Config, DatabaseConfig, TlsConfig
+from mlmd_server.config import BUCKET_ADDRESSING, Config, DatabaseConfig, TlsConfig
 
 if TYPE_CHECKING:
     from mlmd_api.certificates import Certificates
@@ -133,7 +133,8 @@ def tenant_artifacts(config: Config, stores: TenantStores) -> TenantArtifacts:
     A tenant's bytes are below its own `bucket_prefix`, or below `--artifacts`; in both, below its name.
     """
     told = config.artifacts
-    reach = ReachOptions(told.endpoint, told.region, told.ca, told.public_endpoint, told.delete_versions)
+    paths = BUCKET_ADDRESSING[told.addressing]
+    reach = ReachOptions(told.endpoint, told.region, told.ca, told.public_endpoint, told.delete_versions, paths)
     roots = {name: tenant.bucket_prefix or told.uri for name, tenant in config.tenants}
     # A root of the default database's is not the tenants': what one may read is not everybody's to read.
     externals = {name: tenant.external_roots for name, tenant in config.tenants}

@@ -39,6 +39,17 @@ def test_a_misspelt_query_is_refused_and_one_of_others_is_not() -> None:
     assert open_blobs("s3://bucket?awssdk=v2&profile=p&region=r", ReachOptions("http://h")).uri() == "s3://bucket/"
 
 
+@pytest.mark.parametrize(
+    ("query", "asked", "host"),
+    [("", None, ""), ("", False, "bucket.minio.example"), ("", True, ""), ("?s3ForcePathStyle=true", False, ""),
+     ("?s3ForcePathStyle=false", True, "bucket.minio.example")],
+)  # fmt: skip
+def test_where_a_bucket_is_named_can_be_said_outside_its_uri(query: str, asked: bool | None, host: str) -> None:
+    store = open_blobs(f"s3://bucket/prefix{query}", ReachOptions("http://minio.example:9000", path_style=asked))
+    assert isinstance(store, S3Store)
+    assert store.settings.virtual_host == host
+
+
 @pytest.mark.parametrize(("path_style", "told"), [(False, "'bucket.nowhere.invalid', by which .*s3ForcePathStyle=true"),
                                                   (True, "http://nowhere.invalid is not known; check")])  # fmt: skip
 def test_a_host_that_is_not_known_is_told_as_it_is_asked_for(path_style: bool, told: str) -> None:

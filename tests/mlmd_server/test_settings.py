@@ -38,6 +38,7 @@ SAID = {
     "auth": "tokens=tokens.toml",
     "log-format": "json",
     "log-level": "debug",
+    "artifacts-addressing": "path",
     "database-ssl-mode": "REQUIRED",
     "cors-origins": "https://a.example",
     "allowed-hosts": "a.example",

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.s3 import S3Store
 from mlmd_schemas.errors import PermissionDenied
 from mlmd_server.settings import load_config
 from mlmd_server.wiring import http_address, tenant_artifacts, tenant_stores
@@ -56,6 +57,17 @@ def test_bytes_of_tenants_are_below_their_prefix_or_the_servers_and_below_their_
     assert _readable(places["vision"]) == [(tmp_path / "shared").as_uri()]
     with pytest.raises(PermissionDenied):
         tenants.of("audio")
+    stores.close()
+
+
+@pytest.mark.parametrize(("said", "host"), [("auto", ""), ("path", ""), ("virtual-host", "bkt.minio.example")])
+def test_where_the_bucket_is_named(tmp_path: Path, said: str, host: str) -> None:
+    flags = {"database": f"sqlite:///{tmp_path}/m.db", "artifacts": "s3://bkt", "artifacts-addressing": said}
+    config = load_config(flags | {"artifacts-endpoint": "http://minio.example:9000"}, {}, None)
+    stores = tenant_stores(config)
+    blobs = tenant_artifacts(config, stores).of("").artifacts.blobs
+    assert isinstance(blobs, S3Store)
+    assert blobs.settings.virtual_host == host
     stores.close()
 
 
