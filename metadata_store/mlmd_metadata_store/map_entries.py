@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.unknown_fields import UnknownFieldSet
 
-_LENGTH_DELIMITED, _VALUE_FIELD = 2, 2
+_VARINT, _LENGTH_DELIMITED, _VALUE_FIELD = 0, 2, 2
 _OPAQUE = frozenset(("ml_metadata.Value", "google.protobuf.Any"))
 """Messages that are kept as the bytes they are, so that nothing in them is lost."""
 
@@ -70,7 +70,8 @@ def _restore(message: Any, maps: dict[int, str]) -> None:
             entry: Any = GetMessageClass(shape).FromString(field.data)
         except DecodeError:
             continue
-        if any(inner.field_number == _VALUE_FIELD for inner in _unknown(entry)):
+        is_enum = shape.fields_by_name["value"].enum_type is not None
+        if is_enum and any((one.field_number, one.wire_type) == (_VALUE_FIELD, _VARINT) for one in _unknown(entry)):
             continue  # a number that the enum does not have: C++ leaves such an entry out, too
         target = getattr(message, name)
         if shape.fields_by_name["value"].message_type is not None:

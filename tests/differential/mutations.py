@@ -17,6 +17,10 @@ from tests.differential.type_requests import keep_external_ids
 
 _LATER_VALUE = b"\x63"
 """The enum value 99, as a client with a later version of the messages may send it; it counts as an unknown field."""
+_STRAY = (UNKNOWN_FIELD, b"\x10\x05", b"\x12\x00", b"\x1a\x01a")
+"""Fields that an entry of a map may have besides its key and value, among them a value of another wire type."""
+_ENTRIES = {"INT": b"\x10\x01", "Value": b"\x12\x02\x08\x01", "ArtifactStructType": b"\x12\x02\x2a\x00"}
+"""The value in an entry of a map, by what the map's values are."""
 _OPAQUE = frozenset(("Value", "Struct", "Any"))
 """Messages that are values, which `pools` makes; a Value without a member would end Google's process."""
 _UNCHANGED = frozenset(("filter_query", "can_delete_fields"))
@@ -71,6 +75,8 @@ def _change(source: Source, part: Any) -> None:
         part.MergeFromString(UNKNOWN_FIELD)
     elif field.enum_type is not None and field.name != "base_type" and source.chance(20):  # in structs it is dropped
         part.MergeFromString(bytes((field.number << 3,)) + _LATER_VALUE)
+    elif _is_map(field) and source.chance(60):
+        part.MergeFromString(_entry(source, field))
     elif _is_map(field) or source.chance(35):
         part.ClearField(field.name)
     elif field.is_repeated and field.message_type is not None:
@@ -81,6 +87,16 @@ def _change(source: Source, part: Any) -> None:
         getattr(part, field.name).SetInParent()
     else:
         setattr(part, field.name, _scalar(source, field))
+
+
+def _entry(source: Source, field: Any) -> bytes:
+    """Return an entry of a map with a stray field before or behind its value."""
+    values = field.message_type.fields_by_name["value"].message_type
+    value = _ENTRIES["INT" if values is None else values.name]
+    stray = source.pick([one for one in _STRAY if one[:1] != value[:1]])
+    key = b"\x0a\x01" + (b"x" if field.name == "custom_properties" else b"i")
+    content = key + (stray + value if source.chance(50) else value + stray)
+    return bytes((field.number << 3 | 2, len(content))) + content
 
 
 def _change_messages(source: Source, messages: Any) -> None:

@@ -90,6 +90,15 @@ def test_a_value_without_a_member(pair: Comparison) -> None:
     assert "custom_properties['v']" in ours.message
 
 
+def test_a_value_that_is_a_number_on_the_wire(pair: Comparison) -> None:
+    artifact = pb.Artifact(type_id=10)
+    artifact.MergeFromString(b"\x2a\x05\x0a\x01v\x10\x01")  # a custom property `v` with 1 in the place of its Value
+    ours, theirs = ask(pair, "PutArtifacts", artifacts=[artifact])
+    assert theirs.crashed
+    assert ours.code is Code.INVALID_ARGUMENT
+    assert "custom_properties['v']" in ours.message
+
+
 @pytest.mark.parametrize("depth", [31, 32, 47])
 def test_structures_one_in_the_other(on_sqlite: Comparison, depth: int) -> None:
     nested = pb.ArtifactStructType()

@@ -42,6 +42,10 @@ FILTERS = (
 )
 
 
+NUMBER, TEXT = b"\x10\x01", b"\x12\x01a"
+"""Field 2 of an entry of a map, as a number and as a text: one of them is what the map's values are not."""
+
+
 def compared(pairs: Pairs, *calls: Call) -> None:
     with pairs() as comparison:
         comparison.run([*prelude(), *calls])
@@ -105,15 +109,19 @@ def fields_of_later_messages() -> list[Call]:
         _field(1, b"i") + UNKNOWN_FIELD,
         _field(1, b"i") + _field(2, value + UNKNOWN_FIELD),
         _field(1, b"zz") + _field(2, value) + UNKNOWN_FIELD,
+        _field(1, b"i") + NUMBER,
+        _field(1, b"i") + NUMBER + _field(2, value),
+        _field(1, b"i") + _field(2, value) + NUMBER,
     ]
     known = pb.Artifact(id=2, type_id=10, type="A", uri="").SerializeToString()
     fresh = pb.Artifact(type_id=10).SerializeToString()
     artifacts = [node + _field(number, entry) for node in (known, fresh) for number in (4, 5) for entry in entries]
     artifacts += [known + b"\x20\x01", known + b"\x28\x01"]  # numbers in the place of maps
-    artifacts = [artifact for artifact in artifacts if _field(5, entries[3]) not in artifact]  # which ends Google's
+    ending = [_field(5, entry) for entry in (entries[3], entries[6])]  # a Value without a member ends Google's
+    artifacts = [artifact for artifact in artifacts if not any(entry in artifact for entry in ending)]
     types = [
         _field(1, b"G") + _field(3, _field(1, b"i") + number + UNKNOWN_FIELD)
-        for number in (b"\x10\x01", b"\x10\x4d", b"\x10\x00", b"")
+        for number in (NUMBER, b"\x10\x4d", b"\x10\x00", b"", NUMBER + TEXT, TEXT + NUMBER, TEXT, b"\x10\x4d" + NUMBER)
     ]
     struct = _field(1, b"H") + _field(4, _field(8, _field(1, _field(1, b"k") + _field(2, b"\x2a\x00") + UNKNOWN_FIELD)))
     subgraph = service.PutLineageSubgraphRequest
