@@ -18,6 +18,7 @@ from mlmd_client.tokens import Token
 
 _UNREACHED = ("failed to connect", "DNS resolution failed", "Name resolution failure", "errors resolving")
 _SILENT = "ping timeout"
+_HUNG_UP = ("Socket closed", "Connection reset by peer", "Connection reset by peer (104)")
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -145,18 +146,30 @@ class GrpcTransport:
         try:
             yield
         except grpc.RpcError as error:
-            raise _call_error(error, self.target) from None
+            raise _call_error(error, self.target, secure=self.tls is not None) from None
         except ValueError:
             if not self._closed:
                 raise
             raise CallError(Code.CANCELLED, f"The connection to {self.target} was closed during the call.") from None
 
 
-def _mend(message: str, target: str) -> str:
+def _mend(message: str, target: str, *, secure: bool) -> str:
     if "http1.x server" in message:
         return f"{target} speaks HTTP and no gRPC; a server's gRPC port is another one, 8080 unless configured"
+    if "WRONG_VERSION_NUMBER" in message:
+        return f"{target} was reached, and speaks no TLS; write grpc://{target}, or have the server speak TLS"
     if "SSL" in message or "CERTIFICATE" in message.upper() or "handshake" in message.lower():
         return f"{target} was reached, and TLS failed; grpcs:// needs a server with TLS and its authority in `tls`"
+    if message.endswith(_HUNG_UP) and secure:
+        return (
+            f"no server answers at {target}: it hung up after TLS was agreed on; if it wants a certificate of the "
+            "caller's, give `certificate` and `key` in `tls`"
+        )
+    if message.endswith(_HUNG_UP):
+        return (
+            f"no server answers at {target}: it hung up on what is no TLS; if it speaks TLS, write grpcs://{target}, "
+            "with its authority in `tls` where that is none of the well-known"
+        )
     return f"no server answers at {target}; is the address right, and does it run?"
 
 
@@ -170,11 +183,11 @@ def _cause(message: str) -> str:
     return re.sub(r"^(?:[A-Z]+: )?(?:ipv[46]:\S+: )?(?:Failed to connect to remote host: )?", "", said)
 
 
-def _call_error(error: Any, target: str) -> CallError:
+def _call_error(error: Any, target: str, *, secure: bool) -> CallError:
     message = error.details() or ""
     trailers = dict(error.trailing_metadata() or ())
     if error.code() is grpc.StatusCode.UNAVAILABLE and message.startswith(_UNREACHED):
-        message = f"{_mend(message, target)} ({_cause(message)})"
+        message = f"{_mend(message, target, secure=secure)} ({_cause(message)})"
     if error.code() is grpc.StatusCode.UNAVAILABLE and _SILENT in message:
         message = f"The server at {target} has stopped answering ({message}): it hangs or is suspended, or the network "
         message += "to it is dead; see that it runs. A transfer goes on where it was when it is run again."

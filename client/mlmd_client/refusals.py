@@ -41,6 +41,10 @@ _CODES = {
 }
 
 
+_NO_TLS = ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE")
+"""How OpenSSL names what answers a handshake with something else, up to its version 3.1 and from 3.2 on."""
+
+
 class Meaning(Enum):
     """What to do about an answer."""
 
@@ -159,6 +163,11 @@ def trouble(answer: Answer | None, error: BaseException | None, url: str) -> tup
 
 def _unreachable(error: BaseException | None, store: str, path: str, times: int) -> str:
     """Return why no answer came, and what to do about it."""
+    if isinstance(error, ssl.SSLError) and any(sign in str(error) for sign in _NO_TLS):
+        return (
+            f"What serves bytes at {store} speaks no TLS ({error}); the address that the server tells, by its "
+            "--artifacts-public-endpoint, --artifacts-endpoint or --http-address, has to begin with http://."
+        )
     if isinstance(error, ssl.SSLError):
         return (
             f"What serves bytes at {store} shows a certificate that is not trusted here, or speaks no TLS ({error}); "
@@ -181,9 +190,12 @@ def _unreachable(error: BaseException | None, store: str, path: str, times: int)
             "came or was taken any more. It hangs or is suspended, or the network to it swallows everything; see that "
             "it runs. Run the same again then: it goes on where it was."
         )
+    hint = ""
+    if isinstance(error, ConnectionResetError) and store.startswith("http://"):
+        hint = " (if it speaks TLS, its address has to begin with https://)"
     return (
         f"The object store at {store} cannot be reached from here or broke off ({type(error).__name__}); {path!r} was "
-        f"tried {times} times. See that it runs; run the same again: it goes on where it was."
+        f"tried {times} times. See that it runs{hint}; run the same again: it goes on where it was."
     )
 
 

@@ -107,7 +107,8 @@ def _server_address(target: str) -> str | None:
         found = _ADDRESS.fullmatch(target)
         return target if found and found["port"] else None
     if scheme in ("http", "https"):
-        raise _refusal(f"target: {target!r} is an HTTP address, and this client speaks gRPC; write grpc://host:port.")
+        fit = "grpcs" if scheme == "https" else "grpc"
+        raise _refusal(f"target: {target!r} is an HTTP address, and this client speaks gRPC; write {fit}://host:port.")
     if scheme not in ("grpc", "grpcs"):
         return None
     found = _ADDRESS.fullmatch(rest.removesuffix("/"))

@@ -1,5 +1,7 @@
 """Bytes over TLS: trusted, and shown a certificate, as the calls to the same server are; refused with the mend."""
 
+import http.client
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +9,7 @@ import pytest
 from mlmd_client.calls import CallError
 from mlmd_client.download import download
 from mlmd_client.http_connections import Connections, context_of
+from mlmd_client.refusals import busy
 from mlmd_client.tls import Tls
 from mlmd_client.transport import open_transport
 from mlmd_client.upload import upload
@@ -65,6 +68,18 @@ def test_a_certificate_that_is_not_trusted_is_not_waited_for(
     assert refused.value.code is Code.UNAVAILABLE
     assert "waiting" not in caplog.text
     transport.close()
+
+
+def test_an_address_of_bytes_with_the_other_scheme_is_told_with_the_mend() -> None:
+    plain = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)")
+    newer = ssl.SSLError(1, "[SSL: RECORD_LAYER_FAILURE] record layer failure (_ssl.c:1028)")
+    for error in (plain, newer):
+        said = busy(None, error, "https://minio:9000/b/f", "f", 4).message
+        assert "speaks no TLS" in said
+        assert "begin with http://" in said
+    gone = http.client.RemoteDisconnected("Remote end closed connection without response")
+    assert "if it speaks TLS, its address has to begin with https://" in busy(None, gone, "http://h/b", "f", 4).message
+    assert "begin with https://" not in busy(None, gone, "https://h/b", "f", 4).message
 
 
 def test_what_is_no_pem_is_told(made: Certificates) -> None:

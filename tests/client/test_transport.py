@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from google.protobuf.message import Message
 from mlmd_client.transport import CallError, GrpcTransport, MissingExtra, Tls, Transport, open_transport
@@ -186,6 +187,47 @@ def test_nobody_listens() -> None:
     transport.close()
 
 
+@pytest.fixture
+def listen() -> Iterator[Callable[..., int]]:
+    """A function that starts a gRPC server with no methods, with TLS or without, and returns its port."""
+    running = []
+
+    def start(credentials: grpc.ServerCredentials | None = None) -> int:
+        server = grpc.server(ThreadPoolExecutor(1))
+        address = "127.0.0.1:0"
+        port = server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+        server.start()
+        running.append(server)
+        return port
+
+    yield start
+    for server in running:
+        server.stop(None).wait()
+
+
+def _told(target: str, tls: Tls | None = None) -> str:
+    transport = open_transport(target, tls=tls)
+    try:
+        with pytest.raises(CallError) as caught:
+            say(transport, "GetArtifacts")
+    finally:
+        transport.close()
+    assert caught.value.code is Code.UNAVAILABLE
+    return caught.value.message
+
+
+def test_tls_on_one_side_alone_is_told_with_the_mend(tmp_path: Path, listen: Callable[..., int]) -> None:
+    made = make_certificates(tmp_path)
+    pair = (made.key.read_bytes(), made.certificate.read_bytes())
+    authority = made.authority.read_bytes()
+    secure, plain = listen(grpc.ssl_server_credentials([pair])), listen()
+    said = _told(f"grpc://127.0.0.1:{secure}")
+    assert f"hung up on what is no TLS; if it speaks TLS, write grpcs://127.0.0.1:{secure}" in said
+    assert f"speaks no TLS; write grpc://127.0.0.1:{plain}" in _told(f"grpcs://127.0.0.1:{plain}", Tls(ca=authority))
+    wants = listen(grpc.ssl_server_credentials([pair], authority, True))
+    assert "give `certificate` and `key` in `tls`" in _told(f"grpcs://127.0.0.1:{wants}", Tls(ca=authority))
+
+
 def test_a_token_goes_with_every_call(tmp_path: Path, sqlite_url: str, start_server: Callable[..., Server]) -> None:
     tokens = tmp_path / "tokens.toml"
     tokens.write_text('[[token]]\ntoken = "t"\nsubject = "s"\nroles = ["writer"]\n')
@@ -242,6 +284,7 @@ def test_addresses_of_servers(target: str, address: str) -> None:
     ("target", "sentence"),
     [
         ("http://here:8081", "is an HTTP address, and this client speaks gRPC; write grpc://host:port"),
+        ("https://here:8081", "is an HTTP address, and this client speaks gRPC; write grpcs://host:port"),
         ("grpc://", "is no address of a server"),
         ("grpc://host:0", "is no address of a server"),
         ("grpc://host:70000", "is no address of a server"),
