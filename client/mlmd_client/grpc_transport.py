@@ -18,6 +18,8 @@ from mlmd_client.tokens import Token
 
 _UNREACHED = ("failed to connect", "DNS resolution failed", "Name resolution failure", "errors resolving")
 _SILENT = "ping timeout"
+_TOO_LARGE = re.compile(r"Received message larger than max \((\d+) vs\. (\d+)\)")
+"""What gRPC core says for a server, which does not see a request over its limit."""
 _HUNG_UP = ("Socket closed", "Connection reset by peer", "Connection reset by peer (104)")
 _OPTIONS: tuple[tuple[str, int | str], ...] = (
     ("grpc.max_send_message_length", -1),
@@ -191,5 +193,10 @@ def _call_error(error: Any, target: str, *, secure: bool) -> CallError:
     if error.code() is grpc.StatusCode.UNAVAILABLE and _SILENT in message:
         message = f"The server at {target} has stopped answering ({message}): it hangs or is suspended, or the network "
         message += "to it is dead; see that it runs. A transfer goes on where it was when it is run again."
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and (sizes := _TOO_LARGE.search(message)):
+        message = (
+            f"request: it has {sizes[1]} bytes, more than the {sizes[2]} that this server takes; send fewer nodes "
+        )
+        message += "in a call, or raise --max-message-bytes."
     facts = {key: str(value) for key, value in trailers.items() if key.startswith("mlmd-") or key == PUSHBACK}
     return CallError(int(error.code().value[0]), message, str(trailers.get("x-request-id", "")), facts)

@@ -240,6 +240,21 @@ def test_a_token_goes_with_every_call(tmp_path: Path, sqlite_url: str, start_ser
     unknown.close()
 
 
+def test_a_request_over_the_limit_is_told_by_size_limit_and_mend(
+    sqlite_url: str, start_server: Callable[..., Server]
+) -> None:
+    transport = open_transport(start_server(sqlite_url, options=("--max-message-bytes", "5000")).target)
+    request = service.PutArtifactTypeRequest(artifact_type=pb.ArtifactType(name="x" * 6000))
+    with pytest.raises(CallError) as caught:
+        say(transport, "PutArtifactType", request)
+    transport.close()
+    assert caught.value.code is Code.RESOURCE_EXHAUSTED
+    assert caught.value.message == (
+        f"request: it has {request.ByteSize()} bytes, more than the 5000 that this server takes; send fewer nodes in a "
+        "call, or raise --max-message-bytes."
+    )
+
+
 def test_tls(tmp_path: Path, sqlite_url: str) -> None:
     made = make_certificates(tmp_path)
     options = ("--tls-cert", str(made.certificate), "--tls-key", str(made.key))
