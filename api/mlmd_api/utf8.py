@@ -1,9 +1,10 @@
 """Finds strings of a request that are not UTF-8.
 
 proto2 leaves the check to the application: protobuf's C core hands out `bytes` for such a field. proto3 refuses the
-message, and names the type but not the field. Small requests are cleared by one look at the raw bytes. The lengths and
-numbers of larger ones are bytes that are no UTF-8 either, so those are read once more by protobuf itself, as a message
-of proto3 that has their strings and nothing else (`string_shadows.py`), and walked only when that refuses them.
+message, and names the type but not the field. Requests of ASCII alone are cleared by one look at the raw bytes. That
+all bytes together are UTF-8 clears nothing: a character that a string begins may end in the key of the field behind it.
+So the others are read once more by protobuf itself, as a message of proto3 that has their strings and nothing else
+(`string_shadows.py`), and walked only when that refuses them.
 """
 
 from collections import Counter
@@ -43,7 +44,7 @@ class _TooLong(Exception):
 
 def check_utf8(message: Message, body: bytes) -> None:
     """Raise InvalidArgument naming the first string of `message`, parsed from `body`, that is not UTF-8."""
-    if not body.isascii() and not is_utf8(body) and not are_strings_utf8(message.DESCRIPTOR, body):
+    if not body.isascii() and not are_strings_utf8(message.DESCRIPTOR, body):
         refuse_broken_strings(message.DESCRIPTOR, body, certain=True)
 
 

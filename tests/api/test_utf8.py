@@ -85,6 +85,14 @@ def test_a_broken_string_behind_fields_of_every_width_is_named(before: bytes) ->
     assert list(broken_strings(mlmd.Artifact.DESCRIPTOR, before + b"\x1a\x01\xff")) == ["uri"]
 
 
+def test_a_string_whose_last_character_goes_on_in_the_next_field_is_named() -> None:
+    """All the bytes together are UTF-8: C3 ends the string, and A8 begins the key of an unknown field."""
+    body = b"\x12\x02l\xc3" + b"\xa8\x12\x01"
+    assert body.decode() == "\x12\x02l\u00e8\x12\x01"
+    with pytest.raises(InvalidArgument, match=r"^uris\[0\]: the string is not valid UTF-8"):
+        BINARY.read(service.GetArtifactsByURIRequest, body)
+
+
 def test_corrupt_bytes_hold_no_strings() -> None:
     assert list(broken_strings(mlmd.Artifact.DESCRIPTOR, b"\x1a\x7f")) == []
     with pytest.raises(InvalidArgument, match=r"^request: "):
