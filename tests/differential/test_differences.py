@@ -90,6 +90,15 @@ def test_a_value_without_a_member(pair: Comparison) -> None:
     assert "custom_properties['v']" in ours.message
 
 
+def test_an_entry_of_a_struct_with_a_field_besides_key_and_value(pair: Comparison) -> None:
+    struct = b"\x0a\x09\x0a\x01k\x12\x02\x20\x01\x18\x05"  # `k` is true, and field 3 of the entry is 5
+    artifact = pb.Artifact(type_id=10)
+    artifact.custom_properties["v"].struct_value.MergeFromString(struct)
+    ours, theirs = done(pair, "PutArtifacts", artifacts=[artifact])
+    assert _read(pair.ours, ours.artifact_ids[0]).SerializeToString() == struct
+    assert dict(_read(pair.google, theirs.artifact_ids[0])) == {"k": True}
+
+
 def test_a_value_that_is_a_number_on_the_wire(pair: Comparison) -> None:
     artifact = pb.Artifact(type_id=10)
     artifact.MergeFromString(b"\x2a\x05\x0a\x01v\x10\x01")  # a custom property `v` with 1 in the place of its Value
