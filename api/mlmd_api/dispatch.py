@@ -74,6 +74,10 @@ class Dispatcher:
         limits: Limits = DEFAULT_LIMITS,
         streams: Mapping[str, StreamMethod] | None = None,
     ) -> None:
+        """Take the unary methods and the streaming ones by path (`/package.Service/Method`), and who knows callers.
+
+        A call that is larger than `limits`, or answered with more, is refused.
+        """
         self.methods = methods
         self.streams = streams or {}
         self.limits = limits

@@ -67,6 +67,10 @@ class Artifacts:
     """Uploads, manifests and downloads; safe to use from many threads."""
 
     def __init__(self, store: Store, blobs: BlobStore, tenant: str = "", externals: ExternalRoots = NO_ROOTS) -> None:
+        """Take where facts and bytes are; nothing is asked or sent yet. `tenant` is the first segment of every key.
+
+        `externals` are the places of others from which bytes may be read, none of them by default.
+        """
         self.store = store
         self.blobs = blobs
         self.ownership = Ownership(blobs, tenant, store)

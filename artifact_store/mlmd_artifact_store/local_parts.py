@@ -22,6 +22,7 @@ class LocalParts:
     """The parts of blobs of one folder; keys are checked already, `upload` is the name that `begin` gave."""
 
     def __init__(self, root: Path, folder: Path, scratch: Path) -> None:
+        """Take the root of the blobs, and below it where parts are kept, and files made before they get a name."""
         self._root = root
         self._folder = folder
         self._scratch = scratch

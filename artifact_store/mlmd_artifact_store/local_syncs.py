@@ -114,6 +114,7 @@ class Batch:
     """Files that are written together. A failure to write any file meanwhile counts as one of theirs."""
 
     def __init__(self, syncs: JointSync | None, failures: int) -> None:
+        """Take what syncs the files, None for each by itself, and how many writes had failed when the batch began."""
         self._syncs = syncs
         self._failures = failures
 

@@ -51,6 +51,7 @@ class Ownership:
     """Whether the bytes of a tenant in a store of blobs are those of this database."""
 
     def __init__(self, blobs: BlobStore, tenant: str, store: Store) -> None:
+        """Take the place, the tenant whose mark in it counts, and the database whose `store_uuid` it has to name."""
         self._blobs = blobs
         self._name = f"owners/{encoded_segment(tenant)}"
         self._store = store

@@ -119,6 +119,11 @@ class S3Presigner:
         qualified: Callable[[str], str],
         conditions: Callable[[], Mapping[str, str]],
     ) -> None:
+        """Take the address that others see (scheme, host and port), and what makes a whole key of one below the prefix.
+
+        `conditions` returns the headers under which the bucket takes an object only where there is none, none where it
+        knows no such condition.
+        """
         self._requests = requests
         self._conditions = conditions
         self._endpoint = endpoint

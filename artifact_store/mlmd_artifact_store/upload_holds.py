@@ -17,6 +17,7 @@ class UploadHolds:
     """The locks of a tenant's uploads; in an object store nothing is held, and its own conditions have to do."""
 
     def __init__(self, blobs: BlobStore, tenant: str) -> None:
+        """Take the store of blobs whose locks they are, and the tenant, which is a part of their names."""
         self._blobs = blobs
         self._tenant = encoded_segment(tenant)
 

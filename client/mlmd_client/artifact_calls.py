@@ -40,6 +40,7 @@ class ArtifactCalls:
     """The calls over one transport; made again while the server is away for a moment, until the transfer stops."""
 
     def __init__(self, transport: Transport, stop: threading.Event, patience: Patience = PATIENCE) -> None:
+        """Take what is set when the transfer stops, and how long a server that is away is waited for."""
         self.transport = transport
         self._stop = stop
         self._patience = patience

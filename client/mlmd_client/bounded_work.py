@@ -15,6 +15,10 @@ class Crew:
     """Threads that do pieces of work. The first failure stops them all and is raised by whoever submits or waits."""
 
     def __init__(self, threads: int, waiting: int, stop: threading.Event, name: str) -> None:
+        """Start so many threads as they are needed; `waiting` pieces more may be submitted before `submit` waits.
+
+        `stop` ends the work from outside, and is set when a piece fails.
+        """
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._room = threading.BoundedSemaphore(threads + waiting)
         self._stop = stop

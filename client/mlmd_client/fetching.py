@@ -35,6 +35,7 @@ class Source:
     """Where an artifact's bytes come from: the object store, the server over HTTP, or this process."""
 
     def __init__(self, transport: Transport, patience: Patience) -> None:
+        """Find out how bytes are had; asks a server with a token or TLS for its HTTP address, and raises CallError."""
         self.stop = threading.Event()
         self.calls = ArtifactCalls(transport, self.stop, patience)
         self._connections = Connections(patience.silent_seconds)

@@ -62,6 +62,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, file: BinaryIO, facts: dict[str, Any], start: int) -> None:
+        """Take a file, open and locked, and the byte at which its records begin; see `create` and `take_over`."""
         self.path = path
         self.facts = facts
         """Whose calls they are."""

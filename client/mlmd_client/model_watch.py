@@ -49,6 +49,10 @@ class Watch:
     """
 
     def __init__(self, service: Service, models: list[str], call: Callable[[dict[str, Any]], None], alias: str) -> None:
+        """Begin to watch at once; an empty `alias` stands for all aliases.
+
+        `call` gets each move as a dict, in the watch's thread; what it raises is logged.
+        """
         self._service = service
         self._request = v1.WatchModelsRequest(models=models)
         self._call = call

@@ -26,6 +26,7 @@ class Restorer:
     def __init__(
         self, transport: Transport, meter: Meter, *, workers: int = DEFAULT_WORKERS, patience: Patience = PATIENCE
     ) -> None:
+        """Ask the server for its HTTP address; raises CallError. `workers` is how many threads send."""
         self._meter = meter
         self._workers = workers
         self._stop, self._connections = threading.Event(), Connections(patience.silent_seconds)

@@ -69,6 +69,11 @@ class Sending:
         part_size: int,
         unchanged_from: int,
     ) -> None:
+        """Take how the bytes go: into a folder by `door`, else by `workers` threads over `http`.
+
+        Files above `part_size` bytes go in parts of that size. Those that the artifact `unchanged_from` has are
+        copied in the store; 0 is none.
+        """
         self.listing = listing
         self.meter = meter
         self._calls = calls

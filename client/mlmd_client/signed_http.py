@@ -77,6 +77,7 @@ class SignedHttp:
         patience: Patience = PATIENCE,
         tls: Tls | None = None,
     ) -> None:
+        """Take the server's HTTP address, "" where it takes no bytes, and what is set when the transfer stops."""
         self.connections = connections
         self.connections.speak(own_address, tls or Tls())
         self.patience = patience

@@ -24,6 +24,7 @@ class Token(Mapping[str, str]):
     """
 
     def __init__(self, text: str = "", file: Path | None = None) -> None:
+        """Take the token, or the file that holds it and nothing else, which is read at once to find what is wrong."""
         self._text = text
         self._file = file
         self._told()

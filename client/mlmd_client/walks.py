@@ -66,6 +66,7 @@ class Graph:
     """
 
     def __init__(self, service: "Service", start: Key, direction: str, options: v1.LineageOptions) -> None:
+        """Take where the walk began, which way it goes ("provenance", "impact", "" for both), and its options."""
         self._service = service
         self._direction = direction
         self._options = options

@@ -46,6 +46,7 @@ class Database:
     """Two connection pools on one database and the transactions that run over them."""
 
     def __init__(self, dialect: Dialect, text_mode: str) -> None:
+        """Make the pools, without a connection yet; `text_mode` is a key of TEXT_CODECS, as the store's row says."""
         self.dialect = dialect
         self.text: TextCodec = TEXT_CODECS[text_mode]
         self.types = TypeCache()

@@ -96,6 +96,7 @@ class Dialect(ABC):
     """Bytes, as they are kept, in a uri, a description, a step of a path or the structure of a type."""
 
     def __init__(self, url: URL, options: StoreOptions, connections: Connections) -> None:
+        """Take the address, and the connections of the process, which are bounded together; nothing is opened yet."""
         self.url = url
         self.options = options
         self.connections = connections

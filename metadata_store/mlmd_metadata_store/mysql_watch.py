@@ -51,6 +51,10 @@ class Line:
     __slots__ = ("__weakref__", "_socket", "asked", "number", "place", "unanswered")
 
     def __init__(self, descriptor: int, number: int) -> None:
+        """Take the socket's file descriptor, and the number by which the database knows the connection (CONNECTION_ID).
+
+        Raises OSError for a descriptor that is closed.
+        """
         self._socket = (descriptor, os.fstat(descriptor).st_ino)
         self.number = number
         self.asked = 0.0

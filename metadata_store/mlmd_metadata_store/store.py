@@ -29,6 +29,7 @@ class Store:
     """One database and its calls; safe to use from many threads."""
 
     def __init__(self, database: Database, store_uuid: str) -> None:
+        """Take a database that is opened and has all tables (see `open`), and the identity in its `mlmd_store`."""
         self.database = database
         self.store_uuid = store_uuid
 

@@ -66,6 +66,10 @@ class Transaction:
         properties: PropertyCache = NO_CACHE,
         ways: Ways | None = None,
     ) -> None:
+        """Take a driver's cursor on which a transaction has begun; whoever began it ends it.
+
+        `text` says how texts are kept, and `watch` is called with each statement before it is sent.
+        """
         self._cursor = cursor
         self._plans = plans
         self._watch = watch

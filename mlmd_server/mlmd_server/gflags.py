@@ -50,6 +50,7 @@ class Flags:
     """The flags that a program knows, those it ignores, and what they were set to."""
 
     def __init__(self, flags: Sequence[Flag], ignored: frozenset[str], environment: Mapping[str, str]) -> None:
+        """Take what is known, the names that are taken and mean nothing, and the environment that `--fromenv` reads."""
         self._flags = {flag.name: flag for flag in flags}
         self._ignored = ignored
         self._environment = environment

@@ -49,6 +49,7 @@ class Supervisor:
     """Keeps `count` workers alive until told to end."""
 
     def __init__(self, count: int, work: Work, drain_seconds: float, on_death: Callable[[int], None]) -> None:
+        """Start nothing yet. Each has `drain_seconds` to end; `on_death` gets the process id of each that ended."""
         self._count = count
         self._work = work
         self._drain_seconds = drain_seconds

@@ -89,6 +89,7 @@ class Documents:
     """The documents of one process; safe to use from many threads."""
 
     def __init__(self, schema: GraphQLSchema, limits: GraphqlLimits, introspection: bool) -> None:
+        """Take what a document may have at most; without `introspection` questions about the schema are refused."""
         self._schema = schema
         self._limits = limits
         self._introspection = introspection

@@ -56,6 +56,7 @@ class GraphqlEngine:
         artifacts: TenantArtifacts | None = None,
         settings: GraphqlSettings = GraphqlSettings(),
     ) -> None:
+        """Take the methods by path, which fields call; without `artifacts` there are no files to ask for."""
         self._stores = stores
         self._methods = methods
         self._artifacts = artifacts

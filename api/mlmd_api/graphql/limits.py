@@ -71,6 +71,7 @@ class Meter:
         fragments: Mapping[str, FragmentDefinitionNode],
         variables: Mapping[str, Any],
     ) -> None:
+        """Take the operation's fragments by name, and its variables as given, which say how long lists may be."""
         self._schema = schema
         self._limits = limits
         self._fragments = fragments

@@ -47,6 +47,7 @@ class Probes:
     """`/healthz`, `/readyz`, `/metrics`."""
 
     def __init__(self, ping: Callable[[], None], measurements: Measurements, executor: Executor) -> None:
+        """Take what makes a round trip to the database and raises StoreError, and the threads that it runs in."""
         self.look = Look(ping, executor)
         self._measurements = measurements
         self._executor = executor

@@ -16,6 +16,7 @@ class RequestBody:
     """Pulls the body from the event loop as it is read; what has been read is counted."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, stream: AsyncIterator[bytes], caller: Caller) -> None:
+        """Take the pieces as they come on `loop`; they are read in another thread, until the caller's deadline."""
         self._loop = loop
         self._stream = stream
         self._caller = caller

@@ -42,6 +42,7 @@ class Session:
     """One invocation of `mlmd`."""
 
     def __init__(self, server: str | None, token: str, as_json: bool) -> None:
+        """Take the store's target, None for that of MLMD_SERVER or ./mlmd-data; nothing is opened yet."""
         self._server, self._token = server, token
         self.as_json = as_json
         self.makes_store = False
