@@ -1,7 +1,9 @@
 """Strings that are not UTF-8 are found whatever surrounds them, and nothing else is."""
 
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlmd_api.codec import BINARY
 from mlmd_api.utf8 import MOST_FIELDS, broken_strings
@@ -90,6 +92,29 @@ def test_a_string_whose_last_character_goes_on_in_the_next_field_is_named() -> N
     body = b"\x12\x02l\xc3" + b"\xa8\x12\x01"
     assert body.decode() == "\x12\x02l\u00e8\x12\x01"
     with pytest.raises(InvalidArgument, match=r"^uris\[0\]: the string is not valid UTF-8"):
+        BINARY.read(service.GetArtifactsByURIRequest, body)
+
+
+STRINGS = st.sampled_from([b"", b"a", b"\xc3", b"\xa8", b"\xc3\xa8", b"a\xe2", b"\x82\xac", b"\xff"])
+
+
+@given(st.lists(st.one_of(STRINGS, st.integers(16, 24)), max_size=6))
+@settings(max_examples=600)
+def test_a_string_is_refused_for_what_is_in_it(parts: list[bytes | int]) -> None:
+    """A number is an unknown field, whose key has bytes that may seem to end a character."""
+    body = b""
+    for part in parts:
+        if isinstance(part, bytes):
+            body += bytes((2 << 3 | 2, len(part))) + part
+        else:
+            body += bytes((part << 3 & 127 | 128, part >> 4, 1))
+    strings = [part for part in parts if isinstance(part, bytes)]
+    broken = [place for place, string in enumerate(strings) if string.decode(errors="replace").encode() != string]
+    if not broken:
+        read: Any = BINARY.read(service.GetArtifactsByURIRequest, body)
+        assert read.uris == [string.decode() for string in strings]
+        return
+    with pytest.raises(InvalidArgument, match=rf"^uris\[{broken[0]}\]: the string is not valid UTF-8"):
         BINARY.read(service.GetArtifactsByURIRequest, body)
 
 
