@@ -20,18 +20,20 @@ class Metadata(dict[str, str]):
         """Take what came, in its order."""
         came = list(pairs)
         super().__init__(came)
-        self.times: Mapping[str, int] = {} if len(came) == len(self) else Counter(key for key, _ in came)
+        self.differing: Mapping[str, int] = {} if len(came) == len(self) else Counter(key for key, _ in set(came))
+        """How many different values each key came with, where a key came twice."""
 
 
 def check_said_once(metadata: Mapping[str, str]) -> None:
-    """Raise InvalidArgument when a call says more than once who asks, or which call it repeats.
+    """Raise InvalidArgument when a call says two things about who asks, or about which call it repeats.
 
-    What stands before the server may have looked at another one of them than the server would.
+    What stands before the server may have looked at another one of them than the server would. The same twice is no
+    doubt: channel and interceptor of one client may both add its token.
     """
-    times = metadata.times if isinstance(metadata, Metadata) else {}
-    for key in _SAID_ONCE if times else ():
-        if times.get(key, 0) > 1:
-            raise InvalidArgument(f"{key}: the call has it {times[key]} times; send it once.")
+    differing = metadata.differing if isinstance(metadata, Metadata) else {}
+    for key in _SAID_ONCE if differing else ():
+        if differing.get(key, 0) > 1:
+            raise InvalidArgument(f"{key}: the call has {differing[key]} different values of it; send one.")
 
 
 @dataclass(frozen=True, slots=True)

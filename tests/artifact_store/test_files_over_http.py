@@ -98,7 +98,7 @@ def test_who_says_twice_who_it_is_is_refused(local: Server, http: urllib3.PoolMa
     headers = urllib3.HTTPHeaderDict({"authorization": "Bearer a"})
     headers.add("authorization", "Bearer b")
     answer = http.request("GET", client.downloads(artifact_id)["f"].url, headers=headers, retries=False)
-    sentence = "authorization: the call has it 2 times; send it once."
+    sentence = "authorization: the call has 2 different values of it; send one."
     assert (answer.status, answer.json()) == (400, {"code": "invalid_argument", "message": sentence})
 
 

@@ -147,11 +147,11 @@ def test_who_asks_decides(serve: Callable[..., Served]) -> None:
 
 
 def test_who_says_twice_which_call_it_repeats_is_refused(served: Served) -> None:
-    keys = [("mlmd-idempotency-key", "a"), ("mlmd-idempotency-key", "a")]
+    keys = [("mlmd-idempotency-key", "a"), ("mlmd-idempotency-key", "b")]
     answer = httpx.get(
         f"{served.doors.http}/graphql", params={"query": "{__typename}"}, headers=keys, timeout=60, trust_env=False
     )
-    assert "mlmd-idempotency-key: the call has it 2 times; send it once." in answer.text
+    assert "mlmd-idempotency-key: the call has 2 different values of it; send one." in answer.text
 
 
 def test_a_deadline_that_has_passed(served: Served) -> None:
