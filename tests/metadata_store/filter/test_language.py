@@ -5,9 +5,11 @@ from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import ARTIFACT_PROPERTY, Kind
 
-from tests.metadata_store.filter.conftest import Find
+from tests.metadata_store.calls import Calls
+from tests.metadata_store.filter.conftest import Find, finder
 
 A, E, C = Kind.ARTIFACT, Kind.EXECUTION, Kind.CONTEXT
 
@@ -314,3 +316,13 @@ def test_a_property_may_have_any_name(find: Find, facts: Store, name: str) -> No
 )
 def test_neighbours_and_properties(find: Find, kind: Kind, text: str, ids: list[int]) -> None:
     assert find(kind, text) == ids
+
+
+def test_a_struct_is_a_text_to_a_filter(store: Store) -> None:
+    call, find = Calls(store), finder(store)
+    types = call("PutArtifactType", artifact_type=pb.ArtifactType(name="Data"))
+    node = pb.Artifact(type_id=types.type_id)
+    node.custom_properties["about"].struct_value.update({"rows": 3})
+    (node_id,) = call("PutArtifacts", artifacts=[node]).artifact_ids
+    assert find(A, "custom_properties.about.string_value LIKE 'mlmd-struct::%'") == [node_id]
+    assert find(A, "custom_properties.about.int_value IS NULL") == [node_id]
