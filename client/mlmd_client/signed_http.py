@@ -14,7 +14,6 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_client.http_connections import PATIENCE_SECONDS, Answer, Body, Connections
 from mlmd_client.refusals import Meaning, busy, meaning_of, refusal, short, trouble, whole_instead
 from mlmd_client.tls import Tls
-from mlmd_client.transfer_errors import TransferError
 from mlmd_client.waits import WAITS
 
 Renew = Callable[[], v1.SignedRequest | None]
@@ -106,8 +105,6 @@ class SignedHttp:
     def _once(self, request: v1.SignedRequest, body: Body) -> tuple[Answer | None, BaseException | None]:
         try:
             return self.connections.send(request.method, request.url, self.headers(request), body), None
-        except TransferError:
-            raise
         except _CUT as error:
             return None, error
 
