@@ -142,7 +142,6 @@ class Sending:
     # --- files that are told as they are hashed
 
     def _hash_and_send(self, crew: Crew) -> None:
-        self._large.clear()
         if self._unchanged_from:
             self._sizes_before = self._calls.sizes(self._unchanged_from)
         with (

@@ -1,16 +1,25 @@
 """What is told to the server at once, and what is sent, of files of every size."""
 
+import contextlib
+import itertools
+import os
 import random
+import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from minio import Minio
-from mlmd_client import sending
+from mlmd_client import hashing, sending
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.download import download
-from mlmd_client.progress import Progress
+from mlmd_client.file_listing import list_files
+from mlmd_client.http_connections import Connections
+from mlmd_client.progress import Meter, Progress
 from mlmd_client.sending import size_of_parts
+from mlmd_client.signed_http import PATIENCE, SignedHttp
+from mlmd_client.transfer_errors import Stopped
 from mlmd_client.transport import Transport
 from mlmd_client.upload import upload
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
@@ -152,6 +161,58 @@ def test_what_the_store_lost_is_sent_again_and_counted_once(
     assert max(progress.files_done for progress in seen) == len(CONTENTS)
     download(s3_store, made.artifact_id, tmp_path / "target")
     assert read_files(tmp_path / "target") == CONTENTS
+
+
+class Stopping:
+    """An upload whose stop is in the hands of the test."""
+
+    def __init__(self, transport: Transport, source: Path) -> None:
+        self.stop, self.seen = threading.Event(), list[Progress]()
+        self.listing, self.connections = list_files(source), Connections()
+        calls, meter = ArtifactCalls(transport, self.stop, PATIENCE), Meter(self._told, itertools.count().__next__)
+        meter.expect(len(self.listing.files), self.listing.size_bytes)
+        http = SignedHttp(self.connections, self.stop, calls.info().http_address)
+        self.sending = sending.Sending(calls, http, None, self.listing, meter, self.stop, 1, PART, 0)
+        begun = calls.begin(v1.BeginUploadRequest(artifact=artifact(transport).SerializeToString(), more_files=True))
+        self.sending.begin(begun.artifact_id, begun.uri, resumed=False)
+
+    def _told(self, progress: Progress) -> None:
+        self.seen.append(progress)
+        if progress.bytes_done:
+            self.stop.set()
+
+    def end(self) -> int:
+        """Run until it stops; return how many bytes had gone at most; those of a part that was broken off are none."""
+        with contextlib.suppress(Stopped):
+            self.sending.run(None)
+        self.connections.close()
+        self.sending.meter.end()
+        return max(progress.bytes_done for progress in self.seen)
+
+
+def test_what_stops_sends_no_more_of_what_is_under_way(s3_store: Transport, tmp_path: Path) -> None:
+    source = write_files(tmp_path / "one", {"f": bytes(PART)})
+    assert 0 < Stopping(s3_store, source).end() < PART
+
+
+def test_what_stops_reads_no_more_to_hash_it(
+    s3_store: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping = Stopping(s3_store, write_files(tmp_path / "large", {"f": bytes(4 * PART)}))
+    read, reads = os.preadv, Counter[str]()
+
+    def seen(*arguments: Any) -> int:
+        thread = threading.current_thread().name.split("_")[0]
+        reads[thread] += (size := read(*arguments))
+        if thread == "sha256":
+            stopping.stop.set()
+        return size
+
+    monkeypatch.setattr(os, "preadv", seen)
+    stopping.end()
+    assert 0 < reads["sha256"] <= hashing.CHUNK_BYTES
+    with pytest.raises(Stopped):
+        stopping.sending.hashed()
 
 
 @pytest.mark.parametrize(
