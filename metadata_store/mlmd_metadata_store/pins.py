@@ -38,8 +38,8 @@ def pin_artifact(tx: Transaction, request: v1.PinArtifactRequest) -> v1.PinArtif
     for tombstone in tombstones_of(tx, Kind.ARTIFACT, [request.artifact_id]):
         what = v1.Tombstone.What.Name(tombstone.what).removeprefix("WHAT_").lower()
         raise FailedPrecondition(
-            f"artifact_id: the {what} of artifact {request.artifact_id} were deleted by {tombstone.subject!r}; there "
-            "is nothing left to keep."
+            f"artifact_id: the {what} of artifact {request.artifact_id} were deleted by "
+            f"{tombstone.subject or 'somebody'}; there is nothing left to keep."
         )
     tx.upsert(PIN, _COLUMNS, [(request.artifact_id, tx.caller.subject[:255], reason, now_ms())], _COLUMNS[:1])
     return v1.PinArtifactResponse()

@@ -6,10 +6,12 @@ import pytest
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.pins import all_pins, list_pins, pin_artifact, pins_of, unpin_artifact
 from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.tombstones import Gone, What, put_tombstones
 from mlmd_schemas.caller import LOCAL, Caller
-from mlmd_schemas.errors import InvalidArgument, NotFound
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
+from mlmd_schemas.tables.v10 import Kind
 
 from tests.metadata_store.calls import Calls
 
@@ -50,6 +52,18 @@ def test_a_pin_that_goes_leaves_the_others(store: Store, made: list[int]) -> Non
     assert pinned(store) == [made[0], made[2]]
     asked = store.database.read(LOCAL, lambda tx: pins_of(tx, made[:2]))
     assert [one.artifact_id for one in asked] == made[:1]
+
+
+@pytest.mark.parametrize(("subject", "told"), [("amy", "amy"), ("", "somebody")])
+def test_what_was_deleted_is_not_pinned(store: Store, made: list[int], subject: str, told: str) -> None:
+    deleter = replace(LOCAL, subject=subject)
+    gone = [Gone(made[0])]
+    store.database.write(deleter, lambda tx: put_tombstones(tx, Kind.ARTIFACT, What.BYTES, gone, "asked for"))
+    with pytest.raises(FailedPrecondition) as refused:
+        pin(store, made[0])
+    said = f"the bytes of artifact {made[0]} were deleted by {told}; there is nothing left to keep."
+    assert str(refused.value) == f"artifact_id: {said}"
+    assert pinned(store) == []
 
 
 def test_a_pin_tells_who_when_and_why_last(store: Store, made: list[int]) -> None:
