@@ -173,3 +173,25 @@ def test_the_store_itself_says_what_it_wrote(store: Transport, source: Path) -> 
 def _files(store: Transport, artifact_id: int) -> list[v1.File]:
     request = v1.ListFilesRequest(artifact_id=artifact_id)
     return list(store.unary("/mlmd.v1.ArtifactStore/ListFiles", request, v1.ListFilesResponse).files)
+
+
+def test_files_leave_together_up_to_so_many_and_so_many_bytes(
+    store: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = {f"large/{number}": bytes([number]) * (6 * MIB) for number in range(5)}
+    contents |= {f"small/{number:02}": b"x" for number in range(70)}
+    uploaded = sent(store, write_files(tmp_path / "source", contents))
+    together: list[dict[str, int]] = []
+    give_out = type(store).give_out  # type: ignore[attr-defined]
+
+    def noting(self: Any, artifact_id: int, files: Any) -> Any:
+        together.append({file.path: file.size_bytes for file in files})
+        return give_out(self, artifact_id, files)
+
+    monkeypatch.setattr(type(store), "give_out", noting)
+    check(store, uploaded, tmp_path / "target", contents)
+    assert sorted(path for files in together for path in files) == sorted(contents)
+    for files in together:
+        assert len(files) <= 32
+        assert sum(list(files.values())[:-1]) < 16 * MIB, "the last one fills it"
+    assert len(together) == 4, "and no more pieces of work than that takes"
