@@ -16,6 +16,7 @@ from tests.client.places import artifact, every_artifact, read_files, write_file
 from tests.conftest import StartServer
 from tests.services.proxy import Moment, Proxy
 from tests.services.server import Server
+from tests.services.waiting import wait_for
 
 CONTENTS = {"a": b"first", "b/c": b"second", "large": b"l" * (6 << 20)}
 SERVICE = "/mlmd.v1.ArtifactStore"
@@ -88,4 +89,13 @@ def test_a_stream_of_requests_that_was_cut_is_asked_for_again(proxy: Proxy, dire
         with pytest.raises(CallError) as broken:
             list(streamed())
         assert broken.value.code == Code.UNAVAILABLE
-    assert list(streamed()) == [file.path for file in files]
+
+    def again() -> list[str]:
+        try:
+            return list(streamed())
+        except CallError as error:  # gRPC may give the next channel the connection that is just breaking
+            if error.code != Code.UNAVAILABLE:
+                raise
+            return []
+
+    assert wait_for(again) == [file.path for file in files]
