@@ -9,6 +9,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
+from mlmd_metadata_store.node_ids import existing_ids
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import adopt_version
 from mlmd_schemas.counting import counted
@@ -17,7 +18,7 @@ from mlmd_schemas.paths import PathOrder, check_paths
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.tables.own import VERSION
-from mlmd_schemas.tables.v10 import ARTIFACT, TYPE
+from mlmd_schemas.tables.v10 import ARTIFACT, TYPE, Kind
 
 from mlmd_artifact_store.deletions import Deletion, late_until, note_deletions
 from mlmd_artifact_store.manifests import (
@@ -53,7 +54,6 @@ _END = (
         last_update_time_since_epoch=sa.bindparam("now"),
     )
 )
-_IS_THERE = sa.select(ARTIFACT.c.id).where(ARTIFACT.c.id == _ARTIFACT)
 _TYPE_NAME = sa.select(TYPE.c.name).join(ARTIFACT, ARTIFACT.c.type_id == TYPE.c.id).where(ARTIFACT.c.id == _ARTIFACT)
 _VERSION = sa.select(VERSION.c.number).where(VERSION.c.artifact_id == _ARTIFACT)
 
@@ -227,7 +227,7 @@ def _check_may_be_over(tx: Transaction, artifact_id: int) -> None:
     """Raise what tells that an artifact without an upload never had one that could be given up."""
     if find_manifest(tx, artifact_id) is not None:
         under_way(tx, artifact_id)  # it says that it cannot be given up any more
-    if not tx.rows(_IS_THERE, {"artifact": artifact_id}):
+    if not existing_ids(tx, Kind.ARTIFACT, [artifact_id]):
         raise NotFound(f"artifact_id: there is no artifact {artifact_id}.")
 
 

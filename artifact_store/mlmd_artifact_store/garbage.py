@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_metadata_store.node_ids import existing_ids
 from mlmd_metadata_store.tombstones import tombstones_of
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import NotFound
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.tables.own import MANIFEST
-from mlmd_schemas.tables.v10 import ARTIFACT, EVENT, Kind
+from mlmd_schemas.tables.v10 import EVENT, Kind
 
 from mlmd_artifact_store.keep_rules import Reason, Rules, reasons
 from mlmd_artifact_store.origins import origins
@@ -26,7 +27,6 @@ _LAST_EVENT = sa.select(sa.func.coalesce(sa.func.max(EVENT.c.id), 0))
 _EXTERNAL = sa.select(MANIFEST.c.is_external, MANIFEST.c.root_uri).where(
     MANIFEST.c.artifact_id == sa.bindparam("artifact")
 )
-_THERE = sa.select(ARTIFACT.c.id).where(ARTIFACT.c.id == sa.bindparam("artifact"))
 
 
 @dataclass(slots=True)
@@ -92,7 +92,7 @@ def explain(tx: Transaction, artifact_id: int, rules: Rules) -> v1.ExplainKeptRe
     if external:
         text = f"Nothing keeps artifact {artifact_id}; the next gc with these rules deletes its bytes."
         return v1.ExplainKeptResponse(summary=text)
-    if not tx.rows(_THERE, {"artifact": artifact_id}):
+    if not existing_ids(tx, Kind.ARTIFACT, [artifact_id]):
         raise NotFound(f"artifact_id: there is no artifact {artifact_id}.")
     return v1.ExplainKeptResponse(summary=f"Artifact {artifact_id} has no bytes in this store.")
 

@@ -11,6 +11,7 @@ from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.keyset_tokens import number_of_token, token_after
+from mlmd_metadata_store.node_ids import existing_ids
 from mlmd_metadata_store.tombstones import checked_reason, page_size, tombstones_of
 from mlmd_metadata_store.transaction import Transaction
 
@@ -24,9 +25,8 @@ _PAGE = (
 _ALL = _SELECT.order_by(PIN.c.artifact_id)
 _OF = _SELECT.where(PIN.c.artifact_id.in_(sa.bindparam("ids", expanding=True)))
 _DROP = sa.delete(PIN).where(PIN.c.artifact_id == sa.bindparam("artifact"))
-_IS_THERE = sa.select(ARTIFACT.c.id).where(ARTIFACT.c.id == sa.bindparam("artifact"))
 # Whoever deletes what is not pinned locks the artifact first, so that neither overlooks the other.
-_LOCKED = _IS_THERE.with_for_update()
+_LOCKED = sa.select(ARTIFACT.c.id).where(ARTIFACT.c.id == sa.bindparam("artifact")).with_for_update()
 
 
 def pin_artifact(tx: Transaction, request: v1.PinArtifactRequest) -> v1.PinArtifactResponse:
@@ -47,9 +47,9 @@ def pin_artifact(tx: Transaction, request: v1.PinArtifactRequest) -> v1.PinArtif
 
 def unpin_artifact(tx: Transaction, request: v1.UnpinArtifactRequest) -> v1.UnpinArtifactResponse:
     """Take a pin away; nothing happens when the artifact has none. Raises NotFound when there is no such artifact."""
-    parameters = {"artifact": request.artifact_id}
+    dropped = tx.execute(_DROP, {"artifact": request.artifact_id})
     # A row that another hand deleted may have left its pin.
-    if not tx.execute(_DROP, parameters) and not tx.rows(_IS_THERE, parameters):
+    if not dropped and not existing_ids(tx, Kind.ARTIFACT, [request.artifact_id]):
         raise _not_found(request.artifact_id)
     return v1.UnpinArtifactResponse()
 

@@ -12,6 +12,8 @@ import threading
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from tests.services.server import NO_PROXY
+
 THREADS = 4
 WATCHES = 10
 """Of a round; every second one is cancelled before it can have begun, the others once they were answered."""
@@ -20,7 +22,7 @@ WATCHES = 10
 def churn(target: str) -> None:
     """Watch over one channel, round after round; a server that is gone is asked again."""
     own_connection = ("grpc.use_local_subchannel_pool", 1)
-    with grpc.insecure_channel(target, options=[own_connection, ("grpc.enable_http_proxy", 0)]) as channel:
+    with grpc.insecure_channel(target, options=[own_connection, NO_PROXY]) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         while True:
             watches = [stub.Watch(health_pb2.HealthCheckRequest(), timeout=20) for _ in range(WATCHES)]
