@@ -208,6 +208,14 @@ class SqliteDialect(Dialect):
         last = int(cursor.lastrowid)
         return range(last - count + 1, last + 1)
 
+    def _insert(self, table: sa.Table, columns: Sequence[str]) -> str:
+        """SQLite: OR FAIL, since whoever meets a key that is taken undoes the whole transaction.
+
+        Without it a statement of several rows keeps what each page was before, to undo itself alone; that is a file in
+        the folder for temporary ones as soon as it is 64 KiB.
+        """
+        return super()._insert(table, columns).replace("INSERT INTO", "INSERT OR FAIL INTO", 1)
+
     def insert_ignore(self, table: sa.Table, columns: Sequence[str]) -> str:
         """SQLite: ON CONFLICT DO NOTHING."""
         return f"{self.insert(table, columns)} ON CONFLICT DO NOTHING"
