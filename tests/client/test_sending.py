@@ -13,15 +13,17 @@ import pytest
 from minio import Minio
 from mlmd_client import hashing, sending
 from mlmd_client.artifact_calls import ArtifactCalls
+from mlmd_client.calls import CallError
 from mlmd_client.download import download
 from mlmd_client.file_listing import list_files
-from mlmd_client.http_connections import Connections
+from mlmd_client.http_connections import Body, Connections
 from mlmd_client.progress import Meter, Progress
 from mlmd_client.sending import size_of_parts
-from mlmd_client.signed_http import PATIENCE, SignedHttp
+from mlmd_client.signed_http import PATIENCE, Renew, SignedHttp
 from mlmd_client.transfer_errors import Stopped
 from mlmd_client.transport import Transport
 from mlmd_client.upload import upload
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.client.places import artifact, read_files, write_files
@@ -161,6 +163,74 @@ def test_what_the_store_lost_is_sent_again_and_counted_once(
     assert max(progress.files_done for progress in seen) == len(CONTENTS)
     download(s3_store, made.artifact_id, tmp_path / "target")
     assert read_files(tmp_path / "target") == CONTENTS
+
+
+@pytest.mark.parametrize("missing", [[], [("large/0", 2), ("large/1", 3), ("small/3", 0)]])
+def test_an_upload_that_goes_on_sends_what_is_missing_and_counts_the_rest(
+    s3_store: Transport,
+    source: Path,
+    tmp_path: Path,
+    told: Told,
+    monkeypatch: pytest.MonkeyPatch,
+    missing: list[tuple[str, int]],
+) -> None:
+    send, seen = sending.Sending._send, list[Progress]()
+
+    def some(*arguments: Any) -> None:
+        if (arguments[2].path, arguments[2].part_number) not in missing:
+            send(*arguments)
+
+    def away(*arguments: Any, **named: Any) -> None:
+        raise CallError(Code.UNAVAILABLE, "away")
+
+    made = artifact(s3_store)
+    with monkeypatch.context() as patched:
+        patched.setattr(sending.Sending, "_send", some)
+        patched.setattr(ArtifactCalls, "commit", away)
+        with pytest.raises(CallError, match="away"):
+            upload(s3_store, made, source, part_size=PART)
+    told.sent.clear()
+    uploaded = upload(s3_store, made, source, part_size=PART, progress=seen.append)
+    assert sorted(told.sent) == missing
+    total = sum(map(len, CONTENTS.values()))
+    assert seen[-1] == Progress(total, total, len(CONTENTS), len(CONTENTS), "")
+    download(s3_store, uploaded.artifact_id, tmp_path / "target")
+    assert read_files(tmp_path / "target") == CONTENTS
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+def test_a_piece_is_signed_anew_for_itself_until_it_is_stored(
+    s3_store: Transport, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reuse: bool
+) -> None:
+    put, pieces = SignedHttp.put, list[str]()
+
+    def late(http: SignedHttp, request: v1.SignedRequest, body: Body, path: str, renew: Renew) -> None:
+        fresh = renew()
+        assert fresh is not None
+        assert piece(fresh) == piece(request)
+        put(http, fresh, body, path, renew)
+        assert renew() is None
+        pieces.append(piece(request))
+
+    monkeypatch.setattr(SignedHttp, "put", late)
+    made = upload(s3_store, artifact(s3_store), source, collection="fraud", reuse=reuse, part_size=PART)
+    assert len(set(pieces)) == len(pieces) == len(PIECES)
+    download(s3_store, made.artifact_id, tmp_path / "target")
+    assert read_files(tmp_path / "target") == CONTENTS
+
+
+def piece(request: v1.SignedRequest) -> str:
+    """Return which file, or which part of one, a request sends."""
+    path, _, query = request.url.partition("?")
+    return f"{path} {query.partition('partNumber=')[2].partition('&')[0]}"
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+def test_a_file_of_one_part_goes_whole(s3_store: Transport, tmp_path: Path, told: Told, reuse: bool) -> None:
+    source = write_files(tmp_path / "one", {"f": bytes(PART)})
+    upload(s3_store, artifact(s3_store), source, collection="fraud", reuse=reuse, part_size=PART)
+    assert told.windows == []
+    assert told.sent == [("f", 0)]
 
 
 class Stopping:

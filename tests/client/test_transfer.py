@@ -1,5 +1,6 @@
 """Files and folders go up and come back: in one process, over the server's HTTP port, and through an object store."""
 
+import contextlib
 import hashlib
 import io
 import itertools
@@ -12,11 +13,13 @@ from mlmd_client.calls import CallError
 from mlmd_client.download import download, open_file, read_range
 from mlmd_client.progress import Progress
 from mlmd_client.transfer_errors import DamagedBytes, UnfitFiles
-from mlmd_client.transport import Transport
+from mlmd_client.transport import Transport, open_transport
 from mlmd_client.upload import upload
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from tests.client.places import artifact, every_artifact, read_files, stored, write_files
+from tests.conftest import StartServer
 from tests.services.clocks import wait_beyond
 
 PART = 5 << 20
@@ -145,6 +148,24 @@ def test_bytes_that_changed_in_the_store(store: Transport, request: pytest.Fixtu
             file.read()
     assert read_files(tmp_path / "target") == {}
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("fetch")] == []
+
+
+def test_a_folder_that_is_served_without_http_is_told(start_server: StartServer, source: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    with contextlib.closing(open_transport(str(folder))) as embedded:
+        kept = upload(embedded, artifact(embedded), source).artifact_id
+    server = start_server(f"sqlite:///{folder}/metadata.db", options=("--artifacts", str(folder / "artifacts")))
+    with contextlib.closing(open_transport(server.target)) as store:
+        told = f"{server.target} keeps files in a folder.* start it with --http-port, or with --artifacts s3:"
+        for act in (
+            lambda: upload(store, artifact(store), source),
+            lambda: download(store, kept, tmp_path / "target"),
+            lambda: read_range(store, kept, "big.bin", 0, 1),
+        ):
+            with pytest.raises(CallError, match=told) as refused:
+                act()
+            assert refused.value.code == Code.FAILED_PRECONDITION
+    assert read_files(tmp_path / "target") == {}
 
 
 def tamper(store: Transport, uri: str, request: pytest.FixtureRequest, contents: dict[str, bytes]) -> None:
