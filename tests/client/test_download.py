@@ -1,0 +1,94 @@
+"""A file is read as it comes, verified before its last bytes, and what was downloaded is told."""
+
+from pathlib import Path
+
+import pytest
+from mlmd_client import download as downloads
+from mlmd_client.bounded_work import Crew
+from mlmd_client.download import download, open_file, read_range, stream_file
+from mlmd_client.fetching import Source
+from mlmd_client.progress import Progress
+from mlmd_client.transfer_errors import DamagedBytes
+from mlmd_client.transport import Transport
+from mlmd_client.upload import upload
+
+from tests.client.places import artifact, write_files
+
+CHUNK = 4
+CONTENTS = {"0": b"", "3": b"abc", "4": b"abcd", "8": b"abcdefgh", "9": b"abcdefghi"}
+
+
+@pytest.fixture
+def kept(folder_store: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> int:
+    """An artifact of the contents, whose files are read a few bytes at a time."""
+    monkeypatch.setattr(downloads, "_STREAM_BYTES", CHUNK)
+    return upload(folder_store, artifact(folder_store), write_files(tmp_path / "source", CONTENTS)).artifact_id
+
+
+@pytest.mark.parametrize("path", CONTENTS)
+def test_a_file_is_read_as_it_comes(folder_store: Transport, kept: int, path: str) -> None:
+    content = CONTENTS[path]
+    chunks = [content[start : start + CHUNK] for start in range(0, len(content), CHUNK)]
+    assert list(stream_file(folder_store, kept, path)) == chunks
+    with open_file(folder_store, kept, path) as file:
+        assert file.readable()
+        assert [file.read(3), file.read(3), file.read()] == [content[:3], content[3:6], content[6:]]
+
+
+@pytest.mark.parametrize("path", ["3", "4", "9"])
+def test_the_last_bytes_of_a_damaged_file_are_withheld(
+    folder_store: Transport, kept: int, tmp_path: Path, path: str
+) -> None:
+    (place,) = (tmp_path / "store" / "artifacts").rglob(path)
+    place.write_bytes(CONTENTS[path][::-1])
+    chunks, came = stream_file(folder_store, kept, path), list[bytes]()
+    with pytest.raises(DamagedBytes, match=f"'{path}' of artifact {kept} has changed"):
+        came.extend(chunks)
+    assert b"".join(came) == CONTENTS[path][::-1][: (len(CONTENTS[path]) - 1) // CHUNK * CHUNK]
+
+
+@pytest.mark.parametrize(("start", "length"), [(-1, 1), (0, -1)])
+def test_a_range_that_cannot_be_is_refused(folder_store: Transport, kept: int, start: int, length: int) -> None:
+    with pytest.raises(ValueError, match=f"{start} and {length} were given"):
+        read_range(folder_store, kept, "9", start, length)
+
+
+def test_what_is_closed_early_ends_its_transfer(
+    folder_store: Transport, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[Source] = []
+    monkeypatch.setattr(Source, "__exit__", lambda source, *error: ended.append(source))
+    file = open_file(folder_store, kept, "9")
+    assert file.read(1) == b"a"
+    assert ended == []
+    file.close()
+    assert len(ended) == 1
+    assert file.closed
+
+
+@pytest.mark.parametrize(("prefix", "paths"), [("", list(CONTENTS)), ("8", ["8"])])
+def test_what_was_downloaded_is_told(
+    folder_store: Transport, kept: int, tmp_path: Path, prefix: str, paths: list[str]
+) -> None:
+    size = sum(len(CONTENTS[path]) for path in paths)
+    for reused in (0, len(paths)):
+        told: list[Progress] = []
+        found = download(folder_store, kept, tmp_path / "target", prefix=prefix, progress=told.append)
+        assert (found.file_count, found.size_bytes, found.files_reused) == (len(paths), size, reused)
+        assert (found.root, found.only_path) == (tmp_path / "target", prefix)
+        assert told[-1] == Progress(size, size, len(paths), len(paths), "")
+
+
+def test_so_many_threads_fetch_as_was_asked(
+    folder_store: Transport, kept: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    class Noting(Crew):
+        def __init__(self, threads: int, *arguments: object) -> None:
+            asked.append(threads)
+            super().__init__(threads, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(downloads, "Crew", Noting)
+    download(folder_store, kept, tmp_path / "target", workers=3)
+    assert asked == [3]
