@@ -14,6 +14,8 @@ def parse_url(url: str) -> URL:
     In a MySQL URL everything up to the last `@` is user and password, so that a password may contain `@` and `/` as
     they are; percent-encoded characters are decoded.
     """
+    if "\0" in unquote(url):
+        raise InvalidArgument(f"database: {_shown(url)!r} has a NUL character, which no name has; leave it out.")
     scheme, separator, rest = url.partition("://")
     if not separator or scheme not in ("sqlite", "mysql"):
         raise InvalidArgument(f"database: {_shown(url)!r} is no database URL; write {_FORMS}.")

@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -67,7 +68,7 @@ class SqliteDialect(Dialect):
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Unavailable(
-                f"database: the folder {str(folder)!r} cannot be made; make it or choose another."
+                f"database: the folder {str(folder)!r} cannot be made: {error.strerror}; make it or choose another."
             ) from error
 
     def engine(self, *, writer: bool) -> Engine:
@@ -92,8 +93,18 @@ class SqliteDialect(Dialect):
         return self.engine(writer=False) if self._file.path.exists() else sa.create_engine("sqlite://")
 
     def _refuse_folder(self) -> None:
-        if self._file.path.is_dir():
-            raise InvalidArgument(f"database: {str(self._file.path)!r} is a folder; name a file in it.")
+        path = str(self._file.path)
+        try:
+            found = self._file.path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        except OSError as error:
+            raise Unavailable(
+                f"database: {path!r} cannot be looked at: {error.strerror}; let the server's user into its folders, or "
+                "choose another file."
+            ) from error
+        if stat.S_ISDIR(found.st_mode):
+            raise InvalidArgument(f"database: {path!r} is a folder; name a file in it.")
 
     def _about_to_connect(self, *_: object) -> None:
         self._file.check()  # SQLite would make an empty file in the place of one that is gone

@@ -59,7 +59,12 @@ def _cause(error: DBAPIError, number: int, words: str) -> tuple[int, str]:
             "the database user may not do that; grant it CREATE, ALTER, DROP, INDEX, SELECT, INSERT, UPDATE and "
             "DELETE on this database"
         )
-    if number in LOST or error.connection_invalidated or "unable to open database file" in words:
+    if "unable to open database file" in words:
+        return UNAVAILABLE, (
+            "its file cannot be opened or made; let the server's user read and write the file and its folder, or "
+            "choose another file"
+        )
+    if number in LOST or error.connection_invalidated:
         return UNAVAILABLE, "the database cannot be reached; check that it runs and that its address is right"
     if "disk I/O error" in words or "disk is full" in words:
         return (

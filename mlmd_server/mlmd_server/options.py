@@ -14,6 +14,7 @@ from typing import Any
 from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_server.config import AUTO, BUCKET_ADDRESSING, DEFAULT_ARTIFACTS, DEFAULT_DATABASE, GRPC_ENGINES
+from mlmd_server.web_names import read_address, read_hosts, read_list, read_origins
 
 _NUMBER = re.compile(r"-?[0-9]+")
 
@@ -41,7 +42,10 @@ class Option:
     def parse(self, value: Any, source: str) -> Any:
         """Return the option's value; raises InvalidArgument naming option, value and reason."""
         try:
-            return self.read(_as_text(value))
+            text = _as_text(value)
+            if "\0" in text:  # the value is not shown: an address may hold a password
+                raise InvalidArgument(f"{self.name}: what is said ({source}) has a NUL character; leave it out.")
+            return self.read(text)
         except ValueError as error:
             shown = f"{value!r} ({source})" if _is_plain(value) else f"what is said ({source})"
             raise InvalidArgument(f"{self.name}: {shown} {error}.") from None
@@ -138,14 +142,10 @@ def _artifacts(value: str) -> str:
     return value
 
 
-def _list(value: str) -> tuple[str, ...]:
-    return tuple(item.strip() for item in value.split(",") if item.strip())
-
-
 def _roots(value: str) -> tuple[str, ...]:
     from mlmd_artifact_store.externals import ExternalRoots
 
-    uris = _list(value)
+    uris = read_list(value)
     try:
         ExternalRoots(uris)
     except InvalidArgument as error:
@@ -303,14 +303,14 @@ OPTIONS: tuple[Option, ...] = (
     Option("tls-client-ca", _text, "", "FILE", "Demand client certificates signed by this authority, PEM."),
     Option(
         "http-address",
-        _text,
+        read_address,
         "",
         "URL",
         "Base address of the HTTP listener as clients see it; made from host and port when empty.",
     ),
     Option(
         "cors-origins",
-        _list,
+        read_origins,
         (AUTO,),
         "LIST",
         "Web origins whose pages may call over HTTP, separated by commas; `*` for all, `loopback` for those of this "
@@ -319,7 +319,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "allowed-hosts",
-        _list,
+        read_hosts,
         (AUTO,),
         "LIST",
         "Host names by which the HTTP listener may be called, separated by commas; `*` for all, `loopback` for those "

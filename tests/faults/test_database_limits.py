@@ -236,12 +236,15 @@ def test_error_numbers_of_mysql_become_sentences(code: Code, number: int) -> Non
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
-    for path, code in (
-        (tmp_path / "file" / "metadata.db", Code.UNAVAILABLE),
-        (Path("/proc/nowhere/metadata.db"), Code.UNAVAILABLE),
-        (tmp_path, Code.INVALID_ARGUMENT),
+    for path, code, words in (
+        (tmp_path / "file" / "metadata.db", Code.UNAVAILABLE, "cannot be made: "),
+        (Path("/proc/nowhere/metadata.db"), Code.UNAVAILABLE, "cannot be made: "),
+        (Path("/proc/metadata.db"), Code.UNAVAILABLE, "let the server's user read and write the file and its folder"),
+        (tmp_path / f"{'long' * 100}.db", Code.UNAVAILABLE, "cannot be looked at: File name too long; let"),
+        (tmp_path, Code.INVALID_ARGUMENT, "is a folder"),
     ):
         with pytest.raises(StoreError) as refused:
             Store.open(f"sqlite:///{path}").close()
         assert refused.value.code is code, os.fspath(path)
+        assert words in refused.value.message
         check_sentence(refused.value.message)

@@ -42,6 +42,7 @@ SAID = {
     "database-ssl-mode": "REQUIRED",
     "cors-origins": "https://a.example",
     "allowed-hosts": "a.example",
+    "http-address": "https://a.example",
     "graphql-introspection": "false",
     "grpc-engine": "grpcio",
     "grpc-channel-arguments": "grpc.x=1",
@@ -80,6 +81,23 @@ def test_every_option_can_be_said_in_three_ways(option: Option, tmp_path: Path) 
     assert said != load_config({**beside, option.name: str(empty)} if beside else {}, {}, None)
 
 
+NO_ADDRESSES = [
+    "http://[",
+    "store.example",
+    "http://h:99999",
+    "ftp://h",
+    "http://h i",
+    "http://h/?q",
+    "http://u@h",
+    " ",
+]
+NO_ORIGINS = [
+    *("https://a.example/", "a.example", "HTTPS://a.example", "https://A.example", "https://a.example:443", "http://["),
+    *("https://*.a.example", "https://a.example/path", "auto,https://a.example", "http://a.example:80"),
+]
+NO_HOSTS = ["http://a.example", "a.example:8081", "*.a.example", "a.example/", "[", "auto,a.example", "bücher.example"]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
@@ -99,6 +117,9 @@ def test_every_option_can_be_said_in_three_ways(option: Option, tmp_path: Path) 
         ("log-level", "loud", "is not one of"),
         ("enable-upgrade", "maybe", "is neither true nor false"),
         ("database-ssl-mode", "ON", "is not one of"),
+        *(("http-address", value, "is no address; write") for value in NO_ADDRESSES),
+        *(("cors-origins", value, "which no browser says of a page; write scheme://host") for value in NO_ORIGINS),
+        *(("allowed-hosts", value, "which is no host's name; write it without") for value in NO_HOSTS),
         ("grpc-channel-arguments", "grpc.x", "which is not key=value"),
         ("grpc-channel-arguments", "=1", "which is not key=value"),
         ("grpc-channel-arguments", "grpc.x=2147483648", "more than 32 bits"),
@@ -112,6 +133,26 @@ def test_a_wrong_value_is_told_by_option_value_and_reason(name: str, value: str,
             load_config(flags, environment, None)
         assert caught.value.message.startswith(f"{name}: {value!r}")
         assert reason in caught.value.message
+
+
+def test_origins_hosts_and_the_address_are_taken_as_they_are_compared() -> None:
+    origins = ("https://a.example", "http://localhost:3000", "http://[::1]:1", "chrome-extension://abc", "null", "*")
+    assert load_config({"cors-origins": ", ".join(origins)}, {}, None).listen.cors_origins == origins
+    hosts = {"allowed-hosts": "a.example,10.0.0.7,[::1],::2,my_server,loopback"}
+    told = ("a.example", "10.0.0.7", "::1", "::2", "my_server", "loopback")
+    assert load_config(hosts, {}, None).listen.allowed_hosts == told
+    for address in ("http://127.0.0.1:8081", "https://store.example/mlmd/", "http://[::1]:8081"):
+        assert load_config({"http-address": address}, {}, None).listen.http_address == address
+
+
+@pytest.mark.parametrize("option", ["host", "artifacts", "database", "database_ssl_ca", "auth"])
+def test_no_value_has_a_nul(option: str, tmp_path: Path) -> None:
+    file = tmp_path / "mlmd.toml"
+    file.write_text(f'{option} = "secret\\u0000x"\n')
+    with pytest.raises(InvalidArgument, match=r"has a NUL character; leave it out\.$") as caught:
+        load_config({}, {}, str(file))
+    assert caught.value.message.startswith(f"{option.replace('_', '-')}: ")
+    assert "secret" not in caught.value.message
 
 
 def test_an_address_may_stand_in_brackets() -> None:
