@@ -23,7 +23,7 @@ from mlmd_client.progress import Meter
 from mlmd_client.sending import no_way
 from mlmd_client.signed_http import Bytes, Patience, SignedHttp, Span
 from mlmd_client.tls import Tls
-from mlmd_client.transfer_errors import Stopped, TransferError
+from mlmd_client.transfer_errors import Stopped, TransferError, UnfitFiles
 from mlmd_client.unfinished_files import begin_file
 
 PIECE_BYTES = 16 << 20
@@ -196,7 +196,9 @@ class Fetching:
             self._meter.moved(url.file.path, len(chunk))
 
         self._source.fetch(self._artifact_id, url, span, sink)
-        if large.arrived(number):
+        with disk_explained(self._target.root):
+            completed = large.arrived(number)
+        if completed:
             with self._lock:
                 self._under_way.discard(large)
             self._meter.finished(url.file.path)
@@ -268,7 +270,9 @@ class _LargeFile:
         span = self.span(number)
         position, buffer = span.start, memoryview(bytearray(_HASHED_AT_ONCE))
         while position < span.end:
-            size = os.preadv(self._descriptor, [buffer[: min(len(buffer), span.end - position)]], position)
+            size = os.preadv(self._descriptor, [buffer[: span.end - position]], position)
+            if not size:
+                raise UnfitFiles.saying(f"target: {self._place!r} was shortened while it was written; fetch it again.")
             self._digest.update(buffer[:size])
             position += size
 

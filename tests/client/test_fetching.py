@@ -212,6 +212,31 @@ def test_what_stops_writes_no_more(held: Held, work: Work, path: str) -> None:
     assert [progress.bytes_done for progress in work.seen] == [4]
 
 
+def test_an_unfinished_file_that_somebody_shortens_is_told(held: Held, work: Work, tmp_path: Path) -> None:
+    def shorten(path: str) -> None:
+        for unfinished in tmp_path.rglob(".mlmd-*"):
+            os.truncate(unfinished, 0)
+
+    held.before_chunk = shorten
+    work.take({"29": CONTENTS["29"]})
+    work.works.reverse()
+    with pytest.raises(UnfitFiles, match=r"target: '.*/target/29' was shortened while it was written"):
+        work.finish()
+    work.fetching.close()
+    assert read_files(tmp_path / "target") == {}
+
+
+@pytest.mark.parametrize("path", ["10", "29"])
+def test_an_unfinished_file_that_somebody_deletes_is_told(held: Held, work: Work, tmp_path: Path, path: str) -> None:
+    def delete(path: str) -> None:
+        for unfinished in tmp_path.rglob(".mlmd-*"):
+            unfinished.unlink()
+
+    held.before_chunk = delete
+    with pytest.raises(UnfitFiles, match=r"target' cannot be written \(No such file"):
+        work.run({path: CONTENTS[path]})
+
+
 def full(*arguments: Any) -> int:
     """Be a disk without room."""
     raise OSError(errno.ENOSPC, "no room")
@@ -255,7 +280,8 @@ class Hashing:
         self._bring, self._is_held = bring, False
 
     def acquire(self, *, blocking: bool) -> bool:
-        """Take it, unless it is held."""
+        """Take it, unless it is held; who does not get it has more to fetch, and does not wait."""
+        assert not blocking
         taken, self._is_held = not self._is_held, True
         return taken
 
@@ -308,6 +334,7 @@ def test_the_server_is_asked_once_after_the_place_of_what_an_object_store_has_no
         with pytest.raises(CallError, match="It is not to be had") as refused:
             source.fetch(7, v1.DownloadUrl(file=v1.File(path="a"), request=request), Span(0, 1, 1), print)
         assert refused.value.code == code
+        assert ("by its manifest" in refused.value.message) == (code == Code.NOT_FOUND)
     assert len(asked) == looks
 
 
