@@ -20,6 +20,8 @@ class StoreOptions:
     """How often a write is tried when it loses against another; 1 switches retries off."""
     lock_timeout_seconds: float = 5.0
     """How long one attempt waits for a lock of SQLite."""
+    read_only: bool = False
+    """Write nothing to a SQLite file, not even what opening adds to one; on MySQL the user's rights say it."""
     create_database: bool = True
     """Create a MySQL database that is not there."""
     ssl_key: str = ""

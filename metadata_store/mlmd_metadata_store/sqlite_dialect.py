@@ -121,7 +121,9 @@ class SqliteDialect(Dialect):
         if self.lenient_text:
             connection.text_factory = partial(str, encoding="utf-8", errors="surrogateescape")
         statements = ["PRAGMA synchronous=FULL", "PRAGMA case_sensitive_like=OFF", "PRAGMA cache_size=-16000"]
-        if writer and not self._is_read_only():
+        if self.options.read_only:
+            statements.append("PRAGMA query_only=ON")
+        elif writer and not self._is_read_only():
             statements.insert(0, "PRAGMA journal_mode=WAL")
         for statement in (*statements, "PRAGMA schema_version"):  # the last opens the log
             connection.execute(statement).fetchall()

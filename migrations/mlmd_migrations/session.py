@@ -53,7 +53,7 @@ def _cause(error: DBAPIError, number: int, words: str) -> tuple[int, str]:
             "or end their open transactions, and try again"
         )
     if is_read_only(error):
-        return FAILED_PRECONDITION, "the database is read-only; make it writable and try again"
+        return FAILED_PRECONDITION, "the database is read-only; make it writable, or open it for writing, and try again"
     if number in FORBIDDEN:
         return PERMISSION_DENIED, (
             "the database user may not do that; grant it CREATE, ALTER, DROP, INDEX, SELECT, INSERT, UPDATE and "

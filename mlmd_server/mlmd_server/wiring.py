@@ -87,6 +87,7 @@ def store_options(database: DatabaseConfig) -> StoreOptions:
         enable_upgrade=database.enable_upgrade,
         downgrade_to=database.downgrade_to,
         google_text=database.google_text,
+        read_only=database.read_only,
         create_database=database.create,
         pool_size=database.pool_size,
         **asdict(database.mysql),

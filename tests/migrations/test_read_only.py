@@ -1,15 +1,23 @@
 """Databases that may be read and not written."""
 
+import subprocess
+from pathlib import Path
+
+import grpc
 import pytest
 import sqlalchemy as sa
 from mlmd_migrations import SchemaError, migrate, open_schema
 from mlmd_migrations.errors import FAILED_PRECONDITION, PERMISSION_DENIED
+from mlmd_schemas.pb import metadata_store_service_pb2 as service
+from mlmd_schemas.pb import metadata_store_service_pb2_grpc as service_grpc
 from sqlalchemy.pool import NullPool
 
 from tests.migrations.databases import engine_of, load_old, reference_config
 from tests.migrations.snapshot import contents
 from tests.reference.client import Reference
 from tests.services.mariadb import MariaDB
+from tests.services.ports import free_port
+from tests.services.server import PROGRAMS, Server
 
 
 def read_only(engine: sa.Engine) -> sa.Engine:
@@ -47,6 +55,42 @@ def test_old_read_only_file_is_a_failed_precondition(sqlite_engine: sa.Engine) -
         with pytest.raises(SchemaError) as refused:
             work(read_only(sqlite_engine))
         assert refused.value.code == FAILED_PRECONDITION
+
+
+def test_file_that_googles_config_asks_to_read_only_is_not_written(
+    sqlite_engine: sa.Engine, google: Reference, tmp_path: Path
+) -> None:
+    assert not google.open(reference_config(sqlite_engine)).message
+    google.release()
+    file = Path(sqlite_engine.url.database or "")
+    before = file.read_bytes()
+    server = Server("", tmp_path / "server", environment={"MLMD_HOST": "127.0.0.1"})
+    server.words = _reading(file, server.grpc_port, tmp_path)
+    with server, server.channel() as channel:
+        stub = service_grpc.MetadataStoreServiceStub(channel)
+        found = stub.GetArtifactType(service.GetArtifactTypeRequest(type_name="mlmd.Dataset"), timeout=30)
+        assert found.artifact_type.name == "mlmd.Dataset"
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.PutArtifactType(service.PutArtifactTypeRequest(artifact_type={"name": "Data"}), timeout=30)
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert file.read_bytes() == before
+
+
+def test_empty_file_that_is_to_be_read_only_stays_empty(tmp_path: Path) -> None:
+    file = tmp_path / "empty.db"
+    file.touch()
+    done = subprocess.run(_reading(file, free_port(), tmp_path), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert "the database is read-only; make it writable, or open it for writing, and try again" in done.stderr
+    assert file.stat().st_size == 0
+
+
+def _reading(file: Path, port: int, folder: Path) -> list[str]:
+    """Return Google's command line for a file of SQLite that it is only to read."""
+    config = folder / "config.pbtxt"
+    config.write_text(f'connection_config {{ sqlite {{ filename_uri: "{file}" connection_mode: READONLY }} }}')
+    program = str(PROGRAMS / "metadata_store_server")
+    return [program, f"--grpc_port={port}", f"--metadata_store_server_config_file={config}"]
 
 
 def test_user_who_may_not_create_tables_is_told_what_to_grant(mariadb_engine: sa.Engine) -> None:
