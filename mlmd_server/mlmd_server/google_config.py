@@ -37,6 +37,9 @@ class Source:
     warnings: tuple[str, ...] = ()
 
 
+_FILE = "connection_config.sqlite.filename_uri"
+
+
 def choose(values: Mapping[str, str | int | bool]) -> Source:
     """Return the database that the flags mean; raises InvalidArgument or Unimplemented with the reason."""
     kind = values["metadata_source_config_type"]
@@ -88,6 +91,7 @@ def from_mysql_flags(values: Mapping[str, str | int | bool]) -> Source | None:
         raise InvalidArgument(f"--mysql_config_{missing[0]}: missing; host, port and database are needed together.")
     if not 0 < int(port) < 65536:
         raise InvalidArgument(f"--mysql_config_port: {port} is not between 1 and 65535.")
+    _check_host(str(host), "--mysql_config_host")
     upgrade, downgrade = bool(values["enable_database_upgrade"]), int(values["downgrade_db_schema_version"])
     if upgrade and downgrade >= 0:
         raise InvalidArgument("--downgrade_db_schema_version: give it or --enable_database_upgrade, not both.")
@@ -95,6 +99,11 @@ def from_mysql_flags(values: Mapping[str, str | int | bool]) -> Source | None:
         str(values["mysql_config_user"]), str(values["mysql_config_password"]), str(host), int(port), str(database)
     )
     return Source(url, enable_upgrade=upgrade, downgrade_to=downgrade)
+
+
+def _check_host(host: str, field: str) -> None:
+    if strange := next((mark for mark in host if mark in "@/?#" or mark.isspace() or not mark.isprintable()), ""):
+        raise InvalidArgument(f"{field}: {host!r} has {strange!r}, which no host's name has.")
 
 
 def mysql_url(user: str, password: str, host: str, port: int, database: str) -> str:
@@ -157,6 +166,9 @@ def _mysql(config: pb.MySQLDatabaseConfig) -> Source:
         raise InvalidArgument("connection_config.mysql.database: missing.")
     if bool(config.host) == bool(config.socket):
         raise InvalidArgument("connection_config.mysql.host: give it or socket, exactly one of them.")
+    _check_host(config.host, "connection_config.mysql.host")
+    if config.port > 65535:
+        raise InvalidArgument(f"connection_config.mysql.port: {config.port} is not between 1 and 65535.")
     ssl = config.ssl_options
     mysql = MysqlConfig(
         socket=config.socket,
@@ -173,18 +185,29 @@ def _mysql(config: pb.MySQLDatabaseConfig) -> Source:
 
 def _sqlite(config: pb.SqliteMetadataSourceConfig) -> Source:
     path, access = _file_and_access(config.filename_uri)
+    if "\0" in path:
+        raise InvalidArgument(f"{_FILE}: {config.filename_uri!r} has a NUL character, which no file's name has.")
     if not path or path == ":memory:" or access == "memory":
         return Source(warnings=("sqlite without a file: everything is lost when this process ends.",))
     modes = pb.SqliteMetadataSourceConfig
     said = [f"mode={access}"] if access in ("ro", "rw") else []
     if config.connection_mode in (modes.READONLY, modes.READWRITE):
         said.append(f"connection_mode {modes.ConnectionMode.Name(config.connection_mode)}")
-    if said and not Path(path).exists():
+    if said and not _is_there(path):
         raise InvalidArgument(
-            f"connection_config.sqlite.filename_uri: {path!r} does not exist, and {said[0]} makes no file: unable to "
-            "open database file."
+            f"{_FILE}: {path!r} does not exist, and {said[0]} makes no file: unable to open database file."
         )
     return Source(f"sqlite:///{quote(path)}", read_only=config.connection_mode == modes.READONLY or access == "ro")
+
+
+def _is_there(path: str) -> bool:
+    try:
+        Path(path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise InvalidArgument(f"{_FILE}: {path!r} cannot be looked at: {error.strerror}.") from None
+    return True
 
 
 def _file_and_access(uri: str) -> tuple[str, str]:
@@ -194,13 +217,18 @@ def _file_and_access(uri: str) -> tuple[str, str]:
     """
     if not uri.startswith("file:"):
         return uri, ""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        raise InvalidArgument(f"{_FILE}: {uri!r} is no URI; write file:/path/to/file.db, or the path alone.") from None
+    if parts.netloc not in ("", "localhost"):
+        raise InvalidArgument(
+            f"{_FILE}: {uri!r} names the host {parts.netloc!r}; SQLite opens files of this machine alone: write "
+            "file:///path, or file:path for one below the working directory."
+        )
     access = parse_qs(parts.query).get("mode", [""])[-1]
     if access not in ("", "ro", "rw", "rwc", "memory"):
-        raise InvalidArgument(
-            f"connection_config.sqlite.filename_uri: {uri!r} has the mode {access!r}; SQLite has ro, rw, rwc "
-            "and memory."
-        )
+        raise InvalidArgument(f"{_FILE}: {uri!r} has the mode {access!r}; SQLite has ro, rw, rwc and memory.")
     return unquote(parts.path), access
 
 
