@@ -6,6 +6,7 @@ from google.protobuf.message import DecodeError, Message
 from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
 
+from mlmd_api.map_entries import restore_entries
 from mlmd_api.utf8 import check_utf8, refuse_broken_strings
 
 _SPACES = " \t\r\n"
@@ -41,6 +42,7 @@ class BinaryCodec:
                 "message that the method takes, serialized by protobuf and nested at most 100 deep."
             ) from None
         check_utf8(message, body)
+        restore_entries(message, body)
         return message
 
     def write(self, message: Message) -> bytes:

@@ -13,7 +13,6 @@ from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.kept_facts import check_kept
-from mlmd_metadata_store.map_entries import has_unknown_fields
 from mlmd_metadata_store.node_order import check_exchanges, check_updated_once
 from mlmd_metadata_store.node_rows import READERS, nodes_read, set_raw_text
 from mlmd_metadata_store.one_by_one import one_by_one
@@ -30,6 +29,7 @@ from mlmd_metadata_store.text import text_of
 from mlmd_metadata_store.text_limits import fitting_name, fitting_text
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_cache import TypeFacts
+from mlmd_metadata_store.unknown_fields import has_unknown_fields
 from mlmd_metadata_store.update_mask import EVERYTHING, MapMask, UpdateMask
 from mlmd_metadata_store.values import same_value
 

@@ -8,7 +8,6 @@ from google.protobuf.message import Message
 from mlmd_schemas.caller import Role
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 
-from mlmd_metadata_store.map_entries import restore_entries
 from mlmd_metadata_store.transaction import Transaction
 
 MLMD_SERVICE = "ml_metadata.MetadataStoreService"
@@ -63,9 +62,4 @@ def mlmd_read(name: str, body: Callable[[Transaction, Any], Any]) -> Rpc:
 def mlmd_write(name: str, body: Callable[[Transaction, Any], Any]) -> Rpc:
     """Return a method of MLMD's service that writes."""
     request, response = getattr(service, f"{name}Request"), getattr(service, f"{name}Response")
-
-    def whole(tx: Transaction, given: Any) -> Any:
-        restore_entries(given)
-        return body(tx, given)
-
-    return Rpc(MLMD_SERVICE, name, request, response, Role.WRITER, True, whole)
+    return Rpc(MLMD_SERVICE, name, request, response, Role.WRITER, True, body)

@@ -10,12 +10,13 @@ from typing import Any, NamedTuple, Protocol
 
 from google.protobuf.message import Message
 from google.protobuf.struct_pb2 import Struct
+from mlmd_api.codec import BinaryCodec
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.text import TextCodec
 from mlmd_schemas.errors import Code, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
-from tests.metadata_store.calls import Calls
+from tests.metadata_store.calls import RPCS, Calls
 from tests.reference.client import Answer, Reference
 from tests.services.sql_server import Address
 
@@ -128,9 +129,9 @@ def our_side(store: Store, database: Database) -> Side:
     calls = Calls(store)
 
     def ask(method: str, request: Message) -> Answer:
-        copy = type(request).FromString(request.SerializeToString())
         try:
-            return Answer(Code.OK, calls(method, copy), "")
+            read = BinaryCodec().read(RPCS[method].request, request.SerializeToString())
+            return Answer(Code.OK, calls(method, read), "")
         except StoreError as error:
             return Answer(error.code, None, error.message)
 

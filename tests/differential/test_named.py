@@ -1,9 +1,10 @@
 """Sessions that once differed, by name. Generated sessions come to such places seldom."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from google.protobuf.message import Message
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
@@ -12,6 +13,7 @@ from tests.differential.comparison import Comparison
 from tests.differential.conftest import Pairs
 from tests.differential.node_requests import UNKNOWN_FIELD
 from tests.differential.prelude import prelude
+from tests.differential.sides import differing_tables, set_times
 from tests.differential.source import Call
 
 pytestmark = pytest.mark.reference
@@ -137,6 +139,42 @@ def fields_of_later_messages() -> list[Call]:
 
 def _pair_of(artifact: bytes) -> bytes:
     return _field(1, pb.Execution(type_id=12).SerializeToString()) + _field(2, _field(1, artifact))
+
+
+class Wire:
+    """A request of exactly these bytes, which protobuf's Python would put into another order."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    def SerializeToString(self) -> bytes:
+        """Return the bytes."""
+        return self.body
+
+
+def entries_of_one_key() -> list[bytes]:
+    """Return artifacts with two or three entries of one key, of which some have a field that nobody knows."""
+    known = pb.Artifact(id=2, type_id=10, uri="").SerializeToString()
+    artifacts = []
+    for number, key in ((4, b"i"), (5, b"x")):
+        for strays in ("1", "2", "12", "23"):
+            values = [_field(2, pb.Value(int_value=place).SerializeToString()) for place in (1, 2, 3)]
+            ends = [UNKNOWN_FIELD if place in strays else b"" for place in "123"]
+            entries = [_field(1, key) + value + end for value, end in zip(values, ends, strict=True)]
+            first, second, third = (_field(number, entry) for entry in entries)
+            artifacts += [known + first + second, known + first + second + third]
+    return artifacts
+
+
+def test_of_several_entries_of_one_key_the_last_counts(sqlite_pairs: Pairs) -> None:
+    with sqlite_pairs() as comparison:
+        comparison.run(prelude())
+        for place, artifact in enumerate(entries_of_one_key()):
+            put = cast(Message, Wire(_field(1, artifact)))
+            for side in (comparison.ours, comparison.google):
+                assert side.call("PutArtifacts", put).code is Code.OK
+                set_times(side, 5000 + place)
+            assert list(differing_tables(comparison.ours, comparison.google)) == []
 
 
 def _field(number: int, content: bytes) -> bytes:
