@@ -253,9 +253,8 @@ class Stopping:
 
     def end(self) -> int:
         """Run until it stops; return how many bytes had gone at most; those of a part that was broken off are none."""
-        with contextlib.suppress(Stopped):
+        with contextlib.suppress(Stopped), contextlib.closing(self.connections):
             self.sending.run(None)
-        self.connections.close()
         self.sending.meter.end()
         return max(progress.bytes_done for progress in self.seen)
 
@@ -283,6 +282,41 @@ def test_what_stops_reads_no_more_to_hash_it(
     assert 0 < reads["sha256"] <= hashing.CHUNK_BYTES
     with pytest.raises(Stopped):
         stopping.sending.hashed()
+
+
+def test_what_stops_hashes_no_small_files_either(
+    s3_store: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping = Stopping(s3_store, write_files(tmp_path / "small", {"a": b"a", "b": b"b"}))
+    hashed: list[object] = []
+    monkeypatch.setattr(sending, "digests", lambda *arguments: hashed.append(arguments))
+    stopping.stop.set()
+    with pytest.raises(Stopped), contextlib.closing(stopping.connections):
+        stopping.sending.hashed()
+    assert hashed == []
+
+
+def test_what_is_refused_stops_what_hashes(
+    s3_store: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping = Stopping(s3_store, write_files(tmp_path / "large", {"f": bytes(4 * PART)}))
+    read, reads = os.preadv, Counter[str]()
+
+    def seen(*arguments: Any) -> int:
+        thread = threading.current_thread().name.split("_")[0]
+        if thread == "sha256" and not reads[thread]:
+            stopping.stop.wait(20)
+        reads[thread] += (size := read(*arguments))
+        return size
+
+    def refuse(*arguments: Any) -> None:
+        raise CallError(Code.INVALID_ARGUMENT, "refused")
+
+    monkeypatch.setattr(os, "preadv", seen)
+    monkeypatch.setattr(ArtifactCalls, "declare", refuse)
+    with pytest.raises(CallError, match="refused"):
+        stopping.end()
+    assert reads["sha256"] <= hashing.CHUNK_BYTES
 
 
 @pytest.mark.parametrize(
