@@ -17,7 +17,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from mlmd_metadata_store.dialects import ConnectionLost, Dialect, NotReached, Unanswered, UndecodableText
+from mlmd_metadata_store.dialects import AnotherShape, ConnectionLost, Dialect, NotReached, Unanswered, UndecodableText
 from mlmd_metadata_store.plans import Plans
 from mlmd_metadata_store.property_cache import NO_CACHE, PropertyCache
 from mlmd_metadata_store.sqlite_dialect import SqliteDialect
@@ -50,6 +50,7 @@ class Database:
         self.dialect = dialect
         self.text: TextCodec = TEXT_CODECS[text_mode]
         self.types = TypeCache()
+        """Forgotten when the database was away or had lost a table: what comes back may be a backup with others."""
         self.ways = Ways()
         self.reader: Engine = dialect.engine(writer=False)
         self.writer: Engine = dialect.engine(writer=True)
@@ -167,9 +168,13 @@ class Database:
             if self.dialect.gave_up(session.connection):
                 raise Unanswered from error
             raise
+        except AnotherShape:
+            self.types.clear()
+            raise
         finally:
             session.end()
             if session.broken:
+                self.types.clear()
                 engine.dispose()  # the others of the pool were lost with it, or will be tried first for nothing
 
     def _connection(self, engine: Engine) -> Any:
@@ -182,6 +187,7 @@ class Database:
                 "All connections to the database are in use. Try again later, or raise the pool size of the server."
             ) from error
         except self._connecting_errors as error:
+            self.types.clear()
             ours = self.dialect.translate(error)
             if isinstance(ours, ConnectionLost) and time.monotonic() - began > _LONG_SECONDS:
                 raise Unanswered from error

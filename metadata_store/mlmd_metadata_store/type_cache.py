@@ -60,7 +60,8 @@ class TypeCache:
     def get_many(self, tx: Reads, kind: Kind, type_ids: Iterable[int]) -> dict[int, TypeFacts]:
         """Return the types of these ids that are of `kind`, by id."""
         wanted = set(type_ids)
-        found = {type_id: self._by_id[type_id] for type_id in wanted if type_id in self._by_id}
+        known = self._by_id  # another thread may forget any of them between two looks
+        found = {type_id: facts for type_id in wanted if (facts := known.get(type_id)) is not None}
         if len(found) < len(wanted):
             found |= self.reload(tx, wanted - found.keys())
         return {type_id: facts for type_id, facts in found.items() if facts.kind is kind}
