@@ -177,7 +177,9 @@ def test_what_stops_copies_no_more(copies: Copies, tmp_path: Path) -> None:
 
 def test_what_is_there_is_counted_and_not_copied(copies: Copies, tmp_path: Path) -> None:
     write_files(tmp_path, CONTENTS)
-    copies.run(Folder({}), CONTENTS)
+    store = Folder({})
+    store.error = CallError(Code.UNAVAILABLE, "not asked")
+    copies.run(store, CONTENTS)
     size = sum(map(len, CONTENTS.values()))
     assert copies.seen[-1] == Progress(size, size, 3, 3, "")
 

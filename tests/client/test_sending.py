@@ -233,6 +233,14 @@ def test_a_file_of_one_part_goes_whole(s3_store: Transport, tmp_path: Path, told
     assert told.sent == [("f", 0)]
 
 
+@pytest.mark.parametrize("reuse", [False, True])
+def test_what_a_name_says_of_the_content_is_told(s3_store: Transport, tmp_path: Path, reuse: bool) -> None:
+    source = write_files(tmp_path / "two", {"small.csv": b"1", "large.json": bytes(PART + 1)})
+    made = upload(s3_store, artifact(s3_store), source, collection="fraud", reuse=reuse, part_size=PART)
+    files = ArtifactCalls(s3_store, threading.Event()).files(made.artifact_id)
+    assert [file.media_type for file in files] == ["application/json", "text/csv"]
+
+
 class Stopping:
     """An upload whose stop is in the hands of the test."""
 
@@ -294,6 +302,17 @@ def test_what_stops_hashes_no_small_files_either(
     with pytest.raises(Stopped), contextlib.closing(stopping.connections):
         stopping.sending.hashed()
     assert hashed == []
+
+
+def test_what_has_stopped_begins_no_more_parts(
+    s3_store: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopping = Stopping(s3_store, write_files(tmp_path / "large", {"f": bytes(4 * PART)}))
+    begun: list[object] = []
+    monkeypatch.setattr(sending, "part_md5s", lambda *arguments: begun.append(arguments))
+    stopping.stop.set()
+    assert stopping.end() == 0
+    assert begun == []
 
 
 def test_what_is_refused_stops_what_hashes(
