@@ -107,17 +107,17 @@ def same_value(one: pb.Value, other: pb.Value) -> bool:
     """
     if one == other:
         return True
-    if one.HasField("double_value") and other.HasField("double_value"):
-        return one.double_value == other.double_value
-    if one.HasField("struct_value") and other.HasField("struct_value"):
+    if one.WhichOneof("value") == other.WhichOneof("value") in ("double_value", "struct_value"):
         one, other = _unsigned_zeros(one), _unsigned_zeros(other)
     return one.SerializeToString(deterministic=True) == other.SerializeToString(deterministic=True)
 
 
 def _unsigned_zeros(value: pb.Value) -> pb.Value:
-    """Return a copy in which every zero of a struct is 0.0."""
+    """Return a copy in which a zero, and every zero of a struct, is 0.0."""
     made = pb.Value()
     made.CopyFrom(value)
+    if made.HasField("double_value") and made.double_value == 0:
+        made.double_value = 0.0
     waiting = list(made.struct_value.fields.values())
     while waiting:
         item = waiting.pop()

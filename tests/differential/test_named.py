@@ -101,6 +101,17 @@ def zeros_in_structs() -> list[Call]:
     return calls
 
 
+def doubles_of_later_messages() -> list[Call]:
+    """Return updates with the same double each time, with and without a field that nobody knows beside it."""
+    artifact = pb.Artifact(id=1, type_id=10, type="A", name="a", uri="u", state=pb.Artifact.LIVE)
+    calls = []
+    for number, stray in ((0.5, b""), (0.5, UNKNOWN_FIELD), (0.5, b""), (0.0, b""), (-0.0, UNKNOWN_FIELD), (-0.0, b"")):
+        for value in (artifact.properties["d"], artifact.custom_properties["x"]):
+            value.ParseFromString(pb.Value(double_value=number).SerializeToString() + stray)
+        calls.append(Call("PutArtifacts", service.PutArtifactsRequest(artifacts=[artifact])))
+    return calls
+
+
 def fields_of_later_messages() -> list[Call]:
     """Return writes with a field that nobody knows in the entries of maps, in their values, and beside them."""
     value = pb.Value(int_value=1).SerializeToString()
@@ -306,6 +317,7 @@ SESSIONS = {
     "zeros": zeros(),
     "zeros in structs": zeros_in_structs(),
     "fields of later messages": fields_of_later_messages(),
+    "doubles of later messages": doubles_of_later_messages(),
     "two wrong events": two_wrong_events(),
     "two wrong fields of a type": two_wrong_fields_of_a_type(),
 }
