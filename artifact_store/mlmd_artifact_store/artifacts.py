@@ -47,6 +47,7 @@ from mlmd_artifact_store.manifests import (
 from mlmd_artifact_store.outputs import note_output
 from mlmd_artifact_store.ownership import Ownership
 from mlmd_artifact_store.proof import prove_files
+from mlmd_artifact_store.ranges import whole_range
 from mlmd_artifact_store.restoring import begin_restore
 from mlmd_artifact_store.upload_holds import UploadHolds
 from mlmd_artifact_store.upload_rows import (
@@ -355,7 +356,7 @@ class Artifacts:
         """Yield a part of a file that was looked up, as `read_range` does."""
         with self.ownership.sought(is_external=manifest.is_external):
             reader, key = self.unchanged(manifest, file)
-            return reader.read(key, start, length)
+            return whole_range(reader.read(key, start, length), manifest.artifact_id, file, start, length)
 
     def unchanged(self, manifest: Manifest, file: StoredFile) -> tuple[BlobReader, str]:
         """Return reader and key of a file; raises DataLoss when others changed it since it was written down."""

@@ -23,7 +23,7 @@ from mlmd_client.progress import Meter
 from mlmd_client.sending import no_way
 from mlmd_client.signed_http import Bytes, Patience, SignedHttp, Span
 from mlmd_client.tls import Tls
-from mlmd_client.transfer_errors import Stopped, TransferError, UnfitFiles
+from mlmd_client.transfer_errors import DamagedBytes, Stopped, TransferError, UnfitFiles
 from mlmd_client.unfinished_files import begin_file
 
 PIECE_BYTES = 16 << 20
@@ -66,12 +66,14 @@ class Source:
         raise TransferError(Code.NOT_FOUND, f"path: artifact {artifact_id} has no file {path[:80]!r}.")
 
     def fetch(self, artifact_id: int, url: v1.DownloadUrl, span: Span, sink: Callable[[Bytes], None]) -> None:
-        """Fetch a part of a file into `sink`, each byte once and in order."""
+        """Fetch a part of a file into `sink`, each byte once and in order; raises DamagedBytes, CallError."""
         try:
             self._fetch(artifact_id, url, span, sink)
         except CallError as error:
             if error.code == Code.NOT_FOUND and url.request.expires_ms:
                 self._check_place()
+            if error.code == Code.DATA_LOSS:  # found by the server, or by this process
+                raise DamagedBytes(error.code, error.message, error.request_id) from None
             raise gone(artifact_id, error) from None
 
     def _check_place(self) -> None:

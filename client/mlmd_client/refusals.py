@@ -26,6 +26,9 @@ _BUSY = frozenset(
 )
 _BUSY_STATUSES = frozenset((408, 425, 429, 500, 502, 503, 504))
 _FULL = frozenset(("XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientCapacity"))
+_FINAL = frozenset(("data_loss",))
+"""What our server says with a status above 499 though asking again does not change it."""
+_BEYOND_END = "InvalidRange"
 _WRONG_BYTES = frozenset(("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch"))
 _CODES = {
     "invalid_argument": Code.INVALID_ARGUMENT,
@@ -60,7 +63,7 @@ def meaning_of(answer: Answer) -> Meaning:
     if answer.status < 300:
         return Meaning.DONE
     code = code_of(answer.content)
-    if code in _FULL or answer.status == 507 or forbids_retries(answer.headers):
+    if code in _FULL or code in _FINAL or answer.status == 507 or forbids_retries(answer.headers):
         return Meaning.REFUSED
     if code in _BUSY or answer.status in _BUSY_STATUSES:
         return Meaning.BUSY
@@ -117,6 +120,8 @@ def refusal(answer: Answer, url: str, path: str) -> TransferError:
         )
     if answer.status == 404:
         return TransferError(Code.NOT_FOUND, f"The object store at {store} has no {path!r} ({shown}).")
+    if answer.status == 416 or code == _BEYOND_END:  # ranges are those of the manifest
+        return short(path, url)
     if answer.status == 400 and code in _WRONG_BYTES:
         return TransferError(
             Code.INVALID_ARGUMENT, f"The object store at {store} found other bytes in {path!r} ({shown})."

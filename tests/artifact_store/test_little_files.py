@@ -61,6 +61,15 @@ def test_a_little_file_that_is_damaged_is_told(local: Server, http: urllib3.Pool
     assert b"wrong" not in answer.data
     part = http.request("GET", url, headers={"range": "bytes=0-3"}, retries=False)
     assert (part.status, part.data) == (206, b"wron"), "a part is for the reader to judge"
+    path.write_bytes(b"wro")
+    for span, status in (("0-2", 206), ("0-3", 500), ("-1", 500), ("4-", 500)):
+        part = http.request("GET", url, headers={"range": f"bytes={span}"}, retries=False)
+        assert part.status == status, "one that ends too early is no part"
+    assert json.loads(part.data) == {
+        "code": "data_loss",
+        "message": f"The file 'f' of artifact {artifact_id} has changed in the store: it has nothing from byte 4 on, "
+        "and 5 bytes by its manifest; restore it from a copy.",
+    }
 
 
 def put_in_pieces(server: Server, url: str, head: str, pieces: Sequence[bytes]) -> bytes:

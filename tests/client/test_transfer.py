@@ -150,6 +150,28 @@ def test_bytes_that_changed_in_the_store(store: Transport, request: pytest.Fixtu
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("fetch")] == []
 
 
+def test_bytes_that_became_fewer_in_the_store(
+    store: Transport, request: pytest.FixtureRequest, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    content = bytes(20 << 20)
+    contents = {"a": b"right", "large": content, "middle": content[: 1 << 20]}
+    uploaded = upload(store, artifact(store), write_files(tmp_path / "source", contents))
+    fewer = {"a": b"righ", "large": content[: 17 << 20], "middle": b""}
+    tamper(store, uploaded.uri, request, fewer)
+    for path, cut in fewer.items():
+        told = rf"'{path}' .*(has changed|was changed) in the store"
+        for act in (
+            lambda path=path: download(store, uploaded.artifact_id, tmp_path / "target", prefix=path),
+            lambda path=path, cut=cut: read_range(store, uploaded.artifact_id, path, 0, len(cut) + 1),
+            lambda path=path, cut=cut: read_range(store, uploaded.artifact_id, path, len(cut) + 1, 9),
+        )[: 2 if path == "a" else 3]:
+            with pytest.raises(DamagedBytes, match=told):
+                act()
+        assert read_range(store, uploaded.artifact_id, path, 0, len(cut)) == cut, "what is there is read"
+    assert read_files(tmp_path / "target") == {}
+    assert [record.getMessage() for record in caplog.records if "waiting" in record.getMessage()] == []
+
+
 def test_a_folder_that_is_served_without_http_is_told(start_server: StartServer, source: Path, tmp_path: Path) -> None:
     folder = tmp_path / "data"
     with contextlib.closing(open_transport(str(folder))) as embedded:

@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import BinaryIO, TypeVar, cast
 
 from mlmd_schemas.caller import Role
@@ -180,7 +181,8 @@ def _looked_up(
     else:
         chunks = artifacts.bytes_of(manifest, file, admission.caller)
     if size_bytes > _AT_ONCE_BYTES:
-        return Response(status_code=status, headers=headers), chunks
+        # What is found before the first byte is told; later it can only break the answer off.
+        return Response(status_code=status, headers=headers), chain([next(chunks, b"")], chunks)
     content = b"".join(chunks)
     admission.caller.check_deadline()
     admission.sent_bytes = len(content)
