@@ -1,5 +1,6 @@
 """A file is read as it comes, verified before its last bytes, and what was downloaded is told."""
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,12 @@ from mlmd_client.download import download, open_file, read_range, stream_file
 from mlmd_client.fetching import Source
 from mlmd_client.progress import Progress
 from mlmd_client.transfer_errors import DamagedBytes
-from mlmd_client.transport import Transport
+from mlmd_client.transport import Transport, open_transport
 from mlmd_client.upload import upload
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
-from tests.client.places import artifact, write_files
+from tests.client.places import artifact, read_files, write_files
+from tests.conftest import StartServer
 
 CHUNK = 4
 CONTENTS = {"0": b"", "3": b"abc", "4": b"abcd", "8": b"abcdefgh", "9": b"abcdefghi"}
@@ -92,3 +95,20 @@ def test_so_many_threads_fetch_as_was_asked(
     monkeypatch.setattr(downloads, "Crew", Noting)
     download(folder_store, kept, tmp_path / "target", workers=3)
     assert asked == [3]
+
+
+def test_what_others_wrote_and_nobody_hashed_is_read_as_it_is(
+    start_server: StartServer, sqlite_url: str, tmp_path: Path
+) -> None:
+    root = write_files(tmp_path / "theirs", CONTENTS)
+    server = start_server(sqlite_url, http=True, options=("--artifacts-external-roots", root.as_uri()))
+    with contextlib.closing(open_transport(server.target)) as store:
+        made = artifact(store)
+        made.uri = f"{root.as_uri()}/"
+        files = [v1.UploadFile(path=path, size_bytes=len(content)) for path, content in CONTENTS.items()]
+        request = v1.RecordExternalRequest(artifact=made.SerializeToString(), files=files)
+        recorded = store.unary("/mlmd.v1.ArtifactStore/RecordExternal", request, v1.RecordExternalResponse).manifest
+        for path, content in CONTENTS.items():
+            assert b"".join(stream_file(store, recorded.artifact_id, path)) == content
+        assert download(store, recorded.artifact_id, tmp_path / "target").file_count == len(CONTENTS)
+    assert read_files(tmp_path / "target") == CONTENTS

@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import math
 import os
 import random
 import threading
@@ -11,7 +12,7 @@ from typing import Any
 
 import pytest
 from minio import Minio
-from mlmd_client import hashing, sending
+from mlmd_client import hashing, progress, sending
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.calls import CallError
 from mlmd_client.download import download
@@ -231,6 +232,26 @@ def test_a_file_of_one_part_goes_whole(s3_store: Transport, tmp_path: Path, told
     upload(s3_store, artifact(s3_store), source, collection="fraud", reuse=reuse, part_size=PART)
     assert told.windows == []
     assert told.sent == [("f", 0)]
+
+
+@pytest.mark.parametrize("reuse", [False, True])
+def test_a_file_is_counted_with_its_last_part(
+    s3_store: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reuse: bool
+) -> None:
+    monkeypatch.setattr(progress, "CALLS_A_SECOND", math.inf)
+    source, seen = write_files(tmp_path / "one", {"f": CONTENTS["large/1"]}), list[Progress]()
+    upload(
+        s3_store,
+        artifact(s3_store),
+        source,
+        collection="fraud",
+        reuse=reuse,
+        part_size=PART,
+        workers=1,
+        progress=seen.append,
+    )
+    assert seen[-1].files_done == 1
+    assert {told.bytes_done for told in seen if told.files_done} == {len(CONTENTS["large/1"])}
 
 
 @pytest.mark.parametrize("reuse", [False, True])
