@@ -123,6 +123,10 @@ DIFFERENCES: list[tuple[str, Found, Found, Found]] = [
     ("id << 64 = 0", INVALID, ALL, ALL),
     ("-1 >> 1 > 0", ALL, [], ALL),
     ("SUBSTR(name, 2) = ''", [1, 3, 5], [1, 3, 5], [1, 3]),
+    ("SUBSTR(name, 5, -1) = 'e'", INVALID, [6], []),
+    ("SUBSTR(name, 5, 5 - id) = ''", [1, 3, 5, 6], [1, 3, 5], [1, 3, 5, 6]),
+    ("SUBSTR(name, 5 - id) = 'e'", [], [6], [6]),
+    ("custom_properties.`a\nb`.int_value IS NULL", [], INVALID, INVALID),
     ("contexts_a.id = 1 AND CONTEXTS_A.id > 0", INVALID, [1, 2], [1, 2]),
     (" OR ".join(f"id + 0 = {number}" for number in range(3000)), ALL, INTERNAL, ALL),
 ]
