@@ -324,6 +324,7 @@ def test_the_server_is_asked_once_after_the_place_of_what_an_object_store_has_no
         raise CallError(code, "It is not to be had.")
 
     def look() -> str:
+        assert source._looking.locked(), "or another thread would ask, too"
         asked.append("place")
         return ""
 

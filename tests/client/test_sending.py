@@ -91,10 +91,11 @@ def test_files_are_told_as_they_are_hashed(s3_store: Transport, source: Path, tm
     assert read_files(tmp_path / "target") == CONTENTS
 
 
+@pytest.mark.parametrize("most_bytes", [8, 11])
 def test_a_batch_is_full_by_its_bytes_too(
-    s3_store: Transport, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    s3_store: Transport, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch, most_bytes: int
 ) -> None:
-    for name, value in {"_FIRST_BATCH_FILES": 9, "_BATCH_FILES": 9, "_BATCH_BYTES": 9}.items():
+    for name, value in {"_FIRST_BATCH_FILES": 9, "_BATCH_FILES": 9, "_BATCH_BYTES": most_bytes}.items():
         monkeypatch.setattr(sending, name, value)
     source = write_files(tmp_path / "other", dict.fromkeys("abcdefg", b"four"))
     upload(s3_store, artifact(s3_store), source, part_size=PART)
