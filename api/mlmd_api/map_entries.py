@@ -6,7 +6,7 @@ came last, and counts, the message does not tell any more. So the bytes are read
 lists of their entries, which is the same on the wire.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -26,12 +26,16 @@ _OPAQUE = frozenset(("ml_metadata.Value", "google.protobuf.Any"))
 """Messages that are kept as the bytes they are, so that nothing in them is lost."""
 
 
+_Gather = Callable[[Iterable[Any], str], list[Any]]
+"""Returns the messages that a field, list or map of this name holds in several messages of one kind."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
     maps: dict[int, str]
     """Number and name of each map."""
-    children: tuple[tuple[str, Descriptor], ...]
-    """Fields and maps of messages in which there may be maps, and what these are."""
+    children: tuple[tuple[str, Descriptor, _Gather], ...]
+    """Fields and maps of messages in which there may be maps, what these are, and how they are gathered."""
 
 
 def restore_entries(message: Message, body: bytes) -> None:
@@ -46,22 +50,23 @@ def _lacks_entries(messages: Iterable[Any], descriptor: Descriptor) -> bool:
     shape = _shape(descriptor)
     if shape.maps and any(len(UnknownFieldSet(message)) and _has_entries(message, shape) for message in messages):
         return True
-    for name, inner in shape.children:
-        for message in messages:
-            present = _inner(message, name)
-            if present and _lacks_entries(present, inner):
-                return True
+    for name, inner, gathered in shape.children:
+        present = gathered(messages, name)
+        if present and _lacks_entries(present, inner):
+            return True
     return False
 
 
-def _inner(message: Any, name: str) -> Sequence[Any]:
-    """Return the messages of a field, list or map."""
-    field = message.DESCRIPTOR.fields_by_name[name]
-    if _is_map(field):
-        return tuple(getattr(message, name).values())
-    if is_repeated(field):
-        return getattr(message, name)  # type: ignore[no-any-return]
-    return (getattr(message, name),) if message.HasField(name) else ()
+def _of_field(messages: Iterable[Any], name: str) -> list[Any]:
+    return [getattr(message, name) for message in messages if message.HasField(name)]
+
+
+def _of_list(messages: Iterable[Any], name: str) -> list[Any]:
+    return [inner for message in messages for inner in getattr(message, name)]
+
+
+def _of_map(messages: Iterable[Any], name: str) -> list[Any]:
+    return [inner for message in messages for inner in getattr(message, name).values()]
 
 
 def _has_entries(message: Any, shape: _Shape) -> bool:
@@ -78,13 +83,13 @@ def _restore(message: Any, listed: Any) -> None:
     shape = _shape(message.DESCRIPTOR)
     for number, name in shape.maps.items() if len(UnknownFieldSet(message)) else ():
         _fill(message.DESCRIPTOR.fields_by_number[number], getattr(message, name), getattr(listed, name))
-    for name, _ in shape.children:
-        if name in shape.maps.values():
+    for name, _, gathered in shape.children:
+        if gathered is _of_map:
             last = {entry.key: entry.value for entry in getattr(listed, name)}
             for key, inner in getattr(message, name).items():
                 _restore(inner, last[key])
         else:
-            for inner, its_lists in zip(_inner(message, name), _inner(listed, name), strict=True):
+            for inner, its_lists in zip(gathered((message,), name), gathered((listed,), name), strict=True):
                 _restore(inner, its_lists)
 
 
@@ -134,9 +139,14 @@ def _make_lists(message: DescriptorProto) -> None:
 @cache
 def _shape(descriptor: Descriptor) -> _Shape:
     maps = {field.number: field.name for field in descriptor.fields if _is_map(field)}
-    inner = {field.name: _message_of(field) for field in descriptor.fields}
-    children = tuple((name, kind) for name, kind in inner.items() if kind is not None and _holds_maps(kind))
-    return _Shape(maps, children)
+    inner = [(field.name, _message_of(field), _gather(field)) for field in descriptor.fields]
+    return _Shape(maps, tuple((name, kind, how) for name, kind, how in inner if kind is not None and _holds_maps(kind)))
+
+
+def _gather(field: FieldDescriptor) -> _Gather:
+    if _is_map(field):
+        return _of_map
+    return _of_list if is_repeated(field) else _of_field
 
 
 def _message_of(field: FieldDescriptor) -> Descriptor | None:
