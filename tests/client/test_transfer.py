@@ -20,6 +20,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from tests.client.places import artifact, every_artifact, read_files, stored, write_files
 from tests.conftest import StartServer
+from tests.services.ceph import S3Address
 from tests.services.clocks import wait_beyond
 
 PART = 5 << 20
@@ -188,6 +189,22 @@ def test_a_folder_that_is_served_without_http_is_told(start_server: StartServer,
                 act()
             assert refused.value.code == Code.FAILED_PRECONDITION
     assert read_files(tmp_path / "target") == {}
+
+
+def test_a_store_in_this_process_may_keep_its_bytes_in_an_object_store(
+    s3: S3Address, bucket: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"MLMD_ARTIFACTS": f"s3://{bucket}", "MLMD_ARTIFACTS_ENDPOINT": s3.endpoint}
+    credentials = {"AWS_ACCESS_KEY_ID": s3.access_key, "AWS_SECRET_ACCESS_KEY": s3.secret_key}
+    for name, value in (settings | credentials).items():
+        monkeypatch.setenv(name, value)
+    with contextlib.closing(open_transport(str(tmp_path / "data"))) as store:
+        kept = upload(store, artifact(store), source, part_size=PART)
+        assert kept.uri.startswith(f"s3://{bucket}/")
+        for reused in (0, len(CONTENTS)):
+            assert download(store, kept.artifact_id, tmp_path / "target").files_reused == reused
+        assert read_range(store, kept.artifact_id, "big.bin", 3, 4) == BIG[3:7]
+    assert read_files(tmp_path / "target") == CONTENTS
 
 
 def tamper(store: Transport, uri: str, request: pytest.FixtureRequest, contents: dict[str, bytes]) -> None:
