@@ -8,7 +8,7 @@ with open_file(transport, 17, "data.csv") as file: ...
 import contextlib
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -99,7 +99,7 @@ def read_range(transport: Transport, artifact_id: int, path: str, start: int, le
         return bytes(found)
 
 
-def stream_file(transport: Transport, artifact_id: int, path: str) -> Iterator[bytes]:
+def stream_file(transport: Transport, artifact_id: int, path: str) -> Generator[bytes, None, None]:
     """Yield a file's bytes; raises DamagedBytes before the last of them when they are not those of the manifest."""
     with Source(transport, PATIENCE) as source:
         url = source.url(artifact_id, path)
@@ -125,7 +125,7 @@ def open_file(transport: Transport, artifact_id: int, path: str) -> io.BufferedR
 class _Stream(io.RawIOBase):
     """Chunks as a file."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Generator[bytes, None, None]) -> None:
         self._chunks = chunks
         self._rest = memoryview(b"")
 
@@ -145,7 +145,5 @@ class _Stream(io.RawIOBase):
 
     def close(self) -> None:
         """End the transfer."""
-        close = getattr(self._chunks, "close", None)
-        if close is not None:
-            close()
+        self._chunks.close()
         super().close()
