@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -104,6 +105,39 @@ def test_a_drain_has_an_end(tmp_path: Path, sqlite_url: str) -> None:
         blocker.execute("COMMIT")
         assert blocker.execute("SELECT count(*) FROM Type WHERE name = 'Never'").fetchone() == (0,)
         blocker.close()
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "application/grpc-web+proto"])
+def test_what_is_given_up_over_http_is_unavailable(tmp_path: Path, sqlite_url: str, content_type: str) -> None:
+    """The caller hears so in its own protocol, and the log has no stack trace of a call that nobody got wrong."""
+    options = ("--drain-seconds", "1")
+    with (
+        Server(sqlite_url, tmp_path / "server", http=True, options=options, fresh=True) as server,
+        ThreadPoolExecutor(1) as threads,
+    ):
+        put_types(server, 1)
+        blocker = sqlite3.connect(sqlite_url.removeprefix("sqlite:///"), isolation_level=None)
+        blocker.execute("BEGIN IMMEDIATE")
+        request = service.PutArtifactTypeRequest(artifact_type=mlmd.ArtifactType(name="Never"))
+        message = request.SerializeToString()
+        framed = b"\0" + len(message).to_bytes(4, "big") + message
+        body = b'{"artifactType": {"name": "Never"}}' if content_type == "application/json" else framed
+        headers = {"content-type": content_type}
+        with httpx.Client(trust_env=False, timeout=60) as http:
+            answered = threads.submit(http.post, server.http_url + PUT_TYPE, content=body, headers=headers)
+            wait_for(lambda: in_flight(server) == 1)
+            assert server.stop() == 0
+            answer = answered.result(60)
+        blocker.close()
+        told = server.stderr.read_text()
+    if content_type == "application/json":
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+    else:
+        assert (answer.status_code, answer.headers["content-type"]) == (200, content_type)
+        assert b"grpc-status:14\r\n" in answer.content
+    assert b"Whether a write took place is unknown" in answer.content
+    assert "given up" in told
+    assert "Traceback" not in told
 
 
 @pytest.mark.parametrize("engine", ["core", "grpcio"])

@@ -23,6 +23,7 @@ from mlmd_api.rest.connections import BoundedProtocol
 from mlmd_api.rest.cors import CrossOrigin, Origins
 from mlmd_api.rest.embedding import Embedding
 from mlmd_api.rest.front_page import FrontPage
+from mlmd_api.rest.given_up import GivenUp
 from mlmd_api.rest.hosts import Hosts
 from mlmd_api.rest.probes import Probes
 from mlmd_api.rest.routes import CALLS_ALONE, PROBES, Surfaces, routes
@@ -73,7 +74,7 @@ class HttpServer:
         context = settings.tls.http_context() if settings.tls else None
         self._socket = listen(settings.host, settings.port, settings.shared_port)
         self.port: int = self._socket.getsockname()[1]
-        readable = CrossOrigin(Hosts(app, settings.allowed_hosts), origins, closed=PROBES)
+        readable = CrossOrigin(Hosts(GivenUp(app), settings.allowed_hosts), origins, closed=PROBES)
         guarded = Embedding(Challenge(readable), settings.cors_origins)
         self._server = uvicorn.Server(_uvicorn_config(guarded, context))
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
