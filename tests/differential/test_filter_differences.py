@@ -127,6 +127,8 @@ DIFFERENCES: list[tuple[str, Found, Found, Found]] = [
     ("SUBSTR(name, 5, 5 - id) = ''", [1, 3, 5, 6], [1, 3, 5], [1, 3, 5, 6]),
     ("SUBSTR(name, 5 - id) = 'e'", [], [6], [6]),
     ("custom_properties.`a\nb`.int_value IS NULL", [], INVALID, INVALID),
+    ("id = 1 OR COALESCE(NULL)", [1], INVALID, INVALID),
+    ("id = 1 OR CASE WHEN TRUE THEN NULL ELSE NULL END", [1], INVALID, INVALID),
     ("contexts_a.id = 1 AND CONTEXTS_A.id > 0", INVALID, [1, 2], [1, 2]),
     (" OR ".join(f"id + 0 = {number}" for number in range(3000)), ALL, INTERNAL, ALL),
 ]
