@@ -10,9 +10,8 @@ from typing import Any
 
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from mlmd_schemas.descriptors import is_repeated
 from mlmd_schemas.near_names import did_you_mean
-
-from mlmd_api.descriptors import is_repeated
 
 _INTEGERS = {
     FieldDescriptor.CPPTYPE_INT32: (-(2**31), 2**31 - 1),

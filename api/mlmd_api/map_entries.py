@@ -17,8 +17,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.unknown_fields import UnknownFieldSet
-
-from mlmd_api.descriptors import is_repeated
+from mlmd_schemas.descriptors import is_map, is_repeated
 
 _VARINT, _LENGTH_DELIMITED, _VALUE_FIELD = 0, 2, 2
 _PACKAGE = "ml_metadata."
@@ -138,13 +137,13 @@ def _make_lists(message: DescriptorProto) -> None:
 
 @cache
 def _shape(descriptor: Descriptor) -> _Shape:
-    maps = {field.number: field.name for field in descriptor.fields if _is_map(field)}
+    maps = {field.number: field.name for field in descriptor.fields if is_map(field)}
     inner = [(field.name, _message_of(field), _gather(field)) for field in descriptor.fields]
     return _Shape(maps, tuple((name, kind, how) for name, kind, how in inner if kind is not None and _holds_maps(kind)))
 
 
 def _gather(field: FieldDescriptor) -> _Gather:
-    if _is_map(field):
+    if is_map(field):
         return _of_map
     return _of_list if is_repeated(field) else _of_field
 
@@ -152,7 +151,7 @@ def _gather(field: FieldDescriptor) -> _Gather:
 def _message_of(field: FieldDescriptor) -> Descriptor | None:
     """Return what a field, list or map holds messages of."""
     kind: Descriptor | None = field.message_type
-    if kind is not None and _is_map(field):
+    if kind is not None and is_map(field):
         return kind.fields_by_name["value"].message_type
     return kind
 
@@ -167,11 +166,7 @@ def _holds_maps(descriptor: Descriptor) -> bool:
         if one.full_name in seen:
             continue
         seen.add(one.full_name)
-        if any(_is_map(field) for field in one.fields):
+        if any(is_map(field) for field in one.fields):
             return True
         waiting += [field.message_type for field in one.fields if field.message_type is not None]
     return False
-
-
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)

@@ -13,9 +13,9 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
+from mlmd_schemas.descriptors import is_repeated
 from mlmd_schemas.errors import InvalidArgument
 
-from mlmd_api.descriptors import is_repeated
 from mlmd_api.string_shadows import are_strings_utf8
 
 _DEEPEST = 100

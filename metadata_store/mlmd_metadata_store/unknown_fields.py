@@ -2,9 +2,10 @@
 
 from functools import cache
 
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from google.protobuf.unknown_fields import UnknownFieldSet
+from mlmd_schemas.descriptors import is_map
 
 _LENGTH_DELIMITED = 2
 
@@ -24,8 +25,4 @@ def has_unknown_fields(message: Message) -> bool:
 
 @cache
 def _maps(descriptor: Descriptor) -> frozenset[int]:
-    return frozenset(field.number for field in descriptor.fields if _is_map(field))
-
-
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
+    return frozenset(field.number for field in descriptor.fields if is_map(field))

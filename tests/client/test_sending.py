@@ -6,7 +6,7 @@ import math
 import os
 import random
 import threading
-from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -289,6 +289,26 @@ class Stopping:
         return max(progress.bytes_done for progress in self.seen)
 
 
+def watch_hashing(
+    monkeypatch: pytest.MonkeyPatch,
+    before: Callable[[], object] = lambda: None,
+    after: Callable[[], object] = lambda: None,
+) -> list[int]:
+    """Return the sizes of what is read to be hashed, as they come; each reading calls `before` and `after`."""
+    read, sizes = os.preadv, list[int]()
+
+    def seen(*arguments: Any) -> int:
+        if not threading.current_thread().name.startswith("sha256_"):
+            return read(*arguments)
+        before()
+        sizes.append(read(*arguments))
+        after()
+        return sizes[-1]
+
+    monkeypatch.setattr(os, "preadv", seen)
+    return sizes
+
+
 def test_what_stops_sends_no_more_of_what_is_under_way(s3_store: Transport, tmp_path: Path) -> None:
     source = write_files(tmp_path / "one", {"f": bytes(PART)})
     assert 0 < Stopping(s3_store, source).end() < PART
@@ -298,18 +318,9 @@ def test_what_stops_reads_no_more_to_hash_it(
     s3_store: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopping = Stopping(s3_store, write_files(tmp_path / "large", {"f": bytes(4 * PART)}))
-    read, reads = os.preadv, Counter[str]()
-
-    def seen(*arguments: Any) -> int:
-        thread = threading.current_thread().name.split("_")[0]
-        reads[thread] += (size := read(*arguments))
-        if thread == "sha256":
-            stopping.stop.set()
-        return size
-
-    monkeypatch.setattr(os, "preadv", seen)
+    hashed = watch_hashing(monkeypatch, after=stopping.stop.set)
     stopping.end()
-    assert 0 < reads["sha256"] <= hashing.CHUNK_BYTES
+    assert 0 < sum(hashed) <= hashing.CHUNK_BYTES
     with pytest.raises(Stopped):
         stopping.sending.hashed()
 
@@ -341,23 +352,15 @@ def test_what_is_refused_stops_what_hashes(
     s3_store: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopping = Stopping(s3_store, write_files(tmp_path / "large", {"f": bytes(4 * PART)}))
-    read, reads = os.preadv, Counter[str]()
-
-    def seen(*arguments: Any) -> int:
-        thread = threading.current_thread().name.split("_")[0]
-        if thread == "sha256" and not reads[thread]:
-            stopping.stop.wait(20)
-        reads[thread] += (size := read(*arguments))
-        return size
+    hashed = watch_hashing(monkeypatch, before=lambda: stopping.stop.wait(20))
 
     def refuse(*arguments: Any) -> None:
         raise CallError(Code.INVALID_ARGUMENT, "refused")
 
-    monkeypatch.setattr(os, "preadv", seen)
     monkeypatch.setattr(ArtifactCalls, "declare", refuse)
     with pytest.raises(CallError, match="refused"):
         stopping.end()
-    assert reads["sha256"] <= hashing.CHUNK_BYTES
+    assert sum(hashed) <= hashing.CHUNK_BYTES
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from typing import Any
 import graphene
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
+from mlmd_schemas.descriptors import is_map, is_repeated
 
-from mlmd_api.descriptors import is_repeated
 from mlmd_api.graphql.entities import checked_key
-from mlmd_api.graphql.messages import REFERENCES, is_map, scalar_of
+from mlmd_api.graphql.messages import REFERENCES, scalar_of
 from mlmd_api.graphql.objects import camel
 
 _OWNERS = ("Artifact", "Execution")

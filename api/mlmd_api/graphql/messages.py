@@ -12,8 +12,8 @@ import graphene
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
+from mlmd_schemas.descriptors import is_map, is_repeated
 
-from mlmd_api.descriptors import is_repeated
 from mlmd_api.graphql.entities import KINDS, Node, entity
 from mlmd_api.graphql.enums import enum_of
 from mlmd_api.graphql.global_ids import opaque_id
@@ -41,11 +41,6 @@ def scalar_of(field: Any) -> Any:
     if field.type == FieldDescriptor.TYPE_BYTES:
         return Bytes
     return _SCALARS.get(field.cpp_type, graphene.String)
-
-
-def is_map(field: Any) -> bool:
-    """Tell whether a field is a map."""
-    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
 
 
 def fields_of(kind: type[Message], leave_out: frozenset[str] = frozenset()) -> dict[str, Any]:
