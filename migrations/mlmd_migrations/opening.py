@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
-from mlmd_migrations import own_tables, simple_types, verdicts
+from mlmd_migrations import obstacles, own_tables, simple_types, verdicts
 from mlmd_migrations.catalog import add_indexes
 from mlmd_migrations.facts import Facts, is_current, is_half_made, read_facts
 from mlmd_migrations.history import LATEST
@@ -101,10 +101,12 @@ def _mend(connection: Connection, goal: Goal, enable_upgrade: bool, google_text:
     facts = read_facts(connection)
     half_made = is_half_made(connection, facts)
     verdict = verdicts.judge(facts, half_made=half_made, enable_upgrade=enable_upgrade)
-    # Our tables come first: the store's row then says for whom an interrupted creation was made.
     text_mode = _text_mode(facts, verdict == "create", google_text)
+    # What the steps refuse, they refuse before anything is made: MySQL would keep it.
+    steps = _steps(connection, facts, text_mode, verdict, goal)
+    # Our tables come first: the store's row then says for whom an interrupted creation was made.
     own_tables.complete(connection, facts.catalog, facts.revision, facts.store, text_mode)
-    _run(connection, _steps(connection, facts, text_mode, verdict, goal))
+    _run(connection, steps)
     return verdict == "create"
 
 
@@ -117,12 +119,14 @@ def _text_mode(facts: Facts, creating: bool, google_text: bool) -> TextMode:
 def _steps(
     connection: Connection, facts: Facts, text_mode: TextMode, verdict: verdicts.Verdict, goal: Goal
 ) -> list[Step]:
+    steps: list[Step] = []
     if verdict == "create":
-        return creation(facts, text_mode)
-    if verdict == "ready" and goal is AS_THEY_ARE:
-        return []
-    add_indexes(connection, facts.catalog)
-    return change(facts, text_mode, facts.version or 0, goal)
+        steps = creation(facts, text_mode)
+    elif verdict == "upgrade" or goal is not AS_THEY_ARE:
+        add_indexes(connection, facts.catalog)
+        steps = change(facts, text_mode, facts.version or 0, goal)
+    obstacles.check(connection, facts, steps)
+    return steps
 
 
 def _run(connection: Connection, steps: list[Step]) -> None:
@@ -152,4 +156,6 @@ def _downgrade_steps(connection: Connection, facts: Facts, version: int, target:
     if target >= version:
         return []
     add_indexes(connection, facts.catalog)
-    return change(facts, _text_mode(facts, False, False), version, Goal(target))
+    steps = change(facts, _text_mode(facts, False, False), version, Goal(target))
+    obstacles.check(connection, facts, steps)
+    return steps

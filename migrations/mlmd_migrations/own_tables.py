@@ -4,10 +4,13 @@ A database that has none of them gets them at once, by the statements in `own/wh
 by the revisions; only for that Alembic is loaded, which takes longer than everything else that opening does.
 """
 
+import re
 import threading
 import time
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
@@ -38,10 +41,11 @@ class StoreRow:
 def revision_of(connection: Connection, catalog: Catalog) -> str:
     """The revision of our tables, "" when there is none.
 
-    Raises SchemaError FAILED_PRECONDITION when a newer mlmd-server made them.
+    Raises SchemaError FAILED_PRECONDITION when a newer mlmd-server made them, or when the table is somebody else's.
     """
     if VERSION_TABLE not in catalog:
         return ""
+    check_names(catalog, [VERSION_TABLE])
     revision = connection.execute(text("SELECT version_num FROM mlmd_alembic_version")).scalar() or ""
     if revision > HEAD:
         raise SchemaError(
@@ -53,11 +57,42 @@ def revision_of(connection: Connection, catalog: Catalog) -> str:
 
 
 def store_row(connection: Connection, catalog: Catalog) -> StoreRow | None:
-    """The identity of the store, None before our server has opened it."""
+    """The identity of the store, None before our server has opened it.
+
+    Raises SchemaError FAILED_PRECONDITION when the table is somebody else's.
+    """
     if "mlmd_store" not in catalog:
         return None
+    check_names(catalog, ["mlmd_store"])
     row = connection.execute(text("SELECT store_uuid, text_mode FROM mlmd_store WHERE id = 1")).first()
     return StoreRow(row.store_uuid, row.text_mode) if row else None
+
+
+def check_names(catalog: Catalog, names: Iterable[str] = ()) -> None:
+    """Raise SchemaError FAILED_PRECONDITION when a table (of `names`, or any) has a name of ours and not our columns.
+
+    No revision ever gave a table other columns, so that what lacks one was made by somebody else.
+    """
+    ours = _columns()
+    lacking = {name: ours[name] - set(catalog[name].columns) for name in names or ours if name in catalog}
+    strangers = [f"{name} (without {', '.join(sorted(absent))})" for name, absent in lacking.items() if absent]
+    if strangers:
+        raise SchemaError(
+            FAILED_PRECONDITION,
+            f"The database has tables that are not mlmd-server's under its names: {'; '.join(strangers)}. Nothing was "
+            "changed; rename them, or use another database.",
+        )
+
+
+@cache
+def _columns() -> dict[str, frozenset[str]]:
+    """Our tables and their columns, the same on every database."""
+    made = re.findall(r"^CREATE TABLE (?:IF NOT EXISTS )?(\w+) \((.*?)^\)", _whole("sqlite"), re.DOTALL | re.MULTILINE)
+    return {name: frozenset(re.findall(r"^ +([a-z]\w*) ", columns, re.MULTILINE)) for name, columns in made}
+
+
+def _whole(database: str) -> str:
+    return (WHOLE / f"{database}.sql").read_text()
 
 
 def are_absent(catalog: Catalog) -> bool:
@@ -99,7 +134,7 @@ def _insert_store_row(connection: Connection, text_mode: TextMode) -> StoreRow:
 
 def _create(connection: Connection) -> None:
     database = "sqlite" if connection.dialect.name == "sqlite" else "mysql"
-    for statement in (WHOLE / f"{database}.sql").read_text().split(";\n"):
+    for statement in _whole(database).split(";\n"):
         if statement:
             connection.exec_driver_sql(statement)
 

@@ -99,6 +99,9 @@ def _check_strangers(facts: Facts, version: int) -> None:
         for column in table.at(table.since).columns
         if column.name not in facts.catalog[table.name].columns
     ]
+    # Dropped as the rest of an interrupted migration, which nobody else's table is to be.
+    if version == 0 and MARKER in facts.catalog and set(facts.catalog[MARKER].columns) != {"schema_version"}:
+        strangers.append(MARKER)
     if strangers:
         raise SchemaError(
             INTERNAL,

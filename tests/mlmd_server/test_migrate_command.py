@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from mlmd_metadata_store.addresses import parse_url
 
+from tests.migrations.databases import DUMPS
 from tests.services.server import PROGRAMS
 
 
@@ -66,3 +67,15 @@ def test_a_mysql_that_lets_nobody_in_is_told_in_the_words_of_serve(tmp_path: Pat
     planned = _migrate(tmp_path, "--plan", "--database", mariadb_url)
     assert (planned.returncode, planned.stderr) == (0, "")
     assert "Create table Type" in planned.stdout
+
+
+@pytest.mark.parametrize("options", [("--plan",), ()])
+def test_what_others_made_is_told_with_its_mend(options: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "google.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.executescript((DUMPS / "sqlite_v4.sql").read_text(encoding="utf-8"))
+        connection.execute("CREATE VIEW dashboard AS SELECT id FROM Artifact")
+    told = _migrate(tmp_path, *options, "--database", f"sqlite:///{file}")
+    assert (told.returncode, told.stdout) == (1, "")
+    assert told.stderr.startswith("mlmd-server: What others made in this database is in the way: view dashboard ")
+    assert "; drop it, and make it afterwards. Nothing was changed." in told.stderr
