@@ -40,6 +40,7 @@ from mlmd_artifact_store.s3_credentials import credentials_of
 from mlmd_artifact_store.s3_errors import Refusal, Taken, Whereabouts
 from mlmd_artifact_store.s3_parts import S3Parts
 from mlmd_artifact_store.s3_requests import S3Presigner, S3Requests
+from mlmd_artifact_store.s3_retries import Retries
 from mlmd_artifact_store.s3_settings import S3Settings, completed
 from mlmd_artifact_store.s3_versions import S3Versions
 
@@ -349,7 +350,7 @@ def _pool(settings: S3Settings) -> urllib3.PoolManager:
     return urllib3.PoolManager(
         maxsize=_CONNECTIONS,
         timeout=urllib3.Timeout(connect=10, read=60),
-        retries=urllib3.Retry(
+        retries=Retries(
             total=3,
             redirect=False,  # what is signed for one address is not taken at another
             backoff_factor=settings.busy_seconds,

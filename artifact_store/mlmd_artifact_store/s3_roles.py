@@ -19,6 +19,8 @@ from minio.credentials.credentials import Credentials
 from minio.credentials.providers import IamAwsProvider, Provider
 from mlmd_schemas.errors import Unavailable
 
+from mlmd_artifact_store.s3_retries import Retries
+
 _LOG = logging.getLogger("mlmd.server")
 _TOKEN_FILE = "AWS_WEB_IDENTITY_TOKEN_FILE"
 _CONTAINER = ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")
@@ -69,7 +71,7 @@ def _asked(variable: str, provider: Callable[[], Provider]) -> Credentials:
 def _provider(ca_file: str = "", endpoint: str | None = None) -> Provider:
     http = urllib3.PoolManager(
         timeout=urllib3.Timeout(connect=1, read=5),
-        retries=urllib3.Retry(
+        retries=Retries(
             total=2, redirect=False, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504], raise_on_status=False
         ),
         ca_certs=ca_file or None,

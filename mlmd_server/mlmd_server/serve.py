@@ -227,5 +227,6 @@ def set_up_log(config: Config) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(config.log.level.upper())
-    for noisy in ("uvicorn", "alembic", "sqlalchemy", "mlmd_metadata_store.connections.BoundedPool"):
+    # Of urllib3 not for the noise alone: in detail it tells addresses, and who reads a signed one may use it.
+    for noisy in ("uvicorn", "alembic", "sqlalchemy", "urllib3", "mlmd_metadata_store.connections.BoundedPool"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
