@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.shown import shown
 
 LARGEST_BYTES = 16 << 20
 """More than any file of settings has: some 100,000 tokens."""
@@ -51,4 +52,4 @@ def read_toml(path: Path, option: str) -> dict[str, Any]:
 
 
 def _start(path: Path, option: str) -> str:
-    return f"{option}: the file {str(path)!r} cannot be read"
+    return f"{option}: the file {shown(str(path))} cannot be read"

@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.shown import shown
 
 DEFAULT_REGION = "us-east-1"
 
@@ -72,13 +73,13 @@ def completed(settings: S3Settings, environment: Mapping[str, str] = os.environ)
 
 def _check_authorities(ca_file: str) -> None:
     """Raise InvalidArgument for a file that has no certificates, by which nothing would be trusted."""
-    shown = f"artifacts: the file of certificate authorities {ca_file!r}"
+    start = f"artifacts: the file of certificate authorities {shown(ca_file)}"
     if not Path(ca_file).is_file():
-        raise InvalidArgument(f"{shown} is not there, or is no file.")
+        raise InvalidArgument(f"{start} is not there, or is no file.")
     try:
         ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is one
-        raise InvalidArgument(f"{shown} cannot be used ({error}); it has to be certificates in PEM.") from error
+        raise InvalidArgument(f"{start} cannot be used ({error}); it has to be certificates in PEM.") from error
 
 
 def _address(text: str, what: str) -> str:
@@ -93,9 +94,9 @@ def _address(text: str, what: str) -> str:
     try:
         port = parts.port
     except ValueError:
-        raise InvalidArgument(f"artifacts: the {what} {text!r} has a port that is none.") from None
+        raise InvalidArgument(f"artifacts: the {what} {shown(text)} has a port that is none.") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or parts.query:
-        raise InvalidArgument(f"artifacts: the {what} {text!r} is not scheme://host[:port] with http or https.")
+        raise InvalidArgument(f"artifacts: the {what} {shown(text)} is not scheme://host[:port] with http or https.")
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     usual = 443 if parts.scheme == "https" else 80
     return f"{parts.scheme}://{host}" + (f":{port}" if port and port != usual else "")

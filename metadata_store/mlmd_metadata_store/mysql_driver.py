@@ -225,7 +225,8 @@ def connect_arguments(options: StoreOptions, isolation: str) -> dict[str, Any]:
         # MariaDB's client library knows no PREFERRED, and its REQUIRED is just that.
         arguments["ssl_mode"] = "REQUIRED" if options.ssl_mode == "PREFERRED" else options.ssl_mode
     if options.socket:
-        arguments["unix_socket"] = options.socket
+        # The client library takes the socket for this host alone, and goes over the network to any other.
+        arguments |= {"unix_socket": options.socket, "host": "localhost"}
     return arguments
 
 

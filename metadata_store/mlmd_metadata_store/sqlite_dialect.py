@@ -23,6 +23,7 @@ from mlmd_schemas.errors import (
     StoreError,
     Unavailable,
 )
+from mlmd_schemas.shown import shown
 from sqlalchemy import event
 from sqlalchemy.engine import URL, Engine
 from sqlalchemy.exc import DBAPIError
@@ -68,7 +69,8 @@ class SqliteDialect(Dialect):
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise Unavailable(
-                f"database: the folder {str(folder)!r} cannot be made: {error.strerror}; make it or choose another."
+                f"database: the folder {shown(str(folder))} cannot be made: {error.strerror}; make it or choose "
+                "another."
             ) from error
 
     def engine(self, *, writer: bool) -> Engine:
@@ -100,11 +102,11 @@ class SqliteDialect(Dialect):
             return
         except OSError as error:
             raise Unavailable(
-                f"database: {path!r} cannot be looked at: {error.strerror}; let the server's user into its folders, or "
-                "choose another file."
+                f"database: {shown(path)} cannot be looked at: {error.strerror}; let the server's user into its "
+                "folders, or choose another file."
             ) from error
         if stat.S_ISDIR(found.st_mode):
-            raise InvalidArgument(f"database: {path!r} is a folder; name a file in it.")
+            raise InvalidArgument(f"database: {shown(path)} is a folder; name a file in it.")
 
     def _about_to_connect(self, *_: object) -> None:
         self._file.check()  # SQLite would make an empty file in the place of one that is gone

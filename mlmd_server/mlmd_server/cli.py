@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from mlmd_server.surroundings import be_first_process, give_sqlite_a_place
 
@@ -22,6 +23,18 @@ EXTRAS = {
     "MySQLdb": "mysql",
 }
 """The extra that brings each module."""
+
+
+LONGEST_ERROR = 400
+"""Characters of an error of a command line, which repeats what it does not know."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Reads a command line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, cut where it is too long to be read, and exit with 2."""
+        super().error(message if len(message) <= LONGEST_ERROR else f"{message[:LONGEST_ERROR]}…")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -90,7 +103,7 @@ def make_parser() -> argparse.ArgumentParser:
     from mlmd_server.care_arguments import add_care_commands
     from mlmd_server.options import OPTIONS
 
-    parser = argparse.ArgumentParser("mlmd-server", description="The store ML teams leave their facts in.")
+    parser: argparse.ArgumentParser = Parser("mlmd-server", description="The store ML teams leave their facts in.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     serve = commands.add_parser("serve", help="serve the store over gRPC and HTTP", allow_abbrev=False)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.shown import shown
 
 _TRUE = frozenset({"true", "t", "yes", "y", "1"})
 _FALSE = frozenset({"false", "f", "no", "n", "0"})
@@ -34,15 +35,15 @@ class Flag:
     def _boolean(self, text: str) -> bool:
         if text.lower() in _TRUE | _FALSE:
             return text.lower() in _TRUE
-        raise InvalidArgument(f"--{self.name}: {text!r} is neither true nor false.")
+        raise InvalidArgument(f"--{self.name}: {shown(text)} is neither true nor false.")
 
     def _number(self, text: str) -> int:
         try:
             number = int(text, 0)
         except ValueError:
-            raise InvalidArgument(f"--{self.name}: {text!r} is no whole number.") from None
+            raise InvalidArgument(f"--{self.name}: {shown(text)} is no whole number.") from None
         if not -(1 << self.bits - 1) <= number < 1 << self.bits - 1:
-            raise InvalidArgument(f"--{self.name}: {text!r} does not fit {self.bits} bits.")
+            raise InvalidArgument(f"--{self.name}: {shown(text)} does not fit {self.bits} bits.")
         return number
 
 
@@ -108,11 +109,12 @@ class Flags:
 
     def _read_file(self, path: str, depth: int) -> None:
         if depth >= _DEEPEST_FLAGFILE:
-            raise InvalidArgument(f"--flagfile: {path!r} is nested deeper than {_DEEPEST_FLAGFILE} files.")
+            raise InvalidArgument(f"--flagfile: {shown(path)} is nested deeper than {_DEEPEST_FLAGFILE} files.")
         try:
             lines = Path(path).read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidArgument(f"--flagfile: {path!r} cannot be read: {error}.") from None
+            reason = getattr(error, "strerror", None) or error  # the system's words begin with the path once more
+            raise InvalidArgument(f"--flagfile: {shown(path)} cannot be read: {reason}.") from None
         self.parse([line.strip() for line in lines if line.strip().startswith("-")], depth + 1)
 
 

@@ -38,7 +38,7 @@ def migrate(config: Config, plan_only: bool) -> int:
         except (StoreError, SchemaError) as error:
             level = logging.ERROR if error.code == Code.INTERNAL else logging.DEBUG
             _LOG.log(level, "the database was not migrated", exc_info=error)
-            place = "" if isinstance(error, InvalidArgument) else f" {place_of(url)}"
+            place = "" if isinstance(error, InvalidArgument) else f" {place_of(url, options.socket)}"
             print(f"mlmd-server: {whose}{error.message}{place}", file=sys.stderr)
             return FAILED
     return 0

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.shown import shown
 
 from mlmd_server.config import AUTO, BUCKET_ADDRESSING, DEFAULT_ARTIFACTS, DEFAULT_DATABASE, GRPC_ENGINES
 from mlmd_server.web_names import read_address, read_hosts, read_list, read_origins
@@ -47,8 +48,8 @@ class Option:
                 raise InvalidArgument(f"{self.name}: what is said ({source}) has a NUL character; leave it out.")
             return self.read(text)
         except ValueError as error:
-            shown = f"{value!r} ({source})" if _is_plain(value) else f"what is said ({source})"
-            raise InvalidArgument(f"{self.name}: {shown} {error}.") from None
+            said = f"{shown(value)} ({source})" if _is_plain(value) else f"what is said ({source})"
+            raise InvalidArgument(f"{self.name}: {said} {error}.") from None
 
 
 def _as_text(value: Any) -> str:
@@ -166,7 +167,7 @@ def channel_arguments(value: str) -> tuple[tuple[str, int | str], ...]:
     for item in filter(None, value.split(",")):
         key, separator, argument = item.partition("=")
         if not separator or not key:
-            raise ValueError(f"has the item {item!r}, which is not key=value")
+            raise ValueError(f"has the item {shown(item)}, which is not key=value")
         if not _NUMBER.fullmatch(argument):
             pairs.append((key, argument))
             continue

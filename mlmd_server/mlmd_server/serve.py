@@ -2,20 +2,19 @@
 
 import contextlib
 import errno
-import fcntl
 import logging
 import os
-import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from mlmd_api.shared_counts import FOLDER_VARIABLE
 from mlmd_schemas.errors import InvalidArgument, StoreError, Unavailable
+from mlmd_schemas.shown import shown
 
 from mlmd_server.config import Config, ListenConfig
+from mlmd_server.counts_folder import folder_of_counts
 from mlmd_server.memory import bound_memory
 from mlmd_server.signals import die_of, how_it_ended
 from mlmd_server.surroundings import (
@@ -59,40 +58,17 @@ def _serve_alone(config: Config) -> int:
 def _serve_with_workers(config: Config) -> int:
     """Fork the workers, sharing everything imported; the first opening of the database happens in one process alone."""
     hear_of_children()
-    folder = _folder_of_counts()
-    os.environ[FOLDER_VARIABLE] = folder
-    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    fcntl.flock(lock, fcntl.LOCK_SH)  # systemd-tmpfiles passes over what is locked, however old it is
-    try:
+    with folder_of_counts() as folder:
+        os.environ[FOLDER_VARIABLE] = str(folder)
         from mlmd_server import workers
 
         if (status := _prepare(config)) != 0:
             return status
-        supervisor = workers.Supervisor(config.workers, _work(config), config.drain_seconds, _forgetting(Path(folder)))
+        supervisor = workers.Supervisor(config.workers, _work(config), config.drain_seconds, _forgetting(folder))
         status = supervisor.run(lambda: announce(config))
-    finally:
-        os.close(lock)
-        shutil.rmtree(folder, ignore_errors=True)  # in the folder for such things; how the server ended counts more
     if supervisor.cut_off_by is not None:
         die_of(supervisor.cut_off_by)
     return status
-
-
-def _folder_of_counts() -> str:
-    """Make the folder that the workers count in; on memory where no usual place can be written.
-
-    Containers have /dev/shm also where their root file system is read-only.
-    """
-    try:
-        try:
-            return tempfile.mkdtemp(prefix="mlmd-metrics-")
-        except FileNotFoundError:
-            return tempfile.mkdtemp(prefix="mlmd-metrics-", dir="/dev/shm")
-    except OSError as error:
-        raise Unavailable(
-            f"metrics: the workers have no place to count in ({error.strerror or error}); mount a volume on /tmp, or "
-            "set TMPDIR to a folder that can be written and has room."
-        ) from error
 
 
 def _prepare(config: Config) -> int:
@@ -182,7 +158,7 @@ def bound_socket(host: str, port: int, option: str) -> socket.socket:
         bound.close()
         reason = getattr(error, "strerror", None) or error
         if not isinstance(error, OSError) or isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-            raise InvalidArgument(f"host: {host!r} is no address of this machine: {reason}.") from None
+            raise InvalidArgument(f"host: {shown(host)} is no address of this machine: {reason}.") from None
         raise InvalidArgument(f"{option}: cannot listen on {host}:{port}: {reason}.") from None
     return bound
 

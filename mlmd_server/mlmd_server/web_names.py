@@ -6,6 +6,8 @@ What a browser or a client never says would be taken in silence and match nothin
 import re
 from urllib.parse import urlsplit
 
+from mlmd_schemas.shown import shown
+
 from mlmd_server.config import AUTO
 
 _WORDS = ("*", "loopback")
@@ -38,8 +40,8 @@ def read_origins(value: str) -> tuple[str, ...]:
     for origin in origins if origins != (AUTO,) else ():
         if origin not in (*_WORDS, _NO_PAGE_OF_A_SITE) and not _is_origin(origin):
             raise ValueError(
-                f"has {origin!r}, which no browser says of a page; write scheme://host or scheme://host:port, in lower "
-                "case, with nothing behind it, and without the port that the scheme has anyway"
+                f"has {shown(origin)}, which no browser says of a page; write scheme://host or scheme://host:port, in "
+                "lower case, with nothing behind it, and without the port that the scheme has anyway"
             )
     return origins
 
@@ -49,7 +51,7 @@ def read_hosts(value: str) -> tuple[str, ...]:
     hosts = tuple(host[1:-1] if host.startswith("[") and host.endswith("]") else host for host in read_list(value))
     for host in hosts if hosts != (AUTO,) else ():
         if host == AUTO or (host not in _WORDS and not _HOST.fullmatch(host)):
-            raise ValueError(f"has {host!r}, which is no host's name; write it without scheme, port, path and `*`")
+            raise ValueError(f"has {shown(host)}, which is no host's name; write it without scheme, port, path and `*`")
     return hosts
 
 

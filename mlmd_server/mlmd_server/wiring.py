@@ -1,5 +1,6 @@
 """From the configuration to the parts of a running server, put together."""
 
+import logging
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ from mlmd_metadata_store.store import Store
 from mlmd_model_registry.kubeflow.methods import KUBEFLOW_METHODS
 from mlmd_model_registry.methods import REGISTRY_METHODS
 from mlmd_model_registry.registry import Registry, announce_changes
-from mlmd_schemas.errors import Aborted, InvalidArgument, StoreError
+from mlmd_schemas.errors import Aborted, InvalidArgument, StoreError, Unavailable
 
 from mlmd_server import version
 from mlmd_server.config import BUCKET_ADDRESSING, Config, DatabaseConfig, TlsConfig
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from mlmd_api.grpc.server import GrpcServer
     from mlmd_api.rest.server import HttpServer
 
+_LOG = logging.getLogger("mlmd.server")
 FEATURES = (
     "admin",
     "archive",
@@ -102,13 +104,27 @@ def open_connections(config: Config) -> Connections:
 
 
 def tenant_stores(config: Config, connections: Connections | None = None) -> TenantStores:
-    """Return the stores of all tenants, none opened yet."""
+    """Return the stores of all tenants, none opened yet.
+
+    Where the server's own files keep one from being opened, the log says where; its callers hear that it cannot be.
+    """
     options = store_options(config.database)
     connections = connections or open_connections(config)
     urls = {name: tenant.database for name, tenant in config.tenants}
     if config.database.url:
         urls[DEFAULT_TENANT] = config.database.url
-    return TenantStores(urls, lambda url: announce_changes(Store.open(url, options, connections)))
+
+    def opened(url: str) -> Store:
+        try:
+            return announce_changes(Store.open(url, options, connections))
+        except StoreError as error:
+            # What begins with the option's name is for whoever sets it: it says where the server keeps its files.
+            if url == config.database.url or not error.message.startswith("database: "):
+                raise
+            _LOG.warning("the store of a tenant cannot be opened: %s", error.message)
+            raise Unavailable("The store of this tenant cannot be opened; the server's log says why.") from error
+
+    return TenantStores(urls, opened)
 
 
 def open_default(config: Config, stores: TenantStores) -> None:
@@ -124,7 +140,7 @@ def open_default(config: Config, stores: TenantStores) -> None:
             if left and isinstance(error, Aborted):
                 continue
             if not isinstance(error, InvalidArgument):  # which names the value itself
-                error.add_note(place_of(config.database.url))
+                error.add_note(place_of(config.database.url, config.database.mysql.socket))
             raise
 
 

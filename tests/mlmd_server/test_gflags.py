@@ -162,3 +162,11 @@ def test_every_flag_of_googles_server_is_known() -> None:
         "downgrade_db_schema_version",
     }
     assert {flag.name for flag in FLAGS} == mysql | postgres | others | {"help", "helpfull", "version"}
+
+
+@pytest.mark.parametrize("flag", ["grpc_port", "enable_database_upgrade", "flagfile"])
+def test_a_long_value_is_cut_where_it_is_told(flag: str) -> None:
+    with pytest.raises(InvalidArgument) as error:
+        read_flags([f"--{flag}={'x' * 5000}"], {})
+    assert "…" in error.value.message
+    assert len(error.value.message) < 700

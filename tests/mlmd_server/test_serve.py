@@ -92,6 +92,17 @@ def test_a_database_that_is_away_is_told_by_its_place(workers: str, tmp_path: Pa
     assert "hunter2" not in result.stderr
 
 
+def test_a_database_that_is_away_behind_a_socket_is_told_by_the_socket(tmp_path: Path) -> None:
+    url, port = "mysql://mlmd:hunter2@db.example:3307/facts", str(free_port())
+    options = ["--database", url, "--database-socket", "/nowhere/mysqld.sock"]
+    for words in (["serve", "--grpc-port", port, "--http-port", "0"], ["migrate"]):
+        command = [str(PROGRAMS / "mlmd-server"), *words, *options]
+        result = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        assert result.returncode == 1
+        told = " It was sought at the socket '/nowhere/mysqld.sock', as mysql://mlmd:***@/facts."
+        assert result.stderr.splitlines()[-1].endswith(told)
+
+
 def test_what_nobody_foresaw_while_opening_the_database_is_told(tmp_path: Path) -> None:
     program = (
         "import sys, mlmd_server.wiring as wiring; from mlmd_server.cli import main\n"

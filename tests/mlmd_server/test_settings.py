@@ -131,8 +131,51 @@ def test_a_wrong_value_is_told_by_option_value_and_reason(name: str, value: str,
     for flags, environment in (({name: value}, {}), ({}, {f"MLMD_{name.upper().replace('-', '_')}": value})):
         with pytest.raises(InvalidArgument) as caught:
             load_config(flags, environment, None)
-        assert caught.value.message.startswith(f"{name}: {value!r}")
+        assert caught.value.message.startswith(f"{name}: {value!r}"[:200])
         assert reason in caught.value.message
+
+
+LONG = "x" * 5000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("workers", LONG),
+        ("log-level", LONG),
+        ("auth", LONG),
+        ("drain-seconds", LONG),
+        ("enable-upgrade", LONG),
+        ("http-address", LONG),
+        ("cors-origins", LONG),
+        ("allowed-hosts", f"{LONG}*"),
+        ("host", f"{LONG}:1"),
+        ("grpc-channel-arguments", LONG),
+        ("artifacts", f"gopher://{LONG}"),
+        ("artifacts-external-roots", LONG),
+        ("database", f"mysql://{LONG}"),
+        ("database", f"mysql://h:{LONG}/d"),
+        ("database", f"sqlite:///m.db?{LONG}"),
+        ("database", LONG),
+        ("tenants", LONG),
+        ("tenants", f"/{'x' * 255}/" * 20),
+    ],
+)
+def test_a_long_value_is_cut_where_it_is_told(name: str, value: str) -> None:
+    with pytest.raises(InvalidArgument) as error:
+        load_config({name: value}, {}, None)
+    assert error.value.message.startswith(f"{name}: ")
+    assert "…" in error.value.message
+    assert error.value.message.endswith("."), "the reason and the mend are there"
+    assert len(error.value.message) < 700
+
+
+def test_a_long_word_of_a_command_line_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["migrate", "--workers", LONG], [LONG], ["serve", f"--{LONG}"]):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 2
+        assert len(capsys.readouterr().err.splitlines()[-1]) < 500
 
 
 def test_origins_hosts_and_the_address_are_taken_as_they_are_compared() -> None:

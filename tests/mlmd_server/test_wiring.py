@@ -1,15 +1,18 @@
 """What the parts of a server are made from: whose bytes are where, and who may read which of others."""
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.s3 import S3Store
-from mlmd_schemas.errors import PermissionDenied
+from mlmd_schemas.errors import FailedPrecondition, PermissionDenied, StoreError, Unavailable
 from mlmd_server.settings import load_config
 from mlmd_server.wiring import http_address, tenant_artifacts, tenant_stores
 
 from tests.artifact_store.uploads import begin, upload_file
+from tests.migrations.databases import DUMPS
 
 TENANTS = """
 [tenant.vision]
@@ -69,6 +72,37 @@ def test_where_the_bucket_is_named(tmp_path: Path, said: str, host: str) -> None
     assert isinstance(blobs, S3Store)
     assert blobs.settings.virtual_host == host
     stores.close()
+
+
+@pytest.mark.parametrize("in_the_way", ["file/m.db", "folder"])
+def test_where_a_tenants_store_would_be_is_told_to_the_log_alone(
+    tmp_path: Path, in_the_way: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    file = tmp_path / "tenants.toml"
+    file.write_text(f'[tenant.vision]\ndatabase = "sqlite:///{tmp_path}/{in_the_way}"\n')
+    flags = {"tenants": str(file), "artifacts": str(tmp_path / "ours")}
+    stores = tenant_stores(load_config(flags, {}, None))
+    with pytest.raises(Unavailable) as told:
+        stores.of("vision")
+    assert told.value.message == "The store of this tenant cannot be opened; the server's log says why."
+    assert f"{tmp_path}/" in caplog.text
+    assert "of a tenant" in caplog.text
+    # The start tells its operator, who set it.
+    alone = tenant_stores(load_config({"database": f"sqlite:///{tmp_path}/{in_the_way}"}, {}, None))
+    with pytest.raises(StoreError, match=f"database: .*{tmp_path}"):
+        alone.of("")
+
+
+def test_what_a_tenants_callers_can_use_of_an_opening_that_failed_they_hear(tmp_path: Path) -> None:
+    file = tmp_path / "tenants.toml"
+    file.write_text(f'[tenant.vision]\ndatabase = "sqlite:///{tmp_path}/old.db"\n')
+    with closing(sqlite3.connect(tmp_path / "old.db")) as connection:
+        connection.executescript((DUMPS / "sqlite_v4.sql").read_text(encoding="utf-8"))
+    stores = tenant_stores(load_config({"tenants": str(file), "artifacts": str(tmp_path / "ours")}, {}, None))
+    with pytest.raises(FailedPrecondition, match="schema version 4"):
+        stores.of("vision")
 
 
 def test_without_a_default_database_nobody_is_nobodys_tenant(tmp_path: Path) -> None:
