@@ -7,11 +7,12 @@ MLMD has no fields for these; tools write them as properties, each under names o
 import re
 from collections.abc import Iterator, Mapping
 
+from mlmd_metadata_store.plain_structs import plain_struct
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 
 from mlmd_lineage.ends import Ref
-from mlmd_lineage.plain_values import clean, lineage_value, plain_struct, value_of_plain
+from mlmd_lineage.plain_values import clean, lineage_value, value_of_plain
 
 STEP_NAMES = ("task_name", "display_name", "component_id", "step")
 """Properties that name the step of a pipeline, the first that is set."""

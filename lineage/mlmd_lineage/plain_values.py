@@ -4,7 +4,7 @@ import json
 import math
 from typing import Any
 
-from google.protobuf import struct_pb2
+from mlmd_metadata_store.plain_structs import plain_struct
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 
@@ -68,20 +68,6 @@ def _finite(given: Any) -> Any:
     if isinstance(given, str):
         return clean(given)
     return int(given) if isinstance(given, float) and given.is_integer() and abs(given) < 1 << 53 else given
-
-
-def plain_struct(struct: struct_pb2.Struct) -> dict[str, Any]:
-    """Return a struct as Python has it; unlike json_format this keeps NaN and infinities."""
-    return {name: _plain(value) for name, value in struct.fields.items()}
-
-
-def _plain(value: struct_pb2.Value) -> Any:
-    kind = value.WhichOneof("kind")
-    if kind == "struct_value":
-        return plain_struct(value.struct_value)
-    if kind == "list_value":
-        return [_plain(entry) for entry in value.list_value.values]
-    return None if kind in (None, "null_value") else getattr(value, kind)
 
 
 def value_json(value: v1.LineageValue) -> Any:

@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import sqlalchemy as sa
-from google.protobuf import struct_pb2
 from mlmd_metrics.confusion import ConfusionMatrix
 from mlmd_metrics.curve import RocCurve
 from mlmd_metrics.errors import MetricsError
@@ -16,6 +14,7 @@ from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 from mlmd_metadata_store.metric_owners import MetricName, Owner
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, put_nodes
+from mlmd_metadata_store.plain_structs import plain_struct
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import mask_of_keys
 
@@ -66,7 +65,7 @@ def read(tx: Transaction, artifact_ids: Iterable[int]) -> list[LoggedByKubeflow]
 def _logged(node: pb.Artifact) -> Iterable[LoggedByKubeflow]:
     owner, ms = Owner(Kind.ARTIFACT, node.id), node.last_update_time_since_epoch
     held = {
-        name: _plain_struct(node.custom_properties[name].struct_value)
+        name: plain_struct(node.custom_properties[name].struct_value)
         for name in (MATRIX, CURVE, SLICES)
         if name in node.custom_properties and node.custom_properties[name].HasField("struct_value")
     }
@@ -79,17 +78,3 @@ def _logged(node: pb.Artifact) -> Iterable[LoggedByKubeflow]:
         yield LoggedByKubeflow(MetricName(owner, "", ""), whole, ms)
     for name, content in sliced.items():
         yield LoggedByKubeflow(MetricName(owner, "", name), content, ms)
-
-
-def _plain_struct(struct: struct_pb2.Struct) -> dict[str, Any]:
-    return {name: _plain(value) for name, value in struct.fields.items()}
-
-
-def _plain(value: struct_pb2.Value) -> Any:
-    """Return a value as Python has it; unlike json_format this keeps NaN and infinities."""
-    kind = value.WhichOneof("kind")
-    if kind == "struct_value":
-        return _plain_struct(value.struct_value)
-    if kind == "list_value":
-        return [_plain(entry) for entry in value.list_value.values]
-    return None if kind in (None, "null_value") else getattr(value, kind)
