@@ -1,6 +1,7 @@
 """The socket of the HTTP listener."""
 
 import gzip
+import json
 import os
 import random
 import socket
@@ -110,7 +111,8 @@ def test_an_address_that_is_too_long_is_told(served: Served, caplog: pytest.LogC
         assert http.request(verb, fits, content=b"{").status_code == 404
         refused = http.request(verb, f"{fits}x", content=b"{")
         assert (refused.status_code, refused.headers["connection"]) == (414, "close")
-        assert refused.text.startswith("path: it has, with its query, more than 65535 bytes;")
+        assert refused.json()["code"] == "invalid_argument"
+        assert refused.json()["message"].startswith("path: it has, with its query, more than 65535 bytes;")
         assert http.get("/healthz").status_code == 200
     assert not caplog.records
 
@@ -125,6 +127,34 @@ def test_a_head_that_does_not_come_ends_the_connection(
     answered = _answer(served, _START + b"\r\n", _START)
     assert answered.count(b"200 OK") == 1
     assert b"408 Request Timeout" in answered
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", id="TLS"),
+        pytest.param(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", id="HTTP/2"),
+        pytest.param(b"hello\r\n\r\n", id="words"),
+        pytest.param(_START + b"x\x00: y\r\n\r\n", id="header"),
+        pytest.param(_START + b"content-length: -1\r\n\r\n", id="length"),
+    ],
+)
+def test_what_is_no_http_is_told_as_every_error_is(served: Served, said: bytes) -> None:
+    head, _, body = _answer(served, said).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n")
+    assert json.loads(body)["code"] == "invalid_argument"
+    assert json.loads(body)["message"].startswith("request: it is no HTTP/1.1;")
+
+
+def test_a_head_that_is_too_large_is_told_as_every_error_is(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.http.port), 60) as client:
+        client.sendall(_START + b"".join(b"x%d: y\r\n" % number for number in range(20_000)))
+        said = b""
+        while b"}" not in said:
+            said += client.recv(65536)
+    head, _, body = said.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert json.loads(body)["code"] == "resource_exhausted"
 
 
 def test_a_body_may_take_longer_than_a_head(serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import urllib3
 from tests.artifact_store.served import Client, uploaded
 from tests.conftest import StartServer
 from tests.services.server import Server
+from tests.services.waiting import wait_for
 
 
 def test_files_over_http(local: Server, http: urllib3.PoolManager) -> None:
@@ -32,6 +33,7 @@ def test_files_over_http(local: Server, http: urllib3.PoolManager) -> None:
         ("bytes=0-0", 206, content[:1]), ("bytes=190-", 206, content[190:]), ("bytes=-5", 206, content[-5:]),
         ("bytes=10-19", 206, content[10:20]), ("bytes=100-999", 206, content[100:]), ("bytes=0-1,5-6", 200, content),
         ("bytes=9-3", 200, content), ("lines=1-2", 200, content),
+        ("BYTES=0-0", 206, content[:1]), ("Bytes=-5", 206, content[-5:]), ("BYTES=-", 200, content),
     ]:  # fmt: skip
         answer = ask(range=asked)
         assert (answer.status, answer.data) == (status, data), asked
@@ -134,8 +136,15 @@ def test_changed_bytes_never_look_complete(local: Server, http: urllib3.PoolMana
     (path,) = (local.folder / "mlmd-data" / "artifacts").glob(f"_/system.Model/_/{artifact_id}/f")
     path.write_bytes(b"x" * 2_999_999 + b"y")
     url = client.downloads(artifact_id)["f"].url
+    before = len(local.stderr.read_text().splitlines())
     with pytest.raises(urllib3.exceptions.ProtocolError):
         http.request("GET", url, retries=False)
+    assert http.request("GET", f"{local.http_url}/healthz", retries=False).status == 200
+    wait_for(lambda: "DATA_LOSS" in local.stderr.read_text())
+    told = "\n".join(local.stderr.read_text().splitlines()[before:])
+    assert told.count("ReadFile") == 1
+    assert "Traceback" not in told
+    assert "ASGI" not in told
 
 
 def test_transfers_are_logged_counted_and_end_with_their_deadline(

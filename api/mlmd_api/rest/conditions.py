@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 
-_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
+"""The unit is a token in any case (RFC 9110, 14.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def _seconds(date: str | None) -> float | None:
 
 def _span(header: str, size_bytes: int) -> Span | None:
     found = _RANGE.fullmatch(header.replace(" ", ""))
-    if found is None or found[0] == "bytes=-":
+    if found is None or not (found[1] or found[2]):
         return None
     if not found[1]:
         length = min(int(found[2]), size_bytes)

@@ -1,12 +1,17 @@
 """A connection of the HTTP listener: its head is bounded, and has to come in time.
 
 uvicorn's protocol on httptools bounds neither: what is no body is gathered in memory for as long as it comes, and
-whoever connects and says nothing keeps a file descriptor for good.
+whoever connects and says nothing keeps a file descriptor for good. What is refused here has not become a request, so
+that no endpoint, log line or rule about origins knows of it; it is told in the form of every other error.
 """
 
 import asyncio
+import json
 
+from mlmd_schemas.errors import Code
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from mlmd_api.status import CONNECT_CODE
 
 LARGEST_HEAD_BYTES = 128 * 1024
 """What a request may have beside its body, give or take one reading of the socket."""
@@ -18,13 +23,24 @@ _FRAMING = 8
 """Bytes of framing that each byte of a body in chunks may have beside it."""
 _TOO_LARGE = (
     "431 Request Header Fields Too Large",
+    Code.RESOURCE_EXHAUSTED,
     f"headers: the request has more than {LARGEST_HEAD_BYTES} bytes beside its body; send less.",
 )
 _TOO_LONG = (
     "414 URI Too Long",
+    Code.INVALID_ARGUMENT,
     f"path: it has, with its query, more than {LARGEST_ADDRESS_BYTES} bytes; send less, a GraphQL query by POST.",
 )
-_TOO_LATE = ("408 Request Timeout", f"headers: they did not come within {HEAD_SECONDS:g} seconds; send them at once.")
+_TOO_LATE = (
+    "408 Request Timeout",
+    Code.DEADLINE_EXCEEDED,
+    f"headers: they did not come within {HEAD_SECONDS:g} seconds; send them at once.",
+)
+_NO_HTTP = (
+    "400 Bad Request",
+    Code.INVALID_ARGUMENT,
+    "request: it is no HTTP/1.1; HTTPS and gRPC are not spoken at this port, or something on the way damages requests.",
+)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -101,10 +117,12 @@ class BoundedProtocol(HttpToolsProtocol):
             self._late.cancel()
             self._late = None
 
-    def _refuse(self, status: str, sentence: str) -> None:
-        body = f"{sentence}\n".encode()
-        head = (
-            f"HTTP/1.1 {status}\r\ncontent-type: text/plain\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+    def send_400_response(self, msg: str) -> None:
+        """Say what is wrong in our form, and hang up."""
+        self._refuse(*_NO_HTTP)
+
+    def _refuse(self, status: str, code: Code, sentence: str) -> None:
+        body = json.dumps({"code": CONNECT_CODE[code], "message": sentence}).encode()
+        head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+        self.transport.write(f"{head}connection: close\r\n\r\n".encode() + body)
         self.transport.close()

@@ -45,6 +45,10 @@ _HARMLESS = {"content-security-policy": "sandbox; default-src 'none'"}
 _ASKED_AGAIN = {"cache-control": "private, no-cache"}
 
 
+class BrokenOff(Exception):
+    """An answer that ends behind its head and before its end, which the caller sees by its length; told already."""
+
+
 class Files:
     """The endpoint. What touches the store are errands, a chunk at a time where many leave, `places` at a time."""
 
@@ -115,7 +119,7 @@ class Files:
             raise
         except Exception as error:
             admission.end(error)
-            raise
+            raise BrokenOff from error
         admission.end()
 
     async def _done(self, work: Callable[[], T]) -> T:

@@ -22,6 +22,7 @@ from mlmd_api.rest.challenge import Challenge
 from mlmd_api.rest.connections import BoundedProtocol
 from mlmd_api.rest.cors import CrossOrigin, Origins
 from mlmd_api.rest.embedding import Embedding
+from mlmd_api.rest.files import BrokenOff
 from mlmd_api.rest.front_page import FrontPage
 from mlmd_api.rest.given_up import GivenUp
 from mlmd_api.rest.hosts import Hosts
@@ -130,6 +131,11 @@ def listen(host: str, port: int, shared: bool) -> socket.socket:
     return bound
 
 
+def _is_news(record: logging.LogRecord) -> bool:
+    """Tell whether nothing of ours has told what uvicorn logs: it adds a trace to an answer that is broken off."""
+    return not (record.exc_info and isinstance(record.exc_info[1], BrokenOff))
+
+
 def _uvicorn_config(app: ASGIApp, context: ssl.SSLContext | None) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
@@ -146,4 +152,5 @@ def _uvicorn_config(app: ASGIApp, context: ssl.SSLContext | None) -> uvicorn.Con
     )
     config.load()
     config.ssl = context
+    logging.getLogger("uvicorn.error").addFilter(_is_news)
     return config
