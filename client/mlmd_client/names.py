@@ -19,6 +19,7 @@ _SELECTED = re.compile(r"(.+?)(?:@([^@]+)|:(\d+|latest)|/(\d+))", re.DOTALL)
 
 _BY_ID = re.compile(r"(artifact|execution|context)[:/](\d+)")
 _LARGEST_ID = (1 << 63) - 1
+_LARGEST_DIGITS = len(str(_LARGEST_ID))
 
 
 def node_id(text: object) -> tuple[str, int] | None:
@@ -30,9 +31,18 @@ def node_id(text: object) -> tuple[str, int] | None:
     found = _BY_ID.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         return None
-    if int(found[2][:20]) > _LARGEST_ID:
+    number = _counted(found[2])
+    if number is None:
         raise refused(f"id: {text!r} is beyond every id; they end with {_LARGEST_ID}.")
-    return found[1], int(found[2])
+    return found[1], number
+
+
+def _counted(digits: str) -> int | None:
+    """Return a number that an id or a version may have, None for one that is beyond them; digits may be very many."""
+    significant = digits.lstrip("0")
+    if len(significant) > _LARGEST_DIGITS or int(significant or "0") > _LARGEST_ID:
+        return None
+    return int(significant or "0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,14 @@ def parse_reference(text: str, type_name: str = "") -> Reference:
         return Reference(decoded(rest), type_name, alias=LATEST)
     name, chosen = decoded(selected[1]), selected[2] or selected[3] or selected[4]
     if chosen.isdecimal() and chosen.isascii():
-        if int(chosen) < 1:
+        number = _counted(chosen)
+        if number is None:
+            whole = "" if selected[2] else f", and {rest}@{LATEST} where the number is of the name"
+            raise refused(
+                f"name: {text!r} is beyond every version; they end with {_LARGEST_ID}. {name}@{LATEST} is the "
+                f"newest{whole}."
+            )
+        if number < 1:
             raise refused(f"name: {text!r}: versions count from 1; {name}@{LATEST} is the newest.")
-        return Reference(name, type_name, number=int(chosen), written=rest)
+        return Reference(name, type_name, number=number, written=rest)
     return Reference(name, type_name, alias=decoded(chosen), written=rest)

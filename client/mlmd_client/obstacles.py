@@ -47,9 +47,9 @@ def clear(calls: ArtifactCalls, artifact_id: int, prefix: str, target: DownloadT
     Each file that is there is read once; other versions are asked for when one has other bytes. A file of which the
     store knows no digest is compared when it has been fetched.
     """
-    if not target.root.is_dir():
-        return
     with disk_explained(target.root):
+        if not target.root.is_dir():
+            return
         obstacles = dict(_obstacles(calls, artifact_id, prefix, target))
     looked = ""
     if any(one.sha256 for one in obstacles.values()):

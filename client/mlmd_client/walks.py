@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _PAGE = 1000
 _HOPS = 100
+_BEYOND_HOPS = 1 << 31
+"""What does not fit the field; the server refuses what is too many for it."""
 """How far a walk goes that is not told."""
 _WALKS: dict[str, tuple[Any, Any, tuple[str, ...]]] = {
     "provenance": (v1.GetProvenanceRequest, v1.GetProvenanceResponse, ("data", "code", "parameters")),
@@ -370,6 +372,8 @@ def walk_options(hops: int, options: Mapping[str, Any]) -> v1.LineageOptions:
     >>> walk_options(3, {"with_system_nodes": True}).max_hops
     3
     """
+    if isinstance(hops, int) and not -_BEYOND_HOPS <= hops < _BEYOND_HOPS:
+        raise refused(f"hops: {hops} is beyond every walk; 0 means as many as the server walks.")
     try:
         return v1.LineageOptions(max_hops=hops, **options)
     except (ValueError, TypeError) as error:

@@ -4,6 +4,7 @@ import os
 import sys
 
 WRONG_USE = 2
+INTERRUPTED = 130
 COMPLETION = "_MLMD_COMPLETE"
 """The variable by which a shell asks what completes a line."""
 _NEEDED = ("click", "rich")
@@ -23,6 +24,6 @@ def main() -> None:
             raise
         sys.stderr.write(f"mlmd: {package} is not installed; run: pip install 'mlmd-server[cli]'\n")
         sys.exit(WRONG_USE)
-    except KeyboardInterrupt:  # as later, when click says so
-        sys.stderr.write("Aborted!\n")
-        sys.exit(1)
+    except KeyboardInterrupt:  # as later, when a command says so
+        sys.stderr.write("mlmd: interrupted\n")
+        sys.exit(INTERRUPTED)

@@ -6,7 +6,7 @@ here, and loads none.
 
 from collections.abc import Iterator, MutableMapping
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -63,6 +63,15 @@ class _Commands(MutableMapping[str, click.Command]):
 
 class _Group(click.Group):
     """A group whose help, and whose completion, load no command."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an interrupt has the status that it has in shells."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            from mlmd_client.command_line.session import Interrupted
+
+            raise Interrupted(ctx.obj) from None
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
         """Return commands that begin so, or options."""

@@ -17,12 +17,14 @@ from mlmd_client.download import download
 from mlmd_client.failures import NotFound, refused
 from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE, MODELS_SCHEME
 from mlmd_client.progress_bar import ProgressBar
+from mlmd_client.terminal_text import harmless
 from mlmd_client.values import properties_of, value_of
 from mlmd_client.versions import Version
 
 TYPES = {"dataset": DATASET_TYPE, "model": MODEL_TYPE, "artifact": ARTIFACT_TYPE}
 _REGISTERED = ("models:/", "model-registry://")
 LAYOUTS = ("plain", "tf-serving", "triton")
+_GOES_ON = "; nothing is half done, and the same command goes on"
 
 
 @click.command()
@@ -65,6 +67,7 @@ def put(
         fault = alias_fault(alias)
         if fault:
             raise refused(f"--{fault}")
+    session.once_more = _GOES_ON
     artifact = pb.Artifact(type=TYPES.get(kind, kind))
     for given in properties:
         key, value = _property(given)
@@ -80,7 +83,7 @@ def put(
     for alias in aliases:
         version.set_alias(alias, reason="mlmd put")
     answer = {"ref": version.ref, "id": version.id, "type": version.type, "uri": version.uri}
-    session.say(answer, lambda: session.console.print(f"{version.ref}  {version.uri}"))
+    session.say(answer, lambda: session.console.print(harmless(f"{version.ref}  {version.uri}")))
 
 
 def _property(given: str) -> tuple[str, Any]:
@@ -89,7 +92,7 @@ def _property(given: str) -> tuple[str, Any]:
         raise click.BadParameter(f"{given!r} is not NAME=VALUE", param_hint="--property")
     try:
         return key, json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or of more levels than are read
         return key, text
 
 
@@ -112,6 +115,7 @@ def get(session: Session, what: str, target: Path | None, prefix: str, layout: s
     Files that are there already are left, those of another version of the same name replaced; for others nothing is
     fetched. An earlier `get` that was broken off goes on.
     """
+    session.once_more = _GOES_ON
     artifact_id, model, number = _found(session, what)
     place = _place(target or Path(), layout, model, number)
     bar = ProgressBar(what)
@@ -132,7 +136,7 @@ def get(session: Session, what: str, target: Path | None, prefix: str, layout: s
     session.say(
         answer,
         lambda: session.console.print(
-            f"{got.root}  {counted(got.file_count, 'file')}, {counted(got.size_bytes, 'byte')}, verified"
+            harmless(f"{got.root}  {counted(got.file_count, 'file')}, {counted(got.size_bytes, 'byte')}, verified")
         ),
     )
 

@@ -7,14 +7,14 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cached_property, wraps
+from functools import cached_property, partial, wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
 from mlmd_client.calls import CallError
-from mlmd_client.command_line.statuses import FAILED, REFUSED, WRONG_USE, status_of
-from mlmd_client.command_line.wording import as_typed
+from mlmd_client.command_line.statuses import FAILED, INTERRUPTED, REFUSED, WRONG_USE, status_of
+from mlmd_client.command_line.wording import as_typed, not_utf8
 from mlmd_client.failures import not_found
 from mlmd_client.places import address_of, database_file
 from mlmd_client.tables import Table, shown
@@ -47,6 +47,8 @@ class Session:
         self.as_json = as_json
         self.makes_store = False
         """Whether the command may make a store of this process that is not there yet."""
+        self.once_more = ""
+        """What the same command does after an interrupt, where that is more than to begin anew; it follows a word."""
 
     @cached_property
     def console(self) -> "Console":
@@ -94,8 +96,15 @@ class Session:
         except CallError as error:  # which tells of the target of a store, or of its database
             error.message = re.sub(r"^(?:target|database): ", "server: ", error.message)
             raise
-        context.call_on_close(opened.close)
+        context.call_on_close(partial(self._closed, opened))
         return opened
+
+    def _closed(self, opened: _Closable) -> None:
+        """Close a store; what it sends by then may be waited for, and broken off."""
+        try:
+            opened.close()
+        except KeyboardInterrupt:
+            raise Interrupted(self) from None
 
     def _require_store(self) -> None:
         """Raise NotFound where opening would make an empty store in a folder that was misspelt."""
@@ -109,7 +118,7 @@ class Session:
     def say(self, answer: Any, text: Callable[[], None] | None = None) -> None:
         """Print an answer: as JSON when that was asked for, else by `text`, or as the table that it is."""
         if self.as_json:
-            click.echo(json.dumps(plain(answer), ensure_ascii=False, indent=2, allow_nan=False))
+            click.echo(_json(plain(answer)))
         elif text is not None:
             text()
         elif isinstance(answer, Table):
@@ -236,6 +245,12 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
+def _json(answer: Any) -> str:
+    """Return JSON that can be written as UTF-8: paths of this machine may have bytes that are none."""
+    text = json.dumps(answer, ensure_ascii=False, indent=2, allow_nan=False)
+    return text if text.isprintable() or text == harmless(text) else json.dumps(answer, indent=2, allow_nan=False)
+
+
 def making(function: Callable[..., None]) -> Callable[..., None]:
     """Let a command make a store of this process that is not there yet: it writes, or tries whether it could."""
 
@@ -263,8 +278,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except MissingExtra as error:
             raise Failure(str(error), WRONG_USE) from error
         except UnicodeEncodeError as error:
-            sentence = f"{error.object[:80]!r} is no UTF-8, and names are; write it anew, or set LANG to a UTF-8 locale"
-            raise Failure(sentence, REFUSED) from error
+            raise Failure(not_utf8(context), REFUSED) from error
         except BrokenPipeError:
             sys.stderr.close()
             sys.exit(0)
@@ -285,3 +299,10 @@ class Failure(click.ClickException):
     def show(self, file: Any = None) -> None:
         """Print the sentence."""
         click.echo(f"mlmd: {self.message}", file=sys.stderr)
+
+
+class Interrupted(Failure):
+    """Ctrl-C."""
+
+    def __init__(self, session: Session | None) -> None:
+        super().__init__(f"interrupted{session.once_more if session else ''}", INTERRUPTED)

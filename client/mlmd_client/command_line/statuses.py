@@ -10,6 +10,7 @@
 | 5 | the caller may not do this |
 | 6 | refused: a value that is wrong, a name that is taken, a condition that does not hold |
 | 7 | checked and found wrong: bytes that are not the manifest's, a doctor's finding |
+| 130 | Ctrl-C, as shells have it |
 """
 
 from mlmd_schemas.errors import Code
@@ -17,6 +18,8 @@ from mlmd_schemas.errors import Code
 from mlmd_client.calls import CallError
 
 FAILED, WRONG_USE, ABSENT, UNREACHABLE, DENIED, REFUSED, FOUND_WRONG = range(1, 8)
+INTERRUPTED = 130
+"""128 and SIGINT's number: what a loop of a shell script ends at, which goes on after any other."""
 
 _BY_CODE = {
     Code.NOT_FOUND: ABSENT,

@@ -16,7 +16,7 @@ from mlmd_client.failures import refused
 from mlmd_client.tables import Table, table_of
 from mlmd_client.terminal_text import harmless
 from mlmd_client.versions import Version
-from mlmd_client.walks import Graph
+from mlmd_client.walks import Graph, walk_options
 
 HOPS = click.option(
     "--hops", default=0, type=Count(), help="How many events away; 0: as many as the server walks (100)."
@@ -59,7 +59,7 @@ def lineage(
     subject = subject_of(session.store, what)
     chosen: dict[str, Any] = {"with_system_nodes": system, "collapse_repeats": fold}
     if shape in DOCUMENTS and not session.as_json:
-        _print_document(session, subject, shape, direction, most, v1.LineageOptions(max_hops=hops, **chosen))
+        _print_document(session, subject, shape, direction, most, walk_options(hops, chosen))
         return
     if most:
         raise refused("most: a tree, a table and JSON have all nodes; give --format svg, or --fold.")

@@ -38,6 +38,9 @@ _OF_ALL = ("server", "token")
 """Options that stand before the command."""
 _NAMING = ("alias", "artifact_id", "id", "name", "number", "run", "uri", "version")
 _PARTS = re.compile(r"[@:/]")
+_LONGEST = 300
+"""Characters of a value that was typed, of which a sentence repeats no more than the beginning."""
+_BEGINNING = 80
 
 Mend = str | Callable[[re.Match[str], dict[str, Any]], str]
 
@@ -97,6 +100,7 @@ def as_typed(sentence: str, context: click.Context) -> str:
     ...     as_typed("expected_number: the alias points at version 1, not 7.", context)
     '--expect: the alias points at version 1, not 7.'
     """
+    sentence = _shortened(sentence, context)
     for pattern, mend in _MENDS:
         by: Any = mend if isinstance(mend, str) else lambda found, mend=mend: mend(found, context.params)
         sentence = pattern.sub(by, sentence)
@@ -152,14 +156,54 @@ class _Typed:
         return max(self.parameter.opts, key=len) if self.is_option else str(self.parameter.name).upper()
 
     def told(self, rest: str) -> tuple[int, ...]:
-        """Return of how many parts of its value a sentence speaks, and where it first does; () for none."""
+        """Return how surely a sentence speaks of its value: more where it is quoted whole; () where it does not."""
         if not self.is_given:
             return ()
-        value = self.context.params.get(self.parameter.name or "")
-        parts = {part for text in _texts(value) for part in _PARTS.split(text)}
-        found = [re.search(rf"(?<!\w){re.escape(part)}(?!\w)", rest) for part in parts if part]
+        texts = self.texts
+        whole = sum(repr(text) in rest for text in texts)
+        parts = {part for text in texts for part in _PARTS.split(text) if part}
+        found = [re.search(rf"(?<![\w-]){re.escape(part)}(?![\w-])", rest) for part in parts]
         places = [one.start() for one in found if one is not None]
-        return (len(places), min(places)) if places else ()
+        quoted = sum(repr(part) in rest for part in parts)
+        return (whole, quoted, len(places), min(places, default=0)) if whole or places else ()
+
+    @property
+    def texts(self) -> list[str]:
+        """What was typed for it, each text of its own."""
+        return list(_texts(self.context.params.get(self.parameter.name or "")))
+
+
+def _all_typed(context: click.Context) -> list[_Typed]:
+    """Return the parameters of the command, and those that stand before it."""
+    contexts = [context] if context.parent is None else [context, context.find_root()]
+    return [_Typed(parameter, one) for one in contexts for parameter in one.command.params]
+
+
+def not_utf8(context: click.Context) -> str:
+    """Return the sentence for text that is no UTF-8, which names where it was typed if it was.
+
+    >>> show = click.Command("show", params=[click.Argument(["what"])])
+    >>> with show.make_context("show", ["caf\udce9"]) as context:
+    ...     not_utf8(context)
+    "WHAT: 'caf\\udce9' is no UTF-8, and names are; write it anew, or set LANG to a UTF-8 locale."
+    """
+    mend = "is no UTF-8, and names are; write it anew, or set LANG to a UTF-8 locale."
+    for typed in _all_typed(context):
+        for text in typed.texts:
+            if any("\ud800" <= sign <= "\udfff" for sign in text):
+                return f"{typed.shown}: {_cut(text)!r} {mend}"
+    return f"What the store has {mend}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[:_BEGINNING] + "…"
+
+
+def _shortened(sentence: str, context: click.Context) -> str:
+    """Return a sentence in which no value that was typed is repeated at full length where that is very long."""
+    for text in {text for typed in _all_typed(context) for text in typed.texts if len(text) > _LONGEST}:
+        sentence = sentence.replace(repr(text)[1:-1], repr(_cut(text))[1:-1]).replace(text, _cut(text))
+    return sentence
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -3,6 +3,13 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
+from mlmd_client.store import Store
+
+from tests.client.command_line.conftest import run_on
+from tests.client.places import read_files, write_files
 
 _INTERRUPTED = """
 import sys
@@ -20,7 +27,47 @@ main()
 
 def test_an_interrupt_while_it_loads_shows_no_trace() -> None:
     ended = subprocess.run([sys.executable, "-c", _INTERRUPTED], capture_output=True, text=True, timeout=120)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", "Aborted!\n")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "mlmd: interrupted\n")
+
+
+_UNDER_WAY = """
+import os, signal
+from mlmd_client.progress_bar import ProgressBar
+
+def interrupt(bar, progress):
+    if not pressed:
+        pressed.append(True)
+        os.kill(os.getpid(), signal.SIGINT)
+
+pressed = []
+ProgressBar.__call__ = interrupt
+from mlmd_client.command_line import main
+main()
+"""
+
+
+def test_an_interrupt_while_bytes_move_has_the_status_of_shells_and_the_same_command_goes_on(
+    store: str, tmp_path: Path
+) -> None:
+    source = write_files(tmp_path / "source", {"large": b"l" * (3 << 20), "small": b"s"})
+    for words in (["put", str(source), "kept"], ["get", "kept", str(tmp_path / "target")]):
+        command = [sys.executable, "-c", _UNDER_WAY, "--server", store, *words]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        told = "mlmd: interrupted; nothing is half done, and the same command goes on\n"
+        assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", told), words
+        assert run_on(store)(*words).status == 0, words
+    assert read_files(tmp_path / "target") == read_files(source)
+    assert [row["versions"] for row in run_on(store)("ls", "--json").json] == [1]
+
+
+def test_an_interrupt_while_the_store_is_closed_has_the_same_status(
+    history: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(store: Store) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Store, "close", interrupted)
+    assert run_on(history)("ls").status == 130
 
 
 def test_a_reader_who_has_seen_enough_is_no_failure(history: str) -> None:

@@ -92,3 +92,28 @@ def test_bytes_that_somebody_moved_are_told_with_the_mend(run: Run, tmp_path: Pa
     assert (said.status, said.out) == (3, "")
     assert "a.txt' in the artifact folder, which artifact 1 has by its manifest: it was moved or deleted" in said.err
     assert said.err.endswith("put it back from a copy.\n")
+
+
+def test_a_target_that_is_no_utf_8_is_told_when_it_is_there(run: Run, tmp_path: Path) -> None:
+    write_files(tmp_path, {"a.txt": b"a"})
+    run("put", "a.txt", "text")
+    said = run("get", "text", "caf\udce9")
+    assert (said.status, said.err) == (0, "")
+    assert said.out.endswith("caf\\udce9  1 file, 1 byte, verified\n")
+    assert run("get", "text", "caf\udce9", "--json").json["path"].endswith("caf\udce9")
+    assert read_files(tmp_path / "caf\udce9") == {"a.txt": b"a"}
+
+
+def test_a_target_whose_name_is_too_long_is_told_as_one(run: Run, tmp_path: Path) -> None:
+    write_files(tmp_path, {"a.txt": b"a"})
+    run("put", "a.txt", "text")
+    said = run("get", "text", "t" * 290)
+    assert (said.status, said.out) == (6, "")
+    assert said.err.startswith("mlmd: TARGET: ")
+    assert said.err.endswith(" cannot be written (File name too long).\n")
+
+
+def test_a_property_of_more_levels_than_are_read_is_text(run: Run, tmp_path: Path) -> None:
+    write_files(tmp_path, {"a.txt": b"a"})
+    deep = "[" * 100_000
+    assert run("put", "a.txt", "text", "-p", f"deep={deep}").status == 0

@@ -88,6 +88,28 @@ TOLD = """
     WHAT: nothing with versions is called 'zebra'; `mlmd ls` lists what is, `mlmd put` keeps more.
 [6] lineage churn --hops 9999
     --hops: 9999 is not 1 to 1000; 0 means 100.
+[6] lineage churn --hops 99999999999999999999
+    --hops: 99999999999999999999 is beyond every walk; 0 means as many as the server walks.
+[6] lineage churn --hops 2147483648 --format svg
+    --hops: 2147483648 is beyond every walk; 0 means as many as the server walks.
+[6] show churn@99999999999999999999
+    WHAT: 'churn@99999999999999999999' is beyond every version; they end with 9223372036854775807. churn@latest is
+    the newest.
+[6] show sales/99999999999999999999
+    WHAT: 'sales/99999999999999999999' is beyond every version; they end with 9223372036854775807. sales@latest is
+    the newest, and sales/99999999999999999999@latest where the number is of the name.
+[3] metrics /
+    WHAT: nothing with versions is called '/'; `mlmd ls` lists what is, `mlmd put` keeps more.
+[6] metrics ''
+    WHAT: '' names nothing; write name@alias, name@3 or name for the newest version.
+[6] diff churn@1 churn@0
+    AFTER: 'churn@0': versions count from 1; churn@latest is the newest.
+[6] diff churn@1 @
+    AFTER: '@' has an '@' and not both a name and an alias around it; write name@alias.
+[3] diff churn@1 churn@-1
+    AFTER: system.Model/churn has no alias '-1'; it has 'champion'.
+[3] path churn@2 models:/fraud/x
+    SECOND: the model 'fraud' has no version 'x'; its newest is number 2.
 [3] models ls zebra
     MODEL: there is no registered model 'zebra'; `mlmd models ls` lists them.
 [6] models register '' churn@1
@@ -123,6 +145,36 @@ def test_a_sentence_names_what_was_typed_and_the_command_that_mends_it(
 ) -> None:
     told = ask(*words)
     assert (told.err, told.out, told.status) == (f"mlmd: {sentence}\n", "", status)
+
+
+@pytest.mark.parametrize("value", ["x" * 5000, "\x01" * 5000, "churn@" + "9" * 5000])
+def test_a_value_that_is_very_long_is_not_repeated_to_its_end(ask: Run, value: str) -> None:
+    told = ask("show", value)
+    assert told.status in (3, 6)
+    assert told.err.startswith("mlmd: WHAT: ")
+    assert told.err.strip().isprintable()
+    assert "…" in told.err
+    assert len(told.err) < 800
+
+
+def test_a_path_of_some_length_is_repeated_to_its_end(ask: Run, tmp_path: Path) -> None:
+    path = tmp_path / ("d" * 150)
+    assert f"'{path}/x.zip' cannot be written" in ask("export", f"{path}/x.zip").err
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["show", "caf\udce9"], "WHAT"),
+        (["diff", "churn", "caf\udce9@1"], "AFTER"),
+        (["get", "churn", "out", "--prefix", "caf\udce9"], "--prefix"),
+        (["find", "runs", "name = 'caf\udce9'"], "WHERE"),
+    ],
+)
+def test_text_that_is_no_utf_8_is_told_by_where_it_was_typed(ask: Run, words: list[str], name: str) -> None:
+    told = ask(*words)
+    assert (told.out, told.status) == ("", 6)
+    assert re.fullmatch(rf"mlmd: {name}: .*caf\\udce9.* is no UTF-8, and names are; .*\n", told.err), told.err
 
 
 def test_gates_that_are_not_met_are_overridden_by_options(ask: Run) -> None:
