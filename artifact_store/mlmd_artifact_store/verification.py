@@ -25,10 +25,11 @@ from mlmd_artifact_store.manifests import LARGEST_PAGE, StoredFile, learn_digest
 _COLUMNS = (MANIFEST.c.artifact_id, MANIFEST.c.key_prefix, MANIFEST.c.is_external, MANIFEST.c.root_uri)
 _PAGE = (
     sa.select(*_COLUMNS)
-    .where(MANIFEST.c.artifact_id > sa.bindparam("after"))
+    .where(MANIFEST.c.artifact_id > sa.bindparam("after"), MANIFEST.c.artifact_id <= sa.bindparam("newest"))
     .order_by(MANIFEST.c.artifact_id)
     .limit(LARGEST_PAGE)
 )
+_NEWEST = sa.select(sa.func.coalesce(sa.func.max(MANIFEST.c.artifact_id), 0))
 _CHOSEN = sa.select(*_COLUMNS).where(MANIFEST.c.artifact_id.in_(sa.bindparam("ids", expanding=True)))
 
 
@@ -63,6 +64,7 @@ def verify(
 ) -> Iterator[Finding]:
     """Read every file of this store, or of some artifacts, again and yield what was found, by artifact, as it is found.
 
+    Of a store these are the artifacts up to the newest that is there now, so it ends however much comes meanwhile.
     Files that were the same are marked verified at this time, the others damaged, and so are their artifacts (see
     `damage`). With `again_after_seconds` those verified since are passed over, so that a verification that was
     interrupted goes on where it was. External artifacts are read where a root allows it and passed over elsewhere, as
@@ -154,14 +156,14 @@ def _manifests(
     if artifact_ids is not None:
         yield from artifacts.store.database.read(caller, lambda tx: tx.rows_in(_CHOSEN, artifact_ids))
         return
-    seen = 0
-    while page := artifacts.store.database.read(caller, _manifests_after(seen)):
+    seen, newest = 0, artifacts.store.database.read(caller, lambda tx: int(tx.rows(_NEWEST)[0][0]))
+    while page := artifacts.store.database.read(caller, _manifests_after(seen, newest)):
         yield from page
         seen = page[-1][0]
 
 
-def _manifests_after(artifact_id: int) -> Any:
-    return lambda tx: list(tx.rows(_PAGE, {"after": artifact_id}))
+def _manifests_after(artifact_id: int, newest: int) -> Any:
+    return lambda tx: list(tx.rows(_PAGE, {"after": artifact_id, "newest": newest}))
 
 
 def _files_after(artifact_id: int, path: str) -> Any:

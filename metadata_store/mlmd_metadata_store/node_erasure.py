@@ -5,7 +5,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlmd_schemas.errors import AlreadyExists
-from mlmd_schemas.tables.own import EVALUATION, EVALUATION_PART, EXACT_VALUE, SERIES, SERIES_SEGMENT
+from mlmd_schemas.tables.own import EVALUATION, EVALUATION_PART, EXACT_VALUE, RUN, SERIES, SERIES_SEGMENT
 from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, EXECUTION, NODE_TABLES, Kind
 
 from mlmd_metadata_store.clock import now_ms
@@ -31,6 +31,8 @@ _STRIP = {
     for kind, table in ((Kind.ARTIFACT, ARTIFACT), (Kind.EXECUTION, EXECUTION), (Kind.CONTEXT, CONTEXT))
 }
 _DROP_EXACT = sa.delete(EXACT_VALUE).where(EXACT_VALUE.c.type_kind == _KIND, EXACT_VALUE.c.node_id.in_(_IDS))
+_HUSH = sa.update(RUN).where(RUN.c.execution_id.in_(_IDS)).values(reason=sa.literal(""), join_key=sa.literal(""))
+"""Experiment, step and number of a run stay, like the number of a version: the next one is numbered by them."""
 _PROPERTIES = {
     kind: sa.select(sa.func.count()).select_from(tables.property).where(tables.property.c[tables.owner].in_(_IDS))
     for kind, tables in NODE_TABLES.items()
@@ -64,6 +66,8 @@ def strip_nodes(tx: Transaction, kind: Kind, ids: Sequence[int]) -> None:
         found = [row[0] for row in tx.rows_in(find, ids, kind=kind.value)]
         tx.execute_in(drop_parts, found)
         tx.execute_in(drop, found)
+    if kind is Kind.EXECUTION:
+        tx.execute_in(_HUSH, ids)
     try:
         tx.execute_in(_STRIP[kind], ids, now=now_ms())
     except UniqueViolation as error:

@@ -105,7 +105,8 @@ def _ids(tx: Transaction, kind: Kind, request: v1.PurgeRequest) -> list[int]:
     else:
         ids = sorted(set(request.ids))
     if len(ids) > MOST_NODES:
-        raise InvalidArgument(f"ids: more than {MOST_NODES} nodes; purge them in several calls.")
+        field = "filter_query: matches" if request.filter_query else "ids: names"
+        raise InvalidArgument(f"{field} more than {MOST_NODES} nodes; purge them in several calls.")
     return ids
 
 

@@ -11,6 +11,7 @@ from mlmd_metadata_store.store import Store
 from mlmd_schemas.errors import AlreadyExists, InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
+from mlmd_schemas.pb.v1 import runs_pb2
 
 from tests.artifact_store.care import SAID, Admin, execution, opened, talkative, upload
 from tests.artifact_store.uploads import artifact, type_id
@@ -80,8 +81,10 @@ def test_a_filter_chooses_all_that_it_matches_or_nothing(
 ) -> None:
     runs = [talkative(call, "Execution", f"run {number}") for number in range(3)]
     monkeypatch.setattr(purging, "MOST_NODES", 2)
-    with pytest.raises(InvalidArgument, match="more than 2 nodes"):
+    with pytest.raises(InvalidArgument, match=r"^filter_query: matches more than 2 nodes"):
         admin("Purge", kind=EXECUTION, filter_query="name LIKE 'run %'")
+    with pytest.raises(InvalidArgument, match=r"^ids: names more than 2 nodes"):
+        admin("Purge", kind=EXECUTION, ids=runs)
     looked = admin("Purge", kind=EXECUTION, filter_query="name LIKE 'run %' AND name != 'run 2'")
     assert [one.id for one in looked.nodes] == runs[:2]
 
@@ -104,6 +107,17 @@ def test_metrics_go_along(admin: Admin, call: Calls) -> None:
     assert _rows(call.store, "SELECT COUNT(*) FROM mlmd_series") == 1
     assert _rows(call.store, "SELECT COUNT(*) FROM mlmd_series_segments") == 1
     assert _rows(call.store, "SELECT COUNT(*) FROM mlmd_exact_values") == 1
+
+
+def test_why_a_run_ended_goes_along(admin: Admin, call: Calls) -> None:
+    asked = {"experiment": "churn", "step": "train", "join_key": "job of Ana"}
+    run = call("StartRun", **asked, token="a" * 16).run
+    call("FinishRun", token="a" * 16, state=runs_pb2.RUN_STATE_FAILED, reason="no row of Ana")
+    admin.purge(kind=EXECUTION, ids=[run.execution_id])
+    (left,) = call("ListRuns").runs
+    assert (left.reason, left.step, left.number, left.state) == ("", "train", 1, runs_pb2.RUN_STATE_FAILED)
+    assert _rows(call.store, "SELECT COUNT(*) FROM mlmd_runs WHERE join_key <> ''") == 0
+    assert call("StartRun", **asked, token="b" * 16).run.number == 2
 
 
 @pytest.mark.parametrize("kind", ["Artifact", "Execution"])

@@ -3,6 +3,7 @@
 import hashlib
 import io
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,15 @@ def test_an_interrupted_verification_goes_on(requests: Requests) -> None:
     assert 60 <= len(rest) < 80
     assert list(verify(requests.artifacts, again_after_seconds=3600)) == []
     assert len(list(verify(requests.artifacts))) == 80
+
+
+def test_it_ends_though_uploads_go_on(requests: Requests) -> None:
+    there = {uploaded(requests), uploaded(requests)}
+    read = set()
+    for found in islice(verify(requests.artifacts, parallel=1), 5 * len(CONTENTS)):
+        read.add(found.artifact_id)
+        uploaded(requests)
+    assert read == there
 
 
 def test_uploads_that_nobody_finished_are_swept(requests: Requests) -> None:
