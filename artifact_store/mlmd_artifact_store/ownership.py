@@ -25,6 +25,7 @@ from mlmd_schemas.errors import NO_RETRY, FailedPrecondition, NotFound, StoreErr
 
 from mlmd_artifact_store.blob_store import BlobStore
 from mlmd_artifact_store.claims import claims, has_files, remember_claim, some_keys
+from mlmd_artifact_store.keys import RESERVED
 from mlmd_artifact_store.locations import encoded_segment
 
 HOLDS_SECONDS = 60.0
@@ -37,7 +38,7 @@ _MEND = (
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """What a mark says: the store, and since when (ms)."""
+    """What a mark says: the store, and since when (ms); `store_uuid` is empty when it is no mark that says so."""
 
     store_uuid: str
     since_ms: int
@@ -80,10 +81,13 @@ class Ownership:
     def check_there(self) -> None:
         """Raise as `check` does when what is here is not the place that keeps our bytes; another store's may be read.
 
-        A blob that is not found here is then no blob that is missing.
+        A blob that is not found here is then no blob that is missing, and one with other bytes none that changed.
         """
-        if self.owner() is None:
+        owner = self.owner()
+        if owner is None:
             self._check_missed()
+        elif not owner.store_uuid:
+            raise self._refusal(owner)
 
     @contextmanager
     def sought(self, *, is_external: bool = False) -> Iterator[None]:
@@ -176,7 +180,7 @@ class Ownership:
     def _claim(self, *, replace: bool) -> Owner:
         made = Owner(self._store.store_uuid, now_ms()).content()
         found = self._parsed(self._blobs.make_mark(self._name, made, replace=replace))
-        if found is None:
+        if found is None or (replace and not found.store_uuid):
             raise FailedPrecondition(f"artifacts: {self._blobs.uri()} does not keep what is written to it; mend that.")
         return found
 
@@ -187,9 +191,15 @@ class Ownership:
             told = json.loads(mark)
             return Owner(str(told["store_uuid"]), int(told["since_ms"]))
         except (ValueError, TypeError, KeyError):
-            return Owner("?", 0)
+            return Owner("", 0)
 
     def _refusal(self, owner: Owner) -> FailedPrecondition:
+        if not owner.store_uuid:
+            return FailedPrecondition(
+                f"artifacts: what is at {self._blobs.uri(f'{RESERVED}/{self._name}')} is no mark that names a store. "
+                "If something else answers there than what keeps the bytes, correct --artifacts-endpoint; if the mark "
+                "is damaged, run `mlmd-server claim --take-over` once, when no other store is served from there."
+            )
         return FailedPrecondition(
             f"artifacts: {self._blobs.uri()} keeps the bytes of another store ({owner.store_uuid}, since "
             f"{_day(owner.since_ms)}, and this one is {self._store.store_uuid}), and two databases on one root would "

@@ -1,7 +1,7 @@
 """Blobs in a bucket of MinIO, SeaweedFS, Ceph, AWS or any other S3, through minio-py's public interface."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
@@ -169,6 +169,9 @@ class S3Store:
             if isinstance(cause, S3Error) and cause.code == "PreconditionFailed":
                 raise Unavailable(f"The blob {key!r} was replaced while it was read; read it again.") from error
             raise
+        if not _is_s3(answer.headers):
+            answer.close()
+            raise self._where.no_s3()
         if (start or length) and answer.status != 206:
             answer.close()
             raise Unavailable(
@@ -212,11 +215,14 @@ class S3Store:
         whole = self._key(key)
         try:
             with self._where.explained(key):
-                return self._minio.stat_object(self._bucket, whole)
+                found = self._minio.stat_object(self._bucket, whole)
         except StoreError as error:
             if isinstance(error.__cause__, S3Error):
                 self._requests.send(key, self._requests.signed("GET", whole, {}, {"Range": "bytes=0-0"}))
             raise
+        if not _is_s3(found.metadata or {}):
+            raise self._where.no_s3()
+        return found
 
     def list(self, prefix: str = "", after: str = "") -> Iterator[Blob]:
         """List page by page as the iterator is consumed."""
@@ -335,6 +341,14 @@ class S3Store:
     def _marked(self, name: str) -> bytes:
         key = f"{self.prefix}{RESERVED}/{name}"
         return b"".join(self._chunks(name, key, self._get(name, key, 0, None, {}), 0, None))
+
+
+def _is_s3(headers: Mapping[str, str]) -> bool:
+    """Whether an answer that brings bytes is an object store's, and no page that a server has for whatever is asked.
+
+    All tell the ETag; where something in between takes it away, their own headers are left.
+    """
+    return "etag" in headers or any(name.lower().startswith("x-amz-") for name in headers)
 
 
 class _BeyondEnd(Exception):

@@ -205,9 +205,9 @@ def _read(job: _Job) -> Finding:
 def _mark(artifacts: Artifacts, found: Sequence[tuple[_Job, Finding]], caller: Caller) -> list[Finding]:
     """Mark what was the same as verified and the rest as not; return what was found where files still are.
 
-    Raises Unavailable when files are missing because the place is another than the one that had them.
+    Raises StoreError when files are missing or other because the place is another than the one that had them.
     """
-    if any(finding.verdict is Verdict.MISSING and not job.is_external for job, finding in found):
+    if any(finding.verdict is not Verdict.SAME and not job.is_external for job, finding in found):
         artifacts.ownership.check_there()
 
     def body(tx: Transaction) -> list[Finding]:

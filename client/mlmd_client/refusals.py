@@ -116,7 +116,8 @@ def refusal(answer: Answer, url: str, path: str) -> TransferError:
         return TransferError(
             Code.FAILED_PRECONDITION,
             f"The object store at {store} does not accept the server's signature for {path!r} ({shown}); see that the "
-            "server's access key is valid and may write there, and that --artifacts-public-endpoint is its address.",
+            "server's access key is valid and may read and write there, and that --artifacts-public-endpoint is its "
+            "address.",
         )
     if answer.status == 404:
         return TransferError(Code.NOT_FOUND, f"The object store at {store} has no {path!r} ({shown}).")
@@ -216,6 +217,26 @@ def short(path: str, url: str) -> TransferError:
 def whole_instead(path: str, url: str) -> TransferError:
     """Return the error for a server that does not understand ranges."""
     return TransferError(Code.UNAVAILABLE, f"{_address(url)} answered a range of {path!r} with the whole of it.")
+
+
+def is_page(headers: Mapping[str, str]) -> bool:
+    """Whether an answer is a page that a server has for whatever is asked, and neither a store's nor our server's.
+
+    They tell the ETag of what they give or take; where something in between takes it away, an object store's own
+    headers are left.
+    """
+    is_html = headers.get("content-type", "").startswith("text/html")
+    return is_html and "etag" not in headers and not any(name.startswith("x-amz-") for name in headers)
+
+
+def no_store(path: str, url: str) -> TransferError:
+    """Return the error for a page that is answered to whatever is asked, by a proxy that wants a login, say."""
+    return TransferError(
+        Code.UNAVAILABLE,
+        f"What answers at {_address(url)} does not answer as an object store does ({path!r} was asked for or "
+        "sent). The address that the server tells, by its --artifacts-public-endpoint or --artifacts-endpoint, has "
+        "to be that of an S3 server.",
+    )
 
 
 def skew_seconds(headers: Mapping[str, str], url: str) -> float:

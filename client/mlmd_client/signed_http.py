@@ -12,7 +12,17 @@ from mlmd_schemas.chance import CHANCE
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.http_connections import PATIENCE_SECONDS, Answer, Body, Connections
-from mlmd_client.refusals import Meaning, busy, meaning_of, refusal, short, trouble, whole_instead
+from mlmd_client.refusals import (
+    Meaning,
+    busy,
+    is_page,
+    meaning_of,
+    no_store,
+    refusal,
+    short,
+    trouble,
+    whole_instead,
+)
 from mlmd_client.tls import Tls
 from mlmd_client.waits import WAITS
 
@@ -98,6 +108,8 @@ class SignedHttp:
             answer, error = self._once(asking.request, body)
             body.source.check()
             if answer is not None and _is_stored(asking.request, answer):
+                if answer.status < 300 and is_page(answer.headers):
+                    raise no_store(path, asking.request.url)
                 return
             if self._waited(asking, answer, error) and _expired(asking.request):
                 asking.sign()
@@ -202,6 +214,8 @@ class SignedHttp:
                 ended = response.is_read
                 yield Answer(response.status, response.headers, content)
                 return
+            if is_page(response.headers):
+                raise no_store(path, request.url)
             if ranged and response.status != 206:
                 raise whole_instead(path, request.url)
             left = span.end - span.start

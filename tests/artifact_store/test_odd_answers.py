@@ -9,11 +9,17 @@ from contextlib import suppress
 from xml.sax.saxutils import escape
 
 import pytest
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.requests import Requests, file_page
 from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_requests import tag
 from mlmd_artifact_store.s3_settings import S3Settings
+from mlmd_artifact_store.verification import Verdict, verify
+from mlmd_metadata_store.store import Store
 from mlmd_schemas.errors import Aborted, DataLoss, FailedPrecondition, InvalidArgument, Unavailable
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
+from tests.artifact_store.care import upload
 from tests.artifact_store.conformance.suite import content_of, md5, put
 from tests.artifact_store.test_s3 import uses
 from tests.services.ceph import S3Address
@@ -261,3 +267,52 @@ def test_a_stream_that_breaks_off_after_the_last_byte(settings: S3Settings) -> N
         assert server.asked == ["10-"]
         assert content_of(store, "k", 2, 3) == b"234"
         assert server.asked == ["10-", "2-4"]
+
+
+PAGE = b"<html>log in</html>"
+HTML = {"content-type": "text/html"}
+
+
+def test_a_page_that_is_there_for_whatever_is_asked_is_no_blob(store: S3Store, proxy: FaultyHttp) -> None:
+    put(store, "k", b"x")
+    proxy.fault = lambda request: Answer(200, PAGE, HTML)
+    for ask in (
+        lambda: store.stat("k"),
+        lambda: store.read("k"),
+        lambda: store.read("k", 0, 1),
+        lambda: store.read_mark("owners/_"),
+        lambda: store.put("k", io.BytesIO(b"x"), 1),
+    ):
+        with pytest.raises(Unavailable, match="does not answer as an S3 server does; check the endpoint"):
+            ask()
+
+
+def test_an_answer_without_etag_is_the_stores_by_its_other_headers(store: S3Store, proxy: FaultyHttp) -> None:
+    proxy.fault = lambda request: Answer(200, b"content", {"X-Amz-Request-Id": "tx1"})
+    assert content_of(store, "k") == b"content"
+
+
+@pytest.mark.parametrize(
+    ("headers", "told"),
+    [
+        (HTML, "does not answer as an S3 server"),
+        (HTML | {"etag": '"5f3-1"'}, "is no mark that names a store.*correct --artifacts-endpoint"),
+    ],
+)
+def test_bytes_are_no_others_where_a_page_is_served(
+    settings: S3Settings, sqlite_url: str, proxy: FaultyHttp, headers: dict[str, str], told: str
+) -> None:
+    facts = Store.open(sqlite_url)
+    requests = Requests(Artifacts(facts, S3Store(settings, "pre/")))
+    made = upload(requests)
+    proxy.fault = lambda request: Answer(200, PAGE, headers)
+    with pytest.raises((FailedPrecondition, Unavailable), match=told):
+        list(verify(requests.artifacts))
+    for take in (requests.artifacts.ownership.take_over, lambda: requests.artifacts.ownership.check(fresh=True)):
+        with pytest.raises((FailedPrecondition, Unavailable)):
+            take()
+    proxy.calm()
+    (file,) = file_page(requests.artifacts, v1.ListFilesRequest(artifact_id=made)).files
+    assert not file.damaged
+    assert [finding.verdict for finding in verify(requests.artifacts)] == [Verdict.SAME]
+    facts.close()

@@ -38,6 +38,7 @@ from tests.services.ceph import S3Address
 from tests.services.faulty_http import Fault, FaultyHttp
 
 MEND = r"keeps the bytes of another store \(.*root of its own with --artifacts.*claim --take-over"
+NO_MARK = r"/\.mlmd/owners/_ is no mark that names a store.*--artifacts-endpoint.*claim --take-over"
 OpenStore = Callable[[str], Store]
 
 
@@ -189,11 +190,11 @@ def test_a_sweep_claims_nothing(open_store: OpenStore, blobs: BlobStore) -> None
 
 
 @pytest.mark.parametrize("mark", [b"?", b"[]", b'{"store_uuid": "x"}', b"\xff"])
-def test_a_mark_that_says_nothing_is_somebody_elses(open_store: OpenStore, tmp_path: Path, mark: bytes) -> None:
+def test_a_mark_that_says_nothing_is_nobodys_to_write_over(open_store: OpenStore, tmp_path: Path, mark: bytes) -> None:
     blobs = LocalStore(tmp_path / "artifacts")
     blobs.make_mark("owners/_", mark)
     requests = of(open_store("a.db"), blobs)
-    with pytest.raises(FailedPrecondition, match=MEND):
+    with pytest.raises(FailedPrecondition, match=NO_MARK):
         upload(requests)
     requests.artifacts.ownership.take_over()
     upload(requests)

@@ -79,3 +79,25 @@ def test_what_speaks_no_http_is_told_with_what_it_said(answering: Answering, ans
 )
 def test_what_breaks_off_or_is_busy_is_told_as_such(answering: Answering, answer: bytes) -> None:
     assert "speaks no HTTP" not in failure(answering(answer)).message
+
+
+PAGE = b"Content-Type: text/html\r\nContent-Length: 10\r\n\r\n<html>\n\n  "
+
+
+def test_a_page_for_whatever_is_asked_is_no_file(answering: Answering) -> None:
+    url = answering(b"HTTP/1.1 200 OK\r\n" + PAGE)
+    connections = Connections()
+    http = SignedHttp(connections, threading.Event(), patience=Patience(ATTEMPTS, 0.001, 0.001))
+    told = r"at http://127\.0\.0\.1:\d+ does not answer as an object store does .'model.bin' .*--artifacts-public-"
+    got = list[bytes]()
+    with pytest.raises(TransferError, match=told) as caught:
+        http.get(
+            v1.SignedRequest(url=f"{url}/bucket/key", method="GET"),
+            Span(0, 10, 10),
+            "model.bin",
+            lambda: None,
+            lambda chunk: got.append(bytes(chunk)),
+        )
+    assert caught.value.code == Code.UNAVAILABLE
+    assert not got
+    connections.close()
