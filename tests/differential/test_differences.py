@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
 from mlmd_metadata_store.page_tokens import encode_token
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -162,6 +163,32 @@ def test_an_any_without_type(pair: Comparison) -> None:
     ours, theirs = ask(pair, "GetArtifacts")
     assert theirs.code is Code.INTERNAL
     assert ours.response.artifacts[-1].custom_properties["v"].proto_value.value == b"x"
+
+
+ARTIFACT, NO_ARTIFACT = "type.googleapis.com/ml_metadata.Artifact", "type.googleapis.com/ml_metadata.Nothing"
+FORWARDS, BACKWARDS = b"\x08\x01\x1a\x01u", b"\x1a\x01u\x08\x01"
+"""An artifact's id and uri, in either order: equal messages."""
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "replaced_there"),
+    [
+        ((ARTIFACT, FORWARDS), (ARTIFACT, BACKWARDS), False),
+        ((ARTIFACT, FORWARDS), ("example.org/ml_metadata.Artifact", FORWARDS), False),
+        ((ARTIFACT, FORWARDS), (ARTIFACT, b"\x08\x02"), True),
+        ((NO_ARTIFACT, FORWARDS), (NO_ARTIFACT, BACKWARDS), True),
+    ],
+)
+def test_an_any_in_the_place_of_an_equal_one(
+    pair: Comparison, first: tuple[str, bytes], second: tuple[str, bytes], replaced_there: bool
+) -> None:
+    before, after = (pb.Value(proto_value=AnyMessage(type_url=url, value=value)) for url, value in (first, second))
+    made = done(pair, "PutArtifacts", artifacts=[pb.Artifact(type_id=10, custom_properties={"v": before})])
+    artifact_id = made[0].artifact_ids[0]
+    assert made[1].artifact_ids == [artifact_id]
+    done(pair, "PutArtifacts", artifacts=[pb.Artifact(id=artifact_id, custom_properties={"v": after})])
+    assert _read(pair.ours, artifact_id) == after.proto_value
+    assert _read(pair.google, artifact_id) == (after if replaced_there else before).proto_value
 
 
 def test_strings_with_a_nul(pair: Comparison) -> None:
