@@ -7,13 +7,14 @@ to be in the environment before this module is imported), and a scrape of any wo
 import logging
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from mlmd_schemas.errors import Code
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from mlmd_api.shared_counts import FOLDER_VARIABLE, make_room, summing
@@ -24,15 +25,33 @@ NOTE_EVERY_SECONDS = 1.0
 """How old the pool's figures of another worker may be."""
 _ENDS = "When the TLS certificate in force ends, the first of its chain; of workers the earliest."
 _RELOADED = "Whether the TLS certificate in force is what its files hold."
+_SILENT = "Workers that have not moved for ten seconds and more: connections that they get wait."
 _Mode = Literal["livesum", "livemin"]
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
-class Measurements:
-    """The counters of this process. `pool_use` returns, for each pool, the connections in use and the most."""
+class _Silent:
+    """A figure that each worker knows of all, and that is not added up."""
 
-    def __init__(self, pool_use: Callable[[], dict[str, tuple[int, int]]] = dict) -> None:
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield it as it is now."""
+        yield GaugeMetricFamily("mlmd_workers_silent", _SILENT, self._count())
+
+
+class Measurements:
+    """The counters of this process. `pool_use` returns, for each pool, the connections in use and the most.
+
+    `silent` returns how many of the workers are; None where this process is the only one.
+    """
+
+    def __init__(
+        self, pool_use: Callable[[], dict[str, tuple[int, int]]] = dict, silent: Callable[[], int] | None = None
+    ) -> None:
         self._pool_use = pool_use
+        self._silent = silent
         self._shared = FOLDER_VARIABLE in os.environ
         if self._shared:
             make_room(Path(os.environ[FOLDER_VARIABLE]))
@@ -118,6 +137,8 @@ class Measurements:
         if not self._shared:
             return generate_latest(self._registry)
         summed = CollectorRegistry()
+        if self._silent is not None:
+            summed.register(_Silent(self._silent))
         with summing(Path(os.environ[FOLDER_VARIABLE])):
             MultiProcessCollector(summed)  # reads them a first time
             return generate_latest(summed)

@@ -19,6 +19,7 @@ from mlmd_schemas.errors import Unavailable
 from mlmd_server import couriers, memory, reaper, sweeper
 from mlmd_server.chores import Chores
 from mlmd_server.config import Config
+from mlmd_server.pulses import Pulses
 from mlmd_server.rounds import Rounds
 from mlmd_server.signals import Reason, die_of, last_words, on_hangup, reason_of
 from mlmd_server.surroundings import NO_THREAD, no_thread, see_to_threads
@@ -69,11 +70,11 @@ class Ending:
                 return self._asked.get(timeout=_LOOK_SECONDS)
 
 
-def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
-    """Serve until asked to end, then drain; raises StoreError when it cannot start."""
+def run(config: Config, ending: Ending, when_ready: Callable[[], None], pulses: Pulses | None = None) -> None:
+    """Serve until asked to end, then drain; raises StoreError when it cannot start. A worker has `pulses`."""
     see_to_threads()
     try:
-        parts, chores = _start(config)
+        parts, chores = _start(config, pulses)
     except RuntimeError as error:
         if str(error) != NO_THREAD:
             raise
@@ -96,8 +97,10 @@ def run(config: Config, ending: Ending, when_ready: Callable[[], None]) -> None:
         leave_at_once()
 
 
-def _start(config: Config) -> tuple[Parts, Chores]:
-    parts = assemble(config)
+def _start(config: Config, pulses: Pulses | None) -> tuple[Parts, Chores]:
+    if pulses is not None:
+        pulses.begin()
+    parts = assemble(config, pulses=pulses)
     if parts.http is not None:
         parts.http.start()
     if parts.grpc is not None:

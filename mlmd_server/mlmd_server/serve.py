@@ -16,6 +16,7 @@ from mlmd_schemas.shown import shown
 from mlmd_server.config import Config, ListenConfig
 from mlmd_server.counts_folder import folder_of_counts
 from mlmd_server.memory import bound_memory
+from mlmd_server.pulses import Pulses
 from mlmd_server.signals import die_of, how_it_ended
 from mlmd_server.surroundings import (
     complete_streams,
@@ -64,7 +65,9 @@ def _serve_with_workers(config: Config) -> int:
 
         if (status := _prepare(config)) != 0:
             return status
-        supervisor = workers.Supervisor(config.workers, _work(config), config.drain_seconds, _forgetting(folder))
+        pulses = Pulses(config.workers)
+        work, forget = _work(config, pulses), _forgetting(folder)
+        supervisor = workers.Supervisor(config.workers, work, config.drain_seconds, forget, pulses)
         status = supervisor.run(lambda: announce(config))
     if supervisor.cut_off_by is not None:
         die_of(supervisor.cut_off_by)
@@ -102,7 +105,7 @@ def _prepare(config: Config) -> int:
         os._exit(status)
 
 
-def _work(config: Config) -> Callable[[Callable[[], None], int], int]:
+def _work(config: Config, pulses: Pulses) -> Callable[[Callable[[], None], int], int]:
     def work(when_ready: Callable[[], None], parent: int) -> int:
         from mlmd_server.lifecycle import Ending, run
         from mlmd_server.workers import watch_parent
@@ -111,7 +114,7 @@ def _work(config: Config) -> Callable[[Callable[[], None], int], int]:
         ending.listen(interrupt=False)
         watch_parent(parent, ending.ask)
         try:
-            run(config, ending, when_ready)
+            run(config, ending, when_ready, pulses)
         except StoreError as error:
             say_why(error)
             return FAILED

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mlmd_api.artifacts import TenantArtifacts, artifact_methods, artifact_streams
@@ -37,6 +38,7 @@ from mlmd_schemas.errors import Aborted, InvalidArgument, StoreError, Unavailabl
 
 from mlmd_server import version
 from mlmd_server.config import BUCKET_ADDRESSING, Config, DatabaseConfig, TlsConfig
+from mlmd_server.pulses import Pulses
 
 if TYPE_CHECKING:
     from mlmd_api.certificates import Certificates
@@ -186,14 +188,17 @@ def authenticator(config: Config) -> Authenticator:
     return Everybody(config.database.read_only) if config.tokens is None else TokenFile(config.tokens)
 
 
-def assemble(config: Config, journal: Journal | None = None) -> Parts:
-    """Open the default database and bind the ports; raises StoreError when something is not to be had."""
+def assemble(config: Config, journal: Journal | None = None, pulses: Pulses | None = None) -> Parts:
+    """Open the default database and bind the ports; raises StoreError when something is not to be had.
+
+    With `pulses` this is one of several workers, and says when another of them is silent.
+    """
     connections = open_connections(config)
     stores = tenant_stores(config, connections)
     open_default(config, stores)
     artifacts = tenant_artifacts(config, stores)
     registries = tenant_registries(config, artifacts)
-    measurements = Measurements(stores.pool_use)
+    measurements = Measurements(stores.pool_use, (lambda: len(pulses.silent())) if pulses else None)
     methods = [
         *store_methods((*METADATA_METHODS, *LINEAGE_METHODS, *REGISTRY_METHODS), stores),
         *artifact_methods((*ARTIFACT_CALLS, *CARE_CALLS), artifacts),
@@ -212,7 +217,7 @@ def assemble(config: Config, journal: Journal | None = None) -> Parts:
     kubeflow_methods = by_path(store_methods(KUBEFLOW_METHODS, stores))
     kubeflow = Dispatcher(kubeflow_methods, identify, measurements, journal or Journal(), limits)
     parts = Parts(stores, measurements, dispatcher, artifacts, identify, kubeflow, registries, connections)
-    _listen(config, parts)
+    _listen(config, parts, pulses)
     return parts
 
 
@@ -236,7 +241,7 @@ def _facts(config: Config) -> ServerFacts:
     )
 
 
-def _listen(config: Config, parts: Parts) -> None:
+def _listen(config: Config, parts: Parts, pulses: Pulses | None) -> None:
     listen = config.listen
     if listen.tls:
         parts.certificates = _certificates(listen.tls, parts.measurements)
@@ -272,7 +277,15 @@ def _listen(config: Config, parts: Parts) -> None:
             tls=parts.certificates,
         )
         surfaces = Surfaces(parts.artifacts, _graphql(config, parts), parts.kubeflow, parts.registries)
-        parts.http = HttpServer(parts.dispatcher, http, parts.stores.ping, parts.measurements, surfaces)
+        ping = partial(_ping, parts.stores, pulses)
+        parts.http = HttpServer(parts.dispatcher, http, ping, parts.measurements, surfaces)
+
+
+def _ping(stores: TenantStores, pulses: Pulses | None) -> None:
+    """Raise the StoreError that says why calls of new connections may not be answered."""
+    if pulses and (trouble := pulses.trouble()):
+        raise Unavailable(trouble)
+    stores.ping()
 
 
 def _certificates(tls: TlsConfig, measurements: Measurements) -> "Certificates":

@@ -16,6 +16,7 @@ from types import FrameType
 from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import Unavailable
 
+from mlmd_server.pulses import Onlooker, Pulses
 from mlmd_server.signals import Reason, how_it_ended, on_hangup, reason_of
 
 _LOG = logging.getLogger("mlmd.workers")
@@ -48,12 +49,16 @@ def pause_seconds(failures: int) -> float:
 class Supervisor:
     """Keeps `count` workers alive until told to end."""
 
-    def __init__(self, count: int, work: Work, drain_seconds: float, on_death: Callable[[int], None]) -> None:
+    def __init__(
+        self, count: int, work: Work, drain_seconds: float, on_death: Callable[[int], None], pulses: Pulses
+    ) -> None:
         """Start nothing yet. Each has `drain_seconds` to end; `on_death` gets the process id of each that ended."""
         self._count = count
         self._work = work
         self._drain_seconds = drain_seconds
         self._on_death = on_death
+        self._pulses = pulses
+        self._onlooker = Onlooker(pulses)
         self._workers: dict[int, _Worker] = {}
         self._ending: Reason | None = None
         self._signalled = False
@@ -95,8 +100,10 @@ class Supervisor:
         self._ending = self._ending or reason
 
     def _fork(self, number: int) -> None:
+        self._pulses.forget(number)
         pid = os.fork()
         if pid == 0:
+            self._pulses.number = number
             self._be_worker()
         self._workers[pid] = _Worker(number, pid)
 
@@ -145,11 +152,16 @@ class Supervisor:
             self._said_ready()
             worker, status = self._ended_worker()
             if worker is None:
+                self._end_the_silent()
                 time.sleep(0.1)
                 continue
             _LOG.error("%s; another one takes its place", _told(worker, status))
             self._pause(worker)
             self._replace(worker.number)
+
+    def _end_the_silent(self) -> None:
+        for pid in self._onlooker.look({pid: worker.number for pid, worker in self._workers.items()}):
+            os.kill(pid, signal.SIGKILL)  # it would hear of nothing else; when it has ended, another takes its place
 
     def _replace(self, number: int) -> None:
         """Fork a worker in the place of one that ended, when the system has room for one."""

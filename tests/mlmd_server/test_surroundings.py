@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from mlmd_server.pulses import Pulses
 from mlmd_server.workers import Supervisor
 
 from tests.mlmd_server.processes import processes_of, put_types, said
@@ -92,7 +93,7 @@ def test_a_worker_that_cannot_be_forked_is_forked_later(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     tries: list[int] = []
-    supervisor = Supervisor(1, lambda when_ready, parent: 0, 1.0, lambda pid: None)
+    supervisor = Supervisor(1, lambda when_ready, parent: 0, 1.0, lambda pid: None, Pulses(1))
 
     def fork(number: int) -> None:
         tries.append(number)
