@@ -1,6 +1,7 @@
 """From flags, environment and TOML file to the configuration; in that order, the first that speaks wins."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,7 @@ def _config(values: dict[str, Any], given: Mapping[str, str]) -> Config:
     url = values["database"] if "database" in given or not tenants else ""
     if "database" in given:
         _check_database(url, given["database"], is_needed=not tenants)
+    _check_apart(url, tenants, values["tenants"])
     auth: str = values["auth"]
     return Config(
         database=_database(values, url),
@@ -167,7 +169,30 @@ def _tenants(path: str) -> tuple[tuple[str, Tenant], ...]:
         raise InvalidArgument(f"tenants: in {path!r} write each tenant as a table with its name, [tenant.NAME].")
     if not tables:
         raise InvalidArgument(f"tenants: {path!r} names no tenant; write a table [tenant.NAME] for each.")
+    if "" in tables:
+        raise InvalidArgument(f"tenants: {path!r} has a tenant without a name; the default database is --database.")
     return tuple((name, _tenant(f"tenants: the tenant {name!r} in {path!r}", table)) for name, table in tables.items())
+
+
+def _check_apart(default: str, tenants: Sequence[tuple[str, Tenant]], path: str) -> None:
+    """Raise InvalidArgument when two tenants, or one and the default, have one database: they would see each other."""
+    owners: dict[tuple[object, ...], str] = {_whereabouts(default): "--database"} if default else {}
+    for name, tenant in tenants:
+        place, owner = _whereabouts(tenant.database), f"the tenant {name!r}"
+        if place in owners:
+            raise InvalidArgument(
+                f"tenants: {owner} in {path!r} has the database of {owners[place]}; give it one of its own, or each "
+                "would see and change what the other has."
+            )
+        owners[place] = owner
+
+
+def _whereabouts(database: str) -> tuple[object, ...]:
+    """Return where a database is, whoever logs in there and however the place is written."""
+    url = parse_url(database)
+    if url.drivername == "sqlite":
+        return ("sqlite", os.path.realpath(url.database or ""))
+    return (url.drivername, (url.host or "").lower(), url.port, url.database)
 
 
 def _tenant(place: str, table: Any) -> Tenant:

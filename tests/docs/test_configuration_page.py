@@ -6,16 +6,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlmd_api.callers import read_tokens
+from mlmd_api.methods import Method, StreamMethod
 from mlmd_schemas.caller import Role
 from mlmd_server.cli import make_parser
 from mlmd_server.google_flags import main as google_main
 from mlmd_server.manual import BEGIN, END
 from mlmd_server.options import OPTIONS
 from mlmd_server.settings import CONFIG_VARIABLE, load_config
+from mlmd_server.wiring import assemble
 
 from tests.conftest import StartServer
 from tests.services.server import READY_SECONDS
@@ -50,6 +53,23 @@ def test_every_flag_that_the_page_names_is_one() -> None:
 def test_every_variable_that_the_page_names_is_one() -> None:
     known = {option.variable for option in OPTIONS} | {CONFIG_VARIABLE}
     assert set(re.findall(r"MLMD_[A-Z_]*[A-Z]", PAGE)) - known == set()
+
+
+def test_the_calls_of_administrators_are_those_that_it_names(tmp_path: Path) -> None:
+    config = load_config({"database": f"sqlite:///{tmp_path}/m.db", "grpc-port": "0"}, {}, None)
+    listen = replace(config.listen, http_port=0)
+    parts = assemble(replace(config, listen=listen))
+    try:
+        methods: list[Method | StreamMethod] = [*parts.dispatcher.methods.values()]
+        methods += parts.dispatcher.streams.values()
+    finally:
+        parts.stores.close()
+    (row,) = (line for line in PAGE.splitlines() if line.startswith("| `admin` |"))
+    named = set(re.findall(r"`([A-Z]\w+)`", row))
+    assert named == {method.name for method in methods if method.role is Role.ADMIN}
+    roles = {method.name: method.role for method in methods}
+    assert (roles["ListPins"], roles["PinArtifact"], roles["UnpinArtifact"]) == (Role.READER, Role.WRITER, Role.WRITER)
+    assert {method.name for method in methods if method.role is None} == {"GetInfo"}
 
 
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)

@@ -263,6 +263,25 @@ def test_tenants_come_from_a_file_and_then_there_is_no_default_unless_said(tmp_p
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("sqlite:///x.db", "sqlite:///sub/../x.db"),
+        ("mysql://ana:1@db/vision", "mysql://ben:2@DB:3306/vision"),
+    ],
+)
+def test_no_two_tenants_have_one_database(tmp_path: Path, one: str, other: str) -> None:
+    file = tmp_path / "tenants.toml"
+    file.write_text(f"[tenant.a]\ndatabase = '{one}'\n[tenant.b]\ndatabase = '{other}'\n")
+    with pytest.raises(InvalidArgument, match=r"^tenants: the tenant 'b' in .* has the database of the tenant 'a'"):
+        load_config({"tenants": str(file)}, {}, None)
+    file.write_text(f"[tenant.a]\ndatabase = '{other}'\n")
+    with pytest.raises(InvalidArgument, match=r"^tenants: the tenant 'a' in .* has the database of --database;"):
+        load_config({"tenants": str(file), "database": one}, {}, None)
+    file.write_text(f"[tenant.a]\ndatabase = '{other}2'\n[tenant.b]\ndatabase = '{one}3'\n")
+    assert len(load_config({"tenants": str(file), "database": one}, {}, None).tenants) == 2
+
+
+@pytest.mark.parametrize(
     ("text", "reason"),
     [
         ("[tenant.a]\n", "has no database"),
@@ -277,6 +296,7 @@ def test_tenants_come_from_a_file_and_then_there_is_no_default_unless_said(tmp_p
         ("[tenant.a]\ndatabase = 'sqlite:///x'\nexternal_roots = {a = 1}\n", "neither text nor a number"),
         ('[tenant.a]\ndatabase = "x"\nbucket = "y"\n', "'bucket'"),
         ('[tenants.a]\ndatabase = "x"\n', "has 'tenants'; it may hold tables"),
+        ("[tenant.'']\ndatabase = 'sqlite:///x'\n", "has a tenant without a name"),
     ],
 )
 def test_a_wrong_tenants_file_is_told(tmp_path: Path, text: str, reason: str) -> None:
