@@ -11,6 +11,7 @@ from functools import partial
 from itertools import islice
 from typing import BinaryIO, cast
 
+from mlmd_metadata_store.keyset_tokens import long_page_size
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import CHUNK, Transaction
 from mlmd_schemas.caller import LOCAL, Caller
@@ -41,7 +42,6 @@ from mlmd_artifact_store.manifests import (
     find_manifest,
     find_manifest_and_file,
     list_files,
-    page_size,
     read_manifest,
 )
 from mlmd_artifact_store.outputs import note_output
@@ -291,7 +291,7 @@ class Artifacts:
         self, artifact_id: int, prefix: str = "", after: str = "", size: int = 0, caller: Caller = LOCAL
     ) -> tuple[Manifest, list[StoredFile]]:
         """Return the manifest and a page of files by path, from after a path on."""
-        count = page_size(size)
+        count = long_page_size(size)
 
         def body(tx: Transaction) -> tuple[Manifest, list[StoredFile]]:
             manifest = find_manifest(tx, artifact_id) or unrecorded(tx, artifact_id, self.externals, self.place)

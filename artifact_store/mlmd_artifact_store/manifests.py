@@ -9,15 +9,16 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlmd_metadata_store.clock import now_ms
+from mlmd_metadata_store.keyset_tokens import LONG_PAGE
 from mlmd_metadata_store.tombstones import tombstones_of
 from mlmd_metadata_store.transaction import Transaction, chunks
-from mlmd_schemas.errors import InvalidArgument, NotFound
+from mlmd_schemas.errors import NotFound
 from mlmd_schemas.pb.v1 import admin_pb2
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.tables.own import FILE, MANIFEST, UPLOAD_FILE
 from mlmd_schemas.tables.v10 import Kind
 
-LARGEST_PAGE = 1000
+LARGEST_PAGE = LONG_PAGE
 _ARTIFACT: sa.BindParameter[Any] = sa.bindparam("artifact")
 MANIFEST_COLUMNS = (
     "artifact_id", "root_uri", "key_prefix", "is_external", "file_count", "size_bytes", "digest", "create_ms",
@@ -286,13 +287,6 @@ def _verified(clock: sa.Select[Any] | None) -> sa.Update:
 def learn_digest(tx: Transaction, artifact_id: int, path: str, sha256: bytes) -> None:
     """Note the digest of a file that was recorded without one."""
     tx.execute(_LEARNT, {"artifact": artifact_id, "wanted": path.encode(), "learnt": sha256})
-
-
-def page_size(asked: int) -> int:
-    """Return how many rows a page has, 1,000 when nothing is asked; raises InvalidArgument unless it is 1 to 1,000."""
-    if not 0 <= asked <= LARGEST_PAGE:
-        raise InvalidArgument(f"page_size: {asked} is not 1 to {LARGEST_PAGE}; 0 means {LARGEST_PAGE}.")
-    return asked or LARGEST_PAGE
 
 
 def stored_file(row: Any) -> StoredFile:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from urllib.parse import quote
 
-from mlmd_metadata_store.keyset_tokens import key_of_token, token_after
+from mlmd_metadata_store.keyset_tokens import key_of_token, long_page_size, token_after
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
 from mlmd_schemas.errors import Aborted, InvalidArgument, NotFound
@@ -17,7 +17,7 @@ from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import VALID_SECONDS, Part, SignedRequest, content_md5
 from mlmd_artifact_store.commit import under_way
 from mlmd_artifact_store.local_watch import carried
-from mlmd_artifact_store.manifests import Manifest, page_size
+from mlmd_artifact_store.manifests import Manifest
 from mlmd_artifact_store.proof import Arrivals
 from mlmd_artifact_store.upload_rows import (
     PendingFile,
@@ -51,7 +51,7 @@ class Requests:
 
     def upload_page(self, request: v1.ListUploadUrlsRequest, caller: Caller = LOCAL) -> v1.ListUploadUrlsResponse:
         """Return a page of what has to be sent, in the order of paths and parts."""
-        count = page_size(request.page_size)
+        count = long_page_size(request.page_size)
         path, part = _position(key_of_token("uploads", request.page_token))
 
         def body(tx: Transaction) -> tuple[Upload, list[PendingFile]]:
@@ -148,7 +148,7 @@ class Requests:
 
     def download_page(self, request: v1.ListDownloadUrlsRequest, caller: Caller = LOCAL) -> v1.ListDownloadUrlsResponse:
         """Return a page of files with a request to fetch each; raises FailedPrecondition when they are elsewhere."""
-        count = page_size(request.page_size)
+        count = long_page_size(request.page_size)
         after = key_of_token("files", request.page_token)
         manifest, files = self.artifacts.files(request.artifact_id, request.prefix, after, count, caller)
         signed = self.fetch_requests(manifest, [file.path for file in files])
@@ -176,7 +176,7 @@ class Requests:
 
 def file_page(artifacts: Artifacts, request: v1.ListFilesRequest, caller: Caller = LOCAL) -> v1.ListFilesResponse:
     """Return a page of an artifact's files by path."""
-    count = page_size(request.page_size)
+    count = long_page_size(request.page_size)
     after = key_of_token("files", request.page_token)
     _, files = artifacts.files(request.artifact_id, request.prefix, after, count, caller)
     token = token_after("files", files[-1].path) if len(files) == count else ""

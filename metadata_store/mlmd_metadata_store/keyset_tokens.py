@@ -7,6 +7,8 @@ from mlmd_schemas.errors import InvalidArgument
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
+LONG_PAGE = 1000
+"""The usual and the largest page of what there is much of and is short: files, deletions, pins."""
 ENDLESS = (1 << 63) - 1
 """Beyond every id, number and sequence: lists that go down begin below it."""
 
@@ -16,6 +18,13 @@ def page_size(asked: int) -> int:
     if not 0 <= asked <= LARGEST_PAGE:
         raise InvalidArgument(f"page_size: {asked} is not 1 to {LARGEST_PAGE}; 0 means {DEFAULT_PAGE}.")
     return asked or DEFAULT_PAGE
+
+
+def long_page_size(asked: int) -> int:
+    """Return how many rows a page has, 1,000 when nothing is asked; raises InvalidArgument unless it is 1 to 1,000."""
+    if not 0 <= asked <= LONG_PAGE:
+        raise InvalidArgument(f"page_size: {asked} is not 1 to {LONG_PAGE}; 0 means {LONG_PAGE}.")
+    return asked or LONG_PAGE
 
 
 def token_after(list_name: str, key: str) -> str:

@@ -10,9 +10,9 @@ from mlmd_schemas.tables.own import PIN
 from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 
 from mlmd_metadata_store.clock import now_ms
-from mlmd_metadata_store.keyset_tokens import number_of_token, token_after
+from mlmd_metadata_store.keyset_tokens import long_page_size, number_of_token, token_after
 from mlmd_metadata_store.node_ids import existing_ids
-from mlmd_metadata_store.tombstones import checked_reason, page_size, tombstones_of
+from mlmd_metadata_store.tombstones import checked_reason, tombstones_of
 from mlmd_metadata_store.transaction import Transaction
 
 _COLUMNS = ("artifact_id", "subject", "reason", "create_ms")
@@ -60,7 +60,7 @@ def _not_found(artifact_id: int) -> NotFound:
 
 def list_pins(tx: Transaction, request: v1.ListPinsRequest) -> v1.ListPinsResponse:
     """Return a page of pins by artifact."""
-    count = page_size(request.page_size)
+    count = long_page_size(request.page_size)
     rows = tx.rows(_PAGE, {"after": number_of_token("pins", request.page_token) or 0, "rows": count + 1})
     token = token_after("pins", str(rows[count - 1][0])) if len(rows) > count else ""
     return v1.ListPinsResponse(pins=[_message(row) for row in rows[:count]], next_page_token=token)

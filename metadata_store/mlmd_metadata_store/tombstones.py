@@ -12,10 +12,9 @@ from mlmd_schemas.tables.own import TOMBSTONE
 from mlmd_schemas.tables.v10 import Kind
 
 from mlmd_metadata_store.clock import now_ms
-from mlmd_metadata_store.keyset_tokens import key_of_token, token_after
+from mlmd_metadata_store.keyset_tokens import key_of_token, long_page_size, token_after
 from mlmd_metadata_store.transaction import Transaction
 
-LARGEST_PAGE = 1000
 LONGEST_REASON_BYTES = 65_535
 
 KIND_OF: dict[int, Kind] = {
@@ -93,20 +92,13 @@ def list_tombstones(tx: Transaction, request: v1.ListTombstonesRequest) -> v1.Li
     if request.kind and request.kind not in KIND_OF:
         raise InvalidArgument(f"kind: {request.kind} is no kind of node.")
     kind = KIND_OF.get(request.kind)
-    count = page_size(request.page_size)
+    count = long_page_size(request.page_size)
     after = _position(key_of_token("tombstones", request.page_token))
     bounds = {"least": kind.value, "most": kind.value} if kind is not None else {"least": 0, "most": max(Kind)}
     place = dict(zip(("kind", "node", "deleted"), after, strict=True))
     rows = tx.rows(_PAGE, {**bounds, **place, "rows": count + 1})
     token = token_after("tombstones", "/".join(map(str, rows[count - 1][:3]))) if len(rows) > count else ""
     return v1.ListTombstonesResponse(tombstones=[_message(row) for row in rows[:count]], next_page_token=token)
-
-
-def page_size(asked: int) -> int:
-    """Return how many rows a page has, 1,000 when nothing is asked; raises InvalidArgument unless it is 1 to 1,000."""
-    if not 0 <= asked <= LARGEST_PAGE:
-        raise InvalidArgument(f"page_size: {asked} is not 1 to {LARGEST_PAGE}; 0 means {LARGEST_PAGE}.")
-    return asked or LARGEST_PAGE
 
 
 def _position(key: str) -> tuple[int, int, int]:
