@@ -4,39 +4,13 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from mlmd_metrics.confusion import ConfusionMatrix, sorted_labels
-from mlmd_metrics.cutoffs import Cutoffs
 from mlmd_metrics.errors import MetricsError, NotANumber
 from mlmd_metrics.evaluation import evaluate, evaluate_slices
+from mlmd_metrics.messages import curve_message, matrix_message
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
 from mlmd_client.failures import refused
 from mlmd_client.points import checked_name
-
-
-def matrix_message(matrix: ConfusionMatrix) -> v1.MatrixCounts:
-    """Return a matrix as a message.
-
-    >>> list(matrix_message(ConfusionMatrix(["ham", "spam"], [[3, 1], [1, 3]])).counts)
-    [3, 1, 1, 3]
-    """
-    cells = [cell for row in matrix.counts for cell in row]
-    if any(isinstance(cell, float) for cell in cells):
-        return v1.MatrixCounts(labels=matrix.labels, weighted_counts=cells)
-    return v1.MatrixCounts(labels=matrix.labels, counts=[int(cell) for cell in cells])
-
-
-def curve_message(label: str, cutoffs: Cutoffs) -> v1.CurveCutoffs:
-    """Return the cutoffs of a class as a message.
-
-    >>> curve_message("spam", Cutoffs.from_scores([True, False], [0.9, 0.1])).label
-    'spam'
-    """
-    return v1.CurveCutoffs(
-        label=label,
-        thresholds=cutoffs.thresholds,
-        true_positives=cutoffs.true_positives,
-        false_positives=cutoffs.false_positives,
-    )
 
 
 def matrix_input(

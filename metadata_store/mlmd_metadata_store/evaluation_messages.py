@@ -1,4 +1,4 @@
-"""Matrices and curves out of messages and into them."""
+"""Matrices and curves out of messages."""
 
 from array import array
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
-from mlmd_metadata_store.evaluation_parts import flat_counts, is_weighted, square
+from mlmd_metadata_store.evaluation_parts import square
 
 
 def matrix_of(message: v1.MatrixCounts, field: str) -> ConfusionMatrix:
@@ -32,14 +32,6 @@ def matrix_of(message: v1.MatrixCounts, field: str) -> ConfusionMatrix:
         raise InvalidArgument(f"{field}: {error.message}") from error
 
 
-def matrix_message(matrix: ConfusionMatrix) -> v1.MatrixCounts:
-    """Return the message of a matrix."""
-    cells = flat_counts(matrix)
-    if is_weighted(matrix):
-        return v1.MatrixCounts(labels=matrix.labels, weighted_counts=cells)
-    return v1.MatrixCounts(labels=matrix.labels, counts=[int(cell) for cell in cells])
-
-
 def curve_of(message: v1.CurveCutoffs, field: str) -> Cutoffs:
     """Return the cutoffs that a field holds; raises InvalidArgument naming the field and what is wrong."""
     columns = array("d", message.thresholds), array("q", message.true_positives), array("q", message.false_positives)
@@ -47,16 +39,6 @@ def curve_of(message: v1.CurveCutoffs, field: str) -> Cutoffs:
         return Cutoffs(*columns)
     except MetricsError as error:
         raise InvalidArgument(f"{field}: {error.message}") from error
-
-
-def curve_message(label: str, cutoffs: Cutoffs) -> v1.CurveCutoffs:
-    """Return the message of a curve, whole."""
-    return v1.CurveCutoffs(
-        label=label,
-        thresholds=cutoffs.thresholds,
-        true_positives=cutoffs.true_positives,
-        false_positives=cutoffs.false_positives,
-    )
 
 
 def require_labels(curves: Iterable[str], labels: Iterable[str]) -> None:

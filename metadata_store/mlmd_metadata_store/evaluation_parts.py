@@ -4,10 +4,10 @@ import sys
 import zlib
 from array import array
 from collections.abc import Iterator
-from itertools import chain
 
-from mlmd_metrics.confusion import ConfusionMatrix, Count
+from mlmd_metrics.confusion import ConfusionMatrix
 from mlmd_metrics.cutoffs import Cutoffs
+from mlmd_metrics.messages import flat_counts, is_weighted
 
 PART_BYTES = 1 << 20
 
@@ -36,16 +36,6 @@ def matrix_content(matrix: ConfusionMatrix) -> bytes:
     if is_weighted(matrix):
         return _WEIGHTED + _little_endian(array("d", cells))
     return _WHOLE + _little_endian(array("q", map(int, cells)))
-
-
-def flat_counts(matrix: ConfusionMatrix) -> list[Count]:
-    """The counts row by row."""
-    return list(chain.from_iterable(matrix.counts))
-
-
-def is_weighted(matrix: ConfusionMatrix) -> bool:
-    """Tell whether a count has a fraction."""
-    return any(isinstance(count, float) for count in chain.from_iterable(matrix.counts))
 
 
 def read_matrix(labels: list[str], content: bytes) -> ConfusionMatrix:

@@ -11,13 +11,13 @@ from mlmd_metrics.errors import MetricsError
 from mlmd_metrics.evaluation import Evaluation
 from mlmd_metrics.figures import curve_figures, evaluation_figures, intervals, matrix_figures
 from mlmd_metrics.interval import Interval, delong
+from mlmd_metrics.messages import curve_message, matrix_message
 from mlmd_metrics.scores import are_probabilities
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 from mlmd_schemas.tables.v10 import Kind
 
 from mlmd_metadata_store import kubeflow_properties
-from mlmd_metadata_store.evaluation_messages import curve_message, matrix_message
 from mlmd_metadata_store.evaluation_rows import find
 from mlmd_metadata_store.metric_owners import MetricName, Owner, owners_of, require_owners
 from mlmd_metadata_store.transaction import Transaction

@@ -8,11 +8,11 @@ from mlmd_metrics.confusion import ConfusionMatrix
 from mlmd_metrics.difference import difference
 from mlmd_metrics.errors import MetricsError
 from mlmd_metrics.figures import matrix_figures
+from mlmd_metrics.messages import matrix_message
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
 
-from mlmd_metadata_store.evaluation_messages import matrix_message
 from mlmd_metadata_store.evaluation_reads import Assessment, assessments, figures
 from mlmd_metadata_store.metric_owners import Owner, by_kind, key_of, owners_of, require_owners
 from mlmd_metadata_store.node_rows import nodes_by_id
