@@ -338,7 +338,12 @@ def _add(graph: Graph, answer: Any, parts: Iterable[str]) -> None:
         getattr(graph, part).extend(getattr(answer, part))
 
 
-def _plain(value: v1.LineageValue) -> Any:
+def plain_value(value: v1.LineageValue) -> Any:
+    """Return a value of a lineage as Python has it, None where there is none.
+
+    >>> plain_value(v1.LineageValue(double_value=0.1)), plain_value(v1.LineageValue())
+    (0.1, None)
+    """
     chosen = value.WhichOneof("value")
     return getattr(value, chosen) if chosen else None
 
@@ -357,8 +362,8 @@ def differences(service: "Service", first: Key, second: Key, names: tuple[str, s
             "step": step.step,
             "kind": v1.LineageAspect.Name(one.aspect).removeprefix("LINEAGE_ASPECT_").lower(),
             "what": one.name,
-            names[0]: _plain(one.first),
-            names[1]: _plain(one.second),
+            names[0]: plain_value(one.first),
+            names[1]: plain_value(one.second),
         }
         for step in answer.steps
         for one in step.differences

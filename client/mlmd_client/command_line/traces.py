@@ -16,7 +16,7 @@ from mlmd_client.failures import refused
 from mlmd_client.tables import Table, table_of
 from mlmd_client.terminal_text import harmless
 from mlmd_client.versions import Version
-from mlmd_client.walks import Graph, walk_options
+from mlmd_client.walks import Graph, plain_value, walk_options
 
 HOPS = click.option(
     "--hops", default=0, type=Count(), help="How many events away; 0: as many as the server walks (100)."
@@ -205,7 +205,7 @@ def parameter_table(graph: Graph) -> Table:
     rows = []
     for step in graph.parameters:
         for name, value in sorted(step.parameters.items()):
-            rows.append({"step": step.step, "name": name, "value": _value(value)})
+            rows.append({"step": step.step, "name": name, "value": plain_value(value)})
     return Table(["step", "name", "value"], rows)
 
 
@@ -277,10 +277,5 @@ def diff(session: Session, before: str, after: str, hops: int, system: bool) -> 
 
 def _difference(step: v1.StepDifference, one: v1.LineageDifference, before: str, after: str) -> dict[str, Any]:
     aspect = v1.LineageAspect.Name(one.aspect).removeprefix("LINEAGE_ASPECT_").lower()
-    sides = {before: _value(one.first), after: _value(one.second)}
+    sides = {before: plain_value(one.first), after: plain_value(one.second)}
     return {"step": step.step, "what": aspect, "name": one.name, **sides}
-
-
-def _value(value: v1.LineageValue) -> Any:
-    chosen = value.WhichOneof("value")
-    return getattr(value, chosen) if chosen else None
