@@ -43,11 +43,12 @@ _LOOK_SECONDS = 0.5
 """How soon what has become due is seen while something is being posted."""
 _DUE = (
     sa.select(sa.func.min(DELIVERY.c.id), DELIVERY.c.webhook_id)
+    .join(WEBHOOK, WEBHOOK.c.id == DELIVERY.c.webhook_id)
     .where(DELIVERY.c.state == v1.DELIVERY_STATE_PENDING, DELIVERY.c.due_ms <= sa.bindparam("now"))
     .group_by(DELIVERY.c.webhook_id)
     .order_by(sa.func.min(DELIVERY.c.due_ms), sa.func.min(DELIVERY.c.id))
 )
-"""The oldest of each webhook."""
+"""The oldest of each webhook that is there; a move may have been queued while its webhook was deleted."""
 _CLAIMED = (
     sa.select(
         DELIVERY.c.id,

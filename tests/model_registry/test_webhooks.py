@@ -292,6 +292,30 @@ def test_what_one_server_delivered_another_does_not_queue_again(registry: Regist
     assert log(registry, webhook) == [(1, DELIVERED, 1, 200)]
 
 
+def test_what_was_queued_for_a_webhook_that_was_deleted_meanwhile_keeps_none_back(
+    mariadb_url: str, receiver: Receiver
+) -> None:
+    """Another server deletes the webhooks between the look at them and the queueing."""
+    with contextlib.closing(Store.open(mariadb_url)) as store, contextlib.closing(Store.open(mariadb_url)) as elsewhere:
+        registry, other = Registry(store), Registry(elsewhere)
+        registry.version()
+        deleted = [hook(registry, receiver.url) for _ in range(20)]
+
+        def delete_all(sent: str) -> None:
+            if sent.startswith("INSERT") and DELIVERY.name in sent:
+                while deleted:
+                    other("DeleteWebhook", id=deleted.pop())
+
+        store.database.watch = delete_all
+        move(registry)
+        assert not deleted
+        assert Courier(store, private_too=True).deliver_due() == 0
+        webhook = hook(registry, receiver.url)
+        move(registry)
+        assert Courier(store, private_too=True).deliver_due() == 1
+        assert log(registry, webhook) == [(2, DELIVERED, 1, 200)]
+
+
 @pytest.mark.parametrize("apart_ms", [-3_600_000, 3_600_000])
 def test_servers_whose_clocks_are_apart_do_not_post_what_another_is_posting(
     mariadb_url: str, monkeypatch: pytest.MonkeyPatch, receiver: Receiver, apart_ms: int
