@@ -216,7 +216,7 @@ def _deployments(tx: Transaction, rows: Sequence[Any]) -> list[v1.Deployment]:
     """Return deployments from rows of execution, state, version and service."""
     versions = {version.id: version for version in versions_by_id(tx, list(dict.fromkeys(row[2] for row in rows)))}
     services = {context.id: context for context in nodes_by_id(tx, Kind.CONTEXT, {row[3] for row in rows})}
-    wanted = {int(service.name.partition(":")[0]) for service in services.values() if ":" in service.name}
+    wanted = {_environment_of(service) for service in services.values()} - {0}
     environments = {context.id: context.name for context in nodes_by_id(tx, Kind.CONTEXT, wanted)} if wanted else {}
     times = {e.id: e.last_update_time_since_epoch for e in nodes_by_id(tx, Kind.EXECUTION, {row[0] for row in rows})}
     return [
@@ -226,13 +226,18 @@ def _deployments(tx: Transaction, rows: Sequence[Any]) -> list[v1.Deployment]:
     ]
 
 
+def _environment_of(service: pb.Context) -> int:
+    """Return the id before a service's name; 0 where another program gave it a name without one."""
+    owner, colon, _ = service.name.partition(":")
+    return int(owner) if colon and owner.isascii() and owner.isdecimal() and len(owner) < 19 else 0
+
+
 def _deployment(
     row: Any, version: Version, service: pb.Context, environments: Mapping[int, str], update_ms: int
 ) -> v1.Deployment:
-    owner = service.name.partition(":")[0]
     return v1.Deployment(
         id=service.id,
-        environment=environments.get(int(owner), "") if owner.isdecimal() else "",
+        environment=environments.get(_environment_of(service), ""),
         service=owned_name(service.name),
         model=version.model_name,
         number=version.number,

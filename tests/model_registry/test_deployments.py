@@ -64,6 +64,22 @@ def test_a_deployment_is_a_node_that_reads_the_model(fraud: Registry) -> None:
     assert (environment.type, environment.name) == ("kf.ServingEnvironment", "prod/eu")
 
 
+@pytest.mark.parametrize("name", ["scorer", "team:scorer", ":scorer", "²:scorer", "9" * 30 + ":scorer", "-1:scorer"])
+def test_a_service_of_another_program_is_listed_whatever_its_name(fraud: Registry, name: str) -> None:
+    record(fraud, "1", RUNNING)
+    version = fraud("GetModelVersion", model="fraud", version="2").version
+    service_type = fraud("GetContextType", type_name="kf.InferenceService").context_type.id
+    (service,) = fraud("PutContexts", contexts=[pb.Context(type_id=service_type, name=name)]).context_ids
+    serve_type = fraud("GetExecutionType", type_name="kf.ServeModel").execution_type.id
+    serving = pb.Execution(type_id=serve_type, properties={"model_version_id": pb.Value(int_value=version.id)})
+    (execution,) = fraud("PutExecutions", executions=[serving]).execution_ids
+    member = pb.Association(context_id=service, execution_id=execution)
+    fraud("PutAttributionsAndAssociations", associations=[member])
+    found = fraud("ListDeployments").deployments
+    told = [(one.environment, one.service, one.version) for one in found]
+    assert told == [("", name.partition(":")[2] or name, "2"), ("prod/eu", "scorer", "1")]
+
+
 def test_of_two_that_come_to_run_at_once_one_runs(
     fraud: Registry, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
