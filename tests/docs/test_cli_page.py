@@ -138,9 +138,9 @@ def test_too_few_to_compare_is_told_of_the_argument(folder: Path) -> None:
 
 
 def test_the_statuses_are_those_of_the_code() -> None:
-    written = re.findall(r"^\| (\d) \| (.*) \|$", statuses.__doc__ or "", flags=re.M)
+    written = re.findall(r"^\| (\d+) \| (.*) \|$", statuses.__doc__ or "", flags=re.M)
     assert [row[0] for row in table("| status |")] == [number for number, _ in written]
-    names = ("FAILED", "WRONG_USE", "ABSENT", "UNREACHABLE", "DENIED", "REFUSED", "FOUND_WRONG")
+    names = ("FAILED", "WRONG_USE", "ABSENT", "UNREACHABLE", "DENIED", "REFUSED", "FOUND_WRONG", "INTERRUPTED")
     assert [getattr(statuses, name) for name in names] == [int(row[0]) for row in table("| status |")][1:]
 
 

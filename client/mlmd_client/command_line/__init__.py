@@ -1,5 +1,6 @@
 """The command `mlmd`: a store from the terminal."""
 
+import io
 import os
 import sys
 
@@ -12,6 +13,8 @@ _NEEDED = ("click", "rich")
 
 def main() -> None:
     """Run the command; the exit status says what happened, see `mlmd_client.command_line.statuses`."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a locale has no letters for, rather than nothing
     try:
         from mlmd_client.command_line.commands import mlmd
 

@@ -246,9 +246,13 @@ def plain(value: Any) -> Any:
 
 
 def _json(answer: Any) -> str:
-    """Return JSON that can be written as UTF-8: paths of this machine may have bytes that are none."""
+    """Return JSON in letters that standard output can have: those of a locale may be few, and a path's bytes none."""
     text = json.dumps(answer, ensure_ascii=False, indent=2, allow_nan=False)
-    return text if text.isprintable() or text == harmless(text) else json.dumps(answer, indent=2, allow_nan=False)
+    try:
+        text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(answer, indent=2, allow_nan=False)
+    return text
 
 
 def making(function: Callable[..., None]) -> Callable[..., None]:

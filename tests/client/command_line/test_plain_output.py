@@ -1,6 +1,9 @@
 """What the command writes to a file or a pipe: names as they are, lines whole, nothing that nobody knows."""
 
+import json
+import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +50,24 @@ def test_changes_are_told_of_a_commit_alone(run: Run, store: str, tmp_path: Path
         (code,) = run("provenance", f"code/step/{number}", "--json").json["code"]
         assert code["dirty"] is dirty
         assert ("dirty" in run("provenance", f"code/step/{number}").out) is (dirty is not None)
+
+
+@pytest.mark.parametrize("letters", ["ascii", "latin-1"])
+def test_what_a_locale_has_no_letters_for_is_written_in_others(
+    run: Run, store: str, tmp_path: Path, letters: str
+) -> None:
+    (tmp_path / "a.txt").write_text("a")
+    run("put", "a.txt", "模型é")
+
+    def said(*words: str) -> bytes:
+        program = [sys.executable, "-m", "mlmd_client.command_line", "--server", store, *words]
+        return subprocess.run(
+            program, env=os.environ | {"PYTHONIOENCODING": letters}, stdout=subprocess.PIPE, check=True
+        ).stdout
+
+    for words in (("show", "模型é"), ("lineage", "模型é"), ("put", "a.txt", "模型é"), ("get", "模型é", "é")):
+        assert said(*words), words
+        if words[0] != "get":
+            assert json.loads(said(*words, "--json").decode(letters)) == run(*words, "--json").json, words
+    assert "\\u6a21\\u578b" in said("lineage", "模型é").decode(letters)
+    assert (tmp_path / "é" / "a.txt").read_text() == "a"
