@@ -10,7 +10,7 @@ from typing import Any
 
 from google.protobuf import json_format, message_factory
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from mlmd_schemas.descriptors import is_repeated
+from mlmd_schemas.descriptors import is_map, is_repeated
 from mlmd_schemas.near_names import did_you_mean
 
 _INTEGERS = {
@@ -78,7 +78,7 @@ def _fits(message: Descriptor | None, name: str, value: Any) -> bool:
 
 def _in_field(field: FieldDescriptor, value: Any, path: str, level: int) -> str:
     message, entry = field.containing_type, field.message_type
-    if entry is not None and entry.GetOptions().map_entry:
+    if entry is not None and is_map(field):
         if not isinstance(value, dict):
             return _wrong(path, value, "an object")
         for key, inner in value.items():

@@ -13,7 +13,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
-from mlmd_schemas.descriptors import is_repeated
+from mlmd_schemas.descriptors import is_map, is_repeated
 from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_api.string_shadows import are_strings_utf8
@@ -97,7 +97,7 @@ def _broken(shape: Any, body: memoryview, prefix: str, depth: int, patience: _Pa
 
 def _in_message(field: Any, data: memoryview, path: str, index: int, depth: int, patience: _Patience) -> Iterator[str]:
     shape = field.message_type
-    if shape.GetOptions().map_entry:
+    if is_map(field):
         key = next((text for number, text in _delimited(data, patience) if number == 1), memoryview(b""))
         path = f"{path}[{str(key, 'utf-8', 'backslashreplace')!r}]"
     elif is_repeated(field):

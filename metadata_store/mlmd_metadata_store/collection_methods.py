@@ -9,9 +9,10 @@ from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import collections_pb2 as v1
 
+from mlmd_metadata_store.alias_moves import move_alias
 from mlmd_metadata_store.rpc import Rpc
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.version_collections import add_version, move_alias
+from mlmd_metadata_store.version_collections import add_version
 from mlmd_metadata_store.version_reads import (
     list_alias_moves,
     list_aliases,

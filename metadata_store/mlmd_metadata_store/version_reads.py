@@ -10,10 +10,11 @@ from mlmd_schemas.pb.v1 import collections_pb2 as v1
 from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, VERSION
 from mlmd_schemas.tables.v10 import CONTEXT, TYPE
 
+from mlmd_metadata_store.alias_moves import alias_number
 from mlmd_metadata_store.keyset_tokens import key_of_token, number_below, page_size, token_after
 from mlmd_metadata_store.move_rows import MOVE_COLUMNS, move_of_row
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.version_collections import IS_COLLECTION, alias_number, find_collection
+from mlmd_metadata_store.version_collections import IS_COLLECTION, find_collection
 
 _ROWS: sa.BindParameter[Any] = sa.bindparam("rows", type_=sa.BigInteger)
 _CONTEXT: sa.BindParameter[Any] = sa.bindparam("context")

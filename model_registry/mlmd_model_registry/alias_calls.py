@@ -1,7 +1,7 @@
 """The calls of `mlmd.v1.ModelRegistry` about aliases and gates."""
 
+from mlmd_metadata_store.alias_moves import check_alias
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.version_collections import check_alias
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
 from mlmd_model_registry.aliases import glance_at_alias, list_moves, locked_model, move_model_alias, roll_back_alias

@@ -1,8 +1,8 @@
 """Who approves of a version."""
 
 import sqlalchemy as sa
+from mlmd_metadata_store.alias_moves import LONGEST_REASON_BYTES
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.version_collections import LONGEST_REASON_BYTES
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.tables.registry import APPROVAL
 

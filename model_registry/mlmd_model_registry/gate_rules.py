@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation, Overflow
 
-from mlmd_metadata_store.version_collections import check_alias
+from mlmd_metadata_store.alias_moves import check_alias
 from mlmd_schemas.errors import InvalidArgument, StoreError
 
 LONGEST_RULE = 1000

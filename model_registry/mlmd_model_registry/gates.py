@@ -7,8 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlmd_lineage.ends import INPUTS
+from mlmd_metadata_store.alias_moves import check_alias
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_metadata_store.version_collections import check_alias
 from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
 from mlmd_schemas.pb.v1 import registry_pb2 as v1

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_metadata_store.alias_moves import check_alias
 from mlmd_metadata_store.keyset_tokens import ENDLESS, number_below, page_size, token_after
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_reads import is_context_of
-from mlmd_metadata_store.version_collections import check_alias
 from mlmd_schemas.aliases import LATEST
 from mlmd_schemas.errors import MISSING, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb

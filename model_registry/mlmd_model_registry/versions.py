@@ -10,13 +10,14 @@ from typing import Any
 import sqlalchemy as sa
 from mlmd_artifact_store.manifests import find_manifest
 from mlmd_artifact_store.upload_rows import find_upload
+from mlmd_metadata_store.alias_moves import GONE
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
 from mlmd_metadata_store.text import text_of
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import EVERYTHING, UpdateMask, mask_of_keys
-from mlmd_metadata_store.version_collections import GONE, CollectionRow, count_version
+from mlmd_metadata_store.version_collections import CollectionRow, count_version
 from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.own import VERSION as COUNTED
