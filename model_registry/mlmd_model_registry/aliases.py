@@ -66,6 +66,18 @@ _AFTER = (
     .order_by(ALIAS_MOVE.c.sequence)
     .limit(sa.bindparam("rows", type_=sa.BigInteger))
 )
+_WANTED: sa.BindParameter[Any] = sa.bindparam("wanted")
+_OF_NUMBER = (
+    ALIAS_MOVE.c.context_id == _MODEL,
+    sa.or_(ALIAS_MOVE.c.from_number == _WANTED, ALIAS_MOVE.c.to_number == _WANTED),
+)
+_MOVES_OF_NUMBER = (
+    sa.select(*MOVE_COLUMNS)
+    .where(*_OF_NUMBER)
+    .order_by(ALIAS_MOVE.c.sequence.desc())
+    .limit(sa.bindparam("rows", type_=sa.BigInteger))
+)
+_HOW_MANY_OF_NUMBER = sa.select(sa.func.count()).where(*_OF_NUMBER)
 _ARTIFACT: sa.BindParameter[Any] = sa.bindparam("artifact")
 _VERSION: sa.BindParameter[Any] = sa.bindparam("version")
 _SHOWN_ARTIFACT = sa.select(NUMBERED.c.model_artifact_id).where(NUMBERED.c.version_id == _VERSION).scalar_subquery()
@@ -284,6 +296,14 @@ def list_moves(
     if alias and not moves and not token:
         raise no_alias(model, alias)
     return with_outcomes(tx, model.id, moves), following
+
+
+def moves_of_number(tx: Transaction, model_id: int, number: int, most: int) -> tuple[list[v1.ModelAliasMove], int]:
+    """Return the newest moves to a version and away from it, up to `most`, and how many there are."""
+    wanted = {"model": model_id, "wanted": number}
+    moves = [move_of_row(row) for row in tx.rows(_MOVES_OF_NUMBER, {**wanted, "rows": most})]
+    ((count,),) = tx.rows(_HOW_MANY_OF_NUMBER, wanted)
+    return with_outcomes(tx, model_id, moves), int(count)
 
 
 def moves_after(tx: Transaction, model_id: int, sequence: int, most: int) -> list[v1.ModelAliasMove]:

@@ -14,8 +14,8 @@ from mlmd_schemas.pb.v1 import lineage_pb2
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_schemas.tables.v10 import Kind
 
-from mlmd_model_registry.aliases import list_moves
-from mlmd_model_registry.deployments import list_deployments
+from mlmd_model_registry.aliases import moves_of_number
+from mlmd_model_registry.deployments import deployments_of_version
 from mlmd_model_registry.messages import format_of, signature_of, tags_of, text
 from mlmd_model_registry.models import Model
 from mlmd_model_registry.version_metrics import Runs, runs_around, version_metrics
@@ -55,15 +55,16 @@ def card_of(tx: Transaction, model: Model, version: Version) -> Card:
     if version.artifact_id:
         made += _provenance(tx, version.artifact_id)
         made += [_metrics(tx, version, runs), _curves(tx, version, runs), _files(tx, version)]
-    made += [_deployments(tx, model, version), _approvals(version), _history(tx, model, version)]
+    made += [_deployments(tx, version), _approvals(version), _history(tx, version)]
     descriptions = [text(model.context, "description"), text(version.context, "description")]
     sections = tuple(section for section in made if section.rows or section.drawings)
     return Card(f"{model.name} {version.name}", "\n\n".join(filter(None, descriptions)), sections)
 
 
-def _section(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]]) -> Section:
+def _section(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]], count: int = 0) -> Section:
+    """Return a section of a table; `count` is how many rows there are, where they are not all given."""
     shown = tuple(tuple(_cell(value) for value in row) for row in rows[:MOST_ROWS])
-    return Section(title, tuple(headers), shown, left_out=max(0, len(rows) - MOST_ROWS))
+    return Section(title, tuple(headers), shown, left_out=max(count, len(rows)) - len(shown))
 
 
 def _cell(value: object) -> str:
@@ -161,19 +162,13 @@ def _files(tx: Transaction, version: Version) -> Section:
     manifest = find_manifest(tx, version.artifact_id)
     files = list_files(tx, version.artifact_id, "", MOST_ROWS) if manifest else []
     rows = [(file.path, file.size_bytes, file.sha256.hex(), "yes" if file.verified_ms > 0 else "no") for file in files]
-    section = _section("Files", ("path", "bytes", "sha256", "verified"), rows)
-    left_out = manifest.file_count - len(files) if manifest else 0
-    return Section(section.title, section.headers, section.rows, left_out=left_out)
+    return _section("Files", ("path", "bytes", "sha256", "verified"), rows, manifest.file_count if manifest else 0)
 
 
-def _deployments(tx: Transaction, model: Model, version: Version) -> Section:
-    found, _ = list_deployments(tx, model=model, size=MOST_ROWS)
-    rows = [
-        (one.environment, one.service, _state(one), moment(one.update_ms))
-        for one in found
-        if one.number == version.number
-    ]
-    return _section("Deployments", ("environment", "service", "state", "since"), rows)
+def _deployments(tx: Transaction, version: Version) -> Section:
+    found, count = deployments_of_version(tx, version.id, MOST_ROWS)
+    rows = [(one.environment, one.service, _state(one), moment(one.update_ms)) for one in found]
+    return _section("Deployments", ("environment", "service", "state", "since"), rows, count)
 
 
 def _state(deployment: v1.Deployment) -> str:
@@ -185,15 +180,15 @@ def _approvals(version: Version) -> Section:
     return _section("Approvals", ("who", "why", "when"), rows)
 
 
-def _history(tx: Transaction, model: Model, version: Version) -> Section:
-    moves, _ = list_moves(tx, model, size=MOST_ROWS)
+def _history(tx: Transaction, version: Version) -> Section:
+    # One that another program made has no number yet, and no alias ever pointed at it.
+    moves, count = moves_of_number(tx, version.model_id, version.number, MOST_ROWS) if version.number else ([], 0)
     rows = [
         (move.alias, move.from_number or "", move.to_number or "", move.subject, move.reason, moment(move.move_ms),
          "; ".join(_gate(gate) for gate in move.gates) + (" (overridden)" if move.overridden else ""))
         for move in moves
-        if version.number in (move.from_number, move.to_number)
     ]  # fmt: skip
-    return _section("History", ("alias", "from", "to", "who", "why", "when", "gates"), rows)
+    return _section("History", ("alias", "from", "to", "who", "why", "when", "gates"), rows, count)
 
 
 def _gate(gate: v1.GateOutcome) -> str:

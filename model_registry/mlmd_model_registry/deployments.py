@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlmd_metadata_store.event_writes import store_events
-from mlmd_metadata_store.keyset_tokens import number_below, page_size, token_after
+from mlmd_metadata_store.keyset_tokens import ENDLESS, number_below, page_size, token_after
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
@@ -91,6 +91,11 @@ _PAGES = {
     for of_model, by_model in ((False, _PAGE), (True, _PAGE.where(NUMBERED.c.model_id == sa.bindparam("model"))))
     for of_environment, statement in ((False, by_model), (True, by_model.join(PARENT_CONTEXT, _IN_ENVIRONMENT)))
 }
+_OF_VERSION = NUMBERED.c.version_id == sa.bindparam("version")
+_PAGE_OF_VERSION = _PAGE.where(_OF_VERSION)
+_HOW_MANY_OF_VERSION = sa.select(sa.func.count()).select_from(
+    _PAGE_OF_VERSION.with_only_columns(EXECUTION.c.id).order_by(None).limit(None).subquery()
+)
 
 
 def record_deployment(
@@ -202,6 +207,14 @@ def list_deployments(
     rows = tx.rows(_PAGES[model is not None, bool(environment)], parameters)
     following = token_after("deployments", str(rows[count - 1][0])) if len(rows) > count else ""
     return _deployments(tx, rows[:count]), following
+
+
+def deployments_of_version(tx: Transaction, version_id: int, most: int) -> tuple[list[v1.Deployment], int]:
+    """Return the newest deployments of a version, up to `most`, and how many there are."""
+    wanted = {"version": version_id, "before": ENDLESS}
+    rows = tx.rows(_PAGE_OF_VERSION, {**wanted, "rows": most})
+    ((count,),) = tx.rows(_HOW_MANY_OF_VERSION, wanted)
+    return _deployments(tx, rows), int(count)
 
 
 def _environment_id(tx: Transaction, environment: str) -> int:

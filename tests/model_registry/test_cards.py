@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 from typing import Any
 
 import pytest
+from mlmd_model_registry.card_facts import MOST_ROWS
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import metrics_pb2
@@ -75,6 +76,24 @@ def test_the_page_has_drawings_and_no_scripts(fraud: Registry) -> None:
     assert "script" not in page.tags
     assert page.tags.count("table") >= 6
     assert "&lt;script&gt;" in answer.card
+
+
+def test_a_version_is_told_whatever_became_of_others_since(registry: Registry) -> None:
+    registry.version()
+    registry.version()
+    serving: dict[str, Any] = {"environment": "prod", "model": "fraud", "state": v1.DEPLOYMENT_STATE_STOPPED}
+    registry("RecordDeployment", **serving, service="old", version="1")
+    registry("MoveModelAlias", model="fraud", alias="old", version="1", reason="the first")
+    for number in range(MOST_ROWS + 3):
+        registry("RecordDeployment", **serving, service=f"scorer-{number}", version="2")
+        registry("MoveModelAlias", model="fraud", alias="new", version="2", reason=f"reason {number}")
+    card = registry("GetModelCard", model="fraud", version="1").card
+    assert "| prod | old | stopped |" in card
+    assert "the first" in card
+    card = registry("GetModelCard", model="fraud", version="2").card
+    assert card.count("| prod | scorer-") == card.count("| reason ") == MOST_ROWS
+    assert "| reason 2 |" not in card, "the newest are shown"
+    assert card.count("… and 3 more.") == 2
 
 
 def test_a_bare_version_has_a_card_too(registry: Registry) -> None:
