@@ -19,6 +19,24 @@ def test_work_is_done_again_and_again_until_it_is_stopped() -> None:
     assert (worker.name, worker.daemon, worker.is_alive()) == ("count", True, False)
 
 
+def test_work_that_fails_is_told_once_and_done_again(caplog: pytest.LogCaptureFixture) -> None:
+    tried: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def fail() -> None:
+        tried.put(None)
+        raise ZeroDivisionError("a defect")
+
+    some = Chores()
+    some.begin("faulty", fail, 0.001)
+    for _ in range(3):
+        tried.get(timeout=60)
+    assert some.stop() is True
+    assert [record.getMessage() for record in caplog.records] == [
+        "what is done beside answering failed for the thread 'faulty', and is tried again"
+    ]
+    assert "a defect" in caplog.text
+
+
 def test_work_that_hangs_keeps_neither_the_end_nor_other_work_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chores, "LONGEST_END_SECONDS", 0.1)
     begun, answered, other = threading.Event(), threading.Event(), threading.Event()
