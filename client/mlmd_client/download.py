@@ -78,13 +78,22 @@ def download(
                 meter.expect(1, url.file.size_bytes)
                 fetching.submit(crew, url)
             fetching.finish(crew)
-        if prefix and not fetching.file_count:
-            raise TransferError(
-                Code.NOT_FOUND, f"prefix: artifact {artifact_id} has no file that begins with {prefix!r}."
-            )
+        if not fetching.file_count:
+            raise _nothing(artifact_id, prefix)
         meter.end()
         only = fetching.last_path if fetching.file_count == 1 else ""
         return Downloaded(place.root, fetching.file_count, fetching.size_bytes, fetching.files_reused, only)
+
+
+def _nothing(artifact_id: int, prefix: str) -> TransferError:
+    """Return the error for a download of no file; only what others keep, at the artifact's uri, can be gone whole."""
+    if prefix:
+        return TransferError(Code.NOT_FOUND, f"prefix: artifact {artifact_id} has no file that begins with {prefix!r}.")
+    return TransferError(
+        Code.NOT_FOUND,
+        f"artifact {artifact_id}: there is nothing where its uri says that its files are; whoever keeps them there has "
+        "moved or deleted them, or the uri is wrong.",
+    )
 
 
 def read_range(transport: Transport, artifact_id: int, path: str, start: int, length: int) -> bytes:

@@ -9,12 +9,14 @@ from mlmd_client.bounded_work import Crew
 from mlmd_client.download import download, open_file, read_range, stream_file
 from mlmd_client.fetching import Source
 from mlmd_client.progress import Progress
-from mlmd_client.transfer_errors import DamagedBytes
+from mlmd_client.transfer_errors import DamagedBytes, TransferError
 from mlmd_client.transport import Transport, open_transport
 from mlmd_client.upload import upload
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.client.places import artifact, read_files, write_files
+from tests.client.test_obstacles import kept_elsewhere
 from tests.conftest import StartServer
 
 CHUNK = 4
@@ -112,3 +114,17 @@ def test_what_others_wrote_and_nobody_hashed_is_read_as_it_is(
             assert b"".join(stream_file(store, recorded.artifact_id, path)) == content
         assert download(store, recorded.artifact_id, tmp_path / "target").file_count == len(CONTENTS)
     assert read_files(tmp_path / "target") == CONTENTS
+
+
+def test_a_place_of_others_in_which_nothing_is_is_no_download(
+    start_server: StartServer, sqlite_url: str, tmp_path: Path
+) -> None:
+    root = write_files(tmp_path / "theirs", {"there/f": b"content"})
+    server = start_server(sqlite_url, http=True, options=("--artifacts-external-roots", root.as_uri()))
+    with contextlib.closing(open_transport(server.target)) as store:
+        gone = kept_elsewhere(store, f"{root.as_uri()}/gone")
+        with pytest.raises(TransferError, match=f"artifact {gone}: there is nothing where its uri says") as refused:
+            download(store, gone, tmp_path / "target")
+        assert refused.value.code == Code.NOT_FOUND
+        there = kept_elsewhere(store, f"{root.as_uri()}/there")
+        assert download(store, there, tmp_path / "target").file_count == 1
