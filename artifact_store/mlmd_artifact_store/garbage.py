@@ -16,6 +16,7 @@ from mlmd_schemas.tables.own import MANIFEST
 from mlmd_schemas.tables.v10 import EVENT, Kind
 
 from mlmd_artifact_store.keep_rules import Reason, Rules, reasons
+from mlmd_artifact_store.named_places import holders
 from mlmd_artifact_store.origins import origins
 
 _HELD = (
@@ -37,7 +38,9 @@ class Keeping:
     """Artifacts with bytes in this store, the oldest first, and since when (ms)."""
     reasons: dict[int, list[Reason]] = field(default_factory=dict)
     made_from: dict[int, int] = field(default_factory=dict)
-    """Kept for what was made from them: the next artifact on the way to it."""
+    """Kept for what was made from them, or for a uri where their files are: the next one on the way to it."""
+    named: set[int] = field(default_factory=set)
+    """Those of them that are kept for a uri."""
     last_event: int = 0
     """The newest event that was there; with a later one, something may be made of garbage."""
 
@@ -68,9 +71,23 @@ def look(tx: Transaction, rules: Rules) -> Keeping:
             keeping.reasons[artifact_id] = [Reason(artifact_id, v1.KeptReason.RULE_YOUNG, text)]
     for reason in reasons(tx, rules):
         keeping.reasons.setdefault(reason.artifact_id, []).append(reason)
-    if rules.origins:
-        keeping.made_from = origins(tx, keeping.reasons)
+    _close(tx, keeping, rules)
     return keeping
+
+
+def _close(tx: Transaction, keeping: Keeping, rules: Rules) -> None:
+    """Add what kept artifacts were made from and what has the files that their uris say, until nothing more comes."""
+    kept = set(keeping.reasons)
+    fresh = set(kept)
+    while fresh:
+        found = origins(tx, kept) if rules.origins else {}
+        kept |= found.keys()
+        without_files = (fresh | found.keys()) - keeping.held.keys()
+        named = {at: namer for at, namer in holders(tx, without_files, keeping.held).items() if at not in kept}
+        keeping.made_from |= found | named
+        keeping.named |= named.keys()
+        kept |= named.keys()
+        fresh = set(named)
 
 
 def explain(tx: Transaction, artifact_id: int, rules: Rules) -> v1.ExplainKeptResponse:
@@ -101,7 +118,8 @@ def _origin(keeping: Keeping, artifact_id: int) -> v1.KeptReason:
     path = keeping.path(artifact_id)
     why = "; ".join(reason.text for reason in keeping.reasons[path[-1]])
     way = " → ".join(map(str, path[1:]))
-    text = f"artifact {way} was made from it, which is kept: {why}"
+    says = f"the uri of artifact {way} is where its files are" if artifact_id in keeping.named else ""
+    text = f"{says or f'artifact {way} was made from it'}, which is kept: {why}"
     return v1.KeptReason(rule=v1.KeptReason.RULE_ORIGIN, text=text, path=path)
 
 

@@ -21,6 +21,7 @@ from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.deletions import Deletion
 from mlmd_artifact_store.garbage import Keeping, look
 from mlmd_artifact_store.keep_rules import UNFINISHED, Rules
+from mlmd_artifact_store.named_places import namers
 from mlmd_artifact_store.removal import Held, carry_out, held_bytes, remove_bytes
 from mlmd_artifact_store.upload_rows import copied_by
 
@@ -96,9 +97,10 @@ def _removal(
         kept = {artifact_id for artifact_id, _, _ in aliases_of(tx, batch, locked=True)}
         tx.rows_in(_NODES, batch)
         locked = held_bytes(tx, batch, locked=True)  # from here on nobody begins to copy from it, or to reuse it
-        kept |= {pin.artifact_id for pin in pins_of(tx, batch)} | registered_among(tx, batch)
-        kept |= {row[0] for row in tx.rows_in(_RUNNING, batch)}
-        kept |= copied_by(tx).keys()
+        kept |= _in_use(tx, batch) | copied_by(tx).keys()
+        named_by = namers(tx, {one.artifact_id: one.root_uri for one in locked})
+        aliased = {artifact_id for artifact_id, _, _ in aliases_of(tx, named_by)}
+        kept |= {named_by[artifact_id] for artifact_id in aliased | _in_use(tx, list(named_by))}
         if seen is not None:
             kept |= {row[0] for row in tx.rows_in(_USED_SINCE, batch, last=seen.last_event)}
             kept |= {
@@ -108,3 +110,9 @@ def _removal(
         return held, remove_bytes(tx, held, reason)
 
     return body
+
+
+def _in_use(tx: Transaction, artifact_ids: list[int]) -> set[int]:
+    """Return those of these artifacts that are pinned, versions of models in use, or used by what has not ended."""
+    running = {row[0] for row in tx.rows_in(_RUNNING, artifact_ids)}
+    return {pin.artifact_id for pin in pins_of(tx, artifact_ids)} | registered_among(tx, artifact_ids) | running

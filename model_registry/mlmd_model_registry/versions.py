@@ -20,6 +20,7 @@ from mlmd_metadata_store.update_mask import EVERYTHING, UpdateMask, mask_of_keys
 from mlmd_metadata_store.version_collections import CollectionRow, count_version
 from mlmd_schemas.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.tables.own import MANIFEST
 from mlmd_schemas.tables.own import VERSION as COUNTED
 from mlmd_schemas.tables.registry import MODEL_VERSION as NUMBERED
 from mlmd_schemas.tables.v10 import ARTIFACT, PARENT_CONTEXT, TYPE, Kind
@@ -51,12 +52,14 @@ _LONGEST_SUBJECT = 255
 _OF_RUN = (
     sa.select(ARTIFACT.c.id)
     .join(TYPE, TYPE.c.id == ARTIFACT.c.type_id)
+    .outerjoin(MANIFEST, MANIFEST.c.artifact_id == ARTIFACT.c.id)
     .where(
         ARTIFACT.c.uri == sa.bindparam("wanted"),
         sa.func.substr(TYPE.c.name, 1, len(PREFIX)) != PREFIX,
         sa.or_(ARTIFACT.c.state.is_(None), ARTIFACT.c.state.not_in(GONE)),
     )
-    .order_by(ARTIFACT.c.id.desc())
+    # The one that has the files itself, which are served and kept; others name them by an importer, say.
+    .order_by(sa.case((MANIFEST.c.is_external == 0, 1), else_=0).desc(), ARTIFACT.c.id.desc())
     .limit(1)
 )
 _ALREADY = sa.select(COUNTED.c.number).where(
@@ -191,7 +194,10 @@ def require_unregistered(tx: Transaction, model: Model, artifact_id: int) -> Non
 
 
 def find_run_artifact(tx: Transaction, uri: str) -> int:
-    """Return the newest artifact of a run with this uri, 0 when there is none; its bytes stay as `run_artifact`'s."""
+    """Return the artifact of a run with this uri that has files here, else the newest; 0 when there is none.
+
+    Its bytes stay as `run_artifact`'s.
+    """
     wanted = {"wanted": tx.text.encode(uri)}
     rows = tx.rows(_OF_RUN, wanted) if uri else ()
     if rows:

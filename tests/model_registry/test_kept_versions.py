@@ -9,6 +9,7 @@ from mlmd_schemas.pb.v1 import admin_pb2 as v1
 
 from tests.artifact_store.care import Admin, upload
 from tests.artifact_store.test_care_races import both
+from tests.artifact_store.test_named_places import naming
 from tests.artifact_store.uploads import artifact
 from tests.model_registry.conftest import Registry
 
@@ -62,6 +63,20 @@ def test_a_version_that_was_purged_keeps_nothing(requests: Requests, registry: R
     context_id = registry("GetModelVersion", model="fraud", version="1").version.id
     admin.purge(kind=v1.NODE_KIND_CONTEXT, ids=[context_id])
     assert admin.garbage() == [first]
+
+
+def test_what_was_registered_by_its_uri_is_the_artifact_that_has_the_files(
+    requests: Requests, registry: Registry, admin: Admin
+) -> None:
+    made = upload(requests, b"model")
+    uri = artifact(requests.artifacts.store, made).uri
+    naming(requests, uri)  # a newer one, as an importer makes it
+    assert registry.version(uri=uri).artifact_id == made
+    registry.version(uri=f"{uri}f")
+    registry("ArchiveModelVersion", model="fraud", version="1")
+    assert admin.garbage() == []
+    registry("ArchiveModelVersion", model="fraud", version="2")
+    assert admin.garbage() == [made]
 
 
 def test_what_is_registered_a_moment_later_stays(requests: Requests, registry: Registry) -> None:
