@@ -335,6 +335,16 @@ class Run(RunMetrics, RunArtifacts):
                 del os.environ[RUN_VARIABLE]
             else:
                 os.environ[RUN_VARIABLE] = self._told_before
+        self.end_by(error)
+
+    def end_by(self, error: BaseException | None) -> None:
+        """End it by what left a block, as `with` does: COMPLETE by nothing, CANCELED by an interrupt, else FAILED.
+
+        >>> run = store.run("doc/ended").start()
+        >>> run.end_by(ValueError("no such column"))
+        >>> run.state
+        'FAILED'
+        """
         if error is not None:
             claim(error)
         if error is None or (isinstance(error, SystemExit) and error.code in (None, 0)):

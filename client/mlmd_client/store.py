@@ -381,9 +381,14 @@ class Store(Questions):
 
         >>> Store().close()
         """
-        for run in list(self.runs_here):
-            run.finish()
-        self.service.transport.close()
+        self._close(None)
+
+    def _close(self, error: BaseException | None) -> None:
+        try:
+            for run in list(self.runs_here):
+                run.end_by(error)
+        finally:
+            self.service.transport.close()
 
     def __enter__(self) -> Self:
         """Return the store itself; the block's end closes it."""
@@ -392,8 +397,8 @@ class Store(Questions):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close it, whatever ended the block."""
-        self.close()
+        """Close it; runs that are still open end by what ended the block, FAILED by an error."""
+        self._close(error)
 
     def __repr__(self) -> str:
         """Return where the store is, without a token or password."""

@@ -1,5 +1,6 @@
 """How runs end that nobody ended, and what a server that goes away in the middle leaves behind."""
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -42,6 +43,26 @@ def test_the_end_of_the_process_ends_a_run_that_was_only_started(
     program = PROGRAM.format(rest=rest)
     subprocess.run([sys.executable, "-c", program, sqlite_url], capture_output=True, check=False)
     (row,) = open_store(sqlite_url).runs("endings/one")
+    assert (row["state"], row["reason"]) == (state, reason)
+
+
+@pytest.mark.parametrize(
+    ("raised", "state", "reason"),
+    [
+        (None, "COMPLETE", ""),
+        (ValueError("boom"), "FAILED", "ValueError: boom"),
+        (KeyboardInterrupt(), "CANCELED", "KeyboardInterrupt"),
+        (SystemExit(0), "COMPLETE", ""),
+    ],
+)
+def test_the_end_of_the_stores_block_ends_a_run_that_was_only_started(
+    sqlite_url: str, open_store: OpenStore, raised: BaseException | None, state: str, reason: str
+) -> None:
+    with contextlib.suppress(BaseException), Store(sqlite_url) as store:
+        store.run("endings/block").start()
+        if raised is not None:
+            raise raised
+    (row,) = open_store(sqlite_url).runs("endings/block")
     assert (row["state"], row["reason"]) == (state, reason)
 
 
