@@ -6,7 +6,7 @@ Two servers on one database: each step of the one is tried between the statement
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
@@ -24,6 +24,7 @@ from mlmd_schemas.pb.v1 import admin_pb2, artifacts_pb2
 
 from tests.artifact_store.care import Admin, execution, upload
 from tests.artifact_store.uploads import artifact, begin, send, upload_file
+from tests.services.held_steps import outcome
 
 CONTENT = b"what both have"
 NOTHING = Rules(newest=0, younger_than_seconds=0)
@@ -58,11 +59,7 @@ def between(store: Store, statement: str, first: Callable[[], object], second: C
         wait([beside], timeout=1)
         go_on.set()
         store.database.watch = None
-        return [_outcome(held), _outcome(beside)]
-
-
-def _outcome(future: "Future[object]") -> object:
-    return future.exception(60) or future.result()
+        return [outcome(held), outcome(beside)]
 
 
 def declaration(requests: Requests, source: int) -> tuple[int, Callable[[], object]]:

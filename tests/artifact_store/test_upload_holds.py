@@ -29,6 +29,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from tests.artifact_store.conformance.suite import keys
 from tests.artifact_store.test_handovers import Handed
 from tests.artifact_store.uploads import artifact, begin, upload_file
+from tests.services.held_steps import outcome
 
 CONTENTS = {"little": (b"the first", b"something"), "large": (b"the first" * 20_000, b"something" * 20_000)}
 
@@ -61,11 +62,7 @@ class Gate:
             beside = pool.submit(then)
             wait([beside], timeout=1)
             self.go_on.set()
-            return [_outcome(held), _outcome(beside)]
-
-
-def _outcome(future: "Future[object]") -> object:
-    return future.exception(60) or future.result()
+            return [outcome(held), outcome(beside)]
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
+from mlmd_schemas.descriptors import is_map
 from mlmd_schemas.tables.v10 import Kind
 
 from tests.differential import pools
@@ -55,15 +56,11 @@ def _parts(message: Message) -> list[Any]:
     parts: list[Any] = [message]
     for field, value in message.ListFields():
         inner = field.message_type
-        if inner is None or inner.name in _OPAQUE or _is_map(field):
+        if inner is None or inner.name in _OPAQUE or is_map(field):
             continue
         for one in value if field.is_repeated else (value,):
             parts += _parts(one)
     return parts
-
-
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and bool(field.message_type.GetOptions().map_entry)
 
 
 def _change(source: Source, part: Any) -> None:
@@ -75,9 +72,9 @@ def _change(source: Source, part: Any) -> None:
         part.MergeFromString(UNKNOWN_FIELD)
     elif field.enum_type is not None and field.name != "base_type" and source.chance(20):  # in structs it is dropped
         part.MergeFromString(bytes((field.number << 3,)) + _LATER_VALUE)
-    elif _is_map(field) and source.chance(60):
+    elif is_map(field) and source.chance(60):
         part.MergeFromString(_entry(source, field))
-    elif _is_map(field) or source.chance(35):
+    elif is_map(field) or source.chance(35):
         part.ClearField(field.name)
     elif field.is_repeated and field.message_type is not None:
         _change_messages(source, getattr(part, field.name))

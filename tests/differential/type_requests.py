@@ -95,7 +95,7 @@ class Types:
 
 
 def keep_external_ids(messages: list[Any]) -> None:
-    """Repeat a type's external id where the request names the type again: see DELIBERATE."""
+    """Repeat a type's external id where the request names the type again: see DELIBERATE in `answers`."""
     known: dict[tuple[str, str], str] = {}
     for message in messages:
         key = (message.name, message.version)

@@ -11,6 +11,7 @@ from mlmd_schemas.errors import Code, StoreError
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 
+from tests.differential.type_requests import keep_external_ids
 from tests.metadata_store.calls import Calls
 from tests.reference.client import Reference
 
@@ -108,17 +109,6 @@ class Session:
     def call(self) -> tuple[str, Message]:
         puts = [self.put_type, self.put_type, self.put_types, self.put_events, self.put_members, self.put_parents]
         return self.random.choice(puts)()
-
-
-def keep_external_ids(messages: list[Any]) -> None:
-    """Repeat a type's external id where the request names it again, because Google's server takes it away there."""
-    known: dict[tuple[str, str], str] = {}
-    for message in messages:
-        key = (message.name, message.version)
-        if message.external_id:
-            known[key] = message.external_id
-        elif key in known:
-            message.external_id = known[key]
 
 
 def nodes() -> list[tuple[str, Message]]:
