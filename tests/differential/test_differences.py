@@ -123,6 +123,17 @@ def test_structures_one_in_the_other(on_sqlite: Comparison, depth: int) -> None:
     assert on_sqlite.ours.call("GetExecutionType", read).response.execution_type.input_type == nested
 
 
+def test_a_key_twice_in_a_structure_once_with_a_value_of_a_later_version(pair: Comparison) -> None:
+    given = pb.ExecutionType(name="later")
+    given.input_type.simple.properties["k"] = pb.INT
+    later = pb.ExecutionType.FromString(given.SerializeToString())
+    later.input_type.simple.MergeFromString(b"\x1a\x05\x0a\x01k\x10\x4d")  # `k` again, with 77 for its kind
+    done(pair, "PutExecutionType", execution_type=later)
+    ours, theirs = ask(pair, "GetExecutionType", type_name="later")
+    assert ours.response.execution_type.input_type == given.input_type
+    assert theirs.code is Code.INTERNAL
+
+
 def test_doubles(pair: Comparison) -> None:
     assert kept(pair, 0.1234567891) == (0.1234567891, 0.123457)
     assert kept(pair, 1e-7) == (1e-7, 0.0)
