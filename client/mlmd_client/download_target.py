@@ -162,7 +162,8 @@ def in_the_way(root: Path, paths: Sequence[str], looked: str = "") -> UnfitFiles
 away, choose another target, or say overwrite=True.
     """
     named = ", ".join(map(repr, paths[:_NAMED]))
-    more = f" and {len(paths) - _NAMED:,} more files" if len(paths) > _NAMED else ""
+    others = len(paths) - _NAMED
+    more = f" and {others:,} more {'file' if others == 1 else 'files'}" if others > 0 else ""
     it, them = ("it", "it") if len(paths) == 1 else ("they", "them")
     return UnfitFiles.saying(
         f"target: {str(root)!r} has another {named}{more}{looked}, and {it} would be lost; move {them} away, choose "
