@@ -13,6 +13,9 @@ _NEEDED = ("click", "rich")
 
 def main() -> None:
     """Run the command; the exit status says what happened, see `mlmd_client.command_line.statuses`."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started it
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # what a locale has no letters for, rather than nothing
     try:

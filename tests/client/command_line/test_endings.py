@@ -1,6 +1,7 @@
 """How the program itself ends: interrupted while it is still loading, and with nobody to read what it says."""
 
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -78,3 +79,13 @@ def test_a_reader_who_has_seen_enough_is_no_failure(history: str) -> None:
         ended = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, timeout=120)
         os.close(writer)
         assert (ended.returncode, ended.stderr) == (0, ""), words
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&-"])
+def test_a_stream_that_is_closed_keeps_no_command_from_its_end(store: str, tmp_path: Path, closed: str) -> None:
+    source = write_files(tmp_path / "source", {"a.txt": b"a"})
+    program = shlex.join([sys.executable, "-m", "mlmd_client.command_line", "--server", store])
+    for words, status in ((f"put {source} kept", 0), (f"get kept {tmp_path}/target", 0), ("ls", 0), ("show no", 3)):
+        ended = subprocess.run(["sh", "-c", f"{program} {words} {closed}"], capture_output=True, text=True, timeout=120)
+        assert (ended.returncode, "Traceback" in ended.stderr) == (status, False), words
+    assert read_files(tmp_path / "target") == {"a.txt": b"a"}
