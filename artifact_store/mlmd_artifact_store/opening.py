@@ -11,6 +11,9 @@ from mlmd_artifact_store.keys import check_key
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.locations import HEARD, Location, parse_location
 
+LONGEST_PREFIX_BYTES = 480
+"""Of an object store's 1,024, an artifact's own prefix takes 272 at most: what is left is enough for any name."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReachOptions:
@@ -38,6 +41,22 @@ def open_blobs(uri: str, reach: ReachOptions = ReachOptions()) -> BlobStore:
     if location.scheme == "file":
         return LocalStore(Path(location.key))
     return _s3(location, reach)
+
+
+def open_place(uri: str, reach: ReachOptions = ReachOptions()) -> BlobStore:
+    """Return the store of blobs at a URI below which files will be kept, as `open_blobs` does.
+
+    Raises InvalidArgument for a prefix of a bucket that leaves them no room, too.
+    """
+    blobs = open_blobs(uri, reach)
+    if blobs.presigner is not None:
+        size = len(parse_location(uri).key.strip("/").encode())
+        if size > LONGEST_PREFIX_BYTES:
+            raise InvalidArgument(
+                f"artifacts: the prefix in the bucket has {size} bytes of UTF-8, and more than {LONGEST_PREFIX_BYTES} "
+                "leave no room for the names of files; shorten it."
+            )
+    return blobs
 
 
 def _s3(location: Location, reach: ReachOptions) -> BlobStore:

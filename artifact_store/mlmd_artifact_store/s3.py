@@ -32,7 +32,7 @@ from mlmd_artifact_store.blob_store import (
     content_md5,
     md5_hash,
 )
-from mlmd_artifact_store.keys import RESERVED, check_key, is_key
+from mlmd_artifact_store.keys import LONGEST_KEY_BYTES, RESERVED, check_key, is_key
 from mlmd_artifact_store.late_streams import rechecked
 from mlmd_artifact_store.s3_bodies import Body
 from mlmd_artifact_store.s3_copies import S3Copies
@@ -72,7 +72,14 @@ class S3Store:
         return self.settings.bucket
 
     def _key(self, key: str) -> str:
-        return check_key(f"{self.prefix}{check_key(key)}")
+        whole = f"{self.prefix}{check_key(key)}"
+        size = len(whole.encode())
+        if size > LONGEST_KEY_BYTES:
+            raise InvalidArgument(
+                f"path: …{key[-60:]!r} has {size} bytes of UTF-8 as a key, with all that is before it in the bucket, "
+                f"and an object store takes {LONGEST_KEY_BYTES}; shorten it, or the prefix of --artifacts."
+            )
+        return whole
 
     def _conditions(self) -> dict[str, str]:
         """Return the header by which a PUT replaces nothing, where the store knows it; it is asked once."""

@@ -165,6 +165,15 @@ class Whereabouts:
             )
         if isinstance(reason, urllib3.exceptions.NameResolutionError):
             return Unavailable(f"The host of the object store {self.endpoint} is not known; check the endpoint.")
+        hint = " (if it speaks TLS, its address has to begin with https://)" if self._may_speak_tls(reason) else ""
         return Unavailable(
-            f"The object store at {self.endpoint} cannot be reached or broke off; check that it runs and try again."
+            f"The object store at {self.endpoint} cannot be reached or broke off; check that it runs{hint} and try "
+            "again."
         )
+
+    def _may_speak_tls(self, reason: Exception) -> bool:
+        """Whether what was asked without TLS hung up without an answer."""
+        is_hung_up = isinstance(reason, urllib3.exceptions.ProtocolError) and isinstance(
+            reason.args[-1], ConnectionResetError
+        )
+        return is_hung_up and self.endpoint.startswith("http://")

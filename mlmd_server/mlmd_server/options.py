@@ -134,10 +134,10 @@ def _auth(value: str) -> str:
 
 
 def _artifacts(value: str) -> str:
-    from mlmd_artifact_store.opening import open_blobs
+    from mlmd_artifact_store.opening import open_place
 
     try:
-        open_blobs(value)
+        open_place(value)
     except InvalidArgument as error:
         raise ValueError(f"cannot be used: {_reason(error)}") from None
     return value

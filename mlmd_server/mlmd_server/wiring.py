@@ -21,7 +21,7 @@ from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.calls import ARTIFACT_CALLS, ARTIFACT_STREAMS
 from mlmd_artifact_store.care_calls import CARE_CALLS
 from mlmd_artifact_store.externals import ExternalRoots
-from mlmd_artifact_store.opening import ReachOptions, open_blobs
+from mlmd_artifact_store.opening import ReachOptions, open_place
 from mlmd_artifact_store.requests import Requests
 from mlmd_lineage.methods import LINEAGE_METHODS
 from mlmd_lineage.subgraph import MOST_HOPS
@@ -157,7 +157,7 @@ def tenant_artifacts(config: Config, stores: TenantStores) -> TenantArtifacts:
     roots = {name: tenant.bucket_prefix or told.uri for name, tenant in config.tenants}
     # A root of the default database's is not the tenants': what one may read is not everybody's to read.
     externals = {name: tenant.external_roots for name, tenant in config.tenants}
-    blobs = {uri: open_blobs(uri, reach) for uri in {told.uri, *roots.values()}}
+    blobs = {uri: open_place(uri, reach) for uri in {told.uri, *roots.values()}}
     errands = Errands(handing_over=bool(config.listen.grpc_port or config.listen.http_port))
 
     def open_tenant(tenant: str) -> Requests:

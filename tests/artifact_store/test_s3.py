@@ -125,6 +125,20 @@ def test_unreachable(settings: S3Settings) -> None:
     assert all(message.startswith("Unavailable: The object store at http://127.0.0.1") for message in told), told
 
 
+def test_tls_that_is_asked_without(s3: S3Address, settings: S3Settings) -> None:
+    told = uses(S3Store(dataclasses.replace(settings, endpoint=f"http://127.0.0.1:{s3.tls_port}", busy_seconds=0)))
+    assert len(told) == 9
+    assert all("its address has to begin with https://" in message for message in told), told
+
+
+def test_a_path_that_the_prefix_makes_too_long(settings: S3Settings) -> None:
+    store, path = S3Store(settings, f"{'p' * 255}/{'q' * 200}/"), f"t/n/1/{'d' * 250}/{'e' * 250}/{'f' * 59}"
+    assert store.presigner.get(path, 60).url.startswith(f"{settings.endpoint}/{settings.bucket}/{store.prefix}{path}?")
+    for key in (f"{path}g", path[:-2] + "ü" * 2):
+        with pytest.raises(InvalidArgument, match=r"path: .*(ffg|ü)' has 10\d\d bytes .* the prefix of --artifacts"):
+            put(store, key, b"x")
+
+
 def test_host_unknown(settings: S3Settings) -> None:
     with pytest.raises(Unavailable, match=r"host of the object store .* is not known"):
         S3Store(dataclasses.replace(settings, endpoint="http://no-such-host.invalid")).put("k", io.BytesIO(b"x"), 1)

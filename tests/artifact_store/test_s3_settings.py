@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from mlmd_artifact_store.opening import ReachOptions, open_blobs
+from mlmd_artifact_store.opening import ReachOptions, open_blobs, open_place
 from mlmd_artifact_store.s3 import S3Store
 from mlmd_artifact_store.s3_settings import S3Settings, completed
 from mlmd_schemas.errors import InvalidArgument, Unavailable
@@ -58,3 +58,11 @@ def test_a_host_that_is_not_known_is_told_as_it_is_asked_for(path_style: bool, t
     )
     with pytest.raises(Unavailable, match=told):
         S3Store(settings).check()
+
+
+def test_a_prefix_that_leaves_no_room_is_refused_at_the_start() -> None:
+    longest = "/".join(["ü" * 120, "y" * 239])
+    assert open_place(f"s3://bucket/{longest}/", ReachOptions("http://h")).uri() == f"s3://bucket/{longest}/"
+    with pytest.raises(InvalidArgument, match="prefix in the bucket has 481 bytes of UTF-8, and more than 480 leave"):
+        open_place(f"s3://bucket/{longest}z", ReachOptions("http://h"))
+    assert open_blobs(f"s3://bucket/{longest}z", ReachOptions("http://h")).uri() == f"s3://bucket/{longest}z/"
