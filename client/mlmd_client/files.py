@@ -71,7 +71,7 @@ def fetched(
     another none is replaced that is nowhere else, unless told to `overwrite`. Raises NotFound when the artifact has no
     files, Refused for files that are in the way.
     """
-    mark = folder.with_name(folder.name + _MARK)
+    mark = folder.parent / f"{folder.name}{_MARK}"
     told = _told(mark) if marked else {}
     if told and told == _state(folder):
         return _one_or_all(folder, next(iter(told)) if len(told) == 1 else "")

@@ -10,7 +10,7 @@ from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import runs_pb2
 
 from mlmd_client.failures import NotFound, not_found, refused
-from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE
+from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE, may_be_id
 from mlmd_client.service import Service
 from mlmd_client.tables import Table, moment, table_of
 from mlmd_client.values import properties_of
@@ -242,6 +242,7 @@ def executions_by_id(service: Service, ids: list[int]) -> list[pb.Execution]:
     []
     """
     found: list[pb.Execution] = []
+    ids = [one for one in ids if may_be_id(one)]
     for start in range(0, len(ids), 1000):
         request = mlmd.GetExecutionsByIDRequest(execution_ids=ids[start : start + 1000])
         found += service.read(request, mlmd.GetExecutionsByIDResponse).executions
@@ -254,7 +255,7 @@ def artifact_of(service: Service, artifact_id: int) -> pb.Artifact:
     >>> artifact_of(store.service, store["churn@1"].id).name
     'churn/1'
     """
-    request = mlmd.GetArtifactsByIDRequest(artifact_ids=[artifact_id])
+    request = mlmd.GetArtifactsByIDRequest(artifact_ids=[artifact_id] if may_be_id(artifact_id) else [])
     found = service.read(request, mlmd.GetArtifactsByIDResponse).artifacts
     if not found:
         raise not_found(f"id: there is no artifact {artifact_id}; store.find('artifacts') lists those there are.")

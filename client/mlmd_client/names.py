@@ -37,6 +37,15 @@ def node_id(text: object) -> tuple[str, int] | None:
     return found[1], number
 
 
+def may_be_id(number: int) -> bool:
+    """Whether a number is one that an id can have.
+
+    >>> may_be_id(7), may_be_id(0), may_be_id(1 << 63)
+    (True, False, False)
+    """
+    return 0 < number <= _LARGEST_ID
+
+
 def _counted(digits: str) -> int | None:
     """Return a number that an id or a version may have, None for one that is beyond them; digits may be very many."""
     significant = digits.lstrip("0")

@@ -84,6 +84,21 @@ def test_the_function_is_as_careful(target: str, run: Run, tmp_path: Path) -> No
         assert cached.read_bytes() == b"theirs", "the cache is ours, and mended"
 
 
+@pytest.mark.parametrize("folder", [".", "", "..", "absolute"])
+def test_the_function_takes_any_name_of_a_folder(
+    target: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    write_files(tmp_path, {"a.txt": b"theirs"})
+    run("put", "a.txt", "text")
+    (tmp_path / "above" / "here").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "above" / "here")
+    named = folder if folder != "absolute" else f"{tmp_path}/above/"
+    with Store(target if target.startswith("grpc") else str(tmp_path / "store")) as store:
+        got = store["text"].download(named)
+    assert got.read_bytes() == b"theirs"
+    assert got.resolve() == (Path(named) / "a.txt").resolve()
+
+
 def test_bytes_that_somebody_moved_are_told_with_the_mend(run: Run, tmp_path: Path) -> None:
     write_files(tmp_path, {"a.txt": b"a"})
     uri = run("put", "a.txt", "text", "--json").json["uri"]

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from mlmd_client import Refused, Store
+from mlmd_client import NotFound, Refused, Store
 
 
 def test_wrong_types_are_refused_with_the_name_of_the_argument(local_store: Store) -> None:
@@ -26,6 +26,14 @@ def test_wrong_types_are_refused_with_the_name_of_the_argument(local_store: Stor
         Store("grpc://127.0.0.1:1", token="se\ncret")
     with pytest.raises(Refused, match=r"order: '-' names nothing"):
         local_store.find("runs", order="-")
+
+
+@pytest.mark.parametrize("number", [0, -1, 1 << 63, -(1 << 64), 1 << 80])
+def test_a_number_that_no_id_has_is_not_found(local_store: Store, number: int) -> None:
+    with pytest.raises(NotFound, match=f"there is no artifact {number}; "):
+        local_store[number]
+    with pytest.raises(NotFound, match=f"there is no run {number}; "):
+        local_store.run_facts(number)
 
 
 def test_a_folder_may_be_a_path(tmp_path: Path) -> None:
