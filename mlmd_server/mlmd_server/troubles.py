@@ -19,13 +19,16 @@ class Troubles:
         self._known: dict[str, str] = {}
         self._lock = threading.Lock()
 
-    def kept_off(self, whose: str, attempt: Callable[[], T], otherwise: T) -> T:
+    def kept_off(self, whose: str, attempt: Callable[[], T], otherwise: T, but: tuple[type[StoreError], ...] = ()) -> T:
         """Return what an attempt does, or `otherwise` when it fails: the thread goes on, and tries again later.
 
-        A database that is away is a warning of one sentence; what nobody foresaw is an error with its trace.
+        A database that is away is a warning of one sentence; what nobody foresaw is an error with its trace. `but` is
+        raised all the same: errors that others would meet, too.
         """
         try:
             done = attempt()
+        except but:
+            raise
         except StoreError as error:
             if self._is_news(whose, error.message):
                 self._log.warning("%s failed for %s, and is tried again: %s", self._work, whose, error.message)
