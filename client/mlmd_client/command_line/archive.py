@@ -9,6 +9,7 @@ import json
 import os
 import secrets
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ from mlmd_client.tables import Table
 ARCHIVE = "/mlmd.v1.Archive/"
 HEADER = "archive.json"
 _LONGEST_SECONDS = 3600.0
+_DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError)
+"""What zipfile raises for bytes that are no archive; the last where they are packed in a way that it does not know."""
 
 
 @click.command("export")
@@ -101,12 +104,14 @@ def import_archive(session: Session, path: Path, dry_run: bool, without_bytes: b
     The rows come in all or not at all. Files that the archive has follow, artifact by artifact; interrupted, the same
     command goes on.
     """
+    if not path.is_file():  # a pipe cannot be read twice, and a device has no end
+        raise refused(f"path: {str(path)!r} is no file, and an archive is one; write it to a file first.")
     try:
         with zipfile.ZipFile(path) as archive:
             header = _header(archive, path)
             packed = None if without_bytes else read_bytes(path, archive)
             answer = _rows_imported(session, archive, header, dry_run)
-    except (zipfile.BadZipFile, EOFError) as error:
+    except _DAMAGED as error:
         raise refused(f"path: {str(path)!r} is no archive of a store, or damaged ({error}); export again.") from None
     counts = [
         {"table": t.table, "rows": t.rows, "added": t.added, "present": t.present, "renumbered": t.renumbered}
