@@ -2,7 +2,9 @@
 
 import enum
 import logging
+import math
 import os
+import time
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -87,17 +89,22 @@ class Addressee:
         )  # known by its id
 
 
-def send(service: Service, addressee: Addressee, record: Record) -> tuple[Outcome, str]:
-    """Make the call of a record; return what became of it and, unless it was sent, why."""
+def send(service: Service, addressee: Addressee, record: Record, until: float = math.inf) -> tuple[Outcome, str]:
+    """Make the call of a record; return what became of it and, unless it was sent, why.
+
+    When `until` comes, on this process's clock, nobody is asked, or waited for, any more.
+    """
+    if time.monotonic() >= until:
+        return Outcome.LATER, "there was too little time"
     if record.path not in _CALLS:
         return Outcome.NEVER, f"{record.path} is no call that this version of the client knows"
     try:
         if record.path != START_RUN and record.path != FINISH_RUN and not addressee.execution_id:
-            _join(service, addressee)
+            _join(service, addressee, until)
         request, kind = _addressed(record, addressee), _CALLS[record.path][1]
-        answer = service.once(request, kind, key=record.key, timeout_seconds=SEND_SECONDS)
+        answer = service.once(request, kind, key=record.key, timeout_seconds=_patience(until))
     except CallError as error:
-        if error.code == Code.RESOURCE_EXHAUSTED and (said := _too_large(service, record)):
+        if error.code == Code.RESOURCE_EXHAUSTED and (said := _too_large(service, record, until)):
             return Outcome.NEVER, said
         if record.path == PUT_EVENTS and error.code == Code.ALREADY_EXISTS:
             return Outcome.SENT, ""
@@ -108,20 +115,24 @@ def send(service: Service, addressee: Addressee, record: Record) -> tuple[Outcom
     return Outcome.SENT, ""
 
 
-def _too_large(service: Service, record: Record) -> str:
+def _patience(until: float) -> float:
+    return max(0.001, min(SEND_SECONDS, until - time.monotonic()))
+
+
+def _too_large(service: Service, record: Record, until: float) -> str:
     """Say that a call is larger than the server ever takes; "" when it is not, or nobody knows."""
     try:
-        info = service.once(server_pb2.GetInfoRequest(), server_pb2.GetInfoResponse, timeout_seconds=SEND_SECONDS)
+        info = service.once(server_pb2.GetInfoRequest(), server_pb2.GetInfoResponse, timeout_seconds=_patience(until))
     except CallError:
         return ""
     size, most = len(record.request), info.limits.max_message_bytes
     return f"it has {size} bytes, more than the {most} that the server takes" if 0 < most < size else ""
 
 
-def _join(service: Service, addressee: Addressee) -> None:
+def _join(service: Service, addressee: Addressee, until: float) -> None:
     try:
         request = runs_pb2.JoinRunRequest(token=addressee.token)
-        addressee.learn(service.once(request, runs_pb2.JoinRunResponse, timeout_seconds=SEND_SECONDS).run)
+        addressee.learn(service.once(request, runs_pb2.JoinRunResponse, timeout_seconds=_patience(until)).run)
     except CallError as error:
         if addressee.is_joined and error.code == Code.NOT_FOUND:
             raise CallError(Code.UNAVAILABLE, f"{error.message} Whoever starts it has not been heard yet.") from None
@@ -162,11 +173,12 @@ def journal_folder(target: str) -> Path:
     return root / sha256(target.encode()).hexdigest()[:16]
 
 
-def deliver_left_behind(service: Service, folder: Path) -> tuple[int, int]:
+def deliver_left_behind(service: Service, folder: Path, until: float = math.inf) -> tuple[int, int]:
     """Send what processes that are gone left in a folder; return how many calls were sent and how many remain.
 
     A file is deleted when all of it is sent. What was sent before its process went is sent again, and the server
-    knows it by its key. What is refused is kept as undeliverable.
+    knows it by its key. What is refused is kept as undeliverable. What is not sent when `until` comes, on this
+    process's clock, remains.
     """
     sent = remaining = 0
     discard_begun(folder)
@@ -174,16 +186,17 @@ def deliver_left_behind(service: Service, folder: Path) -> tuple[int, int]:
         journal = Journal.take_over(path)
         if journal is None:
             continue
-        done, left, _ = deliver(service, journal)
+        done, left, _ = deliver(service, journal, until)
         sent, remaining = sent + done, remaining + left
     return sent, remaining
 
 
-def deliver(service: Service, journal: Journal) -> tuple[int, int, str]:
+def deliver(service: Service, journal: Journal, until: float = math.inf) -> tuple[int, int, str]:
     """Send what is in a journal that was taken over, and let it go.
 
     Returns how many calls were sent, how many are left for later, and why the first of those is. What was refused, or
-    is no whole call, stays beside it as undeliverable, with the reasons in its facts, and the log says so.
+    is no whole call, stays beside it as undeliverable, with the reasons in its facts, and the log says so. Where the
+    disk does not take that, the journal stays as it is, and what was refused is left for later.
 
     >>> import tempfile
     >>> deliver(store.service, Journal.create(Path(tempfile.mkdtemp()), {"token": "t"}))
@@ -196,15 +209,22 @@ def deliver(service: Service, journal: Journal) -> tuple[int, int, str]:
     reasons: list[str] = []
     for count, place in enumerate(places):
         record = journal.read(place)
-        outcome, reason = send(service, addressee, record)
+        outcome, reason = send(service, addressee, record, until)
         if outcome is Outcome.LATER:
             journal.close()
             return count - len(refused), len(places) - count, reason
         if outcome is Outcome.NEVER:
             refused.append(record)
             reasons.append(f"{record.path.rpartition('/')[2]}: {reason}")
-    _let_go(service, journal, refused, {"refused": reasons, **_known(addressee)})
-    return len(places) - len(refused), 0, ""
+    sent = len(places) - len(refused)
+    try:
+        _let_go(service, journal, refused, {"refused": reasons, **_known(addressee)})
+    except OSError as error:
+        journal.close()
+        reason = f"{journal.path} cannot be let go: {error.strerror}"
+        LOG.warning("%s; mend that, or delete the file", reason)
+        return sent, len(refused), reason
+    return sent, 0, ""
 
 
 def _known(addressee: Addressee) -> dict[str, Any]:

@@ -172,12 +172,16 @@ class Journal:
         rest = self._file.read()
         kept = self.path.with_name(self.path.name.removesuffix(UNDELIVERABLE) + UNDELIVERABLE)
         begun = kept.with_name(f"{kept.name}-{secrets.token_hex(4)}{_BEGUN}")
+        packed = b"".join(record.packed() for record in (Record("", "", json.dumps(facts).encode()), *records))
         with begun.open("xb", buffering=0) as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            packed = b"".join(record.packed() for record in (Record("", "", json.dumps(facts).encode()), *records))
-            _write(file.fileno(), MAGIC + packed + rest)
-            os.fdatasync(file.fileno())
-            begun.rename(kept)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _write(file.fileno(), MAGIC + packed + rest)
+                os.fdatasync(file.fileno())
+                begun.rename(kept)
+            except BaseException:
+                begun.unlink(missing_ok=True)
+                raise
         if kept != self.path:
             self.path.unlink(missing_ok=True)
         self._file.close()

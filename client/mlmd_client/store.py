@@ -346,17 +346,31 @@ class Store(Questions):
     def sync(self, seconds: float = 20.0) -> int:
         """Send what earlier processes, and this one, could not send yet, for so long; return how many calls are left.
 
+        With a server that hangs, too, it takes no longer than that many `seconds`.
+
         >>> store.sync()
         0
         """
         until = time.monotonic() + seconds
-        left = sum(run.flush(seconds) for run in list(self.runs_here))
+        left = sum(run.flush(_until(until)) for run in list(self.runs_here))
         while True:
-            with self._syncing:  # a thread of ours may be at it, and hold the files
-                remaining = deliver_left_behind(self.service, journal_folder(self.address))[1]
-            if not remaining or time.monotonic() > until:
+            remaining = self._deliver(until)
+            if not remaining or not _until(until):
                 return left + remaining
-            time.sleep(_AGAIN_SECONDS)
+            time.sleep(min(_AGAIN_SECONDS, _until(until)))
+
+    def _deliver(self, until: float) -> int:
+        """Send what earlier processes left, till then; return how many calls remain."""
+        folder = journal_folder(self.address)
+        if not self._syncing.acquire(timeout=min(_until(until), threading.TIMEOUT_MAX)):
+            from mlmd_client.journals import WAITING, kept_journals  # seldom needed
+
+            # A thread of ours is at it, and holds one of the files: there is a call at least that it waits for.
+            return max(1, sum(one.calls for one in kept_journals(folder) if one.state == WAITING))
+        try:
+            return deliver_left_behind(self.service, folder, until)[1]
+        finally:
+            self._syncing.release()
 
     def _sync_quietly(self) -> None:
         try:
@@ -403,3 +417,8 @@ class Store(Questions):
     def __repr__(self) -> str:
         """Return where the store is, without a token or password."""
         return f"<Store {self.target}>"
+
+
+def _until(moment: float) -> float:
+    """Return how many seconds there are until a moment of this process's clock, 0 when it has come."""
+    return max(0.0, moment - time.monotonic())
