@@ -17,6 +17,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from mlmd_schemas.errors import Code
+from mlmd_schemas.shown import shown
 
 from mlmd_client.calls import CallError, Metadata, Transport
 from mlmd_client.tls import Tls
@@ -108,13 +109,23 @@ def _server_address(target: str) -> str | None:
         return target if found and found["port"] else None
     if scheme in ("http", "https"):
         fit = "grpcs" if scheme == "https" else "grpc"
-        raise _refusal(f"target: {target!r} is an HTTP address, and this client speaks gRPC; write {fit}://host:port.")
+        raise _refusal(
+            f"target: {_shown(target)} is an HTTP address, and this client speaks gRPC; write {fit}://host:port."
+        )
     if scheme not in ("grpc", "grpcs"):
         return None
     found = _ADDRESS.fullmatch(rest.removesuffix("/"))
     if found is None or int(found["port"] or DEFAULT_PORT) not in range(1, 65536):
-        raise _refusal(f"target: {target!r} is no address of a server; write {scheme}://host:port.")
+        login = ", and a login is a token (token=, MLMD_TOKEN)" if "@" in rest else ""
+        raise _refusal(f"target: {_shown(target)} is no address of a server; write {scheme}://host:port{login}.")
     return f"{found['host']}:{found['port'] or DEFAULT_PORT}"
+
+
+def _shown(target: str) -> str:
+    """Return a target, quoted, without the login that somebody wrote into it."""
+    scheme, separator, rest = target.partition("://")
+    _, at, place = rest.rpartition("@")
+    return shown(f"{scheme}{separator}{'***@' if at else ''}{place}")
 
 
 def _refusal(sentence: str) -> CallError:

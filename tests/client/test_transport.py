@@ -295,6 +295,15 @@ def test_addresses_of_servers(target: str, address: str) -> None:
     transport.close()
 
 
+@pytest.mark.parametrize("scheme", ["grpc", "grpcs", "http", "https"])
+def test_a_login_in_an_address_is_not_repeated(scheme: str) -> None:
+    with pytest.raises(CallError) as caught:
+        open_transport(f"{scheme}://somebody:s3cret@host:8080")
+    assert "s3cret" not in caught.value.message
+    assert f"'{scheme}://***@host:8080'" in caught.value.message
+    assert ("a login is a token" in caught.value.message) == scheme.startswith("grpc")
+
+
 @pytest.mark.parametrize(
     ("target", "sentence"),
     [
