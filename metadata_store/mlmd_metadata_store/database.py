@@ -32,7 +32,7 @@ _A_LITTLE = sa.select(TYPE.c.id).limit(1)
 """What a look at the database reads: a row of the table that every call begins with."""
 
 TURN_SECONDS = 60.0
-"""How long a write waits for the other writes of this process, and from when on it is not tried again."""
+"""How long a write waits at most for the other writes of this process, and from when on it is not tried again."""
 READ_ATTEMPTS = 3
 _PROPERTIES = "mlmd_properties"
 """Where a pooled connection keeps its cache; it goes with the connection."""
@@ -126,7 +126,7 @@ class Database:
     def _write_once(self, caller: Caller, body: Callable[[Transaction], T], course: "_Course") -> T:
         self.written = time.monotonic()
         patience = caller.remaining_seconds()
-        turn = self.dialect.turn(TURN_SECONDS if patience is None else patience)
+        turn = self.dialect.turn(TURN_SECONDS if patience is None else min(TURN_SECONDS, patience))
         with turn, self._session(self.writer, caller, write=True) as session:
             tx = session.transaction(self, caller, course.careful)
             try:
