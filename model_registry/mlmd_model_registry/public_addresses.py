@@ -36,11 +36,11 @@ def parse_destination(url: str) -> Destination:
         )
     try:
         parts = urlsplit(url)
-        port = parts.port or _PORTS.get(parts.scheme, 0)
+        port = _PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
     except ValueError:
         raise InvalidArgument(f"url: {url[:80]!r} is no URL.") from None
     if parts.scheme not in _PORTS or not parts.hostname or not port:
-        raise InvalidArgument(f"url: {url[:80]!r} is no http:// or https:// URL with a host.")
+        raise InvalidArgument(f"url: {url[:80]!r} is no http:// or https:// URL with a host, or its port is 0.")
     if parts.username is not None or parts.fragment:
         raise InvalidArgument("url: leave out user, password and fragment; the signature tells who posts.")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -255,6 +255,7 @@ def test_addresses_that_are(address: str) -> None:
 @pytest.mark.parametrize(
     "url",
     ["", "ftp://a/", "http://", "http:///x", "https://user:p@host/", "http://host/#x", "http://host:99999/",
+     "http://host:0/", "https://host:00/",
      "http://ho st/", "http://host/\n", "http://[::1", "http://" + "x" * 2048],
 )  # fmt: skip
 def test_what_is_no_url_to_post_to(url: str) -> None:
