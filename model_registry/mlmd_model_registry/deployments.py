@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_lineage.plain_values import clean
 from mlmd_metadata_store.event_writes import store_events
 from mlmd_metadata_store.keyset_tokens import ENDLESS, number_below, page_size, token_after
 from mlmd_metadata_store.link_writes import store_links
@@ -230,7 +231,8 @@ def _deployments(tx: Transaction, rows: Sequence[Any]) -> list[v1.Deployment]:
     versions = {version.id: version for version in versions_by_id(tx, list(dict.fromkeys(row[2] for row in rows)))}
     services = {context.id: context for context in nodes_by_id(tx, Kind.CONTEXT, {row[3] for row in rows})}
     wanted = {_environment_of(service) for service in services.values()} - {0}
-    environments = {context.id: context.name for context in nodes_by_id(tx, Kind.CONTEXT, wanted)} if wanted else {}
+    named = nodes_by_id(tx, Kind.CONTEXT, wanted) if wanted else ()
+    environments = {context.id: clean(context.name) for context in named}
     times = {e.id: e.last_update_time_since_epoch for e in nodes_by_id(tx, Kind.EXECUTION, {row[0] for row in rows})}
     return [
         _deployment(row, versions[row[2]], services[row[3]], environments, times[row[0]])
@@ -241,7 +243,7 @@ def _deployments(tx: Transaction, rows: Sequence[Any]) -> list[v1.Deployment]:
 
 def _environment_of(service: pb.Context) -> int:
     """Return the id before a service's name; 0 where another program gave it a name without one."""
-    owner, colon, _ = service.name.partition(":")
+    owner, colon, _ = clean(service.name).partition(":")
     return int(owner) if colon and owner.isascii() and owner.isdecimal() and len(owner) < 19 else 0
 
 

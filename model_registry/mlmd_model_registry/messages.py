@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from google.protobuf import json_format
+from mlmd_lineage.plain_values import clean
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
@@ -27,18 +28,18 @@ LONGEST_TAG = 255
 
 def text(node: Any, name: str) -> str:
     """Return a declared property's text, "" when it has none."""
-    return str(node.properties[name].string_value) if name in node.properties else ""
+    return clean(node.properties[name].string_value) if name in node.properties else ""
 
 
 def tags_of(values: Mapping[str, pb.Value]) -> dict[str, str]:
     """Return custom properties as text; what is no string as JSON."""
-    return {name: _tag(values[name]) for name in values}
+    return {clean(name): _tag(values[name]) for name in values}
 
 
 def _tag(value: pb.Value) -> str:
     case = value.WhichOneof("value")
     if case == "string_value":
-        return value.string_value
+        return clean(value.string_value)
     if case == "struct_value":
         return json_format.MessageToJson(value.struct_value, indent=None, ensure_ascii=False)
     if case == "proto_value":
@@ -59,7 +60,7 @@ def model_message(model: Model) -> v1.RegisteredModel:
         latest_number=model.latest_number,
         aliases=model.aliases,
         move_sequence=model.move_sequence,
-        external_id=context.external_id,
+        external_id=clean(context.external_id),
         create_ms=context.create_time_since_epoch,
         update_ms=context.last_update_time_since_epoch,
     )
@@ -81,10 +82,10 @@ def version_message(version: Version) -> v1.ModelVersion:
         aliases=version.aliases,
         artifact_id=version.artifact_id,
         model_artifact_id=artifact.id if artifact else 0,
-        uri=artifact.uri if artifact else "",
+        uri=clean(artifact.uri) if artifact else "",
         format=format_of(artifact),
         signature=signature_of(artifact),
-        external_id=context.external_id,
+        external_id=clean(context.external_id),
         subject=version.subject,
         approvals=[v1.Approval(subject=a.subject, reason=a.reason, create_ms=a.create_ms) for a in version.approvals],
         create_ms=version.create_ms,
@@ -108,7 +109,7 @@ def signature_of(artifact: pb.Artifact | None) -> str:
     """Return the signature that a kf.ModelArtifact carries, "" when none."""
     if artifact is None or SIGNATURE not in artifact.custom_properties:
         return ""
-    return artifact.custom_properties[SIGNATURE].string_value
+    return clean(artifact.custom_properties[SIGNATURE].string_value)
 
 
 def set_texts(properties: Any, texts: Mapping[str, str]) -> frozenset[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_lineage.plain_values import clean
 from mlmd_metadata_store.keyset_tokens import key_of_token, page_size, token_after
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
@@ -85,7 +86,7 @@ class Model:
     @property
     def name(self) -> str:
         """Its name, which never changes."""
-        return self.context.name
+        return clean(self.context.name)
 
     @property
     def is_archived(self) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_lineage.plain_values import clean
 from mlmd_metadata_store.alias_moves import check_alias
 from mlmd_metadata_store.keyset_tokens import ENDLESS, number_below, page_size, token_after
 from mlmd_metadata_store.node_rows import nodes_by_id
@@ -110,9 +111,14 @@ class Version:
         return says_archived(self.context)
 
 
-def owned_name(stored: str) -> str:
-    """Return the name that users see of a node that is stored as `<owner's id>:<name>`."""
-    return stored.partition(":")[2] or stored
+def owned_name(stored: str | bytes) -> str:
+    """Return the name that users see of a node that is stored as `<owner's id>:<name>`; bytes are one that is no UTF-8.
+
+    >>> owned_name("7:scorer"), owned_name("scorer"), owned_name(b"7:sc\\xffrer")
+    ('scorer', 'scorer', 'sc\ufffdrer')
+    """
+    told = clean(stored)
+    return told.partition(":")[2] or told
 
 
 def versions_by_id(tx: Transaction, ids: Sequence[int], *, whole: bool = True) -> list[Version]:
@@ -122,7 +128,7 @@ def versions_by_id(tx: Transaction, ids: Sequence[int], *, whole: bool = True) -
     """
     contexts = {context.id: context for context in nodes_by_id(tx, Kind.CONTEXT, ids)}
     decode = tx.text.decode
-    numbers = {row[0]: (*row[1:-1], decode(row[-1])) for row in tx.rows_in(_NUMBERS_BY_ID, ids)}
+    numbers = {row[0]: (*row[1:-1], clean(decode(row[-1]))) for row in tx.rows_in(_NUMBERS_BY_ID, ids)}
     aliases: dict[int, list[str]] = {}
     for version_id, alias in tx.rows_in(_ALIASES, ids) if whole else ():
         aliases.setdefault(version_id, []).append(alias)
@@ -163,9 +169,9 @@ def approvals_of(tx: Transaction, version_ids: Sequence[int]) -> dict[int, list[
 
 def _unknown(context: pb.Context) -> tuple[int, int, int, int, str, int, str]:
     """Return what is to be believed of a version that another program made: the model that its name begins with."""
-    owner = context.name.partition(":")[0]
+    owner = clean(context.name).partition(":")[0]
     model_id = int(owner) if owner.isascii() and owner.isdecimal() else 0
-    named = context.properties["model_name"].string_value if "model_name" in context.properties else ""
+    named = clean(context.properties["model_name"].string_value) if "model_name" in context.properties else ""
     return model_id, 0, 0, 0, "", context.create_time_since_epoch, named
 
 

@@ -1,11 +1,14 @@
 """Deployments: what runs where, as the nodes that an impact ends at."""
 
+import contextlib
+import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_model_registry.deployments import record_deployment
 from mlmd_model_registry.models import find_model
@@ -78,6 +81,26 @@ def test_a_service_of_another_program_is_listed_whatever_its_name(fraud: Registr
     found = fraud("ListDeployments").deployments
     told = [(one.environment, one.service, one.version) for one in found]
     assert told == [("", name.partition(":")[2] or name, "2"), ("prod/eu", "scorer", "1")]
+
+
+@pytest.mark.parametrize("named", ["kf.InferenceService", "kf.ServingEnvironment", "kf.ModelVersion"])
+def test_names_that_are_not_utf8_are_shown_as_well_as_can_be(sqlite_url: str, named: str) -> None:
+    with contextlib.closing(Store.open(sqlite_url)) as store:
+        registry = Registry(store)
+        registry.version()
+        record(registry, "1", RUNNING, runtime="kserve")
+        with contextlib.closing(sqlite3.connect(f"{sa.make_url(sqlite_url).database}")) as other, other:
+            other.execute(
+                "UPDATE Context SET name = CAST(CAST(name AS BLOB) || x'FF' AS TEXT)"
+                " WHERE type_id IN (SELECT id FROM Type WHERE name = ?)",
+                (named,),
+            )
+        (told,) = registry("ListDeployments").deployments
+        shown = {"kf.InferenceService": told.service, "kf.ServingEnvironment": told.environment}
+        expected = {"kf.InferenceService": "scorer", "kf.ServingEnvironment": "prod/eu", "kf.ModelVersion": "1"}
+        assert shown.get(named, told.version) == expected[named] + "\ufffd"
+        (version,) = registry("ListModelVersions", model="fraud").versions
+        assert version.name == ("1\ufffd" if named == "kf.ModelVersion" else "1")
 
 
 def test_of_two_that_come_to_run_at_once_one_runs(
