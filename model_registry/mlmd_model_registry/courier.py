@@ -42,13 +42,17 @@ _AT_ONCE = 8
 _LOOK_SECONDS = 0.5
 """How soon what has become due is seen while something is being posted."""
 _DUE = (
-    sa.select(sa.func.min(DELIVERY.c.id), DELIVERY.c.webhook_id)
-    .join(WEBHOOK, WEBHOOK.c.id == DELIVERY.c.webhook_id)
+    sa.select(sa.func.min(DELIVERY.c.id), DELIVERY.c.webhook_id, WEBHOOK.c.id)
+    .outerjoin(WEBHOOK, WEBHOOK.c.id == DELIVERY.c.webhook_id)
     .where(DELIVERY.c.state == v1.DELIVERY_STATE_PENDING, DELIVERY.c.due_ms <= sa.bindparam("now"))
-    .group_by(DELIVERY.c.webhook_id)
+    .group_by(DELIVERY.c.webhook_id, WEBHOOK.c.id)
     .order_by(sa.func.min(DELIVERY.c.due_ms), sa.func.min(DELIVERY.c.id))
 )
-"""The oldest of each webhook that is there; a move may have been queued while its webhook was deleted."""
+"""The oldest of each webhook, and whether that is there; a move may have been queued while its webhook was deleted."""
+_FORGET = sa.delete(DELIVERY).where(
+    DELIVERY.c.webhook_id.in_(sa.bindparam("ids", expanding=True)),
+    ~sa.exists().where(WEBHOOK.c.id == DELIVERY.c.webhook_id),
+)
 _CLAIMED = (
     sa.select(
         DELIVERY.c.id,
@@ -148,7 +152,10 @@ class Courier:
 
     def _due(self, without: Collection[int]) -> list[int]:
         rows = self._store.database.read(LOCAL, lambda tx: tx.rows(_DUE, {"now": tx.agreed_ms()}), in_passing=True)
-        return [delivery_id for delivery_id, webhook_id in rows if webhook_id not in without]
+        gone = [webhook_id for _, webhook_id, there in rows if there is None]
+        if gone:
+            self._store.database.write(LOCAL, lambda tx: tx.execute_in(_FORGET, gone), repeatable=True)
+        return [row[0] for row in rows if row[2] is not None and row[1] not in without]
 
     def _note(self, delivery: Delivery, outcome: Outcome) -> None:
         pause = wait_seconds(delivery.attempts + 1)

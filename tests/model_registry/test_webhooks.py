@@ -34,7 +34,7 @@ from mlmd_model_registry.registry import Registry as ModelRegistry
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code, InvalidArgument
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
-from mlmd_schemas.tables.registry import DELIVERY
+from mlmd_schemas.tables.registry import DELIVERY, WEBHOOK
 
 from tests.model_registry.conftest import Registry
 from tests.services.receiver import Receiver, receiving
@@ -315,6 +315,23 @@ def test_what_was_queued_for_a_webhook_that_was_deleted_meanwhile_keeps_none_bac
         move(registry)
         assert Courier(store, private_too=True).deliver_due() == 1
         assert log(registry, webhook) == [(2, DELIVERED, 1, 200)]
+
+
+def test_what_is_queued_for_webhooks_that_are_gone_is_deleted(registry: Registry, receiver: Receiver) -> None:
+    """A webhook's row goes as another server deletes it that does not see the move which is just being queued."""
+    registry.version()
+    gone = [hook(registry, receiver.url) for _ in range(3)]
+    webhook = hook(registry, receiver.url)
+    for version in ("1", ""):
+        move(registry, version)
+    unseen = sa.delete(WEBHOOK).where(WEBHOOK.c.id.in_(gone))
+    registry.store.database.write(LOCAL, lambda tx: tx.execute(unseen))
+    sent = list[str]()
+    registry.store.database.watch = sent.append
+    assert Courier(registry.store, private_too=True).deliver_due() == 2
+    assert len([statement for statement in sent if statement.startswith("DELETE")]) == 1
+    kept = registry.store.database.read(LOCAL, lambda tx: tx.rows(sa.select(DELIVERY.c.webhook_id)))
+    assert [row[0] for row in kept] == [webhook, webhook]
 
 
 @pytest.mark.parametrize("apart_ms", [-3_600_000, 3_600_000])
