@@ -62,10 +62,16 @@ _CONTEXT = (
     .where(TYPE.c.name == sa.bindparam("kind"), CONTEXT.c.name == sa.bindparam("wanted"))
 )
 _LOCK = sa.select(CONTEXT.c.id).where(CONTEXT.c.id == sa.bindparam("service")).with_for_update()
+_SERVICE_TYPE = TYPE.alias("service_type")
 _SERVING = (
     sa.select(EXECUTION.c.id, EXECUTION.c.last_known_state, EXECUTION_PROPERTY.c.int_value)
     .join(TYPE, sa.and_(TYPE.c.id == EXECUTION.c.type_id, TYPE.c.name == SERVE_MODEL))
     .join(ASSOCIATION, ASSOCIATION.c.execution_id == EXECUTION.c.id)
+    .join(CONTEXT, CONTEXT.c.id == ASSOCIATION.c.context_id)  # others may put it into contexts that serve nothing
+    .join(
+        _SERVICE_TYPE,
+        sa.and_(_SERVICE_TYPE.c.id == CONTEXT.c.type_id, _SERVICE_TYPE.c.name == INFERENCE_SERVICE),
+    )
     .join(
         EXECUTION_PROPERTY,
         sa.and_(

@@ -83,6 +83,19 @@ def test_a_service_of_another_program_is_listed_whatever_its_name(fraud: Registr
     assert told == [("", name.partition(":")[2] or name, "2"), ("prod/eu", "scorer", "1")]
 
 
+def test_a_deployment_that_is_in_other_contexts_too_is_one(fraud: Registry) -> None:
+    made = [record(fraud, version, RUNNING, service=version) for version in ("1", "2")]
+    of_team = fraud("PutContextType", context_type=pb.ContextType(name="team")).type_id
+    (team,) = fraud("PutContexts", contexts=[pb.Context(type_id=of_team, name="risk")]).context_ids
+    members = [pb.Association(context_id=team, execution_id=one.execution_id) for one in made]
+    fraud("PutAttributionsAndAssociations", associations=members)
+    assert states(fraud) == [("2", 2, RUNNING), ("1", 1, RUNNING)]
+    first = fraud("ListDeployments", page_size=1)
+    second = fraud("ListDeployments", page_size=1, page_token=first.next_page_token)
+    assert [one.id for page in (first, second) for one in page.deployments] == [made[1].id, made[0].id]
+    assert not second.next_page_token
+
+
 @pytest.mark.parametrize("named", ["kf.InferenceService", "kf.ServingEnvironment", "kf.ModelVersion"])
 def test_names_that_are_not_utf8_are_shown_as_well_as_can_be(sqlite_url: str, named: str) -> None:
     with contextlib.closing(Store.open(sqlite_url)) as store:
