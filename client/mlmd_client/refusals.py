@@ -214,6 +214,15 @@ def short(path: str, url: str) -> TransferError:
     )
 
 
+def replaced(path: str, url: str) -> TransferError:
+    """Return the error for a file that is another one than was listed or recorded."""
+    return TransferError(
+        Code.DATA_LOSS,
+        f"The file {path!r} at {_address(url)} is no longer the one that was listed or recorded; whoever wrote it has "
+        "replaced it. Record the artifact anew, if what is there now is wanted.",
+    )
+
+
 def whole_instead(path: str, url: str) -> TransferError:
     """Return the error for a server that does not understand ranges."""
     return TransferError(Code.UNAVAILABLE, f"{_address(url)} answered a range of {path!r} with the whole of it.")

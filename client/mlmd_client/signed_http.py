@@ -19,6 +19,7 @@ from mlmd_client.refusals import (
     meaning_of,
     no_store,
     refusal,
+    replaced,
     short,
     trouble,
     whole_instead,
@@ -127,14 +128,15 @@ class SignedHttp:
         path: str,
         renew: Renew,
         sink: Callable[[Bytes], None],
+        etag: str = "",
     ) -> None:
         """Fetch a part of a file into `sink`, each byte once and in order, in a buffer that is used again.
 
-        Raises TransferError.
+        Raises TransferError, one of DATA_LOSS when what is there has another ETag than `etag`.
 
         A stream that breaks off is taken up where it did.
         """
-        asking, left = _Asking(request, path, renew), span
+        asking, left = _Asking(request, path, renew, etag=etag), span
         while left.start < left.end:
             size, answer, error = self._into(sink, asking, left)
             if size:
@@ -154,7 +156,7 @@ class SignedHttp:
         """Make one attempt; return how many bytes came, the answer that is no success, and what broke off."""
         size, answer = 0, None
         try:
-            for chunk in self._chunks(asking.request, span, asking.path, again=asking.attempts > 0):
+            for chunk in self._chunks(asking, span):
                 if isinstance(chunk, Answer):
                     answer = chunk
                 else:
@@ -194,16 +196,15 @@ class SignedHttp:
         WAITS.tell(target, reason, seconds + silent)
         self._stop.wait(seconds)
 
-    def _chunks(
-        self, request: v1.SignedRequest, span: Span, path: str, *, again: bool
-    ) -> Iterator[memoryview | Answer]:
+    def _chunks(self, asking: "_Asking", span: Span) -> Iterator[memoryview | Answer]:
         """Yield the bytes of an answer as they come; or the whole answer, when it is no success.
 
-        Asked `again`, a whole file is asked for as a range: our server breaks off a whole file whose bytes are wrong,
+        Asked again, a whole file is asked for as a range: our server breaks off a whole file whose bytes are wrong,
         which looks like a broken connection, and leaves it to the reader to judge a range.
         """
+        request, path = asking.request, asking.path
         headers = self.headers(request)
-        ranged = again or span.start > 0 or span.end < span.whole
+        ranged = asking.attempts > 0 or span.start > 0 or span.end < span.whole
         if ranged:
             headers["Range"] = f"bytes={span.start}-{span.end - 1}"
         response = self.connections.fetch(request.url, headers)
@@ -218,6 +219,8 @@ class SignedHttp:
                 raise no_store(path, request.url)
             if ranged and response.status != 206:
                 raise whole_instead(path, request.url)
+            if asking.etag and response.headers.get("etag", "").strip('"') not in ("", asking.etag):
+                raise replaced(path, request.url)
             left = span.end - span.start
             buffer = memoryview(bytearray(min(_CHUNK_BYTES, left)))
             while left and (size := response.readinto(buffer[: min(len(buffer), left)])):
@@ -240,9 +243,12 @@ _LONGEST_ERROR_BYTES = 64 * 1024
 class _Asking:
     """One piece of a file that is asked for until it has moved: with which request, and what became of it so far."""
 
-    def __init__(self, request: v1.SignedRequest, path: str, renew: Renew, most_damages: int = 0) -> None:
+    def __init__(
+        self, request: v1.SignedRequest, path: str, renew: Renew, most_damages: int = 0, etag: str = ""
+    ) -> None:
         self.request = request
         self.path = path
+        self.etag = etag
         self.is_wanted = True
         """Whether it is to be moved still: whoever signs anew may know better."""
         self.attempts = 0

@@ -20,6 +20,14 @@ def artifact(transport: Transport, name: str = "", type_name: str = "system.Mode
     return made
 
 
+def kept_elsewhere(transport: Transport, uri: str) -> int:
+    """Record an artifact as pipelines do, by its uri alone."""
+    made = artifact(transport)
+    made.uri = uri
+    request = service.PutArtifactsRequest(artifacts=[made])
+    return int(transport.unary(f"{SERVICE}/PutArtifacts", request, service.PutArtifactsResponse).artifact_ids[0])
+
+
 def stored(transport: Transport, artifact_id: int) -> pb.Artifact:
     """Return an artifact as MLMD has it."""
     request = service.GetArtifactsByIDRequest(artifact_ids=[artifact_id])

@@ -15,8 +15,7 @@ from mlmd_client.upload import upload
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
-from tests.client.places import artifact, read_files, write_files
-from tests.client.test_obstacles import kept_elsewhere
+from tests.client.places import artifact, kept_elsewhere, read_files, write_files
 from tests.conftest import StartServer
 
 CHUNK = 4

@@ -12,11 +12,10 @@ from mlmd_client.progress import Progress
 from mlmd_client.transfer_errors import UnfitFiles
 from mlmd_client.transport import Transport, open_transport
 from mlmd_client.upload import upload
-from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import registry_pb2
 
 from tests.client.conftest import server_at
-from tests.client.places import artifact, read_files, write_files
+from tests.client.places import artifact, kept_elsewhere, read_files, write_files
 from tests.conftest import StartServer
 
 LARGE = b"l" * (17 << 20)
@@ -174,12 +173,3 @@ def test_bytes_without_a_digest_are_compared_when_they_are_here(
     download(store, external, target, overwrite=True)
     assert read_files(target) == read_files(elsewhere)
     store.close()
-
-
-def kept_elsewhere(store: Transport, uri: str) -> int:
-    """Record an artifact as pipelines do, by its uri alone."""
-    made = artifact(store)
-    made.uri = uri
-    request = mlmd.PutArtifactsRequest(artifacts=[made])
-    path = "/ml_metadata.MetadataStoreService/PutArtifacts"
-    return int(store.unary(path, request, mlmd.PutArtifactsResponse).artifact_ids[0])

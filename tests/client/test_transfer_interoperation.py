@@ -1,5 +1,6 @@
 """What we upload is read by others from its URI, and what others put there is recorded."""
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Iterator
@@ -10,11 +11,17 @@ import boto3
 import httpx
 import pytest
 from botocore.config import Config
-from mlmd_client.transport import Transport
+from mlmd_client import fetching
+from mlmd_client.download import download, read_range
+from mlmd_client.transfer_errors import TransferError
+from mlmd_client.transport import Transport, open_transport
 from mlmd_client.upload import upload
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
-from tests.client.places import artifact, write_files
+from tests.client.conftest import server_at
+from tests.client.places import artifact, kept_elsewhere, read_files, write_files
+from tests.conftest import StartServer
 from tests.services.ceph import S3Address
 
 PART = 5 << 20
@@ -74,3 +81,33 @@ def test_what_boto_put_there_is_recorded(s3_store: Transport, boto: Any, bucket:
         there = boto.get_object(Bucket=bucket, Key=place(recorded.root_uri)[1] + file.path)
         assert (there["ContentLength"], file.verified) == (file.size_bytes, False)
         assert hashlib.sha256(there["Body"].read()).digest() == file.sha256
+
+
+def test_a_recorded_file_that_others_replaced_is_no_download(
+    request: pytest.FixtureRequest,
+    start_server: StartServer,
+    sqlite_url: str,
+    boto: Any,
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fetching, "PIECE_BYTES", PART)
+    contents = {"table.parquet": os.urandom(2 * PART), "small": b"content"}
+    for path, content in contents.items():
+        boto.put_object(Bucket=bucket, Key=f"theirs/table/{path}", Body=content)
+    server = server_at("s3", sqlite_url, request, start_server, ("--artifacts-external-roots", f"s3://{bucket}/theirs"))
+    with contextlib.closing(open_transport(server.target)) as store:
+        number = kept_elsewhere(store, f"s3://{bucket}/theirs/table/")
+        recording = v1.RecordFilesRequest(artifact_id=number)
+        store.unary("/mlmd.v1.ArtifactStore/RecordFiles", recording, v1.RecordFilesResponse)
+        download(store, number, tmp_path / "before")
+        assert read_files(tmp_path / "before") == contents
+        for path, content in contents.items():
+            boto.put_object(Bucket=bucket, Key=f"theirs/table/{path}", Body=content[::-1])
+            with pytest.raises(TransferError, match=f"'{path}' at .* is no longer the one that was listed") as refused:
+                download(store, number, tmp_path / "after", prefix=path)
+            assert refused.value.code == Code.DATA_LOSS
+            with pytest.raises(TransferError, match="whoever wrote it has replaced it"):
+                read_range(store, number, path, 1, 3)
+        assert not list((tmp_path / "after").rglob("*"))
