@@ -210,6 +210,23 @@ def test_files_verified(registry: Registry) -> None:
     assert passes(registry, "1", "files verified") == (True, "2 of 2 files read and found right")
 
 
+@pytest.mark.parametrize(("declared", "said"), [(0, "0 of 0 files"), (2, "1 of 2 files")])
+def test_files_that_the_store_does_not_know_are_not_verified(registry: Registry, declared: int, said: str) -> None:
+    """A manifest that lost its files passes no gate."""
+    artifact = registry.run("s3://m/1")
+    registry.version(artifact_id=artifact)
+
+    def damaged(tx: Transaction) -> None:
+        columns = [column.name for column in MANIFEST.columns]
+        tx.insert(MANIFEST, columns, [(artifact, "s3://m/1/", "m/1/", 0, declared, declared, b"", 1)])
+        if declared:
+            rows = [(artifact, b"a", 1, b"", 7, "", "")]
+            tx.insert(FILE, [column.name for column in FILE.columns], rows)
+
+    registry.store.database.write(LOCAL, damaged)
+    assert passes(registry, "1", "files verified") == (False, f"{said} read and found right")
+
+
 def test_approved_by_others_than_the_author(registry: Registry) -> None:
     author = registry.as_("ana")
     author.version()
