@@ -35,7 +35,9 @@ _MODEL: sa.BindParameter[Any] = sa.bindparam("model")
 _RULES = sa.select(GATE.c.alias, GATE.c.rule).where(GATE.c.model_id == _MODEL).order_by(GATE.c.alias, GATE.c.position)
 _FORGET = sa.delete(GATE).where(GATE.c.model_id == _MODEL, GATE.c.alias == sa.bindparam("name"))
 _RIGHT = sa.select(sa.func.count()).where(FILE.c.artifact_id == sa.bindparam("artifact"), FILE.c.verified_ms > 0)
-_MANIFEST = sa.select(MANIFEST.c.is_external, MANIFEST.c.file_count).where(MANIFEST.c.artifact_id == sa.bindparam("artifact"))
+_MANIFEST = sa.select(MANIFEST.c.is_external, MANIFEST.c.file_count).where(
+    MANIFEST.c.artifact_id == sa.bindparam("artifact")
+)
 _INPUTS_OF = (
     sa.select(ARTIFACT.c.id, ARTIFACT.c.uri, ARTIFACT.c.name)
     .join(EVENT, EVENT.c.artifact_id == ARTIFACT.c.id)
