@@ -325,7 +325,7 @@ class Artifacts:
         """Return the reader and the key of a file's blob; raises FailedPrecondition when it may not be read."""
         if not manifest.is_external:
             return self.blobs, manifest.key_prefix + path
-        reader, key = self.externals.place(manifest.root_uri, self.place.root, is_folder=manifest.is_recorded)
+        reader, key = self.externals.place(manifest.root_uri, self.place.root)
         return reader, f"{key}{path}" if manifest.is_recorded else file_at(reader, key, path)[0]
 
     def record_files(self, artifact_id: int, caller: Caller = LOCAL) -> Manifest:

@@ -46,8 +46,8 @@ class ExternalRoot:
     location: Location
     reader: BlobReader
 
-    def key_of(self, location: Location, *, is_folder: bool) -> str | None:
-        """Return the key of a location below this root, None when it is not below it; a folder may be the root."""
+    def key_of(self, location: Location) -> str | None:
+        """Return the key of a location below this root, "" for the root itself, None when it is not below it."""
         ours, theirs = self.location, location
         if (ours.scheme, ours.bucket) != (theirs.scheme, theirs.bucket):
             return None
@@ -55,7 +55,9 @@ class ExternalRoot:
             return None
         root = f"{ours.key.strip('/')}/" if ours.key.strip("/") else ""
         key = theirs.key.lstrip("/") if ours.scheme == "file" else theirs.key
-        return key[len(root) :] if key.startswith(root) and (is_folder or len(key) > len(root)) else None
+        if f"{key}/" == root:
+            return ""
+        return key[len(root) :] if key.startswith(root) else None
 
 
 class ExternalRoots:
@@ -65,27 +67,24 @@ class ExternalRoots:
         """Take the roots; nothing is sent yet. Raises InvalidArgument for a URI that cannot be one."""
         self.roots = tuple(_root(uri, reach) for uri in uris)
 
-    def find(self, uri: str, *, is_folder: bool = False) -> tuple[BlobReader, str] | None:
-        """Return a reader and the key of a URI, None when no root allows it.
-
-        That of a manifest is the folder that its files are in, which may be a root itself.
-        """
+    def find(self, uri: str) -> tuple[BlobReader, str] | None:
+        """Return a reader and the key of a URI, which may be a root itself; None when no root allows it."""
         try:
             location = parse_location(uri)
         except InvalidArgument:
             return None
         for root in self.roots:
-            key = root.key_of(location, is_folder=is_folder)
+            key = root.key_of(location)
             if key is not None:
                 return root.reader, key
         return None
 
-    def place(self, uri: str, own: str, *, is_folder: bool = False) -> tuple[BlobReader, str]:
+    def place(self, uri: str, own: str) -> tuple[BlobReader, str]:
         """Return a reader and the key of a URI, as `find` does; raises FailedPrecondition when no root allows it.
 
         `own` is the URI below which the store keeps what is uploaded to it.
         """
-        found = self.find(uri, is_folder=is_folder)
+        found = self.find(uri)
         if found is None:
             raise FailedPrecondition(why_unread(uri, own))
         return found

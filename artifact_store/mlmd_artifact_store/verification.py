@@ -138,7 +138,7 @@ def _files(
         prefix, is_external, root_uri = str(place[0]), bool(place[1]), str(place[2])
         reader: BlobReader = artifacts.blobs
         if is_external:
-            found = artifacts.externals.find(root_uri, is_folder=True)
+            found = artifacts.externals.find(root_uri)
             if found is None:
                 passed_over.append(artifact_id)
                 continue

@@ -197,6 +197,24 @@ def test_a_file_that_is_directly_below_a_root_is_read_when_it_is_written_down(el
     assert [(found.path, found.verdict) for found in verify(elsewhere.artifacts)] == [("train.csv", Verdict.SAME)]
 
 
+@pytest.mark.parametrize("slash", ["", "/"])
+def test_a_root_may_be_an_artifact_itself(elsewhere: Elsewhere, slash: str) -> None:
+    for path, content in CONTENTS.items():
+        elsewhere.write(f"mlpipeline/{path}", content)
+    elsewhere.write("mlpipeline2/f", b"another's")
+    made = elsewhere.recorded(f"mlpipeline{slash}")
+    assert set(elsewhere.listed(made)) == set(CONTENTS)
+    for path, content in CONTENTS.items():
+        assert elsewhere.whole(made, path) == content
+    for path in ("", "mlpipeline", "/"):
+        with pytest.raises((NotFound, InvalidArgument)):
+            elsewhere.whole(made, path)
+    assert elsewhere.artifacts.record_files(made).root_uri == f"{elsewhere.uri}/mlpipeline/"
+    assert {found.path: found.verdict for found in verify(elsewhere.artifacts)} == dict.fromkeys(CONTENTS, Verdict.SAME)
+    with pytest.raises(NotFound, match="below none of the roots"):
+        elsewhere.listed(elsewhere.recorded("mlpipeline2"))
+
+
 @pytest.mark.parametrize("uri", ["k/", "k", "single"])
 def test_of_two_buckets_of_one_name_the_one_that_a_uri_says_is_read(
     store: Store, tmp_path: Path, s3: S3Address, s3_admin: Minio, bucket: str, monkeypatch: pytest.MonkeyPatch, uri: str
@@ -260,7 +278,7 @@ def test_recorded_digests_are_held_against_the_bytes(elsewhere: Elsewhere) -> No
 def test_what_is_below_no_root_is_not_touched(elsewhere: Elsewhere) -> None:
     for key in ("secret", "mlpipeline2/f", "mlpipeline/in"):
         elsewhere.write(key, b"theirs")
-    uris = [f"{elsewhere.uri}/{path}" for path in ("secret", "mlpipeline2/f", "mlpipeline", "mlpipeline/../secret", "")]
+    uris = [f"{elsewhere.uri}/{path}" for path in ("secret", "mlpipeline2/f", "mlpipeline/../secret", "")]
     uris += ["file:///etc/passwd", "http://127.0.0.1:1/x", "gs://b/k", "s3://another-bucket/mlpipeline/in", "nonsense"]
     uris += [f"{elsewhere.uri}/mlpipeline/in?endpoint=http://169.254.169.254"]
     store, artifacts = elsewhere.artifacts.store, elsewhere.artifacts
