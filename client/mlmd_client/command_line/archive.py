@@ -45,6 +45,8 @@ _DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError)
 @command
 def export_archive(session: Session, path: Path, with_bytes: bool, force: bool) -> None:
     """Write everything that the store knows, as of one moment, to the archive at PATH."""
+    if path.exists() and not path.is_file():
+        raise refused(f"path: {str(path)!r} is no file, and nothing else is replaced by one; name another path.")
     if path.exists() and not force:
         raise refused(f"path: {str(path)!r} is there already; --force replaces it.")
     rows, held = dict[str, int](), Held()

@@ -19,6 +19,14 @@ def test_what_is_no_file_is_no_archive(run: Run, tmp_path: Path, path: str) -> N
     assert said.err == f"mlmd: PATH: {path!r} is no file, and an archive is one; write it to a file first.\n"
 
 
+def test_what_is_no_file_is_not_replaced_by_an_archive(run: Run, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    said = run("export", "--force", "pipe")
+    assert (said.status, said.out) == (6, "")
+    assert said.err == "mlmd: PATH: 'pipe' is no file, and nothing else is replaced by one; name another path.\n"
+    assert (tmp_path / "pipe").is_fifo()
+
+
 @pytest.mark.parametrize("damage", ["packed bytes", "way of packing"])
 def test_a_damaged_archive_is_refused(run: Run, tmp_path: Path, damage: str) -> None:
     archive = tmp_path / "damaged.zip"
