@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import urllib3
 from minio.error import InvalidResponseError, S3Error, ServerError
 from mlmd_schemas.errors import (
+    NO_RETRY,
     Aborted,
     FailedPrecondition,
     InvalidArgument,
@@ -31,6 +32,9 @@ _BUSY = (
 _FULL = ("XMinioStorageFull", "QuotaExceeded", "XMinioAdminBucketQuotaExceeded", "InsufficientCapacity")
 _WRONG_BYTES = ("BadDigest", "InvalidDigest", "XAmzContentSHA256Mismatch", "IncompleteBody", "EntityTooLarge")
 _WRONG_PARTS = ("InvalidPart", "InvalidPartOrder", "EntityTooSmall")
+_AWAY = (429, 500, 502, 503, 504)
+_EOF = "EOF"
+"""In OpenSSL's words for a handshake that broke off, as when the store is started anew."""
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 _WRONG_REGION = (
     *("AuthorizationHeaderMalformed", "AuthorizationQueryParametersError", "IllegalLocationConstraintException"),
@@ -140,22 +144,27 @@ class Whereabouts:
         except ServerError as error:
             raise self.error(Refusal(error.status_code, ""), key) from error
         except InvalidResponseError as error:
-            raise self.no_s3() from error
+            raise self._page(getattr(error, "_code", 0), key) from error
         except (ElementTree.ParseError, ValueError) as error:  # minio-py has no error of its own for this
             raise self.no_s3() from error
         except urllib3.exceptions.HTTPError as error:
             raise self._unreachable(error) from error
 
     def no_s3(self) -> Unavailable:
-        """Return our error for an answer that is none of an S3 server."""
-        return Unavailable(f"{self.endpoint} does not answer as an S3 server does; check the endpoint.")
+        """Return our error for an answer that is none of an S3 server; asking again does not change it."""
+        return Unavailable(f"{self.endpoint} does not answer as an S3 server does; check the endpoint.", NO_RETRY)
+
+    def _page(self, status: int, key: str) -> StoreError:
+        """Return our error for an answer that is no XML: a proxy may have it for a store that is away."""
+        return self.error(Refusal(status, ""), key) if status in _AWAY else self.no_s3()
 
     def _unreachable(self, error: urllib3.exceptions.HTTPError) -> StoreError:
         reason = getattr(error, "reason", error)
         if isinstance(reason, urllib3.exceptions.SSLError):
             return Unavailable(
                 f"The object store at {self.endpoint} shows a certificate that is not trusted, or speaks no TLS; give "
-                "its authority with --artifacts-ca, or use http://."
+                "its authority with --artifacts-ca, or use http://.",
+                None if _EOF in str(reason) else NO_RETRY,
             )
         if isinstance(reason, urllib3.exceptions.NameResolutionError) and self.virtual_host:
             return Unavailable(

@@ -16,7 +16,7 @@ from mlmd_artifact_store.s3_requests import tag
 from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_artifact_store.verification import Verdict, verify
 from mlmd_metadata_store.store import Store
-from mlmd_schemas.errors import Aborted, DataLoss, FailedPrecondition, InvalidArgument, Unavailable
+from mlmd_schemas.errors import NO_RETRY, Aborted, DataLoss, FailedPrecondition, InvalidArgument, Unavailable
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.artifact_store.care import upload
@@ -283,8 +283,17 @@ def test_a_page_that_is_there_for_whatever_is_asked_is_no_blob(store: S3Store, p
         lambda: store.read_mark("owners/_"),
         lambda: store.put("k", io.BytesIO(b"x"), 1),
     ):
-        with pytest.raises(Unavailable, match="does not answer as an S3 server does; check the endpoint"):
+        with pytest.raises(Unavailable, match="does not answer as an S3 server does; check the endpoint") as told:
             ask()
+        assert told.value.facts == NO_RETRY
+
+
+def test_a_page_of_a_proxy_whose_store_is_away_is_waited_for(store: S3Store, proxy: FaultyHttp) -> None:
+    proxy.fault = lambda request: Answer(503, PAGE, HTML)
+    for ask in (lambda: store.read("k"), lambda: store.put("k", io.BytesIO(b"x"), 1)):
+        with pytest.raises(Unavailable, match=r"is busy or ill \(503\)") as told:
+            ask()
+        assert told.value.facts == {}
 
 
 def test_an_answer_without_etag_is_the_stores_by_its_other_headers(store: S3Store, proxy: FaultyHttp) -> None:

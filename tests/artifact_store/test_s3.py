@@ -20,8 +20,17 @@ from mlmd_artifact_store import s3_copies
 from mlmd_artifact_store.blob_store import LARGEST_PART_BYTES, SMALLEST_PART_BYTES, Part, SignedRequest
 from mlmd_artifact_store.deletions import delete_blobs
 from mlmd_artifact_store.s3 import S3Store
+from mlmd_artifact_store.s3_errors import Whereabouts
 from mlmd_artifact_store.s3_settings import S3Settings, completed
-from mlmd_schemas.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound, StoreError, Unavailable
+from mlmd_schemas.errors import (
+    NO_RETRY,
+    Aborted,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    StoreError,
+    Unavailable,
+)
 
 from tests.artifact_store.conformance.suite import content_of, md5, put
 from tests.services.ceph import S3Address
@@ -76,6 +85,18 @@ def test_tls_with_an_authority_of_its_own(s3: S3Address, settings: S3Settings) -
     told = uses(S3Store(dataclasses.replace(settings, endpoint=s3.tls_endpoint)))
     assert len(told) == 9
     assert all(message.startswith("Unavailable") and "certificate that is not trusted" in message for message in told)
+
+
+def test_an_untrusted_certificate_is_not_waited_for_and_a_handshake_that_broke_off_is() -> None:
+    where = Whereabouts("https://s3", "b")
+    for said, facts in (
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed", NO_RETRY),
+        ("[SSL: WRONG_VERSION_NUMBER] wrong version number", NO_RETRY),
+        ("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol", {}),
+    ):
+        with pytest.raises(Unavailable) as told, where.explained("k"):
+            raise urllib3.exceptions.SSLError(said)
+        assert told.value.facts == facts
 
 
 def test_addresses_of_virtual_hosts(settings: S3Settings) -> None:
