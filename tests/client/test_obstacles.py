@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ from mlmd_client.progress import Progress
 from mlmd_client.transfer_errors import UnfitFiles
 from mlmd_client.transport import Transport, open_transport
 from mlmd_client.upload import upload
+from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.pb.v1 import registry_pb2
 
 from tests.client.conftest import server_at
-from tests.client.places import artifact, kept_elsewhere, read_files, write_files
+from tests.client.places import SERVICE, artifact, kept_elsewhere, read_files, write_files
 from tests.conftest import StartServer
 
 LARGE = b"l" * (17 << 20)
@@ -26,6 +30,38 @@ SECOND = {"a.bin": b"two", "deep/b.bin": b"second", "large": LARGE[:-1] + b"m", 
 def kept(store: Transport, folder: Path, contents: dict[str, bytes], name: str = "fraud") -> int:
     """Keep files as the next version of a name."""
     return upload(store, artifact(store), write_files(folder, contents), collection=name).artifact_id
+
+
+def listings(store: Transport, monkeypatch: pytest.MonkeyPatch) -> list[v1.ListFilesRequest]:
+    """Return the list that this store's requests for an artifact's files go to from now on."""
+    asked: list[v1.ListFilesRequest] = []
+    unary = store.unary
+
+    def noted(path: str, request: Any, *given: Any, **named: Any) -> Any:
+        if isinstance(request, v1.ListFilesRequest):
+            copy = v1.ListFilesRequest()
+            copy.CopyFrom(request)
+            asked.append(copy)
+        return unary(path, request, *given, **named)
+
+    monkeypatch.setattr(store, "unary", noted)
+    return asked
+
+
+def put_into(store: Transport, context_id: int, artifact_ids: Iterable[int]) -> None:
+    """Associate artifacts with a context."""
+    request = mlmd.PutAttributionsAndAssociationsRequest()
+    for artifact_id in artifact_ids:
+        request.attributions.add(artifact_id=artifact_id, context_id=context_id)
+    path = f"{SERVICE}/PutAttributionsAndAssociations"
+    store.unary(path, request, mlmd.PutAttributionsAndAssociationsResponse)
+
+
+def name_of(store: Transport, artifact_id: int) -> int:
+    """Return the context of the one name that an artifact is a version of."""
+    request = mlmd.GetContextsByArtifactRequest(artifact_id=artifact_id)
+    path = f"{SERVICE}/GetContextsByArtifact"
+    return int(store.unary(path, request, mlmd.GetContextsByArtifactResponse).contexts[0].id)
 
 
 def test_other_files_are_left_and_nothing_is_fetched(store: Transport, tmp_path: Path) -> None:
@@ -76,6 +112,86 @@ def test_so_do_folders_of_many_files(folder_store: Transport, tmp_path: Path) ->
     assert set(read_files(tmp_path / "target").values()) == {b"1"}
 
 
+@pytest.mark.parametrize("count", [4, 5])
+def test_a_few_files_are_asked_for_one_by_one_and_more_are_listed(
+    folder_store: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """A version may have a million files beside them."""
+    paths = [f"in/{number}" for number in range(count)]
+    first = kept(folder_store, tmp_path / "first", {**dict.fromkeys(paths, b"1"), "in/0.more": b"1", "old": b"1"})
+    second = kept(folder_store, tmp_path / "second", dict.fromkeys(paths, b"2"))
+    asked = listings(folder_store, monkeypatch)
+    download(folder_store, first, tmp_path / "target")
+    assert asked == [], "nothing is there yet"
+    download(folder_store, second, tmp_path / "target", prefix="in/")
+    assert read_files(tmp_path / "target") == {**dict.fromkeys(paths, b"2"), "in/0.more": b"1", "old": b"1"}
+    others = [(one.prefix, one.page_size) for one in asked if one.artifact_id == first]
+    assert others == ([(path, 1) for path in paths] if count == 4 else [("in/", 0)])
+
+
+def test_versions_are_asked_until_one_has_each_file(
+    folder_store: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newer of them does not have the file at all."""
+    never = kept(folder_store, tmp_path / "never", {"m": b"never"})
+    first = kept(folder_store, tmp_path / "first", {"m": b"1"})
+    without = kept(folder_store, tmp_path / "without", {"n": b"1"})
+    last = kept(folder_store, tmp_path / "last", {"m": b"2", "link": b"2"})
+    target = tmp_path / "target"
+    download(folder_store, first, target)
+    asked = listings(folder_store, monkeypatch)
+    download(folder_store, last, target, prefix="m")
+    assert [one.artifact_id for one in asked] == [last, without, first]
+    download(folder_store, first, target)
+    (target / "link").symlink_to(target / "m")
+    with pytest.raises(UnfitFiles, match="another 'link', and it would"):
+        download(folder_store, last, target)
+    assert never not in {one.artifact_id for one in asked}
+
+
+def test_a_link_to_what_another_version_has_is_left(folder_store: Transport, tmp_path: Path) -> None:
+    kept(folder_store, tmp_path / "first", {"m": b"1"})
+    second = kept(folder_store, tmp_path / "second", {"m": b"2"})
+    target = write_files(tmp_path / "target", {"real": b"1"})
+    (target / "m").symlink_to(target / "real")
+    with pytest.raises(UnfitFiles, match="another 'm', and it would"):
+        download(folder_store, second, target)
+    assert (target / "m").is_symlink()
+
+
+def test_versions_without_files_have_nothing_to_say(folder_store: Transport, tmp_path: Path) -> None:
+    """There are more of them than one answer has, all newer than the one that has the file."""
+    first = kept(folder_store, tmp_path / "first", {"m": b"1"})
+    empty = [artifact(folder_store)] * 110
+    made = folder_store.unary(
+        f"{SERVICE}/PutArtifacts", mlmd.PutArtifactsRequest(artifacts=empty), mlmd.PutArtifactsResponse
+    )
+    put_into(folder_store, name_of(folder_store, first), made.artifact_ids)
+    second = kept(folder_store, tmp_path / "second", {"m": b"2"})
+    for one in (first, second):
+        download(folder_store, one, tmp_path / "target")
+    assert read_files(tmp_path / "target") == {"m": b"2"}
+
+
+def test_a_pipeline_run_is_no_name(folder_store: Transport, tmp_path: Path) -> None:
+    first = kept(folder_store, tmp_path / "first", {"m": b"1"}, "one")
+    second = kept(folder_store, tmp_path / "second", {"m": b"2"}, "two")
+    made = mlmd.PutContextTypeRequest(context_type=pb.ContextType(name="system.PipelineRun"))
+    type_id = folder_store.unary(f"{SERVICE}/PutContextType", made, mlmd.PutContextTypeResponse).type_id
+    run = mlmd.PutContextsRequest(contexts=[pb.Context(type_id=type_id, name="run")])
+    run_id = folder_store.unary(f"{SERVICE}/PutContexts", run, mlmd.PutContextsResponse).context_ids[0]
+    put_into(folder_store, run_id, [first, second])
+    download(folder_store, first, tmp_path / "target")
+    with pytest.raises(UnfitFiles, match="another 'm', whose bytes no version of this name has"):
+        download(folder_store, second, tmp_path / "target")
+
+
+def test_a_target_that_cannot_be_looked_at_is_told(folder_store: Transport, tmp_path: Path) -> None:
+    first = kept(folder_store, tmp_path / "first", {"m": b"1"})
+    with pytest.raises(UnfitFiles, match=r"target: '.*' cannot be written \(File name too long\)"):
+        download(folder_store, first, tmp_path / ("n" * 300))
+
+
 def test_files_of_another_name_are_other_files(folder_store: Transport, tmp_path: Path) -> None:
     train = kept(folder_store, tmp_path / "train", {"data.csv": b"train"}, "train")
     test = kept(folder_store, tmp_path / "test", {"data.csv": b"test"}, "test")
@@ -96,6 +212,10 @@ def test_versions_of_a_registered_model_are_versions_of_a_name(store: Transport,
     for one in (made[0], made[1], made[0]):
         download(store, one.artifact_id, tmp_path / "target")
     assert read_files(tmp_path / "target") == {"m": b"1"}
+    archived = registry_pb2.ArchiveModelVersionRequest(model="fraud", version="1")
+    store.unary("/mlmd.v1.ModelRegistry/ArchiveModelVersion", archived, registry_pb2.ArchiveModelVersionResponse)
+    download(store, made[1].artifact_id, tmp_path / "target")
+    assert read_files(tmp_path / "target") == {"m": b"2"}, "an archived version gives its files back"
 
 
 def test_of_very_many_versions_the_newest_are_asked(
