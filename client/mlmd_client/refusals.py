@@ -12,6 +12,7 @@ from enum import Enum
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from mlmd_schemas.errors import Code
+from mlmd_schemas.shown import LONGEST_SHOWN
 
 from mlmd_client.calls import forbids_retries
 from mlmd_client.http_connections import Answer
@@ -100,7 +101,7 @@ def refusal(answer: Answer, url: str, path: str) -> TransferError:
     if code == "NoSuchBucket":
         return TransferError(
             Code.FAILED_PRECONDITION,
-            f"The bucket for {path!r} is not at {store} any more; whoever runs it has to make it.",
+            f"{_bucket(answer.content, url, path)} any more; whoever runs it has to make it.",
         )
     if code in _FULL or answer.status == 507:
         return TransferError(
@@ -257,6 +258,15 @@ def skew_seconds(headers: Mapping[str, str], url: str) -> float:
     except (KeyError, TypeError, ValueError):
         return 0.0
     return abs(theirs - signed)
+
+
+def _bucket(content: bytes, url: str, path: str) -> str:
+    """Say which bucket is not there; where the answer does not name it, it is in the host or in the path."""
+    found = re.search(rb"<BucketName>([^<]{1,255})</BucketName>", content)
+    if found is None:
+        whole = url.partition("?")[0]
+        return f"The bucket of {whole[:LONGEST_SHOWN]}{'…' * (len(whole) > LONGEST_SHOWN)} is not there"
+    return f"The bucket {found[1].decode('utf-8', 'replace')!r} for {path!r} is not at {_address(url)}"
 
 
 def _address(url: str) -> str:

@@ -300,7 +300,7 @@ def test_a_store_that_is_away(store: Transport, server: Server, proxied: FaultyH
 
 def test_no_bucket(store: Transport, proxy: FaultyHttp, source: Path) -> None:
     proxy.fault = lambda request: error(404, "NoSuchBucket")
-    with pytest.raises(CallError, match=r"bucket for .* is not at http://127\.0\.0\.1") as refused:
+    with pytest.raises(CallError, match=r"bucket of http://127\.0\.0\.1:\d+/\S+ is not there any more") as refused:
         sent(store, source)
     assert refused.value.code == Code.FAILED_PRECONDITION
 
