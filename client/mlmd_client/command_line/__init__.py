@@ -4,6 +4,7 @@ import io
 import os
 import sys
 
+FAILED = 1
 WRONG_USE = 2
 INTERRUPTED = 130
 COMPLETION = "_MLMD_COMPLETE"
@@ -30,6 +31,11 @@ def main() -> None:
             raise
         sys.stderr.write(f"mlmd: {package} is not installed; run: pip install 'mlmd-server[cli]'\n")
         sys.exit(WRONG_USE)
+    except OSError as error:  # where no command says so: the help on a full disk
+        from mlmd_client.command_line.wording import of_system
+
+        sys.stderr.write(f"mlmd: {of_system(error)}\n")
+        sys.exit(FAILED)
     except KeyboardInterrupt:  # as later, when a command says so
         sys.stderr.write("mlmd: interrupted\n")
         sys.exit(INTERRUPTED)

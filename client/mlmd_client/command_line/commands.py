@@ -4,7 +4,8 @@ Each is loaded when it is asked for, so that whoever lists waits for nothing tha
 here, and loads none.
 """
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -61,13 +62,40 @@ class _Commands(MutableMapping[str, click.Command]):
         return len(_PLACES)
 
 
+_TYPED = "mlmd.typed"
+
+
+@contextmanager
+def _shortened(typed: Iterable[str]) -> Iterator[None]:
+    """Let what click says of a wrong use repeat no very long word whole."""
+    try:
+        yield
+    except click.UsageError as error:
+        from mlmd_client.command_line.wording import shortened
+
+        values = [word.partition("=")[part] for word in typed for part in (0, 2)]
+        vars(error)["message"] = shortened(error.message, [*typed, *values])  # click declares it final
+        raise
+
+
 class _Group(click.Group):
     """A group whose help, and whose completion, load no command."""
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """Read what stands before the command, and keep what was typed for what is to be said of it."""
+        typed = list(args)
+        with _shortened(typed):
+            context = super().make_context(info_name, args, parent, **extra)
+        context.meta[_TYPED] = typed
+        return context
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an interrupt has the status that it has in shells."""
         try:
-            return super().invoke(ctx)
+            with _shortened(ctx.meta[_TYPED]):
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             from mlmd_client.command_line.session import Interrupted
 

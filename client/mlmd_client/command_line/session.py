@@ -14,7 +14,7 @@ import click
 
 from mlmd_client.calls import CallError
 from mlmd_client.command_line.statuses import FAILED, INTERRUPTED, REFUSED, WRONG_USE, status_of
-from mlmd_client.command_line.wording import as_typed, not_utf8
+from mlmd_client.command_line.wording import as_typed, not_utf8, of_system
 from mlmd_client.failures import not_found
 from mlmd_client.places import address_of, database_file
 from mlmd_client.tables import Table, shown
@@ -287,8 +287,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             sys.stderr.close()
             sys.exit(0)
         except OSError as error:
-            named = f"{error.filename}: " if error.filename else ""
-            raise Failure(f"{named}{error.strerror or error}", FAILED) from error
+            raise Failure(of_system(error), FAILED) from error
 
     return run
 

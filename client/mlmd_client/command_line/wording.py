@@ -5,6 +5,7 @@ the SDK, which speaks of its methods. What it begins with becomes the argument o
 and the mend becomes the command that mends it.
 """
 
+import os
 import re
 import shlex
 from collections.abc import Callable, Iterable
@@ -100,7 +101,7 @@ def as_typed(sentence: str, context: click.Context) -> str:
     ...     as_typed("expected_number: the alias points at version 1, not 7.", context)
     '--expect: the alias points at version 1, not 7.'
     """
-    sentence = _shortened(sentence, context)
+    sentence = shortened(sentence, (text for typed in _all_typed(context) for text in typed.texts))
     for pattern, mend in _MENDS:
         by: Any = mend if isinstance(mend, str) else lambda found, mend=mend: mend(found, context.params)
         sentence = pattern.sub(by, sentence)
@@ -180,7 +181,7 @@ def _all_typed(context: click.Context) -> list[_Typed]:
 
 
 def not_utf8(context: click.Context) -> str:
-    """Return the sentence for text that is no UTF-8, which names where it was typed if it was.
+    r"""Return the sentence for text that is no UTF-8, which names where it was typed if it was.
 
     >>> show = click.Command("show", params=[click.Argument(["what"])])
     >>> with show.make_context("show", ["caf\udce9"]) as context:
@@ -195,13 +196,34 @@ def not_utf8(context: click.Context) -> str:
     return f"What the store has {mend}"
 
 
+def of_system(error: OSError) -> str:
+    """Return the sentence for what the operating system refuses; a file that it names is cut where it is very long."""
+    if isinstance(error, FileNotFoundError) and error.filename is None and _is_nowhere():
+        return "the folder in which this was started is no longer there; go to another one."
+    named = f"{_cut(str(error.filename))}: " if error.filename else ""
+    return f"{named}{error.strerror or error}"
+
+
+def _is_nowhere() -> bool:
+    """Whether the working directory was deleted."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return True
+    return False
+
+
 def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else text[:_BEGINNING] + "…"
 
 
-def _shortened(sentence: str, context: click.Context) -> str:
-    """Return a sentence in which no value that was typed is repeated at full length where that is very long."""
-    for text in {text for typed in _all_typed(context) for text in typed.texts if len(text) > _LONGEST}:
+def shortened(sentence: str, typed: Iterable[str]) -> str:
+    """Return a sentence in which no text that was typed is repeated at full length where that is very long.
+
+    >>> shortened(f"No such command '{'x' * 1000}'.", ["x" * 1000]) == f"No such command '{'x' * 80}…'."
+    True
+    """
+    for text in sorted({text for text in typed if len(text) > _LONGEST}, key=len, reverse=True):
         sentence = sentence.replace(repr(text)[1:-1], repr(_cut(text))[1:-1]).replace(text, _cut(text))
     return sentence
 

@@ -89,3 +89,22 @@ def test_a_stream_that_is_closed_keeps_no_command_from_its_end(store: str, tmp_p
         ended = subprocess.run(["sh", "-c", f"{program} {words} {closed}"], capture_output=True, text=True, timeout=120)
         assert (ended.returncode, "Traceback" in ended.stderr) == (status, False), words
     assert read_files(tmp_path / "target") == {"a.txt": b"a"}
+
+
+def test_a_full_disk_behind_standard_output_is_a_sentence(history: str) -> None:
+    program = [sys.executable, "-m", "mlmd_client.command_line", "--server", history]
+    for words in (["--help"], ["--version"], ["ls", "--help"], ["completion", "bash"], ["ls"], ["ls", "--json"]):
+        with Path("/dev/full").open("wb") as full:
+            ended = subprocess.run([*program, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+        assert (ended.returncode, ended.stderr) == (1, "mlmd: No space left on device\n"), words
+
+
+def test_a_working_directory_that_is_gone_is_told(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    line = f"cd {shlex.quote(str(gone))} && rmdir {shlex.quote(str(gone))} && "
+    line += shlex.join([sys.executable, "-m", "mlmd_client.command_line", "ls"])
+    environment = os.environ | {"PYTHONSAFEPATH": "1"}
+    ended = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=120, env=environment)
+    told = "mlmd: the folder in which this was started is no longer there; go to another one.\n"
+    assert (ended.returncode, ended.stderr) == (1, told)

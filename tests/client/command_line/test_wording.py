@@ -15,6 +15,8 @@ from mlmd_schemas.pb import metadata_store_service_pb2
 from tests.client.command_line.conftest import Run, run_on
 from tests.services.server import Server
 
+LONG = "x" * 5000
+
 
 def _fill(target: str, folder: Path) -> None:
     data = folder / "train.csv"
@@ -258,3 +260,24 @@ def test_no_error_speaks_of_calls_fields_and_methods(ask: Run, line: str) -> Non
     assert not words & FIELDS, sentence
     assert not re.search(r"\w\(|\w=[.,;) ]|store\.", sentence), sentence
     assert re.match(r"mlmd: (?:[A-Z]+|--[a-z-]+): ", sentence), sentence
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [LONG],
+        [f"--{LONG}"],
+        ["ls", f"--{LONG}"],
+        ["ls", "--limit", LONG],
+        ["ls", f"--limit={LONG}"],
+        ["models", LONG],
+        ["put", f"{LONG}/a b", "kept"],
+        ["--server", f"/{LONG}", "ls"],
+        ["put", "--json", "x", "y", LONG],
+    ],
+)
+def test_what_is_wrong_with_a_very_long_word_is_said_without_repeating_it(run: Run, words: list[str]) -> None:
+    said = run(*words)
+    assert said.status != 0
+    assert len(said.err) < 700
+    assert "Error: " in said.err or "mlmd: " in said.err
