@@ -147,14 +147,18 @@ def test_what_is_no_http_is_told_as_every_error_is(served: Served, said: bytes) 
 
 
 def test_a_head_that_is_too_large_is_told_as_every_error_is(served: Served) -> None:
-    with socket.create_connection(("127.0.0.1", served.http.port), 60) as client:
-        client.sendall(_START + b"".join(b"x%d: y\r\n" % number for number in range(20_000)))
-        said = b""
-        while b"}" not in said:
-            said += client.recv(65536)
+    said = _answer(served, _START + b"".join(b"x%d: y\r\n" % number for number in range(20_000)))
     head, _, body = said.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 431 ")
     assert json.loads(body)["code"] == "resource_exhausted"
+
+
+def test_a_head_that_is_too_large_by_its_last_reading_is_not_waited_for(served: Served) -> None:
+    """Nothing more is sent than what one reading of the socket may have taken."""
+    large = _START + b"x: " + b"y" * connections.LARGEST_HEAD_BYTES
+    with socket.create_connection(("127.0.0.1", served.http.port), connections.HEAD_SECONDS / 2) as client:
+        client.sendall(large)
+        assert client.recv(65536).startswith(b"HTTP/1.1 431 ")
 
 
 def test_a_body_may_take_longer_than_a_head(serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,6 +70,9 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._beside_bytes += len(data)
         super().data_received(data)
+        # One reading may have been the whole of it, and nothing follows.
+        if self._reading_head and self._beside_bytes > LARGEST_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(*_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of the head."""
