@@ -76,7 +76,7 @@ class Artifacts:
         self.blobs = blobs
         self.ownership = Ownership(blobs, tenant, store)
         self.externals = externals
-        self.place = Place(tenant, blobs.uri)
+        self.place = Place(tenant, blobs.uri, blobs.longest_key_bytes)
         self.holds = UploadHolds(blobs, tenant)
         self._marks = VerifiedMarks(store.database)
 

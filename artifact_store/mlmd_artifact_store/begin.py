@@ -18,7 +18,8 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.tables.own import MANIFEST, UPLOAD, VERSION
 from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, Kind
 
-from mlmd_artifact_store.declarations import check_files
+from mlmd_artifact_store.declarations import check_files, check_keys
+from mlmd_artifact_store.keys import LONGEST_KEY_BYTES
 from mlmd_artifact_store.locations import artifact_prefix, folder_and_name, tenant_prefix
 from mlmd_artifact_store.manifests import (
     Manifest,
@@ -80,10 +81,11 @@ _SAME_VERSION = _SAME.join(VERSION, VERSION.c.artifact_id == ARTIFACT.c.id).wher
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where new artifacts of a caller go: its tenant, and how the store of blobs calls a key in public."""
+    """Where new artifacts of a caller go: its tenant, how the store calls a key in public, how long one may be."""
 
     tenant: str
     uri: Callable[[str], str]
+    longest_key_bytes: int = LONGEST_KEY_BYTES
 
     @property
     def root(self) -> str:
@@ -119,6 +121,7 @@ def begin_upload(tx: Transaction, place: Place, request: v1.BeginUploadRequest) 
         _free_name(tx, place, artifact)
     artifact_id = _made(tx, artifact)
     prefix = artifact_prefix(place.tenant, type_name, request.collection or artifact.name, artifact_id)
+    check_keys(prefix, request.files, place.longest_key_bytes)
     uri = place.uri(prefix)
     tx.execute(_SET_URI, {"artifact": artifact_id, "new_uri": tx.text.encode(uri)})
     insert_upload(tx, _upload(tx, artifact_id, uri, prefix, request, digest))

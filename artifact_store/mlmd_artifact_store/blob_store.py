@@ -85,6 +85,10 @@ class BlobStore(Protocol):
     def presigner(self) -> Presigner | None:
         """How requests are signed for others; None where bytes pass through the server."""
 
+    @property
+    def longest_key_bytes(self) -> int:
+        """What a key may have in UTF-8, after all that the store puts before it."""
+
     def uri(self, key: str = "") -> str:
         """Return the URI under which others find a key, or a prefix of keys."""
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import InvalidArgument
-from mlmd_schemas.paths import are_in_order, check_paths
+from mlmd_schemas.paths import LONGEST_PATH_BYTES, are_in_order, check_paths
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_artifact_store.blob_store import LARGEST_PART_BYTES, MOST_PARTS, SMALLEST_PART_BYTES, part_count
+from mlmd_artifact_store.keys import LONGEST_KEY_BYTES
 
 MOST_FILES = 1_000_000
 _LARGEST_FILE_BYTES = 5 << 40
@@ -39,6 +40,21 @@ def check_files(
         check_paths(file.path for file in files)
     for file in files:
         _check_file(file, external, later, folder)
+
+
+def check_keys(prefix: str, files: Sequence[v1.UploadFile], longest: int) -> None:
+    """Check that the keys of files, below an artifact's prefix, fit a store; raises InvalidArgument naming the file."""
+    room = longest - len(prefix.encode())
+    if room >= LONGEST_PATH_BYTES:
+        return
+    for file in files:
+        size = len(file.path.encode())
+        if size > room:
+            raise InvalidArgument(
+                f"files[{file.path[:80]!r}].path: {size} bytes of UTF-8, and an object store's key, which takes "
+                f"{LONGEST_KEY_BYTES} with all that is before the path in the bucket, leaves it {room}; shorten it, or "
+                "the prefix of --artifacts."
+            )
 
 
 def _check_file(file: v1.UploadFile, external: bool, later: bool, folder: bool) -> None:

@@ -12,7 +12,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_artifact_store.artifacts import check_part
 from mlmd_artifact_store.begin import pending_of
 from mlmd_artifact_store.commit import under_way
-from mlmd_artifact_store.declarations import check_files
+from mlmd_artifact_store.declarations import check_files, check_keys
 from mlmd_artifact_store.requests import Requests, pieces_of
 from mlmd_artifact_store.restoring import as_recorded, find_restore
 from mlmd_artifact_store.upload_rows import PendingFile, Upload, in_one_part, put_files, some_files, unseal_upload
@@ -35,6 +35,7 @@ def declare_files(requests: Requests, request: v1.DeclareFilesRequest, caller: C
 
     def body(tx: Transaction) -> tuple[Upload, list[PendingFile], set[tuple[str, str]]]:
         upload = under_way(tx, request.artifact_id, locked=True)
+        check_keys(upload.key_prefix, request.files, requests.artifacts.blobs.longest_key_bytes)
         known = some_files(tx, request.artifact_id, (file.path for file in request.files))
         told = pending_of(tx, request.files, request.unchanged_from_artifact_id)
         if find_restore(tx, request.artifact_id) is not None:

@@ -30,7 +30,7 @@ from mlmd_artifact_store.blob_store import (
     Presigner,
     md5_hash,
 )
-from mlmd_artifact_store.keys import RESERVED, check_key
+from mlmd_artifact_store.keys import LONGEST_KEY_BYTES, RESERVED, check_key
 from mlmd_artifact_store.local_copies import LITTLE_BYTES, copied
 from mlmd_artifact_store.local_errors import explained
 from mlmd_artifact_store.local_files import bring_in, copy_checked, write_file
@@ -48,6 +48,7 @@ class LocalStore:
     """A folder of blobs. Several processes may use one folder."""
 
     presigner: Presigner | None = None
+    longest_key_bytes = LONGEST_KEY_BYTES
 
     def __init__(self, root: Path) -> None:
         """Take the folder; it is made when the first blob comes."""

@@ -56,6 +56,7 @@ class S3Store:
         _check_name(settings.bucket)
         self.settings = completed(settings)
         self.prefix = prefix
+        self.longest_key_bytes = LONGEST_KEY_BYTES - len(prefix.encode())
         self._where = Whereabouts(self.settings.endpoint, self.settings.bucket, clock, self.settings.virtual_host)
         self._http = _pool(self.settings)
         provider = credentials_of(self.settings)
