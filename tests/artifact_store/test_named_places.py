@@ -58,7 +58,7 @@ def test_what_was_imported_into_what_is_kept_is_kept_with_what_it_was_made_from(
 def test_a_uri_beside_the_folder_names_nothing(admin: Admin, requests: Requests) -> None:
     held = upload(requests, b"named")
     uri = artifact(requests.artifacts.store, held).uri.rstrip("/")
-    for other in (f"{uri}0/", f"s3://elsewhere/{held}/", uri.rpartition("/")[0]):
+    for other in (f"{uri}0/", f"s3://elsewhere/{held}/", uri.rpartition("/")[0], f"s3://long/{'1' * 5000}/"):
         admin("PinArtifact", artifact_id=naming(requests, other))
     assert admin.garbage() == [held]
 

@@ -119,14 +119,16 @@ def test_a_few_files_are_asked_for_one_by_one_and_more_are_listed(
     """A version may have a million files beside them."""
     paths = [f"in/{number}" for number in range(count)]
     first = kept(folder_store, tmp_path / "first", {**dict.fromkeys(paths, b"1"), "in/0.more": b"1", "old": b"1"})
+    neither = kept(folder_store, tmp_path / "neither", {"in/0.more": b"2"})
     second = kept(folder_store, tmp_path / "second", dict.fromkeys(paths, b"2"))
     asked = listings(folder_store, monkeypatch)
     download(folder_store, first, tmp_path / "target")
     assert asked == [], "nothing is there yet"
     download(folder_store, second, tmp_path / "target", prefix="in/")
     assert read_files(tmp_path / "target") == {**dict.fromkeys(paths, b"2"), "in/0.more": b"1", "old": b"1"}
-    others = [(one.prefix, one.page_size) for one in asked if one.artifact_id == first]
-    assert others == ([(path, 1) for path in paths] if count == 4 else [("in/", 0)])
+    how = [(path, 1) for path in paths] if count == 4 else [("in/", 0)]
+    for other in (neither, first):
+        assert [(one.prefix, one.page_size) for one in asked if one.artifact_id == other] == how
 
 
 def test_versions_are_asked_until_one_has_each_file(
@@ -149,14 +151,18 @@ def test_versions_are_asked_until_one_has_each_file(
     assert never not in {one.artifact_id for one in asked}
 
 
-def test_a_link_to_what_another_version_has_is_left(folder_store: Transport, tmp_path: Path) -> None:
+def test_a_link_to_what_another_version_has_is_left(
+    folder_store: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kept(folder_store, tmp_path / "first", {"m": b"1"})
     second = kept(folder_store, tmp_path / "second", {"m": b"2"})
     target = write_files(tmp_path / "target", {"real": b"1"})
     (target / "m").symlink_to(target / "real")
+    asked = listings(folder_store, monkeypatch)
     with pytest.raises(UnfitFiles, match="another 'm', and it would"):
         download(folder_store, second, target)
     assert (target / "m").is_symlink()
+    assert [one.artifact_id for one in asked] == [second], "no version has a link"
 
 
 def test_versions_without_files_have_nothing_to_say(folder_store: Transport, tmp_path: Path) -> None:
@@ -292,4 +298,11 @@ def test_bytes_without_a_digest_are_compared_when_they_are_here(
     assert os.stat(target / "part-0").st_ino == before
     download(store, external, target, overwrite=True)
     assert read_files(target) == read_files(elsewhere)
+    newest = kept(store, tmp_path / "newest", {"part-0": b"newest", "part-1": b"mine"})
+    put_into(store, name_of(store, newest), [external])
+    (target / "part-0").unlink()
+    (target / "part-0").symlink_to(elsewhere / "part-0")
+    with pytest.raises(UnfitFiles, match="another 'part-0', 'part-1', whose"):
+        download(store, newest, target)
+    assert (target / "part-0").is_symlink()
     store.close()

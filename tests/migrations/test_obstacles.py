@@ -75,6 +75,14 @@ def test_all_that_is_in_the_way_is_told_at_once(sqlite_engine: sa.Engine) -> Non
     assert "and 2 more" in message
 
 
+def test_what_a_copy_cannot_be_made_of_is_in_nobodys_way(sqlite_engine: sa.Engine) -> None:
+    """The tables of a search are made with it, and not by their own statements."""
+    load_old(sqlite_engine, 4)
+    execute(sqlite_engine, "CREATE VIRTUAL TABLE notes USING fts5(said)", "INSERT INTO notes VALUES ('kept')")
+    migrate(sqlite_engine)
+    assert rows(sqlite_engine, "SELECT said FROM notes WHERE notes MATCH 'kept'")
+
+
 def test_what_is_in_nobodys_way_stays_and_works(sqlite_engine: sa.Engine) -> None:
     load_old(sqlite_engine, 9)  # to version 10 columns are added, and nothing is built anew
     execute(

@@ -1,6 +1,7 @@
 """A worker that does not move is told of, and ended when it is sure that it does nothing; nobody else is."""
 
 import contextlib
+import ctypes
 import os
 import signal
 import sys
@@ -15,22 +16,24 @@ from tests.mlmd_server.processes import processes_of, put_types, said
 from tests.services.server import Server
 from tests.services.waiting import wait_for
 
-PID, NUMBER = 4711, 1
+PID, NUMBER = 4711, 2
 
 
 class Watched:
-    """Two workers and the parent's eye on them, at a time of the test's own."""
+    """Three workers and the parent's eye on them, at a time of the test's own."""
 
     def __init__(self) -> None:
-        self.pulses = Pulses(2)
+        self.pulses = Pulses(3)
         self.now = 1_000.0
         self.ticks: int | None = 7
         self.works = 0
+        self.asked = 0
         self.onlooker = Onlooker(self.pulses, lambda: self.now, self.use)
         self.beat()
 
     def use(self, pid: int) -> int | None:
         assert pid == PID
+        self.asked += 1
         if self.ticks is not None:
             self.ticks += self.works
         return self.ticks
@@ -96,6 +99,21 @@ def test_time_in_which_the_parent_stood_still_itself_counts_little() -> None:
     assert not watched.pulses.silent()
 
 
+def test_looks_within_a_beat_see_nothing() -> None:
+    watched = Watched()
+    watched.looked(10 * BEAT_SECONDS, gap=BEAT_SECONDS / 8)
+    assert watched.asked <= 10
+
+
+def test_each_worker_has_places_of_its_own() -> None:
+    watched = Watched()
+    for number in range(3):
+        watched.pulses.note(number, 10.0 + number)
+    assert watched.pulses.silent() == {0: 10, 1: 11, 2: 12}
+    watched.pulses.forget(NUMBER)
+    assert watched.pulses.silent() == {0: 10, 1: 11}
+
+
 def test_who_has_not_begun_is_not_missed() -> None:
     watched = Watched()
     watched.pulses.forget(NUMBER)
@@ -140,6 +158,32 @@ def test_what_a_process_uses_grows_while_it_computes_and_not_while_it_is_stopped
         assert stopped is not None
         assert {processor_ticks(pid) for _ in range(1000)} == {stopped}
     assert processor_ticks(pid) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_what_a_process_uses_is_what_the_system_counts_for_it() -> None:
+    def counted() -> int:
+        times = os.times()
+        return round((times.user + times.system) * os.sysconf("SC_CLK_TCK"))
+
+    before, ticks, after = counted(), processor_ticks(os.getpid()), counted()
+    assert ticks is not None
+    assert before <= ticks <= after
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_whom_a_debugger_holds_cannot_be_asked() -> None:
+    pid = os.fork()
+    if pid == 0:
+        ctypes.CDLL(None).ptrace(0, 0, None, None)  # PTRACE_TRACEME
+        os.kill(os.getpid(), signal.SIGSTOP)
+        os._exit(0)
+    try:
+        os.waitpid(pid, os.WUNTRACED)
+        assert processor_ticks(pid) is None
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
 
 
 SOON = (
