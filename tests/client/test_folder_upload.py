@@ -5,10 +5,12 @@ import itertools
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mlmd_client import folder_upload
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.calls import CallError
 from mlmd_client.file_doors import Digests, HandedFile
@@ -32,6 +34,7 @@ class Folder:
     def __init__(self, wanted: Iterable[str] = (), sizes: Iterable[int] = ()) -> None:
         self.declared: list[v1.DeclareFilesRequest] = []
         self.taken: list[list[str]] = []
+        self.listed: list[int] = []
         self.stop = threading.Event()
         self.progress: list[Progress] = []
         self.taking: Callable[[Sequence[HandedFile]], object] = lambda files: None
@@ -40,6 +43,7 @@ class Folder:
 
     def unary(self, path: str, request: Any, response: Any, **_: object) -> Any:
         if path.endswith("/ListFiles"):
+            self.listed.append(request.artifact_id)
             return v1.ListFilesResponse(files=[v1.File(size_bytes=size) for size in self._sizes])
         told = v1.DeclareFilesRequest()
         told.CopyFrom(request)
@@ -89,6 +93,7 @@ def test_fresh_files_are_copied_first_and_declared_hundreds_at_a_time(tmp_path: 
     told = [file for one in store.declared for file in one.files]
     assert [(file.path, file.size_bytes) for file in told] == [(f"{size:03}", size) for size in range(700)]
     assert [(file.sha256, *file.md5s) for file in told] == [digests(bytes(size)) for size in range(700)]
+    assert store.listed == [], "there is no earlier one"
     last = store.progress[-1]
     assert (last.files_done, last.bytes_done) == (700, sum(range(700)))
 
@@ -116,22 +121,20 @@ def test_files_go_in_together_up_to_so_many_and_so_many_bytes(
     ("sizes", "workers", "threads"),
     [([1] * 128 * 4, 16, 2), ([1] * 128 * 4, 1, 1), ([33 * MIB] * 16, 16, 8), ([33 * MIB] * 6, 3, 3)],
 )
-def test_so_many_threads_copy(tmp_path: Path, sizes: list[int], workers: int, threads: int) -> None:
-    store, lock, together = Folder(), threading.Lock(), threading.Barrier(threads)
-    running: list[str] = []
-    most: list[int] = []
+def test_so_many_threads_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sizes: list[int], workers: int, threads: int
+) -> None:
+    store, together = Folder(), threading.Barrier(threads)
+    made: list[int] = []
 
-    def wait(files: Sequence[HandedFile]) -> None:
-        with lock:
-            running.append(files[0].path)
-            most.append(len(running))
-        together.wait(20)
-        with lock:
-            running.remove(files[0].path)
+    def noted(count: int, **named: Any) -> ThreadPoolExecutor:
+        made.append(count)
+        return ThreadPoolExecutor(count, **named)
 
-    store.taking = wait
+    monkeypatch.setattr(folder_upload, "ThreadPoolExecutor", noted)
+    store.taking = lambda _: together.wait(20)
     store.send(files_of(tmp_path / "source", *sizes), workers=workers)
-    assert max(most) == threads
+    assert made == [threads]
 
 
 def test_the_first_failure_ends_the_others(tmp_path: Path) -> None:
@@ -158,7 +161,7 @@ def test_the_first_failure_ends_the_others(tmp_path: Path) -> None:
 def test_nothing_is_done_when_the_transfer_has_stopped(tmp_path: Path) -> None:
     store = Folder()
     store.stop.set()
-    listing = files_of(tmp_path / "source", 1, LITTLE + 1)
+    listing = files_of(tmp_path / "source", 1, 2)
     for resumed in (False, True):
         with pytest.raises(Stopped):
             store.send(listing, resumed=resumed)
@@ -181,7 +184,7 @@ def test_what_may_have_arrived_is_hashed_and_only_what_is_missing_copied(tmp_pat
 def test_what_an_earlier_artifact_may_have_is_asked_after_the_rest(tmp_path: Path) -> None:
     store = Folder(sizes=[6])
     store.send(files_of(tmp_path / "source", 5, 6, 7), unchanged_from=3)
-    assert store.taken == [["000", "002"]]
+    assert (store.listed, store.taken) == ([3], [["000", "002"]])
     asked = {one.unsigned: one for one in store.declared}
     assert [file.path for file in asked[False].files] == ["001"]
     assert [file.path for file in asked[True].files] == ["000", "002"]
@@ -215,15 +218,27 @@ def test_one_that_is_not_what_was_declared_is_told(tmp_path: Path) -> None:
 
 def test_one_that_changes_between_its_opening_and_its_end_is_told(tmp_path: Path) -> None:
     store = Folder()
-    listing = files_of(tmp_path / "source", 5)
+    descriptors: list[int] = []
+
+    def read(file: HandedFile, content: bytes | None = None) -> None:
+        with file.opened() as descriptor:
+            descriptors.append(descriptor)
+            if content is not None:
+                (tmp_path / "source" / file.path).write_bytes(content)
 
     def take(files: Sequence[HandedFile]) -> None:
-        with files[0].opened():
-            (tmp_path / "source" / "000").write_bytes(b"other bytes")
+        read(files[0])
+        with pytest.raises(ChangedFile, match="'000' changed while"):
+            read(files[0], b"other bytes")
+        for descriptor in descriptors:
+            with pytest.raises(OSError, match="Bad file descriptor"):
+                os.fstat(descriptor)
+        descriptors.clear()
 
     store.taking = take
-    with pytest.raises(ChangedFile, match="'000' changed while"):
-        store.send(listing)
+    with pytest.raises(ChangedFile):
+        store.send(files_of(tmp_path / "source", 5))
+    assert descriptors == [], "both were looked at"
 
 
 def test_what_was_counted_before_is_not_counted_again(tmp_path: Path) -> None:
@@ -231,3 +246,24 @@ def test_what_was_counted_before_is_not_counted_again(tmp_path: Path) -> None:
     store.send(files_of(tmp_path / "source", 5, 6), resumed=True, again=True)
     assert store.taken == [["001"]]
     assert store.progress == []
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type"),
+    [
+        ("data.csv/part", ""),
+        ("part/data.csv", "text/csv"),
+        ("my.model.json", "application/json"),
+        ("all.tar.gz", "application/x-tar"),
+        (".csv", ""),
+        ("csv", ""),
+        ("csv.", ""),
+    ],
+)
+def test_a_name_says_of_what_kind_a_file_is(tmp_path: Path, path: str, media_type: str) -> None:
+    place = tmp_path / "source" / path
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"1")
+    store = Folder()
+    store.send(list_files(tmp_path / "source"))
+    assert [(file.path, file.media_type) for file in store.declared[0].files] == [(path, media_type)]
