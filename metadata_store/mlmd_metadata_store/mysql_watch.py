@@ -17,6 +17,9 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+
+from mlmd_schemas.troubles import Troubles
 
 PATIENCE_SECONDS = 10.0
 """From when on a statement that waits is asked about."""
@@ -93,6 +96,7 @@ class Watch:
         self._lines: weakref.WeakSet[Line] = weakref.WeakSet()
         self._lock = threading.Lock()
         self._runs = False
+        self._troubles = Troubles(_LOG, "looking after connections")
 
     def add(self, line: Line) -> None:
         """Watch a connection for as long as anybody else holds its line."""
@@ -111,10 +115,7 @@ class Watch:
                     self._runs = False
                     return
                 lines = list(self._lines)
-            try:
-                self.look(lines)
-            except Exception:  # noqa: BLE001 - the thread goes on; the next look may find more
-                _LOG.exception("connections to the database could not be looked after")
+            self._troubles.kept_off("a database", partial(self.look, lines), None)  # the next look may find more
             del lines
 
     def look(self, lines: Sequence[Line]) -> None:

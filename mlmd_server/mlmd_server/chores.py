@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable
 
 from mlmd_schemas.chance import CHANCE
-
-from mlmd_server.troubles import Troubles
+from mlmd_schemas.troubles import Troubles
 
 _LOG = logging.getLogger("mlmd.server")
 LONGEST_END_SECONDS = 5.0

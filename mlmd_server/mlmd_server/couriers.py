@@ -8,9 +8,9 @@ from functools import partial
 
 from mlmd_api.tenants import TenantStores
 from mlmd_model_registry.courier import Courier
+from mlmd_schemas.troubles import Troubles
 
 from mlmd_server.rounds import Rounds
-from mlmd_server.troubles import Troubles
 
 _LOG = logging.getLogger("mlmd.couriers")
 EVERY_SECONDS = 1.0

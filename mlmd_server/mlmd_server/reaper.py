@@ -9,9 +9,9 @@ from mlmd_metadata_store.run_reaping import REAPER, reap_runs
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import Unavailable
+from mlmd_schemas.troubles import Troubles
 
 from mlmd_server.rounds import Rounds
-from mlmd_server.troubles import Troubles
 
 _LOG = logging.getLogger("mlmd.runs")
 EVERY_SECONDS = 2.0

@@ -16,8 +16,7 @@ from mlmd_artifact_store.sweeping import sweep
 from mlmd_metadata_store.leases import take_lease
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.counting import counted
-
-from mlmd_server.troubles import Troubles
+from mlmd_schemas.troubles import Troubles
 
 _LOG = logging.getLogger("mlmd.sweeper")
 LEASE = "sweep"

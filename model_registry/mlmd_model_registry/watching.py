@@ -20,6 +20,7 @@ from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import InvalidArgument, StoreError
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_schemas.tables.own import COLLECTION
+from mlmd_schemas.troubles import Troubles
 
 from mlmd_model_registry.aliases import moves_after
 from mlmd_model_registry.generations import current_generation
@@ -48,6 +49,7 @@ class Bell:
         self._rings = 0
         self._watched: Counter[int] = Counter()
         self._looking = False
+        self._troubles = Troubles(_LOG, "finding out whether watched models moved elsewhere")
 
     def ring(self) -> None:
         """Let every watcher look."""
@@ -99,12 +101,12 @@ class Bell:
             time.sleep(_TICK_SECONDS)
 
     def _sequences(self, watched: Sequence[int]) -> dict[int, int]:
-        try:
+        def look() -> dict[int, int]:
             return self._store.database.read(Caller(), lambda tx: dict(tx.rows_in(_SEQUENCES, watched)))
+
+        try:  # without this thread nobody would hear of other servers' moves
+            return self._troubles.kept_off(f"store {self._store.store_uuid}", look, {}, but=(StoreError,))
         except StoreError:  # the watchers meet the same and tell their callers
-            return {}
-        except Exception:  # noqa: BLE001 - logged; without this thread nobody would hear of other servers' moves
-            _LOG.exception("whether watched models moved elsewhere could not be found out")
             return {}
 
 

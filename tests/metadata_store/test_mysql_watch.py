@@ -9,6 +9,8 @@ import pytest
 from mlmd_metadata_store import mysql_watch
 from mlmd_metadata_store.mysql_watch import Findings, Line, Thread, Watch
 
+from tests.services.waiting import wait_for
+
 PLACE = ("db", 3306, 1)
 WORKS, IDLE = Thread(idle=False, seconds=100), Thread(idle=True, seconds=100)
 
@@ -96,3 +98,20 @@ def test_a_descriptor_that_is_another_file_s_now_is_left_alone(pair: tuple[socke
     finally:
         os.close(number)
     Watch(lambda: None).look([line])  # and one that is nobody's
+
+
+def test_a_look_that_fails_alike_again_and_again_is_told_once(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    looks = list[None]()
+
+    def probe() -> Findings | None:
+        looks.append(None)
+        raise RuntimeError("the cause")
+
+    monkeypatch.setattr(mysql_watch, "_LOOK_EVERY_SECONDS", 0.001)
+    watch, line = Watch(probe), line_on(pair[0].fileno())
+    watch.add(line)
+    wait_for(lambda: len(looks) > 3)
+    assert caplog.text.count("RuntimeError: the cause") == 1
+    line.asked = 0.0

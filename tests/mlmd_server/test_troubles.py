@@ -16,11 +16,11 @@ from mlmd_schemas.errors import DataLoss, Unavailable
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import runs_pb2 as v1
 from mlmd_schemas.tables.own import RUN
+from mlmd_schemas.troubles import Troubles
 from mlmd_server.couriers import Couriers
 from mlmd_server.embedded import EmbeddedTransport, open_connection
 from mlmd_server.reaper import reap_opened
 from mlmd_server.rounds import Rounds
-from mlmd_server.troubles import Troubles
 
 
 def away() -> int:

@@ -57,6 +57,16 @@ def test_it_rings_after_looks_that_failed(caplog: pytest.LogCaptureFixture) -> N
     wait_for(lambda: not any(thread.name == "registry-bell" for thread in threading.enumerate()))
 
 
+def test_a_look_that_fails_alike_again_and_again_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    looks = Looks({7: 1}, RuntimeError("the cause"))
+    bell = bell_of(looks)
+    bell.join([7])
+    wait_for(lambda: looks.count > 5)
+    bell.leave([7])
+    wait_for(lambda: not any(thread.name == "registry-bell" for thread in threading.enumerate()))
+    assert caplog.text.count("RuntimeError: the cause") == 1
+
+
 def test_a_thread_that_cannot_be_had_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = Looks({7: 1})
     bell, start = bell_of(looks), threading.Thread.start
