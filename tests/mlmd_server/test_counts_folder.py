@@ -1,9 +1,12 @@
 """The folder that workers count in goes with its server, and with the next one where its own was killed."""
 
+import fcntl
 import os
 import signal
+import sys
 import tempfile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,6 +19,12 @@ from tests.services.waiting import wait_for
 
 def folders(place: Path) -> set[Path]:
     return set(place.glob("mlmd-metrics-*"))
+
+
+def opened_below(place: Path) -> list[str]:
+    """Return what this process has open there; nothing on a system without /proc."""
+    opened = [os.readlink(one) for one in Path("/proc/self/fd").glob("*") if one.is_symlink()]
+    return [one for one in opened if one.startswith(str(place))]
 
 
 def started(place: Path, name: str) -> Server:
@@ -62,22 +71,27 @@ def test_what_a_server_or_a_worker_without_one_counts_in_stays(tmp_path: Path) -
         assert living.stop() == 0
 
 
-def test_a_folder_that_another_start_took_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("module", "call"), [(os, "open"), (fcntl, "flock")], ids=["opened", "locked"])
+def test_a_folder_that_another_start_took_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: ModuleType, call: str
+) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    really = os.open
-    taken: list[Path] = []
+    really = getattr(module, call)
+    taken: list[set[Path]] = []
 
-    def late(path: Any, *arguments: Any, **named: Any) -> int:
+    def late(*arguments: Any, **named: Any) -> Any:
         if not taken:
-            taken.append(path)
+            taken.append(folders(tmp_path))
             counts_folder.take_away_left(tmp_path)
-        return really(path, *arguments, **named)
+        return really(*arguments, **named)
 
-    monkeypatch.setattr(os, "open", late)
+    monkeypatch.setattr(module, call, late)
     with counts_folder.folder_of_counts() as folder:
         assert folders(tmp_path) == {folder}
-        assert taken[0] != folder
+        assert len(taken[0]) == 1
+        assert folder not in taken[0]
     assert folders(tmp_path) == set()
+    assert opened_below(tmp_path) == []
 
 
 def test_what_is_no_folder_of_counts_of_ours_stays(tmp_path: Path) -> None:
@@ -88,3 +102,36 @@ def test_what_is_no_folder_of_counts_of_ours_stays(tmp_path: Path) -> None:
     counts_folder.take_away_left(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"mlmd-metrics-file", "mlmd-metrics-link", "kept"}
     assert (tmp_path / "kept" / "file").read_text() == "theirs"
+
+
+def test_only_what_nobody_counts_in_and_is_this_users_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left, user = tmp_path / "mlmd-metrics-left", os.geteuid()
+    (left / "deep").mkdir(parents=True)
+    with counts_folder.folder_of_counts() as own:
+        assert folders(tmp_path) == {own}
+        left.mkdir()
+        monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+        counts_folder.take_away_left(tmp_path)
+        assert folders(tmp_path) == {own, left}
+        monkeypatch.setattr(os, "geteuid", lambda: user)
+        counts_folder.take_away_left(tmp_path)
+        assert folders(tmp_path) == {own}
+
+
+def test_a_folder_that_is_gone_at_the_end_is_no_trouble(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody may empty the place for temporary files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with counts_folder.folder_of_counts() as own:
+        own.rmdir()
+    assert folders(tmp_path) == set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc")
+def test_every_lock_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    (tmp_path / "mlmd-metrics-left").mkdir()
+    with counts_folder.folder_of_counts() as own:
+        counts_folder.take_away_left(tmp_path)
+        assert opened_below(tmp_path) == [str(own)]
+    assert opened_below(tmp_path) == []
