@@ -1,8 +1,9 @@
 """What is there: nodes by filter, runs, versions by name."""
 
 import datetime
+import operator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, SupportsIndex
 
 from mlmd_schemas.near_names import MEANT
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -42,8 +43,9 @@ def find(service: Service, kind: str, where: str = "", *, order: str = "", limit
         raise refused(f'where: is of type {kind_of}; write a filter, "custom_properties.auc.double_value > 0.9" say.')
     if order == "-":
         raise refused("order: '-' names nothing; say id, created, updated or a property, with '-' for highest first.")
-    if limit < 0:
-        raise refused(f"limit: {limit} is below 0; 0 means all of them.")
+    if not isinstance(order, str):
+        raise refused(f"order: {order!r:.60} is no text; say id, created, updated or a property.")
+    limit = _checked_limit(limit)
     noun, type_name = _KINDS[kind]
     name = order.removeprefix("-")
     stored = not name or name in _STORED_ORDERS
@@ -55,6 +57,16 @@ def find(service: Service, kind: str, where: str = "", *, order: str = "", limit
     if not stored:
         rows = _ordered(rows, name, order.startswith("-"))[: limit or None]
     return table_of(rows)
+
+
+def _checked_limit(limit: SupportsIndex) -> int:
+    try:
+        number = operator.index(limit)
+    except TypeError:
+        raise refused(f"limit: {limit!r:.60} is no whole number; 0 means all of them.") from None
+    if number < 0:
+        raise refused(f"limit: {number} is below 0; 0 means all of them.")
+    return number
 
 
 def _nodes(service: Service, noun: str, type_name: str, options: pb.ListOperationOptions, limit: int) -> list[Any]:
@@ -172,12 +184,15 @@ def list_runs(service: Service, name: str, state: str, limit: int) -> Table:
     >>> list_runs(store.service, "doc/setup", "", 1).column("state")
     ['COMPLETE']
     """
+    if not isinstance(name, str):
+        raise refused(f"name: {name!r:.60} is no text; write an experiment, or experiment/step.")
+    limit = _checked_limit(limit)
     experiment, _, step = name.rpartition("/")
     request = runs_pb2.ListRunsRequest(experiment=experiment or name, step=step if experiment else "")
     whole = runs_pb2.ListRunsRequest(experiment=name)  # which may be an experiment's
     if state:
         try:
-            chosen: Any = runs_pb2.RunState.Value(f"RUN_STATE_{state.upper()}")
+            chosen: Any = runs_pb2.RunState.Value(f"RUN_STATE_{str(state).upper()}")
             request.state = whole.state = chosen
         except ValueError:
             raise refused(f"state: {state!r} is none of RUNNING, COMPLETE, FAILED and CANCELED.") from None

@@ -164,6 +164,8 @@ class Model:
         >>> store.models["doc-named"]["first"].number
         1
         """
+        if isinstance(selector, bool) or not isinstance(selector, int | str):
+            raise refused(f"version: {selector!r:.60} is no version; say its number, an alias, or its name.")
         if isinstance(selector, int) or selector.isdecimal():
             return self._version(version=str(selector))
         try:

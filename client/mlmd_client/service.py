@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import TypeVar
+from typing import Never, TypeVar
 
 from google.protobuf.message import Message
 from mlmd_schemas.chance import CHANCE
@@ -67,6 +67,13 @@ class Service:
         self.transport = transport
         self._timeout_seconds = timeout_seconds
         self._here = threading.local()
+
+    def __reduce__(self) -> Never:
+        """Refuse to be pickled, with every Store, run, version and graph: connections are a process's own."""
+        raise TypeError(
+            "store: a Store is of its process and cannot be pickled, nor can what holds one, as runs, versions and "
+            "graphs do; give the other process the text store.address, and have it open Store(address) anew."
+        )
 
     @contextmanager
     def outlasting(self, seconds: float) -> Iterator[None]:

@@ -18,7 +18,7 @@ from mlmd_schemas.pb.v1 import server_pb2
 
 from mlmd_client.calls import CallError, Transport
 from mlmd_client.delivery import deliver_left_behind, journal_folder
-from mlmd_client.failures import failure_of, not_found, refused
+from mlmd_client.failures import NotFound, failure_of, not_found, refused
 from mlmd_client.finding import (
     RunFacts,
     artifact_of,
@@ -211,6 +211,8 @@ class Store(Questions):
             raise refused(f"name: {what!r} is no artifact, and only artifacts are versions.")
         if by_id is not None:
             what = by_id[1]
+        if isinstance(what, bool):
+            raise refused(f"name: {what} names nothing; write name@alias, name@3 or name for the newest version.")
         if isinstance(what, int):
             artifact = artifact_of(self.service, what)
             return Version(self, artifact, version_of(self.service, artifact))
@@ -227,6 +229,21 @@ class Store(Questions):
     def __getitem__(self, what: "str | int") -> Version:
         """Return a version by name, or an artifact by id: `store["churn@3"]`."""
         return self.version(what)
+
+    def __contains__(self, what: "str | int | Version") -> bool:
+        """Tell whether there is such a version: `"churn@3" in store`; raises Refused for what can name none.
+
+        >>> "churn@1" in store, "no-such-thing" in store
+        (True, False)
+        """
+        try:
+            self.version(what)
+        except NotFound:
+            return False
+        return True
+
+    __iter__ = None
+    """Versions are very many; `find` lists them by the page."""
 
     def versions(self, name: str, *, type: str = "") -> Table:
         """Return the versions of a name, newest first, with their aliases.

@@ -36,6 +36,8 @@ class Token(Mapping[str, str]):
         >>> dict(Token.chosen("", {"MLMD_TOKEN": "s3cret"}))
         {'authorization': 'Bearer s3cret'}
         """
+        if given is not None and not isinstance(given, str):
+            raise _refusal(f"token: is of type {type(given).__name__} and no text; give it as it was given to you.")
         text = (given or environment.get(TOKEN_VARIABLE, "")).strip()  # of a file, its last line end
         file = environment.get(FILE_VARIABLE, "")
         return cls(text, Path(file) if file and not text else None)

@@ -1,5 +1,6 @@
 """What people give by mistake, or as other libraries take it: refused with its name, or understood."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,48 @@ def test_wrong_types_are_refused_with_the_name_of_the_argument(local_store: Stor
         Store("grpc://127.0.0.1:1", token="se\ncret")
     with pytest.raises(Refused, match=r"order: '-' names nothing"):
         local_store.find("runs", order="-")
+    with pytest.raises(Refused, match=r"order: 5 is no text"):
+        local_store.find("runs", order=5)  # type: ignore[arg-type]
+    for limit in ("x", 1.5, None):
+        for ask in (local_store.find, local_store.runs):
+            with pytest.raises(Refused, match=rf"limit: {limit!r} is no whole number; 0 means all of them"):
+                ask("runs", limit=limit)  # type: ignore[arg-type]
+    with pytest.raises(Refused, match=r"limit: -1 is below 0"):
+        local_store.runs("churn", limit=-1)
+    with pytest.raises(Refused, match=r"name: 5 is no text"):
+        local_store.runs(5)  # type: ignore[arg-type]
+    with pytest.raises(Refused, match=r"state: 5 is none of RUNNING"):
+        local_store.runs("churn", state=5)  # type: ignore[arg-type]
+    with pytest.raises(Refused, match=r"token: is of type int and no text; give it as it was given to you"):
+        Store("grpc://127.0.0.1:1", token=5)  # type: ignore[arg-type]
+    with pytest.raises(Refused, match=r"name: True names nothing; write name@alias"):
+        local_store[True]
+    with pytest.raises(Refused, match=r"version: None is no version; say its number"):
+        local_store.models["churn"][None]  # type: ignore[index]
+
+
+def test_in_asks_for_a_version_and_nothing_goes_through_them(local_store: Store) -> None:
+    with local_store.run("churn/train") as run:
+        kept = run.log_artifact("note", "all went well")
+    assert "note" in local_store
+    assert "note@1" in local_store
+    assert kept.id in local_store
+    assert "churn" not in local_store
+    assert "note@2" not in local_store
+    with pytest.raises(Refused, match="names nothing"):
+        assert "" in local_store
+    with pytest.raises(TypeError, match="not iterable"):
+        list(local_store)  # type: ignore[call-overload]
+
+
+def test_what_is_of_its_process_says_so_when_it_is_pickled(local_store: Store) -> None:
+    with local_store.run("churn/train") as run:
+        kept = run.log_artifact("note", "all went well")
+        for what in (local_store, run, kept, local_store.models["churn"]):
+            with pytest.raises(TypeError, match=r"cannot be pickled, .* have it open Store\(address\) anew"):
+                pickle.dumps(what)
+    with pytest.raises(TypeError, match=r"cannot be pickled, .* have it open Store\(address\) anew"):
+        pickle.dumps(local_store.provenance("note"))
 
 
 @pytest.mark.parametrize("number", [0, -1, 1 << 63, -(1 << 64), 1 << 80])
