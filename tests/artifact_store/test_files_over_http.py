@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 
 import pytest
 import urllib3
@@ -178,3 +179,32 @@ def test_transfers_are_logged_counted_and_end_with_their_deadline(
     page = http.request("GET", f"{server.http_url}/metrics").data.decode()
     assert 'mlmd_calls_total{code="OK",method="mlmd.v1.ArtifactStore/ReadFile",wire="http"} 1.0' in page
     assert "mlmd_calls_in_flight 1.0" in page or "mlmd_calls_in_flight 0.0" in page
+
+
+def test_who_hangs_up_with_the_last_byte_did_not_leave_in_the_middle(local: Server, http: urllib3.PoolManager) -> None:
+    client, artifact_id = uploaded(local, http, {"f": b"x" * 3_000_000, "large": b"x" * 30_000_000})
+    urls = client.downloads(artifact_id)
+    before = len(local.stderr.read_text().splitlines())
+
+    def read(path: str, count: int) -> None:
+        address = urllib3.util.parse_url(urls[path].url)
+        with (
+            socket.create_connection((address.host, address.port), 60) as connection,
+            connection.makefile("rb") as answer,
+        ):
+            connection.sendall(f"GET {address.request_uri} HTTP/1.1\r\nhost: {address.host}\r\n\r\n".encode())
+            assert answer.readline() == b"HTTP/1.1 200 OK\r\n"
+            while answer.readline() != b"\r\n":
+                pass
+            assert len(answer.read(count)) == count
+
+    def told() -> list[str]:
+        return [line for line in local.stderr.read_text().splitlines()[before:] if "ReadFile" in line]
+
+    for _ in range(20):
+        read("f", 3_000_000)
+    wait_for(lambda: len(told()) == 20)
+    assert all(" OK " in line and "->3000000B" in line for line in told())
+    read("large", 100)
+    wait_for(lambda: len(told()) == 21)
+    assert "The caller left in the middle of the file." in told()[-1]

@@ -105,9 +105,10 @@ class Files:
         if chunks is None:
             admission.end()
             return response
-        return StreamingResponse(self._sent(chunks, admission), response.status_code, dict(response.headers))
+        body = self._sent(chunks, int(response.headers["content-length"]), admission)
+        return StreamingResponse(body, response.status_code, dict(response.headers))
 
-    async def _sent(self, chunks: Iterator[bytes], admission: Admission) -> AsyncIterator[bytes]:
+    async def _sent(self, chunks: Iterator[bytes], size_bytes: int, admission: Admission) -> AsyncIterator[bytes]:
         """Send the chunks; an error after the headers can only be noted, and breaks the connection off."""
         try:
             while (chunk := await self._done(partial(next, chunks, None))) is not None:
@@ -115,7 +116,8 @@ class Files:
                 yield chunk
                 admission.sent_bytes += len(chunk)
         except (GeneratorExit, asyncio.CancelledError):
-            admission.end(Cancelled("The caller left in the middle of the file."))
+            has_all = admission.sent_bytes == size_bytes  # who has the last byte may hang up before we look for more
+            admission.end(None if has_all else Cancelled("The caller left in the middle of the file."))
             raise
         except Exception as error:
             admission.end(error)
