@@ -21,6 +21,7 @@ from mlmd_client.file_doors import FileDoor, HandedFile
 from mlmd_client.file_listing import Listing, LocalFile
 from mlmd_client.hashing import OpenFile, digests, sha256_of
 from mlmd_client.progress import Meter
+from mlmd_client.told_files import ToldFiles
 from mlmd_client.transfer_errors import ChangedFile, Stopped
 
 _BATCH_FILES = 32
@@ -33,9 +34,6 @@ _BATCH_BYTES = 32 << 20
 _DECLARED_AT_ONCE = 500
 _LITTLE_BYTES = 64 * 1024
 """Up to this the folder knows files by their MD5 too."""
-
-Told = tuple[LocalFile, v1.UploadFile]
-"""A file and what the server is told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ class FolderSending:
         self._upload = upload
         self._is_little = listing.size_bytes <= _LITTLE_BYTES * len(listing.files)
 
-    def run(self, told: Sequence[Told] | None, workers: int) -> None:
+    def run(self, told: ToldFiles | None, workers: int) -> None:
         """Copy everything; `told` are all files when they were hashed before. Raises the first failure."""
         done: list[v1.UploadFile] = []
         threads = min(workers, _LITTLE_THREADS if self._is_little else _MOST_THREADS)
@@ -85,10 +83,9 @@ class FolderSending:
         if done:
             self._declare(done)
 
-    def _works(self, told: Sequence[Told] | None) -> Iterator[Callable[[], list[v1.UploadFile]]]:
+    def _works(self, told: ToldFiles | None) -> Iterator[Callable[[], list[v1.UploadFile]]]:
         if told is not None:
-            known = {file.path: said for file, said in told}
-            yield from (partial(self._asked, batch, known) for batch in self._batches(self._listing.files))
+            yield from (partial(self._asked, batch, told) for batch in self._batches(self._listing.files))
             return
         asked: list[LocalFile] = []
         fresh: list[LocalFile] = []
@@ -96,7 +93,7 @@ class FolderSending:
         for file in self._listing.files:
             (asked if self._upload.resumed or file.size_bytes in sizes else fresh).append(file)
         yield from (partial(self._copied, batch) for batch in self._batches(fresh))
-        yield from (partial(self._asked, batch, {}) for batch in self._batches(asked))
+        yield from (partial(self._asked, batch, None) for batch in self._batches(asked))
 
     def _batches(self, files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
         """Yield what is synced together: where few threads copy, more each, or there would be more to wait for."""
@@ -120,9 +117,9 @@ class FolderSending:
             self._finished(file)
         return [_said(file, sha256, md5) for file, (sha256, md5) in zip(files, found, strict=True)]
 
-    def _asked(self, files: Sequence[LocalFile], known: dict[str, v1.UploadFile]) -> list[v1.UploadFile]:
+    def _asked(self, files: Sequence[LocalFile], known: ToldFiles | None) -> list[v1.UploadFile]:
         """Declare files and copy those that are wanted; nothing is left to declare."""
-        told = [self._hashed(file, known.get(file.path)) for file in files]
+        told = [self._hashed(file, known.said(file.path) if known else None) for file in files]
         urls = self._declare(told, unsigned=False, only_missing=self._upload.resumed)
         paths = {url.path for url in urls}
         wanted = [file for file in files if file.path in paths]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
@@ -17,11 +18,12 @@ from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.bounded_work import Crew, ahead
 from mlmd_client.file_doors import FileDoor
 from mlmd_client.file_listing import Listing, LocalFile
-from mlmd_client.folder_upload import FolderSending, FolderUpload, Told, media_type
+from mlmd_client.folder_upload import FolderSending, FolderUpload, media_type
 from mlmd_client.hashing import OpenFile, digests, part_md5s, sha256_of
 from mlmd_client.http_connections import Body
 from mlmd_client.progress import Meter
 from mlmd_client.signed_http import Renew, SignedHttp
+from mlmd_client.told_files import Told, ToldFiles
 from mlmd_client.transfer_errors import Stopped, TransferError
 
 DEFAULT_PART_BYTES = 16 << 20
@@ -97,12 +99,12 @@ class Sending:
         self._artifact_id, self._resumed = artifact_id, resumed
         self._uri = uri
 
-    def hashed(self) -> list[Told]:
+    def hashed(self) -> ToldFiles:
         """Return every file with its digests, before anything is sent."""
         with ThreadPoolExecutor(2, thread_name_prefix="hash") as pool:
-            return list(ahead(pool, (partial(self._told_whole, file) for file in self.listing.files), 2 * _AHEAD))
+            return ToldFiles(ahead(pool, (partial(self._told_whole, file) for file in self.listing.files), 2 * _AHEAD))
 
-    def run(self, told: Sequence[Told] | None) -> None:
+    def run(self, told: ToldFiles | None) -> None:
         """Send everything; `told` are all files when they were hashed before. Raises the first failure."""
         if self._door is not None and self._uri.startswith("file:"):
             upload = FolderUpload(self._artifact_id, self._unchanged_from, self._resumed, self._again)
@@ -119,10 +121,11 @@ class Sending:
 
     # --- files whose digests are all known
 
-    def _send_told(self, crew: Crew, told: Sequence[Told]) -> None:
+    def _send_told(self, crew: Crew, told: ToldFiles) -> None:
         """Send files that were all hashed before."""
-        for start in range(0, len(told), _TOLD_AT_ONCE):
-            self._send_batch(crew, told[start : start + _TOLD_AT_ONCE])
+        files = iter(told)
+        while batch := list(islice(files, _TOLD_AT_ONCE)):
+            self._send_batch(crew, batch)
 
     def _send_batch(self, crew: Crew, batch: Sequence[Told]) -> None:
         """Tell files of their digests and send those that are wanted."""

@@ -17,6 +17,7 @@ from mlmd_client.file_doors import Digests, HandedFile
 from mlmd_client.file_listing import Listing, list_files
 from mlmd_client.folder_upload import FolderSending, FolderUpload
 from mlmd_client.progress import Meter, Progress
+from mlmd_client.told_files import Told, ToldFiles
 from mlmd_client.transfer_errors import ChangedFile, Stopped
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
@@ -62,13 +63,14 @@ class Folder:
             file.moved(file.size_bytes)
         return digests(content)
 
-    def send(self, listing: Listing, told: Any = None, workers: int = 16, **upload: Any) -> None:
+    def send(self, listing: Listing, told: Iterable[Told] | None = None, workers: int = 16, **upload: Any) -> None:
         """Send a listing as artifact 7."""
         fields = {"unchanged_from": 0, "resumed": False, "again": False, **upload}
         meter = Meter(self.progress.append, clock=itertools.count().__next__)
         calls: Any = ArtifactCalls(self, self.stop)  # type: ignore[arg-type]
         door: Any = self
-        FolderSending(calls, door, listing, meter, self.stop, FolderUpload(7, **fields)).run(told, workers)
+        sending = FolderSending(calls, door, listing, meter, self.stop, FolderUpload(7, **fields))
+        sending.run(None if told is None else ToldFiles(told), workers)
 
 
 def digests(content: bytes) -> Digests:
