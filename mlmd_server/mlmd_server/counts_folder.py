@@ -67,7 +67,8 @@ def take_away_left(place: Path) -> None:
             if os.fstat(lock).st_uid == os.geteuid():
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(folder, ignore_errors=True)
-                _LOG.info("took away %s, which a server that was killed had left", folder)
+                if not folder.exists():
+                    _LOG.info("took away %s, which a server that was killed had left", folder)
         except OSError:  # it lives, or the place knows no locks
             continue
         finally:

@@ -1,7 +1,10 @@
 """The folder that workers count in goes with its server, and with the next one where its own was killed."""
 
+import contextlib
 import fcntl
+import logging
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -23,7 +26,10 @@ def folders(place: Path) -> set[Path]:
 
 def opened_below(place: Path) -> list[str]:
     """Return what this process has open there; nothing on a system without /proc."""
-    opened = [os.readlink(one) for one in Path("/proc/self/fd").glob("*") if one.is_symlink()]
+    opened = []
+    for one in Path("/proc/self/fd").glob("*"):
+        with contextlib.suppress(FileNotFoundError):  # another thread closed it meanwhile
+            opened.append(os.readlink(one))
     return [one for one in opened if one.startswith(str(place))]
 
 
@@ -92,6 +98,20 @@ def test_a_folder_that_another_start_took_is_made_again(
         assert folder not in taken[0]
     assert folders(tmp_path) == set()
     assert opened_below(tmp_path) == []
+
+
+def test_what_cannot_be_taken_away_is_not_said_to_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "mlmd.serve")
+    left = tmp_path / "mlmd-metrics-left"
+    left.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)  # as where the user may not write in the place
+        counts_folder.take_away_left(tmp_path)
+    assert "took away" not in caplog.text
+    counts_folder.take_away_left(tmp_path)
+    assert f"took away {left}" in caplog.text
 
 
 def test_what_is_no_folder_of_counts_of_ours_stays(tmp_path: Path) -> None:

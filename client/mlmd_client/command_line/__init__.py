@@ -4,9 +4,9 @@ import io
 import os
 import sys
 
-FAILED = 1
-WRONG_USE = 2
+FAILED, WRONG_USE = 1, 2
 INTERRUPTED = 130
+"""128 and SIGINT's number: what a loop of a shell script ends at, which goes on after any other."""
 COMPLETION = "_MLMD_COMPLETE"
 """The variable by which a shell asks what completes a line."""
 _NEEDED = ("click", "rich")

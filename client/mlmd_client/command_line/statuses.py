@@ -16,10 +16,21 @@
 from mlmd_schemas.errors import Code
 
 from mlmd_client.calls import CallError
+from mlmd_client.command_line import FAILED, INTERRUPTED, WRONG_USE
 
-FAILED, WRONG_USE, ABSENT, UNREACHABLE, DENIED, REFUSED, FOUND_WRONG = range(1, 8)
-INTERRUPTED = 130
-"""128 and SIGINT's number: what a loop of a shell script ends at, which goes on after any other."""
+__all__ = [
+    "ABSENT",
+    "DENIED",
+    "FAILED",
+    "FOUND_WRONG",
+    "INTERRUPTED",
+    "REFUSED",
+    "UNREACHABLE",
+    "WRONG_USE",
+    "status_of",
+]
+
+ABSENT, UNREACHABLE, DENIED, REFUSED, FOUND_WRONG = range(3, 8)
 
 _BY_CODE = {
     Code.NOT_FOUND: ABSENT,
