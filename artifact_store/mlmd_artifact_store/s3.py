@@ -1,14 +1,11 @@
 """Blobs in a bucket of MinIO, SeaweedFS, Ceph, AWS or any other S3, through minio-py's public interface."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any, BinaryIO
-from urllib.parse import urlsplit
 
 import urllib3
-from minio import Minio
-from minio.credentials.providers import Provider
 from minio.deleteobjects import DeleteObject
 from minio.error import S3Error
 from minio.helpers import check_bucket_name
@@ -35,16 +32,15 @@ from mlmd_artifact_store.blob_store import (
 from mlmd_artifact_store.keys import LONGEST_KEY_BYTES, RESERVED, check_key, is_key
 from mlmd_artifact_store.late_streams import rechecked
 from mlmd_artifact_store.s3_bodies import Body
+from mlmd_artifact_store.s3_clients import client_of, connections_of
 from mlmd_artifact_store.s3_copies import S3Copies
 from mlmd_artifact_store.s3_credentials import credentials_of
-from mlmd_artifact_store.s3_errors import Refusal, Taken, Whereabouts
+from mlmd_artifact_store.s3_errors import Refusal, Taken, Whereabouts, is_s3
 from mlmd_artifact_store.s3_parts import S3Parts
 from mlmd_artifact_store.s3_requests import S3Presigner, S3Requests
-from mlmd_artifact_store.s3_retries import Retries
 from mlmd_artifact_store.s3_settings import S3Settings, completed
 from mlmd_artifact_store.s3_versions import S3Versions
 
-_CONNECTIONS = 32
 _TIMES_RESUMED = 3
 
 
@@ -58,10 +54,10 @@ class S3Store:
         self.prefix = prefix
         self.longest_key_bytes = LONGEST_KEY_BYTES - len(prefix.encode())
         self._where = Whereabouts(self.settings.endpoint, self.settings.bucket, clock, self.settings.virtual_host)
-        self._http = _pool(self.settings)
+        self._http = connections_of(self.settings)
         provider = credentials_of(self.settings)
         self._requests = S3Requests(self.settings, provider, self._http, self._where, clock)
-        self._minio = _client(self.settings, provider, self._http)
+        self._minio = client_of(self.settings, provider, self._http)
         self._parts = S3Parts(self._requests)
         self._copies = S3Copies(self._requests, self._parts, self.settings.bucket)
         self._versions = S3Versions(self._minio, self.settings.bucket, self._where)
@@ -177,7 +173,7 @@ class S3Store:
             if isinstance(cause, S3Error) and cause.code == "PreconditionFailed":
                 raise Unavailable(f"The blob {key!r} was replaced while it was read; read it again.") from error
             raise
-        if not _is_s3(answer.headers):
+        if not is_s3(answer.headers):
             answer.close()
             raise self._where.no_s3()
         if (start or length) and answer.status != 206:
@@ -228,7 +224,7 @@ class S3Store:
             if isinstance(error.__cause__, S3Error):
                 self._requests.send(key, self._requests.signed("GET", whole, {}, {"Range": "bytes=0-0"}))
             raise
-        if not _is_s3(found.metadata or {}):
+        if not is_s3(found.metadata or {}):
             raise self._where.no_s3()
         return found
 
@@ -351,14 +347,6 @@ class S3Store:
         return b"".join(self._chunks(name, key, self._get(name, key, 0, None, {}), 0, None))
 
 
-def _is_s3(headers: Mapping[str, str]) -> bool:
-    """Whether an answer that brings bytes is an object store's, and no page that a server has for whatever is asked.
-
-    All tell the ETag; where something in between takes it away, their own headers are left.
-    """
-    return "etag" in headers or any(name.lower().startswith("x-amz-") for name in headers)
-
-
 class _BeyondEnd(Exception):
     """The range begins after the last byte."""
 
@@ -366,22 +354,6 @@ class _BeyondEnd(Exception):
 def _blob(key: str, found: Any) -> Blob:
     modified = int(found.last_modified.timestamp() * 1000) if found.last_modified else 0
     return Blob(key, found.size or 0, (found.etag or "").strip('"'), modified)
-
-
-def _pool(settings: S3Settings) -> urllib3.PoolManager:
-    return urllib3.PoolManager(
-        maxsize=_CONNECTIONS,
-        timeout=urllib3.Timeout(connect=10, read=60),
-        retries=Retries(
-            total=3,
-            redirect=False,  # what is signed for one address is not taken at another
-            backoff_factor=settings.busy_seconds,
-            status_forcelist=[500, 502, 503, 504],
-            raise_on_status=False,
-        ),
-        cert_reqs="CERT_REQUIRED",
-        ca_certs=settings.ca_file or None,
-    )
 
 
 def _check_name(bucket: str, *, strict: bool = False) -> None:
@@ -396,25 +368,6 @@ def _check_name(bucket: str, *, strict: bool = False) -> None:
             f"artifacts: no {'new ' if strict else ''}bucket can be called {bucket!r}; a name has 3 to 63 {letters}, "
             "begins and ends with a letter or a digit, has no '..', '.-' or '-.', and is no IP address."
         ) from None
-
-
-def _client(settings: S3Settings, provider: Provider, http: urllib3.PoolManager) -> Minio:
-    address = urlsplit(settings.endpoint)
-    try:
-        client = Minio(
-            address.netloc,
-            secure=address.scheme == "https",
-            region=settings.region,
-            http_client=http,
-            credentials=provider,
-        )
-    except ValueError as error:
-        raise InvalidArgument(f"artifacts: the endpoint {settings.endpoint!r} cannot be used: {error}.") from error
-    if settings.uses_paths:
-        client.disable_virtual_style_endpoint()
-    else:
-        client.enable_virtual_style_endpoint()
-    return client
 
 
 def _folder(rest: str) -> str:

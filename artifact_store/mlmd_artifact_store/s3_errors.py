@@ -1,7 +1,7 @@
 """What an S3 server's refusal means and how it is mended."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -186,3 +186,11 @@ class Whereabouts:
             reason.args[-1], ConnectionResetError
         )
         return is_hung_up and self.endpoint.startswith("http://")
+
+
+def is_s3(headers: Mapping[str, str]) -> bool:
+    """Whether an answer that brings bytes is an object store's, and no page that a server has for whatever is asked.
+
+    All tell the ETag; where something in between takes it away, their own headers are left.
+    """
+    return "etag" in headers or any(name.lower().startswith("x-amz-") for name in headers)
