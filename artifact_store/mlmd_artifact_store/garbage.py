@@ -13,7 +13,7 @@ from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import NotFound
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.tables.own import MANIFEST
-from mlmd_schemas.tables.v10 import EVENT, Kind
+from mlmd_schemas.tables.v10 import ARTIFACT, EVENT, Kind
 
 from mlmd_artifact_store.keep_rules import Reason, Rules, reasons
 from mlmd_artifact_store.named_places import holders
@@ -25,6 +25,7 @@ _HELD = (
     .order_by(MANIFEST.c.artifact_id)
 )
 _LAST_EVENT = sa.select(sa.func.coalesce(sa.func.max(EVENT.c.id), 0))
+_LAST_ARTIFACT = sa.select(sa.func.coalesce(sa.func.max(ARTIFACT.c.id), 0))
 _EXTERNAL = sa.select(MANIFEST.c.is_external, MANIFEST.c.root_uri).where(
     MANIFEST.c.artifact_id == sa.bindparam("artifact")
 )
@@ -43,6 +44,8 @@ class Keeping:
     """Those of them that are kept for a uri."""
     last_event: int = 0
     """The newest event that was there; with a later one, something may be made of garbage."""
+    last_artifact: int = 0
+    """The newest artifact that was there; a later one may say by its uri that garbage has its files."""
 
     def keeps(self, artifact_id: int) -> bool:
         """Whether anything keeps an artifact."""
@@ -63,7 +66,7 @@ class Keeping:
 def look(tx: Transaction, rules: Rules) -> Keeping:
     """Find out what is kept and why."""
     young_ms = tx.agreed_ms() - rules.younger_than_seconds * 1000
-    keeping = Keeping({}, last_event=tx.rows(_LAST_EVENT)[0][0])
+    keeping = Keeping({}, last_event=tx.rows(_LAST_EVENT)[0][0], last_artifact=tx.rows(_LAST_ARTIFACT)[0][0])
     for artifact_id, create_ms in tx.rows(_HELD):
         keeping.held[artifact_id] = create_ms
         if create_ms > young_ms:

@@ -1,10 +1,10 @@
 """Deleting what nothing keeps: metadata first, with a tombstone, then the blobs.
 
 What is deleted is decided on one snapshot, as a dry run decides it, and looked at once more in each transaction that
-deletes: what got an alias, a pin or a user meanwhile, or was registered or reused, stays.
+deletes: what got an alias, a pin or a user meanwhile, or was registered, reused or named by a uri, stays.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,8 +99,7 @@ def _removal(
         locked = held_bytes(tx, batch, locked=True)  # from here on nobody begins to copy from it, or to reuse it
         kept |= _in_use(tx, batch) | copied_by(tx).keys()
         named_by = namers(tx, {one.artifact_id: one.root_uri for one in locked})
-        aliased = {artifact_id for artifact_id, _, _ in aliases_of(tx, named_by)}
-        kept |= {named_by[artifact_id] for artifact_id in aliased | _in_use(tx, list(named_by))}
+        kept |= {named_by[artifact_id] for artifact_id in _keeping(tx, named_by, seen)}
         if seen is not None:
             kept |= {row[0] for row in tx.rows_in(_USED_SINCE, batch, last=seen.last_event)}
             kept |= {
@@ -110,6 +109,20 @@ def _removal(
         return held, remove_bytes(tx, held, reason)
 
     return body
+
+
+def _keeping(tx: Transaction, named_by: Iterable[int], seen: Keeping | None) -> set[int]:
+    """Return those of the artifacts that name files of others which keep these files.
+
+    What was kept by the look, or was not there yet, names them since; else the look would have kept them.
+    """
+    with_files = {one.artifact_id for one in held_bytes(tx, named_by) if not one.is_external}
+    ids = [artifact_id for artifact_id in named_by if artifact_id not in with_files]
+    found = {artifact_id for artifact_id, _, _ in aliases_of(tx, ids)} | _in_use(tx, ids)
+    if seen is not None:
+        found |= {row[0] for row in tx.rows_in(_USED_SINCE, ids, last=seen.last_event)}
+        found |= {artifact_id for artifact_id in ids if artifact_id > seen.last_artifact or seen.keeps(artifact_id)}
+    return found
 
 
 def _in_use(tx: Transaction, artifact_ids: list[int]) -> set[int]:

@@ -3,11 +3,11 @@
 Such an artifact has no files of its own in this store; what keeps it keeps the one that has them.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.transaction import Transaction, chunks
 from mlmd_schemas.tables.own import MANIFEST
 from mlmd_schemas.tables.v10 import ARTIFACT
 
@@ -22,7 +22,24 @@ _URIS = (
 _ROOTS = sa.select(MANIFEST.c.artifact_id, MANIFEST.c.root_uri).where(
     MANIFEST.c.artifact_id.in_(_IDS), MANIFEST.c.is_external == 0
 )
-_AT = sa.select(ARTIFACT.c.id, ARTIFACT.c.uri).where(ARTIFACT.c.uri.in_(_IDS))
+_NAMERS = sa.select(ARTIFACT.c.id, ARTIFACT.c.uri)
+_AT = _NAMERS.where(ARTIFACT.c.uri.in_(_IDS))
+_RANGES_AT_ONCE = 400
+"""Ranges of one statement: SQLite takes fewer than a thousand."""
+_BETWEEN = _NAMERS.where(
+    sa.or_(
+        *(
+            sa.and_(ARTIFACT.c.uri >= sa.bindparam(f"from_{number}"), ARTIFACT.c.uri < sa.bindparam(f"to_{number}"))
+            for number in range(_RANGES_AT_ONCE)
+        )
+    )
+)
+_ENDS = (("/", "0"), ("?", "@"))
+"""What follows a folder in a uri that names it or something in it, each with the next character of ASCII.
+
+In every collation the second is greater than the first, so that what begins with a folder and the first lies between
+the two; what else a collation puts there is passed over.
+"""
 _LONGEST_ID = 18
 """Digits of a number that surely fits 64 bits."""
 
@@ -41,9 +58,40 @@ def holders(tx: Transaction, artifact_ids: Iterable[int], held: Collection[int])
 
 
 def namers(tx: Transaction, root_uris: dict[int, str]) -> dict[int, int]:
-    """Return the artifacts whose uri is the folder of one of these others, each with that one."""
-    at = {tx.text.encode(text): holder for holder, uri in root_uris.items() for text in (uri, uri.rstrip("/"))}
-    return {row[0]: at[row[1]] for row in tx.rows_in(_AT, at) if at.get(row[1], row[0]) != row[0]}
+    """Return the artifacts whose uris name the folders of these others or something in them, each with that one.
+
+    Folders are looked for in the index of uris, in every spelling that `holders` understands, and not all uris read.
+    """
+    folders = [folder for root_uri in root_uris.values() for folder in _spellings(root_uri)]
+    found = tx.rows_in(_AT, map(tx.text.encode, folders))
+    ranges = [
+        (tx.text.encode(folder + first), tx.text.encode(folder + last)) for folder in folders for first, last in _ENDS
+    ]
+    for chunk in chunks(ranges, _RANGES_AT_ONCE):
+        found += tx.rows(_BETWEEN, _bounds(chunk))
+    said = [(namer, _plain(tx.text.decode(uri))) for namer, uri in found]
+    return {
+        namer: holder
+        for namer, uri in said
+        for holder in _ids_in(uri)
+        if holder != namer and uri.startswith(root_uris.get(holder, "\0"))
+    }
+
+
+def _spellings(root_uri: str) -> tuple[str, ...]:
+    """Return a folder in the schemes that name it, without a slash at its end."""
+    folder = root_uri.rstrip("/")
+    return (folder, f"minio{folder.removeprefix('s3')}") if folder.startswith("s3://") else (folder,)
+
+
+def _bounds(ranges: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Return the parameters of `_BETWEEN`, the last range for those that are too many."""
+    filled = [*ranges, *[ranges[-1]] * (_RANGES_AT_ONCE - len(ranges))]
+    return {
+        f"{end}_{number}": bound
+        for number, pair in enumerate(filled)
+        for end, bound in zip(("from", "to"), pair, strict=True)
+    }
 
 
 def _plain(uri: str) -> str:
