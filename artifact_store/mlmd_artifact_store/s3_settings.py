@@ -11,6 +11,7 @@ from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.shown import shown
 
 DEFAULT_REGION = "us-east-1"
+_REGIONS = ("AWS_REGION", "AWS_DEFAULT_REGION", "MINIO_REGION")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +57,29 @@ def completed(settings: S3Settings, environment: Mapping[str, str] = os.environ)
     `AWS_DEFAULT_REGION`, `MINIO_REGION`; `AWS_CA_BUNDLE`, `SSL_CERT_FILE`.
     """
 
-    def first(*names: str) -> str:
-        return next((environment[name] for name in names if environment.get(name)), "")
-
-    region = settings.region or first("AWS_REGION", "AWS_DEFAULT_REGION", "MINIO_REGION") or DEFAULT_REGION
-    endpoint = settings.endpoint or first("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "MINIO_ENDPOINT")
-    endpoint = _address(endpoint or f"https://s3.{region}.amazonaws.com", "endpoint")
+    region = settings.region or _first(environment, *_REGIONS) or DEFAULT_REGION
+    endpoint = endpoint_of(settings.endpoint, region, environment)
     public = _address(settings.public_endpoint, "public endpoint") if settings.public_endpoint else endpoint
-    ca_file = settings.ca_file or first("AWS_CA_BUNDLE", "SSL_CERT_FILE")
+    ca_file = settings.ca_file or _first(environment, "AWS_CA_BUNDLE", "SSL_CERT_FILE")
     if ca_file:
         _check_authorities(ca_file)
     if bool(settings.access_key) != bool(settings.secret_key):
         raise InvalidArgument("artifacts: access key and secret key belong together; give both or neither.")
     return replace(settings, region=region, endpoint=endpoint, public_endpoint=public, ca_file=ca_file)
+
+
+def endpoint_of(endpoint: str, region: str = "", environment: Mapping[str, str] = os.environ) -> str:
+    """Return scheme and host of an object store, from the environment or AWS's where none is said.
+
+    Raises InvalidArgument for what is no address.
+    """
+    said = endpoint or _first(environment, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "MINIO_ENDPOINT")
+    region = region or _first(environment, *_REGIONS) or DEFAULT_REGION
+    return _address(said or f"https://s3.{region}.amazonaws.com", "endpoint")
+
+
+def _first(environment: Mapping[str, str], *names: str) -> str:
+    return next((environment[name] for name in names if environment.get(name)), "")
 
 
 def _check_authorities(ca_file: str) -> None:

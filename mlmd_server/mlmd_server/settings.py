@@ -58,7 +58,12 @@ def load_config(
             continue
         values[option.key] = option.parse(said, source)
         given[option.key] = source
-    return _config(values, given)
+    config = _config(values, given)
+    if config.artifacts.external_roots or any(tenant.external_roots for _, tenant in config.tenants):
+        from mlmd_server.tenant_walls import check_walls
+
+        check_walls(config, values["tenants"], environment)
+    return config
 
 
 def _config(values: dict[str, Any], given: Mapping[str, str]) -> Config:

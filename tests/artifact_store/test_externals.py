@@ -484,7 +484,7 @@ def test_roots_are_a_tenants_own(start_server: StartServer, sqlite_url: str, tmp
     tokens = "".join(token.format(name) for name in ("red", "blue"))
     (tmp_path / "tokens.toml").write_text(tokens)
     options = ("--tenants", f"{tmp_path}/tenants.toml", "--auth", f"tokens={tmp_path}/tokens.toml")
-    server = start_server(sqlite_url, http=True, options=(*options, "--artifacts-external-roots", tmp_path.as_uri()))
+    server = start_server(sqlite_url, http=True, options=(*options, "--artifacts-external-roots", theirs.as_uri()))
     for name, status in (("red", 206), ("blue", 404)):
         store = Store.open(f"sqlite:///{tmp_path}/{name}.db")
         made = pb.Artifact(type_id=type_id(store), uri=f"{theirs.as_uri()}/a")

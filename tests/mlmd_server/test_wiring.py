@@ -42,7 +42,7 @@ def test_bytes_of_tenants_are_below_their_prefix_or_the_servers_and_below_their_
         "tenants": str(file),
         "database": f"sqlite:///{tmp_path}/ours.db",
         "artifacts": str(tmp_path / "ours"),
-        "artifacts-external-roots": tmp_path.as_uri(),
+        "artifacts-external-roots": f"{tmp_path.as_uri()}/theirs",
     }
     config = load_config(flags, {}, None)
     stores = tenant_stores(config)
@@ -55,7 +55,7 @@ def test_bytes_of_tenants_are_below_their_prefix_or_the_servers_and_below_their_
     for name, artifacts in places.items():
         assert _begun(artifacts).startswith(f"{roots[name]}/{name or '_'}/system.Model/d/")
     # What the default database may read of others is not for tenants to read.
-    assert _readable(places[""]) == [tmp_path.as_uri()]
+    assert _readable(places[""]) == [f"{tmp_path.as_uri()}/theirs"]
     assert _readable(places["speech"]) == []
     assert _readable(places["vision"]) == [(tmp_path / "shared").as_uri()]
     with pytest.raises(PermissionDenied):
