@@ -118,8 +118,8 @@ def test_no_tenant_reads_anothers_files(start_server: StartServer, tmp_path: Pat
     }
     place = (tmp_path / "artifacts").as_uri()
     (tmp_path / "tenants.toml").write_text("".join(table.format(f"{place}/{name}") for name, table in tables.items()))
-    options = ("--auth", f"tokens={tmp_path}/tokens.toml", "--tenants", f"{tmp_path}/tenants.toml")
-    options = (*options, "--artifacts", place)
+    callers = ("--auth", f"tokens={tmp_path}/tokens.toml", "--tenants", f"{tmp_path}/tenants.toml")
+    options = (*callers, "--artifacts", place)
     server = start_server(f"sqlite:///{tmp_path}/default.db", http=True, options=options)
     with urllib3.PoolManager() as http:
         blue, secret = uploaded(server, http, {"f": b"secret"}, token="blue")
