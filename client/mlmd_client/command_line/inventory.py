@@ -9,6 +9,7 @@ from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import artifacts_pb2, collections_pb2
 
 from mlmd_client.command_line.offers import STEPS, SUBJECTS
+from mlmd_client.command_line.registrations import registrations_of
 from mlmd_client.command_line.session import Count, Session, command
 from mlmd_client.command_line.subjects import subject_of
 from mlmd_client.failures import NotFound, not_found
@@ -19,7 +20,8 @@ from mlmd_client.versions import Version
 
 KINDS = ("artifacts", "datasets", "models", "files", "executions", "runs", "contexts", "experiments")
 _PAGE = 100
-_FILES_SHOWN = 20
+_SHOWN = 20
+"""Of files, and of what a run used or made; `--json` has them all."""
 
 
 @click.command()
@@ -59,7 +61,7 @@ def show(session: Session, what: str) -> None:
         session.say(facts, lambda: session.facts(facts))
         return
     subject = subject_of(session.store, what)
-    facts = version_facts(session, subject) if isinstance(subject, Version) else run_facts(subject)
+    facts = version_facts(session, subject) if isinstance(subject, Version) else run_facts(session, subject)
     session.say(facts, lambda: _print(session, facts))
 
 
@@ -72,7 +74,7 @@ def _context(session: Session, context_id: int) -> dict[str, Any]:
 
 
 def version_facts(session: Session, version: Version) -> dict[str, Any]:
-    """Return what is known of a version: itself, its properties, its run, its files."""
+    """Return what is known of a version: itself, its properties, its run, the models that it is of, its files."""
     made_by = version.run
     facts: dict[str, Any] = {
         "ref": version.ref,
@@ -85,8 +87,8 @@ def version_facts(session: Session, version: Version) -> dict[str, Any]:
         "made_by": made_by.name if made_by else None,
         "properties": dict(version.properties),
     }
-    files = files_of(session, version.id)
-    return facts | ({"files": files} if files else {})
+    parts = {"models": registrations_of(session, version), "files": files_of(session, version.id)}
+    return facts | {name: rows for name, rows in parts.items() if rows}
 
 
 def files_of(session: Session, artifact_id: int) -> list[dict[str, Any]]:
@@ -111,9 +113,11 @@ def _file_state(file: artifacts_pb2.File) -> str:
     return "damaged" if file.damaged else "verified" if file.verified else "declared"
 
 
-def run_facts(run: RunFacts) -> dict[str, Any]:
-    """Return what is known of a run."""
+def run_facts(session: Session, run: RunFacts) -> dict[str, Any]:
+    """Return what is known of a run: itself, what it used and made, its parameters and properties."""
     facts = {name: getattr(run, name) for name in ("name", "id", "state", "started", "ended", "reason")}
+    walks = {"used": session.store.provenance(run, 1), "made": session.store.impact(run, 1)}
+    facts |= {name: graph.where(kind="artifact").names() for name, graph in walks.items()}
     return facts | {"params": dict(run.params), "properties": dict(run.properties)}
 
 
@@ -124,15 +128,24 @@ def _brief(properties: Mapping[str, Any]) -> dict[str, Any]:
     return {**properties, **({"environment": told} if packages else {})}
 
 
+def _cut(value: Any) -> Any:
+    """Return a value for the eye: of a long list how many more there are."""
+    long = isinstance(value, list) and len(value) > _SHOWN
+    return [*value[:_SHOWN], f"… {len(value) - _SHOWN} more"] if long else value
+
+
 def _print(session: Session, facts: dict[str, Any]) -> None:
-    session.facts({name: value for name, value in facts.items() if not isinstance(value, dict) and name != "files"})
+    parts = ("params", "properties", "models", "files")
+    session.facts({name: _cut(value) for name, value in facts.items() if name not in parts})
     for name in ("params", "properties"):
         if facts.get(name):
             session.facts(_brief(facts[name]), f"\n{name}")
+    if facts.get("models"):
+        session.table(table_of(facts["models"]), "\nmodels")
     files = facts.get("files", [])
     if files:
         size = sum(file["bytes"] for file in files)
-        session.table(table_of(files[:_FILES_SHOWN]), f"\n{counted(len(files), 'file')}, {counted(size, 'byte')}")
+        session.table(table_of(files[:_SHOWN]), f"\n{counted(len(files), 'file')}, {counted(size, 'byte')}")
 
 
 @click.command()

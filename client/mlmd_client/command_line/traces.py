@@ -9,6 +9,7 @@ from rich.tree import Tree
 
 from mlmd_client.command_line.graph_data import graph_data
 from mlmd_client.command_line.offers import SUBJECTS
+from mlmd_client.command_line.registrations import served_by
 from mlmd_client.command_line.session import Count, Failure, Session, command
 from mlmd_client.command_line.statuses import ABSENT
 from mlmd_client.command_line.subjects import Subject, subject_of
@@ -228,7 +229,7 @@ def model_table(graph: Graph) -> Table:
 
 def _model_row(model: v1.ImpactedModel) -> dict[str, Any]:
     names = [f"{one.model}@{one.version}" for one in model.registrations]
-    deployed = [f"{d.environment}/{d.name} {d.state}".strip() for one in model.registrations for d in one.deployments]
+    deployed = [served for one in model.registrations for served in served_by(one)]
     return {
         "model": ", ".join(dict.fromkeys(names)) or model.name or f"artifact {model.node.artifact_id}",
         "aliases": sorted({alias for one in model.registrations for alias in one.aliases}),

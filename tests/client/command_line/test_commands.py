@@ -45,6 +45,9 @@ def test_a_run_is_shown_with_its_parameters(ask: Run) -> None:
     shown = ask("show", "churn/train/2", "--json").json
     assert (shown["state"], shown["params"]) == ("COMPLETE", {"lr": 0.2})
     assert shown["properties"]["odd"] == "NaN"
+    assert (shown["used"], shown["made"]) == (["churn-train@1"], ["churn@2"])
+    text = [" ".join(line.split()) for line in ask("show", "churn/train/2").out.splitlines()]
+    assert {"used churn-train@1", "made churn@2"} <= set(text)
     assert ask("show", f"execution:{shown['id']}", "--json").json["name"] == "churn/train/2"
 
 

@@ -58,6 +58,25 @@ def test_a_model_from_its_file_to_production_and_back(run: Run, tmp_path: Path) 
     assert run("models", "gates", "fraud", "--alias", "champion", "--json").json == []
 
 
+def test_what_is_shown_of_a_version_says_which_model_it_is_and_where_it_serves(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "model.bin").write_bytes(b"1")
+    run("put", "model.bin", "fraud", "--type", "model")
+    assert "models" not in run("show", "fraud@1", "--json").json
+    run("models", "register", "fraud", "fraud@1")
+    run("models", "promote", "fraud", "champion", "1")
+    assert run("show", "models:/fraud@champion", "--json").json["models"] == [
+        {"model": "fraud", "version": "1", "aliases": ["champion", "latest"], "state": "LIVE", "deployed": []}
+    ]
+    run("models", "deploy", "fraud", "1", "prod", "scorer")
+    (shown,) = run("show", "fraud@1", "--json").json["models"]
+    assert shown["deployed"][0] == "prod/scorer DEPLOYED"
+    serving = shown["deployed"][1].removesuffix(" RUNNING")
+    assert run("show", serving, "--json").json["state"] == "RUNNING"
+    text = run("show", "fraud@1").out
+    assert "champion" in text
+    assert "prod/scorer DEPLOYED" in text
+
+
 def test_an_alias_that_never_was_has_no_history_and_one_that_was_removed_has(run: Run) -> None:
     run("models", "register", "fraud", "s3://models/fraud")
     run("models", "promote", "fraud", "champion", "1")
