@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.errors import Internal, InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.own import EXACT_VALUE
 from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
@@ -44,6 +44,7 @@ _DELETE = {
 def validate_properties(kind: Kind, facts: TypeFacts, properties: Any, names: Iterable[str] | None = None) -> None:
     """Raise InvalidArgument unless each property is declared by the type, with exactly that kind of value.
 
+    Raises Internal for one that the database declares as nothing that is known, which no call can have written.
     `names` chooses some of the map's properties; without it all are looked at.
     """
     declared = facts.properties
@@ -54,6 +55,11 @@ def validate_properties(kind: Kind, facts: TypeFacts, properties: Any, names: It
             raise InvalidArgument(
                 f"properties: the {kind.name.lower()} type {facts.name!r} declares no property {name!r}; "
                 "add it to the type, or use custom_properties."
+            )
+        if wanted == pb.UNKNOWN:
+            raise Internal(
+                f"properties: the database declares {name!r} of the {kind.name.lower()} type {facts.name!r} as a kind "
+                "of value that this server does not know; a later version may have written it."
             )
         # MLMD's clients know this error by its first words.
         if case is None or KIND_OF_CASE[case] != wanted:

@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import sqlalchemy as sa
+from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import TYPE, TYPE_PROPERTY, Kind
 
 from mlmd_metadata_store.text import TextCodec
 
 LIMIT = 20_000
 """How many types are remembered; a store with more forgets all and starts again."""
+
+PROPERTY_TYPES = frozenset(pb.PropertyType.values())
 
 _BY_ID = sa.select(TYPE.c.id, TYPE.c.type_kind, TYPE.c.name, TYPE.c.version).where(
     TYPE.c.id.in_(sa.bindparam("ids", expanding=True))
@@ -34,6 +37,11 @@ class TypeFacts:
     version: str | None
     properties: dict[str, int] = field(default_factory=dict)
     """Declared property to number of `ml_metadata.PropertyType`."""
+
+
+def known_property_type(number: int | None) -> int:
+    """Return a number of `ml_metadata.PropertyType`: UNKNOWN for none, and for what only a later version knows."""
+    return number if number in PROPERTY_TYPES else pb.UNKNOWN
 
 
 class Reads(Protocol):
@@ -75,7 +83,7 @@ class TypeCache:
             found[type_id] = TypeFacts(type_id, Kind(kind), tx.text.decode(name), decoded)
         if found:
             for type_id, name, data_type in tx.rows_in(_PROPERTIES, found):
-                found[type_id].properties[tx.text.decode(name)] = data_type
+                found[type_id].properties[tx.text.decode(name)] = known_property_type(data_type)
         if not tx.made_types:
             if len(self._by_id) > LIMIT:
                 self._by_id.clear()

@@ -13,6 +13,7 @@ from mlmd_schemas.tables.v10 import PARENT_TYPE, TYPE, TYPE_PROPERTY, Kind
 
 from mlmd_metadata_store.node_rows import set_raw_text, shown_key
 from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.type_cache import PROPERTY_TYPES, known_property_type
 
 MESSAGES: dict[Kind, type[Any]] = {
     Kind.ARTIFACT: pb.ArtifactType,
@@ -38,7 +39,6 @@ BASE_TYPES: dict[Kind, dict[int, str]] = {
 """The simple types of each kind by the number of `base_type` that stands for them."""
 SIMPLE_NAMES = frozenset(name for names in BASE_TYPES.values() for name in names.values())
 _BASE_NUMBERS = {kind: {name: number for number, name in names.items()} for kind, names in BASE_TYPES.items()}
-_PROPERTY_TYPES = frozenset(pb.PropertyType.values())
 _NESTED_BASE_TYPES = frozenset(pb.ArtifactType.SystemDefinedBaseType.values())
 
 TYPE_COLUMNS = (
@@ -65,7 +65,8 @@ _PARENTS = (
 def property_rows(tx: Transaction, type_ids: Sequence[int]) -> list[tuple[int, str, int]]:
     """Return (type id, property name, PropertyType number) of these types."""
     decode = tx.text.decode
-    return [(type_id, decode(name), number or 0) for type_id, name, number in tx.rows_in(_PROPERTIES, type_ids)]
+    rows = tx.rows_in(_PROPERTIES, type_ids)
+    return [(type_id, decode(name), known_property_type(number)) for type_id, name, number in rows]
 
 
 def parent_rows(tx: Transaction, type_ids: Sequence[int]) -> list[tuple[int, int, str]]:
@@ -93,7 +94,7 @@ def types_of_rows(
     for row in rows:
         types[row[0]] = _message(tx, kind, row, make(), structs)
     for type_id, name, number in property_rows(tx, list(types)):
-        _set_property(types[type_id], name, number if number in _PROPERTY_TYPES else 0)
+        _set_property(types[type_id], name, number)
     if base_types and BASE_TYPES[kind]:
         _read_base_types(tx, kind, types)
     return list(types.values())
@@ -155,7 +156,7 @@ def _known(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _numbers_of(name: str) -> frozenset[int]:
-    return _NESTED_BASE_TYPES if name in ("baseType", "base_type") else _PROPERTY_TYPES
+    return _NESTED_BASE_TYPES if name in ("baseType", "base_type") else PROPERTY_TYPES
 
 
 def struct_text(struct: pb.ArtifactStructType) -> str:

@@ -12,7 +12,7 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
-from mlmd_schemas.tables.v10 import TYPE
+from mlmd_schemas.tables.v10 import TYPE, TYPE_PROPERTY
 
 from tests.metadata_store.calls import Calls, counted
 
@@ -392,3 +392,22 @@ def test_a_later_entry_of_a_request_takes_no_external_id_away(call: Calls, noun:
     types = [made(noun, external_id="x"), made(noun), made(noun, external_id="")]
     call("PutTypes", **{f"{noun}_types": types})
     assert get(call, noun).external_id == "x", "Google's server stores an empty one here"
+
+
+@pytest.mark.parametrize("number", [0, 99, -1, None])
+def test_a_property_that_the_database_declares_as_nothing_known(call: Calls, noun: str, number: int | None) -> None:
+    type_id = put(call, noun, "T", {"odd": INT, "even": STRING})
+
+    def declare(tx: Transaction) -> None:
+        tx.execute(sa.update(TYPE_PROPERTY).where(TYPE_PROPERTY.c.name == "odd").values(data_type=number))
+
+    call.store.database.write(LOCAL, declare)
+    call.store.database.types.clear()
+    assert dict(get(call, noun).properties) == {"odd": pb.UNKNOWN, "even": STRING}
+    assert code(call, noun, "T", {"odd": INT, "even": STRING}) is Code.ALREADY_EXISTS
+    method, nodes = f"Put{noun.capitalize()}s", f"{noun}s"
+    odd, even = {"odd": pb.Value(int_value=1)}, {"even": pb.Value(string_value="x")}
+    wrong, right = ({"type_id": type_id, "name": "n", "properties": given} for given in (odd, even))
+    assert call.code(method, **{nodes: [wrong]}) is Code.INTERNAL
+    assert "'odd'" in call.message(method, **{nodes: [wrong]})
+    assert call.code(method, **{nodes: [right]}) is Code.OK
