@@ -1,6 +1,7 @@
 """A write that carries an idempotency key is done once, however often it is sent."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
+from mlmd_schemas.chance import CHANCE
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
@@ -40,6 +42,11 @@ def test_another_request_under_the_key_is_refused(call: Calls, request_: dict[st
     context = {"contexts": [pb.Context(type_id=1, name="c")]}
     assert keyed(call.store, "k").code("PutContexts", **context) is Code.ALREADY_EXISTS
     assert len(call("GetArtifacts").artifacts) == 2
+
+
+def test_the_same_bytes_sent_to_another_method_are_another_request(call: Calls) -> None:
+    keyed(call.store, "k")("PutArtifactType", artifact_type={"name": "T"})
+    assert keyed(call.store, "k").code("PutExecutionType", execution_type={"name": "T"}) is Code.ALREADY_EXISTS
 
 
 def test_a_write_that_failed_may_be_sent_again(call: Calls, request_: dict[str, Any]) -> None:
@@ -81,11 +88,26 @@ def test_receipts_are_forgotten_after_seven_days(
     monkeypatch.setattr(receipts, "SWEEP_EVERY", 10**9)
     first = keyed(call.store, "k")("PutArtifacts", **request_)
     database = call.store.database
+    then = now_ms() + timedelta(days=7) // timedelta(milliseconds=1)
+    monkeypatch.setattr(Transaction, "agreed_ms", lambda tx: then - 120_000)
     assert database.write(LOCAL, receipts.sweep) == 0
-    later = now_ms() + receipts.KEPT_MS + 1
-    monkeypatch.setattr(Transaction, "agreed_ms", lambda tx: later)
+    monkeypatch.setattr(Transaction, "agreed_ms", lambda tx: then + 1)
     assert database.write(LOCAL, receipts.sweep) == 1
     assert keyed(call.store, "k")("PutArtifacts", **request_) != first
+
+
+def test_writes_with_a_key_forget_old_receipts(
+    call: Calls, request_: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = keyed(call.store, "old")("PutArtifacts", **request_)
+    draws = iter([0, 1])
+    monkeypatch.setattr(CHANCE, "randrange", lambda most: next(draws))
+    later = now_ms() + receipts.KEPT_MS + 1
+    monkeypatch.setattr(Transaction, "agreed_ms", lambda tx: later)
+    keyed(call.store, "zero is drawn")("PutArtifacts", **request_)
+    second = keyed(call.store, "old")("PutArtifacts", **request_)
+    assert second != first, "it had been forgotten"
+    assert keyed(call.store, "old")("PutArtifacts", **request_) == second
 
 
 def test_receipts_are_as_old_for_every_server(mariadb_url: str, ahead: Clock) -> None:
