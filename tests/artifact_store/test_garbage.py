@@ -1,7 +1,6 @@
 """Keep rules, what they keep and why, and that gc deletes what its dry run said and nothing else."""
 
 import itertools
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from mlmd_artifact_store import garbage_collection
 from mlmd_artifact_store.garbage_collection import collect, plan
 from mlmd_artifact_store.keep_rules import Rules, rules_of
 from mlmd_artifact_store.requests import Requests
+from mlmd_metadata_store.clock import now_ms
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -24,6 +24,7 @@ from tests.artifact_store.conformance.suite import keys
 from tests.artifact_store.uploads import artifact, begin, type_id, upload_file
 from tests.conftest import Clock
 from tests.metadata_store.calls import Calls, counted
+from tests.services.clocks import wait_beyond
 
 Rule = v1.KeptReason
 
@@ -288,7 +289,7 @@ def test_what_is_copied_or_reused_a_moment_later_stays(requests: Requests) -> No
     copied, reused, loose = (upload(requests, b"%d" % number) for number in range(3))
     chosen = plan(artifacts, Rules(0, 0))
     artifacts.begin_upload(begin(store, upload_file("g", b"0"), unchanged_from_artifact_id=copied))
-    time.sleep(0.002)
+    wait_beyond(now_ms())
     again = artifacts.begin_upload(begin(store, upload_file("f", b"1"), reuse=True))
     assert (again.artifact_id, again.reused) == (reused, True)
     deleted = [one.artifact_id for batch in collect(artifacts, chosen.garbage, seen=chosen.keeping) for one in batch]

@@ -1,7 +1,6 @@
 """What forbids a purge, and that it is what was looked at."""
 
 import dataclasses
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -10,6 +9,7 @@ import pytest
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.requests import Requests
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
@@ -20,6 +20,7 @@ from mlmd_schemas.tables.registry import MODEL_VERSION
 from tests.artifact_store.care import Admin, alias, opened, talkative, upload
 from tests.artifact_store.uploads import artifact, begin, upload_file
 from tests.metadata_store.calls import Calls
+from tests.services.clocks import wait_beyond
 
 ARTIFACT = v1.NODE_KIND_ARTIFACT
 EXECUTION = v1.NODE_KIND_EXECUTION
@@ -136,7 +137,7 @@ def test_what_was_reused_since_the_look_is_not_purged(admin: Admin, requests: Re
     made = upload(requests, b"content")
     fields = {"kind": ARTIFACT, "ids": [made], "include_bytes": True}
     digest = admin("Purge", **fields).digest
-    time.sleep(0.002)
+    wait_beyond(now_ms())
     again = requests.artifacts.begin_upload(begin(requests.artifacts.store, upload_file("f", b"content"), reuse=True))
     assert again.reused
     with pytest.raises(FailedPrecondition, match="before a change"):

@@ -4,7 +4,6 @@ Two servers on one database: each step of the one is tried between the statement
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 
@@ -15,7 +14,6 @@ from mlmd_artifact_store.declaring import declare_files
 from mlmd_artifact_store.garbage_collection import collect, plan
 from mlmd_artifact_store.keep_rules import Rules
 from mlmd_artifact_store.requests import Requests
-from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import FailedPrecondition, NotFound
@@ -24,6 +22,7 @@ from mlmd_schemas.pb.v1 import admin_pb2, artifacts_pb2
 
 from tests.artifact_store.care import Admin, execution, upload
 from tests.artifact_store.uploads import artifact, begin, send, upload_file
+from tests.services.clocks import wait_beyond
 from tests.services.held_steps import outcome
 
 CONTENT = b"what both have"
@@ -141,8 +140,7 @@ def test_what_is_reused_is_as_young_as_what_is_sent(requests: Requests) -> None:
     chosen = plan(artifacts, NOTHING)
     assert chosen.garbage == [source]
     before = artifacts.manifest(source)
-    while now_ms() <= before.create_ms:
-        time.sleep(0.001)
+    wait_beyond(before.create_ms)
     assert artifacts.begin_upload(begin(artifacts.store, upload_file("f", CONTENT), reuse=True)).reused
     assert list(collect(artifacts, chosen.garbage, seen=chosen.keeping)) == [[]]
     assert artifacts.manifest(source).create_ms > before.create_ms

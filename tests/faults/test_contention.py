@@ -29,7 +29,10 @@ from tests.faults.contents import contents
 from tests.faults.remote import Remote
 from tests.faults.writes import WRITES, Ground
 from tests.metadata_store.calls import RPCS, Calls
+from tests.mlmd_server.processes import in_flight
+from tests.services.lock_waits import loses, waits
 from tests.services.mariadb import MariaDB
+from tests.services.waiting import wait_for
 
 OpenStore = Callable[..., Store]
 THREADS = 64
@@ -156,8 +159,9 @@ def test_a_lock_that_is_not_to_be_had_in_time(own_mariadb: MariaDB, open_store: 
         late = Calls(patient, replace(LOCAL, deadline=time.monotonic() + 0.5))
         assert late.code("PutArtifacts", WRITES["PutArtifacts"](ground, "late")) is Code.DEADLINE_EXCEEDED
         with ThreadPoolExecutor(1) as pool:
+            is_at_it_again = loses(patient)
             call = pool.submit(Calls(patient), "PutArtifacts", WRITES["PutArtifacts"](ground, "patient"))
-            time.sleep(1.5)
+            wait_for(is_at_it_again)
             blocker.rollback()
             assert call.result(60).artifact_ids
     after = contents(url)
@@ -238,8 +242,9 @@ def test_sqlite_held_by_another_process(sqlite_url: str, open_store: OpenStore) 
             late = Calls(patient, replace(LOCAL, deadline=time.monotonic() + 0.3))
             assert late.code("PutExecution", WRITES["PutExecution"](ground, "late")) is Code.DEADLINE_EXCEEDED
             assert contents(sqlite_url) == before
+            is_at_it_again = loses(patient)
             call = pool.submit(Calls(patient), "PutExecution", WRITES["PutExecution"](ground, "patient"))
-            time.sleep(0.3)
+            wait_for(is_at_it_again)
         assert call.result(60).execution_id
     assert calls.code("PutExecution", WRITES["PutExecution"](ground, "after")) is Code.OK
     after = contents(sqlite_url)
@@ -267,8 +272,9 @@ def test_one_call_sent_twice_at_once_under_its_key(database_url: str, open_store
     with ThreadPoolExecutor(2) as pool:
         one = pool.submit(first.database.write, caller, body, repeatable=True)
         assert written.wait(30)
+        has_met_it = waits(second)
         two = pool.submit(Calls(second, caller), "PutArtifacts", request)
-        time.sleep(0.5)
+        wait_for(has_met_it)
         goes_on.set()
         assert one.result(60) == two.result(60)
     assert contents(database_url).more(before)["Artifact"] == 2
@@ -304,13 +310,15 @@ def test_readers_see_all_of_a_write_or_nothing(database_url: str, open_store: Op
 
     with ThreadPoolExecutor(4) as pool:
         work = [pool.submit(write, 1), pool.submit(write, 2), pool.submit(read, 1), pool.submit(read, 2)]
-        until = time.monotonic() + 60
-        while len(rounds) < len(work) or min(rounds.values()) < 10:
-            if time.monotonic() > until or any(future.done() for future in work):
-                break
-            time.sleep(0.05)
-        over.set()
-        assert min(future.result(60) for future in work) > 1
+        try:
+            wait_for(
+                lambda: (
+                    any(future.done() for future in work) or (len(rounds) == len(work) and min(rounds.values()) >= 10)
+                )
+            )
+        finally:
+            over.set()
+        assert min(future.result(60) for future in work) >= 10
 
 
 @pytest.mark.parametrize("wire", ["grpc", "connect-proto"])
@@ -329,7 +337,7 @@ def test_readers_and_health_are_answered_while_every_writer_waits(
     with ThreadPoolExecutor(16) as pool:
         with held_by_another_process(sqlite_url):
             waiting = [pool.submit(write, number) for number in range(16)]
-            time.sleep(0.5)
+            wait_for(lambda: in_flight(server) == 4)  # they have all threads, and the others wait for one
             for method in ("GetArtifacts", "GetContexts"):
                 assert say(wire, doors, RPCS[method].path, b"", timeout=30).code is Code.OK
             assert server.serving()

@@ -3,7 +3,6 @@
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -168,7 +167,7 @@ def test_calls_go_on_through_a_restart(own_store: Store, own_mariadb: MariaDB) -
 
     with ThreadPoolExecutor(4) as pool:
         workers = [pool.submit(work, worker) for worker in range(4)]
-        time.sleep(0.3)
+        wait_for(lambda: acknowledged)
         own_mariadb.restart()
         so_far = len(acknowledged)
         try:

@@ -2,9 +2,9 @@
 
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -16,18 +16,26 @@ from sqlalchemy.pool import NullPool
 from tests.migrations.databases import engine_of, execute, rows
 from tests.migrations.snapshot import shape
 from tests.migrations.test_creation import SIMPLE_TYPES
+from tests.services.waiting import wait_for
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PROCESSES = 4
 
 
 def open_in_processes(url: str) -> list[list[str]]:
-    start = str(time.time() + 4)
-    command = [sys.executable, "-W", "error", "-m", "tests.migrations.opener", url, start]
+    command = [sys.executable, "-W", "error", "-m", "tests.migrations.opener", url]
+    pipe = subprocess.PIPE
     started = [
-        subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(command, cwd=REPOSITORY, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
         for _ in range(PROCESSES)
     ]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loaded\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
     answers = []
     for process in started:
         out, err = process.communicate(timeout=120)
@@ -58,14 +66,26 @@ def test_threads_that_open_different_databases_do_not_disturb_each_other(tmp_pat
 
 
 def test_opener_waits_for_the_process_that_is_at_work(engine: sa.Engine) -> None:
+    opener = engine_of(engine.url.render_as_string(hide_password=False))
+    course: list[str] = []
+
+    def execute_noted(cursor: Any, statement: str, parameters: Any, _: Any) -> bool:
+        is_lock = statement == "BEGIN IMMEDIATE" or statement.startswith("SELECT GET_LOCK")
+        course.extend(["asks"] * is_lock)
+        cursor.execute(statement, parameters)
+        course.extend(["has the lock"] * is_lock)
+        return True
+
+    sa.event.listen(opener, "do_execute", execute_noted)
     with ThreadPoolExecutor(1) as pool:
         with changing(engine):
-            opening = pool.submit(open_schema, engine_of(engine.url.render_as_string(hide_password=False)))
-            time.sleep(1)
-            assert not opening.done()
+            opening = pool.submit(open_schema, opener)
+            wait_for(lambda: course)
             with engine.connect() as connection:
                 assert sa.inspect(connection).get_table_names() == []
+            course.append("the other is done")
         assert opening.result(60).created
+    assert course[:3] == ["asks", "the other is done", "has the lock"]
 
 
 def test_current_database_opens_while_another_process_holds_the_lock(engine: sa.Engine) -> None:

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from mlmd_artifact_store.s3_settings import S3Settings
 from mlmd_client.calls import CallError
 from mlmd_client.download import read_range
 from mlmd_client.transport import open_transport
+from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.leases import take_lease
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
@@ -33,6 +33,7 @@ from tests.artifact_store.places import everything, gone
 from tests.artifact_store.uploads import artifact, begin, send, type_id, upload_file
 from tests.conftest import StartServer
 from tests.services.ceph import S3Address
+from tests.services.clocks import wait_beyond
 from tests.services.programs import run_program
 from tests.services.waiting import wait_for
 
@@ -111,7 +112,7 @@ def test_sweep(requests: Requests, run: Run) -> None:
     pending = requests.artifacts.begin_upload(begin(requests.artifacts.store, upload_file("f", b"x"))).artifact_id
     send(requests, pending, {"f": b"x"})
     assert run("sweep").stdout == ""
-    time.sleep(0.01)
+    wait_beyond(now_ms())
     assert run("sweep", "--sweep-grace-seconds", "0").stdout == f"gave up the upload of artifact {pending}\n"
     assert keys(requests.artifacts.blobs) == []
 
@@ -334,7 +335,7 @@ def test_what_is_wrong_with_one_tenants_store_does_not_keep_the_others(
         store.close()
     lines = (f'[tenant.{tenant}]\ndatabase = "{urls[tenant]}"\n' for tenant in ("a", "b"))
     (tmp_path / "tenants.toml").write_text("".join(lines))
-    time.sleep(0.01)
+    wait_beyond(now_ms())
     where = ("--tenants", "tenants.toml", "--artifacts", "bytes")
     swept = run_program(["sweep", *where, "--sweep-grace-seconds", "0", "--json"], tmp_path)
     assert (swept.returncode, "another store" in swept.stderr, "(tenant a)" in swept.stderr) == (1, True, True)
@@ -368,7 +369,7 @@ def test_one_at_a_time_has_the_lease(requests: Requests) -> None:
     assert take("sweep", 3600)
     assert not take("sweep", 3600)
     assert take("other", 0)
-    time.sleep(0.002)
+    wait_beyond(now_ms())
     assert take("other", 0)
 
 

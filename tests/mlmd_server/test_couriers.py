@@ -2,15 +2,13 @@
 
 import contextlib
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
 
 import pytest
 from mlmd_api.tenants import TenantStores
 from mlmd_metadata_store.store import Store
-from mlmd_model_registry import courier
 from mlmd_server.chores import Chores
 
 from mlmd_server import couriers
@@ -30,14 +28,8 @@ def receiver() -> Iterator[Receiver]:
 def test_a_store_with_slow_receivers_leaves_the_others_their_turn(
     tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(couriers, "_TURN_SECONDS", 0.2)
-    post = courier.post
-
-    def post_slowly(*given: Any) -> int:
-        time.sleep(0.1)
-        return post(*given)
-
-    monkeypatch.setattr(courier, "post", post_slowly)
+    a_second_a_post = SimpleNamespace(monotonic=lambda: float(len(receiver.heard)))
+    monkeypatch.setattr(couriers, "time", a_second_a_post)
     stores = TenantStores({name: f"sqlite:///{tmp_path}/{name}.db" for name in ("loud", "quiet")}, Store.open)
     with contextlib.closing(stores):
         for tenant, moves in (("loud", 20), ("quiet", 1)):

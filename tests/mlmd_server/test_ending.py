@@ -5,7 +5,6 @@ import signal
 import sqlite3
 import sys
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -46,7 +45,7 @@ def test_sigterm_lets_calls_in_flight_finish(tmp_path: Path, sqlite_url: str, wo
             process = server.process
             assert process is not None
             process.terminate()
-            time.sleep(0.5)
+            wait_for(lambda: "draining" in server.stderr.read_text())
             assert process.poll() is None
             blocker.execute("COMMIT")
             blocker.close()
@@ -167,7 +166,7 @@ def test_a_deadline_that_passes_while_waiting_writes_nothing(running: Server, sq
     response = httpx.post(running.http_url + PUT_TYPE, json=body, headers=headers, timeout=60, trust_env=False)
     blocker.execute("COMMIT")
     assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
-    time.sleep(0.5)
+    wait_for(lambda: in_flight(running) == 0)
     assert blocker.execute("SELECT count(*) FROM Type WHERE name = 'Never'").fetchone() == (0,)
     blocker.close()
 

@@ -4,7 +4,6 @@ import os
 import random
 import secrets
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -144,16 +143,23 @@ def test_a_drop_in_store_has_no_thread(tmp_path: Path) -> None:
 def test_a_fork_waits_until_the_house_is_at_rest(
     opened: Callable[[], EmbeddedTransport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    working = threading.Event()
+    working, forking, over = threading.Event(), threading.Event(), threading.Event()
+    halt = rests.Rests.halt
 
-    def at_length(stores: TenantStores) -> None:
+    def halt_noted(one: rests.Rests, seconds: float) -> bool:
+        forking.set()
+        return halt(one, seconds)
+
+    def until_a_fork_waits(stores: TenantStores) -> None:
+        forking.clear()
         working.set()
-        time.sleep(0.3)
+        wait_for(lambda: forking.is_set() or over.is_set())
         reap_opened(stores)
         working.clear()
 
     store = opened()
-    monkeypatch.setattr(housekeeping, "reap_opened", at_length)
+    monkeypatch.setattr(rests.Rests, "halt", halt_noted)
+    monkeypatch.setattr(housekeeping, "reap_opened", until_a_fork_waits)
     for _ in range(3):
         assert working.wait(60)
         child = os.fork()
@@ -162,6 +168,7 @@ def test_a_fork_waits_until_the_house_is_at_rest(
             get_artifacts(store)
             os._exit(0 if rested else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    over.set()
 
 
 def get_artifacts(store: EmbeddedTransport) -> None:

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 WAITING = """
-import os, signal, threading, time
+import os, signal, sys, threading, time
 from mlmd_server.lifecycle import Ending
 from mlmd_server.signals import Reason
 
@@ -14,7 +14,8 @@ ending = Ending()
 ending.listen()
 
 def other() -> None:
-    time.sleep(0.5)  # the main thread is asleep by then; if it is not, it hears of the signal at once
+    while sys._current_frames()[threading.main_thread().ident].f_code is not Ending.wait.__code__:
+        time.sleep(0.001)
     {how}
 
 threading.Thread(target=other).start()
