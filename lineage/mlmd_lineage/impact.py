@@ -8,7 +8,7 @@ from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 from mlmd_lineage.edges import page_edges
 from mlmd_lineage.ends import Direction
 from mlmd_lineage.pages import fill_page
-from mlmd_lineage.registrations import registrations_of
+from mlmd_lineage.registrations import models_among
 from mlmd_lineage.repeats import collapse
 from mlmd_lineage.roles import is_model
 from mlmd_lineage.walk_options import read_request
@@ -33,8 +33,9 @@ def get_impact(tx: Transaction, request: v1.GetImpactRequest) -> v1.GetImpactRes
 
 def _models(tx: Transaction, nodes: Iterable[v1.LineageNode]) -> list[v1.ImpactedModel]:
     """Return the models among the nodes, those that most depends on first."""
-    models = [node for node in nodes if node.node.WhichOneof("node") == "artifact_id" and is_model(node.type)]
-    registrations = registrations_of(tx, {node.node.artifact_id: node.uri for node in models})
+    artifacts = {node.node.artifact_id: node for node in nodes if node.node.WhichOneof("node") == "artifact_id"}
+    by_type = [artifact_id for artifact_id, node in artifacts.items() if is_model(node.type)]
+    models = models_among(tx, {artifact_id: node.uri for artifact_id, node in artifacts.items()}, by_type)
     found = [
         v1.ImpactedModel(
             node=node.node,
@@ -42,9 +43,9 @@ def _models(tx: Transaction, nodes: Iterable[v1.LineageNode]) -> list[v1.Impacte
             name=node.name,
             uri=node.uri,
             hops=node.hops,
-            registrations=registrations.get(node.node.artifact_id, ()),
+            registrations=registrations,
         )
-        for node in models
+        for node, registrations in ((artifacts[artifact_id], names) for artifact_id, names in models.items())
     ]
     return sorted(found, key=_weight)
 

@@ -75,6 +75,8 @@ class _Registry:
 
     versions: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     """By artifact, the contexts of its versions."""
+    models_by_uri: set[int] = field(default_factory=set)
+    """Artifacts whose URI a kf.ModelArtifact of a version has."""
     models: dict[int, int] = field(default_factory=dict)
     """By version, its registered model."""
     numbers: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -86,15 +88,18 @@ class _Registry:
     """By version."""
 
 
-def registrations_of(tx: Transaction, artifacts: Mapping[int, str]) -> dict[int, list[v1.ModelRegistration]]:
-    """Return the names of these artifacts, each with its URI or "", collections first.
+def models_among(
+    tx: Transaction, artifacts: Mapping[int, str], by_type: Collection[int]
+) -> dict[int, list[v1.ModelRegistration]]:
+    """Return the models among these artifacts, each with its URI or "", and their names, collections first.
 
-    The number of statements does not depend on the number of artifacts.
+    `by_type` are models by their type; others are those that a kf.ModelVersion has for its model. What is only noted
+    with a version, its data for example, is none. The number of statements does not depend on that of artifacts.
     """
-    found: dict[int, list[v1.ModelRegistration]] = defaultdict(list)
     registry = _read_registry(tx, artifacts)
+    found: dict[int, list[v1.ModelRegistration]] = {one: [] for one in (*by_type, *registry.models_by_uri)}
     numbers = set(registry.numbers.values())
-    for artifact_id, versions in versions_of(tx, artifacts).items():
+    for artifact_id, versions in versions_of(tx, found).items():
         for version in versions:
             aliases = [*version.aliases, *(["latest"] if version.is_latest else [])]
             if (version.context_id, version.number) in numbers:
@@ -108,7 +113,8 @@ def registrations_of(tx: Transaction, artifacts: Mapping[int, str]) -> dict[int,
                     context_id=version.context_id,
                 )
             )
-    for artifact_id, contexts in registry.versions.items():
+    for artifact_id in found:
+        contexts = registry.versions.get(artifact_id, ())
         found[artifact_id] += [_registration(registry, context_id) for context_id in sorted(contexts)]
     return found
 
@@ -137,6 +143,7 @@ def _read_registry(tx: Transaction, artifacts: Mapping[int, str]) -> _Registry:
     for holder, context_id in tx.rows_in(_VERSIONS, holders, types=types[VERSION]):
         for artifact_id in holders[holder]:
             registry.versions[artifact_id].add(context_id)
+        registry.models_by_uri |= holders[holder] - {holder}
     versions = {context_id for contexts in registry.versions.values() for context_id in contexts}
     registry.contexts = {context.id: context for context in nodes_by_id(tx, Kind.CONTEXT, versions)}
     for version_id, context in registry.contexts.items():

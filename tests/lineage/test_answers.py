@@ -157,6 +157,18 @@ def test_versions_of_the_registry_have_their_aliases_and_deployments(call: Calls
     assert "kf.ServeModel" in {node.type for node in answer.graph.nodes}
 
 
+def test_what_a_registered_model_has_as_a_version_is_a_model_whatever_its_type(call: Calls, story: Story) -> None:
+    data, forest = story.artifact(), story.artifact("Forest", uri="s3://models/forest")
+    report, noted = story.artifact("Report"), story.artifact(uri="s3://data/noted")
+    story.step({"data": data}, {"forest": forest, "report": report, "noted": noted})
+    story.attribute(story.context("kf.ModelVersion", "9:v1"), noted)  # as Kubeflow's registry notes data of a version
+    rpc = next(rpc for rpc in REGISTRY_METHODS if rpc.name == "CreateModelVersion")
+    call.store.call(rpc, call.caller, rpc.request(model="fraud", create_model=True, artifact_id=forest))
+    (found,) = call("GetImpact", node=artifact(data)).models
+    assert (short(found.node), found.type) == (f"a{forest}", "Forest")
+    assert [(one.model, one.version) for one in found.registrations] == [("fraud", "1")]
+
+
 def test_aliases_come_before_names_alone(call: Calls, story: Story) -> None:
     data = story.artifact()
     versions = [story.version("fraud", "system.Model") for _ in range(3)]
