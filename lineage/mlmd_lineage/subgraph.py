@@ -5,11 +5,13 @@ callers read the nodes that they want. What belongs to the nodes of the walk (pa
 at its end.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from mlmd_metadata_store.event_reads import event_rows, events_of_rows
+from mlmd_metadata_store.filter.faults import PREFIX
 from mlmd_metadata_store.node_pages import first_ids, matching_ids
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_reads import all_types
@@ -55,7 +57,8 @@ class Ending:
             return set()
         untested = ids - self._tested.keys()
         if untested:
-            found = matching_ids(tx, self.kind, self.filter_query, untested)
+            with _naming(f"ending_{self.kind.name.lower()}s"):
+                found = matching_ids(tx, self.kind, self.filter_query, untested)
             self._tested |= {node_id: node_id in found for node_id in untested}
         return {node_id for node_id in ids if self._tested[node_id]}
 
@@ -136,9 +139,10 @@ def _walked(tx: Transaction, options: pb.LineageSubgraphQueryOptions) -> Walk:
     if options.max_num_hops < 0:
         raise InvalidArgument(f"max_num_hops: {options.max_num_hops} is negative; ask for 0 to {MOST_HOPS} hops.")
     hops = min(options.max_num_hops, MOST_HOPS) if options.HasField("max_num_hops") else MOST_HOPS
-    ids = first_ids(tx, kind, filter_query, MOST_STARTING_NODES)
+    noun = kind.name.lower()
+    with _naming(f"starting_{noun}s"):
+        ids = first_ids(tx, kind, filter_query, MOST_STARTING_NODES)
     if not ids:
-        noun = kind.name.lower()
         raise NotFound(f"starting_{noun}s.filter_query: no {noun} matches {filter_query[:200]!r}.")
     endings = {
         Kind.ARTIFACT: _ending(Kind.ARTIFACT, options.ending_artifacts),
@@ -155,6 +159,17 @@ def _walked(tx: Transaction, options: pb.LineageSubgraphQueryOptions) -> Walk:
         frontier = walk.hop(tx, kind, frontier, hops_left)
         kind = FAR[kind]
     return walk
+
+
+@contextmanager
+def _naming(field: str) -> Iterator[None]:
+    """Tell in the error of a wrong filter which of the request's filters it is, behind the words that clients know."""
+    try:
+        yield
+    except InvalidArgument as error:
+        if not error.message.startswith(PREFIX):
+            raise
+        raise InvalidArgument(f"{PREFIX}{field}: {error.message.removeprefix(PREFIX)}") from error
 
 
 def _start(options: pb.LineageSubgraphQueryOptions) -> tuple[Kind, str]:

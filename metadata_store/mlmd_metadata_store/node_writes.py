@@ -39,7 +39,7 @@ _COLUMNS = {
     Kind.EXECUTION: ("type_id", "name", "external_id", "last_known_state"),
     Kind.CONTEXT: ("type_id", "name", "external_id"),
 }
-_NOUN = {Kind.ARTIFACT: "An artifact", Kind.EXECUTION: "An execution", Kind.CONTEXT: "A context"}
+_NOUN = {Kind.ARTIFACT: "an artifact", Kind.EXECUTION: "an execution", Kind.CONTEXT: "a context"}
 _TIMES = ("create_time_since_epoch", "last_update_time_since_epoch")
 _COMPARED = {
     Kind.ARTIFACT: ("name", "type", "uri", "state", "external_id", "system_metadata"),
@@ -171,11 +171,27 @@ def _row(tx: Transaction, kind: Kind, node: Any, named: Any, created: int, updat
 
 def _taken(kind: Kind, nodes: Sequence[Any], types: dict[int, TypeFacts]) -> str:
     node = nodes[0]
-    told = [f"of type {types[node.type_id].name!r} named {node.name!r}"] if node.HasField("name") else []
-    told += [f"with external_id {node.external_id!r}"] if node.HasField("external_id") else []
+    told = {}
+    if node.HasField("name"):
+        told["name"] = f"of type {types[node.type_id].name!r} named {node.name!r}"
+    if node.HasField("external_id"):
+        told["external_id"] = f"with external_id {node.external_id!r}"
     if not told:
         return _not_told_apart(kind)
-    return f"{_NOUN[kind]} {' or '.join(told)} is there already; read it, or choose another name."
+    mend = "others" if len(told) > 1 else "another"
+    return f"{', '.join(told)}: {_NOUN[kind]} {' or '.join(told.values())} is there already; read it, or choose {mend}."
+
+
+def _claimed(tx: Transaction, kind: Kind, update: Update) -> str:
+    """Say what of an update another node has already; the database does not tell which of the two."""
+    stored, (_, name, external_id, *_rest) = update.stored, update.row
+    cells = {"name": name} if kind is Kind.CONTEXT else {}
+    cells["external_id"] = external_id
+    told = {field: tx.text.decode(cell) for field, cell in cells.items() if cell is not None}
+    told = {field: text for field, text in told.items() if text != getattr(stored, field)}
+    values = " or ".join(f"{text!r} as its {field}" for field, text in told.items())
+    noun = f"{kind.name.lower()} {stored.id}"
+    return f"{', '.join(told)}: another {kind.name.lower()} has {values} already, so {noun} cannot take it."
 
 
 def _not_told_apart(kind: Kind) -> str:
@@ -315,9 +331,7 @@ def _apply_updates(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None
     try:
         _rewrite_rows(tx, kind, plans)
     except UniqueViolation:
-        raise Internal(
-            f"The {kind.name.lower()} cannot be changed: another one has its new name or external_id already."
-        ) from None
+        raise Internal(_claimed(tx, kind, plans[0])) from None
 
 
 def _put_properties(tx: Transaction, kind: Kind, plans: Sequence[Update]) -> None:

@@ -188,6 +188,20 @@ def test_read_55_ending_filters_are_read_when_they_are_reached(shop: Calls) -> N
     assert _code(shop, query("id = 1", hops=0, ending_artifacts=wrong)) == Code.INVALID_ARGUMENT
 
 
+def test_an_error_says_which_filter_is_wrong(shop: Calls) -> None:
+    ends = {"ending_artifacts": {"filter_query": "id ="}, "ending_executions": {"filter_query": "id <"}}
+    for starts, ended, said in (
+        ({"starting_artifacts": {"filter_query": "("}}, {}, "starting_artifacts"),
+        ({"starting_executions": {"filter_query": "("}}, ends, "starting_executions"),
+        ({"starting_artifacts": {"filter_query": "id = 1"}}, ends, "ending_artifacts"),
+        ({"starting_executions": {"filter_query": "id = 1"}}, ends, "ending_executions"),
+    ):
+        message = shop.message("GetLineageSubgraph", lineage_subgraph_query_options={**starts, **ended})
+        assert message.startswith(f"Invalid `filter_query`: {said}: expected "), message
+        assert message.endswith(("[at 1:2]", "[at 1:5]")), message
+
+
+
 @pytest.mark.parametrize(
     "events",
     [

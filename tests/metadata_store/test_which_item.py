@@ -92,3 +92,28 @@ def test_of_links_and_events(call: Calls, types: dict[str, int]) -> None:
     parents = [{"child_id": context, "parent_id": 98}, {"child_id": context, "parent_id": 99}]
     message = call.message("PutParentContexts", parent_contexts=parents)
     assert message.endswith("That is link 1 of 2 of the request.")
+
+
+def test_what_of_a_new_node_is_taken(call: Calls, types: dict[str, int]) -> None:
+    call("PutArtifacts", artifacts=[_artifact(types, "a", external_id="x")])
+    message = call.message("PutArtifacts", artifacts=[_artifact(types, "a")])
+    assert message == "name: an artifact of type 'A' named 'a' is there already; read it, or choose another."
+    message = call.message("PutArtifacts", artifacts=[{"type_id": types["a"], "external_id": "x"}])
+    assert message == "external_id: an artifact with external_id 'x' is there already; read it, or choose another."
+    message = call.message("PutArtifacts", artifacts=[_artifact(types, "b", external_id="x")])
+    assert message.startswith("name, external_id: an artifact of type 'A' named 'b' or with external_id 'x' is there")
+
+
+def test_what_of_an_update_another_node_has(call: Calls, types: dict[str, int]) -> None:
+    for method, kind, nodes in (("PutArtifacts", "a", "artifacts"), ("PutExecutions", "e", "executions")):
+        call(method, **{nodes: [{"type_id": types[kind], "external_id": text} for text in ("é", "y")]})
+        changed = [{"id": 2, "name": "free"}, {"id": 2, "name": "free", "external_id": "é"}]
+        noun = nodes.removesuffix("s")
+        reason = f"external_id: another {noun} has 'é' as its external_id already, so {noun} 2 cannot take it."
+        assert call.message(method, **{nodes: changed}) == reason
+    made = [{"type_id": types["c"], "name": name, "external_id": name} for name in ("c", "d")]
+    call("PutContexts", contexts=made)
+    message = call.message("PutContexts", contexts=[{"id": 2, "name": "c", "external_id": "d"}])
+    assert message == "name: another context has 'c' as its name already, so context 2 cannot take it."
+    message = call.message("PutContexts", contexts=[{"id": 2, "name": "c", "external_id": "c"}])
+    assert message.startswith("name, external_id: another context has 'c' as its name or 'c' as its external_id alr")
