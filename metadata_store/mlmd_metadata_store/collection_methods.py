@@ -1,16 +1,14 @@
 """The methods of `mlmd.v1.Collections`."""
 
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
-from mlmd_schemas.caller import Role
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import collections_pb2 as v1
 
 from mlmd_metadata_store.alias_moves import move_alias
-from mlmd_metadata_store.rpc import Rpc
+from mlmd_metadata_store.rpc import Service
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import add_version
 from mlmd_metadata_store.version_reads import (
@@ -22,6 +20,7 @@ from mlmd_metadata_store.version_reads import (
 )
 
 COLLECTIONS_SERVICE = "mlmd.v1.Collections"
+_COLLECTIONS = Service(COLLECTIONS_SERVICE, v1)
 NodeMessage = TypeVar("NodeMessage", pb.Artifact, pb.Execution)
 
 
@@ -95,17 +94,12 @@ def _list_alias_moves(tx: Transaction, request: v1.ListAliasMovesRequest) -> v1.
     return v1.ListAliasMovesResponse(moves=moves, next_page_token=token)
 
 
-def _rpc(name: str, body: Callable[[Transaction, Any], Any], *, write: bool = False) -> Rpc:
-    request, response = getattr(v1, f"{name}Request"), getattr(v1, f"{name}Response")
-    return Rpc(COLLECTIONS_SERVICE, name, request, response, Role.WRITER if write else Role.READER, write, body)
-
-
 COLLECTION_METHODS = (
-    _rpc("AddVersion", _add_version, write=True),
-    _rpc("ResolveVersion", _resolve_version),
-    _rpc("ListVersions", _list_versions),
-    _rpc("ListCollections", _list_collections),
-    _rpc("MoveAlias", _move_alias, write=True),
-    _rpc("ListAliases", _list_aliases),
-    _rpc("ListAliasMoves", _list_alias_moves),
+    _COLLECTIONS.writes("AddVersion", _add_version),
+    _COLLECTIONS.reads("ResolveVersion", _resolve_version),
+    _COLLECTIONS.reads("ListVersions", _list_versions),
+    _COLLECTIONS.reads("ListCollections", _list_collections),
+    _COLLECTIONS.writes("MoveAlias", _move_alias),
+    _COLLECTIONS.reads("ListAliases", _list_aliases),
+    _COLLECTIONS.reads("ListAliasMoves", _list_alias_moves),
 )

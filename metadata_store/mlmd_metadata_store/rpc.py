@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 from google.protobuf.message import Message
@@ -11,6 +12,9 @@ from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_metadata_store.transaction import Transaction
 
 MLMD_SERVICE = "ml_metadata.MetadataStoreService"
+
+Body = Callable[[Transaction, Any], Any]
+Glance = Callable[[Transaction, Any], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +33,8 @@ class Rpc:
     response: type[Message]
     role: Role
     write: bool
-    body: Callable[[Transaction, Any], Any]
-    glance: Callable[[Transaction, Any], None] | None = None
+    body: Body
+    glance: Glance | None = None
 
     @property
     def path(self) -> str:
@@ -53,13 +57,26 @@ class StreamRpc:
     body: Callable[[Transaction, Any], Iterator[Any]]
 
 
-def mlmd_read(name: str, body: Callable[[Transaction, Any], Any]) -> Rpc:
-    """Return a method of MLMD's service that reads."""
-    request, response = getattr(service, f"{name}Request"), getattr(service, f"{name}Response")
-    return Rpc(MLMD_SERVICE, name, request, response, Role.READER, False, body)
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A service whose requests and responses are messages of one module, named after its methods."""
+
+    name: str
+    messages: ModuleType
+
+    def reads(self, name: str, body: Body, role: Role = Role.READER) -> Rpc:
+        """Return a method that reads."""
+        return self._method(name, role, False, body, None)
+
+    def writes(self, name: str, body: Body, role: Role = Role.WRITER, glance: Glance | None = None) -> Rpc:
+        """Return a method that writes."""
+        return self._method(name, role, True, body, glance)
+
+    def _method(self, name: str, role: Role, write: bool, body: Body, glance: Glance | None) -> Rpc:
+        request, response = (getattr(self.messages, f"{name}{end}") for end in ("Request", "Response"))
+        return Rpc(self.name, name, request, response, role, write, body, glance)
 
 
-def mlmd_write(name: str, body: Callable[[Transaction, Any], Any]) -> Rpc:
-    """Return a method of MLMD's service that writes."""
-    request, response = getattr(service, f"{name}Request"), getattr(service, f"{name}Response")
-    return Rpc(MLMD_SERVICE, name, request, response, Role.WRITER, True, body)
+_MLMD = Service(MLMD_SERVICE, service)
+mlmd_read, mlmd_write = _MLMD.reads, _MLMD.writes
+"""Return a method of MLMD's service that reads, or writes."""

@@ -1,20 +1,17 @@
 """The methods of `mlmd.v1.Runs`."""
 
-from collections.abc import Callable
-from typing import Any
-
-from mlmd_schemas.caller import Role
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import runs_pb2 as v1
 
 from mlmd_metadata_store.keyset_tokens import number_below, page_size, token_after
-from mlmd_metadata_store.rpc import Rpc
+from mlmd_metadata_store.rpc import Service
 from mlmd_metadata_store.run_names import known_experiment, require_step
 from mlmd_metadata_store.run_rows import STATES, run_by_id, run_page
 from mlmd_metadata_store.runs import finish_run, heartbeat, join_run, start_run
 from mlmd_metadata_store.transaction import Transaction
 
 RUNS_SERVICE = "mlmd.v1.Runs"
+_RUNS = Service(RUNS_SERVICE, v1)
 
 
 def get_run(tx: Transaction, request: v1.GetRunRequest) -> v1.GetRunResponse:
@@ -43,16 +40,11 @@ def list_runs(tx: Transaction, request: v1.ListRunsRequest) -> v1.ListRunsRespon
     return v1.ListRunsResponse(runs=[run.message() for run in runs[:count]], next_page_token=following)
 
 
-def _rpc(name: str, body: Callable[[Transaction, Any], Any], *, write: bool = False) -> Rpc:
-    request, response = getattr(v1, f"{name}Request"), getattr(v1, f"{name}Response")
-    return Rpc(RUNS_SERVICE, name, request, response, Role.WRITER if write else Role.READER, write, body)
-
-
 RUN_METHODS = (
-    _rpc("StartRun", start_run, write=True),
-    _rpc("JoinRun", join_run),
-    _rpc("Heartbeat", heartbeat, write=True),
-    _rpc("FinishRun", finish_run, write=True),
-    _rpc("GetRun", get_run),
-    _rpc("ListRuns", list_runs),
+    _RUNS.writes("StartRun", start_run),
+    _RUNS.reads("JoinRun", join_run),
+    _RUNS.writes("Heartbeat", heartbeat),
+    _RUNS.writes("FinishRun", finish_run),
+    _RUNS.reads("GetRun", get_run),
+    _RUNS.reads("ListRuns", list_runs),
 )
