@@ -201,7 +201,6 @@ def test_an_error_says_which_filter_is_wrong(shop: Calls) -> None:
         assert message.endswith(("[at 1:2]", "[at 1:5]")), message
 
 
-
 @pytest.mark.parametrize(
     "events",
     [
