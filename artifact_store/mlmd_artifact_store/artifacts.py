@@ -32,7 +32,7 @@ from mlmd_artifact_store.commit import (
     under_way,
 )
 from mlmd_artifact_store.deletions import delete_blobs
-from mlmd_artifact_store.external_records import record_files, unrecorded
+from mlmd_artifact_store.external_records import check_elsewhere, record_files, unrecorded
 from mlmd_artifact_store.externals import BlobReader, ExternalRoots, file_at, files_at
 from mlmd_artifact_store.late_streams import Arriving
 from mlmd_artifact_store.local_copies import LITTLE_BYTES
@@ -85,7 +85,8 @@ class Artifacts:
         return begin_upload(tx, self.place, request)
 
     def record_external(self, tx: Transaction, request: v1.RecordExternalRequest) -> v1.RecordExternalResponse:
-        """Record bytes that are elsewhere, in the caller's transaction."""
+        """Record bytes that are elsewhere, in the caller's transaction; raises InvalidArgument for a place of ours."""
+        check_elsewhere(tx, self.externals, self.place.root, request)
         return record_external(tx, request)
 
     def begin_upload(self, request: v1.BeginUploadRequest, caller: Caller = LOCAL) -> v1.BeginUploadResponse:

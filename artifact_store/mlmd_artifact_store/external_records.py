@@ -5,19 +5,22 @@ from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_metadata_store.collection_methods import parse_artifact
 from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.paths import check_paths
+from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.tables.v10 import ARTIFACT
 
 from mlmd_artifact_store.begin import Place
 from mlmd_artifact_store.declarations import MOST_FILES
-from mlmd_artifact_store.externals import ExternalRoots, file_at, files_at, why_unread
+from mlmd_artifact_store.externals import ExternalRoots, file_at, files_at, is_below, why_unread
 from mlmd_artifact_store.locations import as_folder, folder_and_name, prefix_of_uri
 from mlmd_artifact_store.manifests import Manifest, find_manifest, read_manifest, write_manifest
+from mlmd_artifact_store.named_places import artifact_at
 from mlmd_artifact_store.upload_rows import find_upload
 
 _URI = sa.select(ARTIFACT.c.uri).where(ARTIFACT.c.id == sa.bindparam("artifact"))
@@ -32,6 +35,29 @@ def unrecorded(tx: Transaction, artifact_id: int, externals: ExternalRoots, plac
     if externals.find(uri) is None:
         raise NotFound(why_unread(uri, own))
     return Manifest(artifact_id, uri, "", True, 0, 0, b"", 0)
+
+
+def check_elsewhere(tx: Transaction, externals: ExternalRoots, own: str, request: v1.RecordExternalRequest) -> None:
+    """Raise InvalidArgument for bytes that are said to be others' where the store keeps what is uploaded to it.
+
+    What is recorded there could never be read, and goes with the artifact that has it.
+    """
+    uri = parse_artifact(request.artifact).uri
+    if not is_below(uri, own) or externals.find(uri) is not None:
+        return
+    holder = artifact_at(tx, uri)
+    mend = (
+        f"use artifact {holder}, which has the files there"
+        if holder
+        else (
+            "upload the files, or ask the operator to name that place among the roots that may be read "
+            "(--artifacts-external-roots)"
+        )
+    )
+    raise InvalidArgument(
+        f"artifact.uri: {uri[:200]!r} is below {own!r}, where this store keeps what is uploaded to it, and nothing is "
+        f"read there as bytes of others; {mend}."
+    )
 
 
 def _uri_of(tx: Transaction, artifact_id: int, *, locked: bool = False) -> str:

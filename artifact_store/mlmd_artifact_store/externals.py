@@ -92,7 +92,7 @@ class ExternalRoots:
 
 def why_unread(uri: str, own: str) -> str:
     """Return the sentence that says why a store does not read a URI, whether or not it is below the store's own."""
-    if _is_below(uri, own):
+    if is_below(uri, own):
         return (
             f"uri: {uri[:200]!r} is below {own!r}, where this store keeps what is uploaded to it, and no upload put it "
             "there; nothing else is read there. Upload the files, or ask the operator to name that place among the "
@@ -104,7 +104,8 @@ def why_unread(uri: str, own: str) -> str:
     )
 
 
-def _is_below(uri: str, own: str) -> bool:
+def is_below(uri: str, own: str) -> bool:
+    """Whether a URI, in whatever scheme and with whatever query, is below a store's own, or that itself."""
     try:
         ours, theirs = parse_location(own), parse_location(uri)
     except InvalidArgument:

@@ -106,7 +106,7 @@ def explain(tx: Transaction, artifact_id: int, rules: Rules) -> v1.ExplainKeptRe
         summary = f"Artifact {artifact_id} is kept: {'; '.join(reason.text for reason in found)}."
         return v1.ExplainKeptResponse(kept=True, reasons=found, summary=summary)
     if external and external[0][0]:
-        text = f"its bytes are not in this store but at {external[0][1]}, where nothing is ever deleted"
+        text = f"its bytes are not in this store but at {external[0][1]}, where this store deletes nothing"
         reason = v1.KeptReason(rule=v1.KeptReason.RULE_EXTERNAL, text=text)
         return v1.ExplainKeptResponse(kept=True, reasons=[reason], summary=f"Artifact {artifact_id} is kept: {text}.")
     if external:

@@ -57,6 +57,13 @@ def holders(tx: Transaction, artifact_ids: Iterable[int], held: Collection[int])
     return {holder: namer for holder, namer, uri in candidates if uri.startswith(roots.get(holder, "\0"))}
 
 
+def artifact_at(tx: Transaction, uri: str) -> int:
+    """Return the artifact that has its files at a uri, which may be anything in its folder; 0 when there is none."""
+    plain = _plain(uri)
+    roots = tx.rows_in(_ROOTS, _ids_in(plain))
+    return next((holder for holder, root in roots if plain.startswith(str(root))), 0)
+
+
 def namers(tx: Transaction, root_uris: dict[int, str]) -> dict[int, int]:
     """Return the artifacts whose uris name the folders of these others or something in them, each with that one.
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import BlobStore
+from mlmd_artifact_store.externals import ExternalRoots
 from mlmd_artifact_store.garbage_collection import collect
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.manifests import list_files
@@ -125,7 +126,8 @@ def test_files_that_a_manifest_says_are_elsewhere_stay_even_where_its_own_would_
     blobs.put(key, io.BytesIO(b"elsewhere"), 9)
     said = pb.Artifact(type_id=type_id(store), uri=blobs.uri(key.removesuffix("f"))).SerializeToString()
     request = RecordExternalRequest(artifact=said, files=[UploadFile(path="f", size_bytes=9)])
-    recorded = store.database.write(LOCAL, lambda tx: requests.artifacts.record_external(tx, request))
+    reader = Artifacts(store, blobs, "", ExternalRoots([blobs.uri()]))
+    recorded = store.database.write(LOCAL, lambda tx: reader.record_external(tx, request))
     made = recorded.manifest.artifact_id
     assert key.split("/")[3] == str(made)
     delete(requests, [made])

@@ -5,6 +5,7 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from mlmd_schemas.errors import DataLoss, FailedPrecondition, InvalidArgument, N
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
+from tests.artifact_store.care import upload
 from tests.artifact_store.uploads import artifact, begin, type_id, upload_file
 from tests.conftest import StartServer
 from tests.metadata_store.calls import Calls
@@ -496,3 +498,24 @@ def test_roots_are_a_tenants_own(start_server: StartServer, sqlite_url: str, tmp
             answer = http.request("GET", url, headers=headers, retries=False)
         assert answer.status == status
         assert (answer.data == b"234") == (status == 206)
+
+
+def test_what_is_below_our_own_root_is_not_recorded_as_bytes_of_others(requests: Requests) -> None:
+    artifacts, made = requests.artifacts, upload(requests)
+    store, uri = artifacts.store, artifacts.manifest(made).root_uri
+    begun = artifacts.begin_upload(begin(store, upload_file("f", b"x"))).uri
+    mends = {
+        uri: f"use artifact {made}, which has the files there",
+        f"{uri.replace('s3://', 'minio://')}f": f"use artifact {made}, which has the files there",
+        begun: "upload the files, or ask the operator",
+        artifacts.place.root: "upload the files",
+    }
+    for said, mend in mends.items():
+        request = v1.RecordExternalRequest(
+            artifact=pb.Artifact(type_id=type_id(store), uri=said).SerializeToString(),
+            files=[v1.UploadFile(path="f", size_bytes=1)],
+        )
+        with pytest.raises(InvalidArgument, match=rf"^artifact\.uri: '{re.escape(said)}' is below '.*{mend}"):
+            store.database.write(LOCAL, partial(artifacts.record_external, request=request))
+        allowed = Artifacts(store, artifacts.blobs, "", ExternalRoots([artifacts.place.root]))
+        assert store.database.write(LOCAL, partial(allowed.record_external, request=request)).manifest.file_count == 1

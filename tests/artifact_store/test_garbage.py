@@ -340,7 +340,7 @@ def test_external_bytes_are_nobodys_garbage(admin: Admin, requests: Requests) ->
     assert requests.artifacts.manifest(recorded.manifest.artifact_id).is_external
     told = admin.why(recorded.manifest.artifact_id)
     (reason,) = told.reasons
-    text = "its bytes are not in this store but at s3://elsewhere/data/, where nothing is ever deleted"
+    text = "its bytes are not in this store but at s3://elsewhere/data/, where this store deletes nothing"
     assert (told.kept, reason.rule, reason.text) == (True, Rule.RULE_EXTERNAL, text)
     assert told.summary == f"Artifact {recorded.manifest.artifact_id} is kept: {text}."
 
