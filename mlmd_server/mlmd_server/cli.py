@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
+from mlmd_server.broken_off import run_unbroken
 from mlmd_server.surroundings import be_first_process, give_sqlite_a_place
 
 WRONG_USE = 2
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
     be_first_process()
     try:
-        return _run(sys.argv[1:] if arguments is None else arguments)
+        return run_unbroken(lambda: _run(sys.argv[1:] if arguments is None else arguments))
     except ModuleNotFoundError as error:
         return missing_extra(error)
 

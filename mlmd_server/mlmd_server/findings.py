@@ -1,8 +1,9 @@
 """Where the commands of care tell what they found: lines on standard output, what it came to on standard error."""
 
 import json
-import sys
 from dataclasses import dataclass
+
+from mlmd_server.broken_off import tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +14,12 @@ class Output:
     tenant: str
 
     def line(self, text: str, **fields: object) -> None:
-        """Print one finding."""
+        """Print one finding; raises OutputLost."""
         if self.as_json:
-            print(json.dumps({"tenant": self.tenant, **fields}, ensure_ascii=False), flush=True)
+            tell(json.dumps({"tenant": self.tenant, **fields}, ensure_ascii=False))
         else:
-            print(f"{self.tenant}: {text}" if self.tenant else text, flush=True)
+            tell(f"{self.tenant}: {text}" if self.tenant else text)
 
     def summary(self, text: str) -> None:
-        """Print what it came to."""
-        print(f"mlmd-server: {f'tenant {self.tenant}: ' if self.tenant else ''}{text}", file=sys.stderr, flush=True)
+        """Print what it came to; raises OutputLost."""
+        tell(f"mlmd-server: {f'tenant {self.tenant}: ' if self.tenant else ''}{text}", aside=True)

@@ -77,12 +77,14 @@ IGNORED = frozenset(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit status."""
+    from mlmd_server.broken_off import run_unbroken
     from mlmd_server.cli import missing_extra
     from mlmd_server.surroundings import be_first_process
 
     be_first_process()
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        return _run(sys.argv[1:] if arguments is None else arguments, os.environ)
+        return run_unbroken(lambda: _run(given, os.environ), "metadata_store_server")
     except StoreError as error:
         print(f"metadata_store_server: {error.message}", file=sys.stderr)
         return FAILED

@@ -15,6 +15,7 @@ from mlmd_schemas.errors import Code, InvalidArgument, StoreError
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
+from mlmd_server.broken_off import tell
 from mlmd_server.config import Config
 from mlmd_server.serve import set_up_log
 from mlmd_server.wiring import store_options
@@ -34,7 +35,7 @@ def migrate(config: Config, plan_only: bool) -> int:
     databases += [(f"tenant {name}: ", tenant.database) for name, tenant in config.tenants]
     for whose, url in databases:
         try:
-            print(f"{whose}{_planned(url, options) if plan_only else _migrated(url, options)}")
+            tell(f"{whose}{_planned(url, options) if plan_only else _migrated(url, options)}")
         except (StoreError, SchemaError) as error:
             level = logging.ERROR if error.code == Code.INTERNAL else logging.DEBUG
             _LOG.log(level, "the database was not migrated", exc_info=error)

@@ -4,6 +4,7 @@ import contextlib
 import os
 import resource
 import signal
+import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator
@@ -24,11 +25,14 @@ def complete_streams() -> None:
     """Open the standard streams that are closed, on nothing.
 
     Their numbers would otherwise go to the next files and connections, and what a library writes to standard error
-    into one of those.
+    into one of those. What is printed to a stream that Python found closed would go to standard output.
     """
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(number, True)
     os.close(number)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
 
 
 def discard_output() -> None:
