@@ -8,6 +8,7 @@ import graphene
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 from mlmd_schemas.descriptors import is_map, is_repeated
+from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_api.graphql.entities import checked_key
 from mlmd_api.graphql.messages import REFERENCES, scalar_of
@@ -68,9 +69,7 @@ def _fill(message: Any, given: Mapping[str, Any], place: str) -> None:
             continue
         where = f"{place}{camel(field.name)}"
         if is_map(field):
-            entries = getattr(message, field.name)
-            for entry in value:
-                entries[entry["name"]] = entry["value"]
+            _fill_map(getattr(message, field.name), value, where)
         elif is_repeated(field):
             _extend(getattr(message, field.name), field, value, where)
         elif field.message_type is not None:
@@ -79,6 +78,14 @@ def _fill(message: Any, given: Mapping[str, Any], place: str) -> None:
             _fill_message(target, value, where)
         else:
             setattr(message, field.name, getattr(value, "value", value))
+
+
+def _fill_map(entries: Any, given: Any, where: str) -> None:
+    for entry in given:
+        name = entry["name"]
+        if name in entries:
+            raise InvalidArgument(f"{where}[{name[:60]!r}]: comes twice; give each name once.")
+        entries[name] = entry["value"]
 
 
 def _extend(target: Any, field: Any, values: Any, where: str) -> None:

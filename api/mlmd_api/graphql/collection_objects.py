@@ -13,7 +13,14 @@ from mlmd_metadata_store.keyset_tokens import ENDLESS, token_after
 from mlmd_schemas.pb.v1 import collections_pb2 as v1
 
 from mlmd_api.graphql import entities
-from mlmd_api.graphql.connections import Page, checked_first, connection_of, number_after, page_arguments
+from mlmd_api.graphql.connections import (
+    Page,
+    checked_first,
+    connection_of,
+    key_after,
+    number_after,
+    page_arguments,
+)
 from mlmd_api.graphql.entities import define, entity
 from mlmd_api.graphql.messages import fields_of
 from mlmd_api.graphql.objects import made_object, many, resolved
@@ -23,6 +30,7 @@ from mlmd_api.graphql.session import Session
 
 CollectionConnection = connection_of("Collection", entity("Collection"))
 VersionConnection = connection_of("Version", entity("Version"))
+_LIST = "collections"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,10 +221,11 @@ async def _one(_root: Any, info: Any, type_name: str, name: str) -> Any:
 
 def _list(_root: Any, info: Any, first: int | None = None, after: str | None = None, type_name: str = "") -> Page:
     method = rpc("ListCollections", COLLECTIONS_SERVICE)
+    key_after(_LIST, after)
     request = method.request(type_name=type_name or "", page_size=checked_first(first), page_token=after or "")
     answer = info.context.ask(method, request)
     return Page(answer.collections, _cursor, bool(answer.next_page_token), bool(after))
 
 
 def _cursor(one: v1.Collection) -> str:
-    return token_after("collections", f"{one.type_name}/{one.name}")
+    return token_after(_LIST, f"{one.type_name}/{one.name}")

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import graphene
-from mlmd_metadata_store.keyset_tokens import number_of_token, token_after
+from mlmd_metadata_store.keyset_tokens import key_of_token, number_of_token, token_after
 from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_api.graphql.objects import made_object, many, resolved
+
+T = TypeVar("T")
 
 DEFAULT_PAGE = 20
 LARGEST_PAGE = 100
@@ -85,12 +87,20 @@ def checked_first(first: int | None) -> int:
 
 def number_after(name: str, after: str | None) -> int:
     """Return the number behind which a page of the list `name` begins; raises InvalidArgument for another cursor."""
-    try:
-        number = number_of_token(name, after or "")
-    except InvalidArgument:
-        shown = (after or "")[:60]
-        raise InvalidArgument(f"after: {shown!r} is no cursor of this list; take one of its edges.") from None
+    number = _read(number_of_token, name, after or "")
     return 0 if number is None else number
+
+
+def key_after(name: str, after: str | None) -> str:
+    """Return the key behind which a page of the list `name` begins; raises InvalidArgument for another cursor."""
+    return _read(key_of_token, name, after or "")
+
+
+def _read(read: Callable[[str, str], T], name: str, after: str) -> T:
+    try:
+        return read(name, after)
+    except InvalidArgument:
+        raise InvalidArgument(f"after: {after[:60]!r} is no cursor of this list; take one of its edges.") from None
 
 
 def number_cursor(name: str) -> Callable[[Any], str]:

@@ -22,7 +22,13 @@ from graphql import (
     specified_rules,
     validate,
 )
-from graphql.validation import NoSchemaIntrospectionCustomRule, ValuesOfCorrectTypeRule
+from graphql.validation import (
+    ASTValidationRule,
+    NoSchemaIntrospectionCustomRule,
+    OverlappingFieldsCanBeMergedRule,
+    ValidationContext,
+    ValuesOfCorrectTypeRule,
+)
 from mlmd_schemas.errors import InvalidArgument, ResourceExhausted
 
 from mlmd_api.graphql.limits import GraphqlLimits
@@ -33,6 +39,10 @@ KEPT = 1_000
 LONGEST_KEPT = 20_000
 """Characters of the longest document that is kept."""
 MOST_ERRORS = 10
+COMPARED = 50_000
+"""Steps that comparing fields of one name may take, two a pair: graphql-core's own limit is ten seconds of a core."""
+_ABORTED = "Validation aborted."
+"""What graphql-core says of a document that it gave up checking."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -85,6 +95,20 @@ class NotRegistered(Exception):
     """A hash that no document is known for; the client sends the document with the hash, once."""
 
 
+class BoundedMerging(OverlappingFieldsCanBeMergedRule):
+    """Whether fields of one name are the same field, asked of no more pairs than a document of sense has."""
+
+    def __init__(self, context: ValidationContext) -> None:
+        super().__init__(context)
+        self.rule_context.remaining_complexity_budget = COMPARED
+
+
+_OURS: dict[type[ASTValidationRule], type[ASTValidationRule]] = {
+    ValuesOfCorrectTypeRule: NamedValues,
+    OverlappingFieldsCanBeMergedRule: BoundedMerging,
+}
+
+
 class Documents:
     """The documents of one process; safe to use from many threads."""
 
@@ -93,7 +117,7 @@ class Documents:
         self._schema = schema
         self._limits = limits
         self._introspection = introspection
-        self._rules = [NamedValues if rule is ValuesOfCorrectTypeRule else rule for rule in specified_rules]
+        self._rules = [_OURS.get(rule, rule) for rule in specified_rules]
         if not introspection:
             self._rules.append(NoSchemaIntrospectionCustomRule)
         self._kept: OrderedDict[str, tuple[str, Document]] = OrderedDict()
@@ -159,6 +183,11 @@ class Documents:
             raise InvalidDocument([error]) from None
         except RecursionError:
             raise ResourceExhausted("query: the document is nested too deeply to be read; flatten it.") from None
+        if errors and errors[0].message == _ABORTED:
+            raise ResourceExhausted(
+                "query: the document says the same fields too often, or has fragments within too many others, to be "
+                "checked; write each field of an object once."
+            )
         if errors:
             raise InvalidDocument(errors)
         operations = [one for one in node.definitions if isinstance(one, OperationDefinitionNode)]

@@ -7,14 +7,14 @@ from typing import Any
 import graphene
 from mlmd_artifact_store.file_links import file_pages, manifests_of
 from mlmd_artifact_store.manifests import Manifest, StoredFile
-from mlmd_metadata_store.keyset_tokens import key_of_token, token_after
+from mlmd_metadata_store.keyset_tokens import token_after
 from mlmd_schemas.errors import Unimplemented
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.tables.v10 import Kind
 
 from mlmd_api.graphql import entities
 from mlmd_api.graphql.batches import nodes
-from mlmd_api.graphql.connections import Page, checked_first, connection_of, page_arguments
+from mlmd_api.graphql.connections import Page, checked_first, connection_of, key_after, page_arguments
 from mlmd_api.graphql.entities import define, entity
 from mlmd_api.graphql.messages import fields_of, object_of
 from mlmd_api.graphql.objects import made_object, resolved
@@ -45,7 +45,7 @@ def files(
 
 
 async def _page(artifact: Any, info: Any, prefix: str | None = None, **page: Any) -> Page:
-    first, after = checked_first(page.get("first")), key_of_token(_LIST, page.get("after") or "")
+    first, after = checked_first(page.get("first")), key_after(_LIST, page.get("after"))
     found = await info.context.loading.load(files, artifact.id, after, first + 1, prefix or "") or []
     items = [ArtifactFile(artifact.id, file) for file in found[:first]]
     return Page(items, lambda item: token_after(_LIST, item.file.path), len(found) > first, bool(after))

@@ -165,13 +165,18 @@ class Meter:
     def _arguments(self, field: FieldNode, known: GraphQLField) -> dict[str, Any]:
         given = {name: argument.default_value for name, argument in known.args.items()}
         for node in field.arguments:
-            given[node.name.value] = value_from_ast_untyped(node.value, dict(self._variables))
+            given[node.name.value] = _whole(value_from_ast_untyped(node.value, dict(self._variables)))
         if "first" in given and type(given["first"]) is not int:
             given["first"] = known.args["first"].default_value
         return given
 
     def _type(self, condition: Any, parent: Any) -> Any:
         return parent if condition is None else self._schema.get_type(condition.name.value)
+
+
+def _whole(value: Any) -> Any:
+    """Return a number as the executor will read it: JSON has one kind, and 100.0 is an Int."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _paged(known: GraphQLField) -> int:

@@ -64,7 +64,7 @@ def _parsed(body: bytes, place: str) -> Any:
     except UnicodeDecodeError as error:
         raise InvalidArgument(f"{place}: byte {error.start} of the JSON is not valid UTF-8.") from None
     try:
-        parsed = json.loads(text, parse_constant=_no_number)
+        parsed = json.loads(text, parse_constant=_no_number, object_pairs_hook=_names_once)
         if _HALF_PAIR.search(text):
             json.dumps(parsed, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -74,6 +74,16 @@ def _parsed(body: bytes, place: str) -> Any:
     except ValueError as error:
         raise InvalidArgument(f"{place}: is no JSON: {error}.") from None
     return parsed
+
+
+def _names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object; of a name that stands twice, the last value would silently be taken."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice[:60]!r} stands twice in one object; leave one out")
+    return found
 
 
 def _no_number(name: str) -> Any:

@@ -84,6 +84,8 @@ def test_the_strict_content_type_tells_by_status(served: Served) -> None:
         (b'{"query": 1}', "query: is no string"),
         (b'{"query": "{a}", "variables": []}', "variables: is no JSON object"),
         (b'{"query": "{a}", "variables": {"a": NaN}}', "NaN is no JSON"),
+        (b'{"query": "{a}", "query": "{b}"}', "'query' stands twice"),
+        (b'{"query": "{a}", "variables": {"a": [{"b": 1, "c": 2, "b": 1}]}}', "'b' stands twice"),
         (b'{"query": "{a}", "variables": {"a": "\\ud800"}}', "surrogate"),
         (b'{"query": "{a}", "variables": {"a": ' + b"[" * 100_000, "deep"),
     ],

@@ -38,6 +38,19 @@ REFUSED = {
     ),
     "tokens": ("{ artifact(id: 1) { " + "id " * 20_000 + "} }", "INVALID_ARGUMENT", "tokens"),
     "characters": ('{ artifact(externalId: "' + "x" * 300_000 + '") { id } }', "RESOURCE_EXHAUSTED", "characters"),
+    "the same field again and again": (
+        "{ " + "artifacts { nodes { contexts { nodes { id } } } } " * 500 + "}",
+        "RESOURCE_EXHAUSTED",
+        "query: the document says the same fields too often",
+    ),
+    "the same fragments again and again": (
+        "{ artifacts { nodes { "
+        + " ".join(f"...f{n}" for n in range(500))
+        + " } } } "
+        + " ".join(f"fragment f{n} on Artifact {{ id name }}" for n in range(500)),
+        "RESOURCE_EXHAUSTED",
+        "query: the document says the same fields too often",
+    ),
     "a page": ("{ artifacts(first: 101) { nodes { id } } }", "INVALID_ARGUMENT", "first: 101 is not 1 to 100"),
     "points": (
         "{ artifacts(first: 100) { nodes { series { sample(points: 100000) { values } } } } }",
@@ -91,6 +104,28 @@ def test_variables_count_as_what_they_hold(small: Graph) -> None:
       contexts(first: $n) { nodes { id } } } } } } } }"""
     assert small.refusal(query)[1].startswith("cost: ")
     assert small.ask(query, n=5) == {"artifacts": {"nodes": []}}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        """query($n: Int) { artifacts(first: 100) { nodes { events(first: $n) { nodes { artifact {
+          contexts(first: $n) { nodes { id } } } } } } } }""",
+        "query($n: Int) { artifacts(first: 100) { nodes { series { sample(points: $n) { values } } } } }",
+        "query($n: Int) { artifacts(first: 100) { nodes { evaluations(curvePoints: $n) { name } } } }",
+    ],
+)
+def test_a_number_written_with_a_point_counts_as_what_it_is(small: Graph, query: str) -> None:
+    """GraphQL takes 100.0 for an Int, since JSON has one kind of number."""
+    assert small.answer(query, {"n": 1.0}) == {"data": {"artifacts": {"nodes": []}}}
+    assert small.refusal(query, n=1e5)[1].startswith("cost: ")
+
+
+def test_many_fragments_of_one_object_are_read(small: Graph) -> None:
+    """As a page asks that is made of many parts, each with a fragment of its own."""
+    fragments = " ".join(f"fragment f{n} on Artifact {{ id name uri type {{ id name }} }}" for n in range(40))
+    spreads = " ".join(f"...f{n}" for n in range(40))
+    assert small.ask(f"{{ artifacts {{ nodes {{ {spreads} }} }} }} {fragments}") == {"artifacts": {"nodes": []}}
 
 
 def test_a_refusal_says_where_the_operation_is_too_large(small: Graph) -> None:

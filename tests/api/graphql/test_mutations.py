@@ -195,6 +195,14 @@ REFUSED = [
     ('putArtifacts(artifacts: [{typeId: "%(data)s", customProperties: [{name: "x", structValue: 3}]}])', "JSON object"),
     ("putEvents(events: [{artifactId: 1, executionId: 1, type: INPUT, path: [{}]}])", "path[0]: has 0"),
     ('logScalars(owner: "7", scalars: [])', "owner: "),
+    (
+        'logScalars(owner: "QXJ0aWZhY3Q6MQ", scalars: [{name: "x", value: 1}, {name: "x", value: 2}])',
+        "scalars['x']: comes twice",
+    ),
+    (
+        'createModel(name: "m", tags: [{name: "a", value: "1"}, {name: "a", value: "1"}])',
+        "tags['a']: comes twice",
+    ),
     ('logScalars(owner: "%(data)s", scalars: [])', "owner: "),
 ]
 
