@@ -14,12 +14,12 @@ from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, FILE, TOMBSTO
 from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 
 from mlmd_metadata_store.move_rows import MOVE_FIELDS
+from mlmd_metadata_store.reasons import check_reason
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import CollectionRow, find_collection, lock_collection
 
 ALIAS_NUMBER = "mlmd-alias-number"
 """The fact that tells where an alias points whose move was refused because it points elsewhere than expected."""
-LONGEST_REASON_BYTES = 65_535
 
 _SET_SEQUENCE = (
     sa.update(COLLECTION)
@@ -118,8 +118,8 @@ def check_move(
     Raises what keeps the alias from being moved so, as `move_alias` does.
     """
     check_alias(alias)
-    if number < 0 or (expected_number or 0) < 0:
-        raise InvalidArgument("number: versions count from 1, and 0 means none; a number below 0 means nothing.")
+    _check_number("number", number)
+    _check_number("expected_number", expected_number or 0)
     check_reason(reason)
     row = lock_collection(tx, context_id)
     if number > row.latest_number:
@@ -131,6 +131,11 @@ def check_move(
     if not number and not before:
         raise NotFound(f"alias: {title} has no alias {alias!r} to remove.")
     return row, before
+
+
+def _check_number(field: str, number: int) -> None:
+    if number < 0:
+        raise InvalidArgument(f"{field}: versions count from 1, and 0 means none; {number} means nothing.")
 
 
 def _require_bytes(tx: Transaction, context_id: int, title: str, number: int) -> None:
@@ -151,19 +156,12 @@ def _require_bytes(tx: Transaction, context_id: int, title: str, number: int) ->
         )
 
 
-def check_reason(reason: str) -> None:
-    """Raise InvalidArgument for a reason that is too long to be kept."""
-    if len(reason.encode("utf-8")) > LONGEST_REASON_BYTES:
-        raise InvalidArgument(f"reason: longer than {LONGEST_REASON_BYTES} bytes; say it shorter.")
-
-
 def check_expected(title: str, alias: str, before: int, expected_number: int | None) -> None:
     """Raise FailedPrecondition when an alias points elsewhere (`before`, 0: nowhere) than was expected.
 
     The error carries where it points as the fact `mlmd-alias-number`, to go on from without reading it again.
     """
-    if (expected_number or 0) < 0:
-        raise InvalidArgument("expected_number: versions count from 1, and 0 means none; below 0 means nothing.")
+    _check_number("expected_number", expected_number or 0)
     if expected_number is not None and before != expected_number:
         actual = f"points at version {before}" if before else "does not exist"
         raise FailedPrecondition(

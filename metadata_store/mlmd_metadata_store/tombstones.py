@@ -13,9 +13,8 @@ from mlmd_schemas.tables.v10 import Kind
 
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.keyset_tokens import key_of_token, long_page_size, token_after
+from mlmd_metadata_store.reasons import check_reason
 from mlmd_metadata_store.transaction import Transaction
-
-LONGEST_REASON_BYTES = 65_535
 
 KIND_OF: dict[int, Kind] = {
     v1.NODE_KIND_ARTIFACT: Kind.ARTIFACT,
@@ -69,8 +68,7 @@ def checked_reason(reason: str, *, needed: bool = True) -> str:
     """Return the reason of a deletion; raises InvalidArgument for none where one is needed, or one too long."""
     if needed and not reason.strip():
         raise InvalidArgument("reason: empty; say why, so that whoever finds the tombstone knows.")
-    if len(reason.encode("utf-8")) > LONGEST_REASON_BYTES:
-        raise InvalidArgument(f"reason: longer than {LONGEST_REASON_BYTES} bytes; say it shorter.")
+    check_reason(reason)
     return reason
 
 

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.alias_moves import GONE, check_alias, check_expected, check_reason, record_move
+from mlmd_metadata_store.alias_moves import GONE, check_alias, check_expected, record_move
 from mlmd_metadata_store.move_rows import MOVE_COLUMNS, MOVE_FIELDS, move_of_row
+from mlmd_metadata_store.reasons import check_reason
 from mlmd_metadata_store.tombstones import What
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import CollectionRow

@@ -1,9 +1,9 @@
 """Who approves of a version."""
 
 import sqlalchemy as sa
-from mlmd_metadata_store.alias_moves import LONGEST_REASON_BYTES
+from mlmd_metadata_store.reasons import check_reason
 from mlmd_metadata_store.transaction import Transaction
-from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.errors import FailedPrecondition, NotFound
 from mlmd_schemas.tables.registry import APPROVAL
 
 from mlmd_model_registry.changes import touch
@@ -17,8 +17,7 @@ _WITHDRAW = sa.delete(APPROVAL).where(
 
 def approve(tx: Transaction, version_id: int, reason: str, now: int) -> None:
     """Note that the caller approves; said again, the reason and the time are those of the last time."""
-    if len(reason.encode()) > LONGEST_REASON_BYTES:
-        raise InvalidArgument(f"reason: longer than {LONGEST_REASON_BYTES} bytes; say it shorter.")
+    check_reason(reason)
     tx.upsert(APPROVAL, _COLUMNS, [(version_id, _subject(tx), reason, now)], ("version_id", "subject"))
     touch(tx)
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.tombstones import Gone, What, put_tombstones
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import collections_pb2 as v1
+from mlmd_schemas.tables.v10 import Kind
 
 from tests.metadata_store.calls import Calls, counted, node
 
@@ -239,10 +241,33 @@ def test_an_alias_needs_a_version(filled: Calls) -> None:
     assert filled.code("MoveAlias", **NAME, alias="a", number=2) is Code.NOT_FOUND
     assert filled.code("MoveAlias", **NAME, alias="a", number=0) is Code.NOT_FOUND
     assert filled.code("MoveAlias", **NAME, alias="a", number=-1) is Code.INVALID_ARGUMENT
-    assert filled.code("MoveAlias", **NAME, alias="a", number=1, expected_number=-1) is Code.INVALID_ARGUMENT
+    assert filled.message("MoveAlias", **NAME, alias="a", number=1, expected_number=-1).startswith("expected_number: ")
+    assert filled.code("MoveAlias", **NAME, alias="a", number=9, expected_number=-1) is Code.INVALID_ARGUMENT
     long = "r" * 65_536
     assert filled.code("MoveAlias", **NAME, alias="a", number=1, reason=long) is Code.INVALID_ARGUMENT
+    assert move(filled, "a", 1, reason=long[1:]).reason == long[1:]
     assert filled.code("MoveAlias", type_name="Dataset", name="nope", alias="a", number=1) is Code.NOT_FOUND
+
+
+def test_no_alias_comes_to_a_version_that_was_deleted(filled: Calls) -> None:
+    deleted, kept = add(filled), add(filled)
+    add(filled, name="other")
+
+    def bury(tx: Transaction) -> None:
+        put_tombstones(tx, Kind.ARTIFACT, What.FACTS, [Gone(deleted.artifact_id)], "by mistake")
+        put_tombstones(tx, Kind.EXECUTION, What.FACTS, [Gone(kept.artifact_id)], "of another kind")
+
+    filled.store.database.write(LOCAL, bury)
+    assert filled.code("MoveAlias", **NAME, alias="a", number=1) is Code.FAILED_PRECONDITION
+    assert "version 1 of Dataset/iris was deleted" in filled.message("MoveAlias", **NAME, alias="a", number=1)
+    assert move(filled, "a", 2).to_number == 2
+    assert filled("MoveAlias", **{**NAME, "name": "other"}, alias="a", number=1).move.to_number == 1
+
+
+def test_as_much_of_the_callers_name_is_noted_as_fits(filled: Calls) -> None:
+    add(filled)
+    amy = Calls(filled.store, replace(LOCAL, subject="amy" * 100))
+    assert move(amy, "a", 1).subject == ("amy" * 100)[:255]
 
 
 def test_of_sixteen_writers_that_expect_the_same_one_wins(filled: Calls) -> None:
