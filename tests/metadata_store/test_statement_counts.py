@@ -14,63 +14,10 @@ from mlmd_metadata_store.rpc import MLMD_SERVICE
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
-from tests.metadata_store.calls import Calls, counted
+from tests.metadata_store.calls import Calls
+from tests.metadata_store.crowd import SIZES, World, is_lawful
 
-SIZES = (1, 100, 5000)
-MOST = max(SIZES)
 NAMES = [rpc.name for rpc in (*METADATA_METHODS, *LINEAGE_METHODS) if rpc.service == MLMD_SERVICE]
-
-
-class World:
-    """5,000 nodes of each kind with a custom property each, in one context, in events, under one parent."""
-
-    def __init__(self, call: Calls) -> None:
-        self.call = call
-        self.serial = 0
-        text = {"custom_properties": {"c": {"string_value": "x"}}}
-        self.types = {
-            noun: call(f"Put{noun}Type", **{f"{noun.lower()}_type": {"name": "T", "external_id": noun}}).type_id
-            for noun in ("Artifact", "Execution", "Context")
-        }
-        for number in range(0, MOST, 1000):
-            extra = [{"name": f"T{n}", "external_id": f"t{n}"} for n in range(number, number + 1000)]
-            call("PutTypes", artifact_types=extra)
-        self.ids: dict[str, list[int]] = {}
-        for noun, plural in (("Artifact", "artifacts"), ("Execution", "executions"), ("Context", "contexts")):
-            nodes = [
-                {"type_id": self.types[noun], "name": f"n{n}", "external_id": f"e{n}", **text} for n in range(MOST)
-            ]
-            if noun == "Artifact":
-                nodes = [{**node, "uri": f"u{n}"} for n, node in enumerate(nodes)]
-            answer = call(f"Put{noun}s", **{plural: nodes})
-            self.ids[noun] = list(getattr(answer, f"{noun.lower()}_ids"))
-        first = {noun: ids[0] for noun, ids in self.ids.items()}
-        call(
-            "PutEvents",
-            events=[
-                {"artifact_id": a, "execution_id": e, "type": pb.Event.INPUT, "path": {"steps": [{"index": 0}]}}
-                for a, e in zip(self.ids["Artifact"], self.ids["Execution"], strict=True)
-            ],
-        )
-        call(
-            "PutAttributionsAndAssociations",
-            attributions=[{"context_id": first["Context"], "artifact_id": i} for i in self.ids["Artifact"]],
-            associations=[{"context_id": first["Context"], "execution_id": i} for i in self.ids["Execution"]],
-        )
-        links = [{"parent_id": first["Context"], "child_id": i} for i in self.ids["Context"][1:]]
-        call("PutParentContexts", parent_contexts=links)
-        self.type_ids = [t.id for t in call("GetArtifactTypes").artifact_types]
-
-    def fresh(self, noun: str, count: int, **fields: Any) -> list[dict[str, Any]]:
-        """Return new nodes."""
-        self.serial += 1
-        kept = {"type_id": self.types[noun], "custom_properties": {"c": {"int_value": 1}}, **fields}
-        return [{**kept, "name": f"f{self.serial}-{n}"} for n in range(count)]
-
-    def context(self) -> int:
-        """Return a new, empty context."""
-        (made,) = self.call("PutContexts", contexts=self.fresh("Context", 1)).context_ids
-        return int(made)
 
 
 def put_nodes(noun: str) -> Callable[[World, int], dict[str, Any]]:
@@ -231,29 +178,16 @@ def world(store: Store) -> World:
 
 
 def test_statements(world: World) -> None:
-    counts: dict[str, list[int]] = {}
-    for name, (request, _) in REQUESTS.items():
-        for size in SIZES:
-            asked = request(world, size)
-            with counted(world.call.store) as statements:
-                world.call(name, **asked)
-            counts.setdefault(name, []).append(len(statements))
-    per_table = {size: -(-size // 1000) for size in SIZES}
-    excess = {
-        name: seen
-        for name, seen in counts.items()
-        if any(n > seen[0] + REQUESTS[name][1] * per_table[size] for n, size in zip(seen[1:], SIZES[1:], strict=True))
-    }
+    excess = {}
+    for name, (request, tables) in REQUESTS.items():
+        counts = [world.count(name, request(world, size)) for size in SIZES]
+        if not is_lawful(counts, tables):
+            excess[name] = counts
     assert not excess, f"statements at {SIZES}: {excess}"
 
 
 def test_statements_for_the_properties_of_one_node(world: World) -> None:
-    counts = []
-    for size in SIZES:
-        asked = put_one_with_properties(world, size)
-        with counted(world.call.store) as statements:
-            world.call("PutArtifacts", **asked)
-        counts.append(len(statements))
+    counts = [world.count("PutArtifacts", put_one_with_properties(world, size)) for size in SIZES]
     assert counts[1] <= counts[0] + 1
     assert counts[2] <= counts[0] + 5
 
@@ -261,9 +195,6 @@ def test_statements_for_the_properties_of_one_node(world: World) -> None:
 def test_statements_of_whole_lists(world: World) -> None:
     counts = {}
     for name, (request, tables) in WHOLE.items():
-        asked = request(world, 0)
-        with counted(world.call.store) as statements:
-            world.call(name, **asked)
-        counts[name] = (len(statements), A_FEW + 6 * tables)
+        counts[name] = (world.count(name, request(world, 0)), A_FEW + 6 * tables)
     excess = {name: seen for name, seen in counts.items() if seen[0] > seen[1]}
     assert not excess, f"statements made and allowed: {excess}"
