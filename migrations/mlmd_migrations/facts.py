@@ -1,12 +1,13 @@
 """What a database is: its schema version, what of the tables is there, whose it is (mlmd-write contract, section 9)."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection, text
 
 from mlmd_migrations import own_tables
 from mlmd_migrations.catalog import Catalog, read_columns
-from mlmd_migrations.errors import ABORTED, DATA_LOSS, SchemaError
+from mlmd_migrations.errors import ABORTED, DATA_LOSS, INTERNAL, SchemaError
 from mlmd_migrations.history import LATEST, TABLES, tables_at
 from mlmd_migrations.own_tables import StoreRow
 from mlmd_migrations.rendering import WIDENED, Database, quoted
@@ -85,9 +86,18 @@ def read_facts(connection: Connection) -> Facts:
     versions = None
     if "schema_version" in (catalog["MLMDEnv"].columns if "MLMDEnv" in catalog else {}):
         rows = connection.execute(text("SELECT schema_version FROM `MLMDEnv`")).scalars()
-        versions = tuple(int(row) for row in rows)
+        versions = tuple(_version(row) for row in rows)
     revision = own_tables.revision_of(connection, catalog)
     return Facts(database, catalog, versions, revision, own_tables.store_row(connection, catalog))
+
+
+def _version(cell: Any) -> int:
+    try:
+        return int(cell)
+    except (TypeError, ValueError):
+        raise SchemaError(
+            INTERNAL, f"MLMDEnv says schema version {cell!r}, which is no number; correct it, or restore a backup."
+        ) from None
 
 
 def is_current(connection: Connection, facts: Facts) -> bool:

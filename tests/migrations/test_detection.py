@@ -115,6 +115,17 @@ def test_version_row_that_no_server_writes(engine: sa.Engine, version: int) -> N
     assert (shape(engine), contents(engine)) == before
 
 
+@pytest.mark.parametrize("version", ["'ten'", "NULL"])
+@EVERY_WAY
+def test_version_row_that_is_no_number(engine: sa.Engine, way: str, version: str) -> None:
+    open_schema(engine)
+    table = "DROP TABLE MLMDEnv", "CREATE TABLE MLMDEnv (schema_version TEXT)"
+    execute(engine, *table, f"INSERT INTO MLMDEnv VALUES ({version})")
+    error = refusal(engine, way)
+    assert error.code == INTERNAL
+    assert "is no number" in error.message
+
+
 def test_version_9_over_tables_of_version_10_is_mended(engine: sa.Engine) -> None:
     """Google's server fails on the column that is there already; an interrupted upgrade looks like this."""
     open_schema(engine)

@@ -5,11 +5,14 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from mlmd_api.tenants import TenantStores
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.s3 import S3Store
-from mlmd_schemas.errors import FailedPrecondition, PermissionDenied, StoreError, Unavailable
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.errors import Aborted, FailedPrecondition, PermissionDenied, StoreError, Unavailable
+from mlmd_server.google_flags import read_flags, to_config
 from mlmd_server.settings import load_config
-from mlmd_server.wiring import http_address, tenant_artifacts, tenant_stores
+from mlmd_server.wiring import http_address, open_default, tenant_artifacts, tenant_stores
 
 from tests.artifact_store.uploads import begin, upload_file
 from tests.migrations.databases import DUMPS
@@ -103,6 +106,34 @@ def test_what_a_tenants_callers_can_use_of_an_opening_that_failed_they_hear(tmp_
     stores = tenant_stores(load_config({"tenants": str(file), "artifacts": str(tmp_path / "ours")}, {}, None))
     with pytest.raises(FailedPrecondition, match="schema version 4"):
         stores.of("vision")
+
+
+@pytest.mark.parametrize(
+    ("refusal", "refused", "tried"),
+    [(Aborted("busy"), 2, 3), (Aborted("busy"), 99, 3), (FailedPrecondition("old"), 99, 1)],
+    ids=["opened at last", "busy for ever", "no use in trying"],
+)
+def test_a_database_that_others_are_busy_with_is_opened_again(
+    tmp_path: Path, refusal: StoreError, refused: int, tried: int
+) -> None:
+    words = ["--metadata_store_connection_retries=2"]
+    config, _ = to_config(read_flags(words, {}), {}, lambda: tmp_path)
+    opened: list[str] = []
+
+    def open_store(url: str) -> Store:
+        opened.append(url)
+        if len(opened) <= refused:
+            raise refusal
+        return Store.open(url)
+
+    stores = TenantStores({"": config.database.url}, open_store)
+    if refused > tried:
+        with pytest.raises(type(refusal)):
+            open_default(config, stores)
+    else:
+        open_default(config, stores)
+    assert len(opened) == tried
+    stores.close()
 
 
 def test_without_a_default_database_nobody_is_nobodys_tenant(tmp_path: Path) -> None:
