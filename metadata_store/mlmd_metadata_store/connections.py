@@ -210,6 +210,7 @@ class BoundedPool(QueuePool):
 
     def withdraw(self, record: ConnectionPoolEntry) -> bool:
         """Take a connection out for good; False when somebody else took it out."""
+        # SQLAlchemy lets nobody do so: `invalidate` would close it under who takes it out at this moment.
         with self._pool.mutex:  # type: ignore[attr-defined]  # SQLAlchemy's queue for threads has one
             try:
                 self._pool.queue.remove(record)  # type: ignore[attr-defined]

@@ -209,6 +209,16 @@ class MySqlDialect(Dialect):
         driver = error.orig if isinstance(error, DBAPIError) else error
         arguments = driver.args if driver is not None else ()
         number = arguments[0] if arguments and isinstance(arguments[0], int) else 0
+        words = " ".join(map(str, arguments[1:]))
+        return (
+            self._of_request(number, words)
+            or self._of_connection(number, words)
+            or self._of_database(number, words)
+            or Internal("The database refused a statement of the server; the server's log has the reason.")
+        )
+
+    def _of_request(self, number: int, words: str) -> StoreError | None:
+        """Return what is wrong with what is written, or with the moment."""
         if number in self._UNIQUE:
             return UniqueViolation("A row with the same unique key is there already.")
         if number in self._BUSY:
@@ -220,6 +230,15 @@ class MySqlDialect(Dialect):
                 "A value of the request has more bytes than the database takes in one packet "
                 f"(max_allowed_packet = {self._longest_packet}); send less, or raise max_allowed_packet there."
             )
+        if number == 1264:
+            return OutOfRange(
+                "A number of the request does not fit the 32-bit columns of this database; "
+                "`mlmd-server migrate` widens them to 64 bits."
+            )
+        return _too_long(words) if number in self._TOO_LONG else None
+
+    def _of_connection(self, number: int, words: str) -> StoreError | None:
+        """Return why there is none, or no longer."""
         if number in self._LOST:
             return ConnectionLost("The connection to the database was lost. What was not committed is undone.")
         if number in self._NOT_REACHED:
@@ -227,7 +246,15 @@ class MySqlDialect(Dialect):
                 "The database cannot be used: nothing listens on its socket or host and port; "
                 "check that the database runs."
             )
-        if number in self._FULL or (number in self._FILE_ERRORS and " 28 " in str(arguments[1:])):
+        if number in _NO_CONNECTION_LEFT and (number != 1226 or "connections'" in words):
+            return NoConnectionLeft(f"The database cannot be used: {_CONNECT_REASONS[number]}.")
+        if number in _CONNECT_REASONS:
+            return Unavailable(f"The database cannot be used: {_CONNECT_REASONS[number]}.")
+        return None
+
+    def _of_database(self, number: int, words: str) -> StoreError | None:
+        """Return what is wrong with its tables or its disk."""
+        if number in self._FULL or (number in self._FILE_ERRORS and " 28 " in words):
             return ResourceExhausted("The database has no room left. Nothing was written; make room on its disk.")
         if number in self._OTHER_SHAPE:
             return AnotherShape()
@@ -238,18 +265,7 @@ class MySqlDialect(Dialect):
             )
         if number in self._READ_ONLY:
             return FailedPrecondition("The database is read-only. Nothing was written; make it writable.")
-        if number == 1264:
-            return OutOfRange(
-                "A number of the request does not fit the 32-bit columns of this database; "
-                "`mlmd-server migrate` widens them to 64 bits."
-            )
-        if number in self._TOO_LONG:
-            return _too_long(str(arguments[-1]))
-        if number in _NO_CONNECTION_LEFT and (number != 1226 or "connections'" in str(arguments[1:])):
-            return NoConnectionLeft(f"The database cannot be used: {_CONNECT_REASONS[number]}.")
-        if number in _CONNECT_REASONS:
-            return Unavailable(f"The database cannot be used: {_CONNECT_REASONS[number]}.")
-        return Internal("The database refused a statement of the server; the server's log has the reason.")
+        return None
 
     @cached_property
     def driver_errors(self) -> tuple[type[Exception], ...]:

@@ -31,11 +31,12 @@ class NodeReader:
     exact: sa.Select[Any]
 
 
+_IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
+
+
 def _reader(tables: NodeTables) -> NodeReader:
     node, prop = tables.node.c, tables.property.c
     null: sa.ColumnElement[Any] = sa.null()
-    uri = node.get("uri", null)
-    state = node.get("last_known_state" if tables.kind is Kind.EXECUTION else "state", null)
     columns = (
         node.id,
         node.type_id,
@@ -43,40 +44,33 @@ def _reader(tables: NodeTables) -> NodeReader:
         node.external_id,
         node.create_time_since_epoch,
         node.last_update_time_since_epoch,
-        uri,
-        state,
+        node.get("uri", null),
+        node.get("last_known_state" if tables.kind is Kind.EXECUTION else "state", null),
     )
-    ids: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
-    owner = prop[tables.owner]
     return NodeReader(
         tables,
         columns,
-        sa.select(*columns).where(node.id.in_(ids)).order_by(node.id),
-        sa.select(
-            owner,
-            prop.is_custom_property,
-            prop.name,
-            prop.int_value,
-            prop.double_value,
-            prop.string_value,
-            prop.proto_value,
-            prop.bool_value,
-        ).where(owner.in_(ids)),
-        sa.select(
-            owner,
-            prop.is_custom_property,
-            prop.name,
+        sa.select(*columns).where(node.id.in_(_IDS)).order_by(node.id),
+        _properties(tables, prop.int_value, prop.double_value, prop.string_value, prop.proto_value, prop.bool_value),
+        _properties(
+            tables,
             sa.func.coalesce(prop.int_value, prop.double_value, prop.string_value),
             sa.func.coalesce(prop.proto_value, prop.bool_value),
-        ).where(owner.in_(ids)),
+        ),
         sa.select(
             EXACT_VALUE.c.node_id,
             EXACT_VALUE.c.is_custom_property,
             EXACT_VALUE.c.name,
             EXACT_VALUE.c.stand_in,
             EXACT_VALUE.c.value,
-        ).where(EXACT_VALUE.c.type_kind == tables.kind.value, EXACT_VALUE.c.node_id.in_(ids)),
+        ).where(EXACT_VALUE.c.type_kind == tables.kind.value, EXACT_VALUE.c.node_id.in_(_IDS)),
     )
+
+
+def _properties(tables: NodeTables, *values: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    prop = tables.property.c
+    owner = prop[tables.owner]
+    return sa.select(owner, prop.is_custom_property, prop.name, *values).where(owner.in_(_IDS))
 
 
 READERS: dict[Kind, NodeReader] = {kind: _reader(tables) for kind, tables in NODE_TABLES.items()}
