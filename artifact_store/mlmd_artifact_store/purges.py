@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mlmd_metadata_store.purging import Chosen, check_confirmed, choose, preview, purge_facts
+from mlmd_metadata_store.purging import Chosen, check_confirmed, choose, preview, purge_facts, without_facts
 from mlmd_metadata_store.rpc import Rpc
 from mlmd_metadata_store.tombstones import checked_reason
 from mlmd_metadata_store.transaction import Transaction
@@ -51,7 +51,7 @@ def purge(artifacts: Artifacts, request: v1.PurgeRequest, caller: Caller = LOCAL
         look.answer.purged = True
         return look.answer
 
-    rpc = Rpc(SERVICE, "Purge", v1.PurgeRequest, v1.PurgeResponse, Role.ADMIN, True, body)
+    rpc = Rpc(SERVICE, "Purge", v1.PurgeRequest, v1.PurgeResponse, Role.ADMIN, True, body, kept=without_facts)
     answer: v1.PurgeResponse = artifacts.store.call(rpc, caller, request)
     carry_out(artifacts, noted, caller).check()
     return answer

@@ -18,6 +18,7 @@ from mlmd_metadata_store.alias_targets import aliases_of, aliases_of_contexts
 from mlmd_metadata_store.node_erasure import property_count, strip_nodes
 from mlmd_metadata_store.node_pages import first_ids
 from mlmd_metadata_store.pins import pins_of
+from mlmd_metadata_store.receipt_scrubbing import scrub_receipts
 from mlmd_metadata_store.tombstones import KIND_OF, Gone, What, put_tombstones
 from mlmd_metadata_store.transaction import Transaction
 
@@ -121,6 +122,16 @@ def preview(tx: Transaction, chosen: Chosen, digest: bytes) -> v1.PurgeResponse:
     )
 
 
+def without_facts(answer: v1.PurgeResponse) -> v1.PurgeResponse:
+    """Return what is kept of an answer for a repeat: of the nodes their ids, since the rest is purged."""
+    kept = v1.PurgeResponse()
+    kept.CopyFrom(answer)
+    for node in kept.nodes:
+        node.ClearField("name")
+        node.ClearField("uri")
+    return kept
+
+
 def check_confirmed(chosen: Chosen, digest: bytes, confirmed: bytes) -> None:
     """Raise FailedPrecondition when the confirmed digest is another one, or something forbids the purge."""
     if digest != confirmed:
@@ -134,6 +145,7 @@ def check_confirmed(chosen: Chosen, digest: bytes, confirmed: bytes) -> None:
 
 
 def purge_facts(tx: Transaction, chosen: Chosen, reason: str) -> None:
-    """Take the facts of the nodes and leave tombstones."""
+    """Take the facts of the nodes, also out of answers that are kept for repeats, and leave tombstones."""
     strip_nodes(tx, chosen.kind, chosen.ids)
+    scrub_receipts(tx, chosen.kind, chosen.ids)
     put_tombstones(tx, chosen.kind, What.FACTS, map(Gone, chosen.ids), reason)

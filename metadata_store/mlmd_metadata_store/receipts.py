@@ -82,7 +82,8 @@ class Receipt:
                 raise
             raise Aborted("The same call was answered at this moment; try again.") from None
         try:
-            self._keep(tx, answer.SerializeToString())
+            kept = answer if self._rpc.kept is None else self._rpc.kept(answer)
+            self._keep(tx, kept.SerializeToString())
         except UniqueViolation as error:
             raise Aborted("The same call is being answered at this moment; try again.") from error
         if CHANCE.randrange(SWEEP_EVERY) == 0:

@@ -24,7 +24,8 @@ class Rpc:
     `body` takes the transaction and the request and returns the response; it raises StoreError only. A body with
     `write` runs in a write transaction and may run more than once, so it must have no effect outside it. Before that
     `glance`, where there is one, may refuse the call from a snapshot, so that a call which is bound to fail waits for
-    no other write and keeps none back; what it lets pass the body judges again.
+    no other write and keeps none back; what it lets pass the body judges again. What is `kept` of an answer is stored
+    for a repeat with the same idempotency key; by default all of it.
     """
 
     service: str
@@ -35,6 +36,7 @@ class Rpc:
     write: bool
     body: Body
     glance: Glance | None = None
+    kept: Callable[[Any], Message] | None = None
 
     @property
     def path(self) -> str:
