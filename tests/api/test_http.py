@@ -1,4 +1,4 @@
-"""What only HTTP has: framing, compression, content types, CORS, limits of headers, pages for operators."""
+"""What only HTTP has: framing, compression, content types, limits of headers."""
 
 import base64
 import gzip
@@ -12,19 +12,15 @@ import httpx
 import pytest
 from mlmd_api.rest.grpc_web import GrpcWebProtocol
 from mlmd_api.rest.server import HttpServer, HttpSettings
-from mlmd_schemas.errors import NO_RETRY, Code, Unavailable
+from mlmd_schemas.errors import Code, Unavailable
 from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 
 from tests.api.conftest import LIMIT_BYTES, MLMD, ODD, Served
+from tests.api.notes import BODY, GRPC_WEB, NOTE, PROTO
 from tests.api.wires import frame, post, read_grpc_web
 
-GRPC_WEB = {"content-type": "application/grpc-web+proto"}
 JSON = {"content-type": "application/json"}
-PROTO = {"content-type": "application/proto"}
-NOTE = f"{ODD}Note"
-ARTIFACT = mlmd.Artifact(id=7, uri="here")
-BODY = ARTIFACT.SerializeToString()
 
 
 def test_kubeflows_validator_is_understood(served: Served) -> None:
@@ -251,78 +247,6 @@ def test_what_is_in_no_protocol_is_logged_under_the_id_that_the_caller_got(
     assert calls[0]["request_id"] == response.headers["x-request-id"]
 
 
-def test_the_preflight_is_answered_as_envoy_does(served: Served) -> None:
-    asked = {
-        "origin": "https://kubeflow.example",
-        "access-control-request-method": "POST",
-        "access-control-request-headers": "content-type,x-grpc-web,x-user-agent",
-    }
-    response = httpx.options(served.doors.http + NOTE, headers=asked, timeout=60, trust_env=False)
-    assert response.status_code == 200
-    assert response.headers["access-control-allow-origin"] == "https://kubeflow.example"
-    assert response.headers["access-control-max-age"] == "1728000"
-    methods = set(response.headers["access-control-allow-methods"].split(", "))
-    assert {"GET", "PUT", "DELETE", "POST", "OPTIONS"} <= methods
-    allowed = set(response.headers["access-control-allow-headers"].split(","))
-    assert {"keep-alive", "custom-header-1", "x-grpc-web", "grpc-timeout", "x-user-agent", "authorization"} <= allowed
-
-
-def test_pages_of_other_origins_may_read_answers_and_errors(served: Served) -> None:
-    for path in (NOTE, f"{ODD}Break"):
-        response = post(served.doors, path, frame(0, BODY), GRPC_WEB | {"origin": "http://a.b"})
-        assert response.headers["access-control-allow-origin"] == "http://a.b"
-        assert {"grpc-status", "grpc-message"} <= set(response.headers["access-control-expose-headers"].split(","))
-    assert "access-control-allow-origin" not in post(served.doors, NOTE, frame(0, BODY), GRPC_WEB).headers
-
-
-@pytest.mark.parametrize("kind", ["application/grpc-web+proto", "application/grpc-web-text"])
-def test_a_client_of_grpc_web_on_a_wrong_path_reads_that_it_is_one(served: Served, kind: str) -> None:
-    """Behind a proxy that leaves its prefix on; what is no gRPC-Web the client knows by its content type only."""
-    lost = post(served.doors, f"/pipeline{NOTE}", frame(0, BODY), {"content-type": kind, "origin": "http://a.b"})
-    assert (lost.status_code, lost.headers["content-type"]) == (200, kind)
-    assert lost.headers["access-control-allow-origin"] == "http://a.b"
-    answer = read_grpc_web(base64.b64decode(lost.content) if "text" in kind else lost.content)
-    assert (answer.code, answer.body) == (Code.NOT_FOUND, b"")
-    assert answer.message == f"path: nothing is at '/pipeline{NOTE}'; `/` says what is where."
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        "authorization,connect-protocol-version,connect-timeout-ms,content-type,mlmd-idempotency-key,x-request-id",
-        "authorization,content-type,grpc-timeout,x-grpc-web,x-user-agent",
-    ],
-    ids=["connect-web", "grpc-web"],
-)
-def test_a_page_may_send_what_clients_send_and_read_what_errors_carry(served: Served, sent: str) -> None:
-    asked = {"origin": "http://a.b", "access-control-request-method": "POST", "access-control-request-headers": sent}
-    allowed = httpx.options(served.doors.http + NOTE, headers=asked, timeout=60, trust_env=False).headers
-    assert set(sent.split(",")) <= set(allowed["access-control-allow-headers"].split(","))
-    exposed = set(allowed["access-control-expose-headers"].split(","))
-    assert {
-        *NO_RETRY,
-        "www-authenticate",
-        "mlmd-missing",
-        "mlmd-alias-number",
-        "grpc-status",
-        "grpc-message",
-    } <= exposed
-
-
-def test_an_origin_that_is_none_is_no_page_of_this_machine(served: Served) -> None:
-    settings = HttpSettings(port=0, threads=1, streams=1, cors_origins=("loopback",))
-    server = HttpServer(served.dispatcher, settings, served.stores.ping, served.measurements)
-    server.start()
-    try:
-        for origin, readable in (("http://[", False), ("null", False), ("http://[::1]:3000", True)):
-            url = f"http://127.0.0.1:{server.port}{NOTE}"
-            answer = httpx.post(url, content=BODY, headers=PROTO | {"origin": origin}, trust_env=False, timeout=60)
-            assert (answer.status_code, "access-control-allow-origin" in answer.headers) == (200, readable)
-    finally:
-        server.stop(0)
-        assert server.wait(60)
-
-
 def test_cookies_of_many_kilobytes_pass(served: Served) -> None:
     cookie = "; ".join(f"c{number}={'v' * 1000}" for number in range(40))
     response = post(served.doors, NOTE, BODY, PROTO | {"cookie": cookie})
@@ -354,62 +278,6 @@ def test_who_leaves_early_leaves_no_trace_and_a_queued_call_never_runs(serve: ob
     assert len(served.odd.callers) == 1
 
 
-def test_alive_and_ready(served: Served) -> None:
-    with httpx.Client(base_url=served.doors.http, timeout=60, trust_env=False) as client:
-        assert client.get("/healthz").status_code == 200
-        assert client.get("/readyz").text == "ready\n"
-        assert client.get("/nowhere").status_code == 404
-        served.http.refuse_readiness()
-        assert client.get("/healthz").status_code == 200
-        assert client.get("/readyz").status_code == 503
-
-
-def test_who_opens_the_port_is_told_what_is_where(served: Served) -> None:
-    with httpx.Client(base_url=served.doors.http, timeout=60, trust_env=False) as client:
-        page = client.get("/").text
-        assert "/graphql" in page
-        assert "/artifacts" not in page, "this server has none"
-        for place in ("/graphql", "/healthz", "/metrics", "/readyz"):
-            assert place in page
-            assert client.get(place).status_code != 404
-        lost = client.get("/nowhere/at/all?x=1")
-        assert (lost.status_code, lost.headers["content-type"]) == (404, "application/json")
-        said = "path: nothing is at '/nowhere/at/all'; `/` says what is where."
-        assert lost.json() == {"code": "not_found", "message": said}
-        assert len(client.get("/" + "x" * 5000).content) < 300
-        for path in ("/graphql/", "/healthz/"):
-            slash = client.post(path, json={})
-            assert (slash.status_code, "location" in slash.headers) == (404, False)
-
-
-def test_not_ready_without_the_database(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    def away() -> None:
-        raise Unavailable("The database cannot be reached.")
-
-    monkeypatch.setattr(served.stores.of(""), "ping", away)
-    with httpx.Client(base_url=served.doors.http, timeout=60, trust_env=False) as client:
-        response = client.get("/readyz")
-        assert (response.status_code, response.text) == (503, "The database cannot be reached.\n")
-        assert client.get("/healthz").status_code == 200
-
-
-def test_metrics_count_calls_errors_and_seconds_by_method_and_wire(served: Served) -> None:
-    served.stores.ping()
-    for _ in range(3):
-        post(served.doors, NOTE, BODY, PROTO)
-    post(served.doors, f"{ODD}Break", frame(0, BODY), GRPC_WEB)
-    post(served.doors, "/made.up/Name", frame(0, BODY), GRPC_WEB)
-    response = httpx.get(served.doors.http + "/metrics", timeout=60, trust_env=False)
-    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
-    lines = response.text.splitlines()
-    assert 'mlmd_calls_total{code="OK",method="test.v1.Odd/Note",wire="connect-proto"} 3.0' in lines
-    assert 'mlmd_errors_total{code="INTERNAL",method="test.v1.Odd/Break",wire="grpc-web"} 1.0' in lines
-    assert 'mlmd_errors_total{code="UNIMPLEMENTED",method="unknown",wire="grpc-web"} 1.0' in lines
-    assert 'mlmd_call_seconds_count{method="test.v1.Odd/Note",wire="connect-proto"} 3.0' in lines
-    assert 'mlmd_pool_connections_max{pool="write"} 16.0' in lines
-    assert "made.up" not in response.text
-
-
 def test_a_listener_that_cannot_begin_says_so(served: Served) -> None:
     settings = HttpSettings(port=0, threads=1, streams=1)
     server = HttpServer(served.dispatcher, settings, served.stores.ping, served.measurements)
@@ -417,21 +285,3 @@ def test_a_listener_that_cannot_begin_says_so(served: Served) -> None:
     server._socket.close()
     with taken, pytest.raises(Unavailable, match=r"^http: the listener ended before it could answer"):
         server.start()
-
-
-def test_no_page_is_let_in_with_what_the_browser_knows_or_from_the_public_internet(served: Served) -> None:
-    headers = {
-        "origin": "https://elsewhere.example",
-        "access-control-request-method": "POST",
-        "access-control-request-private-network": "true",
-        "access-control-request-local-network": "true",
-    }
-    url = f"{served.doors.http}/ml_metadata.MetadataStoreService/GetArtifacts"
-    for answer in (
-        httpx.options(url, headers=headers, timeout=60, trust_env=False),
-        httpx.post(url, headers=headers | {"content-type": "application/json"}, content=b"{}", trust_env=False),
-    ):
-        assert answer.headers["access-control-allow-origin"] == "https://elsewhere.example"
-        assert "access-control-allow-credentials" not in answer.headers
-        assert "access-control-allow-private-network" not in answer.headers
-        assert "access-control-allow-local-network" not in answer.headers

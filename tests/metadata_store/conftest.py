@@ -10,11 +10,12 @@ from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.store import Store
 
 from tests.metadata_store.calls import Calls
+from tests.metadata_store.node_puts import ALL_KINDS, put_type
 from tests.services.sql_server import Address
 
 NUMBERS = itertools.count(1)
 
-ON_MYSQL9 = ("test_node_writes", "test_execution_writes")
+ON_MYSQL9 = ("test_node_writes", "test_masked_writes", "test_execution_writes")
 """Modules that run on Oracle's MySQL 9 too: the writes, which have the most to do with a database's ways."""
 
 
@@ -56,3 +57,9 @@ def store_on(request: pytest.FixtureRequest, tmp_path: Any, worker_id: str) -> I
             return Calls(store)
 
         yield opened
+
+
+@pytest.fixture
+def dataset(call: Calls) -> int:
+    """The id of an artifact type with a property of each kind."""
+    return put_type(call, "Artifact", "Dataset", **ALL_KINDS)

@@ -6,7 +6,7 @@ import pytest
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from tests.metadata_store.calls import Calls, counted, node
-from tests.metadata_store.test_node_writes import KINDS, get, put, put_type
+from tests.metadata_store.node_puts import KINDS, get, put, put_type
 
 
 @pytest.fixture
