@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
+from mlmd_model_registry.changes import TOPIC
 from mlmd_model_registry.deployments import record_deployment
 from mlmd_model_registry.models import find_model
 from mlmd_model_registry.version_reads import find_version
@@ -65,6 +66,14 @@ def test_a_deployment_is_a_node_that_reads_the_model(fraud: Registry) -> None:
     }
     assert service.properties["desired_state"].string_value == "DEPLOYED"
     assert (environment.type, environment.name) == ("kf.ServingEnvironment", "prod/eu")
+    assert not fraud("GetParentContextsByContext", context_id=environment.id).contexts
+
+
+def test_a_deployment_makes_answers_of_before_count_no_longer(fraud: Registry) -> None:
+    told: list[set[str]] = []
+    fraud.store.database.committed = told.append
+    record(fraud, "1", RUNNING)
+    assert told == [{TOPIC}]
 
 
 @pytest.mark.parametrize("name", ["scorer", "team:scorer", ":scorer", "²:scorer", "9" * 30 + ":scorer", "-1:scorer"])
@@ -221,7 +230,9 @@ def test_bad_deployments(fraud: Registry) -> None:
     for fields, code in (
         ({"state": 0}, Code.INVALID_ARGUMENT),
         ({"environment": ""}, Code.INVALID_ARGUMENT),
+        ({"service": ""}, Code.INVALID_ARGUMENT),
         ({"service": " s"}, Code.INVALID_ARGUMENT),
+        ({"service": "s\a"}, Code.INVALID_ARGUMENT),
         ({"service": "x" * 254}, Code.INVALID_ARGUMENT),
         ({"model": "nope"}, Code.NOT_FOUND),
         ({"version": "9"}, Code.NOT_FOUND),
