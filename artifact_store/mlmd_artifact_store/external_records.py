@@ -1,5 +1,6 @@
 """Artifacts that somebody else recorded, Kubeflow for one: a uri and no manifest. Their files are where it says."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -19,7 +20,7 @@ from mlmd_artifact_store.begin import Place
 from mlmd_artifact_store.declarations import MOST_FILES
 from mlmd_artifact_store.externals import ExternalRoots, file_at, files_at, is_below, why_unread
 from mlmd_artifact_store.locations import as_folder, folder_and_name, prefix_of_uri
-from mlmd_artifact_store.manifests import Manifest, find_manifest, read_manifest, write_manifest
+from mlmd_artifact_store.manifests import Manifest, StoredFile, find_manifest, read_manifest, write_manifest
 from mlmd_artifact_store.named_places import artifact_at
 from mlmd_artifact_store.upload_rows import find_upload
 
@@ -81,7 +82,7 @@ def record_files(store: Store, externals: ExternalRoots, own: str, artifact_id: 
         raise NotFound(f"uri: there is nothing at {uri[:200]!r}.")
     if len(files) > MOST_FILES:
         raise InvalidArgument(f"uri: more than {MOST_FILES} files are below {uri[:200]!r}; name a folder of it.")
-    check_paths(file.path for file in files)
+    _check_recordable(uri, files)
     is_file = len(files) == 1 and file_at(reader, key, files[0].path)[0] == key
     root = folder_and_name(uri)[0] if is_file else as_folder(uri)
     size_bytes = sum(file.size_bytes for file in files)
@@ -101,6 +102,17 @@ def record_files(store: Store, externals: ExternalRoots, own: str, artifact_id: 
         return dated
 
     return store.database.write(caller, body, repeatable=True)
+
+
+def _check_recordable(uri: str, files: Sequence[StoredFile]) -> None:
+    """Raise InvalidArgument when a file is called as no path may be; others' keys are not ours to choose."""
+    try:
+        check_paths(file.path for file in files)
+    except InvalidArgument as error:
+        raise InvalidArgument(
+            f"uri: what is at {uri[:200]!r} cannot be recorded as it is called there ({error.message.rstrip('.')}); "
+            "it is read unrecorded, or record a folder of it without that file."
+        ) from error
 
 
 def _before(tx: Transaction, artifact_id: int) -> tuple[Manifest | None, str]:

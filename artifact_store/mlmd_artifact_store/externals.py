@@ -6,17 +6,15 @@ Only what lies below a root that the operator named is ever opened. A URI choose
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 
 from mlmd_artifact_store.blob_store import Blob, Presigner
-from mlmd_artifact_store.external_folder import ExternalFolder
 from mlmd_artifact_store.locations import Location, parse_location
 from mlmd_artifact_store.manifests import StoredFile
-from mlmd_artifact_store.opening import ReachOptions, open_blobs
+from mlmd_artifact_store.opening import ReachOptions, open_others
 
 DEFAULT_REACH = ReachOptions()
 
@@ -117,11 +115,11 @@ def is_below(uri: str, own: str) -> bool:
 def _root(uri: str, reach: ReachOptions) -> ExternalRoot:
     location = parse_location(uri)
     if location.scheme == "file":
-        return ExternalRoot(uri, location, ExternalFolder(Path(location.key)))
+        return ExternalRoot(uri, location, open_others(uri, reach))
     if location.endpoint and _host(location.endpoint) != _host(reach.endpoint):  # another object store than our own
         reach = replace(reach, public_endpoint="")
     known = Location("s3", location.bucket, location.key, endpoint=location.endpoint or reach.endpoint)
-    return ExternalRoot(uri, known, open_blobs(uri, reach))
+    return ExternalRoot(uri, known, open_others(uri, reach))
 
 
 def _host(endpoint: str) -> str:

@@ -7,6 +7,7 @@ from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
 from mlmd_schemas.near_names import did_you_mean
 
 from mlmd_artifact_store.blob_store import BlobStore
+from mlmd_artifact_store.external_folder import ExternalFolder
 from mlmd_artifact_store.keys import check_key
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.locations import HEARD, Location, parse_location
@@ -43,6 +44,14 @@ def open_blobs(uri: str, reach: ReachOptions = ReachOptions()) -> BlobStore:
     return _s3(location, reach)
 
 
+def open_others(uri: str, reach: ReachOptions = ReachOptions()) -> BlobStore:
+    """Return what reads the bytes of others at a URI; raises as `open_blobs` does."""
+    location = parse_location(uri)
+    if location.scheme == "file":
+        return ExternalFolder(Path(location.key))
+    return _s3(location, reach, of_others=True)
+
+
 def open_place(uri: str, reach: ReachOptions = ReachOptions()) -> BlobStore:
     """Return the store of blobs at a URI below which files will be kept, as `open_blobs` does.
 
@@ -59,8 +68,9 @@ def open_place(uri: str, reach: ReachOptions = ReachOptions()) -> BlobStore:
     return blobs
 
 
-def _s3(location: Location, reach: ReachOptions) -> BlobStore:
+def _s3(location: Location, reach: ReachOptions, *, of_others: bool = False) -> BlobStore:
     try:
+        from mlmd_artifact_store.external_bucket import ExternalBucket
         from mlmd_artifact_store.s3 import S3Store
         from mlmd_artifact_store.s3_settings import S3Settings
     except ModuleNotFoundError as error:
@@ -83,4 +93,4 @@ def _s3(location: Location, reach: ReachOptions) -> BlobStore:
         public_endpoint=reach.public_endpoint,
         delete_versions=reach.delete_versions,
     )
-    return S3Store(settings, f"{check_key(prefix)}/" if prefix else "")
+    return (ExternalBucket if of_others else S3Store)(settings, f"{check_key(prefix)}/" if prefix else "")

@@ -82,8 +82,13 @@ class Elsewhere:
 @pytest.fixture(params=["folder", "s3", "minio"])
 def elsewhere(request: pytest.FixtureRequest, store: Store, tmp_path: Path) -> Elsewhere:
     """A folder, and a bucket under both names of its scheme."""
+    return elsewhere_in(request.param, request, store, tmp_path)
+
+
+def elsewhere_in(place: str, request: pytest.FixtureRequest, store: Store, tmp_path: Path) -> Elsewhere:
+    """Return the place of others of this kind."""
     own = LocalStore(tmp_path / "own")
-    if request.param == "folder":
+    if place == "folder":
         folder = tmp_path / "their files"
 
         def write(key: str, content: bytes) -> None:
@@ -103,7 +108,13 @@ def elsewhere(request: pytest.FixtureRequest, store: Store, tmp_path: Path) -> E
         admin.put_object(bucket, key, io.BytesIO(content), len(content))
 
     roots = ExternalRoots([f"s3://{bucket}/mlpipeline/"], ReachOptions(s3.endpoint))
-    return Elsewhere(f"{request.param}://{bucket}", put, Requests(Artifacts(store, own, "", roots), "http://us"))
+    return Elsewhere(f"{place}://{bucket}", put, Requests(Artifacts(store, own, "", roots), "http://us"))
+
+
+@pytest.fixture
+def s3_elsewhere(request: pytest.FixtureRequest, store: Store, tmp_path: Path) -> Elsewhere:
+    """A bucket."""
+    return elsewhere_in("s3", request, store, tmp_path)
 
 
 def test_a_folder_that_kubeflow_wrote(elsewhere: Elsewhere) -> None:
@@ -519,3 +530,36 @@ def test_what_is_below_our_own_root_is_not_recorded_as_bytes_of_others(requests:
             store.database.write(LOCAL, partial(artifacts.record_external, request=request))
         allowed = Artifacts(store, artifacts.blobs, "", ExternalRoots([artifacts.place.root]))
         assert store.database.write(LOCAL, partial(allowed.record_external, request=request)).manifest.file_count == 1
+
+
+def test_keys_with_empty_segments_are_read(s3_elsewhere: Elsewhere) -> None:
+    contents = {"/f": b"first", "x//y": b"between", "x/y": b"another", "x//z//": b"a console's"}
+    for path, content in contents.items():
+        s3_elsewhere.write(f"mlpipeline/d/{path}", content)
+    made = s3_elsewhere.recorded("mlpipeline/d")
+    assert list(s3_elsewhere.listed(made)) == ["/f", "x//y", "x/y"]
+    for path in ("/f", "x//y", "x/y"):
+        assert s3_elsewhere.whole(made, path) == contents[path]
+        assert b"".join(s3_elsewhere.artifacts.read_range(made, path, 1, 2)) == contents[path][1:3]
+    urls = s3_elsewhere.requests.download_page(v1.ListDownloadUrlsRequest(artifact_id=made)).urls
+    with urllib3.PoolManager() as http:
+        for url in urls:
+            assert http.request("GET", url.request.url, retries=False).data == contents[url.file.path]
+    below = s3_elsewhere.recorded("mlpipeline/d/x//")
+    assert list(s3_elsewhere.listed(below)) == ["y"]
+    assert s3_elsewhere.whole(below, "y") == b"between"
+    with pytest.raises(InvalidArgument, match=r"^uri: what is at '.*/mlpipeline/d' cannot be recorded .*absolute"):
+        s3_elsewhere.artifacts.record_files(made)
+    assert s3_elsewhere.artifacts.record_files(below).file_count == 1
+    assert s3_elsewhere.whole(below, "y") == b"between"
+
+
+def test_keys_that_lead_out_of_a_root_are_not_read(s3_elsewhere: Elsewhere) -> None:
+    s3_elsewhere.write("secret", b"s")
+    made = s3_elsewhere.recorded("mlpipeline/d")
+    for path in ("../../secret", "x//../../../secret", "..//../secret", "./f"):
+        with pytest.raises(InvalidArgument):
+            s3_elsewhere.whole(made, path)
+    out = s3_elsewhere.recorded("mlpipeline/d/..//../secret")
+    with pytest.raises(InvalidArgument):
+        s3_elsewhere.whole(out, "secret")
