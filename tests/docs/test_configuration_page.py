@@ -55,15 +55,34 @@ def test_every_variable_that_the_page_names_is_one() -> None:
     assert set(re.findall(r"MLMD_[A-Z_]*[A-Z]", PAGE)) - known == set()
 
 
-def test_the_calls_of_administrators_are_those_that_it_names(tmp_path: Path) -> None:
+@pytest.fixture
+def methods(tmp_path: Path) -> list[Method | StreamMethod]:
+    """Every method of a server."""
     config = load_config({"database": f"sqlite:///{tmp_path}/m.db", "grpc-port": "0"}, {}, None)
     listen = replace(config.listen, http_port=0)
     parts = assemble(replace(config, listen=listen))
     try:
-        methods: list[Method | StreamMethod] = [*parts.dispatcher.methods.values()]
-        methods += parts.dispatcher.streams.values()
+        return [*parts.dispatcher.methods.values(), *parts.dispatcher.streams.values()]
     finally:
         parts.stores.close()
+
+
+_READING = re.compile(
+    "Get|List|Read|Find|Resolve|Compare|Diff|Matrix|Join|Export|Check|Diagnose|Watch|StreamDownloadUrls"
+)
+"""How the names of methods begin that change nothing."""
+_SIGNED_FOR_WRITING = {"ListUploadUrls"}
+"""What only answers, with that by which files are written."""
+
+
+def test_readers_may_call_what_only_reads_and_writers_the_rest(methods: list[Method | StreamMethod]) -> None:
+    for method in methods:
+        reads = bool(_READING.match(method.name)) and method.name not in _SIGNED_FOR_WRITING
+        if method.role in (Role.READER, Role.WRITER):
+            assert (method.role is Role.READER) is reads, method.name
+
+
+def test_the_calls_of_administrators_are_those_that_it_names(methods: list[Method | StreamMethod]) -> None:
     (row,) = (line for line in PAGE.splitlines() if line.startswith("| `admin` |"))
     named = set(re.findall(r"`([A-Z]\w+)`", row))
     assert named == {method.name for method in methods if method.role is Role.ADMIN}
