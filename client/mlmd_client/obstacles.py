@@ -110,7 +110,8 @@ def _asked(calls: ArtifactCalls, artifact_id: int, prefix: str, obstacles: dict[
 
 
 def _other_versions(service: Service, artifact_id: int) -> Iterator[int]:
-    """Yield the artifacts of the names and of the registered models that this one is a version of, newest first."""
+    """Yield the versions of the names and registered models of which an artifact is one, the newest first, once."""
+    seen = {artifact_id}
     request = mlmd.GetContextsByArtifactRequest(artifact_id=artifact_id)
     for context in service.read(request, mlmd.GetContextsByArtifactResponse).contexts:
         if context.type == "mlmd.Collection":
@@ -123,7 +124,10 @@ def _other_versions(service: Service, artifact_id: int) -> Iterator[int]:
             found = (one.artifact_id for page in listed for one in page.versions)
         else:
             continue
-        yield from (other for other in found if other != artifact_id)
+        for other in found:
+            if other not in seen:
+                seen.add(other)
+                yield other
 
 
 def _in_context(service: Service, context_id: int) -> Iterator[int]:

@@ -253,6 +253,30 @@ def test_of_very_many_versions_the_newest_are_asked(
         download(folder_store, made[6], tmp_path / "target")
 
 
+def test_a_version_of_two_names_is_asked_once(
+    folder_store: Transport, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [kept(folder_store, tmp_path / text, {"m": text.encode()}) for text in "0123"]
+    call = "/mlmd.v1.ModelRegistry/Create"
+    folder_store.unary(f"{call}Model", registry_pb2.CreateModelRequest(name="fraud"), registry_pb2.CreateModelResponse)
+    for one in made[1:]:
+        version = registry_pb2.CreateModelVersionRequest(model="fraud", artifact_id=one)
+        folder_store.unary(f"{call}ModelVersion", version, registry_pb2.CreateModelVersionResponse)
+    listed: list[int] = []
+    unary = folder_store.unary
+
+    def counted(path: str, request: Any, *given: Any, **named: Any) -> Any:
+        if path.endswith("/ListFiles"):
+            listed.append(request.artifact_id)
+        return unary(path, request, *given, **named)
+
+    monkeypatch.setattr(folder_store, "unary", counted)
+    write_files(tmp_path / "target", {"m": b"mine"})
+    with pytest.raises(UnfitFiles, match="another 'm', whose bytes no version of this name has"):
+        download(folder_store, made[3], tmp_path / "target")
+    assert sorted(listed) == made
+
+
 @pytest.mark.parametrize("path", ["a.bin", "large"])
 def test_a_file_that_comes_meanwhile_is_left_too(store: Transport, tmp_path: Path, path: str) -> None:
     first, target = kept(store, tmp_path / "first", FIRST), tmp_path / "target"
