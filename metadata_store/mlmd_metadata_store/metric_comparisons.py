@@ -61,18 +61,15 @@ def numbers_of(
 def _scalars(tx: Transaction, owners: Sequence[Owner]) -> Iterator[tuple[Owner, Figure, float]]:
     for kind, ids in by_kind(owners).items():
         for node in nodes_by_id(tx, kind, ids):
-            for properties in (node.properties, node.custom_properties):
-                for name, value in properties.items():
-                    number = _number(value)
-                    if number is not None:
-                        yield Owner(kind, node.id), (v1.FIGURE_SOURCE_SCALAR, name, "", ""), number
+            for name, number in _numbers(node):
+                yield Owner(kind, node.id), (v1.FIGURE_SOURCE_SCALAR, name, "", ""), number
 
 
-def _number(value: pb.Value) -> float | None:
-    case = value.WhichOneof("value")
-    if case in ("int_value", "double_value"):
-        return float(getattr(value, case))
-    return None
+def _numbers(node: pb.Artifact | pb.Execution | pb.Context) -> Iterator[tuple[str, float]]:
+    for name, value in chain(node.properties.items(), node.custom_properties.items()):
+        case = value.WhichOneof("value")
+        if case in ("int_value", "double_value"):
+            yield name, float(getattr(value, case))
 
 
 def _tails(tx: Transaction, owners: Sequence[Owner]) -> Iterator[tuple[Owner, Figure, float]]:

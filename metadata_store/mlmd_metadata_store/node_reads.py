@@ -6,11 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 from google.protobuf.unknown_fields import UnknownFieldSet
-from mlmd_schemas.errors import InvalidArgument, NotFound
+from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.tables.v10 import ARTIFACT, NODE_TABLES, TYPE, Kind
 
+from mlmd_metadata_store.external_ids import rows_by_external_id
 from mlmd_metadata_store.node_rows import READERS, nodes_by_id, nodes_of_rows
 from mlmd_metadata_store.rpc import Rpc, mlmd_read
 from mlmd_metadata_store.transaction import Transaction
@@ -58,15 +59,8 @@ def _add_artifact_types(tx: Transaction, answer: service.GetArtifactsByIDRespons
 
 
 def _get_by_external_id(kind: Kind, response: type[Any], tx: Transaction, request: Any) -> Any:
-    answer = response()
-    if not all(request.external_ids):
-        raise InvalidArgument("external_ids: one of them is empty; an external id that can be asked for is not.")
-    if not request.external_ids:
-        return answer
-    rows = tx.rows_in(_BY_EXTERNAL_ID[kind], {tx.text.encode(given) for given in request.external_ids})
-    noun = kind.name.lower()
-    if not rows:
-        raise NotFound(f"external_ids: no {noun} has {request.external_ids[0]!r} or another of these.")
+    answer, noun = response(), kind.name.lower()
+    rows = rows_by_external_id(tx, _BY_EXTERNAL_ID[kind], request.external_ids, noun)
     nodes_of_rows(tx, kind, sorted(rows, key=lambda row: row[0]), getattr(answer, f"{noun}s").add)
     return answer
 

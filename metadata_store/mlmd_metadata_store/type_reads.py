@@ -6,10 +6,11 @@ from typing import Any
 
 import sqlalchemy as sa
 from google.protobuf.message import Message
-from mlmd_schemas.errors import InvalidArgument, NotFound
+from mlmd_schemas.errors import NotFound
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.tables.v10 import CONTEXT, TYPE, Kind
 
+from mlmd_metadata_store.external_ids import rows_by_external_id
 from mlmd_metadata_store.rpc import Rpc, mlmd_read
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_rows import SIMPLE_NAMES, TYPE_COLUMNS, types_of_rows
@@ -100,16 +101,8 @@ def _get_by_id(kind: Kind, response: type[Any], tx: Transaction, request: Any) -
 
 
 def _get_by_external_id(kind: Kind, response: type[Any], tx: Transaction, request: Any) -> Any:
-    answer = response()
-    if not all(request.external_ids):
-        raise InvalidArgument("external_ids: one of them is empty; an external id that can be asked for is not.")
-    if not request.external_ids:
-        return answer
-    encoded = {tx.text.encode(external_id) for external_id in request.external_ids}
-    rows = tx.rows_in(_BY_EXTERNAL_ID, encoded, kind=kind.value)
-    if not rows:
-        noun = kind.name.lower()
-        raise NotFound(f"external_ids: no {noun} type has {request.external_ids[0]!r} or another of these.")
+    answer, noun = response(), f"{kind.name.lower()} type"
+    rows = rows_by_external_id(tx, _BY_EXTERNAL_ID, request.external_ids, noun, kind=kind.value)
     types_of_rows(tx, kind, rows, add=_list(answer, kind).add, base_types=False, structs=False)
     return answer
 

@@ -59,17 +59,19 @@ def _made() -> tuple[Path, int]:
 def take_away_left(place: Path) -> None:
     """Take away the folders of this user's servers of which no process lives any more."""
     for folder in place.glob(f"{_PREFIX}*"):
-        try:
+        with contextlib.suppress(OSError):  # another user's, no folder, or gone by now
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-        except OSError:  # another user's, no folder, or gone by now
-            continue
-        try:
-            if os.fstat(lock).st_uid == os.geteuid():
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
-                if not folder.exists():
-                    _LOG.info("took away %s, which a server that was killed had left", folder)
-        except OSError:  # it lives, or the place knows no locks
-            continue
-        finally:
-            os.close(lock)
+            try:
+                _take_away(folder, lock)
+            finally:
+                os.close(lock)
+
+
+def _take_away(folder: Path, lock: int) -> None:
+    """Take a folder away; raises OSError when a process lives that has it, or the place knows no locks."""
+    if os.fstat(lock).st_uid != os.geteuid():
+        return
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    shutil.rmtree(folder, ignore_errors=True)
+    if not folder.exists():
+        _LOG.info("took away %s, which a server that was killed had left", folder)
