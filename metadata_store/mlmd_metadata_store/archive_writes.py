@@ -22,13 +22,18 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.values import stand_in
 
 UNIQUE: dict[str, tuple[str, ...]] = {
-    "Attribution": ("context_id", "artifact_id"),
-    "Association": ("context_id", "execution_id"),
-    "Event": ("artifact_id", "execution_id", "type"),
+    "Attribution": ("artifact_id", "context_id"),
+    "Association": ("execution_id", "context_id"),
+    "Event": ("execution_id", "artifact_id", "type"),
     "mlmd_series": ("type_kind", "node_id", "name", "slice"),
     "mlmd_evaluations": ("type_kind", "node_id", "name", "slice"),
 }
-"""What tells rows of these tables apart; those of others, their primary key."""
+"""What tells rows of these tables apart; those of others, their primary key.
+
+The first column is the one by which rows that are here are looked up, so it is one of which a value has few rows: a
+context may have each artifact of the store, and a dataset may be read by each execution. Both would be read again for
+every batch.
+"""
 
 NODE_REFERENCES: dict[str, Kind] = {
     "parent_dag_id": Kind.EXECUTION,

@@ -1,8 +1,11 @@
 """Archives: whatever a store holds comes out, goes into another one, and changes nothing the second time."""
 
+from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
@@ -146,3 +149,40 @@ def test_statements_do_not_grow_with_rows(store_on: Callable[..., Calls]) -> Non
             after("CommitImport", import_id=import_id, count=count)
         counts.append(len(statements))
     assert counts[0] == counts[1]
+
+
+def test_a_look_for_links_reads_those_of_its_batch_alone(
+    store_on: Callable[..., Calls], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = store_on("sqlite"), store_on("sqlite")
+    linked = _link_all_to_one(before, 4_500)
+    imported(after, exported(before))
+    read: Counter[str] = Counter()
+    rows_in = Transaction.rows_in
+
+    def counting(tx: Transaction, statement: Any, *arguments: Any, **parameters: Any) -> list[Any]:
+        found = rows_in(tx, statement, *arguments, **parameters)
+        read[statement.get_final_froms()[0].name] += len(found)
+        return found
+
+    monkeypatch.setattr(Transaction, "rows_in", counting)
+    again = imported(after, exported(before))
+    assert {name: (again[name].present, read[name]) for name in linked} == dict.fromkeys(linked, (4_500, 4_500))
+
+
+def _link_all_to_one(call: Calls, number: int) -> tuple[str, ...]:
+    """Make artifacts and executions of one context, executions that all read one of the artifacts; return their links."""
+    data = call("PutArtifactType", artifact_type=pb.ArtifactType(name="Data")).type_id
+    train = call("PutExecutionType", execution_type=pb.ExecutionType(name="Train")).type_id
+    group = call("PutContextType", context_type=pb.ContextType(name="Group")).type_id
+    (context,) = call("PutContexts", contexts=[pb.Context(type_id=group, name="all")]).context_ids
+    artifacts = call("PutArtifacts", artifacts=[pb.Artifact(type_id=data)] * number).artifact_ids
+    executions = call("PutExecutions", executions=[pb.Execution(type_id=train)] * number).execution_ids
+    call(
+        "PutAttributionsAndAssociations",
+        attributions=[pb.Attribution(context_id=context, artifact_id=artifact) for artifact in artifacts],
+        associations=[pb.Association(context_id=context, execution_id=execution) for execution in executions],
+    )
+    read = [pb.Event(artifact_id=artifacts[0], execution_id=execution, type=pb.Event.INPUT) for execution in executions]
+    call("PutEvents", events=read)
+    return "Attribution", "Association", "Event"
