@@ -46,10 +46,16 @@ class Keeping:
     """The newest event that was there; with a later one, something may be made of garbage."""
     last_artifact: int = 0
     """The newest artifact that was there; a later one may say by its uri that garbage has its files."""
+    with_origins: bool = True
+    """Whether what is kept keeps what it was made from."""
+    late: set[int] = field(default_factory=set)
+    """What was not kept yet when it was looked, and is by now for a reason of its own."""
+    late_event: int = 0
+    """The newest event of what is late."""
 
     def keeps(self, artifact_id: int) -> bool:
         """Whether anything keeps an artifact."""
-        return artifact_id in self.reasons or artifact_id in self.made_from
+        return artifact_id in self.reasons or artifact_id in self.made_from or artifact_id in self.late
 
     def garbage(self) -> Iterator[int]:
         """Yield the artifacts whose bytes nothing keeps, the oldest first."""
@@ -66,7 +72,8 @@ class Keeping:
 def look(tx: Transaction, rules: Rules) -> Keeping:
     """Find out what is kept and why."""
     young_ms = tx.agreed_ms() - rules.younger_than_seconds * 1000
-    keeping = Keeping({}, last_event=tx.rows(_LAST_EVENT)[0][0], last_artifact=tx.rows(_LAST_ARTIFACT)[0][0])
+    last_event, last_artifact = (tx.rows(statement)[0][0] for statement in (_LAST_EVENT, _LAST_ARTIFACT))
+    keeping = Keeping({}, last_event=last_event, last_artifact=last_artifact, with_origins=rules.origins)
     for artifact_id, create_ms in tx.rows(_HELD):
         keeping.held[artifact_id] = create_ms
         if create_ms > young_ms:
@@ -74,16 +81,18 @@ def look(tx: Transaction, rules: Rules) -> Keeping:
             keeping.reasons[artifact_id] = [Reason(artifact_id, v1.KeptReason.RULE_YOUNG, text)]
     for reason in reasons(tx, rules):
         keeping.reasons.setdefault(reason.artifact_id, []).append(reason)
-    _close(tx, keeping, rules)
+    close(tx, keeping, set(keeping.reasons), set())
     return keeping
 
 
-def _close(tx: Transaction, keeping: Keeping, rules: Rules) -> None:
-    """Add what kept artifacts were made from and what has the files that their uris say, until nothing more comes."""
-    kept = set(keeping.reasons)
-    fresh = set(kept)
+def close(tx: Transaction, keeping: Keeping, fresh: set[int], kept: set[int]) -> None:
+    """Add what `fresh` ones were made from and what has the files that their uris say, until nothing more comes.
+
+    Of those that are `kept` already all that is known.
+    """
+    kept = kept | fresh
     while fresh:
-        found = origins(tx, kept) if rules.origins else {}
+        found = origins(tx, fresh, kept) if keeping.with_origins else {}
         kept |= found.keys()
         without_files = (fresh | found.keys()) - keeping.held.keys()
         named = {at: namer for at, namer in holders(tx, without_files, keeping.held).items() if at not in kept}

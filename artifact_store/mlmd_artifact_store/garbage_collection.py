@@ -21,6 +21,7 @@ from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.deletions import Deletion
 from mlmd_artifact_store.garbage import Keeping, look
 from mlmd_artifact_store.keep_rules import UNFINISHED, Rules
+from mlmd_artifact_store.late_keeping import catch_up
 from mlmd_artifact_store.named_places import namers
 from mlmd_artifact_store.removal import Held, carry_out, held_bytes, remove_bytes
 from mlmd_artifact_store.upload_rows import copied_by
@@ -75,7 +76,8 @@ def collect(
 ) -> Iterator[list[Held]]:
     """Delete the bytes of these artifacts and yield, batch by batch, what was deleted.
 
-    `seen` is what was decided on; what somebody reused or used meanwhile stays, also when that execution has ended.
+    `seen` is what was decided on; what somebody reused or used meanwhile stays, also when that execution has ended, and
+    with what is kept since stays what it was made from. It learns that from batch to batch.
 
     Killed at any point it has deleted nothing by halves: either an artifact is whole, or its manifest is gone and its
     blobs are deleted now or by the next sweep.
@@ -101,6 +103,8 @@ def _removal(
         named_by = namers(tx, {one.artifact_id: one.root_uri for one in locked})
         kept |= {named_by[artifact_id] for artifact_id in _keeping(tx, named_by, seen)}
         if seen is not None:
+            catch_up(tx, seen)
+            kept |= {artifact_id for artifact_id in batch if seen.keeps(artifact_id)}
             kept |= {row[0] for row in tx.rows_in(_USED_SINCE, batch, last=seen.last_event)}
             kept |= {
                 one.artifact_id for one in locked if one.create_ms != seen.held.get(one.artifact_id, one.create_ms)

@@ -86,6 +86,13 @@ def reasons(tx: Transaction, rules: Rules) -> Iterator[Reason]:
     yield from _newest(tx, rules.newest)
 
 
+def decided(tx: Transaction) -> set[int]:
+    """Return the artifacts that people keep: by an alias, in the registry, or by a pin."""
+    aliased = {artifact_id for artifact_id, _, _ in alias_targets(tx)}
+    registered = {artifact_id for artifact_id, _, _ in registered_artifacts(tx)}
+    return aliased | registered | {pin.artifact_id for pin in all_pins(tx)}
+
+
 def _aliased(tx: Transaction) -> Iterator[Reason]:
     for artifact_id, collection, alias in alias_targets(tx):
         yield Reason(artifact_id, v1.KeptReason.RULE_ALIAS, f"the alias {alias!r} of {collection} points at it")

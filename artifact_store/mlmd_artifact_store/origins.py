@@ -23,10 +23,13 @@ _HOP: sa.Select[Any] = (
 )
 
 
-def origins(tx: Transaction, artifact_ids: Iterable[int]) -> dict[int, int]:
-    """Return everything these artifacts were made from, each with the artifact on the way back; one statement a hop."""
-    seen = set(artifact_ids)
-    frontier, made_from = set(seen), dict[int, int]()
+def origins(tx: Transaction, artifact_ids: Iterable[int], known: Iterable[int] = ()) -> dict[int, int]:
+    """Return everything these artifacts were made from, each with the artifact on the way back; one statement a hop.
+
+    What is `known`, and so what that was made from, is left out.
+    """
+    frontier, made_from = set(artifact_ids), dict[int, int]()
+    seen = frontier.union(known)
     while frontier:
         reached: set[int] = set()
         for made, origin in sorted(tx.rows_in(_HOP, frontier)):
