@@ -202,6 +202,23 @@ def test_what_runs_ends_what_ran_in_the_same_service(fraud: Registry) -> None:
     assert record(fraud, "1", STOPPED).state == STOPPED
 
 
+def test_a_service_says_what_it_serves(fraud: Registry) -> None:
+    first, second = (fraud("GetModelVersion", model="fraud", version=version).version.id for version in "12")
+    for version, state, says in (
+        ("1", PENDING, (first, "DEPLOYED")),
+        ("1", RUNNING, (first, "DEPLOYED")),
+        ("2", FAILED, (first, "DEPLOYED")),
+        ("2", RUNNING, (second, "DEPLOYED")),
+        ("1", STOPPED, (second, "DEPLOYED")),
+        ("2", STOPPED, (second, "UNDEPLOYED")),
+    ):
+        made = record(fraud, version, state)
+        (service,) = fraud("GetContextsByID", context_ids=[made.id]).contexts
+        properties = service.properties
+        said = properties["model_version_id"].int_value, properties["desired_state"].string_value
+        assert said == says, (version, state)
+
+
 def test_deployments_of_a_model_and_of_an_environment(fraud: Registry) -> None:
     registry = fraud
     registry.version("churn")
@@ -215,6 +232,7 @@ def test_deployments_of_a_model_and_of_an_environment(fraud: Registry) -> None:
     page = registry("ListDeployments", page_size=2)
     rest = registry("ListDeployments", page_size=2, page_token=page.next_page_token)
     assert (len(page.deployments), len(rest.deployments), rest.next_page_token) == (2, 1, "")
+    assert [*page.deployments, *rest.deployments] == list(registry("ListDeployments").deployments)
 
 
 def test_a_model_an_environment_and_a_service_may_have_one_name(fraud: Registry) -> None:
