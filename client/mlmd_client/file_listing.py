@@ -1,15 +1,19 @@
 """The files of a folder as an artifact has them, found before anything is sent."""
 
+import errno
+import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.paths import are_in_order, check_paths
 
 from mlmd_client.local_paths import elsewhere, uri_in
+from mlmd_client.packed_sequence import Packed
 from mlmd_client.transfer_errors import ChangedFile, UnfitFiles
 
 _KINDS = {
@@ -42,12 +46,20 @@ class LocalFile:
             )
 
 
+class Files(Protocol):
+    """Files that can be counted, and walked over again and again."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[LocalFile]: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Listing:
     """The files below a folder, by the bytes of their paths; or one file, under its name."""
 
     root: Path
-    files: tuple[LocalFile, ...]
+    files: Files
 
     @property
     def size_bytes(self) -> int:
@@ -73,14 +85,26 @@ def list_files(path: Path) -> Listing:
         raise UnfitFiles.saying(f"path: {str(path)!r} cannot be read ({error.strerror}).") from error
     if not stat.S_ISDIR(state.st_mode):
         absolute = Path(os.path.abspath(path))
-        return Listing(absolute.parent, _named((_file(absolute.name, state, str(path)),)))
-    found = sorted(_walk(str(path), "", ((state.st_dev, state.st_ino),)), key=lambda file: file.path.encode())
-    if not found:
+        return Listing(absolute.parent, _named(_packed([_file(absolute.name, state, str(path))])))
+    found = _packed(_walk(str(path), "", ((state.st_dev, state.st_ino),)))
+    if not len(found):
         raise UnfitFiles.saying(f"path: the folder {str(path)!r} has no files; an artifact has at least one.")
-    return Listing(Path(os.path.abspath(path)), _named(tuple(found)))
+    return Listing(Path(os.path.abspath(path)), _named(found))
 
 
-def _named(files: tuple[LocalFile, ...]) -> tuple[LocalFile, ...]:
+def _packed(files: Iterable[LocalFile]) -> Packed[LocalFile]:
+    return Packed(files, _pack, _unpack)
+
+
+def _pack(files: Sequence[LocalFile]) -> bytes:
+    return json.dumps([(file.path, file.size_bytes, file.modified_ns, file.inode) for file in files]).encode()
+
+
+def _unpack(packed: bytes) -> Iterator[LocalFile]:
+    return (LocalFile(*fields) for fields in json.loads(packed))
+
+
+def _named(files: Files) -> Files:
     """Return the files when the server will take their paths: else it would refuse one after others were sent."""
     try:
         if not are_in_order(file.path for file in files):
@@ -91,33 +115,55 @@ def _named(files: tuple[LocalFile, ...]) -> tuple[LocalFile, ...]:
 
 
 def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Iterator[LocalFile]:
-    """Yield the files of a folder; `above` are the folders that lead to it."""
-    try:
-        entries = list(os.scandir(folder))
-    except FileNotFoundError as error:
-        raise ChangedFile.gone(prefix.removesuffix("/") or folder) from error
-    except OSError as error:
-        raise UnfitFiles.saying(f"path: the folder {folder!r} cannot be read ({error.strerror}).") from error
-    for entry in entries:
-        try:
-            state = entry.stat()
-        except OSError as error:
-            if isinstance(error, FileNotFoundError) and not os.path.lexists(entry.path):
-                raise ChangedFile.gone(prefix + entry.name) from error
-            what = "is a link that leads nowhere" if entry.is_symlink() else f"cannot be read ({error.strerror})"
-            if entry.is_symlink() and error.errno not in (2, 20):
-                what = "is a link that leads to itself"
-            raise UnfitFiles.saying(f"path: {entry.path!r} {what}; remove it or leave it out.") from error
-        if not stat.S_ISDIR(state.st_mode):
-            yield _file(prefix + entry.name, state, entry.path)
+    """Yield the files of a folder by the bytes of their paths; `above` are the folders that lead to it."""
+    for name in _names(folder, prefix):
+        path = prefix + name
+        location = os.path.join(folder, name.removesuffix("/"))
+        state = _state(location, path)
+        if stat.S_ISDIR(state.st_mode) != name.endswith("/"):
+            raise ChangedFile.gone(path.removesuffix("/"))
+        if not name.endswith("/"):
+            yield _file(path, state, location)
             continue
         identity = (state.st_dev, state.st_ino)
         if identity in above:
             raise UnfitFiles.saying(
-                f"path: {entry.path!r} is a link to a folder that it is in, so that its files would have no end; "
+                f"path: {location!r} is a link to a folder that it is in, so that its files would have no end; "
                 "remove the link."
             )
-        yield from _walk(entry.path, f"{prefix}{entry.name}/", (*above, identity))
+        yield from _walk(location, path, (*above, identity))
+
+
+def _names(folder: str, prefix: str) -> list[str]:
+    """Return what is in a folder, folders with a slash: in this order all paths come by their bytes."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(f"{entry.name}/" if _is_folder(entry) else entry.name for entry in entries)
+    except FileNotFoundError as error:
+        raise ChangedFile.gone(prefix.removesuffix("/") or folder) from error
+    except OSError as error:
+        raise UnfitFiles.saying(f"path: the folder {folder!r} cannot be read ({error.strerror}).") from error
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself, say; what it is about is told when its turn comes
+        return False
+
+
+def _state(location: str, path: str) -> os.stat_result:
+    """Return the state of what is in a folder, links followed."""
+    try:
+        return os.stat(location)
+    except OSError as error:
+        if isinstance(error, FileNotFoundError) and not os.path.lexists(location):
+            raise ChangedFile.gone(path.removesuffix("/")) from error
+        is_link = os.path.islink(location)
+        what = "is a link that leads nowhere" if is_link else f"cannot be read ({error.strerror})"
+        if is_link and error.errno not in (errno.ENOENT, errno.ENOTDIR):
+            what = "is a link that leads to itself"
+        raise UnfitFiles.saying(f"path: {location!r} {what}; remove it or leave it out.") from error
 
 
 def _file(path: str, state: os.stat_result, location: str) -> LocalFile:

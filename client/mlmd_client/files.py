@@ -1,11 +1,13 @@
 """Files of versions: how they get into the store, and where they are on this machine."""
 
 import contextlib
+import hashlib
 import json
 import os
+import stat
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
@@ -72,9 +74,9 @@ def fetched(
     files, Refused for files that are in the way.
     """
     mark = folder.parent / f"{folder.name}{_MARK}"
-    told = _told(mark) if marked else {}
-    if told and told == _state(folder):
-        return _one_or_all(folder, next(iter(told)) if len(told) == 1 else "")
+    told = _told(mark) if marked else None
+    if told and told["files"] and told == _state(folder):
+        return _one_or_all(folder, told["only"])
     bar = ProgressBar(label)
     try:
         done = download(transport, artifact_id, folder, overwrite=overwrite or marked, progress=bar)
@@ -90,22 +92,41 @@ def fetched(
     return _one_or_all(folder, done.only_path)
 
 
-def _state(folder: Path) -> dict[str, Any]:
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        if not is_unfinished(path.name) and path.is_file():  # others may be fetching the same at this moment
-            told = path.stat()
-            found[str(path.relative_to(folder))] = [told.st_size, told.st_mtime_ns]
-    return found
+class _State(TypedDict):
+    """What a folder holds: how many files, the path when it is a single one, a digest of paths, sizes and times."""
+
+    files: int
+    only: str
+    digest: str
 
 
-def _told(mark: Path) -> dict[str, Any]:
-    """Return what a folder was left as; nothing without a mark, or with half of one."""
+def _state(folder: Path) -> _State:
+    count, path, digest = 0, "", hashlib.sha256()
+    for above, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            location = os.path.join(above, name)
+            try:
+                told = os.stat(location)
+            except OSError:  # a link that leads nowhere, or what vanished just now
+                continue
+            if is_unfinished(name) or not stat.S_ISREG(told.st_mode):  # others may be fetching the same at this moment
+                continue
+            path = os.path.relpath(location, folder)
+            digest.update(f"{path}\0{told.st_size}\0{told.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+            count += 1
+    return {"files": count, "only": path if count == 1 else "", "digest": digest.hexdigest()}
+
+
+def _told(mark: Path) -> _State | None:
+    """Return what a folder was left as; None without a mark, or with half of one or another version's."""
     try:
         told: Any = json.loads(mark.read_text())
     except (OSError, ValueError):
-        return {}
-    return told if isinstance(told, dict) else {}
+        return None
+    if not isinstance(told, dict) or told.keys() != _State.__annotations__.keys():
+        return None
+    return _State(files=told["files"], only=told["only"], digest=told["digest"])
 
 
 def _one_or_all(folder: Path, only_path: str) -> Path:

@@ -7,11 +7,12 @@ an earlier artifact may have, or that may have arrived already, are hashed and d
 import functools
 import mimetypes
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
+from itertools import filterfalse, islice, repeat
 
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
@@ -20,8 +21,8 @@ from mlmd_client.bounded_work import ahead
 from mlmd_client.file_doors import FileDoor, HandedFile
 from mlmd_client.file_listing import Listing, LocalFile
 from mlmd_client.hashing import OpenFile, digests, sha256_of
+from mlmd_client.packed_sequence import Packed
 from mlmd_client.progress import Meter
-from mlmd_client.told_files import ToldFiles
 from mlmd_client.transfer_errors import ChangedFile, Stopped
 
 _BATCH_FILES = 32
@@ -34,6 +35,9 @@ _BATCH_BYTES = 32 << 20
 _DECLARED_AT_ONCE = 500
 _LITTLE_BYTES = 64 * 1024
 """Up to this the folder knows files by their MD5 too."""
+
+ToldFiles = Packed[v1.UploadFile]
+"""What the server is told of every file of a listing, in its order, when all were hashed before anything is sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +89,23 @@ class FolderSending:
 
     def _works(self, told: ToldFiles | None) -> Iterator[Callable[[], list[v1.UploadFile]]]:
         if told is not None:
-            yield from (partial(self._asked, batch, told) for batch in self._batches(self._listing.files))
+            yield from self._asking(self._listing.files, iter(told))
             return
-        asked: list[LocalFile] = []
-        fresh: list[LocalFile] = []
         sizes = self._calls.sizes(self._upload.unchanged_from) if self._upload.unchanged_from else frozenset()
-        for file in self._listing.files:
-            (asked if self._upload.resumed or file.size_bytes in sizes else fresh).append(file)
-        yield from (partial(self._copied, batch) for batch in self._batches(fresh))
-        yield from (partial(self._asked, batch, None) for batch in self._batches(asked))
 
-    def _batches(self, files: Sequence[LocalFile]) -> Iterator[list[LocalFile]]:
+        def is_asked(file: LocalFile) -> bool:
+            return self._upload.resumed or file.size_bytes in sizes
+
+        yield from (partial(self._copied, batch) for batch in self._batches(filterfalse(is_asked, self._listing.files)))
+        yield from self._asking(filter(is_asked, self._listing.files), repeat(None))
+
+    def _asking(
+        self, files: Iterable[LocalFile], known: Iterator[v1.UploadFile | None]
+    ) -> Iterator[Callable[[], list[v1.UploadFile]]]:
+        for batch in self._batches(files):
+            yield partial(self._asked, batch, list(islice(known, len(batch))))
+
+    def _batches(self, files: Iterable[LocalFile]) -> Iterator[list[LocalFile]]:
         """Yield what is synced together: where few threads copy, more each, or there would be more to wait for."""
         most = _LITTLE_BATCH_FILES if self._is_little else _BATCH_FILES
         batch: list[LocalFile] = []
@@ -117,9 +127,9 @@ class FolderSending:
             self._finished(file)
         return [_said(file, sha256, md5) for file, (sha256, md5) in zip(files, found, strict=True)]
 
-    def _asked(self, files: Sequence[LocalFile], known: ToldFiles | None) -> list[v1.UploadFile]:
-        """Declare files and copy those that are wanted; nothing is left to declare."""
-        told = [self._hashed(file, known.said(file.path) if known else None) for file in files]
+    def _asked(self, files: Sequence[LocalFile], known: Sequence[v1.UploadFile | None]) -> list[v1.UploadFile]:
+        """Declare files and copy those that are wanted; nothing is left to declare. `known` is said of them already."""
+        told = [self._hashed(file, said) for file, said in zip(files, known, strict=True)]
         urls = self._declare(told, unsigned=False, only_missing=self._upload.resumed)
         paths = {url.path for url in urls}
         wanted = [file for file in files if file.path in paths]
@@ -188,6 +198,15 @@ class _Opened(AbstractContextManager[int]):
             self._source.check()
         finally:
             self._source.close()
+
+
+def packed_told(files: Iterable[v1.UploadFile]) -> ToldFiles:
+    """Keep what is told of files in little memory."""
+    return Packed(
+        files,
+        lambda block: v1.DeclareFilesRequest(files=block).SerializeToString(),
+        lambda packed: v1.DeclareFilesRequest.FromString(packed).files,
+    )
 
 
 def _said(file: LocalFile, sha256: bytes, md5: bytes) -> v1.UploadFile:

@@ -18,12 +18,11 @@ from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.bounded_work import Crew, ahead
 from mlmd_client.file_doors import FileDoor
 from mlmd_client.file_listing import Listing, LocalFile
-from mlmd_client.folder_upload import FolderSending, FolderUpload, media_type
+from mlmd_client.folder_upload import FolderSending, FolderUpload, ToldFiles, media_type, packed_told
 from mlmd_client.hashing import OpenFile, digests, part_md5s, sha256_of
 from mlmd_client.http_connections import Body
 from mlmd_client.progress import Meter
 from mlmd_client.signed_http import Renew, SignedHttp
-from mlmd_client.told_files import Told, ToldFiles
 from mlmd_client.transfer_errors import Stopped, TransferError
 
 DEFAULT_PART_BYTES = 16 << 20
@@ -36,6 +35,9 @@ _MD5_THREADS = 2
 _AHEAD = 3
 _TOLD_AT_ONCE = 500
 _WAITING = 64
+
+_Told = tuple[LocalFile, v1.UploadFile]
+"""A file and what the server is told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +102,10 @@ class Sending:
         self._uri = uri
 
     def hashed(self) -> ToldFiles:
-        """Return every file with its digests, before anything is sent."""
+        """Return what is told of every file, with its digests, before anything is sent."""
+        works = (partial(self._told_whole, file) for file in self.listing.files)
         with ThreadPoolExecutor(2, thread_name_prefix="hash") as pool:
-            return ToldFiles(ahead(pool, (partial(self._told_whole, file) for file in self.listing.files), 2 * _AHEAD))
+            return packed_told(said for _, said in ahead(pool, works, 2 * _AHEAD))
 
     def run(self, told: ToldFiles | None) -> None:
         """Send everything; `told` are all files when they were hashed before. Raises the first failure."""
@@ -123,11 +126,11 @@ class Sending:
 
     def _send_told(self, crew: Crew, told: ToldFiles) -> None:
         """Send files that were all hashed before."""
-        files = iter(told)
+        files = zip(self.listing.files, told, strict=True)
         while batch := list(islice(files, _TOLD_AT_ONCE)):
             self._send_batch(crew, batch)
 
-    def _send_batch(self, crew: Crew, batch: Sequence[Told]) -> None:
+    def _send_batch(self, crew: Crew, batch: Sequence[_Told]) -> None:
         """Tell files of their digests and send those that are wanted."""
         urls: dict[str, list[v1.UploadUrl]] = {}
         for url in self._calls.declare(self._declaration([said for _, said in batch], only_missing=self._resumed)):
@@ -161,7 +164,7 @@ class Sending:
                 self._stop.set()
                 raise
 
-    def _works(self, sha256_pool: ThreadPoolExecutor) -> Iterator[Callable[[], _Window | list[Told]]]:
+    def _works(self, sha256_pool: ThreadPoolExecutor) -> Iterator[Callable[[], _Window | list[_Told]]]:
         """Yield the work of the hashing thread, in the order of paths."""
         batch: list[LocalFile] = []
         room, most = _BATCH_BYTES, _FIRST_BATCH_FILES
@@ -188,7 +191,7 @@ class Sending:
             yield partial(self._window, file, first, last, size)
             first, width = last, _WINDOW_PARTS
 
-    def _batch(self, files: list[LocalFile]) -> list[Told]:
+    def _batch(self, files: list[LocalFile]) -> list[_Told]:
         return [self._told_whole(file) for file in files]
 
     def _window(self, file: LocalFile, first: int, last: int, size: int) -> _Window:
@@ -200,7 +203,7 @@ class Sending:
         with OpenFile(self.listing, file) as opened:
             return sha256_of(opened, self._check)
 
-    def _told_whole(self, file: LocalFile) -> Told:
+    def _told_whole(self, file: LocalFile) -> _Told:
         self._check()
         told = v1.UploadFile(path=file.path, size_bytes=file.size_bytes, media_type=media_type(file.path))
         if file.size_bytes > self._part_size:

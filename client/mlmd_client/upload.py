@@ -84,7 +84,7 @@ def upload(
         collection=collection or "",
         more_files=True,
     )
-    location = listing.root if len(listing.files) != 1 else Path(listing.location(listing.files[0]))
+    location = listing.root if len(listing.files) != 1 else Path(listing.location(*listing.files))
     try:
         with UploadNote(info.store_uuid, location, begin.collection, begin.artifact, kept=resumable) as note:
             sending = Sending(calls, http, door_of(transport), listing, meter, stop, workers, part_size, unchanged_from)
@@ -109,7 +109,7 @@ class _Course:
         if not artifact_id:
             if reuse:
                 told = self._sending.hashed()
-                begin.digest = manifest_digest(said for _, said in told)
+                begin.digest = manifest_digest(told)
                 begin.reuse = True
             begun = self._calls.begin(begin)
             if begun.reused:

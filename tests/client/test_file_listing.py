@@ -2,12 +2,14 @@
 
 import os
 import socket
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mlmd_client import file_listing
 from mlmd_client.file_listing import list_files
-from mlmd_client.transfer_errors import UnfitFiles
+from mlmd_client.transfer_errors import ChangedFile, UnfitFiles
 
 
 def _socket(path: Path) -> None:
@@ -92,3 +94,40 @@ def test_links_with_an_end_are_followed_as_often_as_they_are_there(tmp_path: Pat
         (source / name).symlink_to(tmp_path / "elsewhere")
     listing = list_files(source)
     assert [(file.path, file.size_bytes) for file in listing.files] == [("one/f", 3), ("two/f", 3)]
+
+
+def test_files_come_by_the_bytes_of_their_paths_wherever_their_folders_are(tmp_path: Path) -> None:
+    names = ["a.b", "a/c", "a/a/z", "a-b", "a0", "b/\u00fc", "b/z", "\U0001f600", "\uffe0", "z"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "a.a").symlink_to(tmp_path / "a")
+    linked = ["a.a/c", "a.a/a/z"]
+    found = [file.path for file in list_files(tmp_path).files]
+    assert found == sorted(names + linked, key=str.encode)
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
+def test_a_file_that_becomes_a_folder_meanwhile_is_told_and_the_other_way_round(
+    make: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(tmp_path / "odd")
+    monkeypatch.setattr(file_listing, "_is_folder", lambda entry: not entry.is_dir())
+    with pytest.raises(ChangedFile, match="The file 'odd' was deleted or renamed"):
+        list_files(tmp_path)
+
+
+def test_many_files_take_some_ten_bytes_each(tmp_path: Path) -> None:
+    for number in range(6_000):
+        folder = tmp_path / f"part-{number // 500:03}"
+        folder.mkdir(exist_ok=True)
+        (folder / f"a-picture-of-something-{number:07}.jpeg").touch()
+    tracemalloc.start()
+    try:
+        listing = list_files(tmp_path)
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(listing.files) == 6_000
+    assert kept < 40 * 6_000
+    assert most < 150 * 6_000, "one folder's names, and a block, at a time"

@@ -15,9 +15,8 @@ from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.calls import CallError
 from mlmd_client.file_doors import Digests, HandedFile
 from mlmd_client.file_listing import Listing, list_files
-from mlmd_client.folder_upload import FolderSending, FolderUpload
+from mlmd_client.folder_upload import FolderSending, FolderUpload, packed_told
 from mlmd_client.progress import Meter, Progress
-from mlmd_client.told_files import Told, ToldFiles
 from mlmd_client.transfer_errors import ChangedFile, Stopped
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
@@ -63,14 +62,16 @@ class Folder:
             file.moved(file.size_bytes)
         return digests(content)
 
-    def send(self, listing: Listing, told: Iterable[Told] | None = None, workers: int = 16, **upload: Any) -> None:
+    def send(
+        self, listing: Listing, told: Iterable[v1.UploadFile] | None = None, workers: int = 16, **upload: Any
+    ) -> None:
         """Send a listing as artifact 7."""
         fields = {"unchanged_from": 0, "resumed": False, "again": False, **upload}
         meter = Meter(self.progress.append, clock=itertools.count().__next__)
         calls: Any = ArtifactCalls(self, self.stop)  # type: ignore[arg-type]
         door: Any = self
         sending = FolderSending(calls, door, listing, meter, self.stop, FolderUpload(7, **fields))
-        sending.run(None if told is None else ToldFiles(told), workers)
+        sending.run(None if told is None else packed_told(told), workers)
 
 
 def digests(content: bytes) -> Digests:
@@ -201,7 +202,7 @@ def test_what_was_hashed_before_is_not_read(tmp_path: Path) -> None:
     for file in listing.files:
         os.unlink(listing.location(file))
     store = Folder()
-    store.send(listing, list(zip(listing.files, said, strict=True)))
+    store.send(listing, said)
     (asked,) = store.declared
     assert [(file.path, file.size_bytes, file.sha256) for file in asked.files] == [
         ("000", 5, b"s" * 32),
@@ -215,7 +216,7 @@ def test_one_that_is_not_what_was_declared_is_told(tmp_path: Path) -> None:
     listing = files_of(tmp_path / "source", 5, 6)
     said = [v1.UploadFile(path=file.path, sha256=digests(bytes(5))[0], md5s=[b"m" * 16]) for file in listing.files]
     with pytest.raises(ChangedFile, match="'001' changed during the upload"):
-        store.send(listing, list(zip(listing.files, said, strict=True)))
+        store.send(listing, said)
 
 
 def test_one_that_changes_between_its_opening_and_its_end_is_told(tmp_path: Path) -> None:

@@ -119,6 +119,30 @@ def test_a_file_is_found_beside_others_and_while_others_fetch_it(local_store: St
     assert (folder / "first.txt").stat().st_mtime_ns == stamp
 
 
+def test_what_a_fetched_folder_was_left_as_is_told_in_a_few_bytes(local_store: Store, tmp_path: Path) -> None:
+    source = tmp_path / "source" / "deep"
+    source.mkdir(parents=True)
+    for number in range(100):
+        (source / f"{number:03}").touch()
+    (source.parent / "last").write_text("last")
+    with local_store.run("cache/many") as run:
+        run.log_artifact("many", tmp_path / "source")
+    folder = local_store["many"].path
+    mark = folder.with_name(f"{folder.name}.whole.json")
+    kept = mark.read_bytes()
+    assert len(kept) < 200
+    for spoil in ((folder / "deep" / "007").unlink, (folder / "deep" / "more").touch, (folder / "last").unlink):
+        spoil()
+        assert local_store["many"].path == folder
+        assert (folder / "last").read_text() == "last"
+        assert (folder / "deep" / "007").exists()
+    for other in (b"", b"{", b"[]", b'{"deep/000": [0, 1]}', b'{"files": 0, "only": "", "digest": ""}'):
+        (folder / "last").write_text("lost")
+        mark.write_bytes(other)  # of another version, or half of one
+        assert (local_store["many"].path / "last").read_text() == "last"
+    assert mark.read_bytes() != other, "it is marked anew"
+
+
 def test_formats_are_called_as_on_the_command_line(local_store: Store) -> None:
     with local_store.run("graph/formats") as run:
         model = run.log_model("formats", {"weights": 1})
