@@ -145,12 +145,17 @@ def _fitting(tx: Transaction, stored: str, name: str, owner: str) -> str:
     return stored
 
 
+def hold_artifact(tx: Transaction, artifact_id: int) -> None:
+    """Keep whoever deletes an artifact's bytes waiting until the transaction ends; what was deleted is seen then."""
+    tx.rows(_LOCKED, {"artifact": artifact_id})
+
+
 def run_artifact(tx: Transaction, artifact_id: int) -> pb.Artifact:
     """Return an artifact that a version can be made from; raises NotFound, InvalidArgument, FailedPrecondition.
 
     Its bytes stay until the transaction ends, and then because it is a version.
     """
-    tx.rows(_LOCKED, {"artifact": artifact_id})
+    hold_artifact(tx, artifact_id)
     found = nodes_by_id(tx, Kind.ARTIFACT, [artifact_id])
     if not found:
         raise NotFound(f"artifact_id: there is no artifact with id {artifact_id}.")
@@ -201,7 +206,7 @@ def find_run_artifact(tx: Transaction, uri: str) -> int:
     wanted = {"wanted": tx.text.encode(uri)}
     rows = tx.rows(_OF_RUN, wanted) if uri else ()
     if rows:
-        tx.rows(_LOCKED, {"artifact": rows[0][0]})
+        hold_artifact(tx, rows[0][0])
         rows = tx.rows(_OF_RUN, wanted)
     return int(rows[0][0]) if rows else 0
 

@@ -4,12 +4,15 @@ from mlmd_artifact_store.garbage_collection import collect, plan
 from mlmd_artifact_store.keep_rules import Rules
 from mlmd_artifact_store.requests import Requests
 from mlmd_metadata_store.store import Store
+from mlmd_schemas.errors import FailedPrecondition
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
+from mlmd_schemas.pb.v1.registry_pb2 import DEPLOYMENT_STATE_RUNNING
 
 from tests.artifact_store.care import Admin, upload
 from tests.artifact_store.test_care_races import both
 from tests.artifact_store.test_named_places import naming
+from tests.artifact_store.test_source_races import between
 from tests.artifact_store.uploads import artifact
 from tests.model_registry.conftest import Registry
 
@@ -105,3 +108,22 @@ def test_a_version_is_registered_or_its_bytes_are_deleted(requests: Requests, da
         assert kept != (artifact(artifacts.store, made).state == pb.Artifact.DELETED)
         assert not kept or b"".join(artifacts.read(made, "f")) == b"%d" % number
     other.close()
+
+
+def test_what_is_deployed_while_garbage_is_deleted_has_its_files_or_is_refused(
+    requests: Requests, registry: Registry, database_url: str
+) -> None:
+    (archived,) = registered(requests, registry, 1)
+    registry("ArchiveModelVersion", model="fraud", version="1")
+    other = Store.open(database_url)
+    deployed = {"environment": "prod", "service": "s", "model": "fraud", "version": "1"}
+    deleted, refused = between(
+        requests.artifacts.store,
+        "DELETE mlmd_manifests",
+        lambda: [len(batch) for batch in collect(requests.artifacts, [archived])],
+        lambda: Registry(other)("RecordDeployment", **deployed, state=DEPLOYMENT_STATE_RUNNING),
+    )
+    other.close()
+    assert deleted == [1]
+    assert isinstance(refused, FailedPrecondition), refused
+    assert not registry("ListDeployments").deployments
