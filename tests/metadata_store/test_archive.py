@@ -171,7 +171,7 @@ def test_a_look_for_links_reads_those_of_its_batch_alone(
 
 
 def _link_all_to_one(call: Calls, number: int) -> tuple[str, ...]:
-    """Make artifacts and executions of one context, executions that all read one of the artifacts; return their links."""
+    """Make nodes of one context, and executions that all read one of the artifacts; return their links."""
     data = call("PutArtifactType", artifact_type=pb.ArtifactType(name="Data")).type_id
     train = call("PutExecutionType", execution_type=pb.ExecutionType(name="Train")).type_id
     group = call("PutContextType", context_type=pb.ContextType(name="Group")).type_id
