@@ -41,7 +41,7 @@ FROM ${BASE_IMAGE}
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="mlmd-server" \
-      org.opencontainers.image.description="ML Metadata's gRPC server, on SQLite and MySQL" \
+      org.opencontainers.image.description="A metadata store for machine learning: runs, lineage, metrics, files and a model registry, in the place of Google's ML Metadata server." \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"

@@ -6,6 +6,7 @@ import tomllib
 from tests.deploy.parts import ROOT, program, run
 
 DOCKERFILE = ROOT / "Dockerfile"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 RUNTIME = "\nFROM ${BASE_IMAGE}\n"
 
 
@@ -43,10 +44,27 @@ def test_the_last_stage_has_no_compiler_and_no_root() -> None:
     assert "/bin/metadata_store_server" in runtime
 
 
+def test_the_image_says_of_itself_what_the_project_does() -> None:
+    """Its labels have the project's description, license and version."""
+    text = DOCKERFILE.read_text("utf-8")
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', text))
+    assert labels["description"] == PROJECT["description"]
+    assert labels["licenses"] == PROJECT["license"]
+    assert labels["version"] == "${VERSION}"
+    assert re.findall(r"^ARG VERSION=(\S+)", text, re.MULTILINE) == [PROJECT["version"]]
+
+
+def test_every_file_names_the_image_of_this_version() -> None:
+    """compose, the manifests and the documents lead to one image."""
+    folders = (ROOT / "deploy", ROOT / "docs")
+    files = [ROOT / "compose.yaml", *(path for folder in folders for path in folder.rglob("*") if path.is_file())]
+    named = {tag: path for path in files for tag in re.findall(r"\bmlmd-server:(\d[\w.]*\w)", path.read_text("utf-8"))}
+    assert named.keys() == {PROJECT["version"]}, named
+
+
 def test_entry_points_are_those_of_the_project() -> None:
     """The programs that the image starts are scripts of the wheel."""
-    scripts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
-    assert {"mlmd-server", "metadata_store_server"} <= set(scripts)
+    assert {"mlmd-server", "metadata_store_server"} <= set(PROJECT["scripts"])
     text = DOCKERFILE.read_text("utf-8")
     assert 'ENTRYPOINT ["mlmd-server"]' in text
     assert "/opt/mlmd/bin/metadata_store_server" in text

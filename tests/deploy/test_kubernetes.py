@@ -143,6 +143,12 @@ def test_the_server_has_time_to_drain() -> None:
     assert pod["terminationGracePeriodSeconds"] > pause + float(settings["MLMD_DRAIN_SECONDS"])
 
 
+def test_a_node_is_drained_while_the_database_is_away() -> None:
+    """No replica is ready then; a budget that counts the ready alone would keep all of them where they are."""
+    budget = find(built(KUBERNETES / "base"), "PodDisruptionBudget", "mlmd-server")["spec"]
+    assert (budget["maxUnavailable"], budget["unhealthyPodEvictionPolicy"]) == (1, "AlwaysAllow")
+
+
 def test_complete_keeps_data_on_claims() -> None:
     """MySQL and MinIO have volume claims that outlive their StatefulSets; Secrets are asked for, none is delivered."""
     objects = built(KUBERNETES / "overlays" / "complete")
