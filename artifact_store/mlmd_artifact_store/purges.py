@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from mlmd_metadata_store.alias_targets import aliases_of
+from mlmd_metadata_store.pins import pins_of
 from mlmd_metadata_store.purging import Chosen, check_confirmed, choose, preview, purge_facts, without_facts
 from mlmd_metadata_store.rpc import Rpc
 from mlmd_metadata_store.tombstones import checked_reason
@@ -15,6 +17,7 @@ from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.begin import Place
 from mlmd_artifact_store.deletions import Deletion, note_deletions, with_restores
 from mlmd_artifact_store.locations import prefix_of_uri, tenant_prefix
+from mlmd_artifact_store.named_places import namers
 from mlmd_artifact_store.removal import Held, carry_out, held_bytes, remove_bytes, uploading
 from mlmd_artifact_store.restoring import restored_stems
 from mlmd_artifact_store.upload_rows import copied_by
@@ -97,12 +100,29 @@ def _look(tx: Transaction, place: Place, request: v1.PurgeRequest, hidden: str, 
                 for artifact_id in chosen.ids
                 for copier in sorted(copied.get(artifact_id, ()))
             ]
+            obstacles += _named(tx, chosen, held, locked=locked)
             obstacles += [hidden] if hidden and (left or any(not one.is_external for one in held)) else []
     chosen = Chosen(chosen.kind, chosen.rows, (*chosen.obstacles, *obstacles))
     answer = preview(tx, chosen, chosen.digest(*parts))
     answer.file_count = sum(one.file_count for one in held if not one.is_external)
     answer.size_bytes = sum(one.size_bytes for one in held if not one.is_external)
     return _Look(chosen, held, left, answer)
+
+
+def _named(tx: Transaction, chosen: Chosen, held: list[Held], *, locked: bool) -> list[str]:
+    """Return what forbids it because the uri of another artifact, which an alias or a pin keeps, leads to the files."""
+    named_by = namers(tx, {one.artifact_id: one.root_uri for one in held if not one.is_external})
+    with_files = {one.artifact_id for one in held_bytes(tx, named_by) if not one.is_external}
+    others = {namer: holder for namer, holder in named_by.items() if namer not in with_files | set(chosen.ids)}
+    keepers = [
+        (namer, f"the alias {alias!r} of {collection} points at", "move or remove the alias")
+        for namer, collection, alias in aliases_of(tx, others, locked=locked)
+    ]
+    keepers += [(pin.artifact_id, f"{pin.subject!r} has pinned", "unpin it") for pin in pins_of(tx, others)]
+    return [
+        f"The uri of artifact {namer}, which {keeps}, is where the files of artifact {others[namer]} are; {mend} first."
+        for namer, keeps, mend in keepers
+    ]
 
 
 def _left(chosen: Chosen, held: set[int], place: Place) -> list[Deletion]:

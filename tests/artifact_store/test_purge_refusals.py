@@ -159,3 +159,29 @@ def test_a_reason_without_a_digest_is_looked_at_too(admin: Admin, call: Calls) -
     made = talkative(call, "Artifact", "one")
     with pytest.raises(InvalidArgument, match="reason"):
         admin("Purge", kind=ARTIFACT, ids=[made], reason="x" * 65_536)
+
+
+@pytest.mark.parametrize("end", ["", "/f", "?region=eu"])
+def test_files_that_something_kept_names_are_not_purged(admin: Admin, requests: Requests, end: str) -> None:
+    made = upload(requests)
+    uri = artifact(requests.artifacts.store, made).uri.rstrip("/") + end
+    version = pb.Artifact(uri=uri).SerializeToString()
+    add = Calls(requests.artifacts.store)
+    named = add("AddVersion", type_name="system.Model", name="fraud", artifact=version).version.artifact_id
+    fields = {"kind": ARTIFACT, "ids": [made]}
+    alias(requests, "fraud", "champion", 1)
+    admin("PinArtifact", artifact_id=named)
+    assert list(admin("Purge", **fields, include_bytes=True).obstacles) == [
+        f"The uri of artifact {named}, which {keeps}, is where the files of artifact {made} are; {mend} first."
+        for keeps, mend in (
+            ("the alias 'champion' of system.Model/fraud points at", "move or remove the alias"),
+            ("'local' has pinned", "unpin it"),
+        )
+    ]
+    with pytest.raises(FailedPrecondition, match="Nothing was purged"):
+        admin.purge(**fields, include_bytes=True)
+    assert b"".join(requests.artifacts.read(made, "f")) == b"content"
+    assert not admin("Purge", **fields).obstacles, "the files stay"
+    alias(requests, "fraud", "champion", 0)
+    admin("UnpinArtifact", artifact_id=named)
+    assert admin.purge(**fields, include_bytes=True).purged
