@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from mlmd_client.failures import refused
+
 LOG = logging.getLogger("mlmd")
 MAGIC = b"MLMDJRN1"
 SUFFIX = ".journal"
@@ -224,12 +226,30 @@ def _write(descriptor: int, content: bytes | bytearray) -> None:
 
 
 def left_behind(folder: Path) -> list[Path]:
-    """Return the journals in a folder, oldest first, those of living processes too.
+    """Return the journals in a folder, oldest first, those of living processes too; raises as `journal_files` does.
 
     >>> left_behind(Path("/nowhere"))
     []
     """
-    return sorted(folder.glob(f"*{SUFFIX}")) if folder.is_dir() else []
+    return journal_files(folder, SUFFIX)
+
+
+def journal_files(folder: Path, *endings: str) -> list[Path]:
+    """Return the files in a folder with these endings, by their names; raises Refused when it cannot be looked through.
+
+    >>> journal_files(Path("/nowhere"), SUFFIX)
+    []
+    """
+    try:
+        names = os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise refused(
+            f"MLMD_JOURNAL: what could not be sent is kept in {str(folder)!r}, which cannot be looked through "
+            f"({error.strerror}); let the user of this process read and write it, or name another folder."
+        ) from error
+    return sorted(folder / name for name in names if name.endswith(endings))
 
 
 def discard_begun(folder: Path) -> None:
@@ -237,7 +257,7 @@ def discard_begun(folder: Path) -> None:
 
     >>> discard_begun(Path("/nowhere"))
     """
-    for path in folder.glob(f"*{_BEGUN}"):
+    for path in journal_files(folder, _BEGUN):
         with contextlib.suppress(OSError), path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # its process lives, when this fails
             if time.time() - os.fstat(file.fileno()).st_mtime > _BEGUN_SECONDS:

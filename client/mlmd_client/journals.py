@@ -9,7 +9,7 @@ from typing import Any
 
 from mlmd_client.delivery import deliver
 from mlmd_client.failures import not_found, refused
-from mlmd_client.journal import SUFFIX, UNDELIVERABLE, Journal, discard_begun
+from mlmd_client.journal import SUFFIX, UNDELIVERABLE, Journal, discard_begun, journal_files
 from mlmd_client.service import Service
 
 IN_USE, WAITING, REFUSED, BROKEN, UNREADABLE = "in use", "waiting", "refused", "broken", "unreadable"
@@ -42,16 +42,13 @@ class KeptJournal:
 
 
 def kept_journals(folder: Path) -> list[KeptJournal]:
-    """Return the journals in a folder, oldest first.
+    """Return the journals in a folder, oldest first; raises Refused for one that cannot be looked through.
 
     >>> kept_journals(Path("/nowhere"))
     []
     """
-    if not folder.is_dir():
-        return []
     discard_begun(folder)
-    paths = [path for ending in (SUFFIX, SUFFIX + UNDELIVERABLE) for path in folder.glob(f"*{ending}")]
-    found = (_looked_at(path) for path in sorted(paths))
+    found = (_looked_at(path) for path in journal_files(folder, SUFFIX, SUFFIX + UNDELIVERABLE))
     return [one for one in found if one is not None]
 
 

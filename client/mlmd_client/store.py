@@ -1,8 +1,6 @@
 """The store as people use it: runs, versions by name, and questions about where things came from."""
 
-import logging
 import os
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -11,13 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, SupportsIndex
 
-from mlmd_schemas.counting import counted
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import server_pb2
 
+from mlmd_client.backlog import Backlog, seconds_until
 from mlmd_client.calls import CallError, Transport
-from mlmd_client.delivery import deliver_left_behind, journal_folder
 from mlmd_client.failures import NotFound, failure_of, not_found, refused
 from mlmd_client.finding import (
     RunFacts,
@@ -47,7 +44,6 @@ if TYPE_CHECKING:
     from mlmd_client.model_watch import Watch
     from mlmd_client.models import Models
 
-LOG = logging.getLogger("mlmd")
 _AGAIN_SECONDS = 0.5
 
 
@@ -98,9 +94,8 @@ class Store(Questions):
         self.runs_here: weakref.WeakSet[Run] = weakref.WeakSet()
         """The runs of this process that have not ended."""
         self._types: dict[str, int] = {}
-        self._syncing = threading.Lock()
-        if journal_folder(address).is_dir():
-            threading.Thread(target=self._sync_quietly, name="mlmd-left-behind", daemon=True).start()
+        self._backlog = Backlog(address)
+        self._backlog.start(self.service)
 
     @property
     def target(self) -> str:
@@ -363,41 +358,19 @@ class Store(Questions):
     def sync(self, seconds: float = 20.0) -> int:
         """Send what earlier processes, and this one, could not send yet, for so long; return how many calls are left.
 
-        With a server that hangs, too, it takes no longer than that many `seconds`.
+        With a server that hangs, too, it takes no longer than that many `seconds`. Raises Refused for a folder of
+        journals that cannot be looked through: what is left in it is not known.
 
         >>> store.sync()
         0
         """
         until = time.monotonic() + seconds
-        left = sum(run.flush(_until(until)) for run in list(self.runs_here))
+        left = sum(run.flush(seconds_until(until)) for run in list(self.runs_here))
         while True:
-            remaining = self._deliver(until)
-            if not remaining or not _until(until):
+            remaining = self._backlog.send(self.service, until)
+            if not remaining or not seconds_until(until):
                 return left + remaining
-            time.sleep(min(_AGAIN_SECONDS, _until(until)))
-
-    def _deliver(self, until: float) -> int:
-        """Send what earlier processes left, till then; return how many calls remain."""
-        folder = journal_folder(self.address)
-        if not self._syncing.acquire(timeout=min(_until(until), threading.TIMEOUT_MAX)):
-            from mlmd_client.journals import WAITING, kept_journals  # seldom needed
-
-            # A thread of ours is at it, and holds one of the files: there is a call at least that it waits for.
-            return max(1, sum(one.calls for one in kept_journals(folder) if one.state == WAITING))
-        try:
-            return deliver_left_behind(self.service, folder, until)[1]
-        finally:
-            self._syncing.release()
-
-    def _sync_quietly(self) -> None:
-        try:
-            with self._syncing:
-                sent, left = deliver_left_behind(self.service, journal_folder(self.address))
-        except (OSError, CallError) as error:
-            LOG.warning("what earlier processes left behind could not be looked through: %s", error)
-            return
-        if sent or left:
-            LOG.info("sent %s that earlier processes left behind, %d left", counted(sent, "call"), left)
+            time.sleep(min(_AGAIN_SECONDS, seconds_until(until)))
 
     def settle(self) -> None:
         """Send what the runs of this process logged, so that answers know of it.
@@ -434,8 +407,3 @@ class Store(Questions):
     def __repr__(self) -> str:
         """Return where the store is, without a token or password."""
         return f"<Store {self.target}>"
-
-
-def _until(moment: float) -> float:
-    """Return how many seconds there are until a moment of this process's clock, 0 when it has come."""
-    return max(0.0, moment - time.monotonic())

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,10 +12,14 @@ from typing import Any
 import pytest
 from mlmd_client.calls import CallError
 from mlmd_client.delivery import deliver_left_behind, journal_folder
+from mlmd_client.failures import Refused
 from mlmd_client.journal import Journal, Record, left_behind
+from mlmd_client.journals import kept_journals
 from mlmd_client.store import Store
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import metrics_pb2 as v1
+
+from tests.services.waiting import wait_for
 
 LOG_SCALARS = "/mlmd.v1.Metrics/LogScalars"
 
@@ -55,6 +60,7 @@ def hanging(local_store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Han
         service = Hanging()
         patched.setattr("mlmd_client.delivery.time", service.time)
         patched.setattr("mlmd_client.store.time", service.time)
+        patched.setattr("mlmd_client.backlog.time", service.time)
         patched.setattr(local_store, "service", service)
         yield service
 
@@ -68,7 +74,7 @@ def test_a_server_that_hangs_is_waited_for_as_long_as_was_said(
 
 
 def test_what_is_delivered_in_the_background_is_not_waited_for_longer(local_store: Store, hanging: Hanging) -> None:
-    with ThreadPoolExecutor(1) as pool, local_store._syncing:
+    with ThreadPoolExecutor(1) as pool, local_store._backlog._sending:
         assert pool.submit(local_store.sync, 0.05).result(60) == 6
 
 
@@ -95,3 +101,17 @@ def test_a_disk_that_takes_no_refused_calls_keeps_nothing_else_from_being_sent(
     assert local_store.run_facts(run.id).metrics == {"auc": 0.5}
     assert not refused.exists()
     assert refused.with_name(f"{refused.name}.undeliverable").exists()
+
+
+def test_a_folder_that_cannot_be_looked_through_is_told_and_not_taken_for_empty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("MLMD_JOURNAL", str(tmp_path / ("x" * 300)))  # a name that no file system has, whoever asks
+    with Store(tmp_path / "data") as opened:
+        wait_for(lambda: "could not be looked through" in caplog.text)
+        folder = re.escape(str(journal_folder(opened.address)))
+        said = rf"^MLMD_JOURNAL: .* kept in '{folder}', which cannot be looked through \(.*too long\); let the user"
+        with pytest.raises(Refused, match=said):
+            opened.sync()
+        with pytest.raises(Refused, match=said):
+            kept_journals(journal_folder(opened.address))
