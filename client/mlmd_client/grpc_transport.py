@@ -17,6 +17,8 @@ from mlmd_client.tls import Tls
 from mlmd_client.tokens import Token
 
 _UNREACHED = ("failed to connect", "DNS resolution failed", "Name resolution failure", "errors resolving")
+_OVERDUE = "Deadline Exceeded"
+"""What gRPC says when the time of a call is over, and the server said nothing."""
 _SILENT = "ping timeout"
 _TOO_LARGE = re.compile(r"Received message larger than max \((\d+) vs\. (\d+)\)")
 """What gRPC core says for a server, which does not see a request over its limit."""
@@ -193,6 +195,9 @@ def _call_error(error: Any, target: str, *, secure: bool) -> CallError:
     if error.code() is grpc.StatusCode.UNAVAILABLE and _SILENT in message:
         message = f"The server at {target} has stopped answering ({message}): it hangs or is suspended, or the network "
         message += "to it is dead; see that it runs. A transfer goes on where it was when it is run again."
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED and message == _OVERDUE:
+        message = f"The server at {target} did not answer in the time that the call has: it is busy or hangs, or the "
+        message += "network to it is slow; see that it runs. What was to be written may have been."
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and (sizes := _TOO_LARGE.search(message)):
         message = (
             f"request: it has {sizes[1]} bytes, more than the {sizes[2]} that this server takes; send fewer nodes "

@@ -1,14 +1,19 @@
 """What only gRPC has: health, reflection, streams with a place of their own, ports, channel arguments."""
 
+import contextlib
+import socket
+import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from itertools import islice
 from typing import Any, cast
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from mlmd_api.grpc import server as grpc_server
 from mlmd_api.grpc.health import Health
 from mlmd_api.grpc.server import GrpcServer, GrpcSettings
 from mlmd_api.grpc.streams import StreamPlaces
@@ -204,3 +209,41 @@ def test_channel_arguments_win_over_ours(served: Served) -> None:
     assert say("grpc", doors, f"{ODD}Note", mlmd.Artifact(uri="x" * 500)).code == Code.OK
     assert say("grpc", doors, f"{ODD}Note", mlmd.Artifact(uri="x" * 5000)).code == Code.RESOURCE_EXHAUSTED
     server.stop(1).wait()
+
+
+def test_a_client_that_asks_whether_we_are_there_keeps_its_connection(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grpc_server, "PING_MILLISECONDS", 20)
+    server = GrpcServer(served.dispatcher, GrpcSettings(port=free_port()))
+    server.start()
+    with contextlib.closing(_pinged(server.port, number=6, seconds_between=0.1)) as answers:
+        assert list(islice(answers, 6)) == ["PING"] * 6
+    server.stop(1).wait()
+
+
+def test_who_asks_without_a_pause_is_shown_out(served: Served) -> None:
+    answers = list(_pinged(served.doors.grpc_port, number=100, seconds_between=0))  # which end with the connection
+    assert answers.count("PING") < 100
+
+
+_PING, _GOAWAY = 6, 7
+
+
+def _pinged(port: int, number: int, seconds_between: float) -> Generator[str]:
+    """Say nothing but HTTP/2 pings; yield the pings that are answered and the farewell, until the server hangs up."""
+    names = {_PING: "PING", _GOAWAY: "GOAWAY"}
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection, connection.makefile("rb") as said:
+        connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(4, b""))
+        with contextlib.suppress(ConnectionError):
+            for count in range(number):
+                time.sleep(seconds_between)
+                connection.sendall(_frame(_PING, struct.pack(">Q", count)))
+            while head := said.read(9):
+                said.read(int.from_bytes(head[:3]))
+                if head[3] in names:
+                    yield names[head[3]]
+
+
+def _frame(kind: int, content: bytes) -> bytes:
+    return len(content).to_bytes(3) + bytes([kind, 0]) + bytes(4) + content

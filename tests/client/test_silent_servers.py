@@ -20,6 +20,7 @@ from mlmd_client.signed_http import Patience
 from mlmd_client.transport import Transport, open_transport
 from mlmd_client.upload import upload
 from mlmd_schemas.errors import Code
+from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.artifact_store.uploads import upload_file
@@ -155,3 +156,16 @@ def test_a_long_commit_is_waited_for(server: Server) -> None:
             assert not is_answered(under_way, 2.0)
         assert under_way.result(120).manifest.file_count == 1
     store.close()
+
+
+def test_an_answer_that_comes_too_late_is_told_with_its_causes(server: Server, store: Transport) -> None:
+    every_artifact(store)  # the connection is there
+    tell(server, signal.SIGSTOP)
+    with pytest.raises(CallError, match="did not answer in the time that the call has: it is busy or hangs") as caught:
+        store.unary(
+            "/ml_metadata.MetadataStoreService/GetArtifacts",
+            service.GetArtifactsRequest(),
+            service.GetArtifactsResponse,
+            timeout_seconds=0.5,
+        )
+    assert (caught.value.code, server.target in caught.value.message) == (Code.DEADLINE_EXCEEDED, True)

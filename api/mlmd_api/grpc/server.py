@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 _HEALTH = "grpc.health.v1.Health"
 
+PING_MILLISECONDS = 5000
+"""How often a client may ask whether the server is there, on a connection on which the server says nothing.
+
+By default gRPC core allows it every five minutes, and hangs up on whoever asks oftener; that would be every client with
+a keepalive in the fourth minute of a long call, or of a watch without news.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class GrpcSettings:
@@ -100,7 +107,7 @@ def _options(settings: GrpcSettings) -> list[tuple[str, int | str]]:
         "grpc.max_metadata_size": 64 * 1024,
         "grpc.absolute_max_metadata_size": 128 * 1024,
         "grpc.keepalive_permit_without_calls": 1,
-        "grpc.http2.min_recv_ping_interval_without_data_ms": 5000,
+        "grpc.http2.min_ping_interval_without_data_ms": PING_MILLISECONDS,
         "grpc.so_reuseport": int(settings.shared_port),
     }
     return list((ours | dict(settings.channel_arguments)).items())

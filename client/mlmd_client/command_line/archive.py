@@ -5,6 +5,7 @@ first line and one row of that table in every other, in the order in which they 
 `files/<artifact id>/<path>` as well, and `files.jsonl`, which has a line for each artifact whose files are there.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -16,6 +17,7 @@ from typing import Any
 
 import click
 from google.protobuf import json_format
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import archive_pb2 as v1
 
 from mlmd_client.calls import CallError
@@ -34,6 +36,9 @@ from mlmd_client.tables import Table
 ARCHIVE = "/mlmd.v1.Archive/"
 HEADER = "archive.json"
 _LONGEST_SECONDS = 3600.0
+_UNHEARD = (Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED, Code.CANCELLED)
+_UNTOLD = "The server may still take the rows in, all or none; the same command tells what is there, and goes on."
+"""What is to be said where the answer of the server did not come."""
 _DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, NotImplementedError)
 """What zipfile raises for bytes that are no archive; the last where they are packed in a way that it does not know."""
 
@@ -155,16 +160,22 @@ def _rows(content: bytes, name: str) -> v1.ArchiveRows:
 
 
 def _committed(session: Session, import_id: str, count: int, dry_run: bool) -> Any:
-    """Commit, or try to; an import that fails or was only tried is dropped."""
+    """Commit, or try to; an import that is refused or was only tried is dropped."""
     service = session.store.service
     request = v1.CommitImportRequest(import_id=import_id, count=count, dry_run=dry_run)
-    committed = False
     try:
         answer = service.once(request, v1.CommitImportResponse, key=import_id, timeout_seconds=_LONGEST_SECONDS)
-        committed = not dry_run
     except CallError as error:
+        if error.code in _UNHEARD:
+            raise failure_of(CallError(error.code, f"{error.message} {_UNTOLD}", error.request_id)) from None
+        _drop(session, import_id)
         raise failure_of(error) from None
-    finally:
-        if not committed:
-            service.write(v1.AbortImportRequest(import_id=import_id), v1.AbortImportResponse)
+    if dry_run:
+        _drop(session, import_id)
     return answer
+
+
+def _drop(session: Session, import_id: str) -> None:
+    """Have the server forget an import; one that it still has is forgotten in time by itself."""
+    with contextlib.suppress(CallError):
+        session.store.service.write(v1.AbortImportRequest(import_id=import_id), v1.AbortImportResponse)

@@ -2,15 +2,20 @@
 
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from mlmd_client.service import Service
 from mlmd_client.store import Store
+from mlmd_schemas.pb.v1 import archive_pb2 as v1
 
 from tests.client.command_line.conftest import run_on
 from tests.client.places import read_files, write_files
+from tests.conftest import StartServer
 
 _INTERRUPTED = """
 import sys
@@ -108,3 +113,27 @@ def test_a_working_directory_that_is_gone_is_told(tmp_path: Path) -> None:
     ended = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=120, env=environment)
     told = "mlmd: the folder in which this was started is no longer there; go to another one.\n"
     assert (ended.returncode, ended.stderr) == (1, told)
+
+
+def test_an_import_whose_answer_does_not_come_says_that_it_may_be_done_and_goes_on(
+    history: str, start_server: StartServer, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run_on(history)("export", "archive").status == 0
+    server = start_server(sqlite_url)
+    once = Service.once
+
+    def cut_off(service: Service, request: Any, *arguments: Any, **options: Any) -> Any:
+        assert isinstance(request, v1.CommitImportRequest)
+        assert server.process is not None
+        os.killpg(server.process.pid, signal.SIGKILL)
+        return once(service, request, *arguments, **options)
+
+    with monkeypatch.context() as cut:
+        cut.setattr(Service, "once", cut_off)
+        ended = run_on(f"grpc://{server.target}")("import", "archive")
+    assert (ended.status, ended.out) == (4, "")
+    assert ended.err.endswith(
+        "The server may still take the rows in, all or none; the same command tells what is there, and goes on.\n"
+    )
+    again = run_on(f"grpc://{start_server(sqlite_url).target}")("--json", "import", "archive")
+    assert [row["added"] > 0 for row in again.json if row["table"] == "Artifact"] == [True]
