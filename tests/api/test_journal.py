@@ -97,7 +97,7 @@ def test_a_callers_slip_that_the_contract_calls_internal_has_no_traceback(
     store.close()
     record = _record(caplog, Answer(Code.INTERNAL, raised.value.message, b"", "r7"), raised.value)
     assert json.loads(JsonFormatter().format(record))["cause"] == raised.value.message
-    assert "another one has its new name or external_id" in raised.value.message
+    assert "another artifact has 'a' as its external_id already" in raised.value.message
 
 
 def test_no_secret_reaches_the_log(caplog: pytest.LogCaptureFixture) -> None:
