@@ -92,6 +92,7 @@ def test_corners_of_the_grammar_are_googles(find: Find, text: str, ids: list[int
         ("- - id = 1", [1]),
         ("-(id) = -1", [1]),
         ("+id = 1", [1]),
+        ("id < +18446744073709551615", ALL),
         ("id - -1 = 2", [1]),
         ("7 - 2 - id = 4", [1]),
         ("2 + id * 3 = 5", [1]),
