@@ -170,6 +170,8 @@ def test_as_of_a_past_moment(registry: Registry, resolve: Resolver) -> None:
     assert asked == {first: 1, second - 1: 1, second: 2}
     assert resolve.code("models:/fraud@champion", as_of=str(first - 1)) is Code.NOT_FOUND
     assert resolve("models:/fraud", as_of="2100-01-01T00:00:00Z").number == 2
+    newest = registry("GetModelVersion", model="fraud", version="2").version.create_ms
+    assert resolve("models:/fraud", as_of=str(newest)).number == 2, "at the very moment it was there"
     assert resolve.code("models:/fraud", as_of="1980-01-01T00:00:00+05:30") is Code.NOT_FOUND
 
 

@@ -23,6 +23,7 @@ A = Kind.ARTIFACT
         ("+name = 'x'", "1:1", "+ takes INT64 or FLOAT64, not STRING"),
         ("+TRUE", "1:1", "+ takes INT64 or FLOAT64, not BOOL"),
         ("-name = 'x'", "1:1", "- takes INT64 or FLOAT64, not STRING"),
+        ("-TRUE", "1:1", "- takes INT64 or FLOAT64, not BOOL"),
         ("(NULL) * id = 1", "1:8", "IS NULL"),
         ("-NULL = 1", "1:1", "IS NULL"),
         ("~NULL = 1", "1:1", "IS NULL"),
