@@ -25,7 +25,7 @@ from mlmd_schemas.errors import (
 
 from mlmd_api.admission import Admission
 from mlmd_api.call import IDEMPOTENCY_KEY, REQUEST_ID_KEY, Call, check_said_once
-from mlmd_api.callers import NOBODY, Authenticator, Identity
+from mlmd_api.callers import LOCAL_READER, NOBODY, Authenticator, Identity
 from mlmd_api.codec import Codec
 from mlmd_api.journal import Journal
 from mlmd_api.measurements import Measurements
@@ -322,6 +322,11 @@ def check_role(method: Method, caller: Caller) -> None:
 def _check_role(name: str, wanted: Role | None, identity: Identity) -> None:
     if wanted is None or wanted in identity.roles:
         return
+    if identity == LOCAL_READER:
+        raise PermissionDenied(
+            f"{name} needs the role {wanted.value}, which nobody has while the database is open READONLY; "
+            "open it READWRITE."
+        )
     held = next((role for role in reversed(Role) if role in identity.roles), None)
     raise PermissionDenied(
         f"{name} needs the role {wanted.value}, and {identity.subject!r} has "

@@ -90,7 +90,7 @@ class EmbeddedTransport:
         self._assemble()
 
     def _assemble(self) -> None:
-        with _call_errors():
+        with _call_errors(tells_place=self._config.database.url.startswith("mysql")):  # SQLite's errors name the file
             self._parts = assemble(self._config, QuietJournal())
         housekeeping: Housekeeping | None = None
         if not self._config.database.read_only:
@@ -256,11 +256,12 @@ def _sqlite_url(path: Path) -> str:
 
 
 @contextmanager
-def _call_errors() -> Iterator[None]:
+def _call_errors(*, tells_place: bool = False) -> Iterator[None]:
     try:
         yield
     except StoreError as error:
-        raise CallError(int(error.code), error.message, facts=error.facts) from error
+        places = getattr(error, "__notes__", ()) if tells_place else ()
+        raise CallError(int(error.code), " ".join((error.message, *places)), facts=error.facts) from error
 
 
 def _call(path: str, request: Message, timeout_seconds: float | None, metadata: Metadata) -> Call:

@@ -16,6 +16,8 @@ from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb.v1 import server_pb2
 from mlmd_server.embedded import EmbeddedTransport, open_connection, open_embedded
 
+from tests.services.ports import free_port
+
 MLMD = "/ml_metadata.MetadataStoreService/"
 
 
@@ -166,10 +168,22 @@ def test_connection_modes_of_sqlite(tmp_path: Path, mode: str | None) -> None:
         with pytest.raises(CallError) as caught:
             put_type(store, "Data")
         assert caught.value.code == Code.PERMISSION_DENIED
+        assert caught.value.message == (
+            "PutArtifactType needs the role writer, which nobody has while the database is open READONLY; "
+            "open it READWRITE."
+        )
         assert type_names(store) == set()
     else:
         put_type(store, "Data")
     store.close()
+
+
+def test_a_database_that_is_away_is_told_by_its_place() -> None:
+    place = f"127.0.0.1:{free_port()}/facts"
+    with pytest.raises(CallError) as caught:
+        open_embedded(f"mysql://mlmd:hunter2@{place}")
+    assert caught.value.code == Code.UNAVAILABLE
+    assert caught.value.message.endswith(f" It was sought at mysql://mlmd:***@{place}.")
 
 
 def test_a_connection_that_names_nothing_is_refused() -> None:
