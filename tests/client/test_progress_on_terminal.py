@@ -57,7 +57,7 @@ def watch(held: tuple[Server, FaultyHttp], tmp_path: Path) -> Watch:
 
         def let_go() -> None:
             assert proxy.held.wait(120)
-            time.sleep(SHOWN_AFTER_SECONDS)
+            time.sleep(SHOWN_AFTER_SECONDS)  # a bar is drawn when a transfer takes that long
             proxy.release()
 
         return on_terminal(command, tmp_path, environment(server, tmp_path) | more, columns, let_go)

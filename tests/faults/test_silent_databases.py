@@ -164,7 +164,7 @@ def test_what_takes_long_is_waited_for(far: Far, mariadb: Address) -> None:
     blocker = mariadb.connect(far.url.rsplit("/", 1)[1], autocommit=False)
     blocker.cursor().execute("SELECT * FROM Artifact FOR UPDATE")
     write = far.start("locked")
-    time.sleep(2.5 * PATIENCE_SECONDS)
+    time.sleep(2.5 * PATIENCE_SECONDS)  # how long it waits is what is tested
     blocker.rollback()
     blocker.close()
     assert write.outcome() is None
@@ -178,7 +178,7 @@ def test_what_takes_long_is_waited_for(far: Far, mariadb: Address) -> None:
 def test_idle_connections_are_left_alone(far: Far) -> None:
     with far.store.database.snapshot(LOCAL) as tx:
         before = tx.rows(sa.text("SELECT CONNECTION_ID()"))
-        time.sleep(2 * PATIENCE_SECONDS)
+        time.sleep(2 * PATIENCE_SECONDS)  # how long it rests is what is tested
         assert tx.rows(sa.text("SELECT CONNECTION_ID()")) == before
 
 

@@ -105,7 +105,7 @@ def at_rest(server: Server) -> dict[str, object]:
     seen: list[dict[str, object]] = [{}]
 
     def stays() -> bool:
-        time.sleep(0.2)
+        time.sleep(0.2)  # nothing tells that a server has begun its last thread and opened its last file
         seen.append(known_of(process.pid))
         return seen[-1] == seen[-2]
 
