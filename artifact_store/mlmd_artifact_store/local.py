@@ -33,7 +33,7 @@ from mlmd_artifact_store.blob_store import (
 from mlmd_artifact_store.keys import LONGEST_KEY_BYTES, RESERVED, check_key
 from mlmd_artifact_store.local_copies import LITTLE_BYTES, copied
 from mlmd_artifact_store.local_errors import explained
-from mlmd_artifact_store.local_files import bring_in, copy_checked, write_file
+from mlmd_artifact_store.local_files import CheckedCopy, bring_in, write_file
 from mlmd_artifact_store.local_locks import Locks
 from mlmd_artifact_store.local_marks import make_mark, read_mark
 from mlmd_artifact_store.local_notes import Notes
@@ -88,17 +88,12 @@ class LocalStore:
         only_new: bool = False,
     ) -> Blob:
         """Write a file and sync it to disk before it gets its name."""
-        target, found = self._path(key), b""
-
-        def fill(file: BinaryIO) -> None:
-            nonlocal found
-            found = copy_checked(source, file, size_bytes, md5)
-
+        target, copying = self._path(key), CheckedCopy(source, size_bytes, md5)
         with explained(key, self.root):
             with self._syncs.batch(1) as batch:
-                state = write_file(target, self._scratch, fill, None, batch, guard)
-            self._notes.wrote(key, state, found.hex())
-        return _blob(key, state, found.hex())
+                state = write_file(target, self._scratch, copying, None, batch, guard)
+            self._notes.wrote(key, state, copying.md5.hex())
+        return _blob(key, state, copying.md5.hex())
 
     @inside
     def take_in(self, files: Sequence[tuple[str, HandedFile]], guard: Guard = nullcontext) -> list[Digests]:

@@ -211,19 +211,28 @@ def make_folders(folder: Path) -> list[Path]:
     return changed
 
 
-def copy_checked(source: BinaryIO, target: BinaryIO, size_bytes: int, md5: bytes | None) -> bytes:
-    """Copy exactly `size_bytes` and return their MD5; raises InvalidArgument when there are fewer or more, or other."""
-    digest, left = md5_hash(), size_bytes
-    while chunk := source.read(min(CHUNK_BYTES, left + 1)):
-        left -= len(chunk)
-        if left < 0:
-            raise InvalidArgument(f"size_bytes: more bytes came than the {size_bytes} declared.")
-        digest.update(chunk)
-        target.write(chunk)
-    if left:
-        raise InvalidArgument(f"size_bytes: {counted(size_bytes - left, 'byte')} came of the {size_bytes} declared.")
-    check_md5(digest.digest(), md5)
-    return digest.digest()
+class CheckedCopy:
+    """What fills a file with exactly so many bytes of a source, and holds them against the MD5 that was declared."""
+
+    def __init__(self, source: BinaryIO, size_bytes: int, declared: bytes | None) -> None:
+        self._source, self._size_bytes, self._declared = source, size_bytes, declared
+        self.md5 = b""
+        """That of the bytes that came, once they did."""
+
+    def __call__(self, target: BinaryIO) -> None:
+        """Copy; raises InvalidArgument when there are fewer bytes or more, or other ones."""
+        digest, left = md5_hash(), self._size_bytes
+        while chunk := self._source.read(min(CHUNK_BYTES, left + 1)):
+            left -= len(chunk)
+            if left < 0:
+                raise InvalidArgument(f"size_bytes: more bytes came than the {self._size_bytes} declared.")
+            digest.update(chunk)
+            target.write(chunk)
+        if left:
+            came = counted(self._size_bytes - left, "byte")
+            raise InvalidArgument(f"size_bytes: {came} came of the {self._size_bytes} declared.")
+        self.md5 = digest.digest()
+        check_md5(self.md5, self._declared)
 
 
 def check_md5(found: bytes, declared: bytes | None) -> None:

@@ -13,7 +13,7 @@ from mlmd_schemas.errors import InvalidArgument, NotFound
 
 from mlmd_artifact_store.blob_store import CHUNK_BYTES, MOST_PARTS, Guard, Part, etag_of_md5s
 from mlmd_artifact_store.local_errors import explained
-from mlmd_artifact_store.local_files import copy_checked, name_file, write_file
+from mlmd_artifact_store.local_files import CheckedCopy, name_file, write_file
 
 _HEX = frozenset("0123456789abcdef")
 
@@ -40,21 +40,17 @@ class LocalParts:
         self, key: str, upload: str, number: int, source: BinaryIO, size_bytes: int, md5: bytes | None = None
     ) -> Part:
         """Write a part as a file of its own, named by number, size and MD5."""
-        folder, found = self._of(key, upload), b""
-
-        def fill(file: BinaryIO) -> None:
-            nonlocal found
-            found = copy_checked(source, file, size_bytes, md5)
-
+        folder, copying = self._of(key, upload), CheckedCopy(source, size_bytes, md5)
         with explained(key, self._root):
             arrived = folder / f"arrived-{secrets.token_hex(8)}"
-            write_file(arrived, self._scratch, fill)
-            name = _part_name(Part(number, found.hex(), size_bytes))
+            write_file(arrived, self._scratch, copying)
+            part = Part(number, copying.md5.hex(), size_bytes)
+            name = _part_name(part)
             os.replace(arrived, folder / name)
             for older in folder.glob(f"{number:05}-*"):
                 if older.name != name:
                     older.unlink(missing_ok=True)
-        return Part(number, found.hex(), size_bytes)
+        return part
 
     def list(self, key: str, upload: str, first: int = 1, last: int = MOST_PARTS) -> Sequence[Part]:
         """Return the parts by the names of their files."""
