@@ -101,7 +101,7 @@ class PropertyRows:
                 text = value.string_value
                 texts.append((owner, key, custom, text if plain else self._text.encode(text)))
             elif case == "double_value" and math.isfinite(value.double_value):
-                doubles.append((owner, key, custom, value.double_value))
+                doubles.append((owner, key, custom, value.double_value + 0.0))  # -0.0 as in `cell_of`
             elif case == "bool_value":
                 bools.append((owner, key, custom, int(value.bool_value)))
             else:

@@ -60,7 +60,7 @@ def cell_of(value: pb.Value, infinities: bool) -> Cell | None:
     if case == "int_value":
         return Slot.INT, value.int_value
     if case == "double_value":
-        number = value.double_value
+        number = value.double_value + 0.0  # of -0.0 it makes 0.0; MySQL alone would keep the sign
         return (Slot.DOUBLE, number) if math.isfinite(number) or (infinities and number == number) else None
     if case == "bool_value":
         return Slot.BOOL, int(value.bool_value)

@@ -125,6 +125,17 @@ def test_write_25_each_kind_of_value_is_kept_in_its_column(call: Calls, kind: st
         assert there[column] == cell or str(there[column]).encode() == cell
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_negative_zero_comes_back_as_zero(call: Calls, kind: str) -> None:
+    type_id, message = put_type(call, kind, "Zeros", d=pb.DOUBLE), KINDS[kind][0]
+    (made,) = put(call, kind, node(message, {"d": -0.0}, {"c": -0.0}, type_id=type_id, name="n"))
+    for d, c in ((-0.0, -0.0), (1.0, 1.0), (-0.0, -0.0)):
+        put(call, kind, node(message, {"d": d}, {"c": c}, id=made, name="n"))
+        stored = get(call, kind, made)
+        found = stored.properties["d"].double_value, stored.custom_properties["c"].double_value
+        assert [str(number) for number in found] == [str(d + 0.0), str(c + 0.0)]
+
+
 @pytest.mark.parametrize(
     "given",
     [
