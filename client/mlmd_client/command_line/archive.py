@@ -29,6 +29,7 @@ from mlmd_client.command_line.archived_bytes import (
     tell_left_out,
     write_bytes,
 )
+from mlmd_client.command_line.existing_paths import ExistingPath
 from mlmd_client.command_line.session import Session, command, making
 from mlmd_client.failures import failure_of, refused
 from mlmd_client.tables import Table
@@ -100,7 +101,7 @@ def _add(archive: zipfile.ZipFile, number: int, message: v1.ExportResponse) -> N
 
 
 @click.command("import")
-@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("path", type=ExistingPath(dir_okay=False))
 @click.option("--dry-run", is_flag=True, help="Tell what would be done, and do nothing.")
 @click.option("--without-bytes", is_flag=True, help="Leave the files of artifacts in the archive.")
 @command

@@ -10,6 +10,7 @@ from mlmd_schemas.counting import counted
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import registry_pb2
 
+from mlmd_client.command_line.existing_paths import ExistingPath
 from mlmd_client.command_line.offers import NAMES, SUBJECTS
 from mlmd_client.command_line.session import Session, command, making
 from mlmd_client.command_line.subjects import subject_of
@@ -28,7 +29,7 @@ _GOES_ON = "; nothing is half done, and the same command goes on"
 
 
 @click.command()
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.argument("path", type=ExistingPath())
 @click.argument("name", shell_complete=NAMES)
 @click.option(
     "--type",

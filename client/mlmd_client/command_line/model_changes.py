@@ -1,11 +1,11 @@
 """`mlmd models describe`, `remove-alias`, `archive`, `restore`: what is said of models, and what is out of use."""
 
-from pathlib import Path
 from typing import Any
 
 import click
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
+from mlmd_client.command_line.existing_paths import ExistingPath
 from mlmd_client.command_line.model_rows import in_words, number_of, version_row
 from mlmd_client.command_line.offers import ALIASES, MODEL_VERSIONS, MODELS
 from mlmd_client.command_line.session import Session, command
@@ -16,7 +16,7 @@ from mlmd_client.resolved_model import state_of
 TAG = click.option("--tag", "tags", multiple=True, metavar="NAME=TEXT", help="Set this tag.")
 SIGNATURE = click.option(
     "--signature",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=ExistingPath(dir_okay=False),
     metavar="FILE",
     help="JSON of what the model takes and gives.",
 )

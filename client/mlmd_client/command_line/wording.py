@@ -39,6 +39,7 @@ _OF_ALL = ("server", "token")
 """Options that stand before the command."""
 _NAMING = ("alias", "artifact_id", "id", "name", "number", "run", "uri", "version")
 _PARTS = re.compile(r"[@:/]")
+NOWHERE = "the folder in which this was started is no longer there; go to another one."
 _LONGEST = 300
 """Characters of a value that was typed, of which a sentence repeats no more than the beginning."""
 _BEGINNING = 80
@@ -198,14 +199,18 @@ def not_utf8(context: click.Context) -> str:
 
 def of_system(error: OSError) -> str:
     """Return the sentence for what the operating system refuses; a file that it names is cut where it is very long."""
-    if isinstance(error, FileNotFoundError) and error.filename is None and _is_nowhere():
-        return "the folder in which this was started is no longer there; go to another one."
+    if isinstance(error, FileNotFoundError) and error.filename is None and is_nowhere():
+        return NOWHERE
     named = f"{_cut(str(error.filename))}: " if error.filename else ""
     return f"{named}{error.strerror or error}"
 
 
-def _is_nowhere() -> bool:
-    """Whether the working directory was deleted."""
+def is_nowhere() -> bool:
+    """Whether the working directory was deleted.
+
+    >>> is_nowhere()
+    False
+    """
     try:
         os.getcwd()
     except FileNotFoundError:

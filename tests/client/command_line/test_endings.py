@@ -104,15 +104,21 @@ def test_a_full_disk_behind_standard_output_is_a_sentence(history: str) -> None:
         assert (ended.returncode, ended.stderr) == (1, "mlmd: No space left on device\n"), words
 
 
-def test_a_working_directory_that_is_gone_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [(["ls"], 1), (["put", "n", "x"], 2), (["put", "/absent", "x"], 2), (["import", "archive.zip"], 2)],
+)
+def test_a_working_directory_that_is_gone_is_told(tmp_path: Path, words: list[str], status: int) -> None:
     gone = tmp_path / "gone"
     gone.mkdir()
     line = f"cd {shlex.quote(str(gone))} && rmdir {shlex.quote(str(gone))} && "
-    line += shlex.join([sys.executable, "-m", "mlmd_client.command_line", "ls"])
+    line += shlex.join([sys.executable, "-m", "mlmd_client.command_line", *words])
     environment = os.environ | {"PYTHONSAFEPATH": "1"}
     ended = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=120, env=environment)
-    told = "mlmd: the folder in which this was started is no longer there; go to another one.\n"
-    assert (ended.returncode, ended.stderr) == (1, told)
+    told = "the folder in which this was started is no longer there; go to another one.\n"
+    if "/absent" in words:
+        told = "Path '/absent' does not exist.\n"
+    assert (ended.returncode, ended.stderr.endswith(f": {told}"), "Traceback" in ended.stderr) == (status, True, False)
 
 
 def test_an_import_whose_answer_does_not_come_says_that_it_may_be_done_and_goes_on(
