@@ -27,7 +27,6 @@ from mlmd_client.finding import (
 from mlmd_client.names import MODELS_SCHEME, Reference, node_id, parse_reference
 from mlmd_client.places import address_of, is_told_by_parent, place_of, split_name, told_run
 from mlmd_client.questions import Questions
-from mlmd_client.resolution import resolve, version_of, versions_table
 from mlmd_client.run import PARAMETER_PREFIX, Run
 from mlmd_client.run_settings import RunSettings
 from mlmd_client.service import Service
@@ -199,6 +198,8 @@ class Store(Questions):
         >>> store.version("churn@champion").number
         2
         """
+        from mlmd_client.resolution import resolve, version_of
+
         if isinstance(what, Version):
             return what
         by_id = node_id(what)
@@ -246,6 +247,8 @@ class Store(Questions):
         >>> store.versions("churn").column("ref")
         ['churn@2', 'churn@1']
         """
+        from mlmd_client.resolution import versions_table
+
         self.settle()
         reference = parse_reference(name, type)
         return versions_table(self.service, Reference(reference.name, reference.type_name))
