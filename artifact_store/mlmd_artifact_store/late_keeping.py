@@ -24,8 +24,8 @@ def catch_up(tx: Transaction, seen: Keeping) -> None:
     A transaction that is undone afterwards may have added it, since none of that is undone with it.
     """
     since: list[Any] = list(tx.rows(_SINCE, {"last": max(seen.last_event, seen.late_event - _OPEN)}))
-    kept = {*seen.reasons, *seen.made_from, *seen.late}
-    fresh = (decided(tx) | {artifact_id for _, artifact_id in since}) - kept
-    close(tx, seen, fresh, kept)
-    seen.late |= fresh
+    fresh = {one for one in decided(tx) | {artifact_id for _, artifact_id in since} if not seen.keeps(one)}
+    if fresh:  # the set of all that is kept is made for that alone, not for each batch
+        close(tx, seen, fresh, {*seen.reasons, *seen.made_from, *seen.late})
+        seen.late |= fresh
     seen.late_event = max([seen.late_event, *(row[0] for row in since)])
