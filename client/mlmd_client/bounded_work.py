@@ -31,7 +31,7 @@ class Crew:
         if self._failure is not None or self._stop.is_set():
             self._room.release()
             self._raise()
-            raise Stopped.saying("The transfer was stopped.")
+            Stopped.check(self._stop)
         self._pool.submit(self._do, work)
 
     def _do(self, work: Callable[[], None]) -> None:

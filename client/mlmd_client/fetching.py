@@ -174,7 +174,7 @@ class Fetching:
 
         def sink(chunk: Bytes) -> None:
             nonlocal size
-            self._check()
+            Stopped.check(self._source.stop)
             digest.update(chunk)
             size += len(chunk)
             with disk_explained(self._target.root):
@@ -193,7 +193,7 @@ class Fetching:
 
         def sink(chunk: Bytes) -> None:
             nonlocal position
-            self._check()
+            Stopped.check(self._source.stop)
             with disk_explained(self._target.root):
                 large.write(chunk, position)
             position += len(chunk)
@@ -211,10 +211,6 @@ class Fetching:
         """Throw away what is not complete, when nobody writes any more."""
         for large in self._under_way:
             large.close()
-
-    def _check(self) -> None:
-        if self._source.stop.is_set():
-            raise Stopped.saying("The transfer was stopped.")
 
 
 class _LargeFile:

@@ -119,8 +119,7 @@ class FolderFetching:
         )
 
     def _moved(self, path: str, size_bytes: int) -> None:
-        if self._stop.is_set():
-            raise Stopped.saying("The transfer was stopped.")
+        Stopped.check(self._stop)
         self._meter.moved(path, size_bytes)
 
 

@@ -4,14 +4,13 @@ The folder calculates the SHA-256 of what it writes, so files are first copied a
 an earlier artifact may have, or that may have arrived already, are hashed and declared first.
 """
 
-import functools
 import mimetypes
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import filterfalse, islice, repeat
 
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
@@ -121,7 +120,7 @@ class FolderSending:
 
     def _copied(self, files: Sequence[LocalFile]) -> list[v1.UploadFile]:
         """Copy files and return what there is to declare."""
-        self._check()
+        Stopped.check(self._stop)
         found = self._door.take_in(self._upload.artifact_id, [self._handed(file) for file in files])
         for file in files:
             self._finished(file)
@@ -145,13 +144,13 @@ class FolderSending:
         return []
 
     def _hashed(self, file: LocalFile, known: v1.UploadFile | None) -> v1.UploadFile:
-        self._check()
+        Stopped.check(self._stop)
         if file.size_bytes <= _LITTLE_BYTES:
             return _said(file, known.sha256, known.md5s[0]) if known else _said(file, *digests(self._listing, file))
         if known:
             return _said(file, known.sha256, b"")
         with OpenFile(self._listing, file) as opened:
-            return _said(file, sha256_of(opened, self._check), b"")
+            return _said(file, sha256_of(opened, partial(Stopped.check, self._stop)), b"")
 
     def _declare(
         self, files: Sequence[v1.UploadFile], *, unsigned: bool = True, only_missing: bool = False
@@ -170,18 +169,13 @@ class FolderSending:
         return HandedFile(file.path, file.size_bytes, opened, partial(self._moved, file), file.offset)
 
     def _moved(self, file: LocalFile, size_bytes: int) -> None:
-        self._check()
+        Stopped.check(self._stop)
         if not self._upload.again:
             self._meter.moved(file.path, size_bytes)
 
     def _finished(self, file: LocalFile) -> None:
         if not self._upload.again:
             self._meter.finished(file.path)
-
-    def _check(self) -> None:
-        """End the work of this thread when the transfer has stopped."""
-        if self._stop.is_set():
-            raise Stopped.saying("The transfer was stopped.")
 
 
 class _Opened(AbstractContextManager[int]):
@@ -226,7 +220,7 @@ def media_type(path: str) -> str:
     return _guessed(f"_.{end}") if stem and dot else _guessed(name)
 
 
-@functools.lru_cache(256)
+@lru_cache(256)
 def _guessed(name: str) -> str:
     """Look it up; of thousands of files, most have the same few ends."""
     return mimetypes.guess_type(name)[0] or ""

@@ -195,23 +195,23 @@ class Sending:
         return [self._told_whole(file) for file in files]
 
     def _window(self, file: LocalFile, first: int, last: int, size: int) -> _Window:
-        self._check()
+        Stopped.check(self._stop)
         with OpenFile(self.listing, file) as opened:
             return _Window(file, first, part_md5s(opened, first, last, size))
 
     def _sha256(self, file: LocalFile) -> bytes:
         with OpenFile(self.listing, file) as opened:
-            return sha256_of(opened, self._check)
+            return sha256_of(opened, partial(Stopped.check, self._stop))
 
     def _told_whole(self, file: LocalFile) -> _Told:
-        self._check()
+        Stopped.check(self._stop)
         told = v1.UploadFile(path=file.path, size_bytes=file.size_bytes, media_type=media_type(file.path))
         if file.size_bytes > self._part_size:
             told.part_size_bytes = self._size_of_parts(file)
             with OpenFile(self.listing, file) as opened:
                 parts = -(-file.size_bytes // told.part_size_bytes)
                 told.md5s.extend(part_md5s(opened, 0, parts, told.part_size_bytes))
-                told.sha256 = sha256_of(opened, self._check)
+                told.sha256 = sha256_of(opened, partial(Stopped.check, self._stop))
         else:
             told.sha256, md5 = digests(self.listing, file)
             told.md5s.append(md5)
@@ -271,7 +271,7 @@ class Sending:
             self._finished(file.path)
 
     def _moved(self, path: str, size_bytes: int) -> None:
-        self._check()
+        Stopped.check(self._stop)
         self._count(path, size_bytes)
 
     def _count(self, path: str, size_bytes: int) -> None:
@@ -289,11 +289,6 @@ class Sending:
             done = large.left == 0
         if done:
             self._finished(path)
-
-    def _check(self) -> None:
-        """End the work of this thread when the transfer has stopped."""
-        if self._stop.is_set():
-            raise Stopped.saying("The transfer was stopped.")
 
     # --- what is said to the server
 

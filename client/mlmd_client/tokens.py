@@ -7,6 +7,7 @@ from pathlib import Path
 from mlmd_schemas.errors import Code
 
 from mlmd_client.calls import CallError
+from mlmd_client.failures import refused
 
 TOKEN_VARIABLE, FILE_VARIABLE = "MLMD_TOKEN", "MLMD_TOKEN_FILE"
 
@@ -37,7 +38,7 @@ class Token(Mapping[str, str]):
         {'authorization': 'Bearer s3cret'}
         """
         if given is not None and not isinstance(given, str):
-            raise _refusal(f"token: is of type {type(given).__name__} and no text; give it as it was given to you.")
+            raise refused(f"token: is of type {type(given).__name__} and no text; give it as it was given to you.")
         text = (given or environment.get(TOKEN_VARIABLE, "")).strip()  # of a file, its last line end
         file = environment.get(FILE_VARIABLE, "")
         return cls(text, Path(file) if file and not text else None)
@@ -76,9 +77,5 @@ class Token(Mapping[str, str]):
 
 def _sound(text: str, field: str) -> str:
     if not text.isascii() or not text.isprintable():
-        raise _refusal(f"{field}: has a character that no header carries; check where it is read.")
+        raise refused(f"{field}: has a character that no header carries; check where it is read.")
     return text
-
-
-def _refusal(sentence: str) -> CallError:
-    return CallError(Code.INVALID_ARGUMENT, sentence)

@@ -1,5 +1,6 @@
 """What goes wrong while bytes move: told with the cause and the mend, under gRPC's numbers like every other failure."""
 
+import threading
 from typing import ClassVar, Self
 
 from mlmd_schemas.errors import Code
@@ -77,3 +78,9 @@ class Stopped(TransferError):
     """
 
     number = Code.CANCELLED
+
+    @classmethod
+    def check(cls, stop: threading.Event) -> None:
+        """End the work of this thread when the transfer has stopped."""
+        if stop.is_set():
+            raise cls.saying("The transfer was stopped.")

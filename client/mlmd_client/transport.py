@@ -16,10 +16,10 @@ a server is asked for.
 import re
 from typing import TYPE_CHECKING, Any
 
-from mlmd_schemas.errors import Code
 from mlmd_schemas.shown import shown
 
 from mlmd_client.calls import CallError, Metadata, Transport
+from mlmd_client.failures import refused
 from mlmd_client.tls import Tls
 from mlmd_client.tokens import Token
 
@@ -75,7 +75,7 @@ def open_transport(target: str | None = None, *, token: "str | Token" = "", tls:
     if address is not None:
         secure = target is not None and target.startswith("grpcs://")
         if tls is not None and not secure:
-            raise _refusal(f"target: TLS was asked for and {target!r} is without; write grpcs://{address}.")
+            raise refused(f"target: TLS was asked for and {target!r} is without; write grpcs://{address}.")
         from mlmd_client.grpc_transport import GrpcTransport
 
         return GrpcTransport(address, token=token, tls=(tls or Tls()) if secure else None)
@@ -109,7 +109,7 @@ def _server_address(target: str) -> str | None:
         return target if found and found["port"] else None
     if scheme in ("http", "https"):
         fit = "grpcs" if scheme == "https" else "grpc"
-        raise _refusal(
+        raise refused(
             f"target: {_shown(target)} is an HTTP address, and this client speaks gRPC; write {fit}://host:port."
         )
     if scheme not in ("grpc", "grpcs"):
@@ -117,7 +117,7 @@ def _server_address(target: str) -> str | None:
     found = _ADDRESS.fullmatch(rest.removesuffix("/"))
     if found is None or int(found["port"] or DEFAULT_PORT) not in range(1, 65536):
         login = ", and a login is a token (token=, MLMD_TOKEN)" if "@" in rest else ""
-        raise _refusal(f"target: {_shown(target)} is no address of a server; write {scheme}://host:port{login}.")
+        raise refused(f"target: {_shown(target)} is no address of a server; write {scheme}://host:port{login}.")
     return f"{found['host']}:{found['port'] or DEFAULT_PORT}"
 
 
@@ -126,7 +126,3 @@ def _shown(target: str) -> str:
     scheme, separator, rest = target.partition("://")
     _, at, place = rest.rpartition("@")
     return shown(f"{scheme}{separator}{'***@' if at else ''}{place}")
-
-
-def _refusal(sentence: str) -> CallError:
-    return CallError(Code.INVALID_ARGUMENT, sentence)
