@@ -18,6 +18,8 @@ MISSING = "required field "
 """How the sentence about a missing field begins, which HTTP tells with a status of its own."""
 
 _READ_ONLY = ("createTimeSinceEpoch", "lastUpdateTimeSinceEpoch")
+_LONGEST_INTEGER = 400
+"""Characters of an integer that is read digit by digit; every longer one is more than any field takes."""
 
 
 class Purpose(Enum):
@@ -45,7 +47,7 @@ class Body:
 def read_document(raw: str) -> dict[str, Any]:
     """Return the JSON object of a request; raises InvalidArgument."""
     try:
-        document = json.loads(raw, parse_constant=_no_constant)
+        document = json.loads(raw, parse_constant=_no_constant, parse_int=_integer)
     except (ValueError, RecursionError) as error:
         told = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise InvalidArgument(f"body: no JSON that can be read: {told[:200]}.") from None
@@ -56,6 +58,11 @@ def read_document(raw: str) -> dict[str, Any]:
 
 def _no_constant(word: str) -> NoReturn:
     raise ValueError(f"{word} is no JSON number")
+
+
+def _integer(digits: str) -> int | float:
+    """Return an integer, or infinity for what is too long to be one: then its field is told, and not Python's limit."""
+    return int(digits) if len(digits) <= _LONGEST_INTEGER else float(digits)
 
 
 def artifact_entity(document: dict[str, Any]) -> Entity:
@@ -88,7 +95,7 @@ def read_body(document: dict[str, Any], entity: Entity, purpose: Purpose, api: s
     name = checked_text("name", document["name"]) if "name" in document else None
     external_id = checked_text("externalId", document["externalId"]) if "externalId" in document else None
     custom = read_custom(document["customProperties"]) if "customProperties" in document else None
-    node_id = checked_id("id", document["id"]) if document.get("id") else None
+    node_id = checked_id("id", document["id"]) if document.get("id", "") != "" else None
     if purpose is not Purpose.UPDATE and node_id is None:
         _check_required(entity, document, values)
     return Body(entity, values, name, external_id, custom, node_id)
@@ -106,9 +113,11 @@ def _check_known(
     known = {"customProperties", "externalId", *fields}
     if purpose is not Purpose.UPDATE:
         known.add("name")
+    said_by_server: set[str] = set()
     if purpose is Purpose.PUT:
-        known.update(("id", *_READ_ONLY))
-        known.update(field.name for field in entity.fields if not field.given and field.until in ("", api))
+        said_by_server.update(_READ_ONLY)
+        said_by_server.update(field.name for field in entity.fields if not field.given and field.until in ("", api))
+        known.update(("id", *said_by_server))
     if entity.artifact_type:
         known.add("artifactType")
         if document.get("artifactType", entity.artifact_type) != entity.artifact_type:
@@ -116,9 +125,11 @@ def _check_known(
                 f"artifactType: this is a {entity.artifact_type} and cannot become a "
                 f"{str(document['artifactType'])[:40]!r}."
             )
-    for key in document:
+    for key, value in document.items():
         if key not in known:
             raise InvalidArgument(f'json: unknown field "{key[:80]}"')
+        if key in said_by_server:
+            checked_text(key, value)
 
 
 def _check_required(entity: Entity, document: dict[str, Any], values: dict[str, Any]) -> None:

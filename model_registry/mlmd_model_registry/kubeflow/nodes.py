@@ -31,7 +31,8 @@ def stored_name(tx: Transaction, entity: Entity, name: str | None, owner: int = 
     shown = name or str(uuid.uuid4())
     whole = f"{owner or uuid.uuid4()}:{shown}" if entity.owned else shown
     if too_long := _too_long(tx, whole):
-        raise InvalidArgument(f"name: {shown[:40]!r}… is too long: with the id of its parent it has {too_long}.")
+        counted = "with the id of its parent it" if entity.owned else "it"
+        raise InvalidArgument(f"name: {shown[:40]!r}… is too long: {counted} has {too_long}.")
     return whole
 
 

@@ -19,6 +19,7 @@ _DIGITS = re.compile(r"-?[0-9]{1,19}")
 _ID = re.compile(r"[1-9][0-9]{0,17}")
 _INT32 = range(-(2**31), 2**31)
 _LIST_KEY = "list"
+_WORDS = {dict: "an object", list: "an array", bool: "a boolean", str: "a string", type(None): "null"}
 OLDER_API = "v1alpha3"
 
 
@@ -53,8 +54,7 @@ def integer_text(place: str, given: Any) -> int:
 
 def wrong_type(place: str, given: Any, wanted: str) -> InvalidArgument:
     """Return the error for a value of another JSON type than `wanted`."""
-    found = {dict: "an object", list: "an array", bool: "a boolean", str: "a string"}.get(type(given), "a number")
-    return InvalidArgument(f"{place}: {found} where the API has {wanted}.")
+    return InvalidArgument(f"{place}: {_WORDS.get(type(given), 'a number')} where the API has {wanted}.")
 
 
 def read_field(field: Field, given: Any, api: str) -> Any:

@@ -260,7 +260,9 @@ def test_long_names(api: Api) -> None:
     assert "too long" in api.error(
         400, "POST", "/model_versions", json={"name": "v" * 255, "registeredModelId": model["id"]}
     )
-    assert "too long" in api.error(400, "POST", "/registered_models", json={"name": "m" * 256})
+    for path in ("/registered_models", "/serving_environments"):
+        said = api.error(400, "POST", path, json={"name": "m" * 256})
+        assert said.endswith("is too long: it has 256 characters, and 255 fit.")
     assert "externalId" in api.error(400, "POST", "/registered_models", json={"name": fresh(), "externalId": "e" * 256})
     custom = {"k" * 255: CUSTOM["flag"]}
     assert api.model(customProperties=custom)["customProperties"] == custom

@@ -28,6 +28,8 @@ MODELS = "/registered_models"
         ({"name": "x", "state": "DEAD"}, 400, "state: 'DEAD' is none of LIVE, ARCHIVED"),
         ({"name": "x", "language": "de"}, 400, "language: a string where"),
         ({"name": "x", "language": [1]}, 400, "language[0]"),
+        ({"name": "x", "language": [None]}, 400, "language[0]: null where the API has a string"),
+        ({"name": "x", "customProperties": {"a": None}}, 400, "customProperties['a']: null where"),
         ({"name": "x", "customProperties": []}, 400, "customProperties: an array"),
         ({"name": "x", "customProperties": {"a": 1}}, 400, "customProperties['a']: a number"),
         ({"name": "x", "customProperties": {"a": {}}}, 400, "metadataType"),
@@ -52,6 +54,7 @@ def test_a_wrong_document(api: Api, body: dict[str, Any], status: int, says: str
         ({"metadataType": "MetadataDoubleValue", "double_value": "5"}, "a string where the API has a number"),
         ({"metadataType": "MetadataDoubleValue", "double_value": True}, "a boolean where the API has a number"),
         ({"metadataType": "MetadataDoubleValue", "double_value": 10**400}, "64-bit"),
+        ({"metadataType": "MetadataDoubleValue", "double_value": None}, "needs double_value"),
         ({"metadataType": "MetadataBoolValue", "bool_value": "true"}, "a string where the API has a boolean"),
         ({"metadataType": "MetadataStructValue", "struct_value": "%%"}, "base64"),
         ({"metadataType": "MetadataStructValue", "struct_value": "WzFd"}, "JSON object"),
@@ -63,6 +66,43 @@ def test_a_wrong_document(api: Api, body: dict[str, Any], status: int, says: str
 def test_a_wrong_custom_property(api: Api, metadata: dict[str, Any], says: str) -> None:
     body = {"name": fresh(), "customProperties": {"p": metadata}}
     assert says in api.error(400, "POST", MODELS, json=body)
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (b'"value": 1' + b"0" * 5000, "value: the number does not fit 64-bit floating point"),
+        (b'"value": -1' + b"0" * 5000, "value: the number does not fit 64-bit floating point"),
+        (b'"value": 1, "uri": 1' + b"0" * 5000, 'unknown field "uri"'),
+        (b'"value": 1, "description": 1' + b"0" * 5000, "description: a number where the API has a string"),
+        (b'"value": 1, "step": 1' + b"0" * 5000, "step: "),
+    ],
+)
+def test_a_number_of_thousands_of_digits_is_told_by_its_field(api: Api, raw: bytes, says: str) -> None:
+    """Python's own limit of digits was told, without the field, with advice about a function of Python's."""
+    document = b'{"name": "x", "artifactType": "metric", ' + raw + b"}"
+    assert says in api.error(400, "POST", "/artifacts", content=document)
+
+
+@pytest.mark.parametrize("given", [[], {}, 0, False, [1], 5])
+def test_an_id_in_a_body_is_a_string(api: Api, given: Any) -> None:
+    """What Python takes for false was no id, and another entity was made."""
+    version = api.model_version(api.model())
+    path = f"/model_versions/{version['id']}/artifacts"
+    said = {"id": given, "name": "x", "artifactType": "doc-artifact"}
+    assert api.error(400, "POST", path, json=said).startswith("id: ")
+    assert api.items(path) == []
+
+
+@pytest.mark.parametrize(
+    "field", ["experimentId", "experimentRunId", "createTimeSinceEpoch", "lastUpdateTimeSinceEpoch"]
+)
+def test_what_only_the_server_says_may_be_repeated_as_a_string(api: Api, field: str) -> None:
+    version = api.model_version(api.model())
+    path = f"/model_versions/{version['id']}/artifacts"
+    said = {"name": "x", "artifactType": "doc-artifact"}
+    assert api.error(400, "POST", path, json={**said, field: 5}) == f"{field}: a number where the API has a string."
+    assert api.post(path, **said, **{field: "5"}).get(field) != "5"
 
 
 @pytest.mark.parametrize(
