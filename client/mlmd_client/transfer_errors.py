@@ -81,6 +81,10 @@ class Stopped(TransferError):
 
     @classmethod
     def check(cls, stop: threading.Event) -> None:
-        """End the work of this thread when the transfer has stopped."""
+        """End the work of this thread when the transfer has stopped.
+
+        >>> import threading
+        >>> Stopped.check(threading.Event())
+        """
         if stop.is_set():
             raise cls.saying("The transfer was stopped.")
