@@ -27,7 +27,7 @@ PING_MILLISECONDS = 5000
 """How often a client may ask whether the server is there, on a connection on which the server says nothing.
 
 By default gRPC core allows it every five minutes, and hangs up on whoever asks oftener; that would be every client with
-a keepalive in the fourth minute of a long call, or of a watch without news.
+a keepalive in the fourth minute of a long call.
 """
 
 
