@@ -2,15 +2,27 @@
 
 from typing import Any
 
+import sqlalchemy as sa
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.errors import NotFound
+from mlmd_schemas.tables.v10 import ASSOCIATION
 
 from mlmd_model_registry.kubeflow.calls import Answer, Request
 from mlmd_model_registry.kubeflow.nodes import entity_json
 from mlmd_model_registry.kubeflow.pages import Paging, Selection, node_page
 from mlmd_model_registry.kubeflow.reads import find_node
-from mlmd_model_registry.kubeflow.shapes import INFERENCE_SERVICE, MODEL_VERSION, REGISTERED_MODEL, Entity
+from mlmd_model_registry.kubeflow.shapes import (
+    INFERENCE_SERVICE,
+    MODEL_VERSION,
+    REGISTERED_MODEL,
+    SERVE_MODEL,
+    Entity,
+)
 from mlmd_model_registry.kubeflow.types import type_ids
+
+_SERVE = sa.select(ASSOCIATION.c.id).where(
+    ASSOCIATION.c.context_id == sa.bindparam("service"), ASSOCIATION.c.execution_id == sa.bindparam("serve")
+)
 
 
 def served_model(tx: Transaction, request: Request) -> Answer:
@@ -38,6 +50,13 @@ def newest_version(tx: Transaction, model_id: int) -> Any:
     if not page.nodes:
         raise NotFound(f"registeredModelId: registered model {model_id} has no version yet.")
     return page.nodes[0]
+
+
+def require_serve(tx: Transaction, service_id: int, serve_id: int) -> None:
+    """Raise NotFound for a serve model that is none of this service's."""
+    if not tx.rows(_SERVE, {"service": service_id, "serve": serve_id}):
+        place = f"{INFERENCE_SERVICE.noun} {service_id}"
+        raise NotFound(f"id: there is no {SERVE_MODEL.noun} with id {serve_id} in {place}.")
 
 
 def _named(node: Any, key: str, entity: Entity) -> int:

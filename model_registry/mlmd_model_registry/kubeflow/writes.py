@@ -21,6 +21,7 @@ from mlmd_model_registry.kubeflow.nodes import changed_node, entity_json, new_no
 from mlmd_model_registry.kubeflow.pages import Paging, Selection, node_page
 from mlmd_model_registry.kubeflow.reads import Entities, entity_of, find_node
 from mlmd_model_registry.kubeflow.registered import RULED, change_ruled, make_ruled, note_serving, require_served_bytes
+from mlmd_model_registry.kubeflow.serving import require_serve
 from mlmd_model_registry.kubeflow.shapes import (
     ARTIFACTS,
     EXPERIMENT_RUN,
@@ -63,6 +64,8 @@ def create_below(tx: Transaction, entity: Entity, request: Request) -> Answer:
     body = read_body(read_document(request.body), entity, Purpose.PUT, request.api, parent=parent)
     if body.node_id is not None:
         node = find_node(tx, (entity,), body.node_id)
+        if entity is SERVE_MODEL:
+            require_serve(tx, parent, node.id)
         return Answer(entity_json(change(tx, body, node), entity, request.api))
     return Answer(entity_json(make(tx, body, parent), entity, request.api), CREATED)
 
@@ -158,15 +161,11 @@ def link(tx: Transaction, kind: Kind, node_id: int, parent: int) -> None:
 def change(tx: Transaction, body: Body, node: Any) -> Any:
     """Change an entity in the fields that a body has; return its node as it is stored.
 
-    Raises AlreadyExists for an external id that another one has.
+    Raises AlreadyExists for an external id that another one has, InvalidArgument for another value of what stays.
     """
     entity = body.entity
-    own = entity.parent_field
-    if own is not None and body.values.get(own.name, node.properties[own.key].int_value) != (
-        node.properties[own.key].int_value
-    ):
-        raise InvalidArgument(f"{own.name}: a {entity.noun} stays with its parent; make another one instead.")
-    _check_references(tx, body)
+    _check_kept(body, node)
+    _check_references(tx, body, node)
     _check_served(tx, body, node)
     try:
         _change(tx, body, node)
@@ -177,6 +176,24 @@ def change(tx: Transaction, body: Body, node: Any) -> Any:
             error
         )
     return stored_node(tx, entity, node.id)
+
+
+def _check_kept(body: Body, node: Any) -> None:
+    """Raise InvalidArgument when a body has another value for a field that stays as it was made."""
+    own = body.entity.parent_field
+    for field in body.entity.fields:
+        if field.changeable or field.name not in body.values:
+            continue
+        kept = _stored_number(node, field.key)
+        if body.values[field.name] != kept and (field is own or field.key in node.properties):
+            raise InvalidArgument(
+                f"{field.name}: {body.entity.noun} {node.id} keeps {kept}; leave it out, or make another one."
+            )
+
+
+def _stored_number(node: Any, key: str) -> int:
+    """Return the integer in a property of a node, 0 when it is not there."""
+    return int(node.properties[key].int_value) if key in node.properties else 0
 
 
 def _change(tx: Transaction, body: Body, node: Any) -> None:
@@ -195,18 +212,23 @@ def stored_node(tx: Transaction, entity: Entity, node_id: int) -> Any:
     return node
 
 
-def _check_references(tx: Transaction, body: Body) -> None:
-    """Raise NotFound when the body names an entity that is not there, or a version of another model."""
+def _check_references(tx: Transaction, body: Body, stored: Any = None) -> None:
+    """Raise NotFound for what a body names and is not there, InvalidArgument for a version of another model."""
     for name, value in body.values.items():
         entity = REFERENCES.get(name)
         if entity is None or (entity.kind is body.entity.kind is Kind.ARTIFACT):
             continue
         node = find_node(tx, (entity,), value, place=name)
-        model = body.values.get("registeredModelId")
-        if entity is MODEL_VERSION and model is not None:
-            own = node.properties["registered_model_id"].int_value
-            if own and own != model:
-                raise InvalidArgument(f"modelVersionId: version {value} is one of model {own}, not of {model}.")
+        if entity is MODEL_VERSION and (stored is None or _stored_number(stored, "model_version_id") != value):
+            _check_model(body, node, stored)
+
+
+def _check_model(body: Body, version: Any, stored: Any) -> None:
+    """Raise InvalidArgument when a version is not one of the model that the body or what it changes names."""
+    before = 0 if stored is None else _stored_number(stored, "registered_model_id")
+    own, model = _stored_number(version, "registered_model_id"), body.values.get("registeredModelId", before)
+    if own and model and own != model:
+        raise InvalidArgument(f"modelVersionId: version {version.id} is one of model {own}, not of {model}.")
 
 
 def _check_served(tx: Transaction, body: Body, stored: Any = None) -> None:

@@ -105,6 +105,46 @@ def test_a_service_names_what_is_there(api: Api) -> None:
     assert "no version yet" in api.error(404, "GET", f"/inference_services/{unserved['id']}/version")
 
 
+def test_a_service_is_never_of_one_model_and_a_version_of_another(api: Api) -> None:
+    environment = api.post("/serving_environments", name=fresh())
+    model, version = register(api, fresh(), "1", "s3://bucket/1")
+    stranger, other = register(api, fresh(), "1", "s3://bucket/2")
+    below = f"/serving_environments/{environment['id']}/inference_services"
+    service = api.post(below, registeredModelId=model["id"], modelVersionId=version["id"])
+    path = f"/inference_services/{service['id']}"
+    assert "not of" in api.error(400, "PATCH", path, json={"modelVersionId": other["id"]})
+    moved = {"id": service["id"], "registeredModelId": stranger["id"]}
+    said = api.error(400, "POST", below, json=moved)
+    assert said.startswith(f"registeredModelId: inference service {service['id']} keeps {model['id']}")
+    assert api.get(path) == service
+    assert api.post(below, 200, **{**moved, "registeredModelId": model["id"]})["registeredModelId"] == model["id"]
+
+
+def test_a_serve_model_keeps_its_version_and_its_service(api: Api) -> None:
+    """A POST with its id once gave it another version, whose artifact it did not read, below any service's path."""
+    environment = api.post("/serving_environments", name=fresh())
+    model, version = register(api, fresh(), "1", "s3://bucket/1")
+    second = api.model_version(model)
+    said = {"servingEnvironmentId": environment["id"], "registeredModelId": model["id"]}
+    ours, theirs = (f"/inference_services/{api.post('/inference_services', **said)['id']}/serves" for _ in range(2))
+    serve = api.post(ours, modelVersionId=version["id"])
+    named = {"id": serve["id"], "modelVersionId": version["id"], "lastKnownState": "RUNNING"}
+    assert "modelVersionId: " in api.error(400, "POST", ours, json={**named, "modelVersionId": second["id"]})
+    assert api.error(404, "POST", theirs, json=named).startswith("id: there is no serve model with id")
+    assert api.items(ours) == [serve]
+    assert api.items(theirs) == []
+    assert api.post(ours, 200, **named)["lastKnownState"] == "RUNNING"
+
+
+def test_a_run_keeps_its_start(api: Api) -> None:
+    below = f"/experiments/{api.post('/experiments', name=fresh())['id']}/experiment_runs"
+    run = api.post(below)
+    started = api.post(below, 200, id=run["id"], startTimeSinceEpoch="5")
+    assert started["startTimeSinceEpoch"] == "5"
+    assert "startTimeSinceEpoch: " in api.error(400, "POST", below, json={"id": run["id"], "startTimeSinceEpoch": "6"})
+    assert api.get(f"/experiment_runs/{run['id']}") == started
+
+
 def test_no_service_is_to_run_a_version_whose_files_are_gone(api: Api, v1: Api) -> None:
     model, version = register(api, fresh(), "1", f"s3://bucket/{fresh()}")
     environment = api.post("/serving_environments", name=fresh())
