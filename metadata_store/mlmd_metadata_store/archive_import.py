@@ -1,6 +1,7 @@
 """An archive, complete in its parts, written into the store in one transaction."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
@@ -32,6 +33,7 @@ from mlmd_metadata_store.dialects import UniqueViolation
 from mlmd_metadata_store.transaction import Transaction
 
 _TYPE_TABLES = {TYPE.name: add_types, TYPE_PROPERTY.name: add_type_properties, PARENT_TYPE.name: add_parent_types}
+_REMEMBERED_AT_ONCE = 10_000
 _BEGIN_TRIAL = sa.text("SAVEPOINT mlmd_trial")
 _END_TRIAL = sa.text("ROLLBACK TO SAVEPOINT mlmd_trial")
 
@@ -96,8 +98,9 @@ class _Importing:
                     self._write(archived, rows)
         self._collections.finish(self._tx)
         remembered = self._origins.remembered(self._ids)
-        if remembered:
-            self._tx.insert_ignore(IMPORTED, [column.name for column in IMPORTED.columns], remembered)
+        columns = [column.name for column in IMPORTED.columns]
+        while told := list(islice(remembered, _REMEMBERED_AT_ONCE)):
+            self._tx.insert_ignore(IMPORTED, columns, told)
         return self._counts
 
     def _messages(self, first: int, last: int) -> Iterator[v1.ArchiveRows]:

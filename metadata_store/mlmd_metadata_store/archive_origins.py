@@ -5,7 +5,7 @@ third store knows a node that it has from A already.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -70,17 +70,16 @@ class Origins:
         types = tx.rows_in(_TYPES_OF[kind], there)
         return [node_id for node_id, type_id in types if there[node_id]["type_id"] == type_id]
 
-    def remembered(self, ids: Ids) -> list[tuple[Any, ...]]:
-        """Return the rows of mlmd_imported for every node of the archive, by all the names that it has elsewhere."""
-        rows: list[tuple[Any, ...]] = []
+    def remembered(self, ids: Ids) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows of mlmd_imported for every node of the archive, by all the names that it has elsewhere."""
         for kind, nodes in ids.nodes.items():
             for node, here in nodes.items():
                 bond = ids.bond(kind, node)
                 if not ids.is_own or node != here:
-                    rows.append((ids.origin, kind.value, node, here, int(bond)))
-                before = self._of[kind].get(node, ())
-                rows += [(store, kind.value, there, here, int(bond)) for store, there in before if store != self._own]
-        return rows
+                    yield ids.origin, kind.value, node, here, int(bond)
+                for store, there in self._of[kind].get(node, ()):
+                    if store != self._own:
+                        yield store, kind.value, there, here, int(bond)
 
 
 def heed_tombstones(tx: Transaction, ids: Ids, kind: Kind, nodes: Iterable[int]) -> None:
