@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from mlmd_schemas.errors import ResourceExhausted
 
+REQUEST_TOO_LARGE = "request: it has "
+"""How the sentence about a request over the limit begins; answers over it and full disks have the same code."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -17,10 +20,10 @@ DEFAULT_LIMITS = Limits()
 
 def request_too_large(size: int | None, limits: Limits) -> ResourceExhausted:
     """Return the error for a request over the limit; `size` in bytes when it is known."""
-    shown = "it has more bytes" if size is None else f"it has {size} bytes, more"
+    shown = "more bytes" if size is None else f"{size} bytes, more"
     return ResourceExhausted(
-        f"request: {shown} than the {limits.max_message_bytes} that this server takes; send fewer nodes in a call, or "
-        "raise --max-message-bytes."
+        f"{REQUEST_TOO_LARGE}{shown} than the {limits.max_message_bytes} that this server takes; send fewer nodes in a "
+        "call, or raise --max-message-bytes."
     )
 
 
@@ -28,5 +31,6 @@ def answer_too_large(size: int, limits: Limits) -> ResourceExhausted:
     """Return the error for an answer of so many bytes, which is over the limit."""
     return ResourceExhausted(
         f"The answer has {size} bytes and this server sends at most {limits.max_message_bytes}; ask for less with "
-        "max_result_size and next_page_token, or raise --max-message-bytes."
+        "max_result_size and next_page_token (pageSize and nextPageToken in Kubeflow's API), or raise "
+        "--max-message-bytes."
     )

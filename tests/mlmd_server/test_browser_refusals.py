@@ -59,7 +59,7 @@ REFUSALS = [
     ("/graphql", "POST", JSON, 2 * LIMIT_BYTES, 429, "RESOURCE_EXHAUSTED"),
     (f"{API}/nonsense", "GET", "", None, 404, "Not Found"),
     (f"{API}/registered_models", "DELETE", "", None, 405, "Method Not Allowed"),
-    (f"{API}/registered_models", "POST", JSON, 2 * LIMIT_BYTES, 429, "Too Many Requests"),
+    (f"{API}/registered_models", "POST", JSON, 2 * LIMIT_BYTES, 413, "Request Entity Too Large"),
     ("/artifacts/7/files/none", "GET", "", None, 404, "not_found"),
     ("/artifacts/7/files/none", "DELETE", "", None, 405, "unimplemented"),
     ("/artifacts/seven/files/none", "GET", "", None, 404, "not_found"),

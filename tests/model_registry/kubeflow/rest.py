@@ -10,6 +10,7 @@ from tests.services.clocks import wait_beyond
 
 ALPHA, V1 = "v1alpha3", "v1"
 NUMBERS = itertools.count(1)
+ODD_WORDS = {405: "Method Not Allowed", 413: "Request Entity Too Large", 422: "Bad Request"}
 
 
 def fresh(stem: str = "name") -> str:
@@ -47,7 +48,7 @@ class Api:
         document = response.json()
         assert set(document) == {"code", "message"}
         words = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 409: "Conflict"}
-        assert document["code"] == {**words, 405: "Method Not Allowed", 422: "Bad Request"}[status]
+        assert document["code"] == {**words, **ODD_WORDS}[status]
         sentence: str = document["message"]
         assert sentence
         return sentence

@@ -303,6 +303,21 @@ def test_a_page_that_may_not_call_writes_nothing(tmp_path: Path) -> None:
         api.http.close()
 
 
+def test_what_is_too_large(tmp_path: Path) -> None:
+    options = ("--max-message-bytes", "10000", "--log-level", "error")
+    with Server(f"sqlite:///{tmp_path}/m.db", tmp_path, http=True, options=options) as served:
+        api = Api(served.http_url)
+        said = api.error(413, "POST", MODELS, json={"name": "m", "description": "x" * 10_000})
+        assert said.startswith("request: it has more bytes than the 10000 ")
+        for name in ("a", "b", "c"):
+            api.model(name=name, description="x" * 4000)
+        response = api.ask("GET", MODELS)
+        assert response.status_code == 429
+        assert "pageSize and nextPageToken" in response.json()["message"]
+        assert [one["name"] for one in api.items(MODELS, pageSize="2")] == ["a", "b", "c"]
+        api.http.close()
+
+
 def test_a_repeated_write_under_one_key_is_one_write(api: Api) -> None:
     body, headers = {"name": fresh()}, {"mlmd-idempotency-key": fresh("key")}
     first = api.ask("POST", MODELS, json=body, headers=headers)

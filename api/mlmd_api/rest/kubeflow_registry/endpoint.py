@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from mlmd_api.call import REQUEST_ID_KEY, Call, Metadata
 from mlmd_api.dispatch import Dispatcher
+from mlmd_api.message_sizes import REQUEST_TOO_LARGE
 from mlmd_api.rest.connect import timeout_seconds
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.kubeflow_registry.documents import DOCUMENTS
@@ -28,6 +29,9 @@ from mlmd_api.streaming import Answer
 WIRE = "kubeflow-rest"
 _LOST = Code.ABORTED
 """What is worth another try is 503 here: 409 says to Kubeflow's clients that the name is taken."""
+
+_WORDS = {413: "Request Entity Too Large", 422: "Bad Request"}
+"""Statuses in words, where Kubeflow has others than Python, or than one version of Python."""
 
 
 class KubeflowRegistry:
@@ -99,11 +103,13 @@ def rendered(answer: Answer) -> Response:
     status = 503 if answer.code is _LOST else HTTP_STATUS[answer.code]
     if answer.code is Code.INVALID_ARGUMENT and answer.message.startswith(MISSING):
         status = 422
+    elif answer.code is Code.RESOURCE_EXHAUSTED and answer.message.startswith(REQUEST_TOO_LARGE):
+        status = 413
     return error_response(status, answer.message, said)
 
 
 def error_response(status: int, message: str, headers: Mapping[str, str] | None = None) -> Response:
-    """Return an error as the API has them: the status in words, which for 422 are those of 400, and a sentence."""
-    words = HTTPStatus(400 if status == 422 else status).phrase
+    """Return an error as the API has them: the status in words and a sentence."""
+    words = _WORDS.get(status) or HTTPStatus(status).phrase
     body = json.dumps({"code": words, "message": message}, ensure_ascii=False)
     return Response(body, status, dict(headers or {}), "application/json")
