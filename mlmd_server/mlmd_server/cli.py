@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from mlmd_server.broken_off import run_unbroken
+from mlmd_server.broken_off import run_unbroken, tell
 from mlmd_server.surroundings import be_first_process, give_sqlite_a_place
 
 WRONG_USE = 2
@@ -65,7 +65,7 @@ def _run(arguments: Sequence[str]) -> int:
     if chosen.version:
         from mlmd_server import version
 
-        print(f"mlmd-server {version()}")
+        tell(f"mlmd-server {version()}")
         return 0
     if chosen.command is None:
         parser.print_help(sys.stderr)

@@ -18,6 +18,7 @@ from tests.services.server import PROGRAMS
 from tests.services.waiting import wait_for
 
 KEEP_NOTHING = ("--keep-newest", "0", "--keep-younger-than", "0s")
+FULL = "mlmd-server: the output cannot be written: No space left on device; what was done until here stays done.\n"
 Start = Callable[..., "subprocess.Popen[bytes]"]
 Output = int | IO[bytes]
 
@@ -60,9 +61,13 @@ def test_an_output_that_is_full_is_told(start: Start) -> None:
         process = start(full, "gc", "--dry-run", *KEEP_NOTHING)
     told = process.communicate()[1].decode()
     assert process.returncode == 1
-    assert told == (
-        "mlmd-server: the output cannot be written: No space left on device; what was done until here stays done.\n"
-    )
+    assert told == FULL
+
+
+def test_an_output_that_is_full_is_told_of_the_version_too() -> None:
+    with open("/dev/full", "wb") as full:
+        told = subprocess.run([PROGRAMS / "mlmd-server", "--version"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (told.returncode, told.stderr) == (1, FULL)
 
 
 def test_what_is_deleted_when_ctrl_c_comes_stays_so_and_the_command_goes_on(start: Start, requests: Requests) -> None:
