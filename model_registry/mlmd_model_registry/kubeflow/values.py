@@ -5,6 +5,7 @@ import binascii
 import json
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from google.protobuf import json_format
@@ -165,6 +166,20 @@ def _plain_value(value: Value) -> Any:
     return None if case in (None, "null_value") else getattr(value, case)
 
 
+def _numbers(struct: Struct) -> Iterator[float]:
+    """Yield the numbers in a struct, those of its lists and structs too."""
+    values = list(struct.fields.values())
+    while values:
+        value = values.pop()
+        case = value.WhichOneof("kind")
+        if case == "number_value":
+            yield value.number_value
+        elif case == "list_value":
+            values.extend(value.list_value.values)
+        elif case == "struct_value":
+            values.extend(value.struct_value.fields.values())
+
+
 def read_custom(given: Any) -> dict[str, pb.Value]:
     """Return the custom properties in a request; raises InvalidArgument naming the one that is wrong."""
     if not isinstance(given, dict):
@@ -216,7 +231,11 @@ def _metadata_value(place: str, case: str, given: Any) -> pb.Value:
         if number not in _INT32:
             raise InvalidArgument(f"{place}: {number} has more than the 32 bits of the API; send it as a string value.")
         return pb.Value(int_value=number)
-    return pb.Value(struct_value=_read_struct(place, checked_text(place, given)))
+    struct = _read_struct(place, checked_text(place, given))
+    for found in _numbers(struct):
+        if not math.isfinite(found):
+            raise InvalidArgument(f"{place}: {_json_number(found)} is no JSON number; leave it out, or send a string.")
+    return pb.Value(struct_value=struct)
 
 
 def _read_struct(place: str, text: str) -> Struct:
