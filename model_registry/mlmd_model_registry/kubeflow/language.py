@@ -9,6 +9,7 @@ that is no field is a custom property. A text becomes a tree here; what its name
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 
 from mlmd_metadata_store.filter.faults import Fault, shown
 from mlmd_metadata_store.filter.limits import DEEPEST, LONGEST_TEXT, MOST_TERMS
@@ -210,6 +211,7 @@ def _number(token: _Token) -> int | float:
         number: int | float = int(token.text)
     except ValueError:
         number = float(token.text)
-    if abs(number) >= (2**63 if isinstance(number, int) else float("inf")):
+    fits = -(2**63) <= number < 2**63 if isinstance(number, int) else isfinite(number)
+    if not fits:
         raise Fault(token.at, f"{shown(token.text)} is too large a number")
     return number

@@ -318,6 +318,16 @@ def test_wrong_parameters_of_a_list(empty: Direct, query: dict[str, str]) -> Non
     assert raised.value.message.startswith(f"{next(iter(query))}: ")
 
 
+@pytest.mark.parametrize("step", [-(2**63), 2**63 - 1])
+def test_the_farthest_integers_can_be_filtered_by(kubeflow: Direct, step: int) -> None:
+    said = {"name": "far", "artifactType": "metric", "value": 1, "step": step}
+    kubeflow("createArtifact", body=said)
+    kubeflow("createArtifact", body={**said, "name": "near", "step": 0})
+    assert kubeflow.names("getArtifacts", filterQuery=f"step = {step}") == ["far"]
+    with pytest.raises(InvalidArgument, match="too large"):
+        kubeflow("getArtifacts", filterQuery=f"step = {step + (1 if step > 0 else -1)}")
+
+
 def test_the_token_is_base64_of_id_and_key(kubeflow: Direct) -> None:
     page = kubeflow("getModelVersions", pageSize="2")
     assert (page["size"], page["pageSize"], page["nextPageToken"]) == (2, 2, "Mzoz")
