@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlmd_schemas.errors import InvalidArgument
-
 from mlmd_model_registry.kubeflow.values import checked_id, checked_text
 
 CREATED = 201
@@ -28,13 +26,9 @@ class Request:
         return checked_id("id", self.node_id)
 
     def text(self, name: str) -> str | None:
-        """Return a parameter that is a name, None when it is not there or empty; raises InvalidArgument."""
+        """Return a parameter that is a text, None when it is not there or empty; raises InvalidArgument."""
         given = self.query.get(name)
-        if not given:
-            return None
-        if not given.isprintable():
-            raise InvalidArgument(f"{name}: {checked_text(name, given)[:40]!r} holds characters that do not print.")
-        return given
+        return checked_text(name, given) if given else None
 
     def parent(self) -> int:
         """Return the number in `parentResourceId`, 0 when it is not there; raises InvalidArgument."""

@@ -11,7 +11,7 @@ from mlmd_model_registry.kubeflow.calls import Answer, Request
 from mlmd_model_registry.kubeflow.filters import both, exactly, parse_filter_query
 from mlmd_model_registry.kubeflow.nodes import entity_json
 from mlmd_model_registry.kubeflow.pages import Page, Paging, Selection, node_page, read_paging
-from mlmd_model_registry.kubeflow.shapes import BY_ARTIFACT_TYPE, Entity, by_type
+from mlmd_model_registry.kubeflow.shapes import BY_ARTIFACT_TYPE, MODEL_VERSION, REGISTERED_MODEL, Entity, by_type
 from mlmd_model_registry.kubeflow.types import type_ids
 
 Entities = tuple[Entity, ...]
@@ -19,6 +19,9 @@ Entities = tuple[Entity, ...]
 
 _LONGEST_KNOWN_ID = 9
 """Digits of an id in Kubeflow's API; a longer one that is not there is told to be malformed, as there."""
+
+_PRINTED = (REGISTERED_MODEL, MODEL_VERSION)
+"""What takes no name with characters that do not print."""
 
 
 def noun_of(entities: Entities) -> str:
@@ -56,6 +59,8 @@ def find(tx: Transaction, entities: Entities, request: Request) -> Answer:
     """
     name, external_id, parent = request.text("name"), request.text("externalId"), request.parent()
     owned = entities[0].owned
+    if name and entities[0] in _PRINTED and not name.isprintable():
+        raise InvalidArgument(f"name: {name[:40]!r} holds characters that do not print, which no such name has.")
     if owned and not (name and parent) and not external_id:
         raise InvalidArgument("name: give a name together with parentResourceId, or an externalId.")
     if not name and not external_id:

@@ -242,6 +242,21 @@ def test_unicode_slashes_and_quotes_in_names(api: Api) -> None:
     assert api.get("/model_artifact", name=name, parentResourceId=version["id"]) == artifact
 
 
+@pytest.mark.parametrize("text", ["a\tb", "a\nb", "a\u200bb"])
+def test_what_does_not_print_is_found_where_it_may_be(api: Api, text: str) -> None:
+    """Such names and external ids were taken, and refused when they were looked for."""
+    text += fresh()
+    environment = api.post("/serving_environments", name=text)
+    assert api.get("/serving_environment", name=text) == environment
+    model = api.model(externalId=text)
+    assert api.get("/registered_model", externalId=text) == model
+    version = api.model_version(model)
+    path = f"/model_versions/{version['id']}/artifacts"
+    artifact = api.post(path, name=text, artifactType="doc-artifact")
+    assert api.get("/artifact", name=text, parentResourceId=version["id"]) == artifact
+    assert api.items(path, name=text) == [artifact]
+
+
 @pytest.mark.parametrize("path", ["/registered_models", "/serving_environments"])
 def test_an_empty_external_id_is_none(api: Api, path: str) -> None:
     one, two = (api.post(path, name=fresh(), externalId="") for _ in range(2))
