@@ -19,7 +19,7 @@ from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from tests.api.conftest import Served
+from tests.api.conftest import ODD, Served
 
 _START = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
 
@@ -178,6 +178,29 @@ def test_a_body_may_take_longer_than_a_head(serve: Callable[..., Served], monkey
             said += piece
     assert said.startswith(b"HTTP/1.1 200 OK")
     assert said.endswith(b"\r\n\r\n" + body)
+
+
+_WAITING = (
+    b"POST %sWait HTTP/1.1\r\nhost: x\r\ncontent-type: application/proto\r\ncontent-length: 0\r\n\r\n" % ODD.encode()
+)
+_LONG = b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize("broken", [b"\x16\x03\x01\r\n\r\n", _LONG])
+def test_what_is_wrong_behind_a_request_does_not_become_its_answer(served: Served, broken: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", served.http.port), 60) as client:
+        client.sendall(_WAITING + broken)
+        assert served.odd.entered.wait(60)
+        served.odd.release.set()
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 OK")
+
+
+def test_what_is_wrong_in_a_body_that_is_answered_is_not_told_beside_the_answer(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.http.port), 60) as client:
+        client.sendall(b"POST /no/such/place HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 404 ")
+        client.sendall(b"no chunk\r\n")
+        assert client.recv(65536) == b""
 
 
 def test_many_requests_and_small_chunks_are_no_head(served: Served) -> None:

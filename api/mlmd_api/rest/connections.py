@@ -46,6 +46,8 @@ _NO_HTTP = (
 class BoundedProtocol(HttpToolsProtocol):
     """One connection."""
 
+    _is_over = False
+    """Whether no more requests are taken: one was refused."""
     _reading_head = True
     _beside_bytes = 0
     """Bytes of the present request that are no body."""
@@ -63,7 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, unless that is too much."""
-        if self.transport.is_closing():
+        if self._is_over or self.transport.is_closing():
             return
         if self._beside_bytes > LARGEST_HEAD_BYTES:
             self._refuse(*_TOO_LARGE)
@@ -71,13 +73,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._beside_bytes += len(data)
         super().data_received(data)
         # One reading may have been the whole of it, and nothing follows.
-        if self._reading_head and self._beside_bytes > LARGEST_HEAD_BYTES and not self.transport.is_closing():
+        if self._reading_head and self._beside_bytes > LARGEST_HEAD_BYTES and not self._is_over:
             self._refuse(*_TOO_LARGE)
 
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of the head."""
         super().on_message_begin()
-        if self._late is None:
+        if self._late is None and not self._is_over:
             self._wait_for_head()
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -86,24 +88,24 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Begin to answer."""
-        self._have_head()
-        self._reading_head = False
-        if len(self.url) > LARGEST_ADDRESS_BYTES:
+        """Begin to answer, unless that is refused or follows what was."""
+        if not self._is_over and len(self.url) > LARGEST_ADDRESS_BYTES:
             self._refuse(*_TOO_LONG)
-        else:
+        if not self._is_over:
+            self._have_head()
+            self._reading_head = False
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
         self._beside_bytes -= (1 + _FRAMING) * len(body)
-        if not self.transport.is_closing():
+        if not (self._is_over or self.transport.is_closing()):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Expect the next head."""
         self._reading_head, self._beside_bytes = True, 0
-        if not self.transport.is_closing():
+        if not (self._is_over or self.transport.is_closing()):
             super().on_message_complete()
 
     def _wait_for_head(self) -> None:
@@ -125,6 +127,15 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refuse(*_NO_HTTP)
 
     def _refuse(self, status: str, code: Code, sentence: str) -> None:
+        """Say what is wrong and hang up, where it cannot be taken for the answer to another request."""
+        self._is_over = True
+        self._have_head()
+        if self._reading_head and self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False  # hangs up when what came before is answered
+            return
+        if not self._reading_head and (self.pipeline or self.cycle.response_started):
+            self.transport.close()
+            return
         body = json.dumps({"code": CONNECT_CODE[code], "message": sentence}).encode()
         head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
         self.transport.write(f"{head}connection: close\r\n\r\n".encode() + body)
