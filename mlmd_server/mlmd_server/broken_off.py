@@ -5,11 +5,8 @@ import io
 import sys
 from collections.abc import Callable
 
+from mlmd_server.statuses import FAILED, INTERRUPTED
 from mlmd_server.surroundings import complete_streams, discard_output
-
-FAILED = 1
-INTERRUPTED = 130
-"""128 and SIGINT's number: what a loop of a shell script ends at, which goes on after any other."""
 
 
 class OutputLost(Exception):

@@ -25,12 +25,8 @@ from mlmd_server.durations import duration_seconds
 from mlmd_server.findings import Output
 from mlmd_server.purging import purge_nodes
 from mlmd_server.serve import set_up_log
+from mlmd_server.statuses import FAILED, WRONG_USE
 from mlmd_server.wiring import tenant_artifacts, tenant_stores
-
-WRONG_USE = 2
-FAILED = 1
-"""Exit status when something could not be done, or files are missing or changed."""
-
 
 Work = Callable[[Requests, Caller, argparse.Namespace, Output], int]
 

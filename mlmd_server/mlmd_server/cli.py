@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from mlmd_server.broken_off import run_unbroken, tell
+from mlmd_server.statuses import WRONG_USE
 from mlmd_server.surroundings import be_first_process, give_sqlite_a_place
-
-WRONG_USE = 2
-"""Exit status of a command line that cannot be followed, and of a missing extra."""
 
 EXTRAS = {
     "sqlalchemy": "server",

@@ -19,8 +19,8 @@ from mlmd_schemas.errors import InvalidArgument, StoreError, Unavailable
 
 from mlmd_server.config import Config
 from mlmd_server.gflags import Flag, Flags
+from mlmd_server.statuses import FAILED
 
-FAILED = 1
 _NO_LIMIT_BYTES = 2**31 - 1
 _DEFAULTS: dict[str, Any] = {"host": "0.0.0.0", "http-port": 0, "database": ""}
 """Where our options stand when nobody gives them: as Google's server has them, which has no HTTP port."""

@@ -18,10 +18,10 @@ from sqlalchemy.exc import DBAPIError
 from mlmd_server.broken_off import tell
 from mlmd_server.config import Config
 from mlmd_server.serve import set_up_log
+from mlmd_server.statuses import FAILED
 from mlmd_server.wiring import store_options
 
 _LOG = logging.getLogger("mlmd.migrate")
-FAILED = 1
 
 
 def migrate(config: Config, plan_only: bool) -> int:

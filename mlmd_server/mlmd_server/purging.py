@@ -10,9 +10,8 @@ from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 
 from mlmd_server.findings import Output
+from mlmd_server.statuses import FAILED
 
-FORBIDDEN = 1
-"""Exit status of a look at nodes that may not be purged."""
 _KINDS = {
     "artifact": v1.NODE_KIND_ARTIFACT,
     "execution": v1.NODE_KIND_EXECUTION,
@@ -41,7 +40,7 @@ def purge_nodes(requests: Requests, caller: Caller, arguments: argparse.Namespac
         output.summary(obstacle)
     if answer.obstacles:
         output.summary("nothing can be purged like this")
-        return FORBIDDEN
+        return FAILED
     output.summary(f"nothing was purged yet; the same command with --confirm {digest} and --reason does it")
     return 0
 

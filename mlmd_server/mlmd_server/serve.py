@@ -18,8 +18,8 @@ from mlmd_server.counts_folder import folder_of_counts
 from mlmd_server.memory import bound_memory
 from mlmd_server.pulses import Pulses
 from mlmd_server.signals import die_of, how_it_ended
+from mlmd_server.statuses import FAILED
 from mlmd_server.surroundings import (
-    complete_streams,
     discard_output,
     give_sqlite_a_place,
     hear_of_children,
@@ -27,12 +27,10 @@ from mlmd_server.surroundings import (
 )
 
 _LOG = logging.getLogger("mlmd.serve")
-FAILED = 1
 
 
 def serve(config: Config) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit status, with a sentence on standard error when it is not 0."""
-    complete_streams()
     raise_descriptors()
     set_up_log(config)
     warn_of_open_doors(config)
