@@ -35,7 +35,10 @@ class TooLarge(ResourceExhausted):
 
 
 class TooLong(Internal):
-    """A text that is longer than its column; whoever writes it knows its name."""
+    """A text that is longer than its column; whoever writes it knows its name.
+
+    MLMD's contract calls it INTERNAL; in a call of ours it is the caller's error (see Store.call).
+    """
 
 
 class ConnectionLost(Unavailable):

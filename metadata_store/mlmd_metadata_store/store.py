@@ -7,17 +7,17 @@ from typing import Any, TypeVar
 from google.protobuf.message import Message
 from mlmd_migrations import Condition, SchemaError, condition_of, open_schema
 from mlmd_schemas.caller import Caller
-from mlmd_schemas.errors import BY_CODE, Code, FailedPrecondition, StoreError
+from mlmd_schemas.errors import BY_CODE, Code, FailedPrecondition, InvalidArgument, StoreError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
 from mlmd_metadata_store.connections import Connections, NoConnectionLeft
 from mlmd_metadata_store.database import Database
 from mlmd_metadata_store.dialect_choice import make_dialect
-from mlmd_metadata_store.dialects import Dialect
+from mlmd_metadata_store.dialects import Dialect, TooLong
 from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.receipts import Receipt
-from mlmd_metadata_store.rpc import Rpc, StreamRpc
+from mlmd_metadata_store.rpc import MLMD_SERVICE, Rpc, StreamRpc
 from mlmd_metadata_store.transaction import Transaction
 
 T = TypeVar("T")
@@ -71,8 +71,17 @@ class Store:
     def call(self, rpc: Rpc, caller: Caller, request: Message) -> Any:
         """Answer one call in one transaction; raises StoreError only.
 
-        A write that carries an idempotency key is answered once: a repeat gets the stored response.
+        A write that carries an idempotency key is answered once: a repeat gets the stored response. A text that is
+        longer than its column is the caller's error, but where MLMD's contract calls it INTERNAL.
         """
+        try:
+            return self._answer(rpc, caller, request)
+        except TooLong as error:
+            if rpc.service == MLMD_SERVICE:
+                raise
+            raise InvalidArgument(error.message) from error
+
+    def _answer(self, rpc: Rpc, caller: Caller, request: Message) -> Any:
         if not rpc.write:
             return self.database.read(caller, lambda tx: rpc.body(tx, request))
         receipt = None if caller.idempotency_key is None else Receipt(rpc, request, caller.idempotency_key)

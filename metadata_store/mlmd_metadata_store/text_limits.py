@@ -1,7 +1,6 @@
 """How long a text may be that goes into a column of limited length, checked before it is sent."""
 
-from mlmd_schemas.errors import Internal
-
+from mlmd_metadata_store.dialects import TooLong
 from mlmd_metadata_store.text import text_of
 from mlmd_metadata_store.transaction import Transaction
 
@@ -12,8 +11,8 @@ _MOST_BYTES = 4
 def fitting_name(tx: Transaction, field: str, given: str | bytes) -> str:
     """Return a name, version or external id as its column holds it.
 
-    Raises Internal, as the contract has it, with the reason: the column counts characters, and the bytes of `given`
-    where text is kept as Google's server keeps it.
+    Raises TooLong with the reason: the column counts characters, and the bytes of `given` where text is kept as
+    Google's server keeps it.
     """
     text = text_of(given)
     kept, longest = tx.text.encode(text), tx.dialect.longest_name
@@ -25,9 +24,9 @@ def fitting_name(tx: Transaction, field: str, given: str | bytes) -> str:
 def fitting_text(tx: Transaction, field: str, given: str | bytes) -> str:
     """Return a uri, description, step of a path or structure of a type as its column holds it, which counts bytes.
 
-    Raises Internal, as the contract has it, with the reason. Text that is kept as Google's server keeps it has the
-    bytes of `given` where the column is latin1, as MySQL 5.7 makes them, and up to three times as many where it is
-    utf8mb4: of what lies between, the database says whether it fits.
+    Raises TooLong with the reason. Text that is kept as Google's server keeps it has the bytes of `given` where the
+    column is latin1, as MySQL 5.7 makes them, and up to three times as many where it is utf8mb4: of what lies between,
+    the database says whether it fits.
     """
     text = text_of(given)
     longest = tx.dialect.longest_text_bytes
@@ -36,5 +35,5 @@ def fitting_text(tx: Transaction, field: str, given: str | bytes) -> str:
     return tx.text.encode(text)
 
 
-def _too_long(field: str, text: str, length: str, longest: int) -> Internal:
-    return Internal(f"{field}: {text[:40]!r}… has {length}, and its column in this database holds {longest}.")
+def _too_long(field: str, text: str, length: str, longest: int) -> TooLong:
+    return TooLong(f"{field}: {text[:40]!r}… has {length}, and its column in this database holds {longest}.")

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from google.protobuf.wrappers_pb2 import BytesValue
-from mlmd_metadata_store.dialects import TooLong
 from mlmd_metadata_store.rpc import Rpc
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import Role
-from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_model_registry.kubeflow import history, reads, serving, writes
 from mlmd_model_registry.kubeflow.calls import Answer, Request
@@ -147,10 +145,7 @@ def operations(api: str) -> Iterator[Operation]:
 
 
 def _body(api: str, run: Run, tx: Transaction, request: BytesValue) -> BytesValue:
-    try:
-        return BytesValue(value=run(tx, Request.unpacked(api, request.value)).packed())
-    except TooLong as error:  # MLMD's contract calls it INTERNAL; in this API it is the caller's error
-        raise InvalidArgument(error.message) from error
+    return BytesValue(value=run(tx, Request.unpacked(api, request.value)).packed())
 
 
 def _methods() -> Iterator[Rpc]:
