@@ -21,7 +21,7 @@ from mlmd_schemas.errors import (
 from mlmd_api.artifacts import TenantArtifacts
 from mlmd_api.dispatch import Work
 from mlmd_api.graphql.documents import Document, Documents, InvalidDocument, NotRegistered, is_mutation
-from mlmd_api.graphql.limits import DEFAULT_LIMITS, GraphqlLimits, Meter
+from mlmd_api.graphql.limits import DEFAULT_LIMITS, GraphqlLimits, Meter, check_values
 from mlmd_api.graphql.requests import GraphqlRequest
 from mlmd_api.graphql.schema import schema
 from mlmd_api.graphql.session import Session
@@ -69,6 +69,8 @@ class GraphqlEngine:
         try:
             document = self.documents.find(request.query, request.extensions)
             operation = document.operation(request.operation_name)
+            if not is_mutation(operation):
+                check_values(request.variables, self._limits)
             meter = Meter(self._schema, self._limits, document.fragments, _given(operation, request.variables))
             meter.measure(operation)
         except InvalidDocument as error:

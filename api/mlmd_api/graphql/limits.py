@@ -56,6 +56,8 @@ class GraphqlLimits:
     """Tokens of a document."""
     characters: int = 200_000
     """Characters of a document; large data belongs into variables."""
+    values: int = 20_000
+    """Values in a variable of a query; those of a mutation are what is recorded."""
 
 
 DEFAULT_LIMITS = GraphqlLimits()
@@ -172,6 +174,22 @@ class Meter:
 
     def _type(self, condition: Any, parent: Any) -> Any:
         return parent if condition is None else self._schema.get_type(condition.name.value)
+
+
+def check_values(variables: Mapping[str, Any], limits: GraphqlLimits) -> None:
+    """Raise ResourceExhausted for variables of too many values: converting each costs more than reading it did."""
+    for name, value in variables.items():
+        count, waiting = 0, [value]
+        while waiting:
+            one = waiting.pop()
+            inner = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+            count += len(inner)
+            if count > limits.values:
+                raise ResourceExhausted(
+                    f"variables.{name[:60]}: has more than the {limits.values:,} values that a variable of a query may "
+                    "have; ask for fewer at a time."
+                )
+            waiting.extend(inner)
 
 
 def _whole(value: Any) -> Any:

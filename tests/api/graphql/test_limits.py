@@ -1,10 +1,13 @@
 """What is too much is refused before anything is read, with what to change."""
 
+import base64
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from mlmd_api.graphql.engine import GraphqlSettings
 from mlmd_api.graphql.limits import GraphqlLimits
+from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from tests.api.graphql.conftest import Graph, populate
 from tests.metadata_store.calls import counted
@@ -119,6 +122,42 @@ def test_a_number_written_with_a_point_counts_as_what_it_is(small: Graph, query:
     """GraphQL takes 100.0 for an Int, since JSON has one kind of number."""
     assert small.answer(query, {"n": 1.0}) == {"data": {"artifacts": {"nodes": []}}}
     assert small.refusal(query, n=1e5)[1].startswith("cost: ")
+
+
+URIS = "query($uris: [String!]!) { artifactsByUri(uris: $uris) { id } }"
+
+
+@pytest.mark.parametrize(
+    ("query", "variables"),
+    [
+        (URIS, {"uris": ["s3://b/x"] * 20_001}),
+        (URIS, {"uris": [["s3://b/x"] * 200] * 100}),
+        ("query($model: ID!) { impact(node: $model) { nextPageToken } }", {"model": {"a": {"b": list(range(20_000))}}}),
+    ],
+)
+def test_a_variable_of_a_query_has_only_so_many_values(small: Graph, query: str, variables: dict[str, Any]) -> None:
+    """They are counted before they are converted, which takes ten times as long as reading them did."""
+    code, message = small.refusal(query, **variables)
+    (name,) = variables
+    assert (code, message.partition(":")[0]) == ("RESOURCE_EXHAUSTED", f"variables.{name}")
+
+
+def test_as_many_as_are_allowed_come_to_the_field(small: Graph) -> None:
+    code, message = small.refusal(URIS, uris=["s3://b/x"] * 20_000)
+    assert (code, message.partition(":")[0]) == ("INVALID_ARGUMENT", "uris")
+
+
+def test_a_mutation_records_as_much_as_it_is_given(small: Graph) -> None:
+    (artifact,) = small.call("PutArtifacts", artifacts=[{"type_id": _type(small)}]).artifact_ids
+    query = """mutation($owner: ID!, $steps: [Int64!]!, $values: [Double!]!) {
+      logSeries(series: [{key: {owner: $owner, name: "loss"}, steps: $steps, values: $values}]) { nodes { id } } }"""
+    steps = list(range(20_001))
+    owner = base64.b64encode(f"Artifact:{artifact}".encode()).decode()
+    assert small.ask(query, owner=owner, steps=steps, values=[0.5] * len(steps))["logSeries"]["nodes"]
+
+
+def _type(graph: Graph) -> int:
+    return int(graph.call("PutArtifactType", artifact_type=pb.ArtifactType(name="A")).type_id)
 
 
 def test_many_fragments_of_one_object_are_read(small: Graph) -> None:
