@@ -16,6 +16,7 @@ from mlmd_api.codec import JSON
 from mlmd_api.dispatch import Dispatcher, Work
 from mlmd_api.graphql.engine import NOT_REGISTERED, GraphqlEngine
 from mlmd_api.graphql.requests import GraphqlRequest, request_of_body, request_of_parameters
+from mlmd_api.rest.accepted import weight_of
 from mlmd_api.rest.connect import ConnectProtocol
 from mlmd_api.rest.exchange import Reply, compressed
 from mlmd_api.rest.plain_http import peer_of
@@ -130,9 +131,14 @@ def _asked(call: Call, request: Request) -> GraphqlRequest:
     return request_of_body(call.body)
 
 
+def _is_strict(accepted: str) -> bool:
+    """Tell whether a client takes GraphQL's own content type, and likes no other JSON more."""
+    return 0 < weight_of(STRICT, accepted) >= weight_of("application/json", accepted)
+
+
 def _rendered(answer: Answer, headers: Mapping[str, str], status: int | None = None) -> Reply:
     """Return the response; an error that came before any operation has the status of its code."""
-    strict = STRICT in headers.get("accept", "")
+    strict = _is_strict(headers.get("accept", ""))
     said = {REQUEST_ID_KEY: answer.request_id, "content-type": STRICT if strict else "application/json"}
     said["cache-control"] = "no-store"
     body = answer.body

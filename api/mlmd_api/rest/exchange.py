@@ -1,7 +1,6 @@
 """What the HTTP handler and the protocols on it hand each other."""
 
 import gzip
-import re
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from mlmd_schemas.errors import InvalidArgument, Unimplemented
 
 from mlmd_api.codec import Codec
 from mlmd_api.message_sizes import Limits, request_too_large
+from mlmd_api.rest.accepted import weight_of
 from mlmd_api.streaming import Answer
 
 _HEADER_BYTES = 5
@@ -18,7 +18,6 @@ _COMPRESSED = 0x01
 _NO_MESSAGE = 0x82
 
 _WORTH_COMPRESSING_BYTES = 1024
-_NEVER = re.compile(r"q=0(\.0*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +126,6 @@ def decoded(data: bytes, encoding: str, header: str, limits: Limits) -> bytes:
 
 def compressed(body: bytes, headers: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:
     """Return a body as the caller likes it, gzip or as it is, and the headers that say so."""
-    if len(body) < _WORTH_COMPRESSING_BYTES or not _takes_gzip(headers.get("accept-encoding", "")):
+    if len(body) < _WORTH_COMPRESSING_BYTES or not weight_of("gzip", headers.get("accept-encoding", "")):
         return body, {}
     return gzip.compress(body, compresslevel=1), {"content-encoding": "gzip", "vary": "accept-encoding"}
-
-
-def _takes_gzip(accepted: str) -> bool:
-    for item in accepted.lower().split(","):
-        coding, _, weight = item.replace(" ", "").partition(";")
-        if coding == "gzip":
-            return not _NEVER.fullmatch(weight)
-    return False

@@ -64,7 +64,18 @@ def test_post_and_get_answer_the_same(served: Served, artifact_type: int) -> Non
 
 
 def test_the_strict_content_type_tells_by_status(served: Served) -> None:
-    for accept, status in ((STRICT, 400), (f"{STRICT}, application/json;q=0.9", 400), ("application/json", 200)):
+    said = {
+        STRICT: 400,
+        f"{STRICT}; charset=utf-8, application/json;q=0.9": 400,
+        "Application/GraphQL-Response+JSON;q=0.5 , */*;q=0.1": 400,
+        f"application/json, {STRICT}": 400,
+        "application/json": 200,
+        f"{STRICT};q=0": 200,
+        f"{STRICT}; q=0.00, application/json": 200,
+        f"{STRICT};q=0.5, application/json": 200,
+        f"{STRICT}x": 200,
+    }
+    for accept, status in said.items():
         response = ask(served, "{ nonsense }", {"accept": accept})
         assert error(response)[:2] == (status, "INVALID_ARGUMENT")
         assert "data" not in response.json()
