@@ -5,7 +5,6 @@ The store's own files are under `.mlmd`: `scratch` (files in the making), `parts
 nothing is noted of little files), and the marks that say whose the folder is.
 """
 
-import heapq
 import os
 import shutil
 import stat
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mlmd_schemas.errors import DataLoss, NotFound
+from mlmd_schemas.sorted_runs import in_order
 
 from mlmd_artifact_store.blob_store import (
     CHUNK_BYTES,
@@ -42,6 +42,8 @@ from mlmd_artifact_store.local_syncs import JointSync
 from mlmd_artifact_store.local_watch import FolderWatch, inside
 
 _STALE_MS = 86_400_000
+_NAMES = ("utf-8", "surrogateescape")
+"""How names are encoded: as keys are, and with what is no UTF-8 as it is."""
 
 
 class LocalStore:
@@ -193,23 +195,14 @@ class LocalStore:
                 yield blob
 
     def _walk(self, folder: str | Path, prefix: str) -> Iterator[tuple[str, str]]:
-        try:
-            entries = [entry for entry in os.scandir(folder) if prefix or entry.name != RESERVED]
-        except (FileNotFoundError, NotADirectoryError):
-            return
-        # A folder sorts as its name and a slash, which is where its keys belong among the files beside it.
-        queue = [
-            ((entry.name + "/" * entry.is_dir(follow_symlinks=False)).encode("utf-8", "surrogateescape"), entry)
-            for entry in entries
-        ]
-        heapq.heapify(queue)
-        while queue:
-            _, entry = heapq.heappop(queue)
-            key = prefix + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._walk(entry.path, f"{key}/")
-            elif entry.is_file(follow_symlinks=False):
-                yield key, entry.path
+        for encoded in in_order(_names(folder)):
+            name = encoded.decode(*_NAMES)
+            if not prefix and name.rstrip("/") == RESERVED:
+                continue
+            if name.endswith("/"):
+                yield from self._walk(f"{folder}/{name[:-1]}", prefix + name)
+            else:
+                yield prefix + name, f"{folder}/{name}"
 
     @inside
     def delete(self, keys: Iterable[str]) -> None:
@@ -334,3 +327,13 @@ class LocalStore:
 
 def _blob(key: str, state: os.stat_result, etag: str) -> Blob:
     return Blob(key, state.st_size, etag, state.st_mtime_ns // 1_000_000)
+
+
+def _names(folder: str | Path) -> Iterator[bytes]:
+    """Yield the files and folders of a folder, the latter with a slash, by which their keys sort among the files."""
+    with suppress(FileNotFoundError, NotADirectoryError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield f"{entry.name}/".encode(*_NAMES)
+            elif entry.is_file(follow_symlinks=False):
+                yield entry.name.encode(*_NAMES)

@@ -11,11 +11,13 @@ from typing import Protocol
 
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.paths import are_in_order, check_paths
+from mlmd_schemas.sorted_runs import in_order
 
 from mlmd_client.local_paths import elsewhere, uri_in
 from mlmd_client.packed_sequence import Packed
 from mlmd_client.transfer_errors import ChangedFile, UnfitFiles
 
+_NAMES = ("utf-8", "surrogateescape")
 _KINDS = {
     stat.S_IFSOCK: "a socket",
     stat.S_IFIFO: "a pipe",
@@ -134,11 +136,13 @@ def _walk(folder: str, prefix: str, above: tuple[tuple[int, int], ...]) -> Itera
         yield from _walk(location, path, (*above, identity))
 
 
-def _names(folder: str, prefix: str) -> list[str]:
-    """Return what is in a folder, folders with a slash: in this order all paths come by their bytes."""
+def _names(folder: str, prefix: str) -> Iterator[str]:
+    """Yield what is in a folder, folders with a slash: in this order all paths come by their bytes."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(f"{entry.name}/" if _is_folder(entry) else entry.name for entry in entries)
+            names = (f"{entry.name}/" if _is_folder(entry) else entry.name for entry in entries)
+            for name in in_order(name.encode(*_NAMES) for name in names):
+                yield name.decode(*_NAMES)
     except FileNotFoundError as error:
         raise ChangedFile.gone(prefix.removesuffix("/") or folder) from error
     except OSError as error:

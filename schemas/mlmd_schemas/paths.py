@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.sorted_runs import in_order
 
 LONGEST_SEGMENT_BYTES = 255
 """What file systems take as a name."""
@@ -71,16 +72,21 @@ def check_paths(paths: Iterable[str]) -> None:
     Refused are a path twice, two that differ only in Unicode normalisation (some systems take them for one), and a
     file that is also the folder of another.
     """
-    seen: dict[str, str] = {}
-    for path in paths:
-        check_path(path)
-        folded = unicodedata.normalize("NFC", path)
-        if folded in seen:
-            same = seen[folded] == path
-            why = "is there twice" if same else "differs from another only in its Unicode normalisation"
+    folded_before = path_before = ""
+    order = PathOrder()
+    for key in in_order(map(_folded_key, paths)):
+        folded, path = key.decode().split("\0")
+        if folded == folded_before:
+            why = "is there twice" if path == path_before else "differs from another only in its Unicode normalisation"
             raise InvalidArgument(f"path: {path[:60]!r} {why}; keep one of them.")
-        seen[folded] = path
-    _check_folders(seen)
+        order.add(folded)
+        folded_before, path_before = folded, path
+
+
+def _folded_key(path: str) -> bytes:
+    """Return what sorts paths by what systems take for one; raises InvalidArgument for one that no file can have."""
+    check_path(path)
+    return f"{unicodedata.normalize('NFC', path)}\0{path}".encode()
 
 
 class PathOrder:
@@ -117,18 +123,3 @@ def are_in_order(paths: Iterable[str]) -> bool:
         order.add(path)
         before = path
     return order.is_plain
-
-
-def _check_folders(seen: dict[str, str]) -> None:
-    folders: set[str] = set()
-    for folded in seen:
-        while "/" in folded:
-            folded = folded.rpartition("/")[0]
-            if folded in folders:
-                break
-            folders.add(folded)
-    for folder in folders:
-        if folder in seen:
-            raise InvalidArgument(
-                f"path: {seen[folder][:60]!r} is a file and the folder of others; rename one of them."
-            )
