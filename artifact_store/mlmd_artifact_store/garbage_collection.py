@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from mlmd_metadata_store.alias_targets import aliases_of
 from mlmd_metadata_store.pins import pins_of
 from mlmd_metadata_store.registered_artifacts import registered_among
+from mlmd_metadata_store.served_versions import artifacts_served
 from mlmd_metadata_store.tombstones import checked_reason
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL, Caller
@@ -131,5 +132,5 @@ def _keeping(tx: Transaction, named_by: Iterable[int], seen: Keeping | None) -> 
 
 def _in_use(tx: Transaction, artifact_ids: list[int]) -> set[int]:
     """Return those of these artifacts that are pinned, versions of models in use, or used by what has not ended."""
-    running = {row[0] for row in tx.rows_in(_RUNNING, artifact_ids)}
+    running = {row[0] for row in tx.rows_in(_RUNNING, artifact_ids)} | artifacts_served(tx, artifact_ids)
     return {pin.artifact_id for pin in pins_of(tx, artifact_ids)} | registered_among(tx, artifact_ids) | running

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from mlmd_metadata_store.alias_targets import alias_targets
 from mlmd_metadata_store.pins import all_pins
 from mlmd_metadata_store.registered_artifacts import registered_artifacts
+from mlmd_metadata_store.served_versions import all_served
 from mlmd_metadata_store.tombstones import What
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.errors import InvalidArgument
@@ -117,6 +118,12 @@ def _running(tx: Transaction) -> Iterator[Reason]:
         )
 
 
+def _served(tx: Transaction) -> Iterator[Reason]:
+    for one in all_served(tx):
+        text = f"the service {one.service} serves it as version {one.number} of the model {one.model!r}"
+        yield Reason(one.artifact_id, v1.KeptReason.RULE_RUNNING, text)
+
+
 def _pending(tx: Transaction) -> Iterator[Reason]:
     for (artifact_id,) in tx.rows(_PENDING):
         yield Reason(artifact_id, v1.KeptReason.RULE_PENDING, "its upload has not ended")
@@ -144,6 +151,7 @@ _ALWAYS: tuple[Callable[[Transaction], Iterator[Any]], ...] = (
     _registered,
     _pinned,
     _running,
+    _served,
     _pending,
     _copied,
 )

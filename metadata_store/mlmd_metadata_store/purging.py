@@ -19,6 +19,7 @@ from mlmd_metadata_store.node_erasure import property_count, strip_nodes
 from mlmd_metadata_store.node_pages import first_ids
 from mlmd_metadata_store.pins import pins_of
 from mlmd_metadata_store.receipt_scrubbing import scrub_receipts
+from mlmd_metadata_store.served_versions import served
 from mlmd_metadata_store.tombstones import KIND_OF, Gone, What, put_tombstones
 from mlmd_metadata_store.transaction import Transaction
 
@@ -93,6 +94,11 @@ def choose(tx: Transaction, request: v1.PurgeRequest, *, locked: bool = False) -
             f"Context {context_id} is a collection, whose versions are found by its name; purge its versions."
             for (context_id,) in tx.rows_in(_COLLECTIONS, ids)
         ]
+    obstacles += [
+        f"The service {one.service} serves version {one.number} of the model {one.model!r} ({kind.name.lower()} "
+        f"{node_id}); let another version run there, or record that it is STOPPED (RecordDeployment), first."
+        for node_id, one in served(tx, kind, ids)
+    ]
     return Chosen(kind, rows, obstacles)
 
 

@@ -41,7 +41,7 @@ from mlmd_model_registry.kubeflow_types import (
 from mlmd_model_registry.messages import text
 from mlmd_model_registry.models import Model, fits
 from mlmd_model_registry.version_reads import Version, owned_name, versions_by_id
-from mlmd_model_registry.versions import hold_artifact, require_number
+from mlmd_model_registry.versions import hold_version, require_number
 
 _TO_KUBEFLOW: Mapping[int, "pb.Execution.State"] = {
     v1.DEPLOYMENT_STATE_PENDING: pb.Execution.NEW,
@@ -116,7 +116,7 @@ def record_deployment(
     if state not in _TO_KUBEFLOW:
         raise InvalidArgument("state: say what became of it: PENDING, RUNNING, FAILED or STOPPED.")
     if state in (v1.DEPLOYMENT_STATE_PENDING, v1.DEPLOYMENT_STATE_RUNNING):
-        hold_artifact(tx, version.artifact_id)  # an archived version's may be deleted at this moment
+        hold_version(tx, version)  # it may be purged at this moment, or the bytes of an archived one be deleted
         require_bytes(tx, version)
     version = require_number(tx, version)
     types = put_kubeflow_types(tx, SERVING_ENVIRONMENT, INFERENCE_SERVICE, SERVE_MODEL)

@@ -7,6 +7,8 @@ from mlmd_metadata_store.kept_facts import ARCHIVED as ARCHIVED
 from mlmd_metadata_store.kept_facts import MODEL_ARTIFACT as MODEL_ARTIFACT
 from mlmd_metadata_store.kept_facts import MODEL_VERSION as MODEL_VERSION
 from mlmd_metadata_store.kept_facts import REGISTERED_MODEL as REGISTERED_MODEL
+from mlmd_metadata_store.served_versions import INFERENCE_SERVICE as INFERENCE_SERVICE
+from mlmd_metadata_store.served_versions import SERVE_MODEL as SERVE_MODEL
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.type_plans import Evolution
 from mlmd_metadata_store.type_writes import put_types
@@ -14,8 +16,6 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import Kind
 
 SERVING_ENVIRONMENT = "kf.ServingEnvironment"
-INFERENCE_SERVICE = "kf.InferenceService"
-SERVE_MODEL = "kf.ServeModel"
 PREFIX = "kf."
 """What the names of these types begin with, and those of no type of a run."""
 

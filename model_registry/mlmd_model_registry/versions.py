@@ -23,7 +23,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.own import MANIFEST
 from mlmd_schemas.tables.own import VERSION as COUNTED
 from mlmd_schemas.tables.registry import MODEL_VERSION as NUMBERED
-from mlmd_schemas.tables.v10 import ARTIFACT, PARENT_CONTEXT, TYPE, Kind
+from mlmd_schemas.tables.v10 import ARTIFACT, CONTEXT, PARENT_CONTEXT, TYPE, Kind
 
 from mlmd_model_registry.changes import touch
 from mlmd_model_registry.kubeflow_types import (
@@ -77,6 +77,7 @@ _SET_MODEL_ARTIFACT = (
 )
 # Whoever deletes what is not registered locks the artifact first, so that neither overlooks the other.
 _LOCKED = sa.select(ARTIFACT.c.id).where(ARTIFACT.c.id == sa.bindparam("artifact")).with_for_update()
+_LOCKED_CONTEXT = sa.select(CONTEXT.c.id).where(CONTEXT.c.id == sa.bindparam("context")).with_for_update()
 _VERSION_OF = sa.select(NUMBERED.c.version_id).where(NUMBERED.c.model_artifact_id == sa.bindparam("artifact"))
 
 
@@ -148,6 +149,14 @@ def _fitting(tx: Transaction, stored: str, name: str, owner: str) -> str:
 def hold_artifact(tx: Transaction, artifact_id: int) -> None:
     """Keep whoever deletes an artifact's bytes waiting until the transaction ends; what was deleted is seen then."""
     tx.rows(_LOCKED, {"artifact": artifact_id})
+
+
+def hold_version(tx: Transaction, version: Version) -> None:
+    """Keep whoever purges a version, or deletes its bytes, waiting until the transaction ends, as `hold_artifact`."""
+    shown = version.model_artifact.id if version.model_artifact is not None else 0
+    for artifact_id in sorted({version.artifact_id, shown} - {0}):
+        hold_artifact(tx, artifact_id)
+    tx.rows(_LOCKED_CONTEXT, {"context": version.id})
 
 
 def run_artifact(tx: Transaction, artifact_id: int) -> pb.Artifact:

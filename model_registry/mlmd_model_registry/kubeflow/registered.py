@@ -21,6 +21,7 @@ from mlmd_model_registry.versions import (
     attach_artifact,
     change_artifact,
     create_version,
+    hold_version,
     replace_version,
     require_number,
 )
@@ -59,6 +60,7 @@ def require_served_bytes(tx: Transaction, version_id: int) -> None:
     """
     version = version_by_id(tx, version_id)
     if version.artifact_id:
+        hold_version(tx, version)
         require_bytes(tx, version)
 
 
