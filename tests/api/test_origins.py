@@ -1,9 +1,12 @@
 """What pages of other origins may ask over HTTP and read of the answers (CORS)."""
 
 import base64
+import socket
+from collections.abc import Callable
 
 import httpx
 import pytest
+from mlmd_api.rest import connections
 from mlmd_api.rest.server import HttpServer, HttpSettings
 from mlmd_schemas.errors import NO_RETRY, Code
 
@@ -100,3 +103,91 @@ def test_no_page_is_let_in_with_what_the_browser_knows_or_from_the_public_intern
         assert "access-control-allow-credentials" not in answer.headers
         assert "access-control-allow-private-network" not in answer.headers
         assert "access-control-allow-local-network" not in answer.headers
+
+
+_PAGE = {"origin": "http://a.b"}
+_LONG = "/graphql?query=".ljust(connections.LARGEST_ADDRESS_BYTES + 1, "x")
+_LARGE = b"x: " + b"y" * connections.LARGEST_HEAD_BYTES
+
+
+def _asked(port: int, verb: str, headers: dict[str, str]) -> httpx.Response:
+    """Ask at an address that is too long."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as http:
+        return http.request(verb, _LONG, headers=headers)
+
+
+def _until_the_end(client: socket.socket) -> bytes:
+    """Return what a listener says until it hangs up."""
+    said = b""
+    while piece := client.recv(65536):
+        said += piece
+    return said
+
+
+@pytest.mark.parametrize("verb", ["GET", "POST", "PUT"])
+def test_a_page_reads_that_its_address_is_too_long(served: Served, verb: str) -> None:
+    refused = _asked(served.http.port, verb, _PAGE)
+    assert refused.status_code == 414
+    assert refused.headers["access-control-allow-origin"] == "http://a.b"
+    assert "access-control-expose-headers" in refused.headers
+    assert refused.headers["vary"] == "origin"
+    assert refused.headers["cross-origin-resource-policy"] == "cross-origin"
+
+
+def test_a_browser_that_asks_first_hears_that_a_page_may_ask_too_much(served: Served) -> None:
+    asked = _PAGE | {"access-control-request-method": "GET", "access-control-request-headers": "authorization"}
+    answer = _asked(served.http.port, "OPTIONS", asked)
+    assert answer.status_code == 200
+    assert answer.headers["access-control-allow-origin"] == "http://a.b"
+    assert "authorization" in answer.headers["access-control-allow-headers"]
+
+
+def test_a_page_reads_that_its_head_is_too_large_or_late(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 1.5)
+    served = serve()
+    start = b"GET /nowhere HTTP/1.1\r\nhost: x\r\nOrigin: http://a.b\r\na: b\r\n"
+    for head, status in ((start + _LARGE, b"431"), (start, b"408")):
+        with socket.create_connection(("127.0.0.1", served.http.port), 60) as client:
+            client.sendall(head)
+            said = _until_the_end(client)
+        assert said.startswith(b"HTTP/1.1 " + status)
+        assert b"access-control-allow-origin: http://a.b\r\n" in said
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        b"hello\r\n\r\n",
+        b"GET " + _LONG.encode() + b" HTTP/1.1\r\nhost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + _LARGE,
+        b"GET / HTTP/1.1\r\nx\x00: y\r\norigin: http://a.b\r\n\r\n",
+    ],
+    ids=["words", "address", "head", "before it was read"],
+)
+def test_the_page_of_an_earlier_request_is_not_that_of_a_later_one(served: Served, second: bytes) -> None:
+    first = b"GET /nowhere HTTP/1.1\r\nhost: x\r\norigin: http://a.b\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", served.http.port), 60) as client:
+        client.sendall(first)
+        answered = client.recv(65536)
+        client.sendall(second)
+        refused = _until_the_end(client)
+    assert b"access-control-allow-origin: http://a.b" in answered
+    assert refused.startswith((b"HTTP/1.1 400", b"HTTP/1.1 414", b"HTTP/1.1 431"))
+    assert b"vary: origin\r\n" in refused
+    assert b"access-control-allow-origin" not in refused
+
+
+def test_only_pages_that_may_call_read_what_came_of_no_request(served: Served) -> None:
+    settings = HttpSettings(port=0, cors_origins=("http://a.b",))
+    http = HttpServer(served.dispatcher, settings, served.stores.ping, served.measurements)
+    http.start()
+    try:
+        for origin, allowed in (("http://a.b", "http://a.b"), ("http://c.d", None)):
+            refused = _asked(http.port, "GET", {"origin": origin})
+            assert refused.headers.get("access-control-allow-origin") == allowed
+            assert refused.headers["cross-origin-resource-policy"] == "same-origin"
+    finally:
+        http.stop(5)
+        assert http.wait(60)

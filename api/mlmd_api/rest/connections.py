@@ -2,15 +2,18 @@
 
 uvicorn's protocol on httptools bounds neither: what is no body is gathered in memory for as long as it comes, and
 whoever connects and says nothing keeps a file descriptor for good. What is refused here has not become a request, so
-that no endpoint, log line or rule about origins knows of it; it is told in the form of every other error.
+that no endpoint or log line knows of it; it is told in the form of every other error, and to a page of another origin
+where the head said so before it was refused.
 """
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 from mlmd_schemas.errors import Code
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mlmd_api.rest.cors import Origins
 from mlmd_api.status import CONNECT_CODE
 
 LARGEST_HEAD_BYTES = 128 * 1024
@@ -46,6 +49,12 @@ _NO_HTTP = (
 class BoundedProtocol(HttpToolsProtocol):
     """One connection."""
 
+    origins = Origins(())
+    """The pages that may read why they were refused."""
+    always: Sequence[tuple[bytes, bytes]] = ()
+    """Headers of every answer."""
+    _origin: str | None = None
+    """Of which page the present request is, as far as its head was read."""
     _is_over = False
     """Whether no more requests are taken: one was refused."""
     _reading_head = True
@@ -79,6 +88,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Begin to wait for the rest of the head."""
         super().on_message_begin()
+        self._origin = None
         if self._late is None and not self._is_over:
             self._wait_for_head()
 
@@ -86,11 +96,13 @@ class BoundedProtocol(HttpToolsProtocol):
         """Take a header; what comes behind a body is none."""
         if self._reading_head:
             super().on_header(name, value)
+            if name.lower() == b"origin":
+                self._origin = value.decode("latin-1")
 
     def on_headers_complete(self) -> None:
         """Begin to answer, unless that is refused or follows what was."""
         if not self._is_over and len(self.url) > LARGEST_ADDRESS_BYTES:
-            self._refuse(*_TOO_LONG)
+            self._refuse_address()
         if not self._is_over:
             self._have_head()
             self._reading_head = False
@@ -104,7 +116,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Expect the next head."""
-        self._reading_head, self._beside_bytes = True, 0
+        self._reading_head, self._beside_bytes, self._origin = True, 0, None
         if not (self._is_over or self.transport.is_closing()):
             super().on_message_complete()
 
@@ -122,6 +134,13 @@ class BoundedProtocol(HttpToolsProtocol):
             self._late.cancel()
             self._late = None
 
+    def _refuse_address(self) -> None:
+        """Refuse an address that is too long, but let a browser ask first: a page hears the refusal only then."""
+        if self.parser.get_method() == b"OPTIONS":
+            self.url = b"/"  # every path answers that question alike
+        else:
+            self._refuse(*_TOO_LONG)
+
     def send_400_response(self, msg: str) -> None:
         """Say what is wrong in our form, and hang up."""
         self._refuse(*_NO_HTTP)
@@ -137,6 +156,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
             return
         body = json.dumps({"code": CONNECT_CODE[code], "message": sentence}).encode()
-        head = f"HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
-        self.transport.write(f"{head}connection: close\r\n\r\n".encode() + body)
+        said = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body)), *self.always]
+        readable = self.origins.headers(self._origin)
+        said += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in readable.items()]
+        head = b"".join(b"%b: %b\r\n" % header for header in said)
+        self.transport.write(b"HTTP/1.1 %b\r\n%bconnection: close\r\n\r\n%b" % (status.encode(), head, body))
         self.transport.close()
+
+
+def bounded(origins: Origins, always: Sequence[tuple[bytes, bytes]]) -> type[BoundedProtocol]:
+    """Return the protocol of a listener that lets pages of these origins read it, and always says these headers."""
+    return type("Bounded", (BoundedProtocol,), {"origins": origins, "always": always})

@@ -21,8 +21,7 @@ class Embedding:
     def __init__(self, app: ASGIApp, origins: Sequence[str]) -> None:
         """Take the origins whose pages may call; `*` stands for all of them."""
         self._app = app
-        embedded_by = b"cross-origin" if EVERYTHING in origins else b"same-origin"
-        self._headers = [(b"cross-origin-resource-policy", embedded_by), (b"x-content-type-options", b"nosniff")]
+        self._headers = embedding_headers(origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -33,3 +32,9 @@ class Embedding:
             await send(message)
 
         await self._app(scope, receive, said)
+
+
+def embedding_headers(origins: Sequence[str]) -> list[tuple[bytes, bytes]]:
+    """Return the headers that keep every response from pages of other origins than these."""
+    embedded_by = b"cross-origin" if EVERYTHING in origins else b"same-origin"
+    return [(b"cross-origin-resource-policy", embedded_by), (b"x-content-type-options", b"nosniff")]

@@ -19,9 +19,9 @@ from starlette.types import ASGIApp
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.measurements import Measurements
 from mlmd_api.rest.challenge import Challenge
-from mlmd_api.rest.connections import BoundedProtocol
+from mlmd_api.rest.connections import BoundedProtocol, bounded
 from mlmd_api.rest.cors import CrossOrigin, Origins
-from mlmd_api.rest.embedding import Embedding
+from mlmd_api.rest.embedding import Embedding, embedding_headers
 from mlmd_api.rest.files import BrokenOff
 from mlmd_api.rest.front_page import FrontPage
 from mlmd_api.rest.given_up import GivenUp
@@ -77,7 +77,8 @@ class HttpServer:
         self.port: int = self._socket.getsockname()[1]
         readable = CrossOrigin(Hosts(GivenUp(app), settings.allowed_hosts), origins, closed=PROBES)
         guarded = Embedding(Challenge(readable), settings.cors_origins)
-        self._server = uvicorn.Server(_uvicorn_config(guarded, context))
+        protocol = bounded(origins, embedding_headers(settings.cors_origins))
+        self._server = uvicorn.Server(_uvicorn_config(guarded, protocol, context))
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)
 
     def start(self) -> None:
@@ -136,7 +137,7 @@ def _is_news(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], BrokenOff))
 
 
-def _uvicorn_config(app: ASGIApp, context: ssl.SSLContext | None) -> uvicorn.Config:
+def _uvicorn_config(app: ASGIApp, protocol: type[BoundedProtocol], context: ssl.SSLContext | None) -> uvicorn.Config:
     config = uvicorn.Config(
         app,
         loop="asyncio",
@@ -148,7 +149,7 @@ def _uvicorn_config(app: ASGIApp, context: ssl.SSLContext | None) -> uvicorn.Con
         server_header=False,
         backlog=_BACKLOG,
         timeout_keep_alive=75,
-        http=BoundedProtocol,
+        http=protocol,
     )
     config.load()
     config.ssl = context
