@@ -311,7 +311,7 @@ def _request_id(metadata: Mapping[str, str]) -> str:
 
 def _told(error: Exception, course: _Course) -> Answer:
     code, message = describe(error, course.request_id)
-    return Answer(code, message, b"", course.request_id, facts_of(error))
+    return Answer(code, message, b"", course.request_id, facts_of(error), type(error))
 
 
 def check_role(method: Method, caller: Caller) -> None:

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 from mlmd_schemas.errors import ResourceExhausted
 
-REQUEST_TOO_LARGE = "request: it has "
-"""How the sentence about a request over the limit begins; answers over it and full disks have the same code."""
+
+class RequestTooLarge(ResourceExhausted):
+    """A request over the limit; answers over it and full disks have the same code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +19,11 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-def request_too_large(size: int | None, limits: Limits) -> ResourceExhausted:
+def request_too_large(size: int | None, limits: Limits) -> RequestTooLarge:
     """Return the error for a request over the limit; `size` in bytes when it is known."""
     shown = "more bytes" if size is None else f"{size} bytes, more"
-    return ResourceExhausted(
-        f"{REQUEST_TOO_LARGE}{shown} than the {limits.max_message_bytes} that this server takes; send fewer nodes in a "
+    return RequestTooLarge(
+        f"request: it has {shown} than the {limits.max_message_bytes} that this server takes; send fewer nodes in a "
         "call, or raise --max-message-bytes."
     )
 

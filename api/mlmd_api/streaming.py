@@ -11,7 +11,8 @@ from mlmd_schemas.errors import Code, StoreError, Unavailable
 class Answer:
     """What a wire says: a code, a sentence when it is not OK, the response's bytes when it is.
 
-    `facts` go with an error as metadata of the call: trailers of gRPC, headers of HTTP.
+    `facts` go with an error as metadata of the call: trailers of gRPC, headers of HTTP. `raised` is the class of the
+    error, for a wire that tells some errors of one code apart.
     """
 
     code: Code
@@ -19,6 +20,7 @@ class Answer:
     body: bytes
     request_id: str
     facts: Mapping[str, str] = field(default_factory=dict)
+    raised: type[Exception] | None = None
 
 
 class Ending(Unavailable):

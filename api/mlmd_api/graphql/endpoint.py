@@ -18,7 +18,7 @@ from mlmd_api.graphql.engine import NOT_REGISTERED, GraphqlEngine
 from mlmd_api.graphql.requests import GraphqlRequest, request_of_body, request_of_parameters
 from mlmd_api.rest.accepted import weight_of
 from mlmd_api.rest.connect import ConnectProtocol
-from mlmd_api.rest.exchange import Reply, compressed
+from mlmd_api.rest.exchange import Reply, UnknownEncoding, compressed
 from mlmd_api.rest.plain_http import peer_of
 from mlmd_api.rest.waiting import off_the_loop, send_reply, unless_left, whole_body
 from mlmd_api.status import HTTP_STATUS
@@ -122,7 +122,7 @@ class _WrongType(InvalidArgument):
     """A body that is no JSON."""
 
 
-_REFUSED = {_WrongMethod: 405, _WrongType: 415}
+_REFUSED: dict[type[StoreError], int] = {_WrongMethod: 405, _WrongType: 415, UnknownEncoding: 415}
 
 
 def _asked(call: Call, request: Request) -> GraphqlRequest:

@@ -115,13 +115,17 @@ def gunzip(data: bytes, limits: Limits) -> bytes:
     return plain
 
 
+class UnknownEncoding(Unimplemented):
+    """A body in an encoding that nobody here reads."""
+
+
 def decoded(data: bytes, encoding: str, header: str, limits: Limits) -> bytes:
-    """Return the data as it was before the encoding that a header names; raises Unimplemented for an unknown one."""
+    """Return the data as it was before the encoding that a header names; raises UnknownEncoding."""
     if encoding in ("", "identity"):
         return data
     if encoding == "gzip":
         return gunzip(data, limits)
-    raise Unimplemented(f"{header}: {encoding!r} is not supported; use gzip or identity.")
+    raise UnknownEncoding(f"{header}: {encoding!r} is not supported; use gzip or identity.")
 
 
 def compressed(body: bytes, headers: Mapping[str, str]) -> tuple[bytes, dict[str, str]]:

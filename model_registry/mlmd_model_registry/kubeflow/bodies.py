@@ -14,12 +14,13 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_model_registry.kubeflow.shapes import BY_ARTIFACT_TYPE, Entity, Field
 from mlmd_model_registry.kubeflow.values import OLDER_API, checked_id, checked_text, read_custom, read_field
 
-MISSING = "required field "
-"""How the sentence about a missing field begins, which HTTP tells with a status of its own."""
-
 _READ_ONLY = ("createTimeSinceEpoch", "lastUpdateTimeSinceEpoch")
 _LONGEST_INTEGER = 400
 """Characters of an integer that is read digit by digit; every longer one is more than any field takes."""
+
+
+class MissingField(InvalidArgument):
+    """A field that has to be there is not, which HTTP tells with a status of its own."""
 
 
 class Purpose(Enum):
@@ -80,7 +81,7 @@ def read_body(document: dict[str, Any], entity: Entity, purpose: Purpose, api: s
     """Return the checked body for an entity of a version of the API.
 
     `parent` is the id in the path, when there is one: the body need not repeat it and must not contradict it. Raises
-    InvalidArgument for unknown fields, wrong types and missing ones, whose sentence begins with MISSING.
+    InvalidArgument for unknown fields and wrong types, MissingField.
     """
     fields = {field.name: field for field in entity.fields if _is_taken(field, purpose, api)}
     _check_known(document, entity, purpose, fields, api)
@@ -137,4 +138,4 @@ def _check_required(entity: Entity, document: dict[str, Any], values: dict[str, 
     wanted += [field.name for field in entity.fields if field.required]
     for name in wanted:
         if not document.get(name) and not values.get(name):
-            raise InvalidArgument(f"{MISSING}'{name}' is zero value.")
+            raise MissingField(f"required field '{name}' is zero value.")

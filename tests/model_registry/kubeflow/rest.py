@@ -10,7 +10,12 @@ from tests.services.clocks import wait_beyond
 
 ALPHA, V1 = "v1alpha3", "v1"
 NUMBERS = itertools.count(1)
-ODD_WORDS = {405: "Method Not Allowed", 413: "Request Entity Too Large", 422: "Bad Request"}
+ODD_WORDS = {
+    405: "Method Not Allowed",
+    413: "Request Entity Too Large",
+    415: "Unsupported Media Type",
+    422: "Bad Request",
+}
 
 
 def fresh(stem: str = "name") -> str:

@@ -1,5 +1,6 @@
 """What is wrong with a request is told with the status and the shape that Kubeflow's clients know."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -310,8 +311,11 @@ def test_what_is_too_large(tmp_path: Path) -> None:
     options = ("--max-message-bytes", "10000", "--log-level", "error")
     with Server(f"sqlite:///{tmp_path}/m.db", tmp_path, http=True, options=options) as served:
         api = Api(served.http_url)
-        said = api.error(413, "POST", MODELS, json={"name": "m", "description": "x" * 10_000})
-        assert said.startswith("request: it has more bytes than the 10000 ")
+        large = {"name": "m", "description": "x" * 10_000}
+        zipped = {"content": gzip.compress(json.dumps(large).encode()), "headers": {"content-encoding": "gzip"}}
+        for sent in ({"json": large}, zipped):
+            said = api.error(413, "POST", MODELS, **sent)
+            assert said.startswith("request: it has more bytes than the 10000 ")
         for name in ("a", "b", "c"):
             api.model(name=name, description="x" * 4000)
         response = api.ask("GET", MODELS)
@@ -345,3 +349,40 @@ def test_calls_are_measured_and_logged_by_operation(api: Api, served: Server) ->
     assert f"mlmd_errors_total{{{labels}}}" in page
     (line,) = [line for line in served.output().splitlines() if mine in line]
     assert "kubeflow.model_registry.v1alpha3/createRegisteredModel INVALID_ARGUMENT" in line
+
+
+@pytest.mark.parametrize(
+    ("status", "verb", "path"),
+    [
+        (404, "GET", "/nowhere"),
+        (404, "POST", "/registered_models/1/2/3"),
+        (405, "DELETE", MODELS),
+        (405, "HEAD", MODELS),
+        (404, "GET", f"{MODELS}/999999999"),
+    ],
+)
+def test_every_refusal_has_a_request_id(api: Api, status: int, verb: str, path: str) -> None:
+    response = api.ask(verb, path)
+    assert response.status_code == status
+    assert response.headers["x-request-id"]
+    named = api.ask(verb, path, headers={"x-request-id": "mine-1"})
+    assert named.headers["x-request-id"] == "mine-1"
+
+
+def test_a_long_path_is_not_repeated_in_full(api: Api) -> None:
+    assert len(api.error(404, "GET", "/" + "x" * 5_000)) < 300
+
+
+def test_a_compressed_body_is_read(api: Api) -> None:
+    body = gzip.compress(json.dumps({"name": fresh("zipped"), "description": "x" * 10_000}).encode())
+    response = api.ask("POST", MODELS, content=body, headers={"content-encoding": "GZIP"})
+    assert response.status_code == 201, response.text
+    assert response.json()["description"] == "x" * 10_000
+
+
+def test_an_encoding_that_nobody_reads_is_told(api: Api) -> None:
+    sent = {"content": b"{}", "headers": {"content-encoding": "br"}}
+    assert api.error(415, "POST", MODELS, **sent).startswith("content-encoding: 'br' is not supported; use gzip")
+    assert api.ask("POST", MODELS, **sent).headers["accept-encoding"] == "gzip"
+    broken = {"content": b'{"name": "x"}', "headers": {"content-encoding": "gzip"}}
+    assert "says that it is gzip and is not" in api.error(400, "POST", MODELS, **broken)

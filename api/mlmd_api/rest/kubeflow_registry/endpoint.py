@@ -7,29 +7,38 @@ from collections.abc import Mapping
 from concurrent.futures import Executor
 from http import HTTPStatus
 
-from mlmd_model_registry.kubeflow.bodies import MISSING
+from mlmd_model_registry.kubeflow.bodies import MissingField
 from mlmd_model_registry.kubeflow.calls import Request, unpacked_answer
-from mlmd_schemas.errors import Code, InvalidArgument, StoreError
+from mlmd_schemas.errors import Code, InvalidArgument, NotFound, StoreError, Unimplemented
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from mlmd_api.call import REQUEST_ID_KEY, Call, Metadata
 from mlmd_api.dispatch import Dispatcher
-from mlmd_api.message_sizes import REQUEST_TOO_LARGE
+from mlmd_api.message_sizes import RequestTooLarge
 from mlmd_api.rest.connect import timeout_seconds
 from mlmd_api.rest.cors import Origins
+from mlmd_api.rest.exchange import UnknownEncoding, decoded
 from mlmd_api.rest.kubeflow_registry.documents import DOCUMENTS
 from mlmd_api.rest.kubeflow_registry.routes import PREFIX, Route, Routes
 from mlmd_api.rest.plain_http import peer_of
-from mlmd_api.rest.waiting import whole_body
+from mlmd_api.rest.waiting import off_the_loop, whole_body
 from mlmd_api.status import HTTP_STATUS
 from mlmd_api.streaming import Answer
 
 WIRE = "kubeflow-rest"
+_LONGEST_SHOWN = 200
+"""Characters of a path that an error repeats."""
 _LOST = Code.ABORTED
 """What is worth another try is 503 here: 409 says to Kubeflow's clients that the name is taken."""
 
+_STATUS: dict[type[Exception] | None, int] = {
+    MissingField: 422,
+    RequestTooLarge: 413,
+    UnknownEncoding: 415,
+}
+"""Statuses of errors that have another than their code."""
 _WORDS = {413: "Request Entity Too Large", 422: "Bad Request"}
 """Statuses in words, where Kubeflow has others than Python, or than one version of Python."""
 
@@ -55,35 +64,44 @@ class KubeflowRegistry:
     async def _answered(self, request: HttpRequest, headers: Mapping[str, str]) -> Response:
         path = request.scope["path"]
         found = self._routes.verbs(path.removeprefix(PREFIX))
+        shown = path if len(path) <= _LONGEST_SHOWN else f"{path[:_LONGEST_SHOWN]}…"
         if not found:
-            return error_response(404, f"{path} is no path of this API; it has /v1 and /v1alpha3.")
+            error = NotFound(f"{shown} is no path of this API; it has /v1 and /v1alpha3.")
+            return rendered(self._refused(request, headers, path, error))
         route = found.get(request.method)
         if route is None:
             verbs = ", ".join(sorted(found))
-            return error_response(405, f"{path} is asked with {verbs}.", {"allow": verbs})
-        answer = await self._called(request, headers, route)
-        return rendered(answer)
+            answer = self._refused(request, headers, path, Unimplemented(f"{shown} is asked with {verbs}."))
+            return error_response(405, answer.message, {REQUEST_ID_KEY: answer.request_id, "allow": verbs})
+        return rendered(await self._called(request, headers, route))
+
+    def _refused(self, request: HttpRequest, headers: Mapping[str, str], path: str, error: StoreError) -> Answer:
+        call = Call(path, b"", headers, WIRE, None, peer_of(request), DOCUMENTS)
+        return self._dispatcher.refuse(call, error)
 
     async def _called(self, request: HttpRequest, headers: Mapping[str, str], route: Route) -> Answer:
         started, peer = time.monotonic(), peer_of(request)
+        executor = self._writers if route.operation.writes else self._executor
         try:
             if route.operation.writes:
                 self._origins.check_page(headers)
             self._dispatcher.check_door(route.method_path, headers)
             timeout = timeout_seconds(headers)
-            document = await self._document(request, route)
+            document = await self._document(request, headers, route, executor)
         except StoreError as error:
-            return self._dispatcher.refuse(Call(route.method_path, b"", headers, WIRE, None, peer, DOCUMENTS), error)
+            return self._refused(request, headers, route.method_path, error)
         deadline = None if timeout is None else started + timeout
         call = Call(route.method_path, document, headers, WIRE, deadline, peer, DOCUMENTS)
-        executor = self._writers if route.operation.writes else self._executor
         return await asyncio.get_running_loop().run_in_executor(executor, self._dispatcher.answer, call)
 
-    async def _document(self, request: HttpRequest, route: Route) -> bytes:
+    async def _document(
+        self, request: HttpRequest, headers: Mapping[str, str], route: Route, executor: Executor
+    ) -> bytes:
         body = b""
         if route.operation.writes:
-            limits = self._dispatcher.limits
-            body = await whole_body(request.stream(), limits.max_message_bytes, limits)
+            limits, encoding = self._dispatcher.limits, headers.get("content-encoding", "").lower()
+            sent = await whole_body(request.stream(), limits.max_message_bytes, limits)
+            body = await off_the_loop(executor, len(sent), decoded, sent, encoding, "content-encoding", limits)
         try:
             text = body.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -100,11 +118,9 @@ def rendered(answer: Answer) -> Response:
     if answer.code is Code.OK:
         status, body = unpacked_answer(answer.body)
         return Response(body, status, said, "application/json")
-    status = 503 if answer.code is _LOST else HTTP_STATUS[answer.code]
-    if answer.code is Code.INVALID_ARGUMENT and answer.message.startswith(MISSING):
-        status = 422
-    elif answer.code is Code.RESOURCE_EXHAUSTED and answer.message.startswith(REQUEST_TOO_LARGE):
-        status = 413
+    status = _STATUS.get(answer.raised, 503 if answer.code is _LOST else HTTP_STATUS[answer.code])
+    if status == HTTPStatus.UNSUPPORTED_MEDIA_TYPE:
+        said["accept-encoding"] = "gzip"
     return error_response(status, answer.message, said)
 
 
