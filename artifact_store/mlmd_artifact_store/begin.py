@@ -228,7 +228,7 @@ def _sources(
         )
     return {
         (file.sha256, file.size_bytes): (manifest.key_prefix + file.path, file.etag)
-        for file in files_like(tx, artifact_id, (file.sha256 for file in files if file.sha256))
+        for file in files_like(tx, artifact_id, ((file.path, file.sha256) for file in files if file.sha256))
     }
 
 

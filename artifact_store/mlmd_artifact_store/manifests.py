@@ -47,8 +47,10 @@ _SOME = sa.select(*(FILE.c[name] for name in FILE_COLUMNS)).where(
 )
 _DROP_FILES = sa.delete(FILE).where(FILE.c.artifact_id == _ARTIFACT)
 _DROP = sa.delete(MANIFEST).where(MANIFEST.c.artifact_id == _ARTIFACT)
-_LIKE = sa.select(*(FILE.c[name] for name in FILE_COLUMNS)).where(
-    FILE.c.artifact_id == _ARTIFACT, FILE.c.sha256.in_(sa.bindparam("digests", expanding=True))
+_LIKE = (
+    sa.select(sa.func.min(FILE.c.path))
+    .where(FILE.c.artifact_id == _ARTIFACT, FILE.c.sha256.in_(sa.bindparam("digests", expanding=True)))
+    .group_by(FILE.c.sha256, FILE.c.size_bytes)
 )
 _TAKE_OVER = sa.insert(FILE).from_select(
     ("artifact_id", *FILE_COLUMNS),
@@ -233,11 +235,18 @@ def list_files(tx: Transaction, artifact_id: int, after: str, size: int, prefix:
     return [stored_file(row) for row in tx.rows(_FILES, {"artifact": artifact_id, "rows": size, **bounds})]
 
 
-def files_like(tx: Transaction, artifact_id: int, digests: Iterable[bytes]) -> list[StoredFile]:
-    """Return the files of an artifact that have one of these SHA-256s, in no order."""
-    found: list[StoredFile] = []
-    for chunk in chunks(sorted(set(digests))):
-        found += map(stored_file, tx.rows(_LIKE, {"artifact": artifact_id, "digests": chunk}))
+def files_like(tx: Transaction, artifact_id: int, files: Iterable[tuple[str, bytes]]) -> list[StoredFile]:
+    """Return a file of an artifact for each of these SHA-256s that it has, in no order; some come twice.
+
+    Each comes with a path at which it is looked for first: all files of the artifact are read for those that are not
+    at theirs. Of files that are alike, and there may be very many, one comes.
+    """
+    paths = dict(files)
+    found = [file for file in some_stored_files(tx, artifact_id, paths).values() if file.sha256 == paths[file.path]]
+    left = set(paths.values()) - {file.sha256 for file in found}
+    for chunk in chunks(sorted(left)):
+        alike = [bytes(row[0]).decode() for row in tx.rows(_LIKE, {"artifact": artifact_id, "digests": chunk})]
+        found += some_stored_files(tx, artifact_id, alike).values()
     return found
 
 

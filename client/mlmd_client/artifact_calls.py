@@ -17,6 +17,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.pb.v1 import server_pb2
 
 from mlmd_client.calls import CallError, Metadata, Transport, may_pass
+from mlmd_client.earlier_files import EarlierFiles
 from mlmd_client.signed_http import PATIENCE, Patience
 from mlmd_client.transfer_errors import TransferError
 from mlmd_client.waits import WAITS
@@ -120,9 +121,9 @@ class ArtifactCalls:
         """Return what sends parts of a file."""
         return list(self.call("SignParts", request, v1.SignPartsResponse).urls)
 
-    def sizes(self, artifact_id: int) -> frozenset[int]:
-        """Return the sizes of an artifact's files, in bytes."""
-        return frozenset(file.size_bytes for file in self.files(artifact_id))
+    def earlier(self, artifact_id: int) -> EarlierFiles:
+        """Return what files an earlier artifact may have, none of artifact 0."""
+        return EarlierFiles(self.files(artifact_id) if artifact_id else ())
 
     def files(self, artifact_id: int, prefix: str = "", *, page_size: int = 0) -> Iterator[v1.File]:
         """Yield an artifact's files whose paths begin so, by their paths."""

@@ -17,6 +17,7 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.bounded_work import ahead
+from mlmd_client.earlier_files import EarlierFiles
 from mlmd_client.file_doors import FileDoor, HandedFile
 from mlmd_client.file_listing import Listing, LocalFile
 from mlmd_client.hashing import OpenFile, digests, sha256_of
@@ -67,6 +68,7 @@ class FolderSending:
         self._meter = meter
         self._stop = stop
         self._upload = upload
+        self._earlier = EarlierFiles()
         self._is_little = listing.size_bytes <= _LITTLE_BYTES * len(listing.files)
 
     def run(self, told: ToldFiles | None, workers: int) -> None:
@@ -87,13 +89,13 @@ class FolderSending:
             self._declare(done)
 
     def _works(self, told: ToldFiles | None) -> Iterator[Callable[[], list[v1.UploadFile]]]:
+        self._earlier = self._calls.earlier(self._upload.unchanged_from)
         if told is not None:
             yield from self._asking(self._listing.files, iter(told))
             return
-        sizes = self._calls.sizes(self._upload.unchanged_from) if self._upload.unchanged_from else frozenset()
 
         def is_asked(file: LocalFile) -> bool:
-            return self._upload.resumed or file.size_bytes in sizes
+            return self._upload.resumed or self._earlier.may_have_size(file.size_bytes)
 
         yield from (partial(self._copied, batch) for batch in self._batches(filterfalse(is_asked, self._listing.files)))
         yield from self._asking(filter(is_asked, self._listing.files), repeat(None))
@@ -129,8 +131,10 @@ class FolderSending:
     def _asked(self, files: Sequence[LocalFile], known: Sequence[v1.UploadFile | None]) -> list[v1.UploadFile]:
         """Declare files and copy those that are wanted; nothing is left to declare. `known` is said of them already."""
         told = [self._hashed(file, said) for file, said in zip(files, known, strict=True)]
-        urls = self._declare(told, unsigned=False, only_missing=self._upload.resumed)
-        paths = {url.path for url in urls}
+        paths: set[str] = set()
+        for some, unchanged_from in by_source(told, self._earlier, self._upload.unchanged_from):
+            urls = self._declare(some, unchanged_from, unsigned=False, only_missing=self._upload.resumed)
+            paths |= {url.path for url in urls}
         wanted = [file for file in files if file.path in paths]
         for file in files:
             if file.path not in paths:
@@ -153,12 +157,17 @@ class FolderSending:
             return _said(file, sha256_of(opened, partial(Stopped.check, self._stop)), b"")
 
     def _declare(
-        self, files: Sequence[v1.UploadFile], *, unsigned: bool = True, only_missing: bool = False
+        self,
+        files: Sequence[v1.UploadFile],
+        unchanged_from: int = 0,
+        *,
+        unsigned: bool = True,
+        only_missing: bool = False,
     ) -> list[v1.UploadUrl]:
         request = v1.DeclareFilesRequest(
             artifact_id=self._upload.artifact_id,
             files=files,
-            unchanged_from_artifact_id=self._upload.unchanged_from,
+            unchanged_from_artifact_id=unchanged_from,
             only_missing=only_missing,
             unsigned=unsigned,
         )
@@ -192,6 +201,15 @@ class _Opened(AbstractContextManager[int]):
             self._source.check()
         finally:
             self._source.close()
+
+
+def by_source(
+    told: Sequence[v1.UploadFile], earlier: EarlierFiles, unchanged_from: int
+) -> list[tuple[list[v1.UploadFile], int]]:
+    """Return files apart that the artifact `unchanged_from` may have, and those that it has not, with 0."""
+    known = [said for said in told if earlier.may_have(said.sha256)]
+    new = [said for said in told if not earlier.may_have(said.sha256)]
+    return [(files, source) for files, source in ((known, unchanged_from), (new, 0)) if files]
 
 
 def packed_told(files: Iterable[v1.UploadFile]) -> ToldFiles:

@@ -16,9 +16,10 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.bounded_work import Crew, ahead
+from mlmd_client.earlier_files import EarlierFiles
 from mlmd_client.file_doors import FileDoor
 from mlmd_client.file_listing import Listing, LocalFile
-from mlmd_client.folder_upload import FolderSending, FolderUpload, ToldFiles, media_type, packed_told
+from mlmd_client.folder_upload import FolderSending, FolderUpload, ToldFiles, by_source, media_type, packed_told
 from mlmd_client.hashing import OpenFile, digests, part_md5s, sha256_of
 from mlmd_client.http_connections import Body
 from mlmd_client.progress import Meter
@@ -93,7 +94,7 @@ class Sending:
         self._uri = ""
         self._lock = threading.Lock()
         self._large: dict[str, _Large] = {}
-        self._sizes_before: frozenset[int] = frozenset()
+        self._earlier = EarlierFiles()
 
     def begin(self, artifact_id: int, uri: str, *, resumed: bool) -> None:
         """Say whose files they are, where they go, and whether some may have arrived already."""
@@ -114,6 +115,7 @@ class Sending:
             sending = FolderSending(self._calls, self._door, self.listing, self.meter, self._stop, upload)
             sending.run(told, self._workers)
             return
+        self._earlier = self._calls.earlier(self._unchanged_from)
         with Crew(self._workers, _WAITING, self._stop, "send") as crew:
             if told is not None:
                 self._send_told(crew, told)
@@ -133,8 +135,9 @@ class Sending:
     def _send_batch(self, crew: Crew, batch: Sequence[_Told]) -> None:
         """Tell files of their digests and send those that are wanted."""
         urls: dict[str, list[v1.UploadUrl]] = {}
-        for url in self._calls.declare(self._declaration([said for _, said in batch], only_missing=self._resumed)):
-            urls.setdefault(url.path, []).append(url)
+        for files, unchanged_from in by_source([said for _, said in batch], self._earlier, self._unchanged_from):
+            for url in self._calls.declare(self._declaration(files, unchanged_from, only_missing=self._resumed)):
+                urls.setdefault(url.path, []).append(url)
         for file, said in batch:
             wanted = urls.get(file.path, [])
             self._count(file.path, file.size_bytes - sum(url.size_bytes for url in wanted))
@@ -148,8 +151,6 @@ class Sending:
     # --- files that are told as they are hashed
 
     def _hash_and_send(self, crew: Crew) -> None:
-        if self._unchanged_from:
-            self._sizes_before = self._calls.sizes(self._unchanged_from)
         with (
             ThreadPoolExecutor(_MD5_THREADS, thread_name_prefix="md5") as md5_pool,
             ThreadPoolExecutor(1, thread_name_prefix="sha256") as sha256_pool,
@@ -169,7 +170,7 @@ class Sending:
         batch: list[LocalFile] = []
         room, most = _BATCH_BYTES, _FIRST_BATCH_FILES
         for file in self.listing.files:
-            if file.size_bytes > self._part_size and file.size_bytes not in self._sizes_before:
+            if file.size_bytes > self._part_size and not self._earlier.may_have_size(file.size_bytes):
                 yield from self._windows(file, sha256_pool)
                 continue
             batch.append(file)
@@ -293,12 +294,17 @@ class Sending:
     # --- what is said to the server
 
     def _declaration(
-        self, files: Sequence[v1.UploadFile], *, only_missing: bool = False, unsigned: bool = False
+        self,
+        files: Sequence[v1.UploadFile],
+        unchanged_from: int = 0,
+        *,
+        only_missing: bool = False,
+        unsigned: bool = False,
     ) -> v1.DeclareFilesRequest:
         return v1.DeclareFilesRequest(
             artifact_id=self._artifact_id,
             files=files,
-            unchanged_from_artifact_id=self._unchanged_from,
+            unchanged_from_artifact_id=unchanged_from,
             only_missing=only_missing,
             unsigned=unsigned,
         )
