@@ -43,19 +43,39 @@ def key_of_token(list_name: str, token: str) -> str:
     except (binascii.Error, UnicodeError):
         name, key = "", ""
     if name != list_name or not key:
-        raise InvalidArgument("page_token: not one that this list gave; take next_page_token of the page before.")
+        raise _not_ours()
     return key
 
 
 def number_of_token(list_name: str, token: str) -> int | None:
     """Return the number in a token of this list, None for the first page; raises InvalidArgument otherwise."""
     key = key_of_token(list_name, token)
-    if key and not (key.isascii() and key.isdecimal() and len(key) < 19):
-        raise InvalidArgument("page_token: not one that this list gave; take next_page_token of the page before.")
-    return int(key) if key else None
+    return _number(key) if key else None
 
 
 def number_below(list_name: str, token: str) -> int:
     """Return the number below which a page of a list that goes down begins; raises InvalidArgument otherwise."""
     number = number_of_token(list_name, token)
     return ENDLESS if number is None else number
+
+
+def pair_below(list_name: str, token: str) -> tuple[int, int]:
+    """Return the two numbers below which a page begins of a list that goes down by both; raises InvalidArgument.
+
+    A token of one number is that of a list that went down by the first alone.
+    """
+    key = key_of_token(list_name, token)
+    if not key:
+        return ENDLESS, ENDLESS
+    first, _, second = key.partition("/")
+    return _number(first), _number(second or "0")
+
+
+def _number(digits: str) -> int:
+    if not (digits.isascii() and digits.isdecimal() and len(digits) < 19):
+        raise _not_ours()
+    return int(digits)
+
+
+def _not_ours() -> InvalidArgument:
+    return InvalidArgument("page_token: not one that this list gave; take next_page_token of the page before.")

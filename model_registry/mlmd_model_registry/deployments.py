@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from mlmd_lineage.plain_values import clean
 from mlmd_metadata_store.event_writes import store_events
-from mlmd_metadata_store.keyset_tokens import ENDLESS, number_below, page_size, token_after
+from mlmd_metadata_store.keyset_tokens import ENDLESS, page_size, pair_below, token_after
 from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
@@ -85,8 +85,11 @@ _OF_SERVICE = _SERVING.where(ASSOCIATION.c.context_id == sa.bindparam("service")
 _PAGE = (
     _SERVING.add_columns(ASSOCIATION.c.context_id)
     .join(NUMBERED, NUMBERED.c.version_id == EXECUTION_PROPERTY.c.int_value)
-    .where(EXECUTION.c.id < sa.bindparam("before"))
-    .order_by(EXECUTION.c.id.desc())
+    .where(
+        EXECUTION.c.id <= sa.bindparam("before"),
+        sa.or_(EXECUTION.c.id < sa.bindparam("before"), ASSOCIATION.c.context_id < sa.bindparam("below")),
+    )
+    .order_by(EXECUTION.c.id.desc(), ASSOCIATION.c.context_id.desc())
     .limit(sa.bindparam("rows", type_=sa.BigInteger))
 )
 _IN_ENVIRONMENT = sa.and_(
@@ -206,20 +209,22 @@ def list_deployments(
     tx: Transaction, *, model: Model | None = None, environment: str = "", size: int = 0, token: str = ""
 ) -> tuple[list[v1.Deployment], str]:
     """Return a page of deployments, newest first, and the token of the next page ("": there is none)."""
-    count, before = page_size(size), number_below("deployments", token)
-    parameters: dict[str, Any] = {"before": before, "rows": count + 1}
+    count = page_size(size)
+    before, below = pair_below("deployments", token)
+    parameters: dict[str, Any] = {"before": before, "below": below, "rows": count + 1}
     if model is not None:
         parameters["model"] = model.id
     if environment:
         parameters["environment"] = _environment_id(tx, environment)
     rows = tx.rows(_PAGES[model is not None, bool(environment)], parameters)
-    following = token_after("deployments", str(rows[count - 1][0])) if len(rows) > count else ""
+    last = rows[count - 1] if len(rows) > count else None
+    following = token_after("deployments", f"{last[0]}/{last[3]}") if last else ""
     return _deployments(tx, rows[:count]), following
 
 
 def deployments_of_version(tx: Transaction, version_id: int, most: int) -> tuple[list[v1.Deployment], int]:
     """Return the newest deployments of a version, up to `most`, and how many there are."""
-    wanted = {"version": version_id, "before": ENDLESS}
+    wanted = {"version": version_id, "before": ENDLESS, "below": ENDLESS}
     rows = tx.rows(_PAGE_OF_VERSION, {**wanted, "rows": most})
     ((count,),) = tx.rows(_HOW_MANY_OF_VERSION, wanted)
     return _deployments(tx, rows), int(count)

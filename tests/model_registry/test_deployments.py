@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from mlmd_metadata_store.keyset_tokens import token_after
 from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_model_registry.changes import TOPIC
@@ -103,6 +104,35 @@ def test_a_deployment_that_is_in_other_contexts_too_is_one(fraud: Registry) -> N
     second = fraud("ListDeployments", page_size=1, page_token=first.next_page_token)
     assert [one.id for page in (first, second) for one in page.deployments] == [made[1].id, made[0].id]
     assert not second.next_page_token
+
+
+def test_a_serve_model_of_several_services_is_one_for_each_on_pages_too(fraud: Registry) -> None:
+    """As other programs may write it."""
+    made = [record(fraud, "1", RUNNING, service=service) for service in ("a", "b", "c")]
+    elsewhere = record(fraud, "2", RUNNING, service="d", environment="test")
+    members = [pb.Association(context_id=one.id, execution_id=made[1].execution_id) for one in (made[0], made[2])]
+    fraud("PutAttributionsAndAssociations", associations=members)
+    everything = [("d", elsewhere.execution_id), ("c", made[2].execution_id)]
+    everything += [(service, made[1].execution_id) for service in ("c", "b", "a")] + [("a", made[0].execution_id)]
+    for asked in ({}, {"model": "fraud"}, {"environment": "prod/eu"}):
+        wanted = [one for one in everything if one[0] != "d" or "environment" not in asked]
+        for size in range(1, 7):
+            found, token = [], ""
+            while token or not found:
+                page = fraud("ListDeployments", page_size=size, page_token=token, **asked)
+                assert len(page.deployments) <= size
+                found += [(one.service, one.execution_id) for one in page.deployments]
+                token = page.next_page_token
+            assert found == wanted
+
+
+def test_a_page_token_of_an_earlier_version_goes_on_where_it_ended(fraud: Registry) -> None:
+    made = [record(fraud, "1", RUNNING, service=service) for service in ("a", "b", "c")]
+    earlier = token_after("deployments", str(made[1].execution_id))
+    assert [one.id for one in fraud("ListDeployments", page_token=earlier).deployments] == [made[0].id]
+    for key in ("1/x", "/1", "1/2/3", "-1", "1" * 19, f"1/{'1' * 19}"):
+        token = token_after("deployments", key)
+        assert fraud.code("ListDeployments", page_token=token) is Code.INVALID_ARGUMENT, key
 
 
 @pytest.mark.parametrize("named", ["kf.InferenceService", "kf.ServingEnvironment", "kf.ModelVersion"])
