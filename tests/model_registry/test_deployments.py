@@ -117,7 +117,8 @@ def test_a_serve_model_of_several_services_is_one_for_each_on_pages_too(fraud: R
     for asked in ({}, {"model": "fraud"}, {"environment": "prod/eu"}):
         wanted = [one for one in everything if one[0] != "d" or "environment" not in asked]
         for size in range(1, 7):
-            found, token = [], ""
+            found: list[tuple[str, int]] = []
+            token = ""
             while token or not found:
                 page = fraud("ListDeployments", page_size=size, page_token=token, **asked)
                 assert len(page.deployments) <= size
