@@ -99,20 +99,22 @@ def seal(tx: Transaction, artifact_id: int, *, marks_copies: bool) -> Upload | N
 
 
 def _sealed(tx: Transaction, artifact_id: int) -> Upload:
-    digest, order, file_count, size_bytes, untold = ManifestDigest(), PathOrder(), 0, 0, list[str]()
+    digest, order, file_count, size_bytes = ManifestDigest(), PathOrder(), 0, 0
+    untold, shown = 0, list[str]()
     for file in every_file(tx, artifact_id):
         digest.add(file.path, file.size_bytes, file.sha256)
         order.add(file.path)
         file_count += 1
         size_bytes += file.size_bytes
         if file.is_open:
-            untold.append(file.path)
+            untold += 1
+            shown += [repr(file.path)] * (untold <= _SHOWN)
     if not file_count:
         raise FailedPrecondition("files: none were declared; an artifact of bytes has at least one file.")
     if untold:
-        shown = ", ".join(map(repr, untold[:_SHOWN]))
         raise FailedPrecondition(
-            f"files: the digests of {counted(len(untold), 'file')} are not told yet ({shown}); declare them again."
+            f"files: the digests of {counted(untold, 'file')} are not told yet ({', '.join(shown)}); declare them "
+            "again."
         )
     if not order.is_plain:
         check_paths(file.path for file in every_file(tx, artifact_id))

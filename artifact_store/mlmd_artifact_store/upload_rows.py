@@ -21,9 +21,6 @@ class UploadState(IntEnum):
 
 
 _ARTIFACT: sa.BindParameter[Any] = sa.bindparam("artifact")
-_COPIED = (
-    sa.select(UPLOAD_FILE.c.source_key, UPLOAD_FILE.c.artifact_id).where(UPLOAD_FILE.c.source_key != "").distinct()
-)
 _UPLOAD_COLUMNS = (
     "artifact_id", "state", "root_uri", "key_prefix", "file_count", "size_bytes", "digest", "collection", "subject",
     "create_ms",
@@ -41,6 +38,17 @@ _PAGE = (
     .limit(_ROWS)
 )
 _AFTER = _FILES.where(UPLOAD_FILE.c.path > sa.bindparam("after")).order_by(UPLOAD_FILE.c.path).limit(_ROWS)
+_COPIERS = sa.select(UPLOAD_FILE.c.artifact_id).where(UPLOAD_FILE.c.source_key != "").distinct()
+_COPIED = (
+    sa.select(UPLOAD_FILE.c.path, UPLOAD_FILE.c.source_key)
+    .where(
+        UPLOAD_FILE.c.artifact_id == _ARTIFACT,
+        UPLOAD_FILE.c.path > sa.bindparam("after"),
+        UPLOAD_FILE.c.source_key != "",
+    )
+    .order_by(UPLOAD_FILE.c.path)
+    .limit(CHUNK)
+)
 _SOME = _FILES.where(UPLOAD_FILE.c.path.in_(sa.bindparam("paths", expanding=True)))
 _PARTED = sa.select(UPLOAD_FILE.c.path, UPLOAD_FILE.c.parts_name).where(
     UPLOAD_FILE.c.artifact_id == _ARTIFACT, UPLOAD_FILE.c.parts_name != "", UPLOAD_FILE.c.source_key == ""
@@ -301,8 +309,16 @@ def copied_by(tx: Transaction) -> dict[int, set[int]]:
     Who asks holds the manifests of what it is about to delete: whoever wants to copy from them then waits for that.
     """
     found: dict[int, set[int]] = {}
-    for key, copier in tx.rows(_COPIED):
-        source = artifact_of_key(key)
-        if source:
+    for (copier,) in tx.rows(_COPIERS):
+        for source in _sources_of(tx, copier):
             found.setdefault(source, set()).add(copier)
     return found
+
+
+def _sources_of(tx: Transaction, copier: int) -> set[int]:
+    """Return the artifacts of which an upload copies files; there may be a million of those, and a page is held."""
+    found, after = set[int](), b""
+    while page := tx.rows(_COPIED, {"artifact": copier, "after": after}):
+        found |= {artifact_of_key(key) for _, key in page}
+        after = bytes(page[-1][0])
+    return found - {0}

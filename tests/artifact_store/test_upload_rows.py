@@ -1,6 +1,7 @@
 """The rows of uploads under way: each statement touches one upload, or one file of it, and none of its neighbours."""
 
 import threading
+import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -10,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from mlmd_artifact_store import upload_rows
 from mlmd_artifact_store.blob_store import LARGEST_PART_BYTES, Part
+from mlmd_artifact_store.commit import seal
 from mlmd_artifact_store.upload_rows import (
     PendingFile,
     Upload,
@@ -34,8 +36,9 @@ from mlmd_artifact_store.upload_rows import (
     upload_and_file,
 )
 from mlmd_metadata_store.store import Store
-from mlmd_metadata_store.transaction import Transaction
+from mlmd_metadata_store.transaction import CHUNK, Transaction
 from mlmd_schemas.caller import LOCAL
+from mlmd_schemas.errors import FailedPrecondition
 from mlmd_schemas.tables.own import UPLOAD
 
 from tests.artifact_store.conformance.suite import md5
@@ -240,6 +243,33 @@ def test_who_copies_from_whom(rows: Rows) -> None:
     assert rows(copied_by) == {3: {OURS, THEIRS}, 4: {OURS, THEIRS, 9}}
     rows(drop_upload, THEIRS)
     assert rows(copied_by) == {3: {OURS}, 4: {OURS, 9}}
+
+
+def test_who_copies_very_much_is_found_in_little_memory(rows: Rows) -> None:
+    rows(insert_upload, upload(9), [copied(f"{number:05}", 3 + number % 2) for number in range(1)])
+    few = most(lambda: rows(copied_by))
+    rows(put_files, 9, [copied(f"{number:05}", 3 + number % 2) for number in range(4 * CHUNK + 1)])
+    many = most(lambda: rows(copied_by))
+    assert rows(copied_by) == {3: {OURS, THEIRS, 9}, 4: {OURS, THEIRS, 9}}
+    assert many - few < 350 * CHUNK, "a page of rows"
+
+
+def most(work: Callable[[], object]) -> int:
+    """Return how much memory work takes at most, in bytes."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def test_files_whose_digests_are_not_told_are_counted_and_a_few_named(rows: Rows) -> None:
+    open_files = [replace(in_parts(f"p{number}"), sha256=b"", md5s=()) for number in range(7)]
+    rows(insert_upload, replace(upload(9), digest=b""), open_files)
+    shown = "'p0', 'p1', 'p2', 'p3', 'p4'"
+    with pytest.raises(FailedPrecondition, match=rf"the digests of 7 files are not told yet \({shown}\); declare"):
+        rows(lambda tx: seal(tx, 9, marks_copies=False))
 
 
 def test_a_locked_upload_is_what_it_is_when_the_lock_is_had(rows: Rows) -> None:
