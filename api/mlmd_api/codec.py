@@ -53,8 +53,8 @@ class BinaryCodec:
 class JsonCodec:
     """Protobuf's canonical JSON: lowerCamelCase, int64 as strings, NaN and infinities as strings.
 
-    Requests may use the names of the .proto file as well. A field that the message does not have is refused, because
-    it is a slip of the pen far more often than a message from the future.
+    Requests may use the names of the .proto file as well, each field by one of them. A field that the message does not
+    have is refused, because it is a slip of the pen far more often than a message from the future.
     """
 
     name = "json"
@@ -64,6 +64,7 @@ class JsonCodec:
         from google.protobuf import json_format
 
         from mlmd_api.json_misfits import REFUSALS, misfit
+        from mlmd_api.json_spellings import spelt_twice
 
         try:
             text = body.decode()
@@ -71,7 +72,10 @@ class JsonCodec:
             raise InvalidArgument(f"request: byte {error.start} of the JSON is not valid UTF-8.") from None
         try:
             if text.lstrip(_SPACES)[:1] in ("", "{"):  # protobuf takes an empty array for an empty message
-                return json_format.Parse(text or "{}", kind())
+                message = json_format.Parse(text or "{}", kind())
+                if twice := spelt_twice(kind.DESCRIPTOR, text):
+                    raise InvalidArgument(twice)
+                return message
         except REFUSALS:
             pass
         raise InvalidArgument(misfit(kind.DESCRIPTOR, text))
