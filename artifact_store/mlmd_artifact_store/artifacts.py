@@ -47,6 +47,7 @@ from mlmd_artifact_store.manifests import (
 from mlmd_artifact_store.outputs import note_output
 from mlmd_artifact_store.ownership import Ownership
 from mlmd_artifact_store.proof import prove_files
+from mlmd_artifact_store.purged_places import untold
 from mlmd_artifact_store.ranges import whole_range
 from mlmd_artifact_store.restoring import begin_restore
 from mlmd_artifact_store.upload_holds import UploadHolds
@@ -342,7 +343,7 @@ class Artifacts:
 
     def bytes_of(self, manifest: Manifest, file: StoredFile, caller: Caller) -> Iterator[bytes]:
         """Yield the bytes of a file that was looked up, as `read` does."""
-        with self.ownership.sought(is_external=manifest.is_external):
+        with self._sought(manifest):
             reader, key = self.blob_of(manifest, file.path) if file.sha256 else self.unchanged(manifest, file)
             chunks = reader.read(key)
         return self._checked(manifest.artifact_id, file, chunks, caller)
@@ -355,9 +356,15 @@ class Artifacts:
 
     def range_of(self, manifest: Manifest, file: StoredFile, start: int, length: int | None) -> Iterator[bytes]:
         """Yield a part of a file that was looked up, as `read_range` does."""
-        with self.ownership.sought(is_external=manifest.is_external):
+        with self._sought(manifest):
             reader, key = self.unchanged(manifest, file)
             return whole_range(reader.read(key, start, length), manifest.artifact_id, file, start, length)
+
+    @contextmanager
+    def _sought(self, manifest: Manifest) -> Iterator[None]:
+        place = untold(manifest.key_prefix, is_purged=manifest.is_purged)
+        with place, self.ownership.sought(is_external=manifest.is_external):
+            yield
 
     def unchanged(self, manifest: Manifest, file: StoredFile) -> tuple[BlobReader, str]:
         """Return reader and key of a file; raises DataLoss when others changed it since it was written down."""

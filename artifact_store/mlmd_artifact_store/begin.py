@@ -29,6 +29,7 @@ from mlmd_artifact_store.manifests import (
     read_manifest,
     write_manifest,
 )
+from mlmd_artifact_store.purged_places import IS_PURGED
 from mlmd_artifact_store.upload_rows import PendingFile, Upload, UploadState, insert_files, insert_upload
 
 _SET_URI = sa.update(ARTIFACT).where(ARTIFACT.c.id == sa.bindparam("artifact")).values(uri=sa.bindparam("new_uri"))
@@ -40,6 +41,7 @@ _SAME = (
     .where(
         MANIFEST.c.digest == sa.bindparam("digest"),
         MANIFEST.c.is_external == 0,
+        ~IS_PURGED,
         ARTIFACT.c.type_id == sa.bindparam("type"),
         sa.func.coalesce(ARTIFACT.c.state, _UNSAID).in_((_UNSAID, pb.Artifact.LIVE)),
     )

@@ -57,7 +57,7 @@ def _collect(requests: Requests, caller: Caller, request: v1.CollectGarbageReque
 def _shown(garbage: Iterable[Held]) -> Iterable[v1.Garbage]:
     return (
         v1.Garbage(
-            artifact_id=one.artifact_id, file_count=one.file_count, size_bytes=one.size_bytes, root_uri=one.root_uri
+            artifact_id=one.artifact_id, file_count=one.file_count, size_bytes=one.size_bytes, root_uri=one.told_uri
         )
         for one in garbage
     )

@@ -8,10 +8,10 @@ import sqlalchemy as sa
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.tables.own import FILE, MANIFEST
 
-from mlmd_artifact_store.manifests import FILE_COLUMNS, MANIFEST_COLUMNS, Manifest, StoredFile, manifest_of, stored_file
+from mlmd_artifact_store.manifests import FILE_COLUMNS, SELECTED, Manifest, StoredFile, manifest_of, stored_file
 
 _IDS: sa.BindParameter[int] = sa.bindparam("ids", expanding=True)
-_MANIFESTS = sa.select(*(MANIFEST.c[name] for name in MANIFEST_COLUMNS)).where(MANIFEST.c.artifact_id.in_(_IDS))
+_MANIFESTS = sa.select(*SELECTED).where(MANIFEST.c.artifact_id.in_(_IDS))
 _place = sa.func.row_number().over(partition_by=FILE.c.artifact_id, order_by=FILE.c.path).label("place")
 _found = (
     sa.select(FILE.c.artifact_id, *(FILE.c[name] for name in FILE_COLUMNS), _place)

@@ -105,8 +105,8 @@ def close(tx: Transaction, keeping: Keeping, fresh: set[int], kept: set[int]) ->
 def explain(tx: Transaction, artifact_id: int, rules: Rules) -> v1.ExplainKeptResponse:
     """Say what keeps an artifact, or who deleted its bytes; raises NotFound."""
     external: list[Any] = list(tx.rows(_EXTERNAL, {"artifact": artifact_id}))
-    if not external and (deleted := _deleted(tx, artifact_id)):
-        return v1.ExplainKeptResponse(summary=deleted)
+    if not external and (gone := _gone(tx, artifact_id)):
+        return v1.ExplainKeptResponse(summary=gone)
     keeping = look(tx, rules)
     if keeping.keeps(artifact_id):
         found = [v1.KeptReason(rule=one.rule, text=one.text) for one in keeping.reasons.get(artifact_id, ())]
@@ -135,14 +135,15 @@ def _origin(keeping: Keeping, artifact_id: int) -> v1.KeptReason:
     return v1.KeptReason(rule=v1.KeptReason.RULE_ORIGIN, text=text, path=path)
 
 
-def _deleted(tx: Transaction, artifact_id: int) -> str:
-    """Say who deleted the bytes of an artifact, and why; empty when nobody did."""
-    for stone in tombstones_of(tx, Kind.ARTIFACT, [artifact_id]):
-        if stone.what == v1.Tombstone.WHAT_BYTES:
-            day = datetime.datetime.fromtimestamp(stone.delete_ms / 1000, datetime.UTC).date()
-            who = stone.subject or "somebody"
-            return f"The bytes of artifact {artifact_id} were deleted by {who} on {day}: {stone.reason}."
-    return ""
+def _gone(tx: Transaction, artifact_id: int) -> str:
+    """Say who deleted the bytes of an artifact, or purged it, and why; empty when nobody did."""
+    told: dict[str, str] = {}
+    for stone in sorted(tombstones_of(tx, Kind.ARTIFACT, [artifact_id]), key=lambda stone: -stone.what):
+        day = datetime.datetime.fromtimestamp(stone.delete_ms / 1000, datetime.UTC).date()
+        is_bytes = stone.what == v1.Tombstone.WHAT_BYTES
+        what = f"The bytes of artifact {artifact_id} were deleted" if is_bytes else f"Artifact {artifact_id} was purged"
+        told.setdefault(f" by {stone.subject or 'somebody'} on {day}: {stone.reason}.", what)  # of one purge once
+    return " ".join(f"{what}{how}" for how, what in told.items())
 
 
 def _span(seconds: int) -> str:

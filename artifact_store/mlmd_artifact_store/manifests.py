@@ -18,13 +18,16 @@ from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.tables.own import FILE, MANIFEST, UPLOAD_FILE
 from mlmd_schemas.tables.v10 import Kind
 
+from mlmd_artifact_store.purged_places import IS_PURGED
+
 LARGEST_PAGE = LONG_PAGE
 _ARTIFACT: sa.BindParameter[Any] = sa.bindparam("artifact")
 MANIFEST_COLUMNS = (
     "artifact_id", "root_uri", "key_prefix", "is_external", "file_count", "size_bytes", "digest", "create_ms",
 )  # fmt: skip
 FILE_COLUMNS = ("path", "size_bytes", "sha256", "verified_ms", "etag", "media_type")
-_MANIFEST = sa.select(*(MANIFEST.c[name] for name in MANIFEST_COLUMNS)).where(MANIFEST.c.artifact_id == _ARTIFACT)
+SELECTED = (*(MANIFEST.c[name] for name in MANIFEST_COLUMNS), IS_PURGED)
+_MANIFEST = sa.select(*SELECTED).where(MANIFEST.c.artifact_id == _ARTIFACT)
 _HELD_MANIFEST = _MANIFEST.with_for_update(read=True)
 _FILES = (
     sa.select(*(FILE.c[name] for name in FILE_COLUMNS))
@@ -38,7 +41,7 @@ _FILES = (
     .limit(sa.bindparam("rows", type_=sa.BigInteger))
 )
 _MANIFEST_AND_FILE = (
-    sa.select(*(MANIFEST.c[name] for name in MANIFEST_COLUMNS), *(FILE.c[name] for name in FILE_COLUMNS))
+    sa.select(*SELECTED, *(FILE.c[name] for name in FILE_COLUMNS))
     .outerjoin(FILE, sa.and_(FILE.c.artifact_id == MANIFEST.c.artifact_id, FILE.c.path == sa.bindparam("wanted")))
     .where(MANIFEST.c.artifact_id == _ARTIFACT)
 )
@@ -110,6 +113,13 @@ class Manifest:
     size_bytes: int
     digest: bytes
     create_ms: int
+    is_purged: bool = False
+    """Whether the artifact's facts were purged, so that its place, which has the name, is told to nobody."""
+
+    @property
+    def told_uri(self) -> str:
+        """The uri for callers; "" when it has a name that was purged."""
+        return "" if self.is_purged else self.root_uri
 
     @property
     def is_recorded(self) -> bool:
@@ -120,7 +130,7 @@ class Manifest:
         """Return it as callers see it."""
         return v1.Manifest(
             artifact_id=self.artifact_id,
-            root_uri=self.root_uri,
+            root_uri=self.told_uri,
             external=self.is_external,
             file_count=self.file_count,
             size_bytes=self.size_bytes,
@@ -174,8 +184,8 @@ def find_manifest(tx: Transaction, artifact_id: int, *, held: bool = False) -> M
 
 
 def manifest_of(row: Any) -> Manifest:
-    """Return the manifest of a row of MANIFEST_COLUMNS."""
-    return Manifest(row[0], row[1], row[2], bool(row[3]), row[4], row[5], bytes(row[6]), row[7])
+    """Return the manifest of a row of SELECTED."""
+    return Manifest(row[0], row[1], row[2], bool(row[3]), row[4], row[5], bytes(row[6]), row[7], bool(row[8]))
 
 
 def read_manifest(tx: Transaction, artifact_id: int, *, held: bool = False) -> Manifest:
@@ -188,13 +198,12 @@ def read_manifest(tx: Transaction, artifact_id: int, *, held: bool = False) -> M
 
 def _why_none(tx: Transaction, artifact_id: int) -> str:
     """Say why an artifact has no manifest; by whom its files were deleted, and for what, is not for every reader."""
-    for stone in tombstones_of(tx, Kind.ARTIFACT, [artifact_id]):
-        if stone.what == admin_pb2.Tombstone.WHAT_BYTES:
-            day = datetime.fromtimestamp(stone.delete_ms / 1000, UTC).date().isoformat()
-            return (
-                f"the files of artifact {artifact_id} were deleted on {day}; `mlmd-server why {artifact_id}` says by "
-                "whom, and for what reason."
-            )
+    stones = sorted(tombstones_of(tx, Kind.ARTIFACT, [artifact_id]), key=lambda stone: -stone.what)
+    for stone in stones:  # the deletion of the files first, because it says more
+        is_bytes = stone.what == admin_pb2.Tombstone.WHAT_BYTES
+        what = f"the files of artifact {artifact_id} were deleted" if is_bytes else f"artifact {artifact_id} was purged"
+        day = datetime.fromtimestamp(stone.delete_ms / 1000, UTC).date().isoformat()
+        return f"{what} on {day}; `mlmd-server why {artifact_id}` says by whom, and for what reason."
     return f"artifact {artifact_id} has no manifest; its upload was not committed, or its bytes are not kept here."
 
 
@@ -267,7 +276,7 @@ def find_manifest_and_file(tx: Transaction, artifact_id: int, path: str) -> tupl
     """Return a manifest and one of its files by one look, None when there is no manifest; raises NotFound."""
     wanted = path.encode("utf-8", "surrogatepass")
     for row in tx.rows(_MANIFEST_AND_FILE, {"artifact": artifact_id, "wanted": wanted}):
-        file = row[len(MANIFEST_COLUMNS) :]
+        file = row[len(SELECTED) :]
         if file[0] is None:
             raise NotFound(f"path: artifact {artifact_id} has no file {path[:80]!r}; see ListFiles.")
         return manifest_of(row), stored_file(file)

@@ -18,7 +18,7 @@ from mlmd_artifact_store.begin import Place
 from mlmd_artifact_store.deletions import Deletion, note_deletions, with_restores
 from mlmd_artifact_store.locations import prefix_of_uri, tenant_prefix
 from mlmd_artifact_store.named_places import namers
-from mlmd_artifact_store.removal import Held, carry_out, held_bytes, remove_bytes, uploading
+from mlmd_artifact_store.removal import Held, carry_out, forget_manifests, held_bytes, remove_bytes, uploading
 from mlmd_artifact_store.restoring import restored_stems
 from mlmd_artifact_store.upload_rows import copied_by
 
@@ -49,6 +49,7 @@ def purge(artifacts: Artifacts, request: v1.PurgeRequest, caller: Caller = LOCAL
         look = _look(tx, artifacts.place, asked, hidden, locked=True)
         check_confirmed(look.chosen, look.answer.digest, asked.digest)
         purge_facts(tx, look.chosen, asked.reason)
+        forget_manifests(tx, look.elsewhere)
         noted.extend(remove_bytes(tx, look.held, asked.reason))
         noted.extend(note_deletions(tx, look.left))
         look.answer.purged = True
@@ -66,6 +67,8 @@ class _Look:
     held: list[Held]
     left: list[Deletion]
     """Where bytes were of artifacts that hold none any more, or never held any: older versions may be left of them."""
+    elsewhere: list[int]
+    """Artifacts whose files are not here: what is known of these is facts, and goes with them."""
     answer: v1.PurgeResponse
 
 
@@ -82,6 +85,7 @@ def _hidden(artifacts: Artifacts, request: v1.PurgeRequest) -> str:
 def _look(tx: Transaction, place: Place, request: v1.PurgeRequest, hidden: str, *, locked: bool = False) -> _Look:
     chosen = choose(tx, request, locked=locked)
     held: list[Held] = []
+    elsewhere: list[int] = []
     left: list[Deletion] = []
     parts = [f"bytes {request.include_bytes}"]
     obstacles: list[str] = []
@@ -102,11 +106,13 @@ def _look(tx: Transaction, place: Place, request: v1.PurgeRequest, hidden: str, 
             ]
             obstacles += _named(tx, chosen, held, locked=locked)
             obstacles += [hidden] if hidden and (left or any(not one.is_external for one in held)) else []
+        else:
+            elsewhere = [one.artifact_id for one in held_bytes(tx, chosen.ids, locked=locked) if one.is_external]
     chosen = Chosen(chosen.kind, chosen.rows, (*chosen.obstacles, *obstacles))
     answer = preview(tx, chosen, chosen.digest(*parts))
     answer.file_count = sum(one.file_count for one in held if not one.is_external)
     answer.size_bytes = sum(one.size_bytes for one in held if not one.is_external)
-    return _Look(chosen, held, left, answer)
+    return _Look(chosen, held, left, elsewhere, answer)
 
 
 def _named(tx: Transaction, chosen: Chosen, held: list[Held], *, locked: bool) -> list[str]:

@@ -28,6 +28,7 @@ from mlmd_artifact_store.deletions import (
     with_restores,
 )
 from mlmd_artifact_store.local_watch import carried
+from mlmd_artifact_store.purged_places import IS_PURGED, without_places
 
 _AT_ONCE = 8
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
@@ -41,6 +42,7 @@ _HELD = (
         MANIFEST.c.size_bytes,
         MANIFEST.c.digest,
         MANIFEST.c.create_ms,
+        IS_PURGED,
     )
     .where(MANIFEST.c.artifact_id.in_(_IDS))
     .order_by(MANIFEST.c.artifact_id)
@@ -68,12 +70,20 @@ class Held:
     size_bytes: int
     digest: bytes
     create_ms: int
+    is_purged: bool
+
+    @property
+    def told_uri(self) -> str:
+        """Where they are, for callers; "" when that has a name that was purged."""
+        return "" if self.is_purged else self.root_uri
 
 
 def held_bytes(tx: Transaction, artifact_ids: Iterable[int], *, locked: bool = False) -> list[Held]:
     """Return what these artifacts hold, by id; those without a manifest are left out."""
     rows = tx.rows_in(_LOCKED if locked else _HELD, artifact_ids)
-    return [Held(row[0], row[1], row[2], bool(row[3]), row[4], row[5], bytes(row[6]), row[7]) for row in rows]
+    return [
+        Held(row[0], row[1], row[2], bool(row[3]), row[4], row[5], bytes(row[6]), row[7], bool(row[8])) for row in rows
+    ]
 
 
 def uploading(tx: Transaction, artifact_ids: Iterable[int]) -> list[int]:
@@ -81,11 +91,17 @@ def uploading(tx: Transaction, artifact_ids: Iterable[int]) -> list[int]:
     return [row[0] for row in tx.rows_in(_UPLOADS, artifact_ids)]
 
 
+def forget_manifests(tx: Transaction, artifact_ids: Iterable[int]) -> None:
+    """Forget what is known of files, and delete none."""
+    ids = list(artifact_ids)
+    tx.execute_in(_DROP_FILES, ids)
+    tx.execute_in(_DROP_MANIFESTS, ids)
+
+
 def remove_bytes(tx: Transaction, held: Sequence[Held], reason: str) -> list[Deletion]:
     """Forget manifests, make the artifacts DELETED, leave tombstones, and note the blobs that are to be deleted."""
     ids = [one.artifact_id for one in held]
-    tx.execute_in(_DROP_FILES, ids)
-    tx.execute_in(_DROP_MANIFESTS, ids)
+    forget_manifests(tx, ids)
     tx.execute_in(_DELETED, ids, now=now_ms())
     gone = [Gone(one.artifact_id, one.file_count, one.size_bytes) for one in held]
     put_tombstones(tx, Kind.ARTIFACT, What.BYTES, gone, reason)
@@ -124,7 +140,7 @@ def carry_out(artifacts: Artifacts, deletions: Sequence[Deletion], caller: Calle
         try:
             delete_blobs(artifacts.blobs, deletion.key_prefix, every_version=deletion.every_version)
         except StoreError as error:
-            return error
+            return without_places(error, deletion.key_prefix.splitlines()) if deletion.every_version else error
         return None
 
     if deletions:

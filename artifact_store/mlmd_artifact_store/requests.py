@@ -162,7 +162,7 @@ class Requests:
             return []
         reader, key = self.artifacts.blob_of(manifest, paths[0])
         prefix, signer = key[: len(key) - len(paths[0])], reader.presigner
-        if signer is None:
+        if signer is None or manifest.is_purged:  # a signed address has the name that was purged
             urls = (self._own_url(manifest.artifact_id, path) for path in paths)
             return [_message(SignedRequest("GET", url), expires=False) for url in urls]
         return [_message(signer.get(prefix + path, VALID_SECONDS)) for path in paths]

@@ -22,7 +22,7 @@ from mlmd_schemas.tables.v10 import ARTIFACT, TYPE, Kind
 
 from mlmd_artifact_store.begin import Place
 from mlmd_artifact_store.locations import artifact_prefix, restored_prefix, restored_stem
-from mlmd_artifact_store.manifests import drop_manifest, read_manifest, some_stored_files
+from mlmd_artifact_store.manifests import drop_manifest, find_manifest, read_manifest, some_stored_files
 from mlmd_artifact_store.upload_rows import PendingFile, Upload, UploadState, find_upload, insert_upload
 
 _ARTIFACT: sa.BindParameter[Any] = sa.bindparam("artifact")
@@ -70,13 +70,17 @@ def find_restore(tx: Transaction, artifact_id: int) -> Restore | None:
 def begin_restore(tx: Transaction, place: Place, artifact_id: int) -> tuple[Upload, bool] | str:
     """Return the upload that restores an artifact's files, and whether it was begun before; the uri when they are here.
 
+    That is "" when the artifact was purged.
+
     Raises NotFound without a manifest, FailedPrecondition when nobody knows what the files have to be or the artifact
     was purged.
     """
     upload = find_upload(tx, artifact_id, locked=True)
+    if find_manifest(tx, artifact_id) is None:
+        _require_undeleted(tx, artifact_id)
     manifest = read_manifest(tx, artifact_id)
     if not manifest.is_external:
-        return manifest.root_uri
+        return manifest.told_uri
     if upload is not None:
         return upload, True
     if not manifest.digest:
@@ -84,8 +88,7 @@ def begin_restore(tx: Transaction, place: Place, artifact_id: int) -> tuple[Uplo
             f"artifact_id: the SHA-256s of the files of artifact {artifact_id} are not known, so nothing can be held "
             "against them; upload them as an artifact of their own."
         )
-    if tombstones_of(tx, Kind.ARTIFACT, [artifact_id]):
-        raise FailedPrecondition(f"artifact_id: artifact {artifact_id} was purged or its bytes were deleted here.")
+    _require_undeleted(tx, artifact_id)
     prefix = restored_prefix(_plain_prefixes(tx, place.tenant, [artifact_id])[artifact_id])
     now, subject = tx.agreed_ms(), tx.caller.subject[:255]
     begun = Upload(artifact_id, UploadState.PENDING, place.uri(prefix), prefix, 0, 0, b"", "", subject, now)
@@ -95,6 +98,11 @@ def begin_restore(tx: Transaction, place: Place, artifact_id: int) -> tuple[Uplo
     except UniqueViolation as error:
         raise Aborted("The same files are being restored at this moment; try again.") from error
     return begun, False
+
+
+def _require_undeleted(tx: Transaction, artifact_id: int) -> None:
+    if tombstones_of(tx, Kind.ARTIFACT, [artifact_id]):
+        raise FailedPrecondition(f"artifact_id: artifact {artifact_id} was purged or its bytes were deleted here.")
 
 
 def _plain_prefixes(tx: Transaction, tenant: str, artifact_ids: Iterable[int]) -> dict[int, str]:

@@ -5,15 +5,17 @@ from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_schemas.pb.v1 import admin_pb2 as admin
 from mlmd_schemas.pb.v1 import archive_pb2 as v1
-from mlmd_schemas.tables.own import RUN, STORE
+from mlmd_schemas.tables.own import MANIFEST, RUN, STORE
 from mlmd_schemas.tables.v10 import METADATA as V10
-from mlmd_schemas.tables.v10 import SCHEMA_VERSION
+from mlmd_schemas.tables.v10 import SCHEMA_VERSION, Kind
 
 from mlmd_metadata_store.archive_lines import line_of
 from mlmd_metadata_store.archive_tables import ARCHIVED, FORMAT, ArchivedTable
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.keyset_tokens import ENDLESS
+from mlmd_metadata_store.tombstones import tombstones_of
 from mlmd_metadata_store.transaction import Transaction
 
 ROWS_PER_PAGE = 2_000
@@ -27,7 +29,8 @@ def export(tx: Transaction, request: v1.ExportRequest) -> Iterator[v1.ExportResp
     yield v1.ExportResponse(header=header(tx))
     for archived in ARCHIVED:
         for rows in _pages(tx, archived):
-            yield from _messages(archived, _texts(tx, archived, _without_secrets(archived, rows)))
+            told = _without_purged_places(tx, archived, _without_secrets(archived, rows))
+            yield from _messages(archived, _texts(tx, archived, told))
 
 
 def header(tx: Transaction) -> v1.ArchiveHeader:
@@ -71,6 +74,18 @@ def _without_secrets(archived: ArchivedTable, rows: list[Any]) -> list[Any]:
         return rows
     place = archived.columns.index("token")
     return [[*row[:place], "", *row[place + 1 :]] for row in rows]
+
+
+def _without_purged_places(tx: Transaction, archived: ArchivedTable, rows: list[Any]) -> list[Any]:
+    """Return the rows without the places of files whose artifacts were purged: these have the names in them."""
+    if archived.table is not MANIFEST:
+        return rows
+    owner, *places = (archived.columns.index(name) for name in ("artifact_id", "root_uri", "key_prefix"))
+    stones = tombstones_of(tx, Kind.ARTIFACT, [row[owner] for row in rows])
+    purged = {stone.id for stone in stones if stone.what == admin.Tombstone.WHAT_FACTS}
+    return [
+        ["" if number in places and row[owner] in purged else value for number, value in enumerate(row)] for row in rows
+    ]
 
 
 def _texts(tx: Transaction, archived: ArchivedTable, rows: list[Any]) -> list[Any]:

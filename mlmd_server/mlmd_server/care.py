@@ -114,13 +114,13 @@ def _gc(requests: Requests, caller: Caller, arguments: argparse.Namespace, outpu
         count += 1
         size_bytes += held.size_bytes
         size = f"{counted(held.file_count, 'file')}, {counted(held.size_bytes, 'byte')}"
-        text = f"{did} artifact {held.artifact_id}: {size}, {held.root_uri}"
+        text = f"{did} artifact {held.artifact_id}: {size}, {held.told_uri or 'purged before'}"
         output.line(
             text,
             artifact_id=held.artifact_id,
             file_count=held.file_count,
             size_bytes=held.size_bytes,
-            root_uri=held.root_uri,
+            root_uri=held.told_uri,
             deleted=not arguments.dry_run,
         )
     kept = f"{chosen.kept_count} {'is' if chosen.kept_count == 1 else 'are'} kept"

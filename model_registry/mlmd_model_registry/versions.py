@@ -15,6 +15,7 @@ from mlmd_metadata_store.link_writes import store_links
 from mlmd_metadata_store.node_rows import nodes_by_id
 from mlmd_metadata_store.node_writes import Rules, create_nodes, put_nodes
 from mlmd_metadata_store.text import text_of
+from mlmd_metadata_store.tombstones import tombstones_of
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import EVERYTHING, UpdateMask, mask_of_keys
 from mlmd_metadata_store.version_collections import CollectionRow, count_version
@@ -172,6 +173,11 @@ def run_artifact(tx: Transaction, artifact_id: int) -> pb.Artifact:
     if text_of(artifact.type).startswith(PREFIX):
         raise InvalidArgument(
             f"artifact_id: artifact {artifact_id} is a {artifact.type} of the registry; name the run's own artifact."
+        )
+    if tombstones_of(tx, Kind.ARTIFACT, [artifact_id]):
+        raise FailedPrecondition(
+            f"artifact_id: artifact {artifact_id} was purged or its files were deleted (ListTombstones tells by whom, "
+            "when and why); register another."
         )
     if not artifact.uri:  # never said, or wiped by a call of MLMD, which detaches no bytes
         manifest = find_manifest(tx, artifact_id)

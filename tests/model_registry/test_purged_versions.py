@@ -63,6 +63,18 @@ def test_an_artifact_whose_facts_were_purged(registry: Registry, admin: Admin) -
     check_refused(registry, Code.FAILED_PRECONDITION, f"artifact {artifact_id} was purged", "ListTombstones")
 
 
+@pytest.mark.parametrize("include_bytes", [False, True])
+def test_what_was_purged_cannot_be_registered(
+    registry: Registry, requests: Requests, admin: Admin, include_bytes: bool
+) -> None:
+    made = upload(requests, name="jane")
+    admin.purge(kind=ARTIFACT, ids=[made], include_bytes=include_bytes)
+    refused = registry.error("CreateModelVersion", model="fraud", artifact_id=made)
+    assert refused.code is Code.FAILED_PRECONDITION
+    assert f"artifact {made} was purged" in refused.message
+    assert "jane" not in refused.message
+
+
 def test_a_version_of_a_uri_alone_that_was_purged(registry: Registry, admin: Admin) -> None:
     other = registry.version(model="churn", uri="s3://models/churn/1")
     admin.purge(kind=ARTIFACT, ids=[other.artifact_id])
