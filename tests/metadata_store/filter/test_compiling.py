@@ -1,7 +1,10 @@
 """What a filter becomes: SQL in which nothing of the request stands, and forms that filters share."""
 
+from dataclasses import replace
+
 import pytest
-from mlmd_metadata_store.filter import Compiled, compile_filter, parse_filter
+from mlmd_metadata_store.filter import Compiled, Form, compile, compile_filter, parse_filter
+from mlmd_metadata_store.filter.columns import PropertySource, TypeSource
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 
@@ -70,6 +73,33 @@ def test_filters_that_differ_in_literals_share_their_form() -> None:
     assert one.form is not compiled("properties.y.int_value = 1 AND name IN ('a', 'b')").form
     assert one.form is not compiled("properties.x.int_value = 1.5 AND name IN ('a', 'b')").form
     assert one.form is not compiled("properties.x.int_value = 1 AND name NOT IN ('a', 'b')").form
+
+
+def test_filters_that_differ_in_more_do_not_share_their_form() -> None:
+    query = parse_filter(A, "properties.x.int_value = 1 AND name = 'a'")
+    typed = replace(query, sources=(TypeSource(), *query.sources))
+    compiled = [
+        compile_filter(query, "sqlite", plain),
+        compile_filter(parse_filter(E, query.text), "sqlite", plain),
+        compile_filter(query, "mysql", plain),
+        compile_filter(query, "sqlite", str.upper),
+        compile_filter(replace(query, outer=True), "sqlite", plain),
+        compile_filter(typed, "sqlite", plain),
+        compile_filter(query, "sqlite", plain, frozenset({PropertySource(custom=False, name="x")})),
+    ]
+    assert len({id(one.form) for one in compiled}) == len(compiled)
+
+
+def test_the_forms_that_were_made_last_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 3
+    monkeypatch.setattr(compile, "_MOST_FORMS", most)
+
+    def form(property_name: str, value: int) -> Form:
+        return compile_filter(parse_filter(A, f"properties.{property_name}.int_value = {value}"), "sqlite", plain).form
+
+    made = [form(f"kept{number}", 1) for number in range(most + 1)]
+    assert [form(f"kept{number}", 2) is made[number] for number in range(most, 0, -1)] == [True] * most
+    assert form("kept0", 2) is not made[0]
 
 
 def test_a_shared_form_answers_each_filter(find: Find) -> None:

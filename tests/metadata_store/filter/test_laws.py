@@ -1,14 +1,20 @@
 """Laws of the language, tried on filters that nobody thought of."""
 
+import itertools
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
-from mlmd_metadata_store.filter import Filter, parse_filter
+from mlmd_metadata_store.filter import Compiled, Filter, compile_filter, parse_filter
+from mlmd_metadata_store.filter.query import REMEMBERED_TEXT
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.errors import InvalidArgument
-from mlmd_schemas.tables.v10 import Kind
+from mlmd_schemas.tables.v10 import NODE_TABLES, Kind
+from sqlalchemy.dialects import mysql, sqlite
 
-from tests.metadata_store.filter.conftest import Find, finder
+from tests.metadata_store.filter.conftest import Find, finder, plain
 
 SHARED = settings(
     deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
@@ -132,6 +138,45 @@ def test_any_text_that_is_accepted_runs(sqlite_facts: Store, mariadb_facts: Stor
         return
     for store in (sqlite_facts, mariadb_facts):
         finder(store)(kind, text)
+
+
+LISTS = st.builds(
+    "{} {}IN ({})".format,
+    st.sampled_from(["id", "name", "properties.span.int_value"]),
+    st.sampled_from(["", "NOT "]),
+    st.builds(
+        lambda item, length: ", ".join(itertools.repeat(item, length)),
+        st.sampled_from(["1", "1.5", "'a'", "'é'", "TRUE", "'a\\0b'"]),
+        st.sampled_from([1, 2, 500, 501]),
+    ),
+)
+DIALECTS = {"sqlite": sqlite.dialect(), "mysql": mysql.dialect()}
+
+
+def told(compiled: Compiled, dialect_name: str) -> tuple[Any, ...]:
+    """What a database is told for a filter: the statement, the types of its parameters and their values."""
+    node = NODE_TABLES[compiled.form.kind].node
+    statement = compiled.form.select(node.c.id).compile(dialect=DIALECTS[dialect_name])
+    types = [repr(parameter.type) for parameter in statement.binds.values()]
+    return str(statement), types, {**statement.params, **compiled.values}
+
+
+def shout(text: str) -> str:
+    """Text as no database has it."""
+    return text.upper()
+
+
+@settings(max_examples=500)
+@given(KINDS, st.one_of(FILTERS, LISTS), st.sampled_from(sorted(DIALECTS)), st.sampled_from([plain, shout]))
+def test_a_filter_in_a_shared_form_is_told_as_it_is_alone(
+    kind: Kind, text: str, dialect_name: str, encode: Callable[[str], str]
+) -> None:
+    try:
+        shared, alone = (parse_filter(kind, each) for each in (text, text + " " * REMEMBERED_TEXT))
+    except InvalidArgument:
+        return
+    one, other = (compile_filter(query, dialect_name, encode) for query in (shared, alone))
+    assert told(one, dialect_name) == told(other, dialect_name)
 
 
 @SHARED
