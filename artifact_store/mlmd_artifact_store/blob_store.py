@@ -122,6 +122,9 @@ class BlobStore(Protocol):
     def stat(self, key: str) -> Blob:
         """Return what is known of a blob; raises NotFound."""
 
+    def look(self, key: str) -> Blob:
+        """Return what is known of a blob without reading it, "" for an ETag that is not known; raises NotFound."""
+
     def list(self, prefix: str = "", after: str = "") -> Iterator[Blob]:
         """Yield the blobs whose key begins with `prefix` and comes after `after`, by the bytes of their keys."""
 

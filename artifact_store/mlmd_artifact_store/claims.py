@@ -15,6 +15,7 @@ from mlmd_artifact_store.manifests import list_files
 
 _COLUMNS = ("root_sha256", "root_uri", "claim_ms")
 _ALL = sa.select(CLAIM.c.root_uri, CLAIM.c.claim_ms).order_by(CLAIM.c.claim_ms, CLAIM.c.root_uri)
+_FORGET = sa.delete(CLAIM).where(CLAIM.c.root_sha256.in_(sa.bindparam("digests", expanding=True)))
 _SAMPLED = 4
 """How many of the oldest and of the newest artifacts stand for all."""
 _BELOW = sa.select(MANIFEST.c.artifact_id, MANIFEST.c.key_prefix).where(
@@ -29,6 +30,12 @@ _OWN_FILES = sa.select(MANIFEST.c.artifact_id).where(MANIFEST.c.is_external == 0
 def remember_claim(tx: Transaction, root_uri: str) -> None:
     """Note that the mark at this place names this store; the first time counts."""
     tx.insert_ignore(CLAIM, _COLUMNS, [(hashlib.sha256(root_uri.encode()).digest(), root_uri, tx.agreed_ms())])
+
+
+def forget_claim(tx: Transaction, root_uri: str) -> None:
+    """Forget a place, whether its URI ends with a slash or not."""
+    uri = root_uri.rstrip("/")
+    tx.execute(_FORGET, {"digests": [hashlib.sha256(told.encode()).digest() for told in (uri, f"{uri}/")]})
 
 
 def claims(tx: Transaction) -> dict[str, int]:

@@ -154,12 +154,20 @@ class LocalStore:
     @inside
     def stat(self, key: str) -> Blob:
         """Return size and ETag; the ETag is calculated when the file is not the one that we wrote."""
+        return self._found(key, self._state(key))
+
+    @inside
+    def look(self, key: str) -> Blob:
+        """Return size and ETag, "" for that of a file which is not the one that we wrote."""
+        state = self._state(key)
+        return _blob(key, state, self._notes.find(key, state) or "")
+
+    def _state(self, key: str) -> os.stat_result:
         path = self._path(key)
         with explained(key, self.root):
             if path.is_dir():
                 raise NotFound(f"There is no blob {key!r} in the artifact folder.")
-            state = path.stat()
-        return self._found(key, state)
+            return path.stat()
 
     def _found(self, key: str, state: os.stat_result) -> Blob:
         noted = self._notes.find(key, state)

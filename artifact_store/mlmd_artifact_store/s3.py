@@ -215,6 +215,10 @@ class S3Store:
         """Ask for the headers, and for the reason when they are refused, which has no place in them."""
         return _blob(key, self._head(key))
 
+    def look(self, key: str) -> Blob:
+        """Ask for the headers, as `stat` does."""
+        return self.stat(key)
+
     def _head(self, key: str) -> Any:
         whole = self._key(key)
         try:

@@ -1,4 +1,4 @@
-"""`mlmd-server verify | gc | why | sweep | purge | claim`: the care of artifacts, whether servers are running or not.
+"""`mlmd-server verify | gc | why | sweep | purge | claim | relocate`: the care of artifacts, beside servers or without.
 
 What was found goes to standard output, a line each (`--json`: a JSON object each); a summary goes to standard error.
 """
@@ -24,6 +24,7 @@ from mlmd_server.config import Config
 from mlmd_server.durations import duration_seconds
 from mlmd_server.findings import Output
 from mlmd_server.purging import purge_nodes
+from mlmd_server.relocating import relocate
 from mlmd_server.serve import set_up_log
 from mlmd_server.statuses import FAILED, WRONG_USE
 from mlmd_server.wiring import tenant_artifacts, tenant_stores
@@ -38,7 +39,7 @@ def care(config: Config, command: str, arguments: argparse.Namespace) -> int:
     status = 0
     try:
         artifacts = tenant_artifacts(config, stores)
-        tenants = _tenants(stores.names, arguments.tenant, command)
+        tenants = _tenants(config, stores.names, arguments.tenant, command)
         for tenant in tenants:
             caller = Caller(subject="mlmd-server", tenant=tenant, request_id=command)
             output = Output(arguments.json, tenant)
@@ -58,7 +59,7 @@ def care(config: Config, command: str, arguments: argparse.Namespace) -> int:
     return status
 
 
-def _tenants(names: list[str], chosen: str | None, command: str) -> list[str]:
+def _tenants(config: Config, names: list[str], chosen: str | None, command: str) -> list[str]:
     if chosen is not None:
         if chosen not in names:
             raise InvalidArgument(f"tenant: there is no tenant {chosen!r}; there are {', '.join(map(repr, names))}.")
@@ -67,6 +68,9 @@ def _tenants(names: list[str], chosen: str | None, command: str) -> list[str]:
         if "" not in names:
             raise InvalidArgument("tenant: there is no default database; say whose nodes are meant with --tenant.")
         return [""]
+    if command == "relocate":  # what was copied is the place of those who have none of their own
+        apart = {name for name, tenant in config.tenants if tenant.bucket_prefix}
+        return [name for name in names if name not in apart]
     return names
 
 
@@ -162,4 +166,5 @@ COMMANDS: dict[str, Work] = {
     "sweep": _sweep,
     "purge": purge_nodes,
     "claim": claim,
+    "relocate": relocate,
 }

@@ -2,7 +2,7 @@
 
 import argparse
 
-CARE = ("verify", "gc", "why", "sweep", "purge", "claim")
+CARE = ("verify", "gc", "why", "sweep", "purge", "claim", "relocate")
 """The commands."""
 
 
@@ -26,10 +26,28 @@ def add_care_commands(commands: "argparse._SubParsersAction[argparse.ArgumentPar
     claim.add_argument(
         "--new-identity", action="store_true", help="this database is a copy and becomes a store of its own"
     )
-    for command in (check, gc, why, clean, purge, claim):
+    relocate = commands.add_parser("relocate", help="let uris follow bytes that were copied", allow_abbrev=False)
+    _add_relocate(relocate)
+    every = [check, gc, why, clean, purge, claim, relocate]
+    for command in every:
         command.add_argument("--tenant", metavar="NAME", help="only this tenant; empty: the default database")
         command.add_argument("--json", action="store_true", help="one JSON object a line")
-    return [check, gc, why, clean, purge, claim]
+    return every
+
+
+def _add_relocate(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--from",
+        metavar="PLACE",
+        dest="from_root",
+        required=True,
+        help="the --artifacts of before, all of which was copied to the --artifacts of now",
+    )
+    command.add_argument("--dry-run", action="store_true", help="only say what is missing and what would be rewritten")
+    command.add_argument("--verify", action="store_true", help="read every file at the new place")
+    command.add_argument(
+        "--parallel", metavar="N", type=int, default=16, help="files looked at at a time (default: 16)"
+    )
 
 
 def _add_purge(command: argparse.ArgumentParser) -> None:
@@ -56,7 +74,7 @@ OWN_ARGUMENTS = frozenset(
     {
         "not_since", "parallel", "dry_run", "reason", "artifact", "tenant", "json", "keep_newest", "keep_younger_than",
         "without_origins", "kind", "ids", "filter", "include_bytes", "confirm",
-        "take_over", "new_identity",
+        "take_over", "new_identity", "from_root", "verify",
     }
 )  # fmt: skip
 """What the commands take that is no option of the server."""

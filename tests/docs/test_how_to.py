@@ -1,9 +1,13 @@
 """docs/how-to.md: every command that it shows is done, in their order, on the store that it goes on from."""
 
+import os
 import re
 import shlex
+import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -28,7 +32,9 @@ def answer(program: str, *arguments: str) -> str:
         said = CliRunner().invoke(mlmd, arguments)
         assert said.exit_code == 0, (arguments, said.stderr, said.exception)
         return said.stdout
-    path = str(Path(sys.executable).parent / program)
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = shutil.which(program, path=programs)
+    assert path is not None, program
     done = subprocess.run([path, *arguments], capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, (arguments, done.stderr)
     return done.stdout
@@ -50,3 +56,10 @@ def test_every_command_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "better on the test data" in told["mlmd models history"]
     resolved = dict(line.split(maxsplit=1) for line in told["mlmd models resolve"].splitlines()[:4])
     assert (resolved["model"], resolved["number"]) == ("churn", "1"), "it was rolled back"
+    moved = (tmp_path / "mlmd-data" / "moved").as_uri()
+    assert told["mlmd-server relocate --artifacts"].startswith("rewrote the uris of ")
+    assert f"to {moved}/" in told["mlmd-server relocate --artifacts"]
+    with closing(sqlite3.connect(tmp_path / "mlmd-data" / "metadata.db")) as database:
+        roots = [root for (root,) in database.execute("SELECT root_uri FROM mlmd_manifests")]
+    assert roots
+    assert all(root.startswith(moved) for root in roots)

@@ -120,6 +120,9 @@ class BlobStoreSuite:
         assert (blob.key, blob.size_bytes, blob.etag) == ("a/b", size, md5(content).hex())
         assert content_of(store, "a/b") == content
         found = store.stat("a/b")
+        looked = store.look("a/b")
+        assert (looked.key, looked.size_bytes) == ("a/b", found.size_bytes)
+        assert looked.etag in (found.etag, "")
         assert (found.key, found.size_bytes, found.etag) == ("a/b", size, md5(content).hex())
         assert abs(found.modified_ms - blob.modified_ms) < 60_000
 
@@ -174,6 +177,8 @@ class BlobStoreSuite:
         for key in ("nothing", "a/c", "b"):
             with pytest.raises(NotFound, match=key):
                 store.stat(key)
+            with pytest.raises(NotFound, match=key):
+                store.look(key)
             with pytest.raises(NotFound, match=key):
                 store.read(key)
             with pytest.raises(NotFound, match=key):
