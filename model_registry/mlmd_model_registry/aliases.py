@@ -9,29 +9,26 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.alias_moves import GONE, check_alias, check_expected, record_move
+from mlmd_metadata_store.alias_moves import check_alias, check_expected, record_move
 from mlmd_metadata_store.move_rows import MOVE_COLUMNS, MOVE_FIELDS, move_of_row
 from mlmd_metadata_store.reasons import check_reason
-from mlmd_metadata_store.tombstones import What
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import CollectionRow
 from mlmd_metadata_store.version_reads import alias_moves
 from mlmd_schemas.aliases import LATEST
-from mlmd_schemas.errors import DataLoss, FailedPrecondition, InvalidArgument, NotFound
-from mlmd_schemas.pb import metadata_store_pb2 as pb
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import collections_pb2
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
-from mlmd_schemas.tables.own import ALIAS_MOVE, FILE, TOMBSTONE
+from mlmd_schemas.tables.own import ALIAS_MOVE
 from mlmd_schemas.tables.own import VERSION as COUNTED
-from mlmd_schemas.tables.registry import MODEL_VERSION as NUMBERED
 from mlmd_schemas.tables.registry import MOVE_OUTCOME
-from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 
 from mlmd_model_registry.changes import touch
 from mlmd_model_registry.gates import Outcome, check_gates, require_passed
 from mlmd_model_registry.models import Model, locked_by_name, model_by_id, pointed_number, require_live
+from mlmd_model_registry.version_bytes import require_bytes
 from mlmd_model_registry.version_reads import Version, known_aliases, no_alias, numbered_version
-from mlmd_model_registry.versions import require_number, require_uploaded
+from mlmd_model_registry.versions import require_number
 from mlmd_model_registry.webhooks import queue_move
 
 _MODEL: sa.BindParameter[Any] = sa.bindparam("model")
@@ -79,29 +76,6 @@ _MOVES_OF_NUMBER = (
     .limit(sa.bindparam("rows", type_=sa.BigInteger))
 )
 _HOW_MANY_OF_NUMBER = sa.select(sa.func.count()).where(*_OF_NUMBER)
-_ARTIFACT: sa.BindParameter[Any] = sa.bindparam("artifact")
-_VERSION: sa.BindParameter[Any] = sa.bindparam("version")
-_SHOWN_ARTIFACT = sa.select(NUMBERED.c.model_artifact_id).where(NUMBERED.c.version_id == _VERSION).scalar_subquery()
-
-
-def _deleted(kind: Kind, node_id: sa.ColumnElement[int]) -> sa.ScalarSelect[Any]:
-    """Return what was deleted of a node at most: its facts (1), its bytes (2), NULL for nothing."""
-    stone = TOMBSTONE.c.type_kind == kind.value, TOMBSTONE.c.node_id == node_id
-    return sa.select(sa.func.max(TOMBSTONE.c.what)).where(*stone).scalar_subquery()
-
-
-_STATE = sa.select(
-    ARTIFACT.c.state,
-    _deleted(Kind.ARTIFACT, _ARTIFACT),
-    _deleted(Kind.CONTEXT, _VERSION),
-    _deleted(Kind.ARTIFACT, _SHOWN_ARTIFACT),
-).where(ARTIFACT.c.id == _ARTIFACT)
-_DAMAGED = (
-    sa.select(FILE.c.path)
-    .where(FILE.c.artifact_id == sa.bindparam("artifact"), FILE.c.verified_ms < 0)
-    .order_by(FILE.c.path)
-    .limit(1)
-)
 
 
 def glance_at_alias(tx: Transaction, name: str, alias: str, expected_number: int) -> None:
@@ -245,45 +219,6 @@ def require_usable(tx: Transaction, version: Version) -> None:
     if version.is_archived:
         raise FailedPrecondition(f"version: version {version.number} is archived; restore it first.")
     require_bytes(tx, version)
-
-
-def require_bytes(tx: Transaction, version: Version) -> None:
-    """Raise FailedPrecondition for a version without bytes or purged, DataLoss for files found missing or changed."""
-    if not version.artifact_id:
-        raise FailedPrecondition(
-            f"version: version {version.number} has no artifact yet, so there is nothing to serve."
-        )
-    states = tx.rows(_STATE, {"artifact": version.artifact_id, "version": version.id})
-    if not states or states[0][0] in GONE:
-        state = pb.Artifact.State.Name(states[0][0]) if states else "no longer in the store"
-        raise FailedPrecondition(
-            f"version: the files of version {version.number} are gone: artifact {version.artifact_id} is {state}."
-        )
-    _require_unpurged(version, *states[0][1:])
-    require_uploaded(tx, "version", version.artifact_id)
-    for (path,) in tx.rows(_DAMAGED, {"artifact": version.artifact_id}):
-        raise DataLoss(
-            f"version: the file {bytes(path).decode()!r} of version {version.number}, artifact {version.artifact_id}, "
-            "was missing or changed when it was last read; restore it from a copy and verify again."
-        )
-
-
-def _require_unpurged(version: Version, of_artifact: int | None, of_context: int | None, of_shown: int | None) -> None:
-    """Raise FailedPrecondition for a version of which something was deleted, whatever was written there since."""
-    if of_artifact == What.BYTES:
-        what = f"the files of artifact {version.artifact_id} were deleted"
-    elif of_artifact:
-        what = f"artifact {version.artifact_id} was purged"
-    elif of_context:
-        what = f"its context {version.id} was purged"
-    elif of_shown:
-        what = "its kf.ModelArtifact was purged"
-    else:
-        return
-    raise FailedPrecondition(
-        f"version: version {version.number} is no longer what it was: {what} (ListTombstones tells by whom, when and "
-        "why); choose another version."
-    )
 
 
 def list_moves(

@@ -30,7 +30,6 @@ from mlmd_schemas.tables.v10 import (
     Kind,
 )
 
-from mlmd_model_registry.aliases import require_bytes
 from mlmd_model_registry.changes import touch
 from mlmd_model_registry.kubeflow_types import (
     INFERENCE_SERVICE,
@@ -40,6 +39,7 @@ from mlmd_model_registry.kubeflow_types import (
 )
 from mlmd_model_registry.messages import text
 from mlmd_model_registry.models import Model, fits
+from mlmd_model_registry.version_bytes import require_bytes
 from mlmd_model_registry.version_reads import Version, owned_name, versions_by_id
 from mlmd_model_registry.versions import hold_version, require_number
 

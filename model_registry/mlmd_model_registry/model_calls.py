@@ -28,6 +28,7 @@ from mlmd_model_registry.models import (
     lock_model,
     set_model_state,
 )
+from mlmd_model_registry.version_bytes import require_restorable
 from mlmd_model_registry.version_reads import (
     Version,
     aliased_version,
@@ -213,8 +214,9 @@ def archive_of(tx: Transaction, request: v1.ArchiveModelVersionRequest) -> v1.Ar
 
 
 def restore_of(tx: Transaction, request: v1.RestoreModelVersionRequest) -> v1.RestoreModelVersionResponse:
-    """Take an archived version back into use."""
+    """Take an archived version back into use; raises FailedPrecondition when it was purged or its bytes deleted."""
     version = find_version(tx, find_model(tx, request.model), request.version)
+    require_restorable(tx, version)
     return v1.RestoreModelVersionResponse(version=version_message(set_version_state(tx, version, LIVE)))
 
 

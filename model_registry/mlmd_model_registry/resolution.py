@@ -10,10 +10,11 @@ from mlmd_schemas.aliases import LATEST
 from mlmd_schemas.errors import InvalidArgument, NotFound
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 
-from mlmd_model_registry.aliases import number_as_of, require_bytes
+from mlmd_model_registry.aliases import number_as_of
 from mlmd_model_registry.messages import format_of, signature_of, state_of, text
 from mlmd_model_registry.model_uris import ModelUri, parse_model_uri, parse_moment
 from mlmd_model_registry.models import Model, find_model
+from mlmd_model_registry.version_bytes import require_bytes
 from mlmd_model_registry.version_metrics import runs_around, version_metrics
 from mlmd_model_registry.version_reads import Version, aliased_version, find_version, numbered_version
 

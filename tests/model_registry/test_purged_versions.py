@@ -88,7 +88,9 @@ def test_what_others_write_on_what_was_deleted_brings_nothing_back(registry: Reg
     assert [[one.artifact_id for one in batch] for batch in collect(requests.artifacts, [artifact_id])] == [
         [artifact_id]
     ]
-    registry("RestoreModelVersion", model="fraud", version="1")
+    (context,) = registry("GetContextsByID", context_ids=[version(registry, 1).id]).contexts
+    context.properties["state"].string_value = "LIVE"
+    registry("PutContexts", contexts=[context])  # as any program may write it
     check_refused(registry, Code.FAILED_PRECONDITION, "DELETED")
     registry("PutArtifacts", artifacts=[pb.Artifact(id=artifact_id, uri="s3://x/y", state=pb.Artifact.LIVE)])
     check_refused(registry, Code.FAILED_PRECONDITION, f"the files of artifact {artifact_id} were deleted")

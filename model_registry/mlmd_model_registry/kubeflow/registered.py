@@ -11,11 +11,12 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.update_mask import parse_mask
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
-from mlmd_model_registry.aliases import require_bytes
 from mlmd_model_registry.kubeflow.bodies import Body
 from mlmd_model_registry.kubeflow.nodes import changed_node, new_node, shown_name
 from mlmd_model_registry.kubeflow.shapes import MODEL_ARTIFACT, MODEL_VERSION, REGISTERED_MODEL, Entity
+from mlmd_model_registry.kubeflow_types import LIVE
 from mlmd_model_registry.models import create_model, lock_model, model_by_id, replace_model
+from mlmd_model_registry.version_bytes import require_bytes, require_restorable
 from mlmd_model_registry.version_reads import version_by_id
 from mlmd_model_registry.versions import (
     attach_artifact,
@@ -67,7 +68,8 @@ def require_served_bytes(tx: Transaction, version_id: int) -> None:
 def change_ruled(tx: Transaction, body: Body, node: Any) -> None:
     """Change a model, a version or a model artifact in the fields that a body has.
 
-    Raises FailedPrecondition while an alias forbids it: archiving a version that one points at, or moving its bytes.
+    Raises FailedPrecondition while an alias forbids it: archiving a version that one points at, or moving its bytes; or
+    when a version is to be LIVE again whose bytes were deleted.
     """
     if body.entity is REGISTERED_MODEL:
         lock_model(tx, node.id)  # so that two changes of other fields do not undo each other
@@ -75,6 +77,8 @@ def change_ruled(tx: Transaction, body: Body, node: Any) -> None:
     elif body.entity is MODEL_VERSION:
         lock_model(tx, version_by_id(tx, node.id).model_id)
         version = version_by_id(tx, node.id)
+        if body.values.get("state") == LIVE:
+            require_restorable(tx, version)
         replace_version(tx, version, _merged(tx, body, version.context))
     else:
         changed, paths = changed_node(tx, body, node.id, node.type_id)

@@ -1,0 +1,85 @@
+"""An archived version comes back into use only while its files are there."""
+
+from typing import Any
+
+import pytest
+from mlmd_artifact_store.garbage_collection import collect
+from mlmd_artifact_store.requests import Requests
+from mlmd_artifact_store.verification import verify
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.errors import Code, FailedPrecondition
+from mlmd_schemas.pb.v1 import admin_pb2 as v1
+from mlmd_schemas.pb.v1 import registry_pb2
+
+from tests.artifact_store.care import Admin, upload
+from tests.artifact_store.conformance.suite import keys
+from tests.artifact_store.test_source_races import between
+from tests.model_registry.conftest import Registry
+from tests.model_registry.kubeflow.direct import Direct
+
+FIRST = {"model": "fraud", "version": "1"}
+
+
+@pytest.fixture
+def archived(requests: Requests, registry: Registry) -> Any:
+    """Version 1 of `fraud`, archived, with its files here."""
+    registry.version(artifact_id=upload(requests, b"model"))
+    return registry("ArchiveModelVersion", **FIRST).version
+
+
+def state(registry: Registry) -> int:
+    return int(registry("GetModelVersion", **FIRST).version.state)
+
+
+def test_files_that_gc_deleted_leave_it_archived(requests: Requests, registry: Registry, archived: Any) -> None:
+    assert [len(batch) for batch in collect(requests.artifacts, [archived.artifact_id])] == [1]
+    refused = registry.error("RestoreModelVersion", **FIRST)
+    assert refused.code is Code.FAILED_PRECONDITION
+    gone = f"the files of version 1 are gone: artifact {archived.artifact_id} is DELETED. Version 1 stays archived."
+    assert refused.message == f"version: {gone}"
+    direct = Direct(registry.store)
+    with pytest.raises(FailedPrecondition, match="are gone"):
+        direct("updateModelVersion", str(archived.id), {"state": "LIVE"})
+    assert direct("updateModelVersion", str(archived.id), {"description": "gone"})["description"] == "gone"
+    assert state(registry) == registry_pb2.MODEL_STATE_ARCHIVED
+
+
+def test_what_was_purged_stays_archived(registry: Registry, admin: Admin, archived: Any) -> None:
+    admin.purge(kind=v1.NODE_KIND_ARTIFACT, ids=[archived.artifact_id])
+    assert f"artifact {archived.artifact_id} was purged" in registry.error("RestoreModelVersion", **FIRST).message
+
+
+def test_what_can_be_mended_comes_back(requests: Requests, registry: Registry, archived: Any) -> None:
+    registry("CreateModelVersion", model="fraud", create_model=True, artifact_id=upload(requests, b"other"))
+    requests.artifacts.blobs.delete(
+        [key for key in keys(requests.artifacts.blobs) if f"/{archived.artifact_id}/" in key]
+    )
+    list(verify(requests.artifacts))
+    registry("RestoreModelVersion", **FIRST)
+    direct = Direct(registry.store)
+    model = direct("getRegisteredModels")["items"][0]["id"]
+    bare = direct("createRegisteredModelVersion", model, {"name": "bare", "state": "ARCHIVED"})["id"]
+    assert direct("updateModelVersion", bare, {"state": "LIVE"})["state"] == "LIVE"
+
+
+@pytest.mark.parametrize("way", ["ours", "Kubeflow's"])
+def test_it_waits_for_what_deletes_its_files_and_is_refused(
+    requests: Requests, registry: Registry, archived: Any, database_url: str, way: str
+) -> None:
+    other = Store.open(database_url)
+
+    def restore() -> object:
+        if way == "ours":
+            return Registry(other)("RestoreModelVersion", **FIRST)
+        return Direct(other)("updateModelVersion", str(archived.id), {"state": "LIVE"})
+
+    deleted, refused = between(
+        requests.artifacts.store,
+        "DELETE mlmd_manifests",
+        lambda: [len(batch) for batch in collect(requests.artifacts, [archived.artifact_id])],
+        restore,
+    )
+    other.close()
+    assert deleted == [1]
+    assert isinstance(refused, FailedPrecondition), refused
+    assert state(registry) == registry_pb2.MODEL_STATE_ARCHIVED
