@@ -3,21 +3,26 @@
 import contextlib
 import errno
 import filecmp
+import hashlib
 import os
 import stat
 import threading
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
 from mlmd_schemas.errors import Code
 
 from mlmd_client.hashing import sha256_of_path
+from mlmd_client.packed_keys import PackedKeys
 from mlmd_client.transfer_errors import TransferError, UnfitFiles
 from mlmd_client.unfinished_files import begin_file, discard_abandoned
 
 _NAMED = 3
+_KEY_BYTES = 16
+_MOST_FOLDERS = 10_000
 _READ_TWICE = 64 * 1024
 """Files up to this size are read again rather than remembered: there may be very many."""
 
@@ -45,10 +50,10 @@ class DownloadTarget:
         self.folder = str(self.root).rstrip("/")
         """What paths are put behind, with a slash."""
         self._overwrite = overwrite
-        self._replaced: set[str] = set()
+        self._replaced = PackedKeys(_KEY_BYTES, ())
         self._same: dict[str, tuple[int, ...]] = {}
         self._made: set[str] = set()
-        self._ignores_case = False
+        self._ignores_case: bool | None = None
         self._paths: dict[str, str] = {}
         """Of a folder that ignores case, what files have been placed, by what it takes for their names."""
         self._lock = threading.Lock()
@@ -79,7 +84,7 @@ class DownloadTarget:
             if key in self._made:
                 return
             self.root.mkdir(parents=True, exist_ok=True)
-            if not self._made:
+            if self._ignores_case is None:
                 self._ignores_case = ignores_case(self.root)
             folder = self.root
             for name in folders:
@@ -92,6 +97,8 @@ class DownloadTarget:
                         "another target."
                     )
             discard_abandoned(folder)
+            if len(self._made) >= _MOST_FOLDERS:
+                self._made.clear()  # paths come folder by folder: one that is made twice loses nothing
             self._made.add(key)
 
     @contextlib.contextmanager
@@ -107,9 +114,9 @@ class DownloadTarget:
                 os.unlink(temporary)
             raise
 
-    def may_replace(self, place: str) -> None:
-        """Let the file at a place be replaced, because its bytes are elsewhere too."""
-        self._replaced.add(place)
+    def may_replace(self, paths: Iterable[str]) -> None:
+        """Let the files at these paths, and at no others, be replaced, because their bytes are elsewhere too."""
+        self._replaced = PackedKeys(_KEY_BYTES, map(_key, paths))
 
     def has(self, place: str, size_bytes: int, sha256: bytes) -> bool:
         """Whether a file is there already, with these very bytes; a large one is read once."""
@@ -121,18 +128,26 @@ class DownloadTarget:
             self._same[place] = _state(place)
         return True
 
+    def _may_go(self, place: str) -> bool:
+        return _key(place.removeprefix(f"{self.folder}/")) in self._replaced
+
     def name(self, temporary: str, place: str) -> None:
         """Give a complete file its name; raises UnfitFiles when another one has it, that may not be replaced."""
         try:
-            if not self._overwrite and place not in self._replaced and os.path.lexists(place):
+            if not self._overwrite and os.path.lexists(place) and not self._may_go(place):
                 # It came meanwhile, or nobody knew before what bytes it should have.
                 if not _are_alike(temporary, place):
-                    raise in_the_way(self.root, [place.removeprefix(f"{self.folder}/")])
+                    raise in_the_way(self.root, [place.removeprefix(f"{self.folder}/")], 1)
                 os.unlink(temporary)
                 return
             os.replace(temporary, place)
         except IsADirectoryError:
             raise is_a_folder(place) from None
+
+
+def _key(path: str) -> bytes:
+    """Return what stands for a path in a set of a million; no two have the same."""
+    return hashlib.blake2b(path.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
 
 
 def ignores_case(folder: Path) -> bool:
@@ -152,19 +167,19 @@ def is_a_folder(place: str) -> UnfitFiles:
     )
 
 
-def in_the_way(root: Path, paths: Sequence[str], looked: str = "") -> UnfitFiles:
-    """Return the error for files that would be lost, some of them by their paths below the folder.
+def in_the_way(root: Path, paths: Iterable[str], count: int, looked: str = "") -> UnfitFiles:
+    """Return the error for so many files that would be lost, the first of them by their paths below the folder.
 
     `looked` is a clause that says where their bytes are not, if that was looked up.
 
-    >>> print(in_the_way(Path("/srv/model"), ["a.bin"], ", whose bytes no version of this name has").message)
+    >>> print(in_the_way(Path("/srv/model"), ["a.bin"], 1, ", whose bytes no version of this name has").message)
     target: '/srv/model' has another 'a.bin', whose bytes no version of this name has, and it would be lost; move it \
 away, choose another target, or say overwrite=True.
     """
-    named = ", ".join(map(repr, paths[:_NAMED]))
-    others = len(paths) - _NAMED
+    named = ", ".join(map(repr, islice(paths, _NAMED)))
+    others = count - _NAMED
     more = f" and {others:,} more {'file' if others == 1 else 'files'}" if others > 0 else ""
-    it, them = ("it", "it") if len(paths) == 1 else ("they", "them")
+    it, them = ("it", "it") if count == 1 else ("they", "them")
     return UnfitFiles.saying(
         f"target: {str(root)!r} has another {named}{more}{looked}, and {it} would be lost; move {them} away, choose "
         "another target, or say overwrite=True."

@@ -6,10 +6,10 @@ be taken for one of them costs a question, and nothing else.
 """
 
 from collections.abc import Iterable, Iterator
-from itertools import groupby
 
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
-from mlmd_schemas.sorted_runs import in_order
+
+from mlmd_client.packed_keys import PackedKeys
 
 _KEY_BYTES = 9
 
@@ -19,9 +19,7 @@ class EarlierFiles:
 
     def __init__(self, files: Iterable[v1.File] = ()) -> None:
         """Take the files, which are walked over once and not kept."""
-        self._keys = bytearray()
-        for key, _ in groupby(in_order(_keys(files))):
-            self._keys += key
+        self._keys = PackedKeys(_KEY_BYTES, _keys(files))
 
     def may_have_size(self, size_bytes: int) -> bool:
         """Tell whether one may have this size, in bytes.
@@ -30,24 +28,11 @@ class EarlierFiles:
         >>> files.may_have_size(7), files.may_have_size(8), files.may_have(bytes(32))
         (True, False, True)
         """
-        return self._has(_size_key(size_bytes))
+        return _size_key(size_bytes) in self._keys
 
     def may_have(self, sha256: bytes) -> bool:
         """Tell whether one may have this SHA-256."""
-        return self._has(_digest_key(sha256))
-
-    def _has(self, key: bytes) -> bool:
-        low, high = 0, len(self._keys) // _KEY_BYTES
-        while low < high:
-            middle = (low + high) // 2
-            if self._at(middle) < key:
-                low = middle + 1
-            else:
-                high = middle
-        return self._at(low) == key
-
-    def _at(self, place: int) -> bytearray:
-        return self._keys[place * _KEY_BYTES : (place + 1) * _KEY_BYTES]
+        return _digest_key(sha256) in self._keys
 
 
 def _keys(files: Iterable[v1.File]) -> Iterator[bytes]:

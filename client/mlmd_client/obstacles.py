@@ -7,8 +7,8 @@ What none of them has, because somebody made or changed it here, is left, and to
 
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 from mlmd_schemas.pb.v1 import registry_pb2
+from mlmd_schemas.set_aside import SetAside
 
 from mlmd_client.artifact_calls import ArtifactCalls
 from mlmd_client.calls import CallError
@@ -32,13 +33,8 @@ _FEW = 4
 _PAGE = 100
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What stands where a file would be written; `sha256` is b"" for what is no plain file, or cannot be read."""
-
-    place: str
-    size_bytes: int
-    sha256: bytes
+_Obstacle = tuple[str, int, bytes]
+"""Path, size and SHA-256 of what stands where a file would be written; b"" for no plain file, or one not to be read."""
 
 
 def clear(calls: ArtifactCalls, artifact_id: int, prefix: str, target: DownloadTarget) -> None:
@@ -47,32 +43,45 @@ def clear(calls: ArtifactCalls, artifact_id: int, prefix: str, target: DownloadT
     Each file that is there is read once; other versions are asked for when one has other bytes. A file of which the
     store knows no digest is compared when it has been fetched.
     """
-    with disk_explained(target.root):
-        if not target.root.is_dir():
-            return
-        obstacles = dict(_obstacles(calls, artifact_id, prefix, target))
-    looked = ""
-    if any(one.sha256 for one in obstacles.values()):
-        others = _other_versions(Service(calls.transport), artifact_id)
-        for other in islice(others, MOST_VERSIONS):
-            for file in _asked(calls, other, prefix, obstacles):
-                found = obstacles.get(file.path)
-                if found is not None and file.sha256 and found.sha256 == file.sha256:
-                    target.may_replace(found.place)
-                    del obstacles[file.path]
-            if not any(one.sha256 for one in obstacles.values()):
-                break
-        else:
-            has_more = next(others, None) is not None
-            which = f"none of the newest {MOST_VERSIONS} versions" if has_more else "no version"
-            looked = f", whose bytes {which} of this name has"
-    if obstacles:
-        raise in_the_way(target.root, list(obstacles), looked)
+    with ExitStack() as kept:
+        left = kept.enter_context(SetAside[_Obstacle]())
+        replaced = kept.enter_context(SetAside[str]())
+        with disk_explained(target.root):
+            for obstacle in _obstacles(calls, artifact_id, prefix, target) if target.root.is_dir() else ():
+                left.append(obstacle)
+        looked = ""
+        if any(sha256 for _, _, sha256 in left):
+            others = _other_versions(Service(calls.transport), artifact_id)
+            for other in islice(others, MOST_VERSIONS):
+                before, left = left, kept.enter_context(SetAside[_Obstacle]())
+                for obstacle, is_there in _matched(before, _asked(calls, other, prefix, before)):
+                    if is_there:
+                        replaced.append(obstacle[0])
+                    else:
+                        left.append(obstacle)
+                before.close()
+                if not any(sha256 for _, _, sha256 in left):
+                    break
+            else:
+                has_more = next(others, None) is not None
+                which = f"none of the newest {MOST_VERSIONS} versions" if has_more else "no version"
+                looked = f", whose bytes {which} of this name has"
+        if len(left):
+            raise in_the_way(target.root, (path for path, _, _ in left), len(left), looked)
+        target.may_replace(replaced)
 
 
-def _obstacles(
-    calls: ArtifactCalls, artifact_id: int, prefix: str, target: DownloadTarget
-) -> Iterator[tuple[str, _Found]]:
+def _matched(obstacles: Iterable[_Obstacle], files: Iterator[v1.File]) -> Iterator[tuple[_Obstacle, bool]]:
+    """Yield each obstacle, and whether its bytes are at its path among files; both come by the bytes of their paths."""
+    file = next(files, None)
+    for obstacle in obstacles:
+        path, _, sha256 = obstacle
+        while file is not None and file.path.encode() < path.encode():
+            file = next(files, None)
+        yield obstacle, file is not None and file.path == path and bool(sha256) and file.sha256 == sha256
+
+
+def _obstacles(calls: ArtifactCalls, artifact_id: int, prefix: str, target: DownloadTarget) -> Iterator[_Obstacle]:
     for file in calls.files(artifact_id, prefix):
         place = f"{target.folder}/{file.path}"
         try:
@@ -82,9 +91,9 @@ def _obstacles(
         if stat.S_ISDIR(state.st_mode):
             raise is_a_folder(place)
         if not stat.S_ISREG(state.st_mode):
-            yield file.path, _Found(place, 0, b"")
+            yield file.path, 0, b""
         elif file.sha256 and not target.has(place, file.size_bytes, file.sha256):
-            yield file.path, _Found(place, state.st_size, _digest(place))
+            yield file.path, state.st_size, _digest(place)
 
 
 def _digest(place: str) -> bytes:
@@ -94,13 +103,13 @@ def _digest(place: str) -> bytes:
         return b""
 
 
-def _asked(calls: ArtifactCalls, artifact_id: int, prefix: str, obstacles: dict[str, _Found]) -> Iterator[v1.File]:
-    """Yield the files of another version that may be those obstacles; none when it has no files any more."""
+def _asked(calls: ArtifactCalls, artifact_id: int, prefix: str, obstacles: SetAside[_Obstacle]) -> Iterator[v1.File]:
+    """Yield the files of another version that may be those obstacles, by path; none when it has no files any more."""
     try:
         if len(obstacles) > _FEW:
             yield from calls.files(artifact_id, prefix)
             return
-        for path in list(obstacles):
+        for path, _, _ in obstacles:
             file = next(calls.files(artifact_id, path, page_size=1), None)  # it comes before all that begin with it
             if file is not None:
                 yield file

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlmd_artifact_store.local import LocalStore
 from mlmd_client.file_listing import list_files
-from mlmd_schemas import sorted_runs
+from mlmd_schemas import set_aside, sorted_runs
 from mlmd_schemas.paths import check_paths
 from mlmd_schemas.sorted_runs import in_order
 
@@ -20,7 +20,7 @@ from tests.artifact_store.test_local import limited
 @pytest.fixture(autouse=True)
 def _short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sorted_runs, "RUN", 500)
-    monkeypatch.setattr(sorted_runs, "_READ_TOGETHER", 10)
+    monkeypatch.setattr(set_aside, "TOGETHER", 10)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])

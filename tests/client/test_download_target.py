@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from mlmd_client import download_target
 from mlmd_client.download_target import DownloadTarget, disk_explained, in_the_way
 from mlmd_client.hashing import sha256_of_path
 from mlmd_client.transfer_errors import TransferError, UnfitFiles
+from mlmd_schemas import set_aside, sorted_runs
 from mlmd_schemas.errors import Code
 
 ABANDONED = ".mlmd-0123456789abcdef"
@@ -160,7 +162,7 @@ def test_what_may_be_replaced_is(root: Path, overwrite: bool) -> None:
     place = target.place("a.txt")
     Path(place).write_bytes(b"mine")
     if not overwrite:
-        target.may_replace(place)
+        target.may_replace(["a.txt"])
     write(target, "a.txt", b"theirs")
     assert Path(place).read_bytes() == b"theirs"
 
@@ -233,4 +235,33 @@ def test_another_fault_of_the_disk_is_told_with_its_reason(root: Path) -> None:
     ],
 )
 def test_files_in_the_way_are_named_and_counted(root: Path, count: int, said: str) -> None:
-    assert said in str(in_the_way(root, [str(number) for number in range(count)]))
+    assert said in str(in_the_way(root, map(str, range(count)), count))
+
+
+def test_files_that_may_be_replaced_take_some_ten_bytes_each(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sorted_runs, "RUN", 500)
+    monkeypatch.setattr(set_aside, "TOGETHER", 10)
+    target = DownloadTarget(root)
+    target.may_replace(str(number) for number in range(1_000))  # what is imported then
+    tracemalloc.start()
+    try:
+        target.may_replace(f"a/folder/with/a/long/name/{number}.jpeg" for number in range(20_000))
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept < 25 * 20_000
+
+
+def test_folders_that_were_made_are_not_all_remembered(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(download_target, "_MOST_FOLDERS", 3)
+    target = DownloadTarget(root)
+    places = [target.place(f"{folder}/f") for folder in (*"abcdefgh", "a")]
+    assert all(Path(place).parent.is_dir() for place in places)
+    tracemalloc.start()
+    try:
+        for number in range(2_000):
+            target.place(f"{number:0200}/f")
+        kept = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert kept < 100 * 2_000

@@ -12,7 +12,7 @@ from mlmd_client.download import download
 from mlmd_client.earlier_files import EarlierFiles
 from mlmd_client.transport import Transport
 from mlmd_client.upload import upload
-from mlmd_schemas import sorted_runs
+from mlmd_schemas import set_aside, sorted_runs
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.client.places import artifact, read_files, write_files
@@ -37,7 +37,7 @@ def test_what_is_there_is_found_and_nothing_else(sizes: list[int], contents: lis
 
 def test_a_file_takes_some_twenty_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sorted_runs, "RUN", 500)
-    monkeypatch.setattr(sorted_runs, "_READ_TOGETHER", 10)
+    monkeypatch.setattr(set_aside, "TOGETHER", 10)
     EarlierFiles(file(number) for number in range(1_000))  # what is imported then
     tracemalloc.start()
     try:
