@@ -62,7 +62,9 @@ def test_an_unknown_field_is_not_valid(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_pods_are_confined(folder: str) -> None:
     """No root, no capabilities, nothing writable but volumes, no token: the level `restricted` and more."""
-    for name, pod in pods(built(KUBERNETES / folder)):
+    found = pods(built(KUBERNETES / folder))
+    assert found
+    for name, pod in found:
         assert pod["automountServiceAccountToken"] is False, name
         assert pod["securityContext"]["runAsNonRoot"] is True, name
         assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name

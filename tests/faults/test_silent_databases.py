@@ -109,7 +109,7 @@ def test_a_database_that_fell_silent_is_told_and_found_again(far: Far) -> None:
     assert far.start("back").outcome() is None
     assert Calls(far.store)("GetArtifacts").artifacts
     assert (far.written("silent-"), far.written("back")) == (0, 3)
-    assert all(in_use == 0 for in_use, _ in far.store.pool_use().values())
+    assert {pool: in_use for pool, (in_use, _) in far.store.pool_use().items()} == {"read": 0, "write": 0}
 
 
 @pytest.mark.parametrize("moment", [Moment.BEFORE, Moment.ANSWERED])

@@ -9,11 +9,13 @@ from typing import Any
 
 import grpc
 import pytest
+from mlmd_client.calls import CallError
 from mlmd_client.failures import Denied
 from mlmd_client.grpc_transport import GrpcTransport
 from mlmd_client.model_watch import Watch
 from mlmd_client.service import Service
 from mlmd_client.store import Store
+from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import registry_pb2 as v1
 from mlmd_schemas.pb.v1 import registry_pb2_grpc as services
 
@@ -152,5 +154,6 @@ def test_a_store_that_is_closed_ends_it(store: Store) -> None:
     watch = store.watch("models/churn", call=print)
     assert watch.ready.wait(PATIENCE_SECONDS)
     store.close()
-    with pytest.raises(Exception, match="closed"):
+    with pytest.raises(CallError, match=r"(connection|store) .* is closed; open another\.") as caught:
         watch.wait(PATIENCE_SECONDS)
+    assert caught.value.code is Code.CANCELLED
