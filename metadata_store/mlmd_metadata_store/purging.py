@@ -96,7 +96,7 @@ def choose(tx: Transaction, request: v1.PurgeRequest, *, locked: bool = False) -
         ]
     obstacles += [
         f"The service {one.service} serves version {one.number} of the model {one.model!r} ({kind.name.lower()} "
-        f"{node_id}); let another version run there, or record that it is STOPPED (RecordDeployment), first."
+        f"{node_id}); let another version run there, or record with RecordDeployment that it is STOPPED."
         for node_id, one in served(tx, kind, ids)
     ]
     return Chosen(kind, rows, obstacles)

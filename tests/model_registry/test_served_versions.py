@@ -23,7 +23,7 @@ from tests.model_registry.kubeflow.direct import Direct
 
 ARTIFACT, EXECUTION, CONTEXT = v1.NODE_KIND_ARTIFACT, v1.NODE_KIND_EXECUTION, v1.NODE_KIND_CONTEXT
 SCORER = {"environment": "prod/eu", "service": "scorer", "model": "fraud"}
-MEND = "let another version run there, or record that it is STOPPED (RecordDeployment), first."
+MEND = "let another version run there, or record with RecordDeployment that it is STOPPED."
 
 
 @pytest.fixture

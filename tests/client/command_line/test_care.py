@@ -1,0 +1,158 @@
+"""`mlmd purge` and `mlmd gc`: the care of a store by an administrator who is far from its database."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlmd_client.calls import CallError
+from mlmd_client.service import Service
+from mlmd_client.store import Store
+from mlmd_schemas.errors import Code
+
+from tests.client.command_line.conftest import Run, run_on
+from tests.conftest import StartServer
+from tests.services.server import Server
+
+KEEP_NOTHING = ("--keep-newest", "0", "--keep-younger-than", "0s")
+
+
+@pytest.fixture(params=["embedded", "grpc"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A store with two versions of `churn`, in this process and on a server; the files say `1` and `2`."""
+    if request.param == "embedded":
+        _fill(str(tmp_path / "store"), tmp_path)
+        yield str(tmp_path / "store")
+        return
+    with Server(f"sqlite:///{tmp_path / 'metadata.db'}", tmp_path / "server", http=True) as server:
+        _fill(f"grpc://{server.target}", tmp_path)
+        yield f"grpc://{server.target}"
+
+
+@pytest.fixture
+def on(target: str) -> Run:
+    """The command on that store."""
+    return run_on(target)
+
+
+def _fill(target: str, folder: Path) -> None:
+    for number in (1, 2):
+        (folder / "f").write_text(str(number))
+        assert run_on(target)("put", str(folder / "f"), "churn", "--type", "model").status == 0
+
+
+def ids(run: Run) -> list[str]:
+    """Return the ids of both versions."""
+    return [str(run("show", f"churn@{number}", "--json").json["id"]) for number in (1, 2)]
+
+
+def test_a_purge_is_looked_at_and_then_confirmed(on: Run) -> None:
+    first, _ = ids(on)
+    looked = on("purge", "artifact", first, "--include-bytes")
+    assert looked.status == 0
+    assert looked.out.splitlines()[0].split() == ["id", "name", "uri"]
+    assert looked.out.splitlines()[1].split()[:2] == [first, "churn/1"]
+    assert "would purge 1 node" in looked.err
+    assert "1 file, 1 byte" in looked.err
+    told = on("purge", "artifact", first, "--include-bytes", "--json").json
+    digest = told["digest"]
+    assert (told["purged"], told["nodes"][0]["name"], told["obstacles"]) == (False, "churn/1", [])
+    assert f"--confirm {digest}" in looked.err
+    assert on("show", "churn@1").status == 0
+    done = on("purge", "artifact", first, "--include-bytes", "--confirm", digest, "--reason", "consent withdrawn")
+    assert (done.status, "purged 1 node" in done.err) == (0, True)
+    assert on("show", f"artifact:{first}", "--json").json["state"] == "DELETED"
+    assert on("get", f"artifact:{first}").status == 3
+
+
+def test_what_forbids_a_purge_is_told(on: Run, target: str) -> None:
+    first, second = ids(on)
+    with Store(target) as store:
+        store["churn@2"].set_alias("champion", reason="best")
+    looked = on("purge", "artifact", "--filter", f"id = {second}")
+    assert looked.status == 6
+    assert "The alias 'champion' of system.Model/churn points at artifact" in looked.err
+    assert "nothing can be purged like this" in looked.err
+    told = on("purge", "artifact", first, second, "--json")
+    assert (told.status, len(told.json["obstacles"]), told.json["node_count"]) == (6, 1, 2)
+    digest = told.json["digest"]
+    refused = on("purge", "artifact", first, second, "--confirm", digest, "--reason", "r")
+    assert (refused.status, "Nothing was purged." in refused.err) == (6, True)
+
+
+def test_wrong_uses_of_purge(on: Run) -> None:
+    first, _ = ids(on)
+    for words, status, sentence in (
+        (("artifact",), 2, "ids or --filter"),
+        (("artifact", first, "--filter", "id = 1"), 2, "ids or --filter"),
+        (("artifact", first, "--confirm", "ab"), 2, "no digest"),
+        (("artifact", first, "--confirm", "zz" * 32), 2, "no digest"),
+        (("artifact", first, "--confirm", "ab" * 32), 2, "--reason"),
+        (("artifact", first, "--confirm", "ab" * 32, "--reason", "r"), 6, "confirms other nodes"),
+        (("execution", "1", "--include-bytes"), 6, "only artifacts have bytes"),
+        (("artifact", "99"), 3, "there is no artifact 99"),
+    ):
+        said = on("purge", *words)
+        assert (said.status, sentence in said.err) == (status, True), (words, said)
+    assert on("show", "churn@1").status == 0
+
+
+def test_garbage_is_looked_at_and_collected(on: Run) -> None:
+    first, second = ids(on)
+    assert on("gc", "--dry-run").out == ""
+    dry = on("gc", "--dry-run", *KEEP_NOTHING)
+    assert [line.split()[:3] for line in dry.out.splitlines()[1:]] == [[one, "1", "1"] for one in (first, second)]
+    assert "would delete the files of 2 artifacts, 2 bytes; 0 keep theirs" in dry.err
+    assert on("show", "churn@1", "--json").json["state"] == "LIVE"
+    done = on("gc", "--keep-newest", "1", "--keep-younger-than", "0s", "--reason", "quota", "--json")
+    assert (done.status, [one["id"] for one in done.json["garbage"]]) == (0, [int(first)])
+    assert (done.json["deleted"], done.json["kept"]) == (True, 1)
+    assert on("get", f"artifact:{first}").status == 3
+    assert on("get", "churn@2", "fetched").status == 0
+    assert on("gc", "--keep-newest", "1", "--keep-younger-than", "0s").out == ""
+
+
+def test_garbage_is_collected_call_by_call(on: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlmd_client.command_line.care.AT_ONCE", 1)
+    first, second = map(int, ids(on))
+    dry = on("gc", "--dry-run", *KEEP_NOTHING)
+    assert "the first of more" in dry.err
+    done = on("gc", *KEEP_NOTHING, "--json").json
+    assert ([one["id"] for one in done["garbage"]], done["kept"]) == ([first, second], 0)
+
+
+def test_what_was_deleted_before_a_failure_is_told(on: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mlmd_client.command_line.care.AT_ONCE", 1)
+    first, second = ids(on)
+    once, answered = Service.once, list[Any]()
+
+    def fail_later(*arguments: Any, **named: Any) -> Any:
+        if answered:
+            raise CallError(Code.UNAVAILABLE, "The server went away.")
+        answered.append(once(*arguments, **named))
+        return answered[0]
+
+    monkeypatch.setattr(Service, "once", fail_later)
+    said = on("gc", *KEEP_NOTHING)
+    assert (said.status, "deleted the files of 1 artifact until then" in said.err) == (4, True)
+    monkeypatch.setattr(Service, "once", once)
+    states = [on("show", f"artifact:{one}", "--json").json["state"] for one in (first, second)]
+    assert states == ["DELETED", "LIVE"]
+
+
+@pytest.mark.parametrize("wrong", ["1x", "-1", "", "1e3", "9" * 12])
+def test_a_time_that_is_none(on: Run, wrong: str) -> None:
+    said = on("gc", "--dry-run", "--keep-younger-than", wrong)
+    assert (said.status, "write 90s, 15m, 12h or 30d" in said.err) == (2, True)
+
+
+def test_whoever_is_no_administrator_is_refused(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+    digest = hashlib.sha256(b"w").hexdigest()
+    tokens.write_text(f'[[token]]\nsha256 = "{digest}"\nsubject = "ana"\nroles = ["writer"]\n')
+    server = start_server(sqlite_url, options=("--auth", f"tokens={tokens}"))
+    run = run_on(f"grpc://{server.target}")
+    for words in (("purge", "artifact", "1"), ("gc", "--dry-run")):
+        said = run("--token", "w", *words)
+        assert (said.status, "role admin" in said.err) == (5, True), said
