@@ -86,6 +86,14 @@ def _answer(served: Served, *pieces: bytes) -> bytes:
             (b"POST /a/b HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\nx: ", *[b"a" * 100_000] * 50),
             id="trailer",
         ),
+        pytest.param(
+            (
+                b"POST /a/b HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n",
+                b"transfer-encoding: chunked\r\n\r\n0\r\nx: ",
+                *[b"a" * 100_000] * 50,
+            ),
+            id="trailer behind an offer",
+        ),
     ],
 )
 def test_what_is_no_body_is_bounded(

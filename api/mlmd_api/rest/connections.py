@@ -8,12 +8,14 @@ where the head said so before it was refused.
 
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 
 from mlmd_schemas.errors import Code
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from mlmd_api.rest.cors import Origins
+from mlmd_api.rest.upgrades import parser_for, plain_head
 from mlmd_api.status import CONNECT_CODE
 
 LARGEST_HEAD_BYTES = 128 * 1024
@@ -60,6 +62,10 @@ class BoundedProtocol(HttpToolsProtocol):
     _reading_head = True
     _beside_bytes = 0
     """Bytes of the present request that are no body."""
+    _head_again = b""
+    """The present request's head without its offer of another protocol, at which the parser stopped."""
+    _stopped_at = 0
+    """How much of what it was given the parser had read by then."""
     _late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own
@@ -81,6 +87,10 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._beside_bytes += len(data)
         super().data_received(data)
+        while self._head_again:
+            data = self._head_again + data[self._stopped_at :]
+            self._head_again, self.parser = b"", parser_for(self)
+            super().data_received(data)
         # One reading may have been the whole of it, and nothing follows.
         if self._reading_head and self._beside_bytes > LARGEST_HEAD_BYTES and not self._is_over:
             self._refuse(*_TOO_LARGE)
@@ -101,12 +111,16 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer, unless that is refused or follows what was."""
+        method = self.parser.get_method()
+        if self.parser.should_upgrade() and method != b"CONNECT":
+            self._head_again = plain_head(method, self.url, self.parser.get_http_version(), self.headers)
+            return
         if not self._is_over and len(self.url) > LARGEST_ADDRESS_BYTES:
             self._refuse_address()
         if not self._is_over:
+            super().on_headers_complete()
             self._have_head()
             self._reading_head = False
-            super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body."""
@@ -115,10 +129,17 @@ class BoundedProtocol(HttpToolsProtocol):
             super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """Expect the next head."""
+        """Expect the next head, unless this one is read again."""
+        if self._head_again:
+            return
         self._reading_head, self._beside_bytes, self._origin = True, 0, None
         if not (self._is_over or self.transport.is_closing()):
             super().on_message_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Note where the parser stopped, which uvicorn asks for while it handles what the parser raised."""
+        stopped = sys.exc_info()[1]
+        self._stopped_at = stopped.args[0] if stopped is not None else 0
 
     def _wait_for_head(self) -> None:
         self._late = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
