@@ -118,7 +118,7 @@ def test_models_come_first_with_their_names_and_who_serves_them(call: Calls, sto
     service = {"serving_environment_id": environment, "registered_model_id": registered, "desired_state": "DEPLOYED"}
     newest = story.context("kf.InferenceService", f"{environment}:newest", service)
     fixed = story.context("kf.InferenceService", f"{environment}:fixed", service | {"model_version_id": version})
-    story.step(
+    serving = story.step(
         type_name="kf.ServeModel", name=f"{fixed}:serving", custom={"model_version_id": version}, last_known_state=2
     )
     other = story.context("kf.ModelVersion", "9:v1")
@@ -127,12 +127,30 @@ def test_models_come_first_with_their_names_and_who_serves_them(call: Calls, sto
     assert [short(model.node) for model in answer.models] == [f"a{i}" for i in (served, named, plain_one, aliased)]
     (first,) = answer.models[0].registrations
     assert (first.model, first.version, first.state, first.context_id) == ("fraud", "v7", "LIVE", version)
-    assert [(one.name, one.state, one.environment, one.context_id) for one in first.deployments] == [
-        ("newest", "DEPLOYED", "prod", newest),
-        ("fixed", "DEPLOYED", "prod", fixed),
-        ("serving", "RUNNING", "", 0),
+    assert [(one.name, one.state, one.environment, one.context_id, one.execution_id) for one in first.deployments] == [
+        ("newest", "DEPLOYED", "prod", newest, 0),
+        ("fixed", "DEPLOYED", "prod", fixed, 0),
+        ("serving", "RUNNING", "", 0, serving),
     ]
     assert [one.version for one in answer.models[1].registrations] == ["v1"]
+
+
+def test_a_version_belongs_to_its_parent_whatever_it_says(call: Calls, story: Story) -> None:
+    data, model = story.artifact(), story.artifact("system.Model")
+    story.step({"data": data}, {"model": model})
+    story.context("kf.RegisteredModel", "said")
+    parent = story.context("kf.RegisteredModel", "fraud")
+    for name in ("v1", "v2"):
+        version = story.context("kf.ModelVersion", f"{parent}:{name}", {"registered_model_id": 1})
+        call("PutParentContexts", parent_contexts=[pb.ParentContext(child_id=version, parent_id=parent)])
+        story.attribute(version, model)
+    service = {"registered_model_id": parent, "desired_state": "DEPLOYED"}
+    story.context("kf.InferenceService", "newest", service)
+    (found,) = call("GetImpact", node=artifact(data)).models
+    assert [(one.model, one.version, [each.name for each in one.deployments]) for one in found.registrations] == [
+        ("fraud", "v1", []),
+        ("fraud", "v2", ["newest"]),
+    ]
 
 
 def test_versions_of_the_registry_have_their_aliases_and_deployments(call: Calls, story: Story) -> None:

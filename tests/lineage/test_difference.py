@@ -1,14 +1,18 @@
 """DiffProvenance: each difference at the step where it entered."""
 
+import math
 from typing import Any
 
 from mlmd_schemas.errors import Code
+from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
+from mlmd_schemas.pb.v1 import metrics_pb2
 
 from tests.kubeflow.traffic import recording
 from tests.lineage.questions import artifact, execution, short
 from tests.lineage.story import Story
 from tests.metadata_store.calls import Calls
+from tests.metadata_store.measured import key, log, matrix, series
 
 
 def run(
@@ -105,6 +109,36 @@ def test_models_of_different_steps(call: Calls, story: Story) -> None:
         ("network", False, True),
     ]
     assert {difference.aspect for step in answer.steps for difference in step.differences} == {v1.LINEAGE_ASPECT_STEP}
+
+
+def test_metrics_of_a_step_and_of_what_it_made(call: Calls, story: Story) -> None:
+    data = story.artifact()
+    steps = []
+    for right, lost in ((3, math.nan), (4, math.nan)):
+        step = story.step({"data": data}, custom={"task_name": "train"})
+        made = [story.artifact("system.Metrics", {"lost": lost, "rows": right}), story.artifact("system.Report")]
+        outputs = [pb.Event(execution_id=step, artifact_id=one, type=pb.Event.OUTPUT) for one in made]
+        call("PutEvents", events=outputs)
+        owner, report = metrics_pb2.MetricOwner(execution_id=step), metrics_pb2.MetricOwner(artifact_id=made[1])
+        log(call, series(owner, "loss", [1, 0.25 * (right - 2)], slice_name="day=1"), series(owner, "loss", [1, 0.5]))
+        counts = matrix(("no", "yes"), ((right, 5 - right), (0, 5)))
+        call("LogConfusionMatrix", key=key(owner, "holdout", "DE"), matrix=counts)
+        call("LogConfusionMatrix", key=key(owner), matrix=counts)
+        call("LogConfusionMatrix", key=key(report), matrix=counts)
+        steps.append(step)
+    log(call, series(owner, "late", [0.25]))
+    answer = call("DiffProvenance", first=execution(steps[0]), second=execution(steps[1]))
+    ((step_name, differences),) = told(answer)
+    assert step_name == "train"
+    figures = "accuracy", "late", "loss", "lost", "rows"
+    assert [one for one in differences if any(figure in one for figure in figures)] == [
+        "metric accuracy: 0.8 0.9",
+        "metric holdout: accuracy [DE]: 0.8 0.9",
+        "metric late: - 0.25",
+        "metric loss [day=1]: 0.25 0.5",
+        "metric rows: 3.0 4.0",
+        "metric system.Report: accuracy: 0.8 0.9",
+    ]
 
 
 def test_an_input_that_another_step_made(call: Calls, story: Story) -> None:

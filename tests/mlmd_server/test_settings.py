@@ -1,7 +1,9 @@
 """Which value wins, and what a wrong one is told."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlmd_schemas.errors import InvalidArgument
@@ -79,6 +81,45 @@ def test_every_option_can_be_said_in_three_ways(option: Option, tmp_path: Path) 
     assert said == load_config(beside, {option.variable: value}, None)
     assert said == load_config(beside, {}, str(file))
     assert said != load_config({**beside, option.name: str(empty)} if beside else {}, {}, None)
+
+
+ELSEWHERE: dict[str, set[str]] = {
+    "database": {"database.url"},
+    "artifacts": {"artifacts.uri"},
+    "auth": {"tokens"},
+    "tenants": {"tenants", "database.url"},
+    "grpc-channel-arguments": {"listen.channel_arguments"},
+    "tls-key": {"listen.tls.key", "listen.tls.paths.0"},
+    "tls-cert": {"listen.tls.certificate", "listen.tls.paths.1"},
+    "tls-client-ca": {"listen.tls.client_ca", "listen.tls.paths.2"},
+}
+"""Where options are in the configuration that have other names there."""
+
+
+def leaves(value: Any, path: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the values of a configuration by where they are."""
+    if isinstance(value, dict):
+        return {key: leaf for name, one in value.items() for key, leaf in leaves(one, (*path, name)).items()}
+    if path[-1:] == ("paths",):
+        return {f"{'.'.join(path)}.{place}": one for place, one in enumerate(value)}
+    return {".".join(path): value}
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.name)
+def test_an_option_is_kept_in_its_place_and_in_no_other(option: Option, tmp_path: Path) -> None:
+    beside, value = {}, another_value(option, tmp_path)
+    if option.name.startswith("tls-"):
+        beside = {name: str(tmp_path / "empty") for name in ("tls-cert", "tls-key")}
+        (tmp_path / "empty").write_text("")
+    usual, said = (leaves(asdict(load_config(flags, {}, None))) for flags in (beside, {**beside, option.name: value}))
+    changed = {place for place in said if said[place] != usual[place]}
+    if option.name in ELSEWHERE:
+        assert changed == ELSEWHERE[option.name]
+        return
+    (place,) = changed
+    parts = place.split(".")
+    assert option.key in ("_".join(parts), "_".join(parts[1:]), "_".join([parts[0], *parts[2:]]))
+    assert said[place] == option.parse(value, "")
 
 
 NO_ADDRESSES = [
