@@ -11,6 +11,7 @@ of an earlier release remembers nothing, and misses the files that its manifests
 """
 
 import json
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from mlmd_artifact_store.claims import claims, has_files, remember_claim, some_k
 from mlmd_artifact_store.keys import RESERVED
 from mlmd_artifact_store.locations import encoded_segment
 
+_LOG = logging.getLogger("mlmd.artifacts")
 HOLDS_SECONDS = 60.0
 """How long a look at a bucket's mark counts, for all that deletes nothing by itself; at a folder's it does not."""
 _MEND = (
@@ -71,8 +73,13 @@ class Ownership:
         if not self._is_ours(claim=claim):
             return
         if not self._seen:
-            self._remember()
+            self._tell_of(self._remember())
         self._until = time.monotonic() + HOLDS_SECONDS if self._is_remote else 0.0
+
+    def settle(self) -> None:
+        """Check afresh, and remember the place without telling that uris have to follow, which they do now."""
+        if self._is_ours(claim=True):
+            self._remember()
 
     def look(self) -> None:
         """Raise as `check` does, and write nothing, neither a mark nor that one was seen."""
@@ -158,8 +165,8 @@ class Ownership:
             return FailedPrecondition(
                 f"artifacts: {uri} is new, and this store has its bytes at {list(places)[-1]}. Nothing was written; "
                 "say that place with --artifacts or MLMD_ARTIFACTS, or move all that is there to the new one, the "
-                "folder .mlmd too, or, if what is there shall stay and not be read through this store, run "
-                "`mlmd-server claim --take-over`."
+                "folder .mlmd too, and let the uris follow by `mlmd-server relocate`, or, if what is there shall stay "
+                "and not be read through this store, run `mlmd-server claim --take-over`."
             )
         return None
 
@@ -170,12 +177,28 @@ class Ownership:
             return False
         return True
 
-    def _remember(self) -> None:
-        """Note in the database that the place's mark is ours; a few calls that come at once all do."""
+    def _remember(self) -> list[str]:
+        """Note in the database that the place's mark is ours; a few calls that come at once all do.
+
+        Returns the places that were known before when this one was not, the latest last.
+        """
         uri = self._blobs.uri()
-        if uri not in self._store.database.read(LOCAL, claims):
+        known = self._store.database.read(LOCAL, claims)
+        if uri not in known:
             self._store.database.write(LOCAL, lambda tx: remember_claim(tx, uri), repeatable=True)
         self._seen = True
+        return [] if uri in known else list(known)
+
+    def _tell_of(self, before: list[str]) -> None:
+        """Say in the log that the bytes were moved here from a place that uris go on naming."""
+        if before:
+            _LOG.warning(
+                "the bytes of this store are at %s now, and what was recorded before says %s still; if all was copied "
+                "`mlmd-server relocate --from %s` lets the uris follow.",
+                self._blobs.uri(),
+                before[-1],
+                before[-1],
+            )
 
     def _claim(self, *, replace: bool) -> Owner:
         made = Owner(self._store.store_uuid, now_ms()).content()

@@ -58,7 +58,7 @@ def relocate(requests: Requests, caller: Caller, arguments: argparse.Namespace, 
         what = to_rewrite(artifacts, move, newest, caller)
         _tell(output, "would rewrite", what, move)
     else:
-        artifacts.ownership.check(fresh=True)
+        artifacts.ownership.settle()
         what = sum(rewrite(artifacts, move, newest, caller), NOTHING)
         _tell(output, "rewrote", what, move)
         finish(artifacts, move, caller)

@@ -4,6 +4,7 @@ import io
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -90,14 +91,19 @@ def test_uris_follow_what_was_copied(store: Store, places: Places) -> None:
     assert all(b"".join(requests.artifacts.read(many, path)) == content for path, content in SEVERAL.items())
 
 
-def test_uploads_go_on_at_the_new_place_and_the_old_one_is_forgotten(store: Store, places: Places) -> None:
+def test_uploads_go_on_at_the_new_place_and_the_old_one_is_forgotten(
+    store: Store, places: Places, caplog: pytest.LogCaptureFixture
+) -> None:
     old, new = Requests(Artifacts(store, places[0])), places[1]
     upload(old, collection="m")
     alias(old, "m", "champion", 1)
     garbage = upload(old, b"garbage")
     copy(places[0], new)
     requests, move = moved_to(old, new)
+    assert not caplog.messages
     requests.artifacts.ownership.check(fresh=True)
+    (told,) = caplog.messages
+    assert f"`mlmd-server relocate --from {places[0].uri()}` lets the uris follow" in told
     assert rewritten(requests, move) == Rewritten(2, 2)
     finish(requests.artifacts, move, LOCAL)
     assert list(store.database.read(LOCAL, claims)) == [new.uri()]
@@ -209,6 +215,63 @@ def test_killed_in_the_middle(database_url: str, tmp_path: Path) -> None:
     uris = {one: artifact(store, one).uri for one in (1, 500, 501, 900)}
     assert uris == {one: new.uri(f"_/system.Model/_/{one}/") for one in uris}
     store.close()
+
+
+KILLED_AT = """
+import os, signal, sys
+from pathlib import Path
+from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.local import LocalStore
+from mlmd_artifact_store.requests import Requests
+from mlmd_metadata_store.store import Store
+from mlmd_schemas.caller import LOCAL
+from mlmd_server.cli import make_parser
+from mlmd_server.findings import Output
+from mlmd_server.relocating import relocate
+
+url, root, last = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+store, count = Store.open(url), 0
+
+def note(statement):
+    global count
+    count += 1
+    if count == last:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+store.database.watch = note
+arguments = make_parser().parse_args(["relocate", "--from", "s3://old"])
+sys.exit(relocate(Requests(Artifacts(store, LocalStore(root))), LOCAL, arguments, Output(True, "")))
+"""
+
+
+@pytest.mark.slow
+def test_killed_before_any_statement_it_goes_on(database_url: str, tmp_path: Path) -> None:
+    """Each time it comes further, and at no moment are an artifact, its manifest and what names its files apart."""
+    new, count = LocalStore(tmp_path / "new"), 1100
+    with closing(Store.open(database_url)) as store:
+        crowd(store, "s3://old/", count)
+        names = put(store, f"s3://old/_/system.Model/_/{count}/f")
+        for one in range(1, count + 1):
+            path = new.root / "_" / "system.Model" / "_" / str(one) / "f"
+            path.parent.mkdir(parents=True)
+            path.write_bytes(b"x")
+        requests, move = moved_to(Requests(Artifacts(store, new)), new, "s3://old")
+        seen = {left(requests, move)}
+        for last in range(1, 200, 7):
+            words = [sys.executable, "-c", KILLED_AT, database_url, str(new.root), str(last)]
+            ended = subprocess.run(words, check=False, capture_output=True, text=True)
+            assert ended.returncode in (0, -signal.SIGKILL), ended.stderr
+            uris = {one: artifact(store, one).uri for one in (1, 500, 501, count, names)}
+            roots = {one: requests.artifacts.manifest(one).root_uri for one in uris if one != names}
+            assert roots == {one: uri for one, uri in uris.items() if one != names}
+            assert uris[names] == f"{uris[count]}f"
+            seen.add(left(requests, move))
+            if not ended.returncode:
+                break
+        assert ended.returncode == 0
+        assert left(requests, move) == NOTHING
+        assert len(seen) > 2, "it was killed in the middle"
+        assert list(store.database.read(LOCAL, claims)) == [new.uri()]
 
 
 def test_statements_are_few(store: Store, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def test_it_is_tried_and_then_done(requests: Requests, run: Run, tmp_path: Path)
     assert artifact(store, made).uri.startswith(old)
     done = run("--verify", "--parallel", "2")
     assert (done.returncode, done.stdout) == (0, f"rewrote {told}")
-    assert f"looked for 1 file at {new}; 0 missing or changed\n" in done.stderr
+    assert done.stderr == f"mlmd-server: looked for 1 file at {new}; 0 missing or changed\n"
     assert artifact(store, made).uri == f"{new}_/system.Model/_/{made}/"
     again = run("--json")
     counts = {"from": old, "to": new, "artifacts": 0, "manifests": 0, "rewritten": True}
