@@ -6,32 +6,39 @@ be sent from where they lie in the archive. `files.jsonl` has a line for each ar
 
 import hashlib
 import json
+import marshal
 import os
 import struct
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+from mlmd_schemas.sorted_runs import in_order
 
 from mlmd_client.bounded_work import ahead
 from mlmd_client.calls import CallError, Transport
 from mlmd_client.fetching import Source
 from mlmd_client.file_listing import Listing, LocalFile
 from mlmd_client.folder_download import damaged
+from mlmd_client.large_zip import FILES, LargeZipReader, LargeZipWriter
+from mlmd_client.packed_sequence import Packed
 from mlmd_client.progress import Meter
 from mlmd_client.signed_http import PATIENCE, Bytes, Span
 from mlmd_client.transfer_errors import ChangedFile, UnfitFiles
 
-FILES = "files/"
 INDEX = "files.jsonl"
 _SMALL_BYTES = 1 << 20
 """Files up to this are fetched several at a time, and held until it is their turn."""
 _AT_ONCE, _AHEAD = 8, 16
+_ID_BYTES, _MOST_DIGITS = 8, 19
+_FACTS = struct.Struct("<QQHH")
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _OF_THE_ARTIFACT = (Code.NOT_FOUND, Code.FAILED_PRECONDITION, Code.DATA_LOSS, Code.INVALID_ARGUMENT)
 """Failures that say something of one artifact; any other ends an export."""
@@ -51,7 +58,7 @@ class _Writing:
     """One artifact on its way into the archive."""
 
     artifact_id: int
-    entries: list[zipfile.ZipInfo] = field(default_factory=list)
+    files: int = 0
     size_bytes: int = 0
     failure: CallError | None = None
 
@@ -63,7 +70,7 @@ _Piece = tuple[int, v1.DownloadUrl | None, bytes | None, CallError | None]
 class BytesWriter:
     """Writes the files of artifacts into an archive, each held against its SHA-256 as it comes."""
 
-    def __init__(self, archive: zipfile.ZipFile, transport: Transport, meter: Meter) -> None:
+    def __init__(self, archive: LargeZipWriter, transport: Transport, meter: Meter) -> None:
         self._archive = archive
         self._transport = transport
         self._meter = meter
@@ -73,6 +80,7 @@ class BytesWriter:
 
     def write(self, artifact_ids: Iterable[int]) -> None:
         """Write the files of these artifacts and the index; raises CallError when the store does not answer."""
+        self._archive.settle()
         with Source(self._transport, PATIENCE) as source, ThreadPoolExecutor(_AT_ONCE, "export") as pool:
             writing: _Writing | None = None
             for artifact_id, url, content, failure in ahead(pool, self._works(source, artifact_ids), _AHEAD):
@@ -103,7 +111,7 @@ class BytesWriter:
         entry = zipfile.ZipInfo(f"{FILES}{writing.artifact_id}/{url.file.path}")
         entry.file_size = url.file.size_bytes
         entry.external_attr = 0o644 << 16
-        writing.entries.append(entry)
+        writing.files += 1
         if content is not None:
             self._archive.writestr(entry, content)
             self._meter.moved(url.file.path, len(content))
@@ -128,14 +136,11 @@ class BytesWriter:
         self._meter.finished(url.file.path)
 
     def _end(self, writing: _Writing) -> None:
+        self._archive.settle(keep=writing.failure is None)  # what the archive does not name is nowhere
         if writing.failure is None:
-            self.carried.append(Carried(writing.artifact_id, len(writing.entries), writing.size_bytes))
-            return
-        self.failures.append(f"artifact {writing.artifact_id}: {writing.failure.message}")
-        entries = self._archive.infolist()  # the archive's own list; what is not in it is nowhere
-        for entry in reversed(writing.entries):
-            if entries and entries[-1] is entry:
-                entries.pop()
+            self.carried.append(Carried(writing.artifact_id, writing.files, writing.size_bytes))
+        else:
+            self.failures.append(f"artifact {writing.artifact_id}: {writing.failure.message}")
 
 
 def _index_line(carried: Carried) -> dict[str, int]:
@@ -194,11 +199,11 @@ class PackedListing(Listing):
 class BytesReader:
     """Finds the files of artifacts in an archive."""
 
-    def __init__(self, path: Path, archive: zipfile.ZipFile) -> None:
+    def __init__(self, path: Path, archive: LargeZipReader) -> None:
         """Read what the archive says of its files; raises UnfitFiles when that is damaged."""
         self._path = path
         self.carried: list[Carried] = []
-        self._entries: dict[int, list[zipfile.ZipInfo]] = {}
+        self._entries: dict[int, Packed[bytes]] = {}
         if INDEX not in archive.NameToInfo:
             return
         try:
@@ -206,42 +211,66 @@ class BytesReader:
             self.carried = [Carried(line["artifact_id"], line["files"], line["size_bytes"]) for line in lines]
         except (ValueError, TypeError, KeyError) as error:
             raise UnfitFiles.saying(f"{path}: its {INDEX} is damaged ({error}); export again.") from None
-        for entry in archive.infolist():
-            digits = entry.filename[len(FILES) :].partition("/")[0]
-            if entry.filename.startswith(FILES) and digits.isdecimal() and not entry.is_dir():
-                self._entries.setdefault(int(digits), []).append(entry)
+        keys = in_order(key for key in map(_entry_key, archive.files) if key)
+        for number, entries in groupby(keys, key=lambda key: key[:_ID_BYTES]):
+            self._entries[int.from_bytes(number, "big")] = Packed(
+                entries, lambda block: marshal.dumps(list(block)), marshal.loads
+            )
 
     def listing(self, carried: Carried) -> PackedListing:
         """Return the files of an artifact; raises UnfitFiles when some lack, or were packed again and compressed."""
-        entries = self._entries.get(carried.artifact_id, [])
-        if (len(entries), sum(entry.file_size for entry in entries)) != (carried.files, carried.size_bytes):
+        entries = self._entries.get(carried.artifact_id, ())
+        count, size_bytes = len(entries), sum(_Entry.of(key).size_bytes for key in entries)
+        if (count, size_bytes) != (carried.files, carried.size_bytes):
             raise UnfitFiles.saying(
                 f"{self._path}: has not all {carried.files} files of artifact {carried.artifact_id}; export again."
             )
         root = Path(os.path.abspath(self._path))
-        skipped = len(f"{FILES}{carried.artifact_id}/")
         with root.open("rb") as file:
             state = os.fstat(file.fileno())
-            found = [
-                PackedFile(
-                    entry.filename[skipped:],
-                    entry.file_size,
-                    state.st_mtime_ns,
-                    state.st_ino,
-                    self._start(file.fileno(), entry),
-                    state.st_size,
-                )
-                for entry in entries
-            ]
-        return PackedListing(root, tuple(sorted(found, key=lambda file: file.path.encode())))
 
-    def _start(self, descriptor: int, entry: zipfile.ZipInfo) -> int:
+            def packed_file(path: str, size_bytes: int, start: int) -> PackedFile:
+                return PackedFile(path, size_bytes, state.st_mtime_ns, state.st_ino, start, state.st_size)
+
+            found = map(_Entry.of, entries)
+            files: Packed[PackedFile] = Packed(
+                (packed_file(one.path, one.size_bytes, self._start(file.fileno(), one)) for one in found),
+                lambda block: marshal.dumps([(one.path, one.size_bytes, one.start) for one in block]),
+                lambda packed: (packed_file(*facts) for facts in marshal.loads(packed)),
+            )
+        return PackedListing(root, files)
+
+    def _start(self, descriptor: int, entry: "_Entry") -> int:
         """Return where the bytes of an entry begin: after its own header."""
         header = os.pread(descriptor, _LOCAL_HEADER.size, entry.header_offset)
         if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1 or len(header) < _LOCAL_HEADER.size:
             raise UnfitFiles.saying(
-                f"{self._path}: {entry.filename[:80]!r} is not stored as it is; an archive that was packed again has "
+                f"{self._path}: {entry.path[:80]!r} is not stored as it is; an archive that was packed again has "
                 "to keep its files uncompressed (zip -0)."
             )
         _, name_bytes, extra_bytes = _LOCAL_HEADER.unpack(header)
         return entry.header_offset + _LOCAL_HEADER.size + int(name_bytes) + int(extra_bytes)
+
+
+def _entry_key(facts: tuple[str, int, int, int, int]) -> bytes:
+    """Return what sorts entries by artifact and path, with all that is known of one; b"" for what is no file."""
+    name, *numbers = facts
+    digits, _, path = name[len(FILES) :].partition("/")
+    if not (digits.isdecimal() and len(digits) < _MOST_DIGITS) or name.endswith("/"):
+        return b""
+    return int(digits).to_bytes(_ID_BYTES, "big") + path.encode() + b"\0" + _FACTS.pack(*numbers)
+
+
+class _Entry(NamedTuple):
+    """An entry that is a file of an artifact."""
+
+    path: str
+    size_bytes: int
+    header_offset: int
+    compress_type: int
+    flag_bits: int
+
+    @classmethod
+    def of(cls, key: bytes) -> "_Entry":
+        """Return the entry of a key."""
+        return cls(key[_ID_BYTES : -_FACTS.size - 1].decode(), *_FACTS.unpack(key[-_FACTS.size :]))

@@ -32,6 +32,7 @@ from mlmd_client.command_line.archived_bytes import (
 from mlmd_client.command_line.existing_paths import ExistingPath
 from mlmd_client.command_line.session import Session, command, making
 from mlmd_client.failures import failure_of, refused
+from mlmd_client.large_zip import LargeZipReader, LargeZipWriter
 from mlmd_client.tables import Table
 
 ARCHIVE = "/mlmd.v1.Archive/"
@@ -58,7 +59,7 @@ def export_archive(session: Session, path: Path, with_bytes: bool, force: bool) 
     rows, held = dict[str, int](), Held()
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")  # its own, whoever else exports to the same path
     try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        with LargeZipWriter(part) as archive:
             for number, message in enumerate(_exported(session)):
                 _add(archive, number, message)
                 if message.HasField("rows"):
@@ -115,7 +116,7 @@ def import_archive(session: Session, path: Path, dry_run: bool, without_bytes: b
     if not path.is_file():  # a pipe cannot be read twice, and a device has no end
         raise refused(f"path: {str(path)!r} is no file, and an archive is one; write it to a file first.")
     try:
-        with zipfile.ZipFile(path) as archive:
+        with LargeZipReader(path) as archive:
             header = _header(archive, path)
             packed = None if without_bytes else read_bytes(path, archive)
             answer = _rows_imported(session, archive, header, dry_run)

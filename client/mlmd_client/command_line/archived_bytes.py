@@ -1,7 +1,6 @@
 """The files of artifacts in `mlmd export --with-bytes` and `mlmd import`."""
 
 import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from mlmd_client.calls import CallError
 from mlmd_client.command_line.session import Failure, Session
 from mlmd_client.command_line.statuses import FOUND_WRONG
 from mlmd_client.failures import failure_of
+from mlmd_client.large_zip import LargeZipReader, LargeZipWriter
 from mlmd_client.progress import Meter
 from mlmd_client.progress_bar import ProgressBar, human_bytes
 from mlmd_client.restoring import Restorer
@@ -48,7 +48,7 @@ class Held:
             self.size_bytes += row["size_bytes"]
 
 
-def write_bytes(session: Session, archive: zipfile.ZipFile, held: Held) -> BytesWriter:
+def write_bytes(session: Session, archive: LargeZipWriter, held: Held) -> BytesWriter:
     """Write the files of artifacts into an archive; raises the classes of `mlmd_client.failures`."""
     bar = ProgressBar("export")
     meter = Meter(bar)
@@ -81,7 +81,7 @@ def tell_left_out(session: Session, held: Held, written: BytesWriter) -> None:
         )
 
 
-def read_bytes(path: Path, archive: zipfile.ZipFile) -> BytesReader:
+def read_bytes(path: Path, archive: LargeZipReader) -> BytesReader:
     """Return the files of an archive; raises Refused when what it says of them is damaged."""
     try:
         return BytesReader(path, archive)
