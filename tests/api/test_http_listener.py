@@ -13,13 +13,14 @@ import httpx
 import pytest
 from mlmd_api.callers import TokenFile
 from mlmd_api.message_sizes import Limits
-from mlmd_api.rest import connections, exchange
+from mlmd_api.rest import connections, exchange, request_body
 from mlmd_api.rest.server import listen
 from mlmd_schemas.errors import InvalidArgument
 from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from tests.api.conftest import ODD, Served
+from tests.api.notes import BODY, NOTE
 
 _START = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
 
@@ -244,6 +245,48 @@ def test_the_body_of_nobody_who_is_known_is_not_waited_for(
         while b"bearer" not in said.lower() and (piece := client.recv(65536)):
             said += piece
     assert b"this server wants" in said.replace(b"%20", b" ")
+
+
+_EXPECTED = (
+    b"POST %b HTTP/1.1\r\nhost: x\r\ncontent-type: application/proto\r\nexpect: 100-Continue\r\n"
+    b"content-length: %d\r\n\r\n"
+)
+
+
+def test_who_waits_to_send_a_body_that_nobody_wants_is_hung_up_on(serve: Callable[..., Served], tmp_path: Path) -> None:
+    """What comes next on the connection may be the body or another request."""
+    (tmp_path / "tokens.toml").write_text('[[token]]\ntoken = "t"\nsubject = "alice"\n')
+    served = serve(TokenFile(tmp_path / "tokens.toml"))
+    for path, status in ((NOTE.encode(), b"401"), (b"/no/where/else", b"404")):
+        said = _answer(served, _EXPECTED % (path, 10))
+        assert said.startswith(b"HTTP/1.1 " + status)
+        assert said.count(b"connection: close\r\n") == 1
+
+
+def test_who_waits_to_send_a_body_is_told_to_and_may_go_on(served: Served) -> None:
+    with socket.create_connection(("127.0.0.1", served.http.port), 60) as client:
+        for _ in range(2):
+            client.sendall(_EXPECTED % (NOTE.encode(), len(BODY)))
+            assert client.recv(65536) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            client.sendall(BODY)
+            answer = client.recv(65536)
+            assert answer.startswith(b"HTTP/1.1 200 OK")
+            assert answer.endswith(b"\r\n\r\n" + BODY)
+            assert b"connection: close" not in answer
+
+
+@pytest.mark.parametrize("path", [NOTE, "/graphql"])
+def test_a_body_that_stops_is_not_waited_for(
+    serve: Callable[..., Served], monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.setattr(request_body, "PATIENCE_SECONDS", 0.5)
+    served = serve()
+    head = f"POST {path} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", served.http.port), 60) as client:
+        client.sendall(head.encode() + b"{")
+        said = client.recv(65536)
+    assert said.startswith(b"HTTP/1.1 504 ")
+    assert b"nothing more of it came for 0.5 seconds" in said
 
 
 def test_what_is_compressed_is_read_and_written_by_threads(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,7 @@ from mlmd_api.rest.challenge import Challenge
 from mlmd_api.rest.connections import BoundedProtocol, bounded
 from mlmd_api.rest.cors import CrossOrigin, Origins
 from mlmd_api.rest.embedding import Embedding, embedding_headers
+from mlmd_api.rest.expectations import Expectations
 from mlmd_api.rest.files import BrokenOff
 from mlmd_api.rest.front_page import FrontPage
 from mlmd_api.rest.given_up import GivenUp
@@ -76,7 +77,7 @@ class HttpServer:
         self._socket = listen(settings.host, settings.port, settings.shared_port)
         self.port: int = self._socket.getsockname()[1]
         readable = CrossOrigin(Hosts(GivenUp(app), settings.allowed_hosts), origins, closed=PROBES)
-        guarded = Embedding(Challenge(readable), settings.cors_origins)
+        guarded = Expectations(Embedding(Challenge(readable), settings.cors_origins))
         protocol = bounded(origins, embedding_headers(settings.cors_origins))
         self._server = uvicorn.Server(_uvicorn_config(guarded, protocol, context))
         self._thread = threading.Thread(target=self._run, name="http", daemon=True)

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor
 from typing import TypeVar
 
+from mlmd_schemas.errors import DeadlineExceeded
 from starlette.types import Receive, Send
 
 from mlmd_api.message_sizes import Limits, request_too_large
+from mlmd_api.rest import request_body
 from mlmd_api.rest.exchange import Reply
 from mlmd_api.rest.streams import leaving
 
@@ -18,11 +20,11 @@ _FEW_BYTES = 4096
 async def whole_body(stream: AsyncIterator[bytes], most_bytes: int, limits: Limits) -> bytes:
     """Return the body; one that is too large is read to its end, so that the caller hears why, and dropped.
 
-    Raises ResourceExhausted for one of more than `most_bytes`.
+    Raises ResourceExhausted for one of more than `most_bytes`, DeadlineExceeded for one that stops.
     """
     pieces: list[bytes] = []
     size = 0
-    async for piece in stream:
+    async for piece in _coming(stream):
         size += len(piece)
         if size <= most_bytes:
             pieces.append(piece)
@@ -32,6 +34,21 @@ async def whole_body(stream: AsyncIterator[bytes], most_bytes: int, limits: Limi
         pieces.clear()
         raise request_too_large(None, limits)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+async def _coming(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the pieces of a body; whoever stops sending would keep the connection for good."""
+    while True:
+        try:
+            async with asyncio.timeout(request_body.PATIENCE_SECONDS):
+                piece = await anext(stream, None)
+        except TimeoutError:
+            raise DeadlineExceeded(
+                f"request: nothing more of it came for {request_body.PATIENCE_SECONDS:g} seconds; send it again."
+            ) from None
+        if piece is None:
+            return
+        yield piece
 
 
 async def off_the_loop(executor: Executor, size_bytes: int, work: Callable[..., T], *arguments: object) -> T:
