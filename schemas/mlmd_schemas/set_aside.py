@@ -34,24 +34,31 @@ class Aside:
         return [self._put(items[start : start + TOGETHER]) for start in range(0, len(items), TOGETHER)]
 
     def _put(self, items: list[Any]) -> Block:
-        packed = marshal.dumps(items)
+        return self.write(marshal.dumps(items))
+
+    def write(self, content: bytes) -> Block:
+        """Set bytes aside and return their block."""
         if self._file is None:
-            return packed
+            return content
         try:
-            written = os.pwrite(self._file.fileno(), packed, self._end)
+            written = os.pwrite(self._file.fileno(), content, self._end)
         except OSError:
-            return packed
-        if written < len(packed):
-            return packed
+            return content
+        if written < len(content):
+            return content
         self._end += written
         return self._end - written, written
 
     def items(self, blocks: Iterable[Block]) -> Iterator[Any]:
         """Yield what was set aside as these blocks; raises OSError when the file cannot be read again."""
         for block in blocks:
-            yield from marshal.loads(block if isinstance(block, bytes) else self._read(*block))
+            yield from marshal.loads(self.read(block))
 
-    def _read(self, start: int, length: int) -> bytes:
+    def read(self, block: Block) -> bytes:
+        """Return the bytes of a block; raises OSError when the file cannot be read again."""
+        if isinstance(block, bytes):
+            return block
+        start, length = block
         content = os.pread(self._file.fileno(), length, start) if self._file else b""
         if len(content) < length:
             raise OSError(f"a temporary file lost what was written to it: {length} bytes at {start}")
