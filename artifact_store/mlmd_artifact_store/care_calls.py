@@ -116,7 +116,7 @@ _care = partial(ArtifactCall, role=Role.ADMIN, service=SERVICE, shapes=v1)
 
 CARE_CALLS: tuple[ArtifactCall, ...] = (
     _care("Purge", run=_purge),
-    _facts("ListTombstones", list_tombstones, role=Role.ADMIN, write=False),
+    _facts("ListTombstones", list_tombstones, role=Role.READER, write=False),
     _facts("PinArtifact", pin_artifact, role=Role.WRITER, write=True),
     _facts("UnpinArtifact", unpin_artifact, role=Role.WRITER, write=True),
     _facts("ListPins", list_pins, role=Role.READER, write=False),

@@ -197,13 +197,13 @@ def read_manifest(tx: Transaction, artifact_id: int, *, held: bool = False) -> M
 
 
 def _why_none(tx: Transaction, artifact_id: int) -> str:
-    """Say why an artifact has no manifest; by whom its files were deleted, and for what, is not for every reader."""
+    """Say why an artifact has no manifest; `ListTombstones` says more of a deletion."""
     stones = sorted(tombstones_of(tx, Kind.ARTIFACT, [artifact_id]), key=lambda stone: -stone.what)
     for stone in stones:  # the deletion of the files first, because it says more
         is_bytes = stone.what == admin_pb2.Tombstone.WHAT_BYTES
         what = f"the files of artifact {artifact_id} were deleted" if is_bytes else f"artifact {artifact_id} was purged"
         day = datetime.fromtimestamp(stone.delete_ms / 1000, UTC).date().isoformat()
-        return f"{what} on {day}; `mlmd-server why {artifact_id}` says by whom, and for what reason."
+        return f"{what} on {day}; `mlmd show artifact:{artifact_id}` says by whom, and for what reason."
     return f"artifact {artifact_id} has no manifest; its upload was not committed, or its bytes are not kept here."
 
 

@@ -12,7 +12,7 @@ from mlmd_schemas.tables.own import TOMBSTONE
 from mlmd_schemas.tables.v10 import Kind
 
 from mlmd_metadata_store.clock import now_ms
-from mlmd_metadata_store.keyset_tokens import key_of_token, long_page_size, token_after
+from mlmd_metadata_store.keyset_tokens import LONG_PAGE, key_of_token, long_page_size, token_after
 from mlmd_metadata_store.reasons import check_reason
 from mlmd_metadata_store.transaction import Transaction
 
@@ -90,6 +90,8 @@ def list_tombstones(tx: Transaction, request: v1.ListTombstonesRequest) -> v1.Li
     if request.kind and request.kind not in KIND_OF:
         raise InvalidArgument(f"kind: {request.kind} is no kind of node.")
     kind = KIND_OF.get(request.kind)
+    if request.ids:
+        return v1.ListTombstonesResponse(tombstones=_of_some(tx, kind, request))
     count = long_page_size(request.page_size)
     after = _position(key_of_token("tombstones", request.page_token))
     bounds = {"least": kind.value, "most": kind.value} if kind is not None else {"least": 0, "most": max(Kind)}
@@ -97,6 +99,14 @@ def list_tombstones(tx: Transaction, request: v1.ListTombstonesRequest) -> v1.Li
     rows = tx.rows(_PAGE, {**bounds, **place, "rows": count + 1})
     token = token_after("tombstones", "/".join(map(str, rows[count - 1][:3]))) if len(rows) > count else ""
     return v1.ListTombstonesResponse(tombstones=[_message(row) for row in rows[:count]], next_page_token=token)
+
+
+def _of_some(tx: Transaction, kind: Kind | None, request: v1.ListTombstonesRequest) -> list[v1.Tombstone]:
+    if kind is None:
+        raise InvalidArgument("kind: unspecified; say of which kind of node the ids are.")
+    if len(request.ids) > LONG_PAGE:
+        raise InvalidArgument(f"ids: {len(request.ids)} are more than {LONG_PAGE}; ask for fewer at once.")
+    return sorted(tombstones_of(tx, kind, request.ids), key=lambda stone: (stone.id, stone.what))
 
 
 def _position(key: str) -> tuple[int, int, int]:

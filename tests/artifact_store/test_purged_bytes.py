@@ -54,7 +54,7 @@ def test_bytes_go_when_asked(admin: Admin, requests: Requests) -> None:
     whats = [(stone.id, stone.what) for stone in admin("ListTombstones").tombstones]
     assert whats == [(kept, 1), (gone, 1), (gone, 2)]
     with pytest.raises(
-        NotFound, match=rf"files of artifact {gone} were deleted on 20\d\d-\d\d-\d\d; `mlmd-server why {gone}`"
+        NotFound, match=rf"files of artifact {gone} were deleted on 20\d\d-\d\d-\d\d; `mlmd show artifact:{gone}`"
     ):
         requests.artifacts.read(gone, "f")
 

@@ -8,6 +8,7 @@ from mlmd_schemas.counting import counted
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import artifacts_pb2, collections_pb2
 
+from mlmd_client.command_line.deletions import deletions_of
 from mlmd_client.command_line.offers import STEPS, SUBJECTS
 from mlmd_client.command_line.registrations import registrations_of
 from mlmd_client.command_line.session import Count, Session, command
@@ -57,8 +58,8 @@ def show(session: Session, what: str) -> None:
     """Show all that is known of WHAT; context:7 is understood too."""
     by_id = node_id(what)
     if by_id is not None and by_id[0] == "context":
-        facts = _context(session, by_id[1])
-        session.say(facts, lambda: session.facts(facts))
+        context = _context(session, by_id[1])
+        session.say(context, lambda: _print_context(session, context))
         return
     subject = subject_of(session.store, what)
     facts = version_facts(session, subject) if isinstance(subject, Version) else run_facts(session, subject)
@@ -70,7 +71,19 @@ def _context(session: Session, context_id: int) -> dict[str, Any]:
     found = session.store.service.read(request, mlmd.GetContextsByIDResponse).contexts
     if not found:
         raise not_found(f"context: there is no context {context_id}.")
-    return node_row(found[0])
+    return node_row(found[0]) | _deleted(session, "context", context_id)
+
+
+def _print_context(session: Session, facts: dict[str, Any]) -> None:
+    gone = facts.get("deleted") if isinstance(facts.get("deleted"), list) else None
+    session.facts({name: value for name, value in facts.items() if gone is None or name != "deleted"})
+    if gone is not None:
+        session.table(table_of(gone), "\ndeleted")
+
+
+def _deleted(session: Session, kind: str, node_id: int) -> dict[str, Any]:
+    rows = deletions_of(session, kind, node_id)
+    return {"deleted": rows} if rows else {}
 
 
 def version_facts(session: Session, version: Version) -> dict[str, Any]:
@@ -88,7 +101,8 @@ def version_facts(session: Session, version: Version) -> dict[str, Any]:
         "properties": dict(version.properties),
     }
     parts = {"models": registrations_of(session, version), "files": files_of(session, version.id)}
-    return facts | {name: rows for name, rows in parts.items() if rows}
+    found = {name: rows for name, rows in parts.items() if rows}
+    return facts | _deleted(session, "artifact", version.id) | found
 
 
 def files_of(session: Session, artifact_id: int) -> list[dict[str, Any]]:
@@ -118,6 +132,7 @@ def run_facts(session: Session, run: RunFacts) -> dict[str, Any]:
     facts = {name: getattr(run, name) for name in ("name", "id", "state", "started", "ended", "reason")}
     walks = {"used": session.store.provenance(run, 1), "made": session.store.impact(run, 1)}
     facts |= {name: graph.where(kind="artifact").names() for name, graph in walks.items()}
+    facts |= _deleted(session, "execution", run.id)
     return facts | {"params": dict(run.params), "properties": dict(run.properties)}
 
 
@@ -135,8 +150,10 @@ def _cut(value: Any) -> Any:
 
 
 def _print(session: Session, facts: dict[str, Any]) -> None:
-    parts = ("params", "properties", "models", "files")
+    parts = ("params", "properties", "models", "files", "deleted")
     session.facts({name: _cut(value) for name, value in facts.items() if name not in parts})
+    if facts.get("deleted"):
+        session.table(table_of(facts["deleted"]), "\ndeleted")
     for name in ("params", "properties"):
         if facts.get(name):
             session.facts(_brief(facts[name]), f"\n{name}")

@@ -10,6 +10,7 @@ from mlmd_client.calls import CallError
 from mlmd_client.service import Service
 from mlmd_client.store import Store
 from mlmd_schemas.errors import Code
+from mlmd_schemas.pb.v1 import admin_pb2
 
 from tests.client.command_line.conftest import Run, run_on
 from tests.conftest import StartServer
@@ -156,3 +157,61 @@ def test_whoever_is_no_administrator_is_refused(start_server: StartServer, sqlit
     for words in (("purge", "artifact", "1"), ("gc", "--dry-run")):
         said = run("--token", "w", *words)
         assert (said.status, "role admin" in said.err) == (5, True), said
+
+
+def test_a_researcher_sees_what_was_deleted_by_whom_and_why(on: Run) -> None:
+    first, second = ids(on)
+    assert "deleted" not in on("show", "churn@1", "--json").json
+    assert on("gc", "--keep-newest", "1", "--keep-younger-than", "0s", "--reason", "quota of 2026").status == 0
+    (row,) = on("show", "churn@1", "--json").json["deleted"]
+    assert (row["what"], row["reason"], row["files"], row["bytes"]) == ("files", "quota of 2026", 1, 1)
+    assert row["by"]
+    assert row["when"].startswith("20")
+    assert ["files", row["by"], "quota of 2026"] == _told(on("show", "churn@1").out)
+    digest = on("purge", "artifact", second, "--json").json["digest"]
+    assert on("purge", "artifact", second, "--confirm", digest, "--reason", "consent withdrawn").status == 0
+    shown = on("show", f"artifact:{second}")
+    assert _told(shown.out) == ["facts", row["by"], "consent withdrawn"]
+    assert "1 file, 1 byte" in shown.out, "the files are still there"
+    assert first != second
+
+
+def _told(out: str) -> list[str]:
+    """Return what, by whom and why of the table of deletions, without its time and counts."""
+    lines = out.splitlines()
+    head, line = lines[lines.index("deleted") + 1 :][:2]
+    columns = {name: head.index(name) for name in head.split()}
+    ends = dict(zip(columns.values(), [*list(columns.values())[1:], None], strict=True))
+    return [line[columns[name] : ends[columns[name]]].strip() for name in ("what", "by", "reason")]
+
+
+@pytest.mark.parametrize("kind", ["execution", "context"])
+def test_a_purged_run_or_context_says_so(on: Run, target: str, kind: str) -> None:
+    with Store(target) as store, store.run("churn/train", params={"deleted": "never"}, capture=False):
+        pass
+    found = on("find", {"execution": "executions", "context": "experiments"}[kind], "--json").json
+    node = str(found[0]["id"])
+    before = on("show", f"{kind}:{node}")
+    assert before.status == 0
+    digest = on("purge", kind, node, "--json").json["digest"]
+    done = on("purge", kind, node, "--confirm", digest, "--reason", "by mistake")
+    assert done.status == 0, done
+    assert _told(on("show", f"{kind}:{node}").out)[::2] == ["facts", "by mistake"]
+
+
+def test_tombstones_of_some_nodes(on: Run, target: str) -> None:
+    first, second = map(int, ids(on))
+    assert on("gc", *KEEP_NOTHING).status == 0
+    with Store(target) as store:
+
+        def listed(**fields: Any) -> list[int]:
+            request = admin_pb2.ListTombstonesRequest(**fields)
+            return [one.id for one in store.service.read(request, admin_pb2.ListTombstonesResponse).tombstones]
+
+        artifact = admin_pb2.NODE_KIND_ARTIFACT
+        assert listed(kind=artifact, ids=[second]) == [second]
+        assert listed(kind=artifact, ids=[second, first, 99]) == [first, second]
+        assert listed(kind=admin_pb2.NODE_KIND_EXECUTION, ids=[first]) == []
+        for wrong in ({"ids": [first]}, {"kind": artifact, "ids": range(1, 1002)}):
+            with pytest.raises(CallError, match=r"^(kind|ids): "):
+                listed(**wrong)

@@ -92,14 +92,16 @@ class Tombstone(_message.Message):
     def __init__(self, kind: _Optional[_Union[NodeKind, str]] = ..., id: _Optional[int] = ..., what: _Optional[_Union[Tombstone.What, str]] = ..., subject: _Optional[str] = ..., reason: _Optional[str] = ..., file_count: _Optional[int] = ..., size_bytes: _Optional[int] = ..., delete_ms: _Optional[int] = ...) -> None: ...
 
 class ListTombstonesRequest(_message.Message):
-    __slots__ = ("kind", "page_size", "page_token")
+    __slots__ = ("kind", "page_size", "page_token", "ids")
     KIND_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
     kind: NodeKind
     page_size: int
     page_token: str
-    def __init__(self, kind: _Optional[_Union[NodeKind, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    ids: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, kind: _Optional[_Union[NodeKind, str]] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., ids: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ListTombstonesResponse(_message.Message):
     __slots__ = ("tombstones", "next_page_token")
