@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from mlmd_api.callers import Everybody, TokenFile, read_tokens
 from mlmd_schemas.caller import Role
 from mlmd_schemas.errors import InvalidArgument, Unauthenticated
 
+Write = Callable[[Path, str, tuple[int, int]], None]
 DIGEST = hashlib.sha256(b"t-walt").hexdigest()
 TOKENS = f"""
 [[token]]
@@ -95,6 +97,40 @@ def test_a_changed_file_is_read_again_and_a_broken_one_is_not(
     assert known.identify(_bearer("t-nora")).subject == "nora"
 
 
+def in_place(file: Path, text: str, times: tuple[int, int]) -> None:
+    """Write the same number of bytes at another time."""
+    file.write_text(text)
+    os.utime(file, ns=(times[0], times[1] + 1))
+
+
+def longer(file: Path, text: str, times: tuple[int, int]) -> None:
+    """Write more bytes at the same time, as far as the file tells."""
+    file.write_text(f"{text}\n")
+    os.utime(file, ns=times)
+
+
+def another(file: Path, text: str, times: tuple[int, int]) -> None:
+    """Put another file of the same size and time in its place."""
+    file.with_suffix(".new").write_text(text)
+    os.utime(file.with_suffix(".new"), ns=times)
+    file.with_suffix(".new").rename(file)
+
+
+@pytest.mark.parametrize("write", [in_place, longer, another])
+def test_any_sign_of_a_change_has_the_file_read_again(
+    file: Path, write: Write, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(callers, "_LOOK_EVERY_SECONDS", 0.0)
+    caplog.set_level("INFO")
+    known, state = TokenFile(file), file.stat()
+    known.identify(_bearer("t-rita"))
+    assert "read the tokens again" not in caplog.text
+    write(file, TOKENS.replace("t-rita", "t-nora"), (state.st_atime_ns, state.st_mtime_ns))
+    for _ in range(3):
+        assert known.identify(_bearer("t-nora")).subject == "rita"
+    assert caplog.messages == [f"read the tokens again: 3 in {file}"]
+
+
 def test_a_file_that_cannot_be_read_is_told_once_and_when_it_comes_again(
     file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -126,6 +162,9 @@ def test_the_file_is_not_looked_at_for_every_call(file: Path, monkeypatch: pytes
         (f"[[token]]\nsubject='a'\ntoken='x'\nsha256='{DIGEST}'", "exactly one of token and sha256"),
         ("[[token]]\ntoken='x'", "has no subject"),
         ("[[token]]\nsubject='a'\nsha256='abc'", "64 hexadecimal digits"),
+        (f"[[token]]\nsubject='a'\nsha256='{DIGEST[:-1]}'", "64 hexadecimal digits"),
+        (f"[[token]]\nsubject='a'\nsha256='{DIGEST[:-1]}g'", "64 hexadecimal digits"),
+        ("token=5", "table of its own"),
         ("[[token]]\nsubject='a'\ntoken='x'\nroles=['owner']", "choose among reader, writer and admin"),
         ("[[token]]\nsubject='a'\ntoken='x'\nroles=[]", "choose among reader, writer and admin"),
         ("[[token]]\nsubject='a'\ntoken='x'\nteam='b'", "'team'"),

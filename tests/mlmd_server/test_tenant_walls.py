@@ -102,6 +102,20 @@ def test_a_bucket_that_leads_to_what_is_anothers_is_refused(
     assert reason in caught.value.message
 
 
+def test_a_folder_with_the_file_of_tenants_is_refused(tmp_path: Path) -> None:
+    folder, root = tmp_path / "told", f"file://{tmp_path}/told"
+    folder.mkdir()
+    (folder / "tenants.toml").write_text(
+        f"[tenant.red]\ndatabase = 'sqlite:///{tmp_path}/red.db'\nexternal_roots = ['{root}']\n"
+    )
+    flags = {"artifacts": f"{tmp_path}/a", "tenants": f"{folder}/tenants.toml"}
+    with pytest.raises(InvalidArgument) as caught:
+        load_config(flags, {}, None)
+    assert (
+        f"{root!r} covers the file of tenants ({folder}/tenants.toml), which the tenant 'red'" in caught.value.message
+    )
+
+
 def test_without_tenants_ones_own_root_may_be_read_and_the_tokens_not(tmp_path: Path) -> None:
     flags = {"artifacts": f"{tmp_path}/a", "artifacts-external-roots": tmp_path.as_uri()}
     assert load_config(flags, {}, None).artifacts.external_roots
