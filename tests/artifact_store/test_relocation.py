@@ -38,7 +38,7 @@ from tests.artifact_store.relocated import (
     several,
 )
 from tests.artifact_store.test_ownership import drop_mark
-from tests.artifact_store.uploads import artifact, begin, upload_file
+from tests.artifact_store.uploads import artifact, begin, send, upload_file
 from tests.metadata_store.calls import Calls, counted
 from tests.services.ceph import S3Address
 
@@ -131,6 +131,25 @@ def test_an_upload_under_way_is_not_passed_over(store: Store, tmp_path: Path) ->
     assert rewritten(requests, move) == Rewritten(1, 0)
     again = requests.artifacts.begin_upload(begin(store, upload_file("f", b"x"), name="given up")).artifact_id
     assert again != pending, "the name of what was given up is free at the new place as it was at the old"
+
+
+def test_an_upload_ends_at_the_new_place_and_is_relocated_then(store: Store, places: Places) -> None:
+    old, new = Requests(Artifacts(store, places[0])), places[1]
+    sent, waits = (
+        old.artifacts.begin_upload(begin(store, upload_file("f", content))).artifact_id for content in (b"a", b"bb")
+    )
+    send(old, sent, {"f": b"a"})
+    copy(places[0], new)
+    requests, move = moved_to(old, new)
+    send(requests, waits, {"f": b"bb"})
+    for one in (sent, waits):
+        with pytest.raises(FailedPrecondition, match="not ended"):
+            check_no_uploads(requests.artifacts, move, LOCAL)
+        requests.artifacts.commit_upload(one)
+    check_no_uploads(requests.artifacts, move, LOCAL)
+    assert [one.verdict for one in looked_for(requests, move, read=True)] == [Verdict.SAME] * 2
+    assert rewritten(requests, move) == Rewritten(2, 2)
+    assert [artifact(store, one).uri.startswith(move.new) for one in (sent, waits)] == [True, True]
 
 
 def test_what_was_deleted_follows(store: Store, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from mlmd_artifact_store.requests import Requests
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+from mlmd_schemas.pb.v1 import registry_pb2 as registry
+from mlmd_schemas.pb.v1.registry_pb2_grpc import ModelRegistryStub
 from mlmd_server.cli import make_parser
 from mlmd_server.findings import Output
 
@@ -192,6 +194,25 @@ def test_beside_a_server_of_the_new_place(
     assert manifest.root_uri == artifact(store, made).uri == f"s3://{bucket}/pre/_/system.Model/m/{made}/"
     assert fetched(client, made) == b"content"
     store.close()
+
+
+def test_models_are_resolved_at_the_new_place(start_server: StartServer, sqlite_url: str, tmp_path: Path) -> None:
+    """Versions that are registered by uri, in Kubeflow's registry too, follow the files that they name."""
+    store = Store.open(sqlite_url)
+    made = upload(Requests(Artifacts(store, LocalStore(tmp_path / "artifacts"))), collection="m")
+    store.close()
+    served = start_server(sqlite_url, http=True, options=("--artifacts", str(copy(tmp_path))))
+    models = ModelRegistryStub(Client(served).channel)
+    models.CreateModel(registry.CreateModelRequest(name="sold"))
+    models.CreateModelVersion(registry.CreateModelVersionRequest(model="sold", artifact_id=made))
+    where = ["--database", sqlite_url, "--artifacts", str(tmp_path / "new")]
+    done = run_program(["relocate", *where, "--from", str(tmp_path / "artifacts")], tmp_path)
+    assert (done.returncode, done.stdout.startswith("rewrote the uris of 2 artifacts and")) == (0, True), done.stdout
+    place = f"{(tmp_path / 'new').as_uri()}/_/system.Model/m/{made}/"
+    resolved = models.ResolveModel(registry.ResolveModelRequest(uri="models:/sold/1"))
+    assert (resolved.uri, resolved.root_uri) == (place, place)
+    kubeflow = urllib3.request("GET", f"{served.http_url}/api/model_registry/v1alpha3/model_artifacts").json()
+    assert [one["uri"] for one in kubeflow["items"]] == [place]
 
 
 def test_tenants_with_a_place_of_their_own_are_moved_by_name(tmp_path: Path) -> None:
