@@ -46,7 +46,7 @@ from mlmd_artifact_store.manifests import (
 )
 from mlmd_artifact_store.outputs import note_output
 from mlmd_artifact_store.ownership import Ownership
-from mlmd_artifact_store.proof import prove_files
+from mlmd_artifact_store.proof import Others, prove_files
 from mlmd_artifact_store.purged_places import untold
 from mlmd_artifact_store.ranges import whole_range
 from mlmd_artifact_store.restoring import begin_restore
@@ -237,12 +237,18 @@ class Artifacts:
         self.holds.settle(artifact_id)  # what was sent of anything else has its name by now, or is refused
         still = partial(self.store.database.read, caller, partial(check_sealed, sealed=upload))
         guard: Guard = nullcontext if signs else partial(self.holds.naming, artifact_id, still)
-        try:
-            others = prove_files(self.blobs, upload.key_prefix, self._pages(artifact_id, caller), caller, guard)
-        except AlreadyCommitted:
-            return self._committed(artifact_id, caller, made_by)
-        with self.holds.ending(artifact_id):
-            done = self.store.database.write(caller, lambda tx: commit(tx, upload, others, made_by), repeatable=True)
+        with Others() as others:
+            try:
+                pages = self._pages(artifact_id, caller)
+                prove_files(self.blobs, upload.key_prefix, pages, caller, guard, others)
+            except AlreadyCommitted:
+                return self._committed(artifact_id, caller, made_by)
+
+            def body(tx: Transaction) -> v1.CommitUploadResponse:
+                return commit(tx, upload, (StoredFile(*fields) for fields in others), made_by)
+
+            with self.holds.ending(artifact_id):
+                done = self.store.database.write(caller, body, repeatable=True)
         self.holds.drop(artifact_id)
         return done
 

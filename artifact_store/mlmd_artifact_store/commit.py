@@ -4,6 +4,7 @@ Files are taken a page at a time, so that an upload of any number of files is pr
 is what is committed, because telling the upload anything new in between breaks the seal.
 """
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import sqlalchemy as sa
@@ -151,7 +152,7 @@ def committed(tx: Transaction, artifact_id: int) -> v1.CommitUploadResponse:
 
 
 def commit(
-    tx: Transaction, sealed: Upload, others: list[StoredFile], made_by: v1.MadeBy | None = None
+    tx: Transaction, sealed: Upload, others: Iterable[StoredFile], made_by: v1.MadeBy | None = None
 ) -> v1.CommitUploadResponse:
     """Make a proven upload's files those of its artifact; `others` are those that are not quite as declared."""
     artifact_id = sealed.artifact_id
@@ -175,7 +176,7 @@ def commit(
     if restore is not None:
         take_place(tx, restore, upload)
     try:
-        take_over_files(tx, manifest, [replace(it, verified_ms=now) if it.verified_ms else it for it in others])
+        take_over_files(tx, manifest, (replace(it, verified_ms=now) if it.verified_ms else it for it in others))
     except UniqueViolation as error:
         raise Aborted("The same upload is being committed at this moment; try again.") from error
     if upload.collection:

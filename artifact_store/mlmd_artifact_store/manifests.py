@@ -5,13 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import sqlalchemy as sa
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.keyset_tokens import LONG_PAGE
 from mlmd_metadata_store.tombstones import tombstones_of
-from mlmd_metadata_store.transaction import Transaction, chunks
+from mlmd_metadata_store.transaction import CHUNK, Transaction, chunks
 from mlmd_schemas.errors import NotFound
 from mlmd_schemas.pb.v1 import admin_pb2
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
@@ -217,19 +218,19 @@ def write_manifest(tx: Transaction, manifest: Manifest, files: Sequence[StoredFi
     tx.insert(FILE, ("artifact_id", *FILE_COLUMNS), rows)
 
 
-def take_over_files(tx: Transaction, manifest: Manifest, others: Sequence[StoredFile]) -> None:
+def take_over_files(tx: Transaction, manifest: Manifest, others: Iterable[StoredFile]) -> None:
     """Insert a manifest and as its files those of the upload; `others` are those that are not quite as declared.
 
     Raises UniqueViolation when there is a manifest.
     """
     _insert_manifest(tx, manifest)
     tx.execute(_TAKE_OVER, {"artifact": manifest.artifact_id})
-    rows = [
+    rows = (
         (manifest.artifact_id, file.path.encode(), *(getattr(file, name) for name in FILE_COLUMNS[1:]))
         for file in others
-    ]
-    if rows:
-        tx.upsert(FILE, ("artifact_id", *FILE_COLUMNS), rows, ("artifact_id", "path"))
+    )
+    while some := list(islice(rows, CHUNK)):
+        tx.upsert(FILE, ("artifact_id", *FILE_COLUMNS), some, ("artifact_id", "path"))
 
 
 def _insert_manifest(tx: Transaction, manifest: Manifest) -> None:

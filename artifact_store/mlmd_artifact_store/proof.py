@@ -6,12 +6,13 @@ A blob whose ETag is no MD5 (encrypted buckets, odd stores) is read once instead
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import astuple, replace
+from typing import Any
 
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound
+from mlmd_schemas.set_aside import SetAside
 
 from mlmd_artifact_store.blob_store import Blob, BlobStore, Guard, Part, md5_hash
 from mlmd_artifact_store.local_watch import carried
@@ -24,6 +25,10 @@ _AT_ONCE = 16
 _SHOWN = 5
 
 
+Others = SetAside[tuple[Any, ...]]
+"""Fields of files; all of them, where the store's ETags say nothing."""
+
+
 class NotProven(Exception):
     """One file is not as declared; the sentence says how."""
 
@@ -33,9 +38,10 @@ def prove_files(
     prefix: str,
     pages: Iterable[list[PendingFile]],
     caller: Caller,
-    guard: Guard = nullcontext,
-) -> list[StoredFile]:
-    """Complete, copy and prove every file of an upload; return those that the manifest has otherwise than declared.
+    guard: Guard,
+    others: Others,
+) -> None:
+    """Complete, copy and prove every file of an upload; `others` gets those that the manifest has not as declared.
 
     `pages` come by the bytes of the paths. What lies in the store under its declared size and ETag is found by listing
     the prefix once; only the rest is looked at one by one, several at a time. Raises FailedPrecondition naming the
@@ -43,7 +49,6 @@ def prove_files(
     is held while one that was gets its name.
     """
     there = Arrivals(blobs, prefix)
-    others: list[StoredFile] = []
     shown: list[str] = []
     count = failed = 0
 
@@ -64,14 +69,13 @@ def prove_files(
                     failed += 1
                     shown += [str(answer)] * (failed <= _SHOWN)
                 elif answer is not None:
-                    others.append(answer)
+                    others.append(astuple(answer))
     if failed:
         more = f"; and {failed - _SHOWN} more" if failed > _SHOWN else ""
         raise FailedPrecondition(
             f"{failed} of {counted(count, 'file')} {'is' if failed == 1 else 'are'} not as declared: "
             f"{'; '.join(shown)}{more}. Send them again (ListUploadUrls with only_missing), then commit again."
         )
-    return others
 
 
 class Arrivals:
