@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import pytest
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
@@ -162,9 +163,25 @@ def test_a_cycle_ends(call: Calls, story: Story) -> None:
     assert told(answer) == [("tune", ["parameter lr: 0.1 0.2"])]
 
 
-def test_a_limit_is_told(call: Calls, story: Story) -> None:
+def test_what_a_dag_made_is_told_where_nothing_in_it_did(call: Calls, story: Story) -> None:
+    models = []
+    for lr in (0.1, 0.2):
+        raw, model, report = story.version("churn"), story.artifact("system.Model"), story.artifact("system.Report")
+        facts = {"task_name": "train", "inputs": {"lr": lr}}
+        story.step({"raw": raw}, {"model": model, "report": report}, type_name="system.DAGExecution", custom=facts)
+        story.step({"raw": raw}, {"model": model}, custom={"task_name": "fit"})
+        models.append((model, report))
+    fits, trains = ([artifact(one) for one in pair] for pair in zip(*models, strict=True))
+    answer = call("DiffProvenance", first=fits[0], second=fits[1])
+    assert told(answer) == [("fit", ["input raw: churn/1 churn/2"])]
+    answer = call("DiffProvenance", first=trains[0], second=trains[1])
+    assert told(answer) == [("train", ["parameter lr: 0.1 0.2", "input raw: churn/1 churn/2"])]
+
+
+@pytest.mark.parametrize("options", [{"max_hops": 2}, {"since_ms": 2**60}, {"ending_executions": "id > 0"}])
+def test_a_limit_is_told(call: Calls, story: Story, options: dict[str, Any]) -> None:
     first, second = run(story, story.version("churn")), run(story, story.version("churn"))
-    answer = call("DiffProvenance", first=artifact(first), second=artifact(second), options={"max_hops": 2})
+    answer = call("DiffProvenance", first=artifact(first), second=artifact(second), options=options)
     assert answer.is_cut
     itself = call("DiffProvenance", first=artifact(first), second=artifact(first))
     assert (itself.same_content, len(itself.steps)) == (True, 0)

@@ -2,20 +2,31 @@
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlmd_api.tenants import TenantStores
 from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.s3 import S3Store
+from mlmd_metadata_store.connections import LEAST_IDLE
+from mlmd_metadata_store.options import StoreOptions
 from mlmd_metadata_store.store import Store
 from mlmd_schemas.errors import Aborted, FailedPrecondition, PermissionDenied, StoreError, Unavailable
 from mlmd_server.google_flags import read_flags, to_config
 from mlmd_server.settings import load_config
-from mlmd_server.wiring import http_address, open_default, tenant_artifacts, tenant_stores
+from mlmd_server.wiring import (
+    http_address,
+    open_connections,
+    open_default,
+    store_options,
+    tenant_artifacts,
+    tenant_stores,
+)
 
 from tests.artifact_store.uploads import begin, upload_file
 from tests.migrations.databases import DUMPS
+from tests.services.certificates import make_certificates
 
 TENANTS = """
 [tenant.vision]
@@ -77,6 +88,27 @@ def test_where_the_bucket_is_named(tmp_path: Path, said: str, host: str) -> None
     stores.close()
 
 
+def test_an_object_store_is_reached_as_the_options_say(tmp_path: Path) -> None:
+    authority = make_certificates(tmp_path).authority
+    flags = {
+        "database": f"sqlite:///{tmp_path}/m.db",
+        "artifacts": "s3://bkt",
+        "artifacts-endpoint": "https://minio.inside:9000",
+        "artifacts-region": "eu-west-1",
+        "artifacts-ca": str(authority),
+        "artifacts-public-endpoint": "https://minio.outside",
+        "artifacts-delete-versions": "true",
+    }
+    stores = tenant_stores(load_config(flags, {}, None))
+    blobs = tenant_artifacts(load_config(flags, {}, None), stores).of("").artifacts.blobs
+    assert isinstance(blobs, S3Store)
+    told = blobs.settings
+    assert (told.bucket, told.endpoint, told.region) == ("bkt", "https://minio.inside:9000", "eu-west-1")
+    assert (told.ca_file, told.public_endpoint) == (str(authority), "https://minio.outside")
+    assert told.delete_versions is True
+    stores.close()
+
+
 @pytest.mark.parametrize("in_the_way", ["file/m.db", "folder"])
 def test_where_a_tenants_store_would_be_is_told_to_the_log_alone(
     tmp_path: Path, in_the_way: str, caplog: pytest.LogCaptureFixture
@@ -134,6 +166,38 @@ def test_a_database_that_others_are_busy_with_is_opened_again(
         open_default(config, stores)
     assert len(opened) == tried
     stores.close()
+
+
+def test_databases_are_opened_as_the_options_say() -> None:
+    flags = {"enable-upgrade": "true", "google-text": "true", "pool-size": "3", "database-ssl-ca": "ca.pem"}
+    assert store_options(load_config(flags, {}, None).database) == StoreOptions(
+        enable_upgrade=True, google_text=True, pool_size=3, ssl_ca="ca.pem"
+    )
+    usual = load_config({}, {}, None).database
+    assert store_options(replace(usual, downgrade_to=9, create=False, read_only=True)) == StoreOptions(
+        downgrade_to=9, create_database=False, read_only=True
+    )
+
+
+@pytest.mark.parametrize(
+    ("flags", "tenants", "most_idle", "visits"),
+    [
+        ({}, 0, 32, False),
+        ({"pool-size": "20"}, 1, 40, False),
+        ({"database": "sqlite:///ours.db"}, 1, 32, True),
+        ({"workers": "3"}, 2, 10, True),
+        ({"workers": "64"}, 0, LEAST_IDLE, False),
+    ],
+)
+def test_workers_keep_together_what_one_of_them_would(
+    tmp_path: Path, flags: dict[str, str], tenants: int, most_idle: int, visits: bool
+) -> None:
+    (tmp_path / "tenants.toml").write_text(
+        "".join(f"[tenant.t{number}]\ndatabase = 'sqlite:///{number}.db'\n" for number in range(tenants))
+    )
+    given = {"tenants": str(tmp_path / "tenants.toml")} if tenants else {}
+    connections = open_connections(load_config({**given, **flags}, {}, None))
+    assert (connections.most_idle, connections.visits) == (most_idle, visits)
 
 
 def test_without_a_default_database_nobody_is_nobodys_tenant(tmp_path: Path) -> None:
