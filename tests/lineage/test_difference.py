@@ -109,7 +109,53 @@ def test_models_of_different_steps(call: Calls, story: Story) -> None:
         ("forest", True, False),
         ("network", False, True),
     ]
-    assert {difference.aspect for step in answer.steps for difference in step.differences} == {v1.LINEAGE_ASPECT_STEP}
+    (forest,), (network,) = (step.differences for step in answer.steps)
+    assert (forest.aspect, forest.name) == (v1.LINEAGE_ASPECT_STEP, "forest")
+    assert (short(forest.first_node), forest.HasField("second_node")) == ("e1", False)
+    assert (network.aspect, network.name) == (v1.LINEAGE_ASPECT_STEP, "network")
+    assert (forest.HasField("first"), network.HasField("first_node"), short(network.second_node)) == (
+        False,
+        False,
+        "e2",
+    )
+
+
+def test_what_one_side_alone_has(call: Calls, story: Story) -> None:
+    raw, labels, more = (story.artifact(uri=f"s3://{name}") for name in ("raw", "labels", "more"))
+    model = [story.artifact("system.Model") for _ in range(2)]
+    facts: dict[str, Any] = {"git_commit": "abc", "git_dirty": True, "param:depth": 3, "param:lr": 0.5}
+    first = story.step({"raw": raw, "labels": labels}, {"model": model[0]}, custom={"task_name": "train", **facts})
+    unkeyed = [
+        pb.Event(execution_id=first, artifact_id=one, type=pb.Event.DECLARED_INPUT) for one in (raw, labels, more)
+    ]
+    call("PutEvents", events=unkeyed)
+    second = story.step({"raw": raw}, {"model": model[1]}, custom={"task_name": "train", "param:lr": 0.5})
+    call("PutEvents", events=[pb.Event(execution_id=second, artifact_id=labels, type=pb.Event.DECLARED_INPUT)])
+    answer = call("DiffProvenance", first=artifact(model[0]), second=artifact(model[1]))
+    assert told(answer) == [
+        (
+            "train",
+            [
+                "parameter depth: 3 -",
+                "code commit: abc -",
+                "code dirty: True False",
+                "input labels: s3://labels -",
+                "input system.Dataset: s3://raw -",
+                "input system.Dataset: s3://more -",
+            ],
+        )
+    ]
+    lost = answer.steps[0].differences[3]
+    assert (short(lost.first_node), lost.HasField("second_node")) == (f"a{labels}", False)
+    turned = call("DiffProvenance", first=artifact(model[1]), second=artifact(model[0])).steps[0].differences
+    assert [_said(one) for one in turned[:3]] == [
+        "parameter depth: - 3",
+        "code commit: - abc",
+        "code dirty: False True",
+    ]
+    assert (turned[3].HasField("first_node"), short(turned[3].second_node)) == (False, f"a{labels}")
+    itself = call("DiffProvenance", first=execution(first), second=execution(first))
+    assert (itself.same_content, len(itself.steps)) == (True, 0)
 
 
 def test_metrics_of_a_step_and_of_what_it_made(call: Calls, story: Story) -> None:
