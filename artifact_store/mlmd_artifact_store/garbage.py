@@ -44,6 +44,8 @@ class Keeping:
     """Those of them that are kept for a uri."""
     last_event: int = 0
     """The newest event that was there; with a later one, something may be made of garbage."""
+    look_ms: int = 0
+    """When it was looked, by the clock that all servers go by."""
     last_artifact: int = 0
     """The newest artifact that was there; a later one may say by its uri that garbage has its files."""
     with_origins: bool = True
@@ -71,9 +73,12 @@ class Keeping:
 
 def look(tx: Transaction, rules: Rules) -> Keeping:
     """Find out what is kept and why."""
-    young_ms = tx.agreed_ms() - rules.younger_than_seconds * 1000
+    look_ms = tx.agreed_ms()
+    young_ms = look_ms - rules.younger_than_seconds * 1000
     last_event, last_artifact = (tx.rows(statement)[0][0] for statement in (_LAST_EVENT, _LAST_ARTIFACT))
-    keeping = Keeping({}, last_event=last_event, last_artifact=last_artifact, with_origins=rules.origins)
+    keeping = Keeping(
+        {}, last_event=last_event, look_ms=look_ms, last_artifact=last_artifact, with_origins=rules.origins
+    )
     for artifact_id, create_ms in tx.rows(_HELD):
         keeping.held[artifact_id] = create_ms
         if create_ms > young_ms:

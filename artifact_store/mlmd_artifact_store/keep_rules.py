@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from mlmd_metadata_store.alias_targets import alias_targets
-from mlmd_metadata_store.pins import all_pins
-from mlmd_metadata_store.registered_artifacts import registered_artifacts
+from mlmd_metadata_store.alias_targets import alias_targets, aliased_ids
+from mlmd_metadata_store.pins import all_pins, pinned_ids
+from mlmd_metadata_store.registered_artifacts import registered_artifacts, registered_ids
 from mlmd_metadata_store.served_versions import all_served
 from mlmd_metadata_store.tombstones import What
 from mlmd_metadata_store.transaction import Transaction
@@ -46,6 +46,12 @@ _RUNNING = (
     sa.select(EVENT.c.artifact_id, EVENT.c.execution_id)
     .join(EXECUTION, EXECUTION.c.id == EVENT.c.execution_id)
     .where(EXECUTION.c.last_known_state.in_(UNFINISHED))
+)
+_CLOCKS_MS = 86_400_000
+_RESUMED = sa.select(EVENT.c.artifact_id).join(EXECUTION, EXECUTION.c.id == EVENT.c.execution_id)
+_RESUMED = _RESUMED.where(
+    EXECUTION.c.last_update_time_since_epoch >= sa.bindparam("since"),
+    EXECUTION.c.last_known_state.in_(UNFINISHED),
 )
 _PENDING = sa.select(UPLOAD.c.artifact_id)
 
@@ -88,10 +94,20 @@ def reasons(tx: Transaction, rules: Rules) -> Iterator[Reason]:
 
 
 def decided(tx: Transaction) -> set[int]:
-    """Return the artifacts that people keep: by an alias, in the registry, or by a pin."""
-    aliased = {artifact_id for artifact_id, _, _ in alias_targets(tx)}
-    registered = {artifact_id for artifact_id, _, _ in registered_artifacts(tx)}
-    return aliased | registered | {pin.artifact_id for pin in all_pins(tx)}
+    """Return the artifacts that people keep: by an alias, in the registry, by a pin, or because a service serves them.
+
+    A long collection asks for them again and again, so only ids are read.
+    """
+    served = {one.artifact_id for one in all_served(tx)}
+    return aliased_ids(tx) | registered_ids(tx) | pinned_ids(tx) | served
+
+
+def resumed(tx: Transaction, since_ms: int) -> set[int]:
+    """Return the artifacts of executions that have not ended and were changed since then, set to RUNNING for example.
+
+    Executions are dated by the clocks of whoever wrote them, so a day before is looked at, too.
+    """
+    return {row[0] for row in tx.rows(_RESUMED, {"since": since_ms - _CLOCKS_MS})}
 
 
 def _aliased(tx: Transaction) -> Iterator[Reason]:

@@ -11,7 +11,7 @@ from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.tables.v10 import EVENT
 
 from mlmd_artifact_store.garbage import Keeping, close
-from mlmd_artifact_store.keep_rules import decided
+from mlmd_artifact_store.keep_rules import decided, resumed
 
 _OPEN = 10_000
 """So many ids of events before the newest are read again: transactions that were open then may have taken them."""
@@ -24,7 +24,8 @@ def catch_up(tx: Transaction, seen: Keeping) -> None:
     A transaction that is undone afterwards may have added it, since none of that is undone with it.
     """
     since: list[Any] = list(tx.rows(_SINCE, {"last": max(seen.last_event, seen.late_event - _OPEN)}))
-    fresh = {one for one in decided(tx) | {artifact_id for _, artifact_id in since} if not seen.keeps(one)}
+    used = {artifact_id for _, artifact_id in since} | resumed(tx, seen.look_ms)
+    fresh = {one for one in decided(tx) | used if not seen.keeps(one)}
     if fresh:  # the set of all that is kept is made for that alone, not for each batch
         close(tx, seen, fresh, {*seen.reasons, *seen.made_from, *seen.late})
         seen.late |= fresh

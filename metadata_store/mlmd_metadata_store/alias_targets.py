@@ -19,6 +19,9 @@ _TARGETS = (
     .join(ALIAS, sa.and_(ALIAS.c.context_id == VERSION.c.context_id, ALIAS.c.number == VERSION.c.number))
     .join(CONTEXT, CONTEXT.c.id == VERSION.c.context_id)
 )
+_TARGET_IDS = sa.select(VERSION.c.artifact_id).join(
+    ALIAS, sa.and_(ALIAS.c.context_id == VERSION.c.context_id, ALIAS.c.number == VERSION.c.number)
+)
 _TARGETS_OF = _TARGETS.where(VERSION.c.artifact_id.in_(_IDS))
 _COLLECTIONS_OF = sa.select(VERSION.c.context_id).where(VERSION.c.artifact_id.in_(_IDS)).distinct()
 _LOCKED = (
@@ -46,6 +49,11 @@ _OF_CONTEXTS = (
 def alias_targets(tx: Transaction) -> list[Target]:
     """Return every artifact that an alias points at."""
     return _decoded(tx, tx.rows(_TARGETS))
+
+
+def aliased_ids(tx: Transaction) -> set[int]:
+    """Return the artifacts of `alias_targets`, without reading a name."""
+    return {row[0] for row in tx.rows(_TARGET_IDS)}
 
 
 def aliases_of(tx: Transaction, artifact_ids: Iterable[int], *, locked: bool = False) -> list[Target]:

@@ -23,6 +23,7 @@ _PAGE = (
     .limit(sa.bindparam("rows", type_=sa.BigInteger))
 )
 _ALL = _SELECT.order_by(PIN.c.artifact_id)
+_PINNED = sa.select(PIN.c.artifact_id)
 _OF = _SELECT.where(PIN.c.artifact_id.in_(sa.bindparam("ids", expanding=True)))
 _DROP = sa.delete(PIN).where(PIN.c.artifact_id == sa.bindparam("artifact"))
 # Whoever deletes what is not pinned locks the artifact first, so that neither overlooks the other.
@@ -69,6 +70,11 @@ def list_pins(tx: Transaction, request: v1.ListPinsRequest) -> v1.ListPinsRespon
 def all_pins(tx: Transaction) -> list[v1.Pin]:
     """Return every pin."""
     return [_message(row) for row in tx.rows(_ALL)]
+
+
+def pinned_ids(tx: Transaction) -> set[int]:
+    """Return the artifacts of `all_pins`."""
+    return {row[0] for row in tx.rows(_PINNED)}
 
 
 def pins_of(tx: Transaction, artifact_ids: Iterable[int]) -> list[v1.Pin]:

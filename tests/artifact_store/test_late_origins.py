@@ -8,11 +8,12 @@ from mlmd_artifact_store import garbage_collection
 from mlmd_artifact_store.garbage_collection import collect, plan
 from mlmd_artifact_store.keep_rules import Rules
 from mlmd_artifact_store.requests import Requests
+from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from tests.artifact_store.care import Admin, alias, execution, opened, upload
 from tests.artifact_store.test_named_places import naming
 from tests.artifact_store.uploads import artifact
-from tests.metadata_store.calls import counted
+from tests.metadata_store.calls import Calls, counted
 
 
 @pytest.fixture
@@ -32,12 +33,14 @@ def chain(requests: Requests) -> list[int]:
     return [raw, data, model, upload(requests, b"loose")]
 
 
-@pytest.mark.parametrize("keeper", ["alias", "pin", "use", "name"])
+@pytest.mark.parametrize("keeper", ["alias", "pin", "use", "name", "resumed"])
 def test_what_is_kept_since_keeps_its_origins(admin: Admin, requests: Requests, keeper: str) -> None:
     *made, loose = chain(requests)
     raw, data, model = made
     if keeper == "name":
         named = naming(requests, artifact(requests.artifacts.store, model).uri)
+    if keeper == "resumed":
+        user = execution(requests, [model], [])
     chosen = plan(requests.artifacts, Rules(0, 0))
     assert chosen.garbage == [*made, loose]
     if keeper == "alias":
@@ -46,6 +49,11 @@ def test_what_is_kept_since_keeps_its_origins(admin: Admin, requests: Requests, 
         admin("PinArtifact", artifact_id=model)
     elif keeper == "name":
         admin("PinArtifact", artifact_id=named)
+    elif keeper == "resumed":
+        call = Calls(requests.artifacts.store)
+        (again,) = call("GetExecutionsByID", execution_ids=[user]).executions
+        again.last_known_state = pb.Execution.RUNNING
+        call("PutExecutions", executions=[again])
     else:
         execution(requests, [model], [])
     batches = list(collect(requests.artifacts, chosen.garbage, seen=chosen.keeping))

@@ -1,9 +1,11 @@
 """The collection of garbage leaves what the registry may come back to."""
 
 from mlmd_artifact_store.garbage_collection import collect, plan
-from mlmd_artifact_store.keep_rules import Rules
+from mlmd_artifact_store.keep_rules import Rules, decided, reasons
 from mlmd_artifact_store.requests import Requests
 from mlmd_metadata_store.store import Store
+from mlmd_metadata_store.transaction import Transaction
+from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import FailedPrecondition
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
@@ -59,6 +61,19 @@ def test_what_is_archived_goes(requests: Requests, registry: Registry, admin: Ad
     assert admin.garbage() == [first, third]
     registry("RestoreModel", model="fraud")
     assert admin.garbage() == []
+
+
+def test_what_people_keep_is_the_same_without_the_names(requests: Requests, registry: Registry, admin: Admin) -> None:
+    made = [*registered(requests, registry, 3), upload(requests, b"pinned"), upload(requests, b"loose")]
+    registry("ArchiveModelVersion", model="fraud", version="2")
+    registry("MoveModelAlias", **CHAMPION, version="1")
+    admin("PinArtifact", artifact_id=made[3])
+
+    def both_ways(tx: Transaction) -> tuple[set[int], set[int]]:
+        return decided(tx), {reason.artifact_id for reason in reasons(tx, Rules(0, 0))}
+
+    by_ids, by_reasons = requests.artifacts.store.database.read(LOCAL, both_ways)
+    assert by_ids == by_reasons == {made[0], made[2], made[3]}
 
 
 def test_a_version_that_was_purged_keeps_nothing(requests: Requests, registry: Registry, admin: Admin) -> None:
