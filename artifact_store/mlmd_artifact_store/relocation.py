@@ -42,7 +42,8 @@ def _pages_of(key: sa.Column[int], *columns: sa.Column[Any]) -> sa.Select[Any]:
 
 _URIS = _pages_of(ARTIFACT.c.id, ARTIFACT.c.uri)
 _ROOTS = _pages_of(MANIFEST.c.artifact_id, MANIFEST.c.root_uri, MANIFEST.c.is_external)
-_HELD_URIS = sa.select(ARTIFACT.c.id, ARTIFACT.c.uri).where(ARTIFACT.c.id.in_(_IDS)).with_for_update()
+_SOME_URIS = sa.select(ARTIFACT.c.id, ARTIFACT.c.uri).where(ARTIFACT.c.id.in_(_IDS))
+_HELD_URIS = _SOME_URIS.with_for_update()
 _HELD_ROOTS = (
     sa.select(MANIFEST.c.artifact_id, MANIFEST.c.root_uri, MANIFEST.c.is_external)
     .where(MANIFEST.c.artifact_id.in_(_IDS))
@@ -116,7 +117,7 @@ def to_rewrite(artifacts: Artifacts, relocation: Relocation, newest: int, caller
 
 def _named_alone(relocation: Relocation, roots: Sequence[Any], tx: Transaction) -> int:
     """Return how many uris are below the old root for no other reason than that they name files of these."""
-    uris = tx.rows_in(_HELD_URIS, _namers(tx, roots))
+    uris = tx.rows_in(_SOME_URIS, _namers(tx, roots))
     return len(_uris_below(relocation, uris, tx, are_ours=True)) - len(_uris_below(relocation, uris, tx))
 
 

@@ -295,11 +295,15 @@ def test_killed_before_any_statement_it_goes_on(database_url: str, tmp_path: Pat
 
 def test_statements_are_few(store: Store, tmp_path: Path) -> None:
     crowd(store, "s3://old/", 1600)
+    put(store, "s3://old/_/system.Model/_/1600/f")
     requests, move = moved_to(
         Requests(Artifacts(store, LocalStore(tmp_path))), LocalStore(tmp_path / "new"), "s3://old"
     )
     with counted(store) as statements:
-        assert rewritten(requests, move) == Rewritten(1600, 1600)
+        assert left(requests, move) == Rewritten(1601, 1600)
+    assert not any("FOR UPDATE" in statement for statement in statements), "who only asks locks nothing"
+    with counted(store) as statements:
+        assert rewritten(requests, move) == Rewritten(1601, 1600)
     changes = [statement for statement in statements if statement.startswith("UPDATE")]
     assert len(changes) == 8
     assert len(statements) < 80, statements
