@@ -6,11 +6,13 @@ import json
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TypedDict
 
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
+from mlmd_schemas.sorted_runs import in_order
 
 from mlmd_client.calls import CallError, Transport
 from mlmd_client.download import download
@@ -20,6 +22,8 @@ from mlmd_client.unfinished_files import is_unfinished
 from mlmd_client.upload import upload
 
 _MARK = ".whole.json"
+_IN_FOLDER = b"g"
+_NAMES = ("utf-8", "surrogateescape")
 
 
 def send_files(
@@ -102,20 +106,35 @@ class _State(TypedDict):
 
 def _state(folder: Path) -> _State:
     count, path, digest = 0, "", hashlib.sha256()
-    for above, folders, names in os.walk(folder):
-        folders.sort()
-        for name in sorted(names):
-            location = os.path.join(above, name)
-            try:
-                told = os.stat(location)
-            except OSError:  # a link that leads nowhere, or what vanished just now
-                continue
-            if is_unfinished(name) or not stat.S_ISREG(told.st_mode):  # others may be fetching the same at this moment
-                continue
-            path = os.path.relpath(location, folder)
-            digest.update(f"{path}\0{told.st_size}\0{told.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
-            count += 1
+    for found in _below(str(folder), ""):
+        try:
+            told = os.stat(os.path.join(folder, found))
+        except OSError:  # a link that leads nowhere, or what vanished just now
+            continue
+        if not stat.S_ISREG(told.st_mode):
+            continue
+        path = found
+        digest.update(f"{path}\0{told.st_size}\0{told.st_mtime_ns}\n".encode(*_NAMES))
+        count += 1
     return {"files": count, "only": path if count == 1 else "", "digest": digest.hexdigest()}
+
+
+def _below(folder: str, prefix: str) -> Iterator[str]:
+    """Yield the paths of what is in a folder, first what is no folder, then what is in its folders, each by name."""
+    for key in in_order(_keys(folder)):
+        name = key[1:].decode(*_NAMES)
+        if key.startswith(_IN_FOLDER):
+            yield from _below(os.path.join(folder, name), f"{prefix}{name}/")
+        else:
+            yield prefix + name
+
+
+def _keys(folder: str) -> Iterator[bytes]:
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            if is_folder or not is_unfinished(entry.name):  # others may be fetching the same at this moment
+                yield (_IN_FOLDER if is_folder else b"f") + entry.name.encode(*_NAMES)
 
 
 def _told(mark: Path) -> _State | None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlmd_artifact_store.local import LocalStore
+from mlmd_client import files
 from mlmd_client.file_listing import list_files
 from mlmd_schemas import set_aside, sorted_runs
 from mlmd_schemas.paths import check_paths
@@ -79,14 +80,15 @@ def test_one_folder_of_many_files_is_walked_in_little_memory(tmp_path: Path) -> 
     folder = tmp_path / "artifacts" / "many"
     folder.mkdir(parents=True)
 
-    def kept_of(file_count: int) -> tuple[int, int]:
+    def kept_of(file_count: int) -> tuple[int, int, int]:
         for name in names(file_count):
             (folder / name.decode()).touch()
         store = LocalStore(tmp_path / "artifacts")
         expected = [f"many/{name.decode()}" for name in sorted(names(file_count))]
         assert [blob.key for blob in store.list("many/")] == expected
-        return most(lambda: store.list("many/")), most(lambda: (list_files(folder),))
+        return most(lambda: store.list("many/")), most(lambda: (list_files(folder),)), most(lambda: files._state(folder))
 
     few, many = kept_of(800), kept_of(8_000)
     assert many[0] - few[0] < 60 * 7_200, "the server's"
     assert many[1] - few[1] < 100 * 7_200, "the client's, packed"
+    assert many[2] - few[2] < 60 * 7_200, "the client's cache"

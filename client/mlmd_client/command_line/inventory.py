@@ -1,6 +1,7 @@
 """`mlmd ls`, `show`, `find`, `runs`: what there is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -62,8 +63,13 @@ def show(session: Session, what: str) -> None:
         session.say(context, lambda: _print_context(session, context))
         return
     subject = subject_of(session.store, what)
-    facts = version_facts(session, subject) if isinstance(subject, Version) else run_facts(session, subject)
-    session.say(facts, lambda: _print(session, facts))
+    if not isinstance(subject, Version):
+        told = run_facts(session, subject)
+        session.say(told, lambda: _print(session, told))
+        return
+    files = Listed(files_of(session, subject.id), every=session.as_json)
+    facts = version_facts(session, subject, files)
+    session.say(facts, lambda: _print(session, facts, files))
 
 
 def _context(session: Session, context_id: int) -> dict[str, Any]:
@@ -86,7 +92,20 @@ def _deleted(session: Session, kind: str, node_id: int) -> dict[str, Any]:
     return {"deleted": rows} if rows else {}
 
 
-def version_facts(session: Session, version: Version) -> dict[str, Any]:
+class Listed:
+    """Files of an artifact as rows: `every` one, or the first few; of a million the others are counted alone."""
+
+    def __init__(self, rows: Iterable[dict[str, Any]], *, every: bool) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.count = self.size_bytes = 0
+        for row in rows:
+            self.count += 1
+            self.size_bytes += row["bytes"]
+            if every or self.count <= _SHOWN:
+                self.rows.append(row)
+
+
+def version_facts(session: Session, version: Version, files: Listed) -> dict[str, Any]:
     """Return what is known of a version: itself, its properties, its run, the models that it is of, its files."""
     made_by = version.run
     facts: dict[str, Any] = {
@@ -100,27 +119,23 @@ def version_facts(session: Session, version: Version) -> dict[str, Any]:
         "made_by": made_by.name if made_by else None,
         "properties": dict(version.properties),
     }
-    parts = {"models": registrations_of(session, version), "files": files_of(session, version.id)}
+    parts = {"models": registrations_of(session, version), "files": files.rows}
     found = {name: rows for name, rows in parts.items() if rows}
     return facts | _deleted(session, "artifact", version.id) | found
 
 
-def files_of(session: Session, artifact_id: int) -> list[dict[str, Any]]:
-    """Return an artifact's files as rows, none where it has no manifest."""
+def files_of(session: Session, artifact_id: int) -> Iterator[dict[str, Any]]:
+    """Yield an artifact's files as rows, none where it has no manifest."""
     request = artifacts_pb2.ListFilesRequest(artifact_id=artifact_id)
-    files: list[dict[str, Any]] = []
-    try:
+    with suppress(NotFound):
         while True:
             answer = session.store.service.read(request, artifacts_pb2.ListFilesResponse)
-            files += [
-                {"path": file.path, "bytes": file.size_bytes, "sha256": file.sha256.hex(), "state": _file_state(file)}
-                for file in answer.files
-            ]
+            for file in answer.files:
+                state = _file_state(file)
+                yield {"path": file.path, "bytes": file.size_bytes, "sha256": file.sha256.hex(), "state": state}
             request.page_token = answer.next_page_token
             if not answer.next_page_token:
-                return files
-    except NotFound:
-        return []
+                return
 
 
 def _file_state(file: artifacts_pb2.File) -> str:
@@ -149,7 +164,7 @@ def _cut(value: Any) -> Any:
     return [*value[:_SHOWN], f"… {len(value) - _SHOWN} more"] if long else value
 
 
-def _print(session: Session, facts: dict[str, Any]) -> None:
+def _print(session: Session, facts: dict[str, Any], files: Listed | None = None) -> None:
     parts = ("params", "properties", "models", "files", "deleted")
     session.facts({name: _cut(value) for name, value in facts.items() if name not in parts})
     if facts.get("deleted"):
@@ -159,10 +174,9 @@ def _print(session: Session, facts: dict[str, Any]) -> None:
             session.facts(_brief(facts[name]), f"\n{name}")
     if facts.get("models"):
         session.table(table_of(facts["models"]), "\nmodels")
-    files = facts.get("files", [])
-    if files:
-        size = sum(file["bytes"] for file in files)
-        session.table(table_of(files[:_SHOWN]), f"\n{counted(len(files), 'file')}, {counted(size, 'byte')}")
+    if files and files.rows:
+        title = f"\n{counted(files.count, 'file')}, {counted(files.size_bytes, 'byte')}"
+        session.table(table_of(files.rows), title)
 
 
 @click.command()

@@ -5,11 +5,15 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mlmd_client.command_line.commands import mlmd
+from mlmd_client.command_line.inventory import Listed
 from mlmd_client.command_line.session import Session
 from mlmd_client.store import Store
 from mlmd_client.tables import Table
@@ -39,6 +43,34 @@ def test_a_version_is_shown_with_its_run_and_files(ask: Run) -> None:
     assert "made_by" in text
     assert shown["files"][0]["sha256"] in text
     assert ask("show", f"artifact:{shown['id']}", "--json").json["ref"] == "churn@2"
+
+
+def test_of_very_many_files_the_first_are_shown_and_all_counted() -> None:
+    def rows(many: int) -> Iterator[dict[str, Any]]:
+        return ({"path": f"{number:09}", "bytes": number} for number in range(many))
+
+    tracemalloc.start()
+    try:
+        listed = Listed(rows(20_000), every=False)
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert most < 20_000
+    assert (listed.count, listed.size_bytes, listed.rows) == (20_000, sum(range(20_000)), list(rows(20)))
+    assert Listed(rows(30), every=True).rows == list(rows(30))
+
+
+def test_a_version_of_many_files_is_shown_with_their_number(tmp_path: Path) -> None:
+    ask = run_on(str(tmp_path / "store"))
+    (tmp_path / "many").mkdir()
+    for number in range(25):
+        (tmp_path / "many" / f"{number:02}.bin").write_bytes(b"four")
+    ask("put", str(tmp_path / "many"), "many-files")
+    text = ask("show", "many-files").out
+    assert "25 files, 100 bytes" in text
+    assert "19.bin" in text
+    assert "20.bin" not in text
+    assert [file["path"] for file in ask("show", "many-files", "--json").json["files"]][-1] == "24.bin"
 
 
 def test_a_run_is_shown_with_its_parameters(ask: Run) -> None:
