@@ -61,9 +61,10 @@ Reference = Kind | str
 class ArchivedTable:
     """One table of an archive.
 
-    `page` is the integer column by which it is read page by page; rows of one value are never torn apart. `owner` is
-    the column with the node whose own matter a row is. With `own_id` the column `id` is given anew by whoever takes the
-    rows. What `grows` is added to a node in the course of time, and so to one that comes home too.
+    `page` is the integer column by which it is read page by page; rows of one value are torn apart only where the
+    primary key has one more column. `owner` is the column with the node whose own matter a row is. With `own_id` the
+    column `id` is given anew by whoever takes the rows. What `grows` is added to a node in the course of time, and so
+    to one that comes home too.
     """
 
     table: sa.Table

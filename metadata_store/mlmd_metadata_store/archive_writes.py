@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from mlmd_schemas.errors import AlreadyExists, FailedPrecondition
 from mlmd_schemas.pb import metadata_store_pb2 as pb
-from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, EXACT_VALUE, MANIFEST, RUN, STORE, VERSION
+from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, EXACT_VALUE, FILE, MANIFEST, RUN, STORE, VERSION
 from mlmd_schemas.tables.v10 import METADATA as V10
 from mlmd_schemas.tables.v10 import NODE_TABLES, PARENT_TYPE, TYPE, TYPE_PROPERTY, Kind
 
@@ -55,6 +55,9 @@ _RAISE = (
     sa.update(COLLECTION)
     .where(COLLECTION.c.context_id == sa.bindparam("context"))
     .values(latest_number=sa.bindparam("latest"), move_sequence=sa.bindparam("sequence"))
+)
+_SOME_FILES = sa.select(FILE.c.artifact_id, FILE.c.path).where(
+    FILE.c.artifact_id == sa.bindparam("artifact"), FILE.c.path.in_(sa.bindparam("ids", expanding=True))
 )
 _DROP_ALIASES = sa.delete(ALIAS).where(ALIAS.c.context_id.in_(sa.bindparam("ids", expanding=True)))
 
@@ -259,8 +262,26 @@ def _add_missing(
 
 
 def _keys_here(tx: Transaction, archived: ArchivedTable, key: Sequence[str], rows: list[Row]) -> set[tuple[Any, ...]]:
+    if archived.table is FILE:
+        return _files_here(tx, archived, key, [row["artifact_id"] for row in rows], rows)
     paged = "node_id" if "node_id" in key else key[0]
     found = tx.rows_in(_key_query(archived, tuple(key), paged), {row[paged] for row in rows})
+    return {tuple(row) for row in found}
+
+
+def _files_here(
+    tx: Transaction, archived: ArchivedTable, key: Sequence[str], artifacts: Sequence[int], rows: list[Row]
+) -> set[tuple[Any, ...]]:
+    """Return which of these files are here.
+
+    Rows come artifact by artifact: the first and the last of a batch may have a million files in others, and are asked
+    for these alone.
+    """
+    ends = {artifacts[0], artifacts[-1]}
+    found = tx.rows_in(_key_query(archived, tuple(key), key[0]), set(artifacts) - ends)
+    for artifact in ends:
+        paths = [row["path"] for row in rows if row["artifact_id"] == artifact]
+        found += tx.rows_in(_SOME_FILES, paths, artifact=artifact)
     return {tuple(row) for row in found}
 
 

@@ -86,7 +86,8 @@ def test_one_folder_of_many_files_is_walked_in_little_memory(tmp_path: Path) -> 
         store = LocalStore(tmp_path / "artifacts")
         expected = [f"many/{name.decode()}" for name in sorted(names(file_count))]
         assert [blob.key for blob in store.list("many/")] == expected
-        return most(lambda: store.list("many/")), most(lambda: (list_files(folder),)), most(lambda: files._state(folder))
+        listed = most(lambda: store.list("many/"))
+        return listed, most(lambda: (list_files(folder),)), most(lambda: files._state(folder))
 
     few, many = kept_of(800), kept_of(8_000)
     assert many[0] - few[0] < 60 * 7_200, "the server's"

@@ -1,15 +1,18 @@
 """Archives: whatever a store holds comes out, goes into another one, and changes nothing the second time."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from mlmd_metadata_store import archive_export
+from mlmd_metadata_store.archive_lines import rows_of
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb.v1 import archive_pb2 as v1
+from mlmd_schemas.tables.own import FILE, MANIFEST
 
 from tests.metadata_store.archives import EXPORT, begun, everything, exported, furnish, imported, settled
 from tests.metadata_store.calls import Calls, counted, node
@@ -157,6 +160,53 @@ def test_a_look_for_links_reads_those_of_its_batch_alone(
     before, after = store_on("sqlite"), store_on("sqlite")
     linked = _link_all_to_one(before, 4_500)
     imported(after, exported(before))
+    read = _rows_read(monkeypatch)
+    again = imported(after, exported(before))
+    assert {name: (again[name].present, read[name]) for name in linked} == dict.fromkeys(linked, (4_500, 4_500))
+
+
+@pytest.mark.parametrize("database", ["sqlite", "mariadb"])
+def test_artifacts_of_many_files_are_read_a_page_at_a_time(
+    store_on: Callable[..., Calls], database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, after = store_on(database), store_on(database)
+    paths = _keep_files(before, [4_500, 1, 0, 2_000, 3_000])
+    pages: list[int] = []
+    pages_of_pairs = archive_export._pages_of_pairs
+
+    def noted(tx: Transaction, archived: Any) -> Iterator[list[Any]]:
+        for page in pages_of_pairs(tx, archived):
+            pages.append(len(page))
+            yield page
+
+    monkeypatch.setattr(archive_export, "_pages_of_pairs", noted)
+    archive = exported(before)
+    lines = b"".join(message.rows.lines for message in archive if message.rows.table == "mlmd_files")
+    assert [row[:2] for row in rows_of(lines, [column.name for column in FILE.columns])] == paths
+    assert max(pages) < 2 * archive_export.ROWS_PER_PAGE
+    imported(after, archive)
+    read = _rows_read(monkeypatch)
+    again = imported(after, archive)["mlmd_files"]
+    assert (again.present, again.added, read["mlmd_files"]) == (len(paths), 0, len(paths))
+
+
+def _keep_files(call: Calls, counts: list[int]) -> list[list[Any]]:
+    """Make artifacts of so many files each; return ids and paths in their order."""
+    data = call("PutArtifactType", artifact_type=pb.ArtifactType(name="Data")).type_id
+    ids = call("PutArtifacts", artifacts=[pb.Artifact(type_id=data)] * len(counts)).artifact_ids
+    paths = [[artifact, b"%06d" % number] for artifact, many in zip(ids, counts, strict=True) for number in range(many)]
+
+    def body(tx: Transaction) -> None:
+        manifests = [(artifact, f"s3://b/{artifact}/", "", 0, 1, 1, b"", 1) for artifact in ids]
+        tx.insert(MANIFEST, [column.name for column in MANIFEST.columns], manifests)
+        tx.insert(FILE, [column.name for column in FILE.columns], [(*path, 1, b"", 0, "", "") for path in paths])
+
+    call.store.database.write(LOCAL, body)
+    return paths
+
+
+def _rows_read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Return what counts the rows that are read by their ids from now on, by table."""
     read: Counter[str] = Counter()
     rows_in = Transaction.rows_in
 
@@ -166,8 +216,7 @@ def test_a_look_for_links_reads_those_of_its_batch_alone(
         return found
 
     monkeypatch.setattr(Transaction, "rows_in", counting)
-    again = imported(after, exported(before))
-    assert {name: (again[name].present, read[name]) for name in linked} == dict.fromkeys(linked, (4_500, 4_500))
+    return read
 
 
 def _link_all_to_one(call: Calls, number: int) -> tuple[str, ...]:
