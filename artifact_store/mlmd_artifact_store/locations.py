@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from mlmd_metadata_store.named_files import RESTORE_MARK
 from mlmd_schemas.errors import InvalidArgument
 
 from mlmd_artifact_store.keys import is_key
@@ -18,7 +19,7 @@ from mlmd_artifact_store.keys import is_key
 LONGEST_SEGMENT = 80
 _DIGEST_DIGITS = 16
 UNNAMED = "_"
-MARK = "~"
+MARK = RESTORE_MARK
 """Between the id and the mark of a prefix that is not the plain one."""
 _TRUE, _FALSE = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 _PATH_STYLE = ("s3ForcePathStyle", "forcePathStyle", "use_path_style", "pathstyle")

@@ -7,11 +7,10 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from mlmd_metadata_store.named_files import ids_in, plain_folder
 from mlmd_metadata_store.transaction import Transaction, chunks
 from mlmd_schemas.tables.own import MANIFEST
 from mlmd_schemas.tables.v10 import ARTIFACT
-
-from mlmd_artifact_store.locations import MARK
 
 _IDS: sa.BindParameter[Any] = sa.bindparam("ids", expanding=True)
 _URIS = (
@@ -40,8 +39,6 @@ _ENDS = (("/", "0"), ("?", "@"))
 In every collation the second is greater than the first, so that what begins with a folder and the first lies between
 the two; what else a collation puts there is passed over.
 """
-_LONGEST_ID = 18
-"""Digits of a number that surely fits 64 bits."""
 
 
 def holders(tx: Transaction, artifact_ids: Iterable[int], held: Collection[int]) -> dict[int, int]:
@@ -49,9 +46,9 @@ def holders(tx: Transaction, artifact_ids: Iterable[int], held: Collection[int])
 
     A uri may be the folder of an artifact, with or without a slash at its end, or anything below it.
     """
-    said = [(namer, _plain(tx.text.decode(uri or ""))) for namer, uri in tx.rows_in(_URIS, artifact_ids)]
+    said = [(namer, plain_folder(tx.text.decode(uri or ""))) for namer, uri in tx.rows_in(_URIS, artifact_ids)]
     candidates = [
-        (holder, namer, uri) for namer, uri in said for holder in _ids_in(uri) if holder in held and holder != namer
+        (holder, namer, uri) for namer, uri in said for holder in ids_in(uri) if holder in held and holder != namer
     ]
     roots = {row[0]: str(row[1]) for row in tx.rows_in(_ROOTS, {holder for holder, _, _ in candidates})}
     return {holder: namer for holder, namer, uri in candidates if uri.startswith(roots.get(holder, "\0"))}
@@ -59,8 +56,8 @@ def holders(tx: Transaction, artifact_ids: Iterable[int], held: Collection[int])
 
 def artifact_at(tx: Transaction, uri: str) -> int:
     """Return the artifact that has its files at a uri, which may be anything in its folder; 0 when there is none."""
-    plain = _plain(uri)
-    roots = tx.rows_in(_ROOTS, _ids_in(plain))
+    plain = plain_folder(uri)
+    roots = tx.rows_in(_ROOTS, ids_in(plain))
     return next((holder for holder, root in roots if plain.startswith(str(root))), 0)
 
 
@@ -76,11 +73,11 @@ def namers(tx: Transaction, root_uris: dict[int, str]) -> dict[int, int]:
     ]
     for chunk in chunks(ranges, _RANGES_AT_ONCE):
         found += tx.rows(_BETWEEN, _bounds(chunk))
-    said = [(namer, _plain(tx.text.decode(uri))) for namer, uri in found]
+    said = [(namer, plain_folder(tx.text.decode(uri))) for namer, uri in found]
     return {
         namer: holder
         for namer, uri in said
-        for holder in _ids_in(uri)
+        for holder in ids_in(uri)
         if holder != namer and uri.startswith(root_uris.get(holder, "\0"))
     }
 
@@ -99,15 +96,3 @@ def _bounds(ranges: Sequence[tuple[str, str]]) -> dict[str, str]:
         for number, pair in enumerate(filled)
         for end, bound in zip(("from", "to"), pair, strict=True)
     }
-
-
-def _plain(uri: str) -> str:
-    """Return a uri as a folder's, without what Kubeflow adds to it and in the scheme that this store writes."""
-    scheme, separator, rest = uri.partition("?")[0].rstrip("/").partition("://")
-    return f"{'s3' if scheme == 'minio' else scheme}{separator}{rest}/"
-
-
-def _ids_in(uri: str) -> set[int]:
-    """Return the numbers that are whole segments of a uri; the artifact's own id is one where its files are here."""
-    heads = (segment.partition(MARK)[0] for segment in uri.split("/"))
-    return {int(head) for head in heads if head.isascii() and head.isdecimal() and len(head) <= _LONGEST_ID}

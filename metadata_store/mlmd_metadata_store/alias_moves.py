@@ -14,6 +14,7 @@ from mlmd_schemas.tables.own import ALIAS, ALIAS_MOVE, COLLECTION, FILE, TOMBSTO
 from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 
 from mlmd_metadata_store.move_rows import MOVE_FIELDS
+from mlmd_metadata_store.named_files import require_named_files
 from mlmd_metadata_store.reasons import check_reason
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_metadata_store.version_collections import CollectionRow, find_collection, lock_collection
@@ -45,7 +46,11 @@ _DELETED = (
 GONE = (pb.Artifact.MARKED_FOR_DELETION, pb.Artifact.DELETED, pb.Artifact.ABANDONED)
 """States of artifacts whose bytes nobody should be sent to."""
 _OF_VERSION = (VERSION.c.context_id == sa.bindparam("context"), VERSION.c.number == sa.bindparam("wanted"))
-_STATE_OF = sa.select(ARTIFACT.c.state).join(VERSION, VERSION.c.artifact_id == ARTIFACT.c.id).where(*_OF_VERSION)
+_STATE_OF = (
+    sa.select(ARTIFACT.c.state, ARTIFACT.c.id, ARTIFACT.c.uri)
+    .join(VERSION, VERSION.c.artifact_id == ARTIFACT.c.id)
+    .where(*_OF_VERSION)
+)
 _DAMAGED_OF = (
     sa.select(FILE.c.path)
     .join(VERSION, VERSION.c.artifact_id == FILE.c.artifact_id)
@@ -143,12 +148,13 @@ def _require_bytes(tx: Transaction, context_id: int, title: str, number: int) ->
     wanted = {"context": context_id, "wanted": number}
     if tx.rows(_DELETED, wanted):
         raise FailedPrecondition(f"number: version {number} of {title} was deleted; choose another.")
-    for (state,) in tx.rows(_STATE_OF, wanted):
+    for state, artifact_id, uri in tx.rows(_STATE_OF, wanted):
         if state in GONE:
             raise FailedPrecondition(
                 f"number: the files of version {number} of {title} are gone: its artifact is "
                 f"{pb.Artifact.State.Name(state)}; choose another."
             )
+        require_named_files(tx, "number", artifact_id, uri)
     for (path,) in tx.rows(_DAMAGED_OF, wanted):
         raise DataLoss(
             f"number: the file {bytes(path).decode()!r} of version {number} of {title} was missing or changed when it "

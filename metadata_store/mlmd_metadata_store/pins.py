@@ -11,6 +11,7 @@ from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 
 from mlmd_metadata_store.clock import now_ms
 from mlmd_metadata_store.keyset_tokens import long_page_size, number_of_token, token_after
+from mlmd_metadata_store.named_files import require_named_files
 from mlmd_metadata_store.node_ids import existing_ids
 from mlmd_metadata_store.tombstones import checked_reason, tombstones_of
 from mlmd_metadata_store.transaction import Transaction
@@ -27,14 +28,15 @@ _PINNED = sa.select(PIN.c.artifact_id)
 _OF = _SELECT.where(PIN.c.artifact_id.in_(sa.bindparam("ids", expanding=True)))
 _DROP = sa.delete(PIN).where(PIN.c.artifact_id == sa.bindparam("artifact"))
 # Whoever deletes what is not pinned locks the artifact first, so that neither overlooks the other.
-_LOCKED = sa.select(ARTIFACT.c.id).where(ARTIFACT.c.id == sa.bindparam("artifact")).with_for_update()
+_LOCKED = sa.select(ARTIFACT.c.id, ARTIFACT.c.uri).where(ARTIFACT.c.id == sa.bindparam("artifact")).with_for_update()
 
 
 def pin_artifact(tx: Transaction, request: v1.PinArtifactRequest) -> v1.PinArtifactResponse:
     """Pin an artifact, or say anew why; raises NotFound, FailedPrecondition when something of it was deleted."""
     parameters = {"artifact": request.artifact_id}
     reason = checked_reason(request.reason, needed=False)
-    if not tx.rows(_LOCKED, parameters):
+    found = tx.rows(_LOCKED, parameters)
+    if not found:
         raise _not_found(request.artifact_id)
     for tombstone in tombstones_of(tx, Kind.ARTIFACT, [request.artifact_id]):
         what = v1.Tombstone.What.Name(tombstone.what).removeprefix("WHAT_").lower()
@@ -42,6 +44,7 @@ def pin_artifact(tx: Transaction, request: v1.PinArtifactRequest) -> v1.PinArtif
             f"artifact_id: the {what} of artifact {request.artifact_id} were deleted by "
             f"{tombstone.subject or 'somebody'}; there is nothing left to keep."
         )
+    require_named_files(tx, "artifact_id", request.artifact_id, found[0][1])
     tx.upsert(PIN, _COLUMNS, [(request.artifact_id, tx.caller.subject[:255], reason, now_ms())], _COLUMNS[:1])
     return v1.PinArtifactResponse()
 

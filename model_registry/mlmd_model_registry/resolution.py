@@ -38,7 +38,7 @@ def resolve(tx: Transaction, request: v1.ResolveModelRequest) -> Resolved:
     wanted = parse_model_uri(request.uri)
     model = find_model(tx, wanted.model)
     version = _chosen(tx, model, wanted, request.as_of)
-    require_bytes(tx, version)
+    require_bytes(tx, version, held=False)
     manifest = find_manifest(tx, version.artifact_id)
     files = list_files(tx, version.artifact_id, "", MOST_FILES) if manifest else []
     response = _response(tx, model, version)

@@ -4,6 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from mlmd_metadata_store.alias_moves import GONE
+from mlmd_metadata_store.named_files import require_named_files
 from mlmd_metadata_store.tombstones import What
 from mlmd_metadata_store.transaction import Transaction
 from mlmd_schemas.errors import DataLoss, FailedPrecondition
@@ -29,6 +30,7 @@ def _deleted(kind: Kind, node_id: sa.ColumnElement[int]) -> sa.ScalarSelect[Any]
 
 _STATE = sa.select(
     ARTIFACT.c.state,
+    ARTIFACT.c.uri,
     _deleted(Kind.ARTIFACT, _ARTIFACT),
     _deleted(Kind.CONTEXT, _VERSION),
     _deleted(Kind.ARTIFACT, _SHOWN_ARTIFACT),
@@ -41,13 +43,16 @@ _DAMAGED = (
 )
 
 
-def require_bytes(tx: Transaction, version: Version) -> None:
-    """Raise FailedPrecondition for a version without bytes or purged, DataLoss for files found missing or changed."""
+def require_bytes(tx: Transaction, version: Version, *, held: bool = True) -> None:
+    """Raise FailedPrecondition for a version without bytes or purged, DataLoss for files found missing or changed.
+
+    When `held`, files of another artifact that its uri says are not deleted until the transaction ends.
+    """
     if not version.artifact_id:
         raise FailedPrecondition(
             f"version: version {version.number} has no artifact yet, so there is nothing to serve."
         )
-    require_undeleted(tx, version)
+    require_undeleted(tx, version, held=held)
     require_uploaded(tx, "version", version.artifact_id)
     for (path,) in tx.rows(_DAMAGED, {"artifact": version.artifact_id}):
         raise DataLoss(
@@ -74,15 +79,16 @@ def _require_unpurged(version: Version, of_artifact: int | None, of_context: int
     )
 
 
-def require_undeleted(tx: Transaction, version: Version) -> None:
-    """Raise FailedPrecondition for a version that was purged or whose bytes were deleted."""
+def require_undeleted(tx: Transaction, version: Version, *, held: bool = True) -> None:
+    """Raise FailedPrecondition for a version that was purged or whose bytes were deleted; `held` as `require_bytes`."""
     states = tx.rows(_STATE, {"artifact": version.artifact_id, "version": version.id})
     if not states or states[0][0] in GONE:
         state = pb.Artifact.State.Name(states[0][0]) if states else "no longer in the store"
         raise FailedPrecondition(
             f"version: the files of version {version.number} are gone: artifact {version.artifact_id} is {state}."
         )
-    _require_unpurged(version, *states[0][1:])
+    _require_unpurged(version, *states[0][2:])
+    require_named_files(tx, "version", version.artifact_id, states[0][1], held=held)
 
 
 def require_restorable(tx: Transaction, version: Version) -> None:

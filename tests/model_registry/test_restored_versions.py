@@ -14,6 +14,7 @@ from mlmd_schemas.pb.v1 import registry_pb2
 from tests.artifact_store.care import Admin, upload
 from tests.artifact_store.conformance.suite import keys
 from tests.artifact_store.test_source_races import between
+from tests.artifact_store.uploads import artifact
 from tests.model_registry.conftest import Registry
 from tests.model_registry.kubeflow.direct import Direct
 
@@ -47,6 +48,17 @@ def test_files_that_gc_deleted_leave_it_archived(requests: Requests, registry: R
 def test_what_was_purged_stays_archived(registry: Registry, admin: Admin, archived: Any) -> None:
     admin.purge(kind=v1.NODE_KIND_ARTIFACT, ids=[archived.artifact_id])
     assert f"artifact {archived.artifact_id} was purged" in registry.error("RestoreModelVersion", **FIRST).message
+
+
+def test_files_that_the_uri_names_have_to_be_there_too(requests: Requests, registry: Registry) -> None:
+    held = upload(requests, b"model")
+    registry.version(uri=artifact(requests.artifacts.store, held).uri + "f")
+    registry("MoveModelAlias", **FIRST, alias="champion")
+    registry("MoveModelAlias", model="fraud", alias="champion")
+    registry("ArchiveModelVersion", **FIRST)
+    assert [len(batch) for batch in collect(requests.artifacts, [held])] == [1]
+    told = registry.error("RestoreModelVersion", **FIRST).message
+    assert f"is where the files of artifact {held} were, and these were deleted" in told
 
 
 def test_what_can_be_mended_comes_back(requests: Requests, registry: Registry, archived: Any) -> None:
