@@ -25,6 +25,8 @@ _KEY_BYTES = 16
 _MOST_FOLDERS = 10_000
 _READ_TWICE = 64 * 1024
 """Files up to this size are read again rather than remembered: there may be very many."""
+_MOST_REMEMBERED = 200_000
+"""Larger ones that are remembered, 100 bytes each."""
 
 
 @contextlib.contextmanager
@@ -51,7 +53,7 @@ class DownloadTarget:
         """What paths are put behind, with a slash."""
         self._overwrite = overwrite
         self._replaced = PackedKeys(_KEY_BYTES, ())
-        self._same: dict[str, tuple[int, ...]] = {}
+        self._same: set[bytes] = set()
         self._made: set[str] = set()
         self._ignores_case: bool | None = None
         self._paths: dict[str, str] = {}
@@ -119,13 +121,13 @@ class DownloadTarget:
         self._replaced = PackedKeys(_KEY_BYTES, map(_key, paths))
 
     def has(self, place: str, size_bytes: int, sha256: bytes) -> bool:
-        """Whether a file is there already, with these very bytes; a large one is read once."""
-        if size_bytes > _READ_TWICE and self._same.get(place) == (before := _state(place)) and before:
+        """Whether a file is there already, with these very bytes; a large one is read once, of very many some twice."""
+        if size_bytes > _READ_TWICE and _seen(place) in self._same:
             return True
         if not is_same(place, size_bytes, sha256):
             return False
-        if size_bytes > _READ_TWICE:
-            self._same[place] = _state(place)
+        if size_bytes > _READ_TWICE and len(self._same) < _MOST_REMEMBERED:
+            self._same.add(_seen(place))
         return True
 
     def _may_go(self, place: str) -> bool:
@@ -145,9 +147,9 @@ class DownloadTarget:
             raise is_a_folder(place) from None
 
 
-def _key(path: str) -> bytes:
-    """Return what stands for a path in a set of a million; no two have the same."""
-    return hashlib.blake2b(path.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
+def _key(text: str) -> bytes:
+    """Return what stands for a text in a set of a million; no two have the same."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=_KEY_BYTES).digest()
 
 
 def ignores_case(folder: Path) -> bool:
@@ -193,13 +195,13 @@ def _are_alike(path: str, other: str) -> bool:
     return stat.S_ISREG(state.st_mode) and filecmp.cmp(path, other, shallow=False)
 
 
-def _state(place: str) -> tuple[int, ...]:
-    """Return what changes when a file does; nothing when it is not there."""
+def _seen(place: str) -> bytes:
+    """Return what is another one when a file is, or changes."""
     try:
         state = os.lstat(place)
     except OSError:
-        return ()
-    return state.st_ino, state.st_size, state.st_mtime_ns
+        return b""
+    return _key(f"{state.st_ino} {state.st_size} {state.st_mtime_ns} {place}")
 
 
 def is_same(place: str, size_bytes: int, sha256: bytes) -> bool:

@@ -265,3 +265,28 @@ def test_folders_that_were_made_are_not_all_remembered(root: Path, monkeypatch: 
     finally:
         tracemalloc.stop()
     assert kept < 100 * 2_000
+
+
+def test_larger_files_are_read_once_as_long_as_they_are_no_too_many(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download_target, "_READ_TWICE", 3)
+    monkeypatch.setattr(download_target, "_MOST_REMEMBERED", 3)
+    read: list[str] = []
+
+    def noted(path: Path) -> bytes:
+        read.append(path.name)
+        return sha256_of_path(path)
+
+    monkeypatch.setattr(download_target, "sha256_of_path", noted)
+    target, digest = DownloadTarget(root), hashlib.sha256(b"some").digest()
+    places = [target.place(name) for name in "abcde"]
+    for place in places:
+        Path(place).write_bytes(b"some")
+    assert all(target.has(place, 4, digest) for place in places * 2)
+    assert read == [*"abcde", *"de"]
+    Path(places[0]).write_bytes(b"same")
+    os.utime(places[0], ns=(1, 1))
+    assert not target.has(places[0], 4, digest)
+    os.unlink(places[1])
+    assert not target.has(places[1], 4, digest)
