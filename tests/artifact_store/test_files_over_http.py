@@ -115,6 +115,10 @@ def test_what_http_refuses(local: Server, http: urllib3.PoolManager) -> None:
         answer = http.request("PUT", address, body=body, retries=False)
         return answer.status, answer.data.decode()
 
+    for digits in (str(2**63), "9" * 5_000):  # of which the second is more than Python reads
+        refused = http.request("GET", f"{local.http_url}/artifacts/{digits}/files/x")
+        assert (refused.status, refused.json()["code"]) == (400, "invalid_argument")
+        assert refused.json()["message"] == f"artifact id: {digits[:40]} has more than 64 bits."
     too_large = json.dumps({"code": "invalid_argument", "message": f"artifact id: {2**63} has more than 64 bits."})
     assert put(url.request.url, b"other!!!")[0] == 400
     assert "md5" in put(url.request.url, b"other!!!")[1]

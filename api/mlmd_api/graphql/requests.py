@@ -11,6 +11,9 @@ from mlmd_schemas.errors import InvalidArgument
 _HALF_PAIR = re.compile(r"\\u[dD][89abAB]")
 """An escape that may leave half a surrogate pair, which is no text."""
 
+_MOST_DIGITS = 400
+"""Of an integer that is read as one: a double may have as many, and Python refuses a few thousand."""
+
 
 @dataclass(frozen=True, slots=True)
 class GraphqlRequest:
@@ -64,7 +67,7 @@ def _parsed(body: bytes, place: str) -> Any:
     except UnicodeDecodeError as error:
         raise InvalidArgument(f"{place}: byte {error.start} of the JSON is not valid UTF-8.") from None
     try:
-        parsed = json.loads(text, parse_constant=_no_number, object_pairs_hook=_names_once)
+        parsed = json.loads(text, parse_constant=_no_number, parse_int=_integer, object_pairs_hook=_names_once)
         if _HALF_PAIR.search(text):
             json.dumps(parsed, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -74,6 +77,11 @@ def _parsed(body: bytes, place: str) -> Any:
     except ValueError as error:
         raise InvalidArgument(f"{place}: is no JSON: {error}.") from None
     return parsed
+
+
+def _integer(digits: str) -> int | str:
+    """Return an integer; one of more digits than any field takes as text, so that its field is told."""
+    return int(digits) if len(digits) <= _MOST_DIGITS else digits
 
 
 def _names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -35,6 +35,8 @@ from mlmd_api.streaming import Answer
 T = TypeVar("T")
 READ, WRITE = "/mlmd.v1.ArtifactStore/ReadFile", "/mlmd.v1.ArtifactStore/WriteFile"
 """What the log and the measurements call the two."""
+_MOST_DIGITS = 40
+"""Of an id that is read."""
 _LITTLE_BYTES = 64 * 1024
 """How much of a body is waited for before a thread begins with it: all of a little file."""
 _AT_ONCE_BYTES = 256 * 1024
@@ -130,9 +132,10 @@ class Files:
 
 
 def _artifact_id(request: Request) -> int:
-    number: int = request.path_params["artifact_id"]
+    digits: str = request.path_params["artifact_id"]
+    number = int(digits) if len(digits) <= _MOST_DIGITS else 1 << 63  # Python refuses to read thousands of digits
     if number >= 1 << 63:
-        raise InvalidArgument(f"artifact id: {str(number)[:40]} has more than 64 bits.")
+        raise InvalidArgument(f"artifact id: {digits[:40]} has more than 64 bits.")
     return number
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from starlette.convertors import StringConvertor, register_url_convertor
 from starlette.routing import Route
 
 from mlmd_api.artifacts import TenantArtifacts
@@ -26,6 +27,15 @@ PROBES = ("/healthz", "/readyz", "/metrics", "/readyz/isDirty", "/readyz/health"
 """What operators' machines ask, without a token."""
 _EVERY_VERB = ["GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"]
 """For what refuses verbs itself; a path of two parts would else be taken for a call."""
+
+
+class _Digits(StringConvertor):
+    """A number in a path, however long: Starlette's own fails where Python refuses to read it."""
+
+    regex = "[0-9]+"
+
+
+register_url_convertor("digits", _Digits())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,7 @@ def routes(
 def _files(dispatcher: Dispatcher, artifacts: TenantArtifacts | None, threads: Threads) -> Iterator[Route]:
     if artifacts is not None:
         files = Files(dispatcher, artifacts, threads.places)
-        yield Route("/artifacts/{artifact_id:int}/files/{path:path}", files.answer, methods=["GET", "HEAD", "PUT"])
+        yield Route("/artifacts/{artifact_id:digits}/files/{path:path}", files.answer, methods=["GET", "HEAD", "PUT"])
 
 
 def _graphql(dispatcher: Dispatcher, graphql: "GraphqlEngine | None", threads: Threads) -> Iterator[Route]:

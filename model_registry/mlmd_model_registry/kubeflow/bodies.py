@@ -49,7 +49,9 @@ def read_document(raw: str) -> dict[str, Any]:
     """Return the JSON object of a request; raises InvalidArgument."""
     try:
         document = json.loads(raw, parse_constant=_no_constant, parse_int=_integer)
-    except (ValueError, RecursionError) as error:
+    except RecursionError:
+        raise InvalidArgument("body: the JSON is nested too deep; flatten it.") from None
+    except ValueError as error:
         told = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
         raise InvalidArgument(f"body: no JSON that can be read: {told[:200]}.") from None
     if not isinstance(document, dict):

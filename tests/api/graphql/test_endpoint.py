@@ -107,6 +107,17 @@ def test_a_body_that_is_no_request(served: Served, body: bytes, part: str) -> No
     assert part in message
 
 
+def test_a_number_of_thousands_of_digits_is_told_by_its_field(served: Served) -> None:
+    for kind, field in (("Int", "artifacts(first: $n) { nodes { id } }"), ("ID!", "artifact(id: $n) { id }")):
+        body = b'{"query": "query($n: %b) { %b }", "variables": {"n": %b}}'
+        sent = body % (kind.encode(), field.encode(), b"9" * 5_000)
+        _, code, message = error(post(served.doors, "/graphql", sent, JSON))
+        assert code == "INVALID_ARGUMENT"
+        assert "sys." not in message
+        assert "$n" in message or message.startswith("id: ")
+        assert len(message) < 6_000
+
+
 def test_what_the_path_does_not_take(served: Served) -> None:
     plain = post(served.doors, "/graphql", b"{}", {"content-type": "text/plain"})
     assert error(plain)[:2] == (415, "INVALID_ARGUMENT")

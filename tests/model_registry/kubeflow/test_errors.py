@@ -386,3 +386,8 @@ def test_an_encoding_that_nobody_reads_is_told(api: Api) -> None:
     assert api.ask("POST", MODELS, **sent).headers["accept-encoding"] == "gzip"
     broken = {"content": b'{"name": "x"}', "headers": {"content-encoding": "gzip"}}
     assert "says that it is gzip and is not" in api.error(400, "POST", MODELS, **broken)
+
+
+def test_json_that_is_nested_too_deep_is_told(api: Api) -> None:
+    deep = b'{"customProperties":' + b"[" * 100_000
+    assert api.error(400, "POST", MODELS, content=deep) == "body: the JSON is nested too deep; flatten it."
