@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from mlmd_metadata_store.keyset_tokens import (
     ENDLESS,
     key_of_token,
+    long_page_size,
     number_below,
     number_of_token,
     page_size,
@@ -50,5 +51,9 @@ def test_the_first_page_and_page_sizes() -> None:
     assert key_of_token("list", "") == ""
     assert [page_size(asked) for asked in (0, 1, 100)] == [20, 1, 100]
     for asked in (-1, 101):
-        with pytest.raises(InvalidArgument):
+        with pytest.raises(InvalidArgument, match=rf"^page_size: {asked} is not 1 to 100; 0 means 20\.$"):
             page_size(asked)
+    assert [long_page_size(asked) for asked in (0, 1, 1000)] == [1000, 1, 1000]
+    for asked in (-1, 1001):
+        with pytest.raises(InvalidArgument, match=rf"^page_size: {asked} is not 1 to 1000; 0 means 1000\.$"):
+            long_page_size(asked)

@@ -85,6 +85,12 @@ def test_read_27_a_token_made_by_hand() -> None:
     assert _paging(encode_token(Token(field_offset=5))).after == Place(5, 5)
 
 
+def test_read_27_a_creation_time_token_made_by_hand_begins_before_every_id() -> None:
+    order = Order(field=Order.CREATE_TIME)
+    token = Token(field_offset=5, set_options=Options(order_by_field=order))
+    assert _paging(encode_token(token), field=Order.CREATE_TIME).after == Place(5, 0)
+
+
 def test_read_25_a_token_goes_on_in_its_own_order_only() -> None:
     token = token_after(Options(), Order.ID, [(4, 4)])
     for order in ({"is_asc": False}, {"field": Order.CREATE_TIME}, {"field": Order.LAST_UPDATE_TIME}):

@@ -216,6 +216,24 @@ def test_rollback_of_a_removal_and_of_what_is_not_expected(fraud: Registry) -> N
     assert champion(fraud) == 3
 
 
+def test_before_an_alias_was_set_anew_there_is_nothing_to_go_back_to(fraud: Registry) -> None:
+    for version in ("2", "", "3"):
+        move(fraud, version)
+    refused = fraud.error("RollbackModelAlias", **CHAMPION)
+    assert (refused.code, "nothing" in refused.message) == (Code.FAILED_PRECONDITION, True)
+    assert champion(fraud) == 3
+
+
+def test_what_a_rollback_would_go_back_to_has_to_be_there(fraud: Registry) -> None:
+    for version in "23":
+        move(fraud, version)
+    gone = fraud("GetModelVersion", model="fraud", version="2").version
+    fraud("PutArtifacts", artifacts=[pb.Artifact(id=gone.artifact_id, uri=gone.uri, state=pb.Artifact.DELETED)])
+    refused = fraud.error("RollbackModelAlias", **CHAMPION)
+    assert (refused.code, "DELETED" in refused.message) == (Code.FAILED_PRECONDITION, True)
+    assert champion(fraud) == 3
+
+
 def test_aliases_have_histories_of_their_own(fraud: Registry) -> None:
     move(fraud, "1")
     fraud("MoveModelAlias", model="fraud", alias="candidate", version="4")
