@@ -34,9 +34,12 @@ from mlmd_api.methods import Method, StreamMethod
 from mlmd_api.revocation import Revocation
 from mlmd_api.status import describe, facts_of
 from mlmd_api.streaming import Answer, Ending, Stream
+from mlmd_api.untaken import Place, Untaken
 
 LARGE_BYTES = 8 << 20
 """A call whose request and answer have more together may leave behind what the process should let go."""
+_ANSWERS = 4
+"""How many of the largest answers are held for callers who have not taken them."""
 _SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _SANE_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 
@@ -73,14 +76,17 @@ class Dispatcher:
         journal: Journal,
         limits: Limits = DEFAULT_LIMITS,
         streams: Mapping[str, StreamMethod] | None = None,
+        untaken: Untaken | None = None,
     ) -> None:
         """Take the unary methods and the streaming ones by path (`/package.Service/Method`), and who knows callers.
 
-        A call that is larger than `limits`, or answered with more, is refused.
+        A call that is larger than `limits`, or answered with more, is refused; so is one whose large answer has no room
+        beside those that are `untaken`, unless it wrote something.
         """
         self.methods = methods
         self.streams = streams or {}
         self.limits = limits
+        self.untaken = untaken or Untaken(_ANSWERS * limits.max_message_bytes)
         self._authenticator = authenticator
         self._measurements = measurements
         self._journal = journal
@@ -100,10 +106,10 @@ class Dispatcher:
         course = _Course(_request_id(call.metadata))
         self._measurements.begin()
         try:
-            body = self._serve(call, course)
+            body, place = self._serve(call, course)
         except Exception as error:  # noqa: BLE001 - the boundary: what is no answer is logged and told as INTERNAL
             return self._finish(call, course, error)
-        answer = Answer(Code.OK, "", body, course.request_id)
+        answer = Answer(Code.OK, "", body, course.request_id, place=place)
         self._note(call, course, answer, None)
         return answer
 
@@ -205,12 +211,14 @@ class Dispatcher:
             self._check_size(call)
             caller = _caller(call, course)
             caller.check_deadline()
+            self.untaken.check()  # before the work, which may write
             done = work(caller)
             if len(done.body) > self.limits.max_message_bytes:
                 raise answer_too_large(len(done.body), self.limits)
         except Exception as error:  # noqa: BLE001 - the boundary: what is no answer is logged and told as INTERNAL
             return self._finish(call, course, error)
-        answer = Answer(done.code, done.message, done.body, course.request_id)
+        place = self.untaken.take(len(done.body), by_force=True)
+        answer = Answer(done.code, done.message, done.body, course.request_id, place=place)
         self._note(call, course, answer, done.error)
         return answer
 
@@ -242,7 +250,7 @@ class Dispatcher:
         self._note(call, course, answer, error)
         return answer
 
-    def _serve(self, call: Call, course: _Course) -> bytes:
+    def _serve(self, call: Call, course: _Course) -> tuple[bytes, Place | None]:
         method = self.methods.get(call.path)
         if method is None:
             raise self._unknown(call.path)
@@ -257,7 +265,8 @@ class Dispatcher:
         caller = _caller(call, course)
         caller.check_deadline()
         response = method.run(caller, call.codec.read(method.request, call.body))
-        return self._written(call.codec, response)
+        body = self._written(call.codec, response)
+        return body, self.untaken.take(len(body), by_force=method.writes)
 
     def _unknown(self, path: str) -> Unimplemented:
         if path in self.streams:

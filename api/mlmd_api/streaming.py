@@ -6,13 +6,16 @@ from dataclasses import dataclass, field
 
 from mlmd_schemas.errors import Code, StoreError, Unavailable
 
+from mlmd_api.untaken import Place
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a wire says: a code, a sentence when it is not OK, the response's bytes when it is.
 
     `facts` go with an error as metadata of the call: trailers of gRPC, headers of HTTP. `raised` is the class of the
-    error, for a wire that tells some errors of one code apart.
+    error, for a wire that tells some errors of one code apart. The wire keeps `place` until the caller has taken the
+    answer.
     """
 
     code: Code
@@ -21,6 +24,7 @@ class Answer:
     request_id: str
     facts: Mapping[str, str] = field(default_factory=dict)
     raised: type[Exception] | None = None
+    place: Place | None = None
 
 
 class Ending(Unavailable):

@@ -215,7 +215,9 @@ def assemble(config: Config, journal: Journal | None = None, pulses: Pulses | No
     identify = authenticator(config)
     dispatcher = Dispatcher(by_path(methods), identify, measurements, journal or Journal(), limits, by_path(streams))
     kubeflow_methods = by_path(store_methods(KUBEFLOW_METHODS, stores))
-    kubeflow = Dispatcher(kubeflow_methods, identify, measurements, journal or Journal(), limits)
+    kubeflow = Dispatcher(
+        kubeflow_methods, identify, measurements, journal or Journal(), limits, untaken=dispatcher.untaken
+    )
     parts = Parts(stores, measurements, dispatcher, artifacts, identify, kubeflow, registries, connections)
     _listen(config, parts, pulses)
     return parts

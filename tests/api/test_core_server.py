@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from mlmd_api.grpc import lanes
 from mlmd_api.grpc.core_server import CoreServer
 from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 
@@ -33,12 +34,12 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # it has none
 
 
 @pytest.fixture
-def listen() -> Iterator[Callable[[dict[str, Handler]], grpc.Channel]]:
+def listen() -> Iterator[Callable[..., grpc.Channel]]:
     """A function that serves handlers and returns a channel to them."""
     opened: list[tuple[CoreServer, grpc.Channel]] = []
 
-    def start(handlers: dict[str, Handler]) -> grpc.Channel:
-        server = CoreServer(2, {}, [("grpc.so_reuseport", 0)], waiting=5)
+    def start(handlers: dict[str, Handler], most_bytes: int = 1 << 62) -> grpc.Channel:
+        server = CoreServer(2, {}, [("grpc.so_reuseport", 0)], waiting=5, most_bytes=most_bytes)
         server.add_generic_rpc_handlers([Handlers(handlers)])
         port = server.add_insecure_port("127.0.0.1:0")
         server.start()
@@ -176,6 +177,47 @@ def test_more_than_may_wait_are_told_so(listen: Callable[..., grpc.Channel]) -> 
     assert {call.exception().code() for call in refused} == {grpc.StatusCode.UNAVAILABLE}
     release.set()
     assert [call.result() for call in calls if call not in refused] == [b"kept"] * 13
+
+
+def test_large_messages_are_worked_on_one_at_a_time() -> None:
+    release, entered = threading.Event(), list[int]()
+
+    def held(request: bytes, context: Any) -> bytes:
+        entered.append(len(request))
+        release.wait(60)
+        return b""
+
+    server = CoreServer(2, {}, [("grpc.so_reuseport", 0)], most_bytes=1_000_000)
+    server.add_generic_rpc_handlers([Handlers({"/held": grpc.unary_unary_rpc_method_handler(held)})])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
+        call = channel.unary_unary("/held", None, None)
+        calls: list[Any] = [call.future(b"x" * 600_000, timeout=60) for _ in range(2)]
+        wait_for(lambda: len(server._work[None]._large) == 1)  # where it waits, though a place is free
+        assert entered == [600_000]
+        release.set()
+        assert [one.result() for one in calls] == [b""] * 2
+    assert server.stop(20).wait(20)
+
+
+def test_messages_that_do_not_come_are_given_up_for_others(
+    listen: Callable[..., grpc.Channel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lanes, "PATIENCE_SECONDS", 0.1)
+    channel, silent = listen({"/echo": grpc.unary_unary_rpc_method_handler(echo)}), threading.Event()
+
+    def never() -> Iterator[bytes]:
+        silent.wait(60)
+        yield b"late"
+
+    calls: list[Any] = [channel.stream_unary("/echo", None, None).future(never(), timeout=60) for _ in range(8)]
+    assert channel.unary_unary("/echo", None, None)(b"there", timeout=30) == b"there"
+    told = [call.exception() for call in calls if call.done()]
+    assert told
+    assert {error.code() for error in told} == {grpc.StatusCode.RESOURCE_EXHAUSTED}
+    assert "was not there in time" in told[0].details()
+    silent.set()
 
 
 def test_there_are_no_more_threads_than_calls_have_needed() -> None:

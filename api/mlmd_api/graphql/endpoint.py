@@ -17,6 +17,7 @@ from mlmd_api.dispatch import Dispatcher, Work
 from mlmd_api.graphql.engine import NOT_REGISTERED, GraphqlEngine
 from mlmd_api.graphql.requests import GraphqlRequest, request_of_body, request_of_parameters
 from mlmd_api.rest.accepted import weight_of
+from mlmd_api.rest.bodies import keep_place
 from mlmd_api.rest.connect import ConnectProtocol
 from mlmd_api.rest.exchange import Reply, UnknownEncoding, compressed
 from mlmd_api.rest.plain_http import peer_of
@@ -79,6 +80,7 @@ class GraphqlEndpoint:
         answer = await unless_left(executor, request.receive, self._answer, call, request)
         if answer is None:
             return None
+        keep_place(request.scope, answer.place)
         return await off_the_loop(executor, len(answer.body), _rendered, answer, headers)
 
     async def _body(self, request: Request, headers: Mapping[str, str]) -> bytes:

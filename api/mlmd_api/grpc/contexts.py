@@ -24,6 +24,9 @@ class CallContext(Protocol):
     def add_callback(self, callback: Callable[[], None]) -> bool:
         """Have something called when the call ends; False when it has ended already."""
 
+    def cancel(self) -> None:
+        """End the call, whatever of it was not sent."""
+
     def set_trailing_metadata(self, trailing_metadata: tuple[tuple[str, str | bytes], ...]) -> None:
         """Set what is sent after the last message."""
 

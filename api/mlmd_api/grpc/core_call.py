@@ -14,7 +14,9 @@ import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 from mlmd_schemas.errors import Code
 
-Done = Callable[[Any], None]
+Work = Callable[[], None]
+"""What is to be done when an event is over and forgotten with all that it carried."""
+Done = Callable[[Any], Work | None]
 
 _NO_FLAGS = 0
 
@@ -96,7 +98,7 @@ class CoreCall:
         return peer.decode("utf-8", "replace")
 
     def add_callback(self, callback: Callable[[], None]) -> bool:
-        """Have something called when a watched call ends; False when it has ended already."""
+        """Have something called when the call ends; False when it has ended already."""
         with self._lock:
             if self._callbacks is None:
                 return False
@@ -112,6 +114,10 @@ class CoreCall:
         self._code = code.value[0]
         self._details = details.encode("utf-8", "replace")
         raise Aborted
+
+    def cancel(self) -> None:
+        """End the call, whatever of it was not sent."""
+        self._call.cancel(None, None)
 
     # What the server does with it.
 
@@ -138,7 +144,7 @@ class CoreCall:
         for callback in callbacks or ():
             callback()
 
-    def receive(self, then: Callable[[bytes | None], None]) -> None:
+    def receive(self, then: Callable[[bytes | None], Work | None]) -> None:
         """Have the next message given to `then`; None when there is none, or nobody who would send it."""
         self._batch(
             [cygrpc.ReceiveMessageOperation(_NO_FLAGS)], lambda event: then(event.batch_operations[0].message())
@@ -195,7 +201,11 @@ class CoreCall:
                 raise
 
     def _on_finished(self, event: Any) -> None:
-        self._tally.arrived()
+        try:
+            if not self._watched:
+                self._call_back()
+        finally:
+            self._tally.arrived()
 
     def _batch(self, operations: list[Any], done: Done) -> None:
         refusal = self._call.start_server_batch(tuple(operations), done)

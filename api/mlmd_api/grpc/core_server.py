@@ -7,7 +7,8 @@ finds a call's message answers the call. Ports, TLS, HTTP/2, limits and flow con
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,10 @@ from mlmd_api.grpc.core_task import CoreTask, Lanes
 from mlmd_api.grpc.lanes import MOST_WAITING, Lane
 
 _LOG = logging.getLogger("mlmd.server")
+_UNBOUNDED = 1 << 62
+_LOOK_SECONDS = 1.0
+"""How often messages that did not come soon are looked after."""
+_GATE_PLACES = 8
 _REQUESTS = 64
 """How many calls gRPC core is asked for at a time, so that one that comes is handed over at once.
 
@@ -51,10 +56,22 @@ class CoreServer:
         lanes: Mapping[ThreadPoolExecutor, int],
         options: Sequence[tuple[str, int | str]],
         waiting: int = MOST_WAITING,
+        most_bytes: int = _UNBOUNDED,
+        is_tight: Callable[[], bool] = lambda: False,
     ) -> None:
-        """Make the server; it listens nowhere yet. In each lane so many calls may wait unread."""
-        self._lanes: Lanes = {None: Lane(places, waiting)}
-        self._lanes |= {pool: Lane(number, waiting) for pool, number in lanes.items()}
+        """Make the server; it listens nowhere yet.
+
+        In each lane so many calls may wait unread, and so many bytes of messages be held beside those on their way;
+        fewer are let come while memory is tight.
+        """
+        self._work: dict[ThreadPoolExecutor | None, Lane[CoreTask]] = {
+            None: Lane(places, waiting, most_bytes, is_tight)
+        }
+        self._work |= {pool: Lane(number, waiting, most_bytes, is_tight) for pool, number in lanes.items()}
+        self._gates: dict[ThreadPoolExecutor | None, Lane[CoreTask]] = {}
+        self._lanes = Lanes(self._work, self._gate)
+        self._waiting, self._is_tight = waiting, is_tight
+        self._looked_seconds = time.monotonic()
         self._handlers: list[grpc.GenericRpcHandler[Any, Any]] = []
         self._queue = cygrpc.CompletionQueue()
         self._server = cygrpc.Server(tuple(options), False)
@@ -137,16 +154,39 @@ class CoreServer:
 
     def _complete(self) -> None:
         while True:
-            event = self._queue.poll()
+            event = self._queue.poll(time.time() + _LOOK_SECONDS)
+            self._look_after_messages()
             if event.completion_type == cygrpc.CompletionType.queue_shutdown:
                 return
+            if event.completion_type == cygrpc.CompletionType.queue_timeout:
+                continue
             try:
-                event.tag(event)
+                work = event.tag(event)
+                event = None  # with the message, which is large, and the call, which gRPC core frees with the last one
+                if work is not None:
+                    work()
             except Exception:  # noqa: BLE001 - no defect may end a thread of the server
                 _LOG.exception("a call ended in a defect of the server")
-            event = None  # gRPC core frees a call with the last that knows it, which must not wait for the next event
+            event = work = None
+
+    def _look_after_messages(self) -> None:
+        """Once in a while, have messages received that others no longer keep out, and end the overdue calls."""
+        now = time.monotonic()
+        if now < self._looked_seconds + _LOOK_SECONDS:
+            return
+        self._looked_seconds = now
+        for lane in (*self._work.values(), *tuple(self._gates.values())):
+            for task in lane.overdue():
+                task.give_up()
+            CoreTask.admit(lane)
 
     # Calls.
+
+    def _gate(self, pool: ThreadPoolExecutor | None) -> "Lane[CoreTask]":
+        gate = self._gates.get(pool)
+        if gate is None:
+            gate = self._gates.setdefault(pool, Lane(_GATE_PLACES, self._waiting, is_tight=self._is_tight))
+        return gate
 
     def _request(self) -> None:
         self._expected += 1
@@ -171,7 +211,7 @@ class CoreServer:
             self._is_short = False
 
     def _wanted(self) -> int:
-        return sum(lane.threads for lane in self._lanes.values()) + 1
+        return sum(lane.threads for lane in self._work.values()) + 1
 
     def _tell_shortage(self) -> None:
         if not self._is_short:

@@ -1,30 +1,38 @@
 """A call and its handler, from the first message to the end of the call."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 from mlmd_schemas.errors import Code
 
-from mlmd_api.grpc.core_call import Aborted, CoreCall
+from mlmd_api.grpc.core_call import Aborted, CoreCall, Work
 from mlmd_api.grpc.lanes import Full, Lane
-
-Lanes = dict[ThreadPoolExecutor | None, "Lane[CoreTask]"]
-"""The lane of the behaviours for each pool, and of those without one."""
 
 _LOG = logging.getLogger("mlmd.server")
 
 
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """Where messages are let in: `work` has the lane of the behaviours for each pool, and of those without one.
+
+    What is answered by threads of a pool of its own is let in by `gate`, each pool by one.
+    """
+
+    work: "Mapping[ThreadPoolExecutor | None, Lane[CoreTask]]"
+    gate: "Callable[[ThreadPoolExecutor | None], Lane[CoreTask]]"
+
+
 class CoreTask:
-    """One call of a handler: answered in its lane by the thread that finds its message, or in a pool.
+    """One call of a handler: let in by a lane, answered in it by the thread that finds its message, or in a pool.
 
     Nothing of it raises: an error of the handler, which is a defect, is logged and told as INTERNAL without its text.
     """
 
-    __slots__ = ("_behaviour", "_call", "_handler", "_lane", "_pool", "_request")
+    __slots__ = ("_behaviour", "_call", "_handler", "_lane", "_pool", "_request", "_works_in_lane")
 
     def __init__(self, call: CoreCall, handler: "grpc.RpcMethodHandler[Any, Any]", lanes: Lanes) -> None:
         self._call = call
@@ -32,27 +40,35 @@ class CoreTask:
         self._behaviour = _behaviour(handler)
         pool: ThreadPoolExecutor | None = getattr(self._behaviour, "experimental_thread_pool", None)
         single = not (handler.request_streaming or handler.response_streaming)
-        self._lane = lanes.get(pool) if single else None
+        lane = lanes.work.get(pool) if single else None
+        self._works_in_lane = lane is not None
+        self._lane = lane or lanes.gate(pool)
         self._pool = pool
         self._request: bytes = b""
 
     def start(self) -> None:
         """Have the message received, or the caller's messages read."""
-        if self._lane is not None:
-            self._queue_up(self._lane)
-            return
-        self._call.watch_end()
+        if not self._works_in_lane:
+            self._call.watch_end()
         if self._handler.request_streaming:
             self._hand_over(self._converse)
         else:
-            self._call.receive(self._received_for_pool)
+            self._queue_up()
 
-    # In a lane.
+    def give_up(self) -> None:
+        """End a call whose message does not come, while others wait or memory is tight."""
+        self._call.fail(
+            Code.RESOURCE_EXHAUSTED,
+            "The request was not there in time, and the server has no room to wait for it: others wait to send theirs, "
+            "or there are too many large ones; try again later, or send less in a call.",
+        )
 
-    def _queue_up(self, lane: "Lane[CoreTask]") -> None:
+    # The door.
+
+    def _queue_up(self) -> None:
         try:
-            if lane.enter(self):
-                self._receive(lane)
+            if self._lane.enter(self):
+                self._receive()
             else:
                 self._call.watch_end()
         except Full:
@@ -61,41 +77,46 @@ class CoreTask:
                 "As many calls wait for this server as it allows; try again later, or ask another one.",
             )
 
-    def _receive(self, lane: "Lane[CoreTask]") -> None:
-        self._call.receive(partial(self._received, lane))
+    def _receive(self) -> None:
+        self._call.receive(self._received)
 
-    def _received(self, lane: "Lane[CoreTask]", message: bytes | None) -> None:
+    def _received(self, message: bytes | None) -> Work | None:
+        """Take the message; returns the work that it makes, to be done when nothing else holds the message."""
         if message is None:
             self._refuse_silence()
-            self._leave(lane)
-            return
+            self._lane.leave(self)
+            self.admit(self._lane)
+            return None
         self._request = message
-        if lane.begin(self):
-            self._work(lane)
-        else:
-            self._call.watch_end()
+        if not self._works_in_lane:
+            self._lane.leave(self)
+            self.admit(self._lane)
+            self._hand_over(self._stream if self._handler.response_streaming else self._single)
+            return None
+        begins = self._lane.begin(self, len(message))
+        self.admit(self._lane)
+        if begins:
+            return self._work
+        self._call.watch_end()
+        return None
 
-    def _work(self, lane: "Lane[CoreTask]") -> None:
+    @staticmethod
+    def admit(lane: "Lane[CoreTask]") -> None:
+        """Have the messages received that there is room for now."""
+        with lane.door:
+            while (admitted := lane.admitted()) is not None:
+                admitted._receive()
+
+    def _work(self) -> None:
         """Answer this call, and then those that wait for its place."""
         task: CoreTask | None = self
         while task is not None:
+            size_bytes = len(task._request)
             task._answer(task._taken())
-            self._leave(lane)
-            task = lane.end()
-
-    def _leave(self, lane: "Lane[CoreTask]") -> None:
-        admitted = lane.leave()
-        if admitted is not None:
-            admitted._receive(lane)
+            task = self._lane.end(size_bytes)
+            self.admit(self._lane)
 
     # In a pool.
-
-    def _received_for_pool(self, message: bytes | None) -> None:
-        if message is None:
-            self._refuse_silence()
-            return
-        self._request = message
-        self._hand_over(self._stream if self._handler.response_streaming else self._single)
 
     def _hand_over(self, work: Callable[[], None]) -> None:
         if self._pool is None:

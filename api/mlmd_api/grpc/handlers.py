@@ -76,6 +76,8 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # it has none
         context.set_trailing_metadata(((REQUEST_ID_KEY, answer.request_id), *answer.facts.items()))
         if answer.code is not Code.OK:
             context.abort(STATUS[answer.code], answer.message)
+        if answer.place is not None and context.add_callback(answer.place.leave):
+            answer.place.end_by(context.cancel)
         return answer.body
 
     def _stream(self, path: str, body: bytes, context: CallContext) -> Iterator[bytes]:

@@ -17,12 +17,14 @@ from mlmd_api.grpc.core_fit import core_fits
 from mlmd_api.grpc.handlers import Handlers, Pools
 from mlmd_api.grpc.health import Health
 from mlmd_api.grpc.streams import StreamPlaces
+from mlmd_api.resident import Tightness
 
 if TYPE_CHECKING:
     from mlmd_api.certificates import Certificates
 
 _HEALTH = "grpc.health.v1.Health"
 
+_REFLECTIONS = 4
 PING_MILLISECONDS = 5000
 """How often a client may ask whether the server is there, on a connection on which the server says nothing.
 
@@ -65,7 +67,7 @@ class GrpcServer:
         self._dispatcher = dispatcher
         self._services = dispatcher.services
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
-        self._add_reflection()
+        self._add_reflection(settings)
         self._server.add_generic_rpc_handlers((Handlers(dispatcher, self._pools, self._places),))
         self.port = _bind(self._server, settings)
 
@@ -75,11 +77,16 @@ class GrpcServer:
         from mlmd_api.grpc.core_server import CoreServer
 
         pools = (self._pools.writers, self._pools.byte_readers, self._pools.byte_writers)
-        return CoreServer(settings.threads, dict.fromkeys(pools, settings.threads), _options(settings))
+        lanes = dict.fromkeys(pools, settings.threads)
+        most_bytes = settings.max_message_bytes
+        options = _options(settings)
+        return CoreServer(settings.threads, lanes, options, most_bytes=most_bytes, is_tight=Tightness(most_bytes))
 
-    def _add_reflection(self) -> None:
+    def _add_reflection(self, settings: GrpcSettings) -> None:
         servicer: Any = ReflectionServicer([*self._services, _HEALTH, REFLECTION])
-        servicer.ServerReflectionInfo = self._places.bounded(servicer.ServerReflectionInfo)
+        # Whoever asks says several things, each of which may be as large as a message may.
+        places = StreamPlaces(min(settings.streams, _REFLECTIONS))
+        servicer.ServerReflectionInfo = places.bounded(servicer.ServerReflectionInfo)
         reflection_pb2_grpc.add_ServerReflectionServicer_to_server(servicer, self._server)
 
     def start(self) -> None:
@@ -104,6 +111,9 @@ def _options(settings: GrpcSettings) -> list[tuple[str, int | str]]:
     ours: dict[str, int | str] = {
         "grpc.max_receive_message_length": settings.max_message_bytes,
         "grpc.max_send_message_length": settings.max_message_bytes,
+        # What a call may send before its message is asked for; else it grows to as much as the network carries at once.
+        "grpc.http2.bdp_probe": 0,
+        "grpc.http2.lookahead_bytes": 64 * 1024,
         "grpc.max_metadata_size": 64 * 1024,
         "grpc.absolute_max_metadata_size": 128 * 1024,
         "grpc.keepalive_permit_without_calls": 1,

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from mlmd_api.call import REQUEST_ID_KEY, Call, Metadata
 from mlmd_api.codec import BINARY, JSON
 from mlmd_api.dispatch import Dispatcher
+from mlmd_api.rest.bodies import keep_place
 from mlmd_api.rest.connect import ConnectProtocol
 from mlmd_api.rest.exchange import Reply, RequestProtocol, StreamProtocol, WireProtocol
 from mlmd_api.rest.grpc_web import GrpcWebProtocol
@@ -68,6 +69,7 @@ class Calls:
         answer = await self._answer(request, headers, protocol)
         if answer is None:
             return None
+        keep_place(request.scope, answer.place)
         executor = self._executor_of(request.scope["path"])
         return await off_the_loop(executor, len(answer.body), protocol.reply, answer, headers)
 

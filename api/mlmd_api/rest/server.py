@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.measurements import Measurements
+from mlmd_api.rest.bodies import Bodies
 from mlmd_api.rest.challenge import Challenge
 from mlmd_api.rest.connections import BoundedProtocol, bounded
 from mlmd_api.rest.cors import CrossOrigin, Origins
@@ -76,7 +77,8 @@ class HttpServer:
         context = settings.tls.http_context() if settings.tls else None
         self._socket = listen(settings.host, settings.port, settings.shared_port)
         self.port: int = self._socket.getsockname()[1]
-        readable = CrossOrigin(Hosts(GivenUp(app), settings.allowed_hosts), origins, closed=PROBES)
+        roomy = Bodies(app, dispatcher.limits)
+        readable = CrossOrigin(Hosts(GivenUp(roomy), settings.allowed_hosts), origins, closed=PROBES)
         guarded = Expectations(Embedding(Challenge(readable), settings.cors_origins))
         protocol = bounded(origins, embedding_headers(settings.cors_origins))
         self._server = uvicorn.Server(_uvicorn_config(guarded, protocol, context))

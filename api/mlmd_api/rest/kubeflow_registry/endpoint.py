@@ -17,6 +17,7 @@ from starlette.responses import Response
 from mlmd_api.call import REQUEST_ID_KEY, Call, Metadata
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.message_sizes import RequestTooLarge
+from mlmd_api.rest.bodies import keep_place
 from mlmd_api.rest.connect import timeout_seconds
 from mlmd_api.rest.cors import Origins
 from mlmd_api.rest.exchange import UnknownEncoding, decoded
@@ -73,7 +74,9 @@ class KubeflowRegistry:
             verbs = ", ".join(sorted(found))
             answer = self._refused(request, headers, path, Unimplemented(f"{shown} is asked with {verbs}."))
             return error_response(405, answer.message, {REQUEST_ID_KEY: answer.request_id, "allow": verbs})
-        return rendered(await self._called(request, headers, route))
+        answer = await self._called(request, headers, route)
+        keep_place(request.scope, answer.place)
+        return rendered(answer)
 
     def _refused(self, request: HttpRequest, headers: Mapping[str, str], path: str, error: StoreError) -> Answer:
         call = Call(path, b"", headers, WIRE, None, peer_of(request), DOCUMENTS)
