@@ -35,7 +35,13 @@ def test_any_text_is_a_token_or_an_invalid_argument(token: str) -> None:
         key = key_of_token("list", token)
     except InvalidArgument:
         return
-    assert key == "" or token_after("list", key) == token.rstrip("=")
+    assert token == key == "" or token_after("list", key) == token.rstrip("=")
+
+
+@pytest.mark.parametrize("token", [token_after("list", ""), f"!{token_after('list', '7')}", "bGlzdA", "="])
+def test_what_no_list_gave_is_not_the_first_page(token: str) -> None:
+    with pytest.raises(InvalidArgument, match=r"^page_token: not one that this list gave"):
+        key_of_token("list", token)
 
 
 @pytest.mark.parametrize("key", ["-1", "x", "1.0", "٣", "9" * 19])

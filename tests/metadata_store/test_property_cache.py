@@ -152,17 +152,31 @@ def test_texts_that_are_not_utf_8_leave_as_they_came(call: Calls, path: Path) ->
     assert sent(call, [made]) == 1
 
 
+def is_kept(cache: PropertyCache, node_id: int) -> bool:
+    return not cache.fill(Kind.ARTIFACT, {node_id: pb.Artifact()})
+
+
 def test_it_is_bounded() -> None:
-    cache, kept = PropertyCache().at(1), []
-    for number in range(2_000):
-        made = node(pb.Artifact, custom={"text": "x" * 10_000})
-        cache.keep(Kind.ARTIFACT, {number: made})
-        kept.append(sum(not cache.fill(Kind.ARTIFACT, {one: pb.Artifact()}) for one in (number, 0)))
-    assert kept[0] == 2, "both of them, which are one"
-    assert kept[-1] == 1, "the newest, and no longer the first"
-    cache.keep(Kind.ARTIFACT, {1: node(pb.Artifact, custom={"text": "x" * (8 << 20)})})
-    unknown = pb.Artifact()
-    assert cache.fill(Kind.ARTIFACT, {-1: unknown}) == {-1: unknown}
+    cache, made = PropertyCache(), node(pb.Artifact, custom={"text": "x" * 20_000})
+    most = (4 << 20) // (made.ByteSize() + 200)
+    for version in (1, 2):
+        cache.at(version)
+        first = 0
+        for number in range(2 * most + 2):
+            cache.keep(Kind.ARTIFACT, {number: made})
+            if number - first == most:
+                assert not is_kept(cache, first), "there is no place for one more, and all before it are forgotten"
+                first = number
+            assert is_kept(cache, first)
+            assert is_kept(cache, number)
+
+
+def test_what_is_large_is_not_kept_and_leaves_what_is() -> None:
+    cache, quarter = PropertyCache().at(1), (1 << 20) - 200
+    large, larger = (pb.Artifact(uri="x" * (size - 4)) for size in (quarter, quarter + 1))
+    assert [one.ByteSize() for one in (large, larger)] == [quarter, quarter + 1]
+    cache.keep(Kind.ARTIFACT, {1: large, 2: larger, 3: pb.Artifact(uri="y")})
+    assert [is_kept(cache, number) for number in (1, 2, 3)] == [True, False, True]
 
 
 def test_kinds_do_not_mix_and_what_is_missing_is_no_node(call: Calls) -> None:
