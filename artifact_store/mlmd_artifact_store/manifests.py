@@ -49,6 +49,9 @@ _MANIFEST_AND_FILE = (
 _SOME = sa.select(*(FILE.c[name] for name in FILE_COLUMNS)).where(
     FILE.c.artifact_id == _ARTIFACT, FILE.c.path.in_(sa.bindparam("paths", expanding=True))
 )
+_DAMAGED = sa.select(FILE.c.path).where(
+    FILE.c.artifact_id == _ARTIFACT, FILE.c.path.in_(sa.bindparam("paths", expanding=True)), FILE.c.verified_ms < 0
+)
 _DROP_FILES = sa.delete(FILE).where(FILE.c.artifact_id == _ARTIFACT)
 _DROP = sa.delete(MANIFEST).where(MANIFEST.c.artifact_id == _ARTIFACT)
 _LIKE = (
@@ -290,6 +293,12 @@ def mark_verified(tx: Transaction, artifact_id: int, paths: Iterable[str], *, sa
     if tx.dialect.clock is None:
         parameters["now"] = now_ms()
     tx.execute_in(_verified(tx.dialect.clock), [path.encode() for path in paths], "paths", **parameters)
+
+
+def damaged_among(tx: Transaction, artifact_id: int, paths: Iterable[str]) -> set[str]:
+    """Return those of the paths that are marked as not the same."""
+    given = [path.encode() for path in paths]
+    return {bytes(row[0]).decode() for row in tx.rows_in(_DAMAGED, given, "paths", artifact=artifact_id)}
 
 
 @cache

@@ -20,7 +20,14 @@ from mlmd_artifact_store.blob_store import md5_hash
 from mlmd_artifact_store.damage import mark_damage
 from mlmd_artifact_store.externals import BlobReader
 from mlmd_artifact_store.local_watch import carried
-from mlmd_artifact_store.manifests import LARGEST_PAGE, StoredFile, learn_digest, list_files, mark_verified
+from mlmd_artifact_store.manifests import (
+    LARGEST_PAGE,
+    StoredFile,
+    damaged_among,
+    learn_digest,
+    list_files,
+    mark_verified,
+)
 
 _COLUMNS = (MANIFEST.c.artifact_id, MANIFEST.c.key_prefix, MANIFEST.c.is_external, MANIFEST.c.root_uri)
 _PAGE = (
@@ -79,13 +86,16 @@ def verify(
     unread = _Unread()
     found_files = _files(artifacts, artifact_ids, caller, [] if passed_over is None else passed_over)
     jobs = (job for job in found_files if not 0 < job.file.verified_ms > before or not again_after_seconds)
+    begun: set[int] = set()
     with ThreadPoolExecutor(parallel, thread_name_prefix="verify") as pool:
         while batch := list(islice(jobs, parallel * 8)):
             caller.check_deadline()
             answers = list(zip(batch, pool.map(carried(_finding), batch), strict=True))
             found = [(job, answer) for job, answer in answers if isinstance(answer, Finding)]
             if found:
-                yield from _mark(artifacts, found, caller)
+                marked = _mark(artifacts, found, caller, begun)
+                begun = {job.artifact_id for job, _ in found}
+                yield from marked
             unread.note([(job, answer) for job, answer in answers if isinstance(answer, StoreError)])
             if not found and unread.is_away:
                 break
@@ -202,10 +212,13 @@ def _read(job: _Job) -> Finding:
     return Finding(job.artifact_id, file.path, file.size_bytes, Verdict.SAME, learnt)
 
 
-def _mark(artifacts: Artifacts, found: Sequence[tuple[_Job, Finding]], caller: Caller) -> list[Finding]:
+def _mark(
+    artifacts: Artifacts, found: Sequence[tuple[_Job, Finding]], caller: Caller, begun: set[int]
+) -> list[Finding]:
     """Mark what was the same as verified and the rest as not; return what was found where files still are.
 
-    Raises StoreError when files are missing or other because the place is another than the one that had them.
+    The damaged files of an artifact, for which all of them are read, are counted when it is begun (`begun` are those
+    X
     """
     if any(finding.verdict is not Verdict.SAME and not job.is_external for job, finding in found):
         artifacts.ownership.check_there()
@@ -213,15 +226,24 @@ def _mark(artifacts: Artifacts, found: Sequence[tuple[_Job, Finding]], caller: C
     def body(tx: Transaction) -> list[Finding]:
         places = {row[0]: tuple(row[1:]) for row in tx.rows_in(_CHOSEN, [job.artifact_id for job, _ in found])}
         still = [finding for job, finding in found if places.get(job.artifact_id) == job.place]
-        by_artifact: dict[tuple[int, bool], list[str]] = {}
+        by_artifact: dict[int, list[Finding]] = {}
         for finding in still:
-            by_artifact.setdefault((finding.artifact_id, finding.verdict is Verdict.SAME), []).append(finding.path)
-        for (artifact_id, same), paths in by_artifact.items():
-            mark_verified(tx, artifact_id, paths, same=same)
+            by_artifact.setdefault(finding.artifact_id, []).append(finding)
+        recounted = {artifact_id for artifact_id, those in by_artifact.items() if _mark_files(tx, artifact_id, those)}
         for finding in still:
             if finding.learnt:
                 learn_digest(tx, finding.artifact_id, finding.path, finding.learnt)
-        mark_damage(tx, {artifact_id for artifact_id, _ in by_artifact})
+        mark_damage(tx, recounted | (by_artifact.keys() - begun))
         return still
 
     return artifacts.store.database.write(caller, body, repeatable=True)
+
+
+def _mark_files(tx: Transaction, artifact_id: int, found: Sequence[Finding]) -> bool:
+    """Mark files of an artifact; return whether others of them are damaged now than were."""
+    before = damaged_among(tx, artifact_id, (finding.path for finding in found))
+    same = [finding.path for finding in found if finding.verdict is Verdict.SAME]
+    damaged = [finding.path for finding in found if finding.verdict is not Verdict.SAME]
+    mark_verified(tx, artifact_id, same)
+    mark_verified(tx, artifact_id, damaged, same=False)
+    return before != set(damaged)

@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 from minio import Minio
+from mlmd_artifact_store import verification
 from mlmd_artifact_store.artifacts import Artifacts
+from mlmd_artifact_store.damage import mark_damage
 from mlmd_artifact_store.externals import ExternalRoots
 from mlmd_artifact_store.garbage_collection import collect
 from mlmd_artifact_store.local import LocalStore
@@ -110,6 +112,40 @@ def test_an_interrupted_verification_goes_on(requests: Requests) -> None:
     assert 60 <= len(rest) < 80
     assert list(verify(requests.artifacts, again_after_seconds=3600)) == []
     assert len(list(verify(requests.artifacts))) == 80
+
+
+def test_all_files_of_an_artifact_are_counted_once_unless_one_is_otherwise_than_before(
+    requests: Requests, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contents = {f"{number:03}": b"%d" % number for number in range(100)}
+    files = [upload_file(path, content) for path, content in contents.items()]
+    first, second = (
+        requests.artifacts.begin_upload(begin(requests.artifacts.store, *files)).artifact_id for _ in range(2)
+    )
+    for artifact_id in (first, second):
+        send(requests, artifact_id, contents)
+        requests.artifacts.commit_upload(artifact_id)
+    counted: list[int] = []
+
+    def noted(tx: Any, artifact_ids: Any) -> None:
+        counted.extend(sorted(artifact_ids))
+        mark_damage(tx, artifact_ids)
+
+    monkeypatch.setattr(verification, "mark_damage", noted)
+
+    def verified() -> tuple[list[int], int]:
+        counted.clear()
+        assert sum(1 for _ in verify(requests.artifacts, parallel=1)) == 200
+        property = artifact(requests.artifacts.store, first).custom_properties["mlmd_damaged_files"]
+        return list(counted), property.int_value
+
+    assert verified() == ([first, second], 0)
+    blob = tmp_path / "artifacts" / requests.artifacts.manifest(first).key_prefix / "050"
+    blob.rename(blob.with_name("aside"))
+    assert verified() == ([first, first, second], 1)
+    assert verified() == ([first, second], 1)
+    blob.with_name("aside").rename(blob)
+    assert verified() == ([first, first, second], 0)
 
 
 def test_it_ends_though_uploads_go_on(requests: Requests) -> None:
