@@ -6,17 +6,21 @@ from pathlib import Path
 import pytest
 from mlmd_client import download as downloads
 from mlmd_client.bounded_work import Crew
+from mlmd_client.calls import CallError
 from mlmd_client.download import download, open_file, read_range, stream_file
 from mlmd_client.fetching import Source
 from mlmd_client.progress import Progress
+from mlmd_client.service import Service
 from mlmd_client.transfer_errors import DamagedBytes, TransferError
 from mlmd_client.transport import Transport, open_transport
 from mlmd_client.upload import upload
 from mlmd_schemas.errors import Code
+from mlmd_schemas.pb.v1 import admin_pb2 as admin
 from mlmd_schemas.pb.v1 import artifacts_pb2 as v1
 
 from tests.client.places import artifact, kept_elsewhere, read_files, write_files
 from tests.conftest import StartServer
+from tests.services.ceph import S3Address
 
 CHUNK = 4
 CONTENTS = {"0": b"", "3": b"abc", "4": b"abcd", "8": b"abcdefgh", "9": b"abcdefghi"}
@@ -127,3 +131,42 @@ def test_a_place_of_others_in_which_nothing_is_is_no_download(
         assert refused.value.code == Code.NOT_FOUND
         there = kept_elsewhere(store, f"{root.as_uri()}/there")
         assert download(store, there, tmp_path / "target").file_count == 1
+
+
+@pytest.mark.parametrize("way", ["embedded", "http", "no http"])
+def test_what_was_purged_in_a_bucket_is_fetched_from_the_server(
+    request: pytest.FixtureRequest,
+    start_server: StartServer,
+    sqlite_url: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+) -> None:
+    s3: S3Address = request.getfixturevalue("s3")
+    settings = {
+        "AWS_ACCESS_KEY_ID": s3.access_key,
+        "AWS_SECRET_ACCESS_KEY": s3.secret_key,
+        "MLMD_ARTIFACTS": f"s3://{request.getfixturevalue('bucket')}",
+        "MLMD_ARTIFACTS_ENDPOINT": s3.endpoint,
+    }
+    if way == "embedded":
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        target = str(tmp_path / "store")
+    else:
+        target = start_server(sqlite_url, http=way == "http", environment=settings).target
+    store = open_transport(target)
+    contents = CONTENTS | {"large": b"0123456789abcdef" * (1 << 20)}
+    kept = upload(store, artifact(store), write_files(tmp_path / "source", contents)).artifact_id
+    asked = admin.PurgeRequest(kind=admin.NODE_KIND_ARTIFACT, ids=[kept])
+    service = Service(store)
+    asked.digest, asked.reason = service.read(asked, admin.PurgeResponse).digest, "consent withdrawn"
+    assert service.write(asked, admin.PurgeResponse).purged
+    if way == "no http":
+        with pytest.raises(CallError, match="--http-port"):
+            download(store, kept, tmp_path / "fetched")
+    else:
+        download(store, kept, tmp_path / "fetched")
+        assert read_files(tmp_path / "fetched") == contents
+        assert b"".join(stream_file(store, kept, "9")) == contents["9"]
+    store.close()
