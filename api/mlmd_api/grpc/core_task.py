@@ -103,6 +103,8 @@ class CoreTask:
     @staticmethod
     def admit(lane: "Lane[CoreTask]") -> None:
         """Have the messages received that there is room for now."""
+        if not lane.is_waited_for:
+            return
         with lane.door:
             while (admitted := lane.admitted()) is not None:
                 admitted._receive()

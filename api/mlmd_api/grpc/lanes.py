@@ -72,6 +72,11 @@ class Lane(Generic[C]):
     def _let_in(self) -> int:
         return len(self._arriving) + self._inside
 
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether calls wait outside. No lock is taken: whoever has just made room sees all that it was made for."""
+        return bool(self._outside)
+
     def enter(self, call: C) -> bool:
         """Whether the call's message may be received now. If not, the call waits to be `admitted`; or Full."""
         with self._lock:
