@@ -217,8 +217,9 @@ def _mark(
 ) -> list[Finding]:
     """Mark what was the same as verified and the rest as not; return what was found where files still are.
 
-    The damaged files of an artifact, for which all of them are read, are counted when it is begun (`begun` are those
-    X
+    To count the damaged files of an artifact all of its files are read. They are counted when it is begun (`begun` are
+    those that were before) and when others of them are damaged than were. Raises StoreError when files are missing or
+    other because the place is another than the one that had them.
     """
     if any(finding.verdict is not Verdict.SAME and not job.is_external for job, finding in found):
         artifacts.ownership.check_there()
