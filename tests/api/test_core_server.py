@@ -10,6 +10,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from mlmd_api.grpc import lanes
 from mlmd_api.grpc.core_server import CoreServer
+from mlmd_api.grpc.server import GrpcSettings, options_of
 from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 
 from tests.api.conftest import ODD, Served
@@ -177,6 +178,20 @@ def test_more_than_may_wait_are_told_so(listen: Callable[..., grpc.Channel]) -> 
     assert {call.exception().code() for call in refused} == {grpc.StatusCode.UNAVAILABLE}
     release.set()
     assert [call.result() for call in calls if call not in refused] == [b"kept"] * 13
+
+
+def test_calls_that_come_faster_than_they_are_taken_are_not_cancelled() -> None:
+    settings = GrpcSettings(port=0)
+    server = CoreServer(2, {}, options_of(settings))
+    server.add_generic_rpc_handlers([Handlers({"/echo": grpc.unary_unary_rpc_method_handler(echo)})])
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.enable_http_proxy", 0)]) as channel:
+        call = channel.unary_unary("/echo", None, None)
+        with server._lock:  # without which no thread takes another call
+            calls: list[Any] = [call.future(b"", timeout=120) for _ in range(4000)]
+        assert [one.exception() for one in calls if one.exception()] == []
+    assert server.stop(20).wait(20)
 
 
 def test_large_messages_are_worked_on_one_at_a_time() -> None:

@@ -16,6 +16,7 @@ from mlmd_api.dispatch import Dispatcher
 from mlmd_api.grpc.core_fit import core_fits
 from mlmd_api.grpc.handlers import Handlers, Pools
 from mlmd_api.grpc.health import Health
+from mlmd_api.grpc.lanes import MOST_WAITING
 from mlmd_api.grpc.streams import StreamPlaces
 from mlmd_api.resident import Tightness
 
@@ -73,13 +74,13 @@ class GrpcServer:
 
     def _engine(self, settings: GrpcSettings) -> Any:
         if settings.engine == "grpcio" or not core_fits():
-            return grpc.server(self._pool, options=_options(settings))
+            return grpc.server(self._pool, options=options_of(settings))
         from mlmd_api.grpc.core_server import CoreServer
 
         pools = (self._pools.writers, self._pools.byte_readers, self._pools.byte_writers)
         lanes = dict.fromkeys(pools, settings.threads)
         most_bytes = settings.max_message_bytes
-        options = _options(settings)
+        options = options_of(settings)
         return CoreServer(settings.threads, lanes, options, most_bytes=most_bytes, is_tight=Tightness(most_bytes))
 
     def _add_reflection(self, settings: GrpcSettings) -> None:
@@ -107,13 +108,18 @@ class GrpcServer:
         return event
 
 
-def _options(settings: GrpcSettings) -> list[tuple[str, int | str]]:
+def options_of(settings: GrpcSettings) -> list[tuple[str, int | str]]:
+    """Return what gRPC core is told."""
     ours: dict[str, int | str] = {
         "grpc.max_receive_message_length": settings.max_message_bytes,
         "grpc.max_send_message_length": settings.max_message_bytes,
         # What a call may send before its message is asked for; else it grows to as much as the network carries at once.
         "grpc.http2.bdp_probe": 0,
         "grpc.http2.lookahead_bytes": 64 * 1024,
+        # Of more calls that nobody has taken yet it cancels some without a word, beyond the second number all; by
+        # default 1,000 and 3,000.
+        "grpc.server.max_pending_requests": MOST_WAITING,
+        "grpc.server.max_pending_requests_hard_limit": 2 * MOST_WAITING,
         "grpc.max_metadata_size": 64 * 1024,
         "grpc.absolute_max_metadata_size": 128 * 1024,
         "grpc.keepalive_permit_without_calls": 1,
