@@ -114,8 +114,9 @@ def options_of(settings: GrpcSettings) -> list[tuple[str, int | str]]:
         "grpc.max_receive_message_length": settings.max_message_bytes,
         "grpc.max_send_message_length": settings.max_message_bytes,
         # What a call may send before its message is asked for; else it grows to as much as the network carries at once.
+        # Less costs far clients a round trip for each so many bytes of a large message.
         "grpc.http2.bdp_probe": 0,
-        "grpc.http2.lookahead_bytes": 64 * 1024,
+        "grpc.http2.lookahead_bytes": 1024 * 1024,
         # Of more calls that nobody has taken yet it cancels some without a word, beyond the second number all; by
         # default 1,000 and 3,000.
         "grpc.server.max_pending_requests": MOST_WAITING,
