@@ -15,6 +15,8 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from mlmd_schemas.errors import Code
+from mlmd_schemas.pb.v1 import registry_pb2 as v1
+from mlmd_schemas.pb.v1.registry_pb2_grpc import ModelRegistryStub
 
 from tests.conftest import StartServer
 from tests.faults.remote import Remote
@@ -26,17 +28,18 @@ PLACES = 40
 FAR_MORE = 500
 
 
+MODEL = "watched"
+
+
 class Watcher:
     """A stream that is open and says nothing."""
 
     def __init__(self, channel: grpc.Channel) -> None:
-        self._said: queue.Queue[object] = queue.Queue()
-        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
-        self.answers = stub.ServerReflectionInfo(iter(self._said.get, None), timeout=120)
+        request = v1.WatchModelsRequest(models=[MODEL])
+        self.answers = ModelRegistryStub(channel).WatchModels(request, timeout=120)
 
-    def ask(self) -> Code:
-        """Ask something; return the code when the stream was refused."""
-        self._said.put(reflection_pb2.ServerReflectionRequest(list_services=""))
+    def hear(self) -> Code:
+        """Wait for where the model's aliases point; return the code when the stream was refused."""
         try:
             next(self.answers)
         except grpc.RpcError as error:
@@ -45,14 +48,21 @@ class Watcher:
 
     def leave(self) -> None:
         """End the stream."""
-        self._said.put(None)
+        self.answers.cancel()
+
+
+def watchable(server: Server) -> Server:
+    """Return a server with the model that is watched."""
+    with server.channel() as channel:
+        ModelRegistryStub(channel).CreateModel(v1.CreateModelRequest(name=MODEL))
+    return server
 
 
 @pytest.fixture
 def server(start_server: StartServer, sqlite_url: str) -> Server:
     """A server with few threads and few places for streams, whose end waits for calls for longer than a test lasts."""
     options = ("--threads", "8", "--streams", str(PLACES), "--log-level", "warning", "--drain-seconds", "3600")
-    return start_server(sqlite_url, options=options)
+    return watchable(start_server(sqlite_url, options=options))
 
 
 @pytest.fixture
@@ -61,7 +71,7 @@ def watchers(server: Server) -> Iterator[list[Watcher]]:
     with ExitStack() as opened:
         channels = [opened.enter_context(server.channel()) for _ in range(4)]
         made = [Watcher(channels[number % 4]) for number in range(PLACES)]
-        assert {watcher.ask() for watcher in made} == {Code.OK}
+        assert {watcher.hear() for watcher in made} == {Code.OK}
         yield made
         for watcher in made:
             watcher.leave()
@@ -81,7 +91,7 @@ def test_further_streams_are_refused_and_places_come_back(server: Server, watche
     with server.channel() as channel:
         further = [Watcher(channel) for _ in range(FAR_MORE - PLACES)]
         with ThreadPoolExecutor(16) as pool:
-            codes = set(pool.map(Watcher.ask, further))
+            codes = set(pool.map(Watcher.hear, further))
         assert codes == {Code.RESOURCE_EXHAUSTED}
         with pytest.raises(grpc.RpcError) as refused:
             next(further[0].answers)
@@ -89,6 +99,26 @@ def test_further_streams_are_refused_and_places_come_back(server: Server, watche
         assert Remote(server).code("GetArtifactTypes", timeout=20) is Code.OK
         watchers[0].leave()
         let_in(channel).leave()
+
+
+def test_reflection_has_places_of_its_own(server: Server, watchers: list[Watcher]) -> None:
+    """Anybody may ask it without a token, and what is asked may be as large as a message may."""
+    question = reflection_pb2.ServerReflectionRequest(list_services="")
+    with server.channel() as channel, ExitStack() as open_ones:
+        stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+
+        def ask() -> None:
+            said: queue.Queue[object] = queue.Queue()
+            said.put(question)
+            answers = stub.ServerReflectionInfo(iter(said.get, None), timeout=60)
+            open_ones.callback(answers.cancel)
+            open_ones.callback(said.put, None)
+            next(answers)
+
+        for _ in range(4):
+            ask()
+        with pytest.raises(grpc.RpcError, match="4 streams"):
+            ask()
 
 
 def test_a_watcher_that_vanishes_frees_its_place(server: Server, watchers: list[Watcher]) -> None:
@@ -103,7 +133,7 @@ def let_in(channel: grpc.Channel) -> Watcher:
 
     def try_it() -> Watcher | None:
         late = Watcher(channel)
-        return late if late.ask() is Code.OK else None
+        return late if late.hear() is Code.OK else None
 
     found = wait_for(try_it)
     assert found is not None
@@ -112,16 +142,16 @@ def let_in(channel: grpc.Channel) -> Watcher:
 
 def test_500_idle_streams_take_no_thread_from_unary_calls(start_server: StartServer, sqlite_url: str) -> None:
     options = ("--threads", "8", "--streams", str(FAR_MORE), "--log-level", "warning")
-    server = start_server(sqlite_url, options=options)
+    server = watchable(start_server(sqlite_url, options=options))
     with ExitStack() as opened:
         remotes = [opened.enter_context(contextlib.closing(Remote(server))) for _ in range(4)]
         channels = [opened.enter_context(server.channel()) for _ in range(4)]
         watchers = [Watcher(channels[number % 4]) for number in range(FAR_MORE)]
-        assert {watcher.ask() for watcher in watchers} == {Code.OK}
+        assert {watcher.hear() for watcher in watchers} == {Code.OK}
         with ThreadPoolExecutor(32) as pool:
             codes = list(pool.map(lambda n: remotes[n % 4].code("GetArtifactTypes", timeout=60), range(400)))
         assert set(codes) == {Code.OK}
-        assert {watcher.ask() for watcher in watchers} == {Code.OK}, "they were idle, and not gone"
+        assert all(watcher.answers.is_active() for watcher in watchers), "they were idle, and not gone"
         for watcher in watchers:
             watcher.leave()
 
