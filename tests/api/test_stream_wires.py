@@ -178,6 +178,7 @@ def test_more_streams_than_places_are_refused_and_places_come_back(serve: Callab
             assert list(none) == []
         assert refused.code is Code.RESOURCE_EXHAUSTED
         assert "1 stream open" in refused.text.replace("%20", " ")
+        assert served.odd.entered.wait(60), "until then the server need not have noticed that the first was taken"
     assert served.odd.release.wait(60)
 
     def is_let_in() -> bool:

@@ -175,10 +175,13 @@ class CoreServer:
         if now < self._looked_seconds + _LOOK_SECONDS:
             return
         self._looked_seconds = now
-        for lane in (*self._work.values(), *tuple(self._gates.values())):
-            for task in lane.overdue():
-                task.give_up()
-            CoreTask.admit(lane)
+        try:
+            for lane in (*self._work.values(), *tuple(self._gates.values())):
+                for task in lane.overdue():
+                    task.give_up()
+                CoreTask.admit(lane)
+        except Exception:  # noqa: BLE001 - no defect may end a thread of the server
+            _LOG.exception("a call whose message does not come could not be ended")
 
     # Calls.
 
