@@ -146,10 +146,15 @@ def _is_source(blobs: BlobStore, blob: Blob, file: PendingFile) -> bool:
         return False
     if blob.etag == file.source_etag:
         return True
+    return sha256_of_blob(blobs, blob.key) == file.sha256
+
+
+def sha256_of_blob(blobs: BlobStore, key: str) -> bytes:
+    """Return the SHA-256 of what is read of a blob; raises what reading it does."""
     sha256 = hashlib.sha256()
-    for chunk in blobs.read(blob.key):
+    for chunk in blobs.read(key):
         sha256.update(chunk)
-    return sha256.digest() == file.sha256
+    return sha256.digest()
 
 
 def _completed(blobs: BlobStore, key: str, file: PendingFile, guard: Guard) -> Blob | None:

@@ -4,7 +4,6 @@ Sizes are compared, and ETags where both were made in the same way. Of two MD5s 
 calculates it otherwise, and so the file is read: its SHA-256 decides.
 """
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +22,7 @@ from mlmd_artifact_store.artifacts import Artifacts
 from mlmd_artifact_store.blob_store import Blob, BlobStore
 from mlmd_artifact_store.local_watch import carried
 from mlmd_artifact_store.manifests import FILE_COLUMNS, LARGEST_PAGE, StoredFile, stored_file
-from mlmd_artifact_store.proof import Arrivals
+from mlmd_artifact_store.proof import Arrivals, sha256_of_blob
 from mlmd_artifact_store.relocated_uris import Relocation
 from mlmd_artifact_store.verification import Verdict
 
@@ -174,12 +173,9 @@ def _is_md5(etag: str) -> bool:
 
 
 def _read(blobs: BlobStore, key: str, file: StoredFile) -> Verdict:
-    sha256 = hashlib.sha256()
     try:
-        for chunk in blobs.read(key):
-            sha256.update(chunk)
+        return Verdict.SAME if sha256_of_blob(blobs, key) == file.sha256 else Verdict.CHANGED
     except NotFound:
         return Verdict.MISSING
     except DataLoss:
         return Verdict.CHANGED
-    return Verdict.SAME if sha256.digest() == file.sha256 else Verdict.CHANGED

@@ -122,12 +122,13 @@ class DownloadTarget:
 
     def has(self, place: str, size_bytes: int, sha256: bytes) -> bool:
         """Whether a file is there already, with these very bytes; a large one is read once, of very many some twice."""
-        if size_bytes > _READ_TWICE and _seen(place) in self._same:
+        seen = _seen(place) if size_bytes > _READ_TWICE else b""
+        if seen in self._same:
             return True
         if not is_same(place, size_bytes, sha256):
             return False
-        if size_bytes > _READ_TWICE and len(self._same) < _MOST_REMEMBERED:
-            self._same.add(_seen(place))
+        if seen and len(self._same) < _MOST_REMEMBERED:
+            self._same.add(seen)
         return True
 
     def _may_go(self, place: str) -> bool:
@@ -196,7 +197,7 @@ def _are_alike(path: str, other: str) -> bool:
 
 
 def _seen(place: str) -> bytes:
-    """Return what is another one when a file is, or changes."""
+    """Return what is another one when a file is, or changes; b"" when it is not there."""
     try:
         state = os.lstat(place)
     except OSError:

@@ -64,32 +64,39 @@ class _NoNames(dict[str, zipfile.ZipInfo]):
         """Forget it."""
 
 
-class LargeZipWriter(zipfile.ZipFile):
-    """An archive that is written; no two entries may have the same name."""
+class _Instead(zipfile.ZipFile):
+    """An archive that has a list and names of its own instead of those that `zipfile` begins with."""
 
-    def __init__(self, path: Path) -> None:
-        """Begin an archive whose entries are compressed unless they say otherwise."""
-        self._entries = _Entries()
-        self._names = _NoNames()
-        super().__init__(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6)
+    _listed: list[zipfile.ZipInfo]
+    _named: dict[str, zipfile.ZipInfo]
 
     @property
     def filelist(self) -> list[zipfile.ZipInfo]:
         """What is in it."""
-        return self._entries
+        return self._listed
 
     @filelist.setter
     def filelist(self, given: list[zipfile.ZipInfo]) -> None:
-        pass  # an empty one, when the archive begins
+        pass
 
     @property
     def NameToInfo(self) -> dict[str, zipfile.ZipInfo]:
-        """Nothing."""
-        return self._names
+        """What is in it by name."""
+        return self._named
 
     @NameToInfo.setter
     def NameToInfo(self, given: dict[str, zipfile.ZipInfo]) -> None:
         pass
+
+
+class LargeZipWriter(_Instead):
+    """An archive that is written; no two entries may have the same name."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin an archive whose entries are compressed unless they say otherwise."""
+        self._listed = self._entries = _Entries()
+        self._named = _NoNames()
+        super().__init__(path, "w", zipfile.ZIP_DEFLATED, compresslevel=6)
 
     def settle(self, *, keep: bool = True) -> None:
         """Keep the entries since this was done last, or name none of them in the archive."""
@@ -124,37 +131,19 @@ class _OtherNames(dict[str, zipfile.ZipInfo]):
             super().__setitem__(name, entry)
 
 
-class LargeZipReader(zipfile.ZipFile):
+class LargeZipReader(_Instead):
     """An archive that is read; what names and lists it has are of what is no file of an artifact."""
 
     def __init__(self, path: Path) -> None:
         """Open it; raises what `zipfile.ZipFile` does."""
         self.files = SetAside[tuple[str, int, int, int, int]]()
         """Of each file name, size, where its header is, how it is compressed, flags; until this is closed."""
-        self._others, self._names = _Others(self.files), _OtherNames()
+        self._listed, self._named = _Others(self.files), _OtherNames()
         try:
             super().__init__(path)
         except BaseException:
             self.files.close()
             raise
-
-    @property
-    def filelist(self) -> list[zipfile.ZipInfo]:
-        """What is in it."""
-        return self._others
-
-    @filelist.setter
-    def filelist(self, given: list[zipfile.ZipInfo]) -> None:
-        pass  # an empty one, when the archive is opened
-
-    @property
-    def NameToInfo(self) -> dict[str, zipfile.ZipInfo]:
-        """What is in it by name."""
-        return self._names
-
-    @NameToInfo.setter
-    def NameToInfo(self, given: dict[str, zipfile.ZipInfo]) -> None:
-        pass
 
     def close(self) -> None:
         """Close it."""

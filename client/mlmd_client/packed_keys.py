@@ -1,5 +1,6 @@
 """A set of very many short keys, as large as the keys are."""
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from itertools import groupby
 
@@ -23,14 +24,8 @@ class PackedKeys:
 
     def __contains__(self, key: bytes) -> bool:
         """Tell whether a key is one of them."""
-        low, high = 0, len(self._keys) // self._length
-        while low < high:
-            middle = (low + high) // 2
-            if self._at(middle) < key:
-                low = middle + 1
-            else:
-                high = middle
-        return self._at(low) == key
+        places = range(len(self._keys) // self._length)
+        return self._at(bisect_left(places, key, key=self._at)) == key
 
-    def _at(self, place: int) -> bytearray:
-        return self._keys[place * self._length : (place + 1) * self._length]
+    def _at(self, place: int) -> bytes:
+        return bytes(self._keys[place * self._length : (place + 1) * self._length])

@@ -1,7 +1,7 @@
 """Very much is sorted in little memory, wherever there is room for it."""
 
 import tempfile
-import tracemalloc
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from mlmd_schemas.paths import check_paths
 from mlmd_schemas.sorted_runs import in_order
 
 from tests.artifact_store.test_local import limited
+from tests.services import memory
 
 
 @pytest.fixture(autouse=True)
@@ -51,13 +52,7 @@ def test_what_a_full_disk_does_not_take_stays_in_memory(room: int) -> None:
 
 def most(work: Callable[[], Iterable[object]]) -> int:
     """Return how much memory work takes at most, in bytes; what it yields is not kept."""
-    tracemalloc.start()
-    try:
-        for _ in work():
-            pass
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
+    return memory.most(lambda: deque(work(), maxlen=0))
 
 
 def test_ten_times_as_many_take_little_more_memory() -> None:

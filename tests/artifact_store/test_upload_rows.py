@@ -1,7 +1,6 @@
 """The rows of uploads under way: each statement touches one upload, or one file of it, and none of its neighbours."""
 
 import threading
-import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -42,6 +41,7 @@ from mlmd_schemas.errors import FailedPrecondition
 from mlmd_schemas.tables.own import UPLOAD
 
 from tests.artifact_store.conformance.suite import md5
+from tests.services.memory import most
 
 OURS, THEIRS = 7, 8
 SHA256 = bytes(range(32))
@@ -252,16 +252,6 @@ def test_who_copies_very_much_is_found_in_little_memory(rows: Rows) -> None:
     many = most(lambda: rows(copied_by))
     assert rows(copied_by) == {3: {OURS, THEIRS, 9}, 4: {OURS, THEIRS, 9}}
     assert many - few < 350 * CHUNK, "a page of rows"
-
-
-def most(work: Callable[[], object]) -> int:
-    """Return how much memory work takes at most, in bytes."""
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def test_files_whose_digests_are_not_told_are_counted_and_a_few_named(rows: Rows) -> None:

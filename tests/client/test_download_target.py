@@ -267,6 +267,32 @@ def test_folders_that_were_made_are_not_all_remembered(root: Path, monkeypatch: 
     assert kept < 100 * 2_000
 
 
+def test_a_file_that_goes_or_changes_while_it_is_read_is_not_remembered(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(download_target, "_READ_TWICE", 3)
+    target, digest = DownloadTarget(root), hashlib.sha256(b"some").digest()
+    gone, changed = target.place("gone"), target.place("changed")
+
+    def read(path: Path) -> bytes:
+        found = sha256_of_path(path)
+        if path.name == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(b"same")
+        return found
+
+    for place in (gone, changed):
+        Path(place).write_bytes(b"some")
+    with monkeypatch.context() as reading:
+        reading.setattr(download_target, "sha256_of_path", read)
+        assert target.has(gone, 4, digest)
+        assert target.has(changed, 4, digest)
+    assert not target.has(gone, 4, digest)
+    assert not target.has(target.place("never"), 4, digest)
+    assert not target.has(changed, 4, digest)
+
+
 def test_larger_files_are_read_once_as_long_as_they_are_no_too_many(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,15 +2,15 @@
 
 import json
 import random
-import tracemalloc
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mlmd_client.archive_bytes import INDEX, BytesReader
 from mlmd_client.large_zip import LargeZipReader, LargeZipWriter
 from mlmd_schemas import set_aside, sorted_runs
+
+from tests.services.memory import most
 
 
 @pytest.fixture(autouse=True)
@@ -86,16 +86,6 @@ def test_files_that_were_packed_again_in_another_order_come_by_their_paths(tmp_p
         assert [file.path for file in files] == ["-/b", "a/b", "ü/b"]
         found = {content[file.offset : file.offset + file.size_bytes] for file in files}
         assert found == {str(carried.artifact_id).encode()}
-
-
-def most(work: Callable[[], object]) -> int:
-    """Return how much memory work takes at most, in bytes."""
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def test_ten_times_as_many_take_little_more_memory(tmp_path: Path) -> None:

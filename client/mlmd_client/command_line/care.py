@@ -8,6 +8,7 @@ from mlmd_schemas.counting import counted
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 
 from mlmd_client.calls import CallError
+from mlmd_client.command_line.deletions import NODE_KINDS
 from mlmd_client.command_line.session import Count, Failure, Session, command
 from mlmd_client.command_line.statuses import REFUSED
 from mlmd_client.command_line.wording import as_typed
@@ -20,11 +21,6 @@ _LONGEST_SECONDS = 3600.0
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
 _TIME = re.compile(r"([0-9]{1,9})([smhd]?)")
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_KINDS = {
-    "artifact": v1.NODE_KIND_ARTIFACT,
-    "execution": v1.NODE_KIND_EXECUTION,
-    "context": v1.NODE_KIND_CONTEXT,
-}
 _NO_IDS = "say which nodes: either their ids or --filter QUERY."
 
 
@@ -48,7 +44,7 @@ def _seconds(context: click.Context, parameter: click.Parameter, value: str) -> 
 
 
 @click.command()
-@click.argument("kind", type=click.Choice(list(_KINDS)), metavar="KIND")
+@click.argument("kind", type=click.Choice(list(NODE_KINDS)), metavar="KIND")
 @click.argument("ids", type=int, nargs=-1, metavar="[ID]...")
 @click.option("--filter", "filter_query", default="", metavar="QUERY", help="Those that match, instead of ids.")
 @click.option("--include-bytes", is_flag=True, help="The files of artifacts too.")
@@ -64,7 +60,7 @@ def purge(session: Session, kind: str, ids: tuple[int, ...], reason: str, digest
         raise click.UsageError(_NO_IDS)
     if digest and not reason.strip():
         raise click.UsageError("--confirm needs a --reason, which whoever finds the tombstone reads.")
-    request = v1.PurgeRequest(kind=_KINDS[kind], ids=ids, reason=reason, digest=digest, **asked)
+    request = v1.PurgeRequest(kind=NODE_KINDS[kind], ids=ids, reason=reason, digest=digest, **asked)
     service = session.service
     answer = (service.write if digest else service.read)(request, v1.PurgeResponse, within_seconds=_LONGEST_SECONDS)
     session.say(_purged(answer), lambda: _nodes(session, answer))
