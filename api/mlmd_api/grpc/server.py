@@ -32,6 +32,16 @@ PING_MILLISECONDS = 5000
 By default gRPC core allows it every five minutes, and hangs up on whoever asks oftener; that would be every client with
 a keepalive in the fourth minute of a long call.
 """
+SILENCE_MILLISECONDS = 60_000
+"""How long a client may say nothing, before it is asked whether it is there.
+
+By default gRPC core asks after two hours, and that long a stream would keep its place for a machine that lost power.
+"""
+ANSWER_MILLISECONDS = 20_000
+"""How long the answer to that may take; without one the connection is given up, with the calls on it.
+
+gRPC core has two such times, and waits for the longer one.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +135,9 @@ def options_of(settings: GrpcSettings) -> list[tuple[str, int | str]]:
         "grpc.absolute_max_metadata_size": 128 * 1024,
         "grpc.keepalive_permit_without_calls": 1,
         "grpc.http2.min_ping_interval_without_data_ms": PING_MILLISECONDS,
+        "grpc.keepalive_time_ms": SILENCE_MILLISECONDS,
+        "grpc.keepalive_timeout_ms": ANSWER_MILLISECONDS,
+        "grpc.http2.ping_timeout_ms": ANSWER_MILLISECONDS,
         "grpc.so_reuseport": int(settings.shared_port),
     }
     return list((ours | dict(settings.channel_arguments)).items())

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from mlmd_api.certificates import Certificates
 
 _BACKLOG = 1024
+SILENCE_SECONDS = 60
+"""How long a client may say nothing, before its machine is asked whether it is there."""
+_PROBE_EVERY_SECONDS, _PROBES = 5, 4
+"""How often it is asked, and after how many questions without an answer its connection is given up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +128,7 @@ def listen(host: str, port: int, shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     bound = socket.socket(family, socket.SOCK_STREAM)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    watch_clients(bound)
     if shared:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
@@ -133,6 +138,23 @@ def listen(host: str, port: int, shared: bool) -> socket.socket:
         raise InvalidArgument(f"http-port: cannot listen on {host}:{port}: {error.strerror}.") from None
     bound.setblocking(False)
     return bound
+
+
+def watch_clients(listener: socket.socket) -> None:
+    """Let the kernel end the connections to a listener, on which nothing is said, when the client's machine is gone.
+
+    Each connection has what its listener has. A client whose machine answers may read as slowly as it likes, which a
+    user timeout (`TCP_USER_TIMEOUT`) would end; what is on its way to a machine that is gone, the kernel gives up after
+    some fifteen minutes.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        ("TCP_KEEPIDLE", SILENCE_SECONDS),
+        ("TCP_KEEPINTVL", _PROBE_EVERY_SECONDS),
+        ("TCP_KEEPCNT", _PROBES),
+    ):
+        if (number := getattr(socket, option, None)) is not None:
+            listener.setsockopt(socket.IPPROTO_TCP, number, value)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
