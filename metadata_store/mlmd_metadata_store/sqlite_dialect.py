@@ -174,7 +174,8 @@ class SqliteDialect(Dialect):
             )
         if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
             return Unavailable(
-                "The database file cannot be read or written. Check its permissions, and that its disk has room."
+                "The database file cannot be read or written. Check its permissions, that its disk has room, and that "
+                "the process may open more files (ulimit -n)."
             )
         if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return DataLoss(

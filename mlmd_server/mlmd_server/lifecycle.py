@@ -16,7 +16,7 @@ from mlmd_metadata_store.connections import CLOSE_EVERY_SECONDS
 from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import Unavailable
 
-from mlmd_server import couriers, memory, reaper, sweeper
+from mlmd_server import couriers, descriptors, memory, reaper, sweeper
 from mlmd_server.chores import Chores
 from mlmd_server.config import Config
 from mlmd_server.pulses import Pulses
@@ -107,6 +107,7 @@ def _start(config: Config, pulses: Pulses | None) -> tuple[Parts, Chores]:
         parts.grpc.start()  # the last, since its health speaks for the whole server
     chores = Chores()
     chores.begin("memory", partial(memory.let_go_of_large, parts), memory.EVERY_SECONDS)
+    chores.begin("descriptors", descriptors.Descriptors().look, descriptors.EVERY_SECONDS)
     chores.begin("connections", parts.connections.close_rested, CLOSE_EVERY_SECONDS)
     if parts.measurements.is_shared:
         chores.begin("measurements", parts.measurements.note_pool, NOTE_EVERY_SECONDS)

@@ -15,16 +15,12 @@ from mlmd_schemas.shown import shown
 
 from mlmd_server.config import Config, ListenConfig
 from mlmd_server.counts_folder import folder_of_counts
+from mlmd_server.descriptors import raise_descriptors, see_to_descriptors
 from mlmd_server.memory import bound_memory
 from mlmd_server.pulses import Pulses
 from mlmd_server.signals import die_of, how_it_ended
 from mlmd_server.statuses import FAILED
-from mlmd_server.surroundings import (
-    discard_output,
-    give_sqlite_a_place,
-    hear_of_children,
-    raise_descriptors,
-)
+from mlmd_server.surroundings import discard_output, give_sqlite_a_place, hear_of_children
 
 _LOG = logging.getLogger("mlmd.serve")
 
@@ -37,6 +33,7 @@ def serve(config: Config) -> int:
     bound_memory()
     give_sqlite_a_place(config.database_urls)
     try:
+        see_to_descriptors()
         check_ports(config.listen)
         return _serve_alone(config) if config.workers == 1 else _serve_with_workers(config)
     except StoreError as error:

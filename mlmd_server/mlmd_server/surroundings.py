@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import resource
 import signal
 import sys
 import tempfile
@@ -40,13 +39,6 @@ def discard_output() -> None:
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
     os.close(nothing)
-
-
-def raise_descriptors() -> None:
-    """Let the process open as many files and connections as it may ask for: each client takes one."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # a system with a limit of its own, as macOS
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def give_sqlite_a_place(urls: Iterable[str]) -> None:
