@@ -121,7 +121,7 @@ CARE_CALLS: tuple[ArtifactCall, ...] = (
     _facts("UnpinArtifact", unpin_artifact, role=Role.WRITER, write=True),
     _facts("ListPins", list_pins, role=Role.READER, write=False),
     _care("CollectGarbage", run=_collect),
-    _care("ExplainKept", run=_explain),
+    _care("ExplainKept", role=Role.READER, run=_explain, needs_bytes=False),
     _care("VerifyArtifacts", run=_verify),
     _care("Sweep", run=_sweep),
 )

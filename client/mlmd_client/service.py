@@ -63,7 +63,7 @@ class Service:
     """
 
     def __init__(self, transport: Transport, timeout_seconds: float = 60.0) -> None:
-        """Use a transport; each attempt of a call may take `timeout_seconds`."""
+        """Use a transport; each attempt of a call may take `timeout_seconds`, unless the call says how long it may."""
         self.transport = transport
         self._timeout_seconds = timeout_seconds
         self._here = threading.local()
@@ -98,7 +98,8 @@ class Service:
     def read(self, request: Message, answer: type[A], *, within_seconds: float | None = None) -> A:
         """Make the call that takes `request` and is answered with `answer`, and that changes nothing.
 
-        Raises the classes of `mlmd_client.failures`. With `within_seconds` it takes no longer, all attempts together.
+        Raises the classes of `mlmd_client.failures`. With `within_seconds` it takes no longer, all attempts
+        together, and one may take all of it.
         """
         return self._patiently(request, answer, (), within_seconds)
 
@@ -119,7 +120,7 @@ class Service:
         until = None if within_seconds is None else time.monotonic() + within_seconds
         enough = time.monotonic() + float(getattr(self._here, "outlast_seconds", 0.0))
         for attempt in count():
-            left = self._timeout_seconds if until is None else min(self._timeout_seconds, until - time.monotonic())
+            left = self._timeout_seconds if until is None else until - time.monotonic()
             try:
                 return self.transport.unary(path, request, answer, timeout_seconds=max(left, 0.001), metadata=metadata)
             except CallError as error:

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
-from mlmd_client.service import path_of
+from mlmd_client.service import Service, path_of
 from mlmd_schemas import pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import runs_pb2
@@ -35,3 +36,28 @@ def test_every_method_is_found_by_its_messages_alone() -> None:
 def test_an_answer_of_another_method_is_no_call(answer: type[Message]) -> None:
     with pytest.raises(TypeError, match=rf"takes mlmd.v1.StartRunRequest and answers {answer.DESCRIPTOR.full_name}"):
         path_of(runs_pb2.StartRunRequest, answer)
+
+
+class Noting:
+    """A transport that answers each call at once, and notes how long it might have taken."""
+
+    target = "nowhere"
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def unary(self, path: str, request: Message, answer: type[Any], *, timeout_seconds: float, **_: Any) -> Any:
+        """Answer with nothing."""
+        self.seconds.append(timeout_seconds)
+        return answer()
+
+
+@pytest.mark.parametrize(("within_seconds", "least", "most"), [(None, 60, 60), (3600.0, 3000, 3600), (5.0, 1, 5)])
+def test_one_attempt_may_take_all_the_time_that_a_call_has(
+    within_seconds: float | None, least: float, most: float
+) -> None:
+    transport: Any = Noting()
+    service = Service(transport)
+    service.read(runs_pb2.GetRunRequest(), runs_pb2.GetRunResponse, within_seconds=within_seconds)
+    service.write(runs_pb2.StartRunRequest(), runs_pb2.StartRunResponse, within_seconds=within_seconds)
+    assert [least <= seconds <= most for seconds in transport.seconds] == [True, True], transport.seconds

@@ -68,7 +68,7 @@ def methods(tmp_path: Path) -> list[Method | StreamMethod]:
 
 
 _READING = re.compile(
-    "Get|List|Read|Find|Resolve|Compare|Diff|Matrix|Join|Export|Check|Diagnose|Watch|StreamDownloadUrls"
+    "Get|List|Read|Find|Resolve|Compare|Diff|Matrix|Join|Export|Check|Diagnose|Explain|Watch|StreamDownloadUrls"
 )
 """How the names of methods begin that change nothing."""
 _SIGNED_FOR_WRITING = {"ListUploadUrls"}

@@ -4,23 +4,25 @@ import re
 from typing import Any
 
 import click
+from google.protobuf.message import Message
 from mlmd_schemas.counting import counted
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 
 from mlmd_client.calls import CallError
 from mlmd_client.command_line.deletions import NODE_KINDS
-from mlmd_client.command_line.session import Count, Failure, Session, command
+from mlmd_client.command_line.keep_rules import keep_rules, rules_of
+from mlmd_client.command_line.session import Failure, Session, command
 from mlmd_client.command_line.statuses import REFUSED
 from mlmd_client.command_line.wording import as_typed
 from mlmd_client.failures import failure_of
+from mlmd_client.service import A
 from mlmd_client.tables import Table
 
 AT_ONCE = 1_000
 """Artifacts of one call that collects garbage."""
-_LONGEST_SECONDS = 3600.0
+LONGEST_SECONDS = 3600.0
+"""That a call may take which reads or deletes files."""
 _DIGEST = re.compile(r"[0-9a-fA-F]{64}")
-_TIME = re.compile(r"([0-9]{1,9})([smhd]?)")
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _NO_IDS = "say which nodes: either their ids or --filter QUERY."
 
 
@@ -32,15 +34,6 @@ def _digest(context: click.Context, parameter: click.Parameter, value: str | Non
         mend = "take the one that the command tells without it."
         raise click.BadParameter(f"{value[:80]!r} is no digest; {mend}", context, parameter)
     return bytes.fromhex(value)
-
-
-def _seconds(context: click.Context, parameter: click.Parameter, value: str) -> int:
-    """Return the whole seconds of a length of time."""
-    found = _TIME.fullmatch(value)
-    if found is None:
-        mend = "write 90s, 15m, 12h or 30d."
-        raise click.BadParameter(f"{value[:40]!r} is no length of time; {mend}", context, parameter)
-    return int(found[1]) * _UNITS[found[2]]
 
 
 @click.command()
@@ -62,7 +55,7 @@ def purge(session: Session, kind: str, ids: tuple[int, ...], reason: str, digest
         raise click.UsageError("--confirm needs a --reason, which whoever finds the tombstone reads.")
     request = v1.PurgeRequest(kind=NODE_KINDS[kind], ids=ids, reason=reason, digest=digest, **asked)
     service = session.service
-    answer = (service.write if digest else service.read)(request, v1.PurgeResponse, within_seconds=_LONGEST_SECONDS)
+    answer = (service.write if digest else service.read)(request, v1.PurgeResponse, within_seconds=LONGEST_SECONDS)
     session.say(_purged(answer), lambda: _nodes(session, answer))
     _tell(session, answer)
 
@@ -99,23 +92,17 @@ def _tell(session: Session, answer: v1.PurgeResponse) -> None:
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Only tell what would be deleted.")
-@click.option("--keep-newest", default=1, show_default=True, type=Count(), help="So many versions of each name.")
-@click.option(
-    "--keep-younger-than", "younger", callback=_seconds, default="30d", show_default=True, metavar="TIME",
-    help="What was committed within this time.",
-)  # fmt: skip
-@click.option("--without-origins", is_flag=True, help="Do not keep what kept ones were made from.")
+@keep_rules
 @click.option("--reason", default="", metavar="TEXT", help="Why; stays in the tombstones.")
 @command
-def gc(session: Session, dry_run: bool, keep_newest: int, younger: int, without_origins: bool, reason: str) -> None:
+def gc(session: Session, dry_run: bool, reason: str, **rules: Any) -> None:
     """Delete the files of artifacts that nothing keeps, the oldest first; what they were stays known."""
-    rules = v1.KeepRules(newest=keep_newest, younger_than_seconds=younger, without_origins=without_origins)
-    request = v1.CollectGarbageRequest(rules=rules, dry_run=dry_run, limit=AT_ONCE, reason=reason)
+    request = v1.CollectGarbageRequest(rules=rules_of(rules), dry_run=dry_run, limit=AT_ONCE, reason=reason)
     rows: list[dict[str, Any]] = []
     session.once_more = "; what was deleted until then is, and the same command goes on"
     while True:
         try:
-            answer = _collected(session, request)
+            answer = once(session, request, v1.CollectGarbageResponse)
         except CallError:
             if rows:
                 session.remark(f"deleted the files of {counted(len(rows), 'artifact')} until then")
@@ -137,9 +124,9 @@ def gc(session: Session, dry_run: bool, keep_newest: int, younger: int, without_
     )
 
 
-def _collected(session: Session, request: v1.CollectGarbageRequest) -> v1.CollectGarbageResponse:
+def once(session: Session, request: Message, answer: type[A]) -> A:
     """Make one call, which is not made again by itself: what was deleted would be told by neither answer."""
     try:
-        return session.service.once(request, v1.CollectGarbageResponse, timeout_seconds=_LONGEST_SECONDS)
+        return session.service.once(request, answer, timeout_seconds=LONGEST_SECONDS)
     except CallError as error:
         raise failure_of(error) from None

@@ -31,11 +31,17 @@ _PLACES = {
     "metrics": ("measures:metrics", "Show every figure of WHAT."),
     "models": ("models:models", "Ask and change the model registry."),
     "path": ("traces:path", "Tell how FIRST and SECOND came from one another."),
+    "pin": ("keeping:pin", "Keep the files of WHAT whatever the rules of `gc` say."),
+    "pins": ("keeping:pins", "List what is pinned, by whom and why."),
     "provenance": ("traces:provenance", "Tell what WHAT was made from: data, code, parameters."),
     "purge": ("care:purge", "Take facts from nodes for good, and files if asked."),
     "put": ("files:put", "Keep a file or folder as the next version of NAME."),
     "runs": ("inventory:runs", "List the runs of an experiment or a step, newest first."),
     "show": ("inventory:show", "Show all that is known of WHAT."),
+    "sweep": ("upkeep:sweep", "Give up unfinished uploads, finish deletions."),
+    "unpin": ("keeping:unpin", "Keep the files of WHAT no longer than the rules of `gc` say."),
+    "verify": ("upkeep:verify", "Read the files of WHAT again and tell what is missing or changed."),
+    "why": ("keeping:why", "Tell what keeps the files of WHAT, or who deleted them."),
 }
 
 

@@ -171,6 +171,12 @@ class Session:
         for name, value in kept.items():
             self.console.print(Text(name + " " * (width - width_of(name) + 2), style="dim") + Text(value))
 
+    def sentence(self, sentence: str) -> None:
+        """Print a sentence that is the result, or part of it."""
+        from rich.text import Text
+
+        self.console.print(Text(harmless(sentence)))
+
     def remark(self, sentence: str) -> None:
         """Say something beside the result."""
         from rich.text import Text

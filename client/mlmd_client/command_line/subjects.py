@@ -30,6 +30,16 @@ def subject_of(store: Store, what: str) -> Subject:
     return store.version(what)
 
 
+def artifact_of(store: Store, what: str) -> Version:
+    """Return the version that a text names, of whose files a command is; ends the command for runs and contexts."""
+    by_id = node_id(what)
+    subject = None if by_id is not None and by_id[0] != "artifact" else subject_of(store, what)
+    if not isinstance(subject, Version):
+        kind = "context" if by_id is not None and by_id[0] == "context" else "run"
+        raise click.UsageError(f"WHAT: {what!r} is a {kind}, and only artifacts have files; name a version.")
+    return subject
+
+
 def _first(one: Callable[[str], Subject], other: Callable[[str], Subject], what: str) -> Subject:
     """Return what a name means the one way, else the other: experiments and collections may have slashes in theirs."""
     try:

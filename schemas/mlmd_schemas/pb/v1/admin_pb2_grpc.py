@@ -7,7 +7,7 @@ from mlmd_schemas.pb.v1 import admin_pb2 as mlmd_dot_v1_dot_admin__pb2
 
 class AdminStub(object):
     """The care of a store: deletion of facts and bytes, what is kept and why, whether the bytes are still the same.
-    Needs the role admin; pinning the role writer, listing pins and tombstones the role reader.
+    Needs the role admin; pinning the role writer, ExplainKept and listing pins and tombstones the role reader.
     """
 
     def __init__(self, channel):
@@ -65,7 +65,7 @@ class AdminStub(object):
 
 class AdminServicer(object):
     """The care of a store: deletion of facts and bytes, what is kept and why, whether the bytes are still the same.
-    Needs the role admin; pinning the role writer, listing pins and tombstones the role reader.
+    Needs the role admin; pinning the role writer, ExplainKept and listing pins and tombstones the role reader.
     """
 
     def Purge(self, request, context):
@@ -188,7 +188,7 @@ def add_AdminServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class Admin(object):
     """The care of a store: deletion of facts and bytes, what is kept and why, whether the bytes are still the same.
-    Needs the role admin; pinning the role writer, listing pins and tombstones the role reader.
+    Needs the role admin; pinning the role writer, ExplainKept and listing pins and tombstones the role reader.
     """
 
     @staticmethod
