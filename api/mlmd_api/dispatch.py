@@ -54,6 +54,14 @@ class Work:
     error: Exception | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a call is refused whatever its message says, and who called as far as that was found out."""
+
+    error: StoreError
+    identity: Identity
+
+
 @dataclass(slots=True)
 class _Course:
     """What became known about a call on its way, for the log."""
@@ -222,28 +230,34 @@ class Dispatcher:
         self._note(call, course, answer, done.error)
         return answer
 
-    def check_door(self, path: str, metadata: Mapping[str, str]) -> None:
-        """Raise what refuses a call whoever asks, before its body is read: no such method, or nobody who is known.
+    def refusal(self, path: str, metadata: Mapping[str, str]) -> Refusal | None:
+        """Return what refuses a call whatever its message says, before that is read, or None.
 
-        So only who may call can have the server hold a large body.
+        There is no such method, the caller is nobody who is known, or may not call it. So only who may call can have
+        the server hold a large message.
         """
         method = self.methods.get(path) or self.streams.get(path)
-        if method is None:
-            raise self._unknown(path)
-        if method.role is not None:
-            self._known(metadata)
+        identity = NOBODY
+        try:
+            if method is None:
+                raise self._unknown(path)
+            identity = self._identify(method, metadata)
+            _check_role(method.name, method.role, identity)
+        except StoreError as error:
+            return Refusal(error, identity)
+        return None
 
     def check_caller(self, metadata: Mapping[str, str]) -> None:
         """Raise Unauthenticated for nobody who is known, before the body of what is no method is read."""
         self._known(metadata)
 
-    def refuse(self, call: Call, error: StoreError, *, known: bool = False) -> Answer:
+    def refuse(self, call: Call, error: StoreError, *, known: bool = False, identity: Identity = NOBODY) -> Answer:
         """Answer a call that the wire itself found wrong, so that it is logged and counted like every other.
 
-        `known` says that the path may count as a method's.
+        `known` says that the path may count as a method's, `identity` who called as far as that was found out.
         """
         self._measurements.begin()
-        return self._finish(call, _Course(_request_id(call.metadata), known=known), error)
+        return self._finish(call, _Course(_request_id(call.metadata), identity, known=known), error)
 
     def _finish(self, call: Call, course: _Course, error: Exception) -> Answer:
         answer = _told(error, course)

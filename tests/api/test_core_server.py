@@ -1,5 +1,6 @@
 """What the threads on gRPC core's queue promise beyond what any server of gRPC does."""
 
+import gc
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from mlmd_api.grpc import lanes
 from mlmd_api.grpc.core_server import CoreServer
+from mlmd_api.grpc.core_task import CoreTask
 from mlmd_api.grpc.server import GrpcSettings, options_of
 from mlmd_schemas.pb import metadata_store_pb2 as mlmd
 
@@ -123,6 +125,17 @@ def test_watchers_who_leave_at_once_do_not_hold_up_the_end(serve: Callable[..., 
                 next(watch)
             watch.cancel()
     assert served.grpc.stop(60).wait(30)
+
+
+def test_of_what_watchers_of_health_send_nothing_large_is_kept(serve: Callable[..., Served]) -> None:
+    served = serve()
+    with open_channel(served.doors) as channel:
+        watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(service="x" * 100_000))
+        assert next(watch).status == health_pb2.HealthCheckResponse.SERVICE_UNKNOWN
+        assert not [task for task in gc.get_objects() if isinstance(task, CoreTask) and task._request]
+        (kept,) = served.grpc._health._watches
+        assert len(kept.service) < 1000
+        watch.cancel()
 
 
 def test_what_waits_when_the_time_to_end_is_over_is_cancelled(serve: Callable[..., Served]) -> None:

@@ -47,7 +47,10 @@ class CoreTask:
         self._request: bytes = b""
 
     def start(self) -> None:
-        """Have the message received, or the caller's messages read."""
+        """Have the message received, or the caller's messages read; or answer what wants no message."""
+        if getattr(self._behaviour, "wants_no_message", False):
+            self._answer(b"")
+            return
         if not self._works_in_lane:
             self._call.watch_end()
         if self._handler.request_streaming:
@@ -149,11 +152,11 @@ class CoreTask:
     def _stream(self) -> None:
         if getattr(self._behaviour, "experimental_non_blocking", False):
             if self._call.add_callback(self._end_unsaid):
-                self._try(lambda: self._behaviour(self._read(self._request), self._call, self._say))
+                self._try(lambda: self._behaviour(self._read(self._taken()), self._call, self._say))
             else:
                 self._end_unsaid()
         else:
-            self._run(lambda: self._send_all(self._read(self._request)))
+            self._run(lambda: self._send_all(self._read(self._taken())))
 
     def _end_unsaid(self) -> None:
         """End a call whose caller left: nobody else will, and the server would wait for it."""

@@ -1,18 +1,19 @@
 """Every method of every service through one handler for unary calls and one for streams, on raw bytes."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from typing import NoReturn
 
 import grpc
 from mlmd_schemas.errors import Code
 
 from mlmd_api.call import REQUEST_ID_KEY, Call, Metadata
-from mlmd_api.dispatch import Dispatcher
+from mlmd_api.dispatch import Dispatcher, Refusal
 from mlmd_api.grpc.contexts import CallContext
-from mlmd_api.grpc.streams import StreamPlaces, in_pool
+from mlmd_api.grpc.streams import StreamPlaces, in_pool, without_message
 from mlmd_api.methods import Method
 
 STATUS: dict[Code, grpc.StatusCode] = {Code(status.value[0]): status for status in grpc.StatusCode}
@@ -43,7 +44,8 @@ class Pools:
 class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # it has none but in its stubs
     """Finds the handler of a path. A path that nobody serves gets one too, so that its refusal is ours and is noted.
 
-    Streams have their `places`.
+    Whoever may not call gets one that wants no message: only gRPC core's window of a call is filled for them. Streams
+    have their `places`.
     """
 
     def __init__(self, dispatcher: Dispatcher, pools: Pools, places: StreamPlaces) -> None:
@@ -67,7 +69,16 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # it has none
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """Return the handler of one call."""
         path: str = handler_call_details.method
-        return self._handlers.get(path) or self._handler(path)
+        refusal = self._dispatcher.refusal(path, _metadata(handler_call_details.invocation_metadata))
+        return self._handlers[path] if refusal is None else self._refusing(path, refusal)
+
+    def _refusing(self, path: str, refusal: Refusal) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        return grpc.unary_unary_rpc_method_handler(without_message(partial(self._refuse, path, refusal)))
+
+    def _refuse(self, path: str, refusal: Refusal, _unread: bytes, context: CallContext) -> NoReturn:
+        answer = self._dispatcher.refuse(_call(path, b"", context), refusal.error, identity=refusal.identity)
+        context.set_trailing_metadata(((REQUEST_ID_KEY, answer.request_id), *answer.facts.items()))
+        context.abort(STATUS[answer.code], answer.message)
 
     def _answer(self, path: str, body: bytes, context: CallContext) -> bytes:
         if not context.is_active():
@@ -94,11 +105,12 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # it has none
 
 
 def _call(path: str, body: bytes, context: CallContext) -> Call:
-    return Call(path, body, _metadata(context), "grpc", _deadline(context), context.peer())
+    metadata = _metadata(context.invocation_metadata())
+    return Call(path, body, metadata, "grpc", _deadline(context), context.peer())
 
 
-def _metadata(context: CallContext) -> Metadata:
-    return Metadata((key, value) for key, value in context.invocation_metadata() if isinstance(value, str))
+def _metadata(pairs: Iterable[tuple[str, str | bytes]]) -> Metadata:
+    return Metadata((key, value) for key, value in pairs if isinstance(value, str))
 
 
 def _deadline(context: CallContext) -> float | None:

@@ -21,6 +21,8 @@ Send = Callable[[Any], None]
 
 _CHECK_THREADS = 1
 _WATCH_THREADS = 2
+_LONGEST_NAME = 256
+"""Of a service that is watched, in characters; no token is asked for, and the name is kept for as long as the watch."""
 _FAREWELL_SECONDS = 1.0
 """How long the end of the server waits until its watchers are told."""
 
@@ -75,7 +77,7 @@ class Health(health_pb2_grpc.HealthServicer):  # type: ignore[misc]
         return Answer(status=status)
 
     def _watch(self, request: Any, context: grpc.ServicerContext, send_response_callback: Send) -> None:
-        watch = _Watch(request.service, send_response_callback)
+        watch = _Watch(request.service[:_LONGEST_NAME], send_response_callback)
         with self._lock:
             self._watches.add(watch)
         if not context.add_callback(partial(self._forget, watch)):

@@ -25,6 +25,16 @@ def in_pool(behaviour: B, pool: ThreadPoolExecutor) -> B:
     return behaviour
 
 
+def without_message(behaviour: B) -> B:
+    """Return the behaviour of a method that answers before its message is received, where the server can do so.
+
+    It is given b"" then. It must not have to wait for anything.
+    """
+    marked: Any = behaviour
+    marked.wants_no_message = True
+    return behaviour
+
+
 class StreamPlaces:
     """At most `places` streams at a time."""
 

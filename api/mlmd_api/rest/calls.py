@@ -101,8 +101,10 @@ class Calls:
         path: str = request.scope["path"]
         started, peer = time.monotonic(), peer_of(request)
         body = b""
+        if refusal := self._dispatcher.refusal(path, headers):
+            refused = Call(path, body, headers, protocol.wire, None, peer, protocol.codec)
+            return self._dispatcher.refuse(refused, refusal.error, identity=refusal.identity)
         try:
-            self._dispatcher.check_door(path, headers)
             body = await self._body(request, protocol)
             timeout = protocol.timeout_seconds(headers)
             limits, executor = self._dispatcher.limits, self._executor_of(path)

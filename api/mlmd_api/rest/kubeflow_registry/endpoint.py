@@ -15,6 +15,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from mlmd_api.call import REQUEST_ID_KEY, Call, Metadata
+from mlmd_api.callers import NOBODY, Identity
 from mlmd_api.dispatch import Dispatcher
 from mlmd_api.message_sizes import RequestTooLarge
 from mlmd_api.rest.bodies import keep_place
@@ -78,9 +79,16 @@ class KubeflowRegistry:
         keep_place(request.scope, answer.place)
         return rendered(answer)
 
-    def _refused(self, request: HttpRequest, headers: Mapping[str, str], path: str, error: StoreError) -> Answer:
+    def _refused(
+        self,
+        request: HttpRequest,
+        headers: Mapping[str, str],
+        path: str,
+        error: StoreError,
+        identity: Identity = NOBODY,
+    ) -> Answer:
         call = Call(path, b"", headers, WIRE, None, peer_of(request), DOCUMENTS)
-        return self._dispatcher.refuse(call, error)
+        return self._dispatcher.refuse(call, error, identity=identity)
 
     async def _called(self, request: HttpRequest, headers: Mapping[str, str], route: Route) -> Answer:
         started, peer = time.monotonic(), peer_of(request)
@@ -88,7 +96,8 @@ class KubeflowRegistry:
         try:
             if route.operation.writes:
                 self._origins.check_page(headers)
-            self._dispatcher.check_door(route.method_path, headers)
+            if refusal := self._dispatcher.refusal(route.method_path, headers):
+                return self._refused(request, headers, route.method_path, refusal.error, refusal.identity)
             timeout = timeout_seconds(headers)
             document = await self._document(request, headers, route, executor)
         except StoreError as error:
