@@ -100,6 +100,7 @@ class TokenFile:
             self._looked = now
             stamp = _stamp(self._path)
             if stamp != self._stamp:
+                self._see_that_it_ends()
                 self._identities = read_tokens(self._path)
                 self._stamp = stamp
                 _LOG.info("read the tokens again: %d in %s", len(self._identities), self._path)
@@ -110,6 +111,11 @@ class TokenFile:
             self._complaint = error.message
         finally:
             self._lock.release()
+
+    def _see_that_it_ends(self) -> None:
+        """Raise InvalidArgument where a pipe took the file's place: whoever opens it waits for somebody to write."""
+        if self._path.is_fifo():
+            raise InvalidArgument(f"auth: {str(self._path)!r} is a pipe now, which is read at the start alone.")
 
 
 def token_digest(token: str) -> str:

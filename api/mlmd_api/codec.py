@@ -7,6 +7,7 @@ from mlmd_schemas.counting import counted
 from mlmd_schemas.errors import FailedPrecondition, InvalidArgument
 
 from mlmd_api.map_entries import restore_entries
+from mlmd_api.string_shadows import see_to_memory
 from mlmd_api.utf8 import check_utf8, refuse_broken_strings
 
 _SPACES = " \t\r\n"
@@ -35,7 +36,8 @@ class BinaryCodec:
         """Return the request; raises InvalidArgument for malformed bytes and for strings that are not UTF-8."""
         try:
             message = kind.FromString(body)
-        except DecodeError:
+        except DecodeError as error:
+            see_to_memory(error)
             refuse_broken_strings(kind.DESCRIPTOR, body)
             raise InvalidArgument(
                 f"request: {counted(len(body), 'byte')} came, and no {kind.DESCRIPTOR.full_name}; send the "

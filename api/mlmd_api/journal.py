@@ -37,7 +37,8 @@ class Journal:
 
         `moved` is how many bytes came and went where the wire moved them itself.
         """
-        is_well = answer.code is Code.OK or answer.code in CALLERS_FAULT or isinstance(error, Ending)
+        is_ordinary = answer.code in CALLERS_FAULT and not isinstance(error, MemoryError)
+        is_well = answer.code is Code.OK or is_ordinary or isinstance(error, Ending)
         level = logging.INFO if is_well else logging.ERROR
         if not _CALLS.isEnabledFor(level):
             return

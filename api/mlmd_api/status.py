@@ -69,10 +69,16 @@ CALLERS_FAULT = frozenset(
 def describe(error: BaseException, request_id: str) -> tuple[Code, str]:
     """Return the code and the sentence that the caller sees.
 
-    What was not raised on purpose is INTERNAL with the request id and nothing else; its cause belongs to the log.
+    What was not raised on purpose is INTERNAL with the request id and nothing else; its cause belongs to the log. So
+    does that of a lack of memory, though the code is an ordinary one: the operator gave the server too little.
     """
     if isinstance(error, StoreError):
         return error.code, shortened(error.message)
+    if isinstance(error, MemoryError):
+        return Code.RESOURCE_EXHAUSTED, (
+            f"The server has no memory left for this call (request id {request_id}); try again later, or send or ask "
+            "for less at a time."
+        )
     return Code.INTERNAL, f"internal error (request id {request_id})"
 
 

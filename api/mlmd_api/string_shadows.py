@@ -13,14 +13,29 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
+_SHORTAGE = ("Arena alloc failed", "Out of memory")
+
 
 def are_strings_utf8(shape: Any, body: bytes) -> bool:
-    """Tell whether every string of a message of this descriptor, which `body` is known to hold, is UTF-8."""
+    """Tell whether every string of a message of this descriptor, which `body` is known to hold, is UTF-8.
+
+    Raises MemoryError.
+    """
     try:
         _shadow(shape).FromString(body)
-    except DecodeError:
+    except DecodeError as error:
+        see_to_memory(error)
         return False
     return True
+
+
+def see_to_memory(error: DecodeError) -> None:
+    """Raise MemoryError where protobuf refused a message because there was no memory for it.
+
+    Its core, in C, says so in the words of the same error that it has for bytes that are no message.
+    """
+    if str(error).endswith(_SHORTAGE):
+        raise MemoryError(str(error)) from None
 
 
 @cache

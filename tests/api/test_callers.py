@@ -145,6 +145,20 @@ def test_a_file_that_cannot_be_read_is_told_once_and_when_it_comes_again(
         known.identify(_bearer("t-rita"))
 
 
+def test_a_pipe_in_the_place_of_the_file_holds_nobody_up(
+    file: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(callers, "_LOOK_EVERY_SECONDS", 0.0)
+    tokens = TokenFile(file)
+    file.unlink()
+    os.mkfifo(file)
+    assert tokens.identify({"authorization": "Bearer t-rita"}).subject == "rita"
+    assert "is a pipe now" in caplog.text
+    file.unlink()
+    file.write_text('[[token]]\ntoken = "t-nora"\nsubject = "nora"\n')
+    assert tokens.identify({"authorization": "Bearer t-nora"}).subject == "nora"
+
+
 def test_the_file_is_not_looked_at_for_every_call(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(callers, "_LOOK_EVERY_SECONDS", 3600.0)
     known = TokenFile(file)

@@ -72,6 +72,12 @@ def test_a_bug_is_an_error_with_its_traceback(caplog: pytest.LogCaptureFixture) 
     assert "Traceback" in HumanFormatter().format(record)
 
 
+def test_a_lack_of_memory_is_an_error_for_the_operator(caplog: pytest.LogCaptureFixture) -> None:
+    record = _record(caplog, Answer(Code.RESOURCE_EXHAUSTED, "no memory", b"", "r3"), MemoryError("where"))
+    assert record.levelno == logging.ERROR
+    assert "MemoryError: where" in json.loads(JsonFormatter().format(record))["cause"]
+
+
 def test_what_lies_behind_an_error_of_ours_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     try:
         try:

@@ -54,6 +54,12 @@ def test_a_bug_shows_nothing_but_the_request_id() -> None:
     assert describe(Internal("said on purpose"), "r1") == (Code.INTERNAL, "said on purpose")
 
 
+def test_a_lack_of_memory_is_no_bug() -> None:
+    code, message = describe(MemoryError("where"), "r1")
+    assert code is Code.RESOURCE_EXHAUSTED
+    assert message.startswith("The server has no memory left for this call (request id r1); try again later")
+
+
 @given(st.text(st.characters(), max_size=3000), st.integers(1, 10))
 def test_a_message_always_fits_the_trailers(text: str, times: int) -> None:
     message = shortened(text * times)
