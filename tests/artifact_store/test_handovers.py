@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from mlmd_artifact_store.local import LocalStore
 from mlmd_artifact_store.local_copies import LITTLE_BYTES
-from mlmd_schemas.errors import InvalidArgument, NotFound, ResourceExhausted, StoreError
+from mlmd_schemas.errors import InvalidArgument, NotFound, ResourceExhausted, Unavailable
 
 from tests.artifact_store.conformance.suite import content_of, keys, md5
 from tests.artifact_store.test_local import limited
@@ -180,7 +180,7 @@ def test_what_the_disk_says_once_is_heard(store: LocalStore, tmp_path: Path, mon
         raise OSError(errno.EIO, "the disk is ill")
 
     monkeypatch.setattr(os, "fdatasync", ill)
-    with pytest.raises(StoreError):
+    with pytest.raises(Unavailable, match=r"failed \(Input/output error\); look at the system's log"):
         store.take_in([("big", sparse(tmp_path, 150 * MIB))])
     assert keys(store) == []
     assert list((store.root / ".mlmd" / "scratch").iterdir()) == []

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 import pytest
 from mlmd_artifact_store.blob_store import Part, etag_of_md5s
 from mlmd_artifact_store.local import LocalStore
-from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted, StoreError
+from mlmd_schemas.errors import FailedPrecondition, InvalidArgument, NotFound, ResourceExhausted
 
 from tests.artifact_store.conformance.suite import content_of, keys, md5, put
 
@@ -104,7 +104,7 @@ def test_a_folder_that_fails_is_told_in_our_words(store: LocalStore) -> None:
     key = store.root / ".mlmd" / "parts" / upload / "key"
     key.unlink()
     key.mkdir()
-    with pytest.raises(StoreError):
+    with pytest.raises(InvalidArgument, match="key: 'k' is a folder of other blobs"):
         store.abort_parts("k", upload)
 
 

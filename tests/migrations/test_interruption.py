@@ -86,12 +86,12 @@ def test_upgrade_that_died_once_is_refused_until_it_is_run_again(new_engine: New
     for old in (engine, straight):
         load_old(old, 0)
     upgrade(straight)
-    if die_at(engine, number, upgrade):
-        if rows(engine, _version_query(engine)) != [(10,)]:
-            with pytest.raises(SchemaError) as refused:
-                open_schema(engine)
-            assert refused.value.code == FAILED_PRECONDITION
-        upgrade(engine)
+    assert die_at(engine, number, upgrade)
+    assert rows(engine, _version_query(engine)) != [(10,)]
+    with pytest.raises(SchemaError) as refused:
+        open_schema(engine)
+    assert refused.value.code == FAILED_PRECONDITION
+    upgrade(engine)
     assert shape(engine) == shape(straight)
     assert contents(engine) == contents(straight)
 
