@@ -40,6 +40,7 @@ def test_each_has_its_own_rows(call: Calls, ids: list[int], asked: list[int]) ->
     assert list(map(sorted, together)) == [
         sorted(rows) for rows in call.store.read(LOCAL, lambda tx: [list(tx.rows_in(one, asked)) for one in BOTH])
     ]
+    assert sorted(row[0] for row in together[0]) == sorted({*asked} & {*ids}), "each once"
 
 
 def test_an_error_of_a_later_one_is_told_and_leaves_the_connection_whole(call: Calls, ids: list[int]) -> None:
