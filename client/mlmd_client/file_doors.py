@@ -60,3 +60,13 @@ def own_tls(transport: Transport) -> Tls:
     """Return what TLS is spoken with the server, over HTTP as in its calls."""
     found: Tls | None = getattr(transport, "tls", None)
     return found or Tls()
+
+
+def bound_memory(transport: Transport) -> None:
+    """Bound what a store in this process keeps, for a program in which nothing else uses SQLite; no other store cares.
+
+    The limit is the process's, so a store within somebody else's program leaves that alone.
+    """
+    bound: Callable[[], None] | None = getattr(transport, "bound_memory", None)
+    if bound is not None:
+        bound()

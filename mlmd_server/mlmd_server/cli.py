@@ -82,6 +82,9 @@ def _run(arguments: Sequence[str]) -> int:
         from mlmd_server.serve import serve
 
         return serve(config)
+    from mlmd_server.memory import bound_memory
+
+    bound_memory()
     give_sqlite_a_place(config.database_urls)
     if chosen.command in CARE:
         from mlmd_server.care import care

@@ -36,6 +36,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_server.config import Config
 from mlmd_server.google_config import Source, from_connection
 from mlmd_server.housekeeping import Housekeeping
+from mlmd_server.memory import bound_memory
 from mlmd_server.reaper import reap_opened
 from mlmd_server.settings import load_config
 from mlmd_server.wiring import Parts, assemble
@@ -173,6 +174,10 @@ class EmbeddedTransport:
         with _call_errors():
             artifacts = self.parts.artifacts.of(DEFAULT_TENANT).artifacts
             yield from artifacts.read_range(artifact_id, path, start, length)
+
+    def bound_memory(self) -> None:
+        """Bound what the C libraries of this process keep, for a process that does nothing but use the store."""
+        bound_memory()
 
     def close(self) -> None:
         """End every stream and close the database's connections."""

@@ -1,4 +1,4 @@
-"""The memory of a serving process, bounded however large its databases are and however many threads it has.
+"""The memory of a process of the store's own, bounded however large its databases and however many its threads are.
 
 What a large call took is let go soon after it, and not at its end: it costs some 50 ms for 300 MB, and who sends one
 large call often sends the next.

@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 import pytest
+from mlmd_client import Store
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as service
 from mlmd_schemas.pb import metadata_store_service_pb2_grpc as service_grpc
@@ -63,6 +64,46 @@ def test_connections_share_what_sqlite_may_keep(large: Path) -> None:
     unbounded, bounded = peak_bytes(large, "unbounded"), peak_bytes(large, "bounded")
     all_caches = CONNECTIONS * 16_000 * 1024
     assert unbounded - bounded > (all_caches - SQLITE_BYTES) // 2
+
+
+BOUND = """
+import atexit, sqlite3, sys
+
+def tell():
+    print("limit:", sqlite3.connect(":memory:").execute("PRAGMA soft_heap_limit").fetchone()[0])
+
+atexit.register(tell)
+sys.argv = sys.argv[1:]
+if sys.argv[0] == "mlmd":
+    from mlmd_client.command_line import main
+elif sys.argv[0] == "mlmd-server":
+    from mlmd_server.cli import main
+else:
+    from mlmd_client import Store
+    def main():
+        Store(sys.argv[1]).close()
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "limit_bytes"),
+    [
+        (["mlmd", "--server", "STORE", "ls"], SQLITE_BYTES),
+        (["mlmd", "--server", "STORE", "journals"], 0),
+        (["mlmd", "--server", "STORE", "export", "archive"], SQLITE_BYTES),
+        (["mlmd-server", "verify", "--database", "sqlite:///STORE/metadata.db"], SQLITE_BYTES),
+        (["a program of somebody else", "STORE"], 0),
+    ],
+)
+def test_commands_bound_what_sqlite_keeps_and_other_programs_do_as_they_like(
+    tmp_path: Path, words: list[str], limit_bytes: int
+) -> None:
+    store = tmp_path / "store"
+    Store(str(store)).close()
+    words = [word.replace("STORE", str(store)) for word in words]
+    ended = subprocess.run([sys.executable, "-c", BOUND, *words], capture_output=True, text=True, cwd=tmp_path)
+    assert ended.stdout.splitlines()[-1] == f"limit: {limit_bytes}", ended.stderr
 
 
 def kept_bytes(server: Server) -> int:

@@ -16,6 +16,7 @@ from mlmd_client.calls import CallError
 from mlmd_client.command_line.statuses import FAILED, INTERRUPTED, REFUSED, WRONG_USE, status_of
 from mlmd_client.command_line.wording import as_typed, not_utf8, of_system
 from mlmd_client.failures import not_found
+from mlmd_client.file_doors import bound_memory
 from mlmd_client.places import address_of, database_file
 from mlmd_client.tables import Table, shown
 from mlmd_client.terminal_text import harmless, in_columns
@@ -74,7 +75,9 @@ class Session:
         """The store, opened when the first command needs it."""
         from mlmd_client.store import Store
 
-        return self._opened(lambda: Store(self._server, token=self._token))
+        store = self._opened(lambda: Store(self._server, token=self._token))
+        bound_memory(store.service.transport)
+        return store
 
     @cached_property
     def service(self) -> "Service":
@@ -84,6 +87,7 @@ class Session:
         from mlmd_client.transport import open_transport
 
         transport = self._opened(lambda: open_transport(self._server or None, token=Token.chosen(self._token)))
+        bound_memory(transport)
         return Service(transport)
 
     def _opened(self, opening: Callable[[], _Closed]) -> _Closed:
