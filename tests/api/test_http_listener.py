@@ -155,6 +155,52 @@ def test_what_is_no_http_is_told_as_every_error_is(served: Served, said: bytes) 
     assert json.loads(body)["message"].startswith("request: it is no HTTP/1.1;")
 
 
+_CALL = b"POST %s HTTP/1.1\r\ncontent-type: application/json\r\n" % NOTE.encode()
+_CHUNKS = b"2\r\n{}\r\n0\r\n\r\n"
+_CODINGS = (b"gzip, chunked", b"gzip\r\ntransfer-encoding: chunked", b"deflate,chunked")
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "field"),
+    [
+        (b"GET /healthz HTTP/1.1\r\n\r\n", b"400 Bad Request", "host"),
+        (b"GET /healthz HTTP/1.1\r\nhost: x\r\nHost: x\r\n\r\n", b"400 Bad Request", "host"),
+        (b"GET /healthz HTTP/1.0\r\nhost: x\r\nhost: y\r\n\r\n", b"400 Bad Request", "host"),
+        (b"GET /healthz HTTP/2.0\r\nhost: x\r\n\r\n", b"505 HTTP Version Not Supported", "version"),
+        *(
+            (
+                _CALL + b"host: x\r\ntransfer-encoding: %b\r\n\r\n" % coding + _CHUNKS,
+                b"501 Not Implemented",
+                "transfer-",
+            )
+            for coding in _CODINGS
+        ),
+    ],
+)
+def test_what_others_might_read_otherwise_is_refused(served: Served, said: bytes, status: bytes, field: str) -> None:
+    answer = _answer(served, said + _START + b"\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %b\r\n" % status)
+    assert b"connection: close" in head
+    assert json.loads(body)["message"].startswith(field), "and nothing follows"
+    assert served.odd.callers == []
+
+
+@pytest.mark.parametrize(
+    "said", [b"GET /healthz HTTP/1.0\r\n\r\n", b"GET /healthz HTTP/1.1\r\nhost:\r\nconnection: close\r\n\r\n"]
+)
+def test_who_has_no_host_to_name_is_answered(served: Served, said: bytes) -> None:
+    assert _answer(served, said).startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("coding", [b"chunked", b"Chunked"])
+def test_a_body_in_chunks_is_read(served: Served, coding: bytes) -> None:
+    answer = _answer(
+        served, _CALL + b"host: x\r\nconnection: close\r\ntransfer-encoding: %b\r\n\r\n" % coding + _CHUNKS
+    )
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+
+
 def test_a_head_that_is_too_large_is_told_as_every_error_is(served: Served) -> None:
     said = _answer(served, _START + b"".join(b"x%d: y\r\n" % number for number in range(20_000)))
     head, _, body = said.partition(b"\r\n\r\n")

@@ -41,6 +41,21 @@ _TOO_LATE = (
     Code.DEADLINE_EXCEEDED,
     f"headers: they did not come within {HEAD_SECONDS:g} seconds; send them at once.",
 )
+_NO_HOST = (
+    "400 Bad Request",
+    Code.INVALID_ARGUMENT,
+    "host: a request of HTTP/1.1 names one host; send the header `Host` once.",
+)
+_OTHER_CODING = (
+    "501 Not Implemented",
+    Code.UNIMPLEMENTED,
+    "transfer-encoding: it is not `chunked` alone; compress the body as its `content-encoding` says.",
+)
+_OTHER_VERSION = (
+    "505 HTTP Version Not Supported",
+    Code.UNIMPLEMENTED,
+    "version: this port speaks HTTP/1.1.",
+)
 _NO_HTTP = (
     "400 Bad Request",
     Code.INVALID_ARGUMENT,
@@ -117,6 +132,8 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if not self._is_over and len(self.url) > LARGEST_ADDRESS_BYTES:
             self._refuse_address()
+        if not self._is_over and (fault := _fault(self.parser.get_http_version(), self.headers)):
+            self._refuse(*fault)
         if not self._is_over:
             super().on_headers_complete()
             self._have_head()
@@ -183,6 +200,20 @@ class BoundedProtocol(HttpToolsProtocol):
         head = b"".join(b"%b: %b\r\n" % header for header in said)
         self.transport.write(b"HTTP/1.1 %b\r\n%bconnection: close\r\n\r\n%b" % (status.encode(), head, body))
         self.transport.close()
+
+
+def _fault(version: str, headers: Sequence[tuple[bytes, bytes]]) -> tuple[str, Code, str] | None:
+    """Return what is wrong with a head that the parser takes (RFC 9112, sections 2.3, 3.2 and 6.1), or None.
+
+    What stands before the server might read such a request as another one than the server does.
+    """
+    if version not in ("1.1", "1.0"):
+        return _OTHER_VERSION
+    hosts = sum(name == b"host" for name, _ in headers)
+    if hosts > 1 or (not hosts and version == "1.1"):
+        return _NO_HOST
+    codings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+    return _OTHER_CODING if codings and codings != [b"chunked"] else None
 
 
 def bounded(origins: Origins, always: Sequence[tuple[bytes, bytes]]) -> type[BoundedProtocol]:

@@ -2,14 +2,46 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.errors import DeadlineExceeded
 
 PATIENCE_SECONDS = 120.0
 """How long a client may send nothing."""
+LEAST_BYTES_A_SECOND = 1024
+"""How fast a body has to come on average, when it has been waited for longer than the patience."""
 _PAST_SECONDS = 0.001
 """By then a deadline has passed, whatever a timer rounds."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """How long the next piece of a body may be waited for: whoever sends a byte now and then would never end."""
+
+    came_bytes: int = 0
+    waited_seconds: float = 0.0
+
+    def came(self, size_bytes: int, seconds: float) -> None:
+        """Note a piece and how long it was waited for."""
+        self.came_bytes += size_bytes
+        self.waited_seconds += seconds
+
+    @property
+    def patience_seconds(self) -> float:
+        """Seconds until the next piece is too late."""
+        earned = PATIENCE_SECONDS + self.came_bytes / LEAST_BYTES_A_SECOND
+        return max(min(PATIENCE_SECONDS, earned - self.waited_seconds), 0.0)
+
+    @property
+    def fault(self) -> str:
+        """Say of a piece that was too late what is wrong."""
+        if self.patience_seconds < PATIENCE_SECONDS / 2:
+            return (
+                f"it came with less than {LEAST_BYTES_A_SECOND} bytes a second, for more than {PATIENCE_SECONDS:g} "
+                "seconds"
+            )
+        return f"nothing more of it came for {PATIENCE_SECONDS:g} seconds"
 
 
 class RequestBody:
@@ -22,6 +54,7 @@ class RequestBody:
         self._caller = caller
         self._held = b""
         self._ended = False
+        self._pace = Pace()
         self.size_bytes = 0
 
     async def fill(self, size: int) -> None:
@@ -48,17 +81,16 @@ class RequestBody:
         return chunk
 
     async def _pull(self) -> bytes:
-        left = self._caller.remaining_seconds()
-        patience = PATIENCE_SECONDS if left is None else min(left + _PAST_SECONDS, PATIENCE_SECONDS)
+        left, patience = self._caller.remaining_seconds(), self._pace.patience_seconds
+        since = self._loop.time()
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(patience if left is None else min(left + _PAST_SECONDS, patience)):
                 async for chunk in self._stream:
                     if chunk:
+                        self._pace.came(len(chunk), self._loop.time() - since)
                         return chunk
         except TimeoutError:
             self._caller.check_deadline()
-            raise DeadlineExceeded(
-                f"The body stopped: nothing came for {PATIENCE_SECONDS:g} seconds; send the file again."
-            ) from None
+            raise DeadlineExceeded(f"The body stopped: {self._pace.fault}; send the file again.") from None
         self._ended = True
         return b""

@@ -20,7 +20,7 @@ _FEW_BYTES = 4096
 async def whole_body(stream: AsyncIterator[bytes], most_bytes: int, limits: Limits) -> bytes:
     """Return the body; one that is too large is read to its end, so that the caller hears why, and dropped.
 
-    Raises ResourceExhausted for one of more than `most_bytes`, DeadlineExceeded for one that stops.
+    Raises ResourceExhausted for one of more than `most_bytes`, DeadlineExceeded for one that stops or nearly does.
     """
     pieces: list[bytes] = []
     size = 0
@@ -37,17 +37,18 @@ async def whole_body(stream: AsyncIterator[bytes], most_bytes: int, limits: Limi
 
 
 async def _coming(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Yield the pieces of a body; whoever stops sending would keep the connection for good."""
+    """Yield the pieces of a body; whoever stops sending, or nearly, would keep the connection for good."""
+    pace, loop = request_body.Pace(), asyncio.get_running_loop()
     while True:
+        since = loop.time()
         try:
-            async with asyncio.timeout(request_body.PATIENCE_SECONDS):
+            async with asyncio.timeout(pace.patience_seconds):
                 piece = await anext(stream, None)
         except TimeoutError:
-            raise DeadlineExceeded(
-                f"request: nothing more of it came for {request_body.PATIENCE_SECONDS:g} seconds; send it again."
-            ) from None
+            raise DeadlineExceeded(f"request: {pace.fault}; send it again.") from None
         if piece is None:
             return
+        pace.came(len(piece), loop.time() - since)
         yield piece
 
 
