@@ -259,8 +259,8 @@ class _Session:
     def begin(self, patience_seconds: float | None, *, write: bool) -> None:
         """Begin; raises our error when the database does not let it."""
         try:
+            self._open = True  # whatever fails here, memory for one, may fail behind the database's beginning
             self._dialect.begin(self.connection, patience_seconds, write=write)
-            self._open = True
             if not write:
                 self._look_up_version()
         except self._dialect.driver_errors as error:
@@ -297,7 +297,7 @@ class _Session:
         if self._open and not self.broken:
             try:
                 self._dialect.roll_back(self.connection)
-            except self._dialect.driver_errors:
+            except Exception:  # noqa: BLE001 - the connection goes, and what led here is told
                 self.broken = True
         if self.broken:
             self._pooled.invalidate()

@@ -174,8 +174,9 @@ class SqliteDialect(Dialect):
             )
         if primary in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN):
             return Unavailable(
-                "The database file cannot be read or written. Check its permissions, that its disk has room, and that "
-                "the process may open more files (ulimit -n)."
+                f"The database file cannot be read or written ({getattr(cause, 'sqlite_errorname', 'SQLITE_IOERR')}). "
+                "Check its permissions, that its disk has room, and that the process may have more files open "
+                "(ulimit -n) and more memory."
             )
         if primary in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
             return DataLoss(
