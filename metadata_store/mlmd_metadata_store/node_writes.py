@@ -188,7 +188,7 @@ def _claimed(tx: Transaction, kind: Kind, update: Update) -> str:
     cells = {"name": name} if kind is Kind.CONTEXT else {}
     cells["external_id"] = external_id
     told = {field: tx.text.decode(cell) for field, cell in cells.items() if cell is not None}
-    told = {field: text for field, text in told.items() if text != getattr(stored, field)}
+    told = {field: text for field, text in told.items() if not stored.HasField(field) or text != getattr(stored, field)}
     values = " or ".join(f"{text!r} as its {field}" for field, text in told.items())
     noun = f"{kind.name.lower()} {stored.id}"
     return f"{', '.join(told)}: another {kind.name.lower()} has {values} already, so {noun} cannot take it."

@@ -111,6 +111,9 @@ def test_what_of_an_update_another_node_has(call: Calls, types: dict[str, int]) 
         noun = nodes.removesuffix("s")
         reason = f"external_id: another {noun} has 'é' as its external_id already, so {noun} 2 cannot take it."
         assert call.message(method, **{nodes: changed}) == reason
+        call(method, **{nodes: [{"type_id": types[kind], "external_id": ""}]})
+        reason = f"external_id: another {noun} has '' as its external_id already, so {noun} 1 cannot take it."
+        assert call.message(method, **{nodes: [{"id": 1, "name": "free"}, {"id": 1, "external_id": ""}]}) == reason
     made = [{"type_id": types["c"], "name": name, "external_id": name} for name in ("c", "d")]
     call("PutContexts", contexts=made)
     message = call.message("PutContexts", contexts=[{"id": 2, "name": "c", "external_id": "d"}])

@@ -19,6 +19,7 @@ from mlmd_metadata_store.filter.columns import (
     TypeSource,
     alias,
     prefixes,
+    property_field,
     tables,
 )
 from mlmd_metadata_store.filter.faults import Fault, shown
@@ -140,7 +141,7 @@ class Checker:
         return NeighbourTypeSource(source) if named else source, column
 
     def _property(self, node: syntax.Property) -> tuple[Source, Column]:
-        column = PROPERTY_FIELDS.get(node.field)
+        column = property_field(node.field)
         if column is None:
             raise Fault(node.at, f"a property has no field `{shown(node.field)}`; it has {', '.join(PROPERTY_FIELDS)}")
         return PropertySource(node.custom, node.name), column

@@ -56,6 +56,12 @@ PROPERTY_FIELDS: Final = {
 }
 
 
+def property_field(word: str) -> Column | None:
+    """Return a property's field: the kind in lower case, `value` in any case, as Google's server reads them."""
+    kind, _, rest = word.partition("_")
+    return PROPERTY_FIELDS.get(f"{kind}_{rest.lower()}")
+
+
 def _columns(integers: tuple[str, ...], strings: tuple[str, ...], *enums: Column) -> dict[str, Column]:
     columns = [Column(name, Type.INT64) for name in integers] + [Column(name, Type.STRING) for name in strings]
     return {column.name: column for column in (*columns, *enums)}

@@ -302,6 +302,29 @@ def test_a_property_may_have_any_name(find: Find, facts: Store, name: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("text", "ids"),
+    [
+        ("properties.span.int_VALUE = 1", [1]),
+        ("properties.span.int_Value = 1 AND properties.span.int_value = 1", [1]),
+        ("properties.acc.double_vALUE > 0.9", [2]),
+        ("custom_properties.`my param`.string_VALUE = 'x y'", [3]),
+        ("properties.flag.bool_Value", [1]),
+        ("properties.span.INT_value = 1", None),
+        ("properties.span.int_VALUES = 1", None),
+        ("properties.span.int__VALUE = 1", None),
+        ("properties.span.intVALUE = 1", None),
+        ("properties.st.struct_VALUE IS NULL", None),
+    ],
+)
+def test_after_its_kind_a_propertys_field_is_in_any_case(find: Find, text: str, ids: list[int] | None) -> None:
+    if ids is None:
+        with pytest.raises(InvalidArgument, match="a property has no field"):
+            find(A, text)
+    else:
+        assert find(A, text) == ids
+
+
+@pytest.mark.parametrize(
     ("kind", "text", "ids"),
     [
         (A, "properties.span.int_value = 1 OR properties.`span`.int_value = 2", [1, 2]),
