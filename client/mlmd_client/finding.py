@@ -10,6 +10,7 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import runs_pb2
 
+from mlmd_client.calls import CallError
 from mlmd_client.failures import NotFound, not_found, refused
 from mlmd_client.names import ARTIFACT_TYPE, DATASET_TYPE, MODEL_TYPE, may_be_id
 from mlmd_client.service import Service
@@ -275,6 +276,37 @@ def artifact_of(service: Service, artifact_id: int) -> pb.Artifact:
     if not found:
         raise not_found(f"id: there is no artifact {artifact_id}; store.find('artifacts') lists those there are.")
     return found[0]
+
+
+def step_hint(service: Service, name: str) -> str:
+    """Say of a name that is a step's or an experiment's what its newest run is called; empty for others.
+
+    >>> step_hint(store.service, "doc/setup")
+    "; 'doc/setup' is a step, and its newest run is 'doc/setup/2'."
+    """
+    experiment, _, step = name.rpartition("/")
+    asked = (("a step", experiment, step), ("an experiment", name, ""))
+    for noun, *both in asked if experiment and step else asked[1:]:
+        request = runs_pb2.ListRunsRequest(experiment=both[0], step=both[1], page_size=1)
+        try:
+            found = service.read(request, runs_pb2.ListRunsResponse).runs
+        except CallError:  # there is none, or this is no name of any
+            continue
+        for run in found if name else ():
+            newest = f"{run.experiment}/{run.step}/{run.number}"
+            return f"; {name!r} is {noun}, and its newest run is {newest!r}."
+    return ""
+
+
+def no_run(service: Service, what: Any) -> NotFound:
+    """Return the error for what was taken for a run and is none.
+
+    >>> no_run(store.service, 7_000_000).message
+    "run: there is no run 7000000; store.runs('experiment') lists those there are."
+    """
+    step = step_hint(service, what) if isinstance(what, str) else ""
+    mend = step or "; store.runs('experiment') lists those there are."
+    return not_found(f"run: there is no run {what!r}{mend}")
 
 
 def names_run(text: str) -> bool:

@@ -10,7 +10,7 @@ from mlmd_schemas.pb.v1 import collections_pb2
 
 from mlmd_client.calls import CallError
 from mlmd_client.failures import NotFound, Refused, not_found, refused
-from mlmd_client.finding import PAGE, literal
+from mlmd_client.finding import PAGE, literal, step_hint
 from mlmd_client.names import Reference, parse_reference
 from mlmd_client.service import Service
 from mlmd_client.tables import Table, moment, table_of
@@ -51,7 +51,7 @@ def _type_and_name(service: Service, reference: Reference) -> tuple[str, str]:
     if reference.written not in ("", name) and _called(service, reference.written):
         mend = f"; {MEANT} {_surely(reference.written)!r}?"
     else:
-        mend = _near(service, name) or "; log_dataset, log_model or log_artifact make one."
+        mend = step_hint(service, name) or _near(service, name) or "; log_dataset, log_model or log_artifact make one."
     raise not_found(f"name: there is no collection {name!r} of any type{mend}")
 
 

@@ -15,15 +15,8 @@ from mlmd_schemas.pb.v1 import server_pb2
 
 from mlmd_client.backlog import Backlog, seconds_until
 from mlmd_client.calls import CallError, Transport
-from mlmd_client.failures import NotFound, failure_of, not_found, refused
-from mlmd_client.finding import (
-    RunFacts,
-    artifact_of,
-    executions_by_id,
-    facts_of,
-    list_runs,
-    run_target,
-)
+from mlmd_client.failures import NotFound, failure_of, refused
+from mlmd_client.finding import RunFacts, artifact_of, executions_by_id, facts_of, list_runs, no_run, run_target
 from mlmd_client.names import MODELS_SCHEME, Reference, node_id, parse_reference
 from mlmd_client.places import address_of, is_told_by_parent, place_of, split_name, told_run
 from mlmd_client.questions import Questions
@@ -185,7 +178,7 @@ class Store(Questions):
         execution_id = by_id[1] if by_id is not None and told else run_target(self.service, what)
         found = executions_by_id(self.service, [execution_id]) if execution_id is not None else []
         if not found:
-            raise not_found(f"run: there is no run {what!r}; store.runs('experiment') lists those there are.")
+            raise no_run(self.service, what)
         return facts_of(found[0])
 
     # --- versions -----------------------------------------------------------------------------------------------------

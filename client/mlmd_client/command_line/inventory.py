@@ -225,9 +225,9 @@ def _all_runs(session: Session, state: str, limit: int) -> Table:
         answer = session.store.service.read(request, runs_pb2.ListRunsResponse)
         rows += [
             {
-                "run": f"{run.experiment}/{run.step}/{run.number}",
-                "state": runs_pb2.RunState.Name(run.state).removeprefix("RUN_STATE_"),
                 "id": run.execution_id,
+                "name": f"{run.experiment}/{run.step}/{run.number}",
+                "state": runs_pb2.RunState.Name(run.state).removeprefix("RUN_STATE_"),
                 "started": moment(run.start_ms),
                 "ended": moment(run.end_ms),
                 "reason": run.reason,
@@ -236,4 +236,4 @@ def _all_runs(session: Session, state: str, limit: int) -> Table:
         ]
         request.page_token = answer.next_page_token
         if not answer.next_page_token or (limit and len(rows) >= limit):
-            return Table(["run", "state", "id", "started", "ended", "reason"], rows[: limit or None])
+            return Table(["id", "name", "state", "started", "ended", "reason"], rows[: limit or None])

@@ -8,6 +8,9 @@ import click
 from mlmd_client.command_line.offers import SUBJECTS
 from mlmd_client.command_line.session import Session, command
 from mlmd_client.command_line.subjects import subjects_of
+from mlmd_client.comparison import Comparison
+from mlmd_client.failures import not_found
+from mlmd_client.tables import Table
 
 ROC = click.option("--roc", type=click.Path(path_type=Path), help="Write the ROC curves to this SVG file.")
 SERIES = click.option("--series", nargs=2, metavar="NAME FILE", help="Write a series to this SVG file.")
@@ -34,7 +37,19 @@ def _answer(session: Session, what: tuple[str, ...], least: int, **drawings: Any
     if drawings["series"]:
         series, path = drawings["series"]
         session.remark(f"wrote {comparison.series(series).save(path)}")
-    session.say(comparison.table())
+    table = comparison.table() if name is None else _of_evaluation(comparison, name)
+    session.say(table)
+    for each in comparison.names:
+        if len(comparison.names) > 1 and len(table) and all(value is None for value in table.column(each)):
+            session.remark(f"{each} has none of these figures")
+
+
+def _of_evaluation(comparison: Comparison, name: str) -> Table:
+    """Return the figures of one evaluation; raises NotFound."""
+    table = comparison.table().where(lambda row: row["figure"].startswith(f"{name}/"))
+    if not len(table):
+        raise not_found(f"name: none of {', '.join(comparison.names)} has an evaluation {name!r}; table() lists them.")
+    return table
 
 
 @click.command()

@@ -108,9 +108,10 @@ def test_a_table_that_has_no_room_is_shown_row_by_row(width: int, side_by_side: 
 def test_runs_are_listed_by_name_state_and_all(ask: Run) -> None:
     assert [row["name"] for row in ask("runs", "churn/train", "--json").json] == ["churn/train/2", "churn/train/1"]
     everything = ["churn/train/2", "churn/train/1", "churn/prepare/1"]
-    assert [row["run"] for row in ask("runs", "--json").json] == everything
+    assert [row["name"] for row in ask("runs", "--json").json] == everything
+    assert list(ask("runs", "--json").json[0])[:5] == list(ask("runs", "churn", "--json").json[0])[:5]
     assert ask("runs", "--state", "FAILED", "--json").json == []
-    assert [row["run"] for row in ask("runs", "-n", "1", "--json").json] == everything[:1]
+    assert [row["name"] for row in ask("runs", "-n", "1", "--json").json] == everything[:1]
     assert ask("runs", "churn", "--state", "FAILED", "--json").json == []
     assert [row["name"] for row in ask("runs", "churn/train/1", "--json").json] == ["churn/train/1"]
 
@@ -121,6 +122,11 @@ def test_runs_are_listed_by_name_state_and_all(ask: Run) -> None:
         (["runs", "chrun"], "NAME: there is no experiment 'chrun'; did you mean 'churn'?"),
         (["runs", "churn/trian"], "NAME: the experiment 'churn' has no step 'trian'; did you mean 'train'?"),
         (["runs", "churn/train/9"], "NAME: there is no run 'churn/train/9'."),
+        (
+            ["show", "churn/train"],
+            "WHAT: nothing with versions is called 'churn/train'; 'churn/train' is a step, and its newest run is "
+            "'churn/train/2'.",
+        ),
         (["show", "chrun"], "WHAT: nothing with versions is called 'chrun'; did you mean 'churn'?"),
         (
             ["models", "webhooks", "deliveries", "9"],
@@ -216,6 +222,16 @@ def test_figures_are_shown_and_drawn(ask: Run, tmp_path: Path) -> None:
     assert (rows["auc"]["churn@1"], rows["auc"]["churn@2"]) == (0.91, 0.92)
     assert rows["odd"]["churn@1"] == "NaN"
     assert ask("compare", "churn@1").status == 2
+    of_test = ask("compare", "churn@1", "churn@2", "--name", "test", "--json").json
+    assert {row["figure"].partition("/")[0] for row in of_test} == {"test"}
+    assert [row for row in rows.values() if row["figure"].startswith("test/")] == of_test
+    unknown = ask("metrics", "churn@1", "--name", "tset")
+    assert (unknown.status, unknown.err) == (
+        3,
+        "mlmd: --name: none of churn@1 has an evaluation 'tset'; `mlmd metrics churn@1` lists them.\n",
+    )
+    beside = ask("compare", "churn@1", "churn/prepare/1")
+    assert (beside.status, beside.err) == (0, "churn/prepare/1 has none of these figures\n")
 
 
 def test_a_folder_goes_in_and_comes_back(run: Run, tmp_path: Path) -> None:

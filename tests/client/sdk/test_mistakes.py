@@ -1,6 +1,7 @@
 """What people give by mistake, or as other libraries take it: refused with its name, or understood."""
 
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,26 @@ def test_wrong_types_are_refused_with_the_name_of_the_argument(local_store: Stor
         local_store[True]
     with pytest.raises(Refused, match=r"version: None is no version; say its number"):
         local_store.models["churn"][None]  # type: ignore[index]
+
+
+def test_a_step_is_told_from_its_runs(local_store: Store) -> None:
+    for _ in range(2):
+        with local_store.run("churn/train") as run:
+            kept = run.log_artifact("note", "all went well")
+    for name, noun in (("churn/train", "a step"), ("churn", "an experiment")):
+        said = rf"{name}' is {noun}, and its newest run is 'churn/train/2'\.$"
+        asking: tuple[Callable[[str], object], ...] = (
+            local_store.run_facts,
+            local_store.provenance,
+            local_store.version,
+            lambda name: local_store.compare(name, kept),
+        )
+        for ask in asking:
+            with pytest.raises(NotFound, match=said):
+                ask(name)
+    with pytest.raises(NotFound, match=r"no run 'other/train'; store\.runs\('experiment'\) lists"):
+        local_store.run_facts("other/train")
+    assert local_store.run_facts("churn/train/2").id == run.id
 
 
 def test_in_asks_for_a_version_and_nothing_goes_through_them(local_store: Store) -> None:
