@@ -17,7 +17,7 @@ from mlmd_artifact_store.sweeping import sweep
 from mlmd_artifact_store.verification import Verdict, verify
 from mlmd_schemas.caller import Caller
 from mlmd_schemas.counting import counted
-from mlmd_schemas.errors import InvalidArgument, StoreError
+from mlmd_schemas.errors import InvalidArgument, NotFound, StoreError
 
 from mlmd_server.claiming import claim
 from mlmd_server.config import Config
@@ -27,6 +27,7 @@ from mlmd_server.purging import purge_nodes
 from mlmd_server.relocating import relocate
 from mlmd_server.serve import set_up_log
 from mlmd_server.statuses import FAILED, WRONG_USE
+from mlmd_server.surroundings import sqlite_file
 from mlmd_server.wiring import tenant_artifacts, tenant_stores
 
 Work = Callable[[Requests, Caller, argparse.Namespace, Output], int]
@@ -40,7 +41,7 @@ def care(config: Config, command: str, arguments: argparse.Namespace) -> int:
     try:
         artifacts = tenant_artifacts(config, stores)
         tenants = _tenants(config, stores.names, arguments.tenant, command)
-        for tenant in tenants:
+        for tenant in tenants if makes_store(command, arguments) else _with_store(config, tenants, arguments.tenant):
             caller = Caller(subject="mlmd-server", tenant=tenant, request_id=command)
             output = Output(arguments.json, tenant)
             try:
@@ -72,6 +73,32 @@ def _tenants(config: Config, names: list[str], chosen: str | None, command: str)
         apart = {name for name, tenant in config.tenants if tenant.bucket_prefix}
         return [name for name in names if name not in apart]
     return names
+
+
+def makes_store(command: str, arguments: argparse.Namespace) -> bool:
+    """Whether a command may be the first to open a database: a new one in the place of one that was lost."""
+    return command == "claim" and bool(arguments.take_over)
+
+
+def _with_store(config: Config, tenants: list[str], chosen: str | None) -> list[str]:
+    """Return the tenants whose database is there, since an empty one in a wrong place would be found in good order.
+
+    A tenant whose first caller has not come yet has none. Raises NotFound for the default database, and for a tenant
+    that was named.
+    """
+    urls = {"": config.database.url, **{name: tenant.database for name, tenant in config.tenants}}
+    there = []
+    for tenant in tenants:
+        file = sqlite_file(urls[tenant])
+        if file is None or file.exists():
+            there.append(tenant)
+        elif tenant in ("", chosen):
+            whose = f" of tenant {tenant}" if tenant else ""
+            raise NotFound(
+                f"database: there is no store{whose} at {str(file.absolute())!r}; "
+                "go to the folder that has it, or name it with --database or MLMD_DATABASE."
+            )
+    return there
 
 
 def _verify(requests: Requests, caller: Caller, arguments: argparse.Namespace, output: Output) -> int:

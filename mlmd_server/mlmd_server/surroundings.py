@@ -59,14 +59,25 @@ def give_sqlite_a_place(urls: Iterable[str]) -> None:
 
 def _folders_of_sqlite(urls: Iterable[str]) -> Iterator[Path]:
     """Yield the folders that the first database that is a file lies in, the nearest first."""
+    for file in filter(None, map(sqlite_file, urls)):
+        yield from file.absolute().parents
+        return
+
+
+def sqlite_file(url: str) -> Path | None:
+    """Return the file of a database, None where it is none, or in memory.
+
+    >>> sqlite_file("sqlite:///data/facts.db"), sqlite_file("mysql://mlmd@db/facts")
+    (PosixPath('data/facts.db'), None)
+    """
     from mlmd_metadata_store.addresses import parse_url
 
-    for url in filter(None, urls):
-        with contextlib.suppress(InvalidArgument):  # whoever opens it says what is wrong with it
-            place = parse_url(url)
-            if place.drivername == "sqlite":
-                yield from Path(str(place.database)).absolute().parents
-                return
+    try:
+        place = parse_url(url)
+    except InvalidArgument:  # whoever opens it says what is wrong with it
+        return None
+    is_file = place.drivername == "sqlite" and place.database not in (None, "", ":memory:")
+    return Path(str(place.database)) if is_file else None
 
 
 def _sort_in(folder: Path) -> None:

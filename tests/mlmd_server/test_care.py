@@ -303,6 +303,45 @@ def test_wrong_use_is_told_in_a_sentence(run: Run) -> None:
         assert "Traceback" not in answer.stderr
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("verify",),
+        ("gc", "--dry-run"),
+        ("why", "1"),
+        ("sweep",),
+        ("claim",),
+        ("purge", "artifact", "1"),
+        ("relocate", "--from", "/elsewhere"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_where_there_is_no_store_none_is_made_and_found_in_order(words: tuple[str, ...], tmp_path: Path) -> None:
+    found = run_program(list(words), tmp_path)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert f"there is no store at '{tmp_path}/mlmd-data/metadata.db'; go to the folder that has it" in found.stderr
+    assert not (tmp_path / "mlmd-data").exists()
+
+
+def test_a_new_database_may_take_the_place_of_a_lost_one(tmp_path: Path) -> None:
+    assert run_program(["claim", "--take-over"], tmp_path).returncode == 0
+    assert run_program(["verify"], tmp_path).returncode == 0
+
+
+def test_a_tenant_that_nobody_called_yet_has_nothing_to_care_for(tmp_path: Path) -> None:
+    for tenant in ("a", "b"):
+        with (tmp_path / "tenants.toml").open("a") as file:
+            file.write(f'[tenant.{tenant}]\ndatabase = "sqlite:///{tmp_path}/{tenant}.db"\n')
+    Store.open(f"sqlite:///{tmp_path}/a.db").close()
+    where = ("--tenants", "tenants.toml", "--artifacts", "bytes")
+    all_of_them = run_program(["verify", *where], tmp_path)
+    assert (all_of_them.returncode, "tenant b" in all_of_them.stderr) == (0, False), all_of_them
+    assert run_program(["verify", *where, "--tenant", "a"], tmp_path).returncode == 0
+    chosen = run_program(["verify", *where, "--tenant", "b"], tmp_path)
+    assert (chosen.returncode, "there is no store of tenant b at " in chosen.stderr) == (1, True)
+    assert not (tmp_path / "b.db").exists()
+
+
 def test_tenants_are_cared_for_one_by_one(new_database: Callable[[], str], tmp_path: Path) -> None:
     ids = {}
     for tenant in ("a", "b"):
