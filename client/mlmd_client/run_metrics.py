@@ -64,7 +64,9 @@ class RunMetrics:
         ...     run.metrics(auc=0.91, f1=0.84)
         ...     run.metrics({"train/loss": 0.5, "test/loss": 0.6}, step=3)
         """
-        given = {**(values or {}), **named}
+        if values is not None and not hasattr(values, "keys"):
+            raise refused(f"values: is of type {type(values).__name__}; give names with numbers, {{'auc': 0.91}}.")
+        given = {**(values if values is not None else {}), **named}
         if step is not None:
             for name, value in given.items():
                 self.metric(name, value, step)

@@ -143,7 +143,12 @@ class Checker:
     def _property(self, node: syntax.Property) -> tuple[Source, Column]:
         column = property_field(node.field)
         if column is None:
-            raise Fault(node.at, f"a property has no field `{shown(node.field)}`; it has {', '.join(PROPERTY_FIELDS)}")
+            dotted = f"`{shown(f'{node.name}.{node.field}')}`"
+            raise Fault(
+                node.at,
+                f"a property has no field `{shown(node.field)}`; it has {', '.join(PROPERTY_FIELDS)}, and one that is "
+                f"called {dotted} is written between backticks, {dotted}.double_value",
+            )
         return PropertySource(node.custom, node.name), column
 
     # Enums

@@ -23,6 +23,7 @@ _POWERS: Final = dict.fromkeys(_COMPARISONS, COMPARISON) | {
 _KEYWORD_POWERS: Final = {"OR": OR, "AND": AND} | dict.fromkeys(("NOT", "IN", "LIKE", "BETWEEN", "IS"), COMPARISON)
 _MOST_WAITING: Final = 3 * MOST_PARENTHESES
 _LITERALS: Final = ("integer", "float", "string")
+_DOTTED: Final = "a name with a dot in it is written between backticks, custom_properties.`param.lr`.double_value"
 _CONSTANTS: Final = {"NULL": None, "TRUE": True, "FALSE": False}
 
 
@@ -85,7 +86,8 @@ class _Parser:
     def whole(self) -> Work:
         tree = yield self._expression(OR)
         if self.now.kind != "end":
-            raise self._unexpected("expected AND, OR or the end")
+            fault = self._unexpected("expected AND, OR or the end")
+            raise Fault(fault.at, f"{fault.reason}; {_DOTTED}") if self._at(".") else fault
         return tree
 
     # Operators

@@ -16,6 +16,9 @@ def test_wrong_types_are_refused_with_the_name_of_the_argument(local_store: Stor
             run.use(None)  # type: ignore[arg-type]
         with pytest.raises(Refused, match=r"name: is of type dict and no text; the name comes first"):
             run.log_dataset({"x": [1]}, "churn")  # type: ignore[arg-type]
+        for values in ([0.5, 0.6], 0.5, "auc"):
+            with pytest.raises(Refused, match=rf"values: is of type {type(values).__name__}; give names with numbers"):
+                run.metrics(values)  # type: ignore[arg-type]
         kept = run.log_artifact("note", "all went well")
         file = kept.open()
         assert file.read() == b"all went well"

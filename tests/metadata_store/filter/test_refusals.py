@@ -14,6 +14,8 @@ A = Kind.ARTIFACT
     ("text", "where", "words"),
     [
         ("foo = 1", "1:1", "`foo` is no column of artifacts"),
+        ("custom_properties.param.lr.double_value > 1", "1:27", "found `.`; a name with a dot in it is written"),
+        ("custom_properties.param.lr > 1", "1:1", "called `param.lr` is written between backticks, `param.lr`.double_"),
         ("id = 1\n  AND nme = 'x'", "2:7", "`nme` is no column"),
         ("state = live", "1:9", "`live` is none of UNKNOWN, PENDING, LIVE"),
         ("state = `LIVE`", "1:9", "`LIVE` is no column"),
