@@ -5,6 +5,7 @@ its conformance suite, Go's and Java's refuse the document, as every parser refu
 """
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
@@ -12,10 +13,13 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor
 from mlmd_schemas.descriptors import is_map, is_repeated
 
+_ESCAPED = re.compile(r"\\u00(?:3[0-9]|[4-7])")
+"""A digit, a letter or an underscore that is written by its number, which no library does unasked."""
+
 
 def spelt_twice(message: Any, text: str) -> str:
     """Return a sentence about the first field that a document, which is this message, has in both spellings, or ""."""
-    if not any(plain in text and camel in text for plain, camel in _spellings(message)):
+    if not (_ESCAPED.search(text) or any(plain in text and camel in text for plain, camel in _spellings(message))):
         return ""  # nearly all there are, and found out in a fraction of the time that reading took
     return next(_found(message, json.loads(text), ""), "")
 

@@ -16,6 +16,21 @@ IDS, PUT = service.GetArtifactsByIDRequest, service.PutArtifactsRequest
     [
         (IDS, '{"artifact_ids":[1],"artifactIds":[2]}', "artifactIds: is the field that stands there as artifact_ids"),
         (IDS, '{"artifactIds":[2],"artifact_ids":null}', "artifact_ids: is the field that stands there as artifactIds"),
+        (
+            IDS,
+            r'{"artifact\u005fids":[1],"artifactIds":[2]}',
+            "artifactIds: is the field that stands there as artifact_ids",
+        ),
+        (
+            IDS,
+            r'{"artifactIds":[1],"\u0061rtifact_ids":[2]}',
+            "artifact_ids: is the field that stands there as artifact",
+        ),
+        (
+            IDS,
+            r'{"artifact_ids":[1],"artifact\u0049ds":[2]}',
+            "artifactIds: is the field that stands there as artifact",
+        ),
         (PUT, '{"artifacts":[{},{"type_id":1,"typeId":2}]}', "artifacts[1].typeId: is the field"),
         (
             service.PutExecutionRequest,
@@ -40,6 +55,7 @@ def test_both_spellings_of_one_field_are_refused(kind: Any, text: str, sentence:
     ("kind", "text"),
     [
         (PUT, '{"artifacts":[{"type_id":1},{"typeId":2}]}'),
+        (PUT, r'{"artifacts":[{"type\u005fid":1},{"uri":"\u005f\u00e9"}]}'),
         (PUT, '{"artifacts":[{"name":"\\"type_id\\"","uri":"\\"typeId\\"","typeId":2}]}'),
         (PUT, '{"artifacts":[{"customProperties":{"type_id":{"intValue":"1"},"typeId":{"intValue":"2"}}}]}'),
         (
