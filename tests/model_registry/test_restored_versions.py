@@ -7,6 +7,8 @@ from mlmd_artifact_store.garbage_collection import collect
 from mlmd_artifact_store.requests import Requests
 from mlmd_artifact_store.verification import verify
 from mlmd_metadata_store.store import Store
+from mlmd_model_registry.resolution import resolve
+from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import Code, FailedPrecondition
 from mlmd_schemas.pb.v1 import admin_pb2 as v1
 from mlmd_schemas.pb.v1 import registry_pb2
@@ -95,3 +97,27 @@ def test_it_waits_for_what_deletes_its_files_and_is_refused(
     assert deleted == [1]
     assert isinstance(refused, FailedPrecondition), refused
     assert state(registry) == registry_pb2.MODEL_STATE_ARCHIVED
+
+
+def resolved(registry: Registry, uri: str) -> int:
+    """Return the number of the version that an URI leads to."""
+    request = registry_pb2.ResolveModelRequest(uri=uri)
+    answer = registry.store.database.read(LOCAL, lambda tx: resolve(tx, request))
+    return answer.response.number
+
+
+def test_a_restored_model_hands_out_no_version_whose_files_are_gone(requests: Requests, registry: Registry) -> None:
+    held = [registry.version(artifact_id=upload(requests, b"model %d" % number)) for number in range(2)]
+    registry("ArchiveModel", model="fraud")
+    assert [len(batch) for batch in collect(requests.artifacts, [held[1].artifact_id])] == [1]
+    registry("RestoreModel", model="fraud")
+    assert [one.number for one in registry("ListModelVersions", model="fraud").versions] == [2, 1]
+    second = {"model": "fraud", "version": "2"}
+    for uri in ("models:/fraud", "models:/fraud/2"):
+        with pytest.raises(FailedPrecondition, match="DELETED"):
+            resolved(registry, uri)
+    assert registry.error("MoveModelAlias", **second, alias="champion").code is Code.FAILED_PRECONDITION
+    assert resolved(registry, "models:/fraud/1") == 1
+    registry("ArchiveModelVersion", **second)
+    assert resolved(registry, "models:/fraud") == 1
+    assert registry.error("RestoreModelVersion", **second).code is Code.FAILED_PRECONDITION

@@ -108,6 +108,15 @@ def test_a_service_that_is_to_be_deployed_keeps_its_version(
     assert admin.garbage(dry_run=False) == [version.artifact_id]
 
 
+def test_what_is_only_to_be_deployed_can_be_archived_and_keeps_its_bytes(
+    wished: Direct, registry: Registry, admin: Admin, version: Any
+) -> None:
+    registry("RestoreModelVersion", model="fraud", version="1")
+    registry("ArchiveModelVersion", model="fraud", version="1")
+    registry("ArchiveModel", model="fraud")
+    assert admin.garbage(dry_run=False) == []
+
+
 def test_what_is_to_be_deployed_since_the_plan_stays(
     requests: Requests, registry: Registry, wished: Direct, version: Any
 ) -> None:
