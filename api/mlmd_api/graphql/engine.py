@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphql import ExecutionResult, GraphQLError, OperationDefinitionNode, execute, value_from_ast_untyped
 from mlmd_metadata_store.dialects import UndecodableText
-from mlmd_schemas.caller import Caller
+from mlmd_schemas.caller import Caller, Role
 from mlmd_schemas.errors import (
     Aborted,
     Code,
@@ -69,8 +69,8 @@ class GraphqlEngine:
         try:
             document = self.documents.find(request.query, request.extensions)
             operation = document.operation(request.operation_name)
-            if not is_mutation(operation):
-                check_values(request.variables, self._limits)
+            writes = is_mutation(operation) and Role.WRITER in caller.roles
+            check_values(request.variables, self._limits.written_values if writes else self._limits.values)
             meter = Meter(self._schema, self._limits, document.fragments, _given(operation, request.variables))
             meter.measure(operation)
         except InvalidDocument as error:

@@ -57,7 +57,9 @@ class GraphqlLimits:
     characters: int = 200_000
     """Characters of a document; large data belongs into variables."""
     values: int = 20_000
-    """Values in a variable of a query; those of a mutation are what is recorded."""
+    """Values in a variable of a query, and of a mutation of whoever may not write."""
+    written_values: int = 1_000_000
+    """Values in a variable of a mutation, which are what is recorded."""
 
 
 DEFAULT_LIMITS = GraphqlLimits()
@@ -176,7 +178,7 @@ class Meter:
         return parent if condition is None else self._schema.get_type(condition.name.value)
 
 
-def check_values(variables: Mapping[str, Any], limits: GraphqlLimits) -> None:
+def check_values(variables: Mapping[str, Any], most: int) -> None:
     """Raise ResourceExhausted for variables of too many values: converting each costs more than reading it did."""
     for name, value in variables.items():
         count, waiting = 0, [value]
@@ -184,10 +186,10 @@ def check_values(variables: Mapping[str, Any], limits: GraphqlLimits) -> None:
             one = waiting.pop()
             inner = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
             count += len(inner)
-            if count > limits.values:
+            if count > most:
                 raise ResourceExhausted(
-                    f"variables.{name[:60]}: has more than the {limits.values:,} values that a variable of a query may "
-                    "have; ask for fewer at a time."
+                    f"variables.{name[:60]}: has more than the {most:,} values that a variable of this operation may "
+                    "have; send fewer at a time."
                 )
             waiting.extend(inner)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from mlmd_api.graphql.engine import GraphqlSettings
 from mlmd_api.graphql.limits import GraphqlLimits
+from mlmd_schemas.caller import Caller, Role
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from tests.api.graphql.conftest import Graph, populate
@@ -154,6 +155,24 @@ def test_a_mutation_records_as_much_as_it_is_given(small: Graph) -> None:
     steps = list(range(20_001))
     owner = base64.b64encode(f"Artifact:{artifact}".encode()).decode()
     assert small.ask(query, owner=owner, steps=steps, values=[0.5] * len(steps))["logSeries"]["nodes"]
+
+
+@pytest.mark.parametrize(
+    ("roles", "most"), [(frozenset({Role.READER}), 20_000), (frozenset({Role.READER, Role.WRITER}), 30_000)]
+)
+def test_a_mutation_has_only_so_many_values(
+    open_graph: Callable[..., Graph], sqlite_url: str, roles: frozenset[Role], most: int
+) -> None:
+    """Those of who may not write are counted as those of a query."""
+    graph = open_graph(sqlite_url, GraphqlSettings(limits=GraphqlLimits(written_values=30_000)))
+    query = """mutation($owner: ID!, $steps: [Int64!]!, $values: [Double!]!) {
+      logSeries(series: [{key: {owner: $owner, name: "loss"}, steps: $steps, values: $values}]) { nodes { id } } }"""
+    refused = []
+    for count in (most, most + 1):
+        variables = {"owner": "x", "steps": list(range(count)), "values": []}
+        (error,) = graph.answer(query, variables, Caller("somebody", roles=roles))["errors"]
+        refused.append(error["message"].startswith(f"variables.steps: has more than the {most:,} values"))
+    assert refused == [False, True]
 
 
 def _type(graph: Graph) -> int:
