@@ -28,6 +28,7 @@ from mlmd_api.call import IDEMPOTENCY_KEY, REQUEST_ID_KEY, Call, check_said_once
 from mlmd_api.callers import LOCAL_READER, NOBODY, Authenticator, Identity
 from mlmd_api.codec import Codec
 from mlmd_api.journal import Journal
+from mlmd_api.long_lists import Turns
 from mlmd_api.measurements import Measurements
 from mlmd_api.message_sizes import DEFAULT_LIMITS, Limits, answer_too_large, request_too_large
 from mlmd_api.methods import Method, StreamMethod
@@ -95,6 +96,7 @@ class Dispatcher:
         self.streams = streams or {}
         self.limits = limits
         self.untaken = untaken or Untaken(_ANSWERS * limits.max_message_bytes)
+        self.turns = Turns()
         self._authenticator = authenticator
         self._measurements = measurements
         self._journal = journal
@@ -276,10 +278,14 @@ class Dispatcher:
                 f"request: it has {len(call.body)} bytes, more than the {method.largest_bytes} of one {method.name}; "
                 f"{method.instead}."
             )
-        caller = _caller(call, course)
+        turn = self.turns.turn()
+        caller = replace(_caller(call, course), turn=turn.take)
         caller.check_deadline()
-        response = method.run(caller, call.codec.read(method.request, call.body))
-        body = self._written(call.codec, response)
+        try:
+            response = method.run(caller, call.codec.read(method.request, call.body))
+            body = self._written(call.codec, response)
+        finally:
+            turn.leave()
         return body, self.untaken.take(len(body), by_force=method.writes)
 
     def _unknown(self, path: str) -> Unimplemented:

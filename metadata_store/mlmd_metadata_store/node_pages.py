@@ -58,10 +58,12 @@ class Shape:
 
 
 def every_node(tx: Transaction, members: Members, add: Callable[[], Any]) -> None:
-    """Make a message of every member with `add`, by ascending id."""
+    """Make a message of every member with `add`, by ascending id; long lists wait for each other."""
     shape = Shape(members.kind, members.of, Order.ID, ascending=True, continued=False)
     statement = _kept_statement(shape, None, limited=False)
     for rows in tx.row_chunks(statement, {"owner": members.owner}, _NODES_AT_ONCE):
+        if len(rows) == _NODES_AT_ONCE:
+            tx.caller.wait_for_turn()
         nodes_of_rows(tx, members.kind, rows, add)
 
 

@@ -3,6 +3,7 @@
 import secrets
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -29,6 +30,7 @@ class Caller:
     `deadline` is on the clock of `time.monotonic()`, in seconds; None means that the caller waits for ever.
     `idempotency_key` makes a write safe to repeat: the same key gets the stored answer.
     `gone` is there for streaming calls: it is set when the caller left or the server is about to stop.
+    `turn` is there where long lists wait for each other: it waits so many seconds at most, without end for None.
     """
 
     subject: str = ""
@@ -38,6 +40,7 @@ class Caller:
     deadline: float | None = None
     idempotency_key: str | None = None
     gone: threading.Event | None = field(default=None, compare=False)
+    turn: Callable[[float | None], None] | None = field(default=None, compare=False)
 
     @property
     def is_gone(self) -> bool:
@@ -48,6 +51,12 @@ class Caller:
         """Raise DeadlineExceeded when the deadline has passed."""
         if self.deadline is not None and time.monotonic() > self.deadline:
             raise DeadlineExceeded("The deadline of the call passed before the answer was ready; nothing was written.")
+
+    def wait_for_turn(self) -> None:
+        """Wait until the call may make a long list; again does no harm. Raises DeadlineExceeded."""
+        if self.turn is not None:
+            self.turn(self.remaining_seconds())
+            self.check_deadline()
 
     def remaining_seconds(self) -> float | None:
         """Return how long the caller still waits, never below zero; None without a deadline."""
