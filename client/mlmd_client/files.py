@@ -87,6 +87,8 @@ def fetched(
         if not done.file_count:
             raise not_found(f"{label}: artifact {artifact_id} has no files in this store.")
     except CallError as error:
+        if marked:
+            error.message = _of_cache(error.message)
         raise failure_of(error) from error
     finally:
         bar.end()
@@ -94,6 +96,18 @@ def fetched(
         with contextlib.suppress(OSError):  # on a full disk each file's digest is looked at the next time
             mark.write_text(json.dumps(_state(folder)))
     return _one_or_all(folder, done.only_path)
+
+
+def _of_cache(message: str) -> str:
+    """Return an error about a folder that nobody chose in words of what chooses it.
+
+    >>> _of_cache("target: '/root/.cache/mlmd/7' cannot be written (Read-only file system).")
+    "MLMD_CACHE: '/root/.cache/mlmd/7' cannot be written (Read-only file system); let it name a folder that can be."
+    """
+    begins, ends = "target: ", " cannot be written ("
+    if not message.startswith(begins) or ends not in message:
+        return message
+    return f"MLMD_CACHE: {message.removeprefix(begins).removesuffix('.')}; let it name a folder that can be."
 
 
 class _State(TypedDict):

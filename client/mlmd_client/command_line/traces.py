@@ -40,8 +40,8 @@ DIRECTIONS = {
 
 @click.command()
 @click.argument("what", shell_complete=SUBJECTS)
-@click.option("--up", "direction", flag_value="up", help="Only what it came from.")
-@click.option("--down", "direction", flag_value="down", help="Only what came from it.")
+@click.option("--up", is_flag=True, help="Only what it came from.")
+@click.option("--down", is_flag=True, help="Only what came from it.")
 @click.option("--format", "shape", type=click.Choice(["tree", "table", "json", *DOCUMENTS]), default="tree")
 @click.option("--fold", is_flag=True, help="Show the runs of a step, and what they made, as one.")
 @click.option(
@@ -54,9 +54,10 @@ DIRECTIONS = {
 @SYSTEM
 @command
 def lineage(
-    session: Session, what: str, direction: str | None, shape: str, fold: bool, most: int, hops: int, system: bool
+    session: Session, what: str, up: bool, down: bool, shape: str, fold: bool, most: int, hops: int, system: bool
 ) -> None:
     """Show what WHAT came from and what came from it, as a tree."""
+    direction = None if up == down else "up" if up else "down"
     subject = subject_of(session.store, what)
     chosen: dict[str, Any] = {"with_system_nodes": system, "collapse_repeats": fold}
     if shape in DOCUMENTS and not session.as_json:

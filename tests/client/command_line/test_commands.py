@@ -206,6 +206,13 @@ def test_provenance_and_impact_answer(ask: Run) -> None:
     assert "churn-train@1" in ask("provenance", "churn@1").out
 
 
+def test_both_directions_are_what_none_is(ask: Run) -> None:
+    both, up, down = (ask("lineage", "churn@1", *words).out for words in (("--up", "--down"), ("--up",), ("--down",)))
+    assert both == ask("lineage", "churn@1").out == up + down
+    assert "came from" in up
+    assert "went into" in down
+
+
 def test_a_difference_is_told_at_its_step(ask: Run) -> None:
     rows = ask("diff", "churn@1", "churn@2", "--json").json
     (rate,) = [row for row in rows if row["what"] == "parameter"]

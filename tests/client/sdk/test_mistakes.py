@@ -108,3 +108,16 @@ def test_a_folder_may_be_a_path(tmp_path: Path) -> None:
         run.metrics(auc=0.9)
     with Store(str(tmp_path / "kept")) as again:
         assert again.runs("churn").column("auc") == [0.9]
+
+
+def test_a_cache_that_cannot_be_written_says_how_to_choose_another(
+    local_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with local_store.run("churn/train") as run:
+        kept = run.log_artifact("note", "all went well")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MLMD_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(Refused, match=r"^MLMD_CACHE: '.*/cache/.*' cannot be written \(.*\); let it name"):
+        kept.open()
+    with pytest.raises(Refused, match=r"^target: '.*/cache' cannot be written \(.*\)\.$"):
+        kept.download(tmp_path / "file" / "cache")
