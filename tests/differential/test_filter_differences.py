@@ -85,6 +85,7 @@ DIFFERENCES: list[tuple[str, Found, Found, Found]] = [
     ("properties.i .int_value = 1", [1], INVALID, INVALID),
     ("properties.i.`int_value` = 1", [1], INVALID, INVALID),
     ("properties.`i`.int_value = properties.i.int_value", [1], INVALID, INVALID),
+    ("properties.i.int_value = properties.i.INT_VALUE", INVALID, [1], [1]),
     ("custom_properties.properties.i.int_value = 1", INVALID, [], []),
     ("custom_properties.properties.i.int_value IS NULL", INVALID, [], []),
     ("id BETWEEN CASE WHEN id = 1 AND TRUE THEN 1 ELSE 2 END AND 2", [1, 2], INVALID, INVALID),
