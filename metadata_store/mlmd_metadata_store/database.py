@@ -163,6 +163,7 @@ class Database:
         try:
             session.begin(caller.remaining_seconds(), write=write)
             yield session
+            session.went_well = True
         except ConnectionLost as error:
             session.broken = True
             if self.dialect.gave_up(session.connection):
@@ -246,13 +247,13 @@ class Database:
 class _Session:
     """A driver's connection out of the pool, for one transaction."""
 
-    __slots__ = ("_dialect", "_open", "_pooled", "broken", "connection", "properties")
+    __slots__ = ("_dialect", "_open", "_pooled", "broken", "connection", "properties", "went_well")
 
     def __init__(self, pooled: Any, dialect: Dialect) -> None:
         self._pooled = pooled
         self._dialect = dialect
         self._open = False
-        self.broken = False
+        self.broken = self.went_well = False
         self.connection = pooled.dbapi_connection
         self.properties = NO_CACHE
 
@@ -295,8 +296,9 @@ class _Session:
     def end(self) -> None:
         """Undo what was not committed and give the connection back, or throw it away when it is of no more use."""
         if self._open and not self.broken:
+            undo = self._dialect.end_reading if self.went_well else self._dialect.roll_back
             try:
-                self._dialect.roll_back(self.connection)
+                undo(self.connection)
             except Exception:  # noqa: BLE001 - the connection goes, and what led here is told
                 self.broken = True
         if self.broken:

@@ -156,6 +156,10 @@ class Dialect(ABC):
         """Undo the transaction of a driver's connection."""
         connection.rollback()
 
+    def end_reading(self, connection: Any) -> None:
+        """End a transaction that has read what it wanted, sooner or later, but before the connection's next one."""
+        self.roll_back(connection)
+
     def cursor(self, connection: Any) -> Any:
         """Return a cursor of a driver's connection."""
         return connection.cursor()

@@ -29,9 +29,14 @@ _PACKET_TOO_LARGE = 1153
 
 
 class WatchedConnection(MySQLdb.connections.Connection):  # type: ignore[misc]  # the driver has no types
-    """A connection that notes when it waits for the database, so that a watch knows."""
+    """A connection that notes when it waits for the database, so that a watch knows.
+
+    It may owe the answer to a ROLLBACK, which is taken before the next thing is asked: a reader has all that it wanted
+    and need not wait for one more way there and back. That the connection was lost meanwhile is told then.
+    """
 
     line: Line
+    _owes = False
 
     def __init__(self, *arguments: Any, watch: Watch, **named: Any) -> None:
         self._watch = watch
@@ -48,6 +53,7 @@ class WatchedConnection(MySQLdb.connections.Connection):  # type: ignore[misc]  
 
     def query(self, query: str | bytes) -> None:
         """Send a statement and wait for the answer to begin."""
+        self._take_what_is_owed()
         self.line.asked = time.monotonic()
         try:
             super().query(query)
@@ -64,16 +70,30 @@ class WatchedConnection(MySQLdb.connections.Connection):  # type: ignore[misc]  
 
     def select_db(self, name: str) -> None:
         """Go to another database."""
+        self._take_what_is_owed()
         self._answered(super().select_db, name)
         self.database = name
 
     def commit(self) -> None:
         """Commit."""
+        self._take_what_is_owed()
         self._answered(super().commit)
 
     def rollback(self) -> None:
         """Undo."""
+        self._take_what_is_owed()
         self._answered(super().rollback)
+
+    def roll_back_unheard(self) -> None:
+        """Undo without waiting for the answer; raises the driver's error when it cannot be sent."""
+        if not self._owes:  # else nothing was asked since
+            self.send_query(b"ROLLBACK")
+            self._owes = True
+
+    def _take_what_is_owed(self) -> None:
+        if self._owes:
+            self._owes = False
+            self._answered(self.read_query_result)
 
     def _answered(self, call: Callable[..., Any], *arguments: Any) -> Any:
         self.line.asked = time.monotonic()

@@ -18,6 +18,7 @@ from tests.metadata_store.calls import Calls, node
 from tests.services.mysql_packets import packets
 from tests.services.proxy import Proxy
 from tests.services.sql_server import Address
+from tests.services.waiting import wait_for
 
 READER = READERS[Kind.ARTIFACT]
 BOTH = (READER.by_id, READER.properties)
@@ -79,7 +80,7 @@ def test_a_node_and_its_properties_are_one_way_to_the_database(proxied: tuple[Ca
     call("GetArtifactsByID", artifact_ids=[made.id])
     proxy.calm()
     call("GetArtifactsByID", artifact_ids=[made.id])
-    assert [statement.split()[0] for statement in proxy.statements] == ["SELECT", "ROLLBACK"]
+    wait_for(lambda: [statement.split()[0] for statement in proxy.statements] == ["SELECT", "ROLLBACK"])
     proxy.calm()
     made.custom_properties["n"].int_value = 2
     call("PutArtifacts", artifacts=[made])
