@@ -131,6 +131,7 @@ class Database:
             tx = session.transaction(self, caller, course.careful)
             try:
                 result = body(tx)
+                tx.send_held()
                 caller.check_deadline()
             except StoreError as error:
                 if tx.setwise and not course.careful and _is_of_the_request(error):

@@ -86,7 +86,7 @@ class Dialect(ABC):
     dives: bool
     """Whether it looks how many rows an index has for a statement's values before it plans, and skips in an index."""
     joins_statements: bool
-    """Whether the driver sends several statements at once, which spares ways to the database."""
+    """Whether the driver sends several statements at once, and holds some for that: it spares ways to the database."""
     keeps_values: bool
     """Whether a connection keeps the last values that its compiled statements were given."""
     few_rows: int

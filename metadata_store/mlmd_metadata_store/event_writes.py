@@ -42,7 +42,7 @@ def store_events(tx: Transaction, events: Sequence[pb.Event]) -> None:
         raise AlreadyExists(_taken(events[0])) from error
     steps = [row for event_id, event in zip(ids, events, strict=True) for row in _steps(tx, event_id, event)]
     if steps:
-        tx.insert(EVENT_PATH, _PATH_COLUMNS, steps)
+        tx.insert(EVENT_PATH, _PATH_COLUMNS, steps, later=True)
 
 
 def _row(event: pb.Event, now: int) -> tuple[int, int, int, int]:

@@ -62,7 +62,7 @@ def _store_members(tx: Transaction, kind: Kind, links: Iterable[Link], fresh: Co
     missing = sorted(wanted - _links_there(tx, kind, old)) if old else sorted(wanted)
     if missing:
         table, member = _MEMBERS[kind]
-        tx.insert_ignore(table, ("context_id", member), missing)
+        tx.insert_ignore(table, ("context_id", member), missing, later=True)
 
 
 def _links_there(tx: Transaction, kind: Kind, links: set[Link]) -> set[Link]:

@@ -20,6 +20,8 @@ from mlmd_metadata_store.peers import watch_peer
 DRIVER_ERRORS: tuple[type[Exception], ...] = (MySQLdb.Error,)
 
 
+HELD_BYTES = 64 << 10
+"""So many bytes of statements wait at most for the next one; more of them cost more than a way to the database."""
 MEMO_LENGTH = 64
 """Texts up to this long are escaped once a statement: names of properties come again in every row."""
 STATEMENT_BYTES = 8 << 20
@@ -109,28 +111,50 @@ class WideCursor(MySQLdb.cursors.Cursor):  # type: ignore[misc]  # the driver ha
     The driver finds a converter for every single value; rows of a metadata store are integers, floats, bytes, None and
     texts that repeat. Rows that together are too long for the server become several statements; a statement that is too
     long for it is never sent, because the server would end the connection over it.
+
+    Statements that nobody waits for can be held until the next one, and go to the server in its packet. It works on
+    them in their order and stops at the first that fails, whose error is then raised.
     """
 
     def __init__(self, connection: Any) -> None:
         super().__init__(connection)
         self.inserted: list[tuple[int, int]] = []
         """For each statement of the last executemany, the first id and the number of rows."""
+        self._held: list[bytes] = []
 
     def executemany(self, query: str, args: Sequence[Sequence[Any]]) -> int:
         """Insert rows; `query` is an INSERT whose VALUES are placeholders only, with what may follow them."""
-        before, found, tail = query.partition(" VALUES (")
-        places, _, rest = tail.partition(")")
-        if not found or places.strip("%s, "):
+        parts = _parts(query)
+        if parts is None:
             return int(super().executemany(query, args))
-        literal = _literals(self._get_db())
-        rows = [b"(" + b",".join([literal(value) for value in row]) + b")" for row in args]
-        head, foot = before.encode(), rest.encode()
+        head, foot = parts
+        rows = self._written(args)
         self.inserted, count = [], 0
         for piece in _pieces(rows, min(STATEMENT_BYTES, self._longest()) - len(head) - len(foot) - len(b" VALUES ")):
             count += self.execute(b"%s VALUES %s%s" % (head, b",".join(piece), foot))
             self.inserted.append((self.lastrowid, len(piece)))
         self.rowcount = count
         return count
+
+    def hold(self, query: str, args: Sequence[Sequence[Any]]) -> bool:
+        """Keep an INSERT of rows for the next statement's packet; False when that is too much, and nothing is kept."""
+        parts = _parts(query)
+        if parts is None:
+            return False
+        statement = b"%s VALUES %s%s" % (parts[0], b",".join(self._written(args)), parts[1])
+        if len(statement) + sum(map(len, self._held)) > HELD_BYTES:
+            return False
+        self._held.append(statement)
+        return True
+
+    def send_held(self) -> None:
+        """Send what is held and has no statement to go with."""
+        if self._held:
+            self.execute(self._held.pop())
+
+    def _written(self, args: Sequence[Sequence[Any]]) -> list[bytes]:
+        literal = _literals(self._get_db())
+        return [b"(" + b",".join([literal(value) for value in row]) + b")" for row in args]
 
     def _mogrify(self, query: str | bytes, args: Sequence[Any] | None = None) -> bytes:
         """Write the parameters of a statement into it."""
@@ -140,10 +164,27 @@ class WideCursor(MySQLdb.cursors.Cursor):  # type: ignore[misc]  # the driver ha
     def _query(self, statement: bytes) -> Any:
         if len(statement) > self._longest():
             raise MySQLdb.OperationalError(_PACKET_TOO_LARGE, "the statement is longer than max_allowed_packet")
-        return super()._query(statement)
+        if not self._held:
+            return super()._query(statement)
+        held, self._held = self._held, []
+        if len(statement) + sum(map(len, held)) + 2 * len(held) > self._longest():
+            for one in held:
+                super()._query(one)
+            return super()._query(statement)
+        super()._query(b";\n".join([*held, statement]))
+        for _ in held:
+            self.nextset()
+        return self.rowcount
 
     def _longest(self) -> int:
         return int(getattr(self.connection, "longest_packet", STATEMENT_BYTES)) - _PACKET_HEAD_BYTES
+
+
+def _parts(query: str) -> tuple[bytes, bytes] | None:
+    """Return what is before and behind the rows of an INSERT; None when its VALUES are not placeholders only."""
+    before, found, tail = query.partition(" VALUES (")
+    places, _, rest = tail.partition(")")
+    return None if not found or places.strip("%s, ") else (before.encode(), rest.encode())
 
 
 def _pieces(rows: Sequence[bytes], limit: int) -> Iterator[Sequence[bytes]]:

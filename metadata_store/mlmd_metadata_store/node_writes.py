@@ -126,7 +126,7 @@ def create_nodes(tx: Transaction, kind: Kind, nodes: Sequence[Any]) -> list[int]
         for node_id, node in zip(ids, nodes, strict=True):  # a name that is taken is told before a Value without member
             properties.add_map(node_id, 0, node.properties)
             properties.add_map(node_id, 1, node.custom_properties)
-        insert_properties(tx, properties, kind)
+        insert_properties(tx, properties, kind, to_new_nodes=True)
     except UniqueViolation as error:
         raise AlreadyExists(_taken(kind, nodes, types)) from error
     return ids

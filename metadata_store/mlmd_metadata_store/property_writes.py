@@ -33,6 +33,8 @@ PropertyRow = tuple[int, str, int, Any]
 _EXACT_COLUMNS = ("type_kind", "node_id", "is_custom_property", "name", "stand_in", "value")
 _KEYS = {kind: (tables.owner, "name", "is_custom_property") for kind, tables in NODE_TABLES.items()}
 _PADDING = (None,) * len(VALUE_COLUMNS)
+_SHORT = 4096
+"""No database refuses a text or value of that length."""
 _DELETE = {
     kind: sa.delete(tables.property).where(
         tables.property.c[tables.owner].in_(sa.bindparam("ids", expanding=True, type_=sa.BigInteger))
@@ -133,13 +135,17 @@ class PropertyRows:
         return sum(map(len, self.by_slot))
 
 
-def insert_properties(tx: Transaction, rows: PropertyRows, kind: Kind) -> None:
-    """Insert the properties of nodes that have none of these yet; raises UniqueViolation when one is there."""
+def insert_properties(tx: Transaction, rows: PropertyRows, kind: Kind, *, to_new_nodes: bool = False) -> None:
+    """Insert the properties of nodes that have none of these yet; raises UniqueViolation when one is there.
+
+    To new nodes, names that no database takes for one another may go with the next statement.
+    """
     table, keys = NODE_TABLES[kind].property, _KEYS[kind]
     with _named(tx, rows):
         if len(rows) <= tx.dialect.few_rows:
             if wide := _wide(rows):
-                tx.insert(table, (*keys, *VALUE_COLUMNS), wide)
+                later = to_new_nodes and _are_short(tx, rows) and _are_told_apart(rows)
+                tx.insert(table, (*keys, *VALUE_COLUMNS), wide, later=later)
         else:
             for slot, narrow in enumerate(rows.by_slot):
                 if narrow:
@@ -151,7 +157,8 @@ def upsert_properties(tx: Transaction, rows: PropertyRows, kind: Kind) -> None:
     """Insert properties, replacing the rows that are there."""
     with _named(tx, rows):
         if wide := _wide(rows):
-            tx.upsert(NODE_TABLES[kind].property, (*_KEYS[kind], *VALUE_COLUMNS), wide, _KEYS[kind])
+            table, keys = NODE_TABLES[kind].property, _KEYS[kind]
+            tx.upsert(table, (*keys, *VALUE_COLUMNS), wide, keys, later=_are_short(tx, rows))
         _put_exact(tx, rows)
 
 
@@ -171,6 +178,19 @@ def _named(tx: Transaction, rows: PropertyRows) -> Iterator[None]:
             reason = f"its value has a length of {_size(largest)}. {error.message}"
         field = "custom_properties" if largest[2] else "properties"
         raise type(error)(f"{field}[{tx.text.decode(largest[1])[:40]!r}]: {reason}") from error
+
+
+def _are_short(tx: Transaction, rows: PropertyRows) -> bool:
+    """Tell whether no name or value can be too large, so that none has to be named."""
+    longest = min(tx.dialect.longest_name, _SHORT)
+    return all(len(row[1]) <= longest and _size(row) <= _SHORT for some in rows.by_slot for row in some)
+
+
+def _are_told_apart(rows: PropertyRows) -> bool:
+    """Tell whether the names are different in any collation: one may pass over case, accents and blanks at the end."""
+    names = {row[1] for some in rows.by_slot for row in some}
+    plain = all(name.isascii() and name.isprintable() for name in names)
+    return plain and len({name.rstrip().lower() for name in names}) == len(names)
 
 
 def _size(row: PropertyRow) -> int:

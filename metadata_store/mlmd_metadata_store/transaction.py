@@ -138,6 +138,7 @@ class Transaction:
     ) -> Iterator[Sequence[Any]]:
         """Yield what `rows` returns in pieces of at most `size`; other statements may be run between."""
         text, values = self._plans.of(statement).render(parameters)
+        self.send_held()
         self._begin(text)
         cursor = self.dialect.cursor(self._cursor.connection)
         try:
@@ -199,19 +200,33 @@ class Transaction:
         distinct: list[Any] = sorted(set(ids))
         return sum(self.execute(statement, {name: chunk, **parameters}) for chunk in chunks(distinct))
 
-    def insert(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows of plain values in few statements; raises UniqueViolation when a key is taken."""
-        self._many(self.dialect.insert(table, columns), rows)
+    def insert(
+        self, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, later: bool = False
+    ) -> None:
+        """Insert rows of plain values in few statements; raises UniqueViolation when a key is taken.
 
-    def insert_ignore(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-        """Insert rows, passing over those whose unique key is taken."""
-        self._many(self.dialect.insert_ignore(table, columns), rows)
+        With `later` they may wait for the next statement, if they are few and the database takes both at once: for rows
+        of which the caller knows that no key is taken and no value is too long, as an error would be raised there.
+        """
+        self._many(self.dialect.insert(table, columns), rows, later=later)
+
+    def insert_ignore(
+        self, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]], *, later: bool = False
+    ) -> None:
+        """Insert rows, passing over those whose unique key is taken; `later` as in `insert`."""
+        self._many(self.dialect.insert_ignore(table, columns), rows, later=later)
 
     def upsert(
-        self, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]], keys: Sequence[str]
+        self,
+        table: sa.Table,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[Any]],
+        keys: Sequence[str],
+        *,
+        later: bool = False,
     ) -> None:
-        """Insert rows into a table whose only unique key is `keys`, replacing the rows that are there."""
-        self._many(self.dialect.upsert(table, columns, keys), rows)
+        """Insert rows into a table whose only unique key is `keys`, replacing those there; `later` as in `insert`."""
+        self._many(self.dialect.upsert(table, columns, keys), rows, later=later)
 
     def insert_ids(self, table: sa.Table, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[int]:
         """Insert rows into a table with an `id` that the database gives; return the ids in the order of the rows."""
@@ -222,13 +237,31 @@ class Transaction:
             ids += self.dialect.ids(self._cursor, len(chunk))
         return ids
 
-    def _many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    def send_held(self) -> None:
+        """Send what was to be inserted later and has met no other statement; to be called before a commit."""
+        if self.dialect.joins_statements:
+            try:
+                self._cursor.send_held()
+            except self.dialect.driver_errors as error:
+                raise self.dialect.translate(error) from error
+
+    def _many(self, statement: str, rows: Sequence[Sequence[Any]], *, later: bool = False) -> None:
         """Insert rows; several at once go to the driver's executemany."""
+        if later and self._holds(statement, rows):
+            self._begin(statement)
+            return
         for chunk in chunks(rows, ROWS_PER_INSERT):
             if len(chunk) == 1:
                 self._run(statement, tuple(chunk[0]))
             else:
                 self._run_many(statement, chunk)
+
+    def _holds(self, statement: str, rows: Sequence[Sequence[Any]]) -> bool:
+        """Let rows wait for the next statement; False when they are too many, or an error must be that of its item."""
+        dialect = self.dialect
+        if not dialect.joins_statements or self.careful or len(rows) > dialect.few_rows:
+            return False
+        return bool(self._cursor.hold(statement, rows))
 
     def _run_many(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
         self._begin(statement)
