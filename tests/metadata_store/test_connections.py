@@ -233,18 +233,18 @@ def test_a_busy_database_keeps_its_connections_whatever_others_do(server: Server
     calls("GetArtifactTypes")
     reap_runs(busy)
     opened, asked = server.status("Connections"), Calls(busy)
-    before = server.status("Questions")
+    before = server.status("Com_select")
     for _ in range(20):
         asked("GetArtifactTypes")
-    alone = server.status("Questions") - before
+    alone = server.status("Com_select") - before
     for _ in range(20):
         for other in others:
             assert not reap_runs(other)
     visited = server.status("Com_change_db")
-    before = server.status("Questions")
+    before = server.status("Com_select")
     for _ in range(20):
         asked("GetArtifactTypes")
-    assert server.status("Questions") - before == alone
+    assert server.status("Com_select") - before == alone
     assert server.status("Connections") == opened
     assert visited > 0
     assert server.status("Com_change_db") == visited
