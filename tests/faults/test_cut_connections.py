@@ -34,7 +34,8 @@ def is_commit(statement: str) -> bool:
 
 
 def is_receipt(statement: str) -> bool:
-    return statement.replace("`", "").startswith(f"INSERT INTO {RECEIPTS} ")
+    """Tell whether a receipt is written, be it in the packet of other statements."""
+    return f"INSERT INTO {RECEIPTS} " in statement.replace("`", "")
 
 
 def is_no_farewell(statement: str) -> bool:
