@@ -137,6 +137,7 @@ DIFFERENCES: list[tuple[str, Found, Found, Found]] = [
     ("id = 1 OR COALESCE(NULL)", [1], INVALID, INVALID),
     ("id = 1 OR CASE WHEN TRUE THEN NULL ELSE NULL END", [1], INVALID, INVALID),
     ("contexts_a.id = 1 AND CONTEXTS_A.id > 0", INVALID, [1, 2], [1, 2]),
+    ("contexts_a.id = `contexts_a`.id", INVALID, [1, 2, 3], [1, 2, 3]),
     (" OR ".join(f"id + 0 = {number}" for number in range(3000)), ALL, INTERNAL, ALL),
 ]
 OF_CONTEXTS: list[tuple[str, Found, Found, Found]] = [
