@@ -39,7 +39,7 @@ _PROPERTIES = "mlmd_properties"
 _LONG_SECONDS = 5.0
 """A connection that fails after so long was refused by nobody: nothing answers."""
 BACKOFF_SECONDS = 0.005
-"""The mean wait before a second attempt; it doubles with each attempt, up to a second."""
+"""Half the mean wait before a second attempt; it doubles with each attempt, up to a second."""
 
 
 class Database:

@@ -111,3 +111,32 @@ def test_nobody_waits_beyond_the_deadline(database: Database, monkeypatch: pytes
     with pytest.raises(DeadlineExceeded, match="while it waited for other writes; nothing was written"):
         database.write(Caller(deadline=time.monotonic() + 600), body)
     assert body.tried == [False]
+
+
+def test_waits_grow_up_to_a_second(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits = list[float]()
+    monkeypatch.setattr(module, "BACKOFF_SECONDS", 0.125)
+    monkeypatch.setattr(module, "CHANCE", SimpleNamespace(uniform=lambda least, most: (least + most) / 2))
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=time.monotonic, sleep=waits.append))
+    with pytest.raises(Aborted):
+        database.write(LOCAL, Failing(Aborted("another write was faster")))
+    assert waits == [0.25, 0.5, 1.0, 1.0]
+
+
+def test_a_write_that_took_longer_than_its_turn_is_not_tried_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its caller is told while it still waits."""
+    passed = [0.0]
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + passed[-1], sleep=lambda seconds: None)
+    monkeypatch.setattr(module, "time", clock)
+    monkeypatch.setattr(module, "CHANCE", SimpleNamespace(uniform=lambda least, most: 0.0))
+    body = Failing(Aborted("another write was faster"))
+
+    def slow(tx: Transaction) -> int:
+        passed.append(len(body.tried) * module.TURN_SECONDS * 0.6)
+        return body(tx)
+
+    with pytest.raises(Aborted):
+        database.write(LOCAL, slow)
+    assert len(body.tried) == 3
