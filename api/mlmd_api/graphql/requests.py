@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.json_names import names_once
 
 _HALF_PAIR = re.compile(r"\\u[dD][89abAB]")
 """An escape that may leave half a surrogate pair, which is no text."""
@@ -67,7 +68,7 @@ def _parsed(body: bytes, place: str) -> Any:
     except UnicodeDecodeError as error:
         raise InvalidArgument(f"{place}: byte {error.start} of the JSON is not valid UTF-8.") from None
     try:
-        parsed = json.loads(text, parse_constant=_no_number, parse_int=_integer, object_pairs_hook=_names_once)
+        parsed = json.loads(text, parse_constant=_no_number, parse_int=_integer, object_pairs_hook=names_once)
         if _HALF_PAIR.search(text):
             json.dumps(parsed, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -82,16 +83,6 @@ def _parsed(body: bytes, place: str) -> Any:
 def _integer(digits: str) -> int | str:
     """Return an integer; one of more digits than any field takes as text, so that its field is told."""
     return int(digits) if len(digits) <= _MOST_DIGITS else digits
-
-
-def _names_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return an object; of a name that stands twice, the last value would silently be taken."""
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice[:60]!r} stands twice in one object; leave one out")
-    return found
 
 
 def _no_number(name: str) -> Any:

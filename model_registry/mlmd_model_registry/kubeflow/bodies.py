@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, NoReturn
 
 from mlmd_schemas.errors import InvalidArgument
+from mlmd_schemas.json_names import names_once
 from mlmd_schemas.pb import metadata_store_pb2 as pb
 
 from mlmd_model_registry.kubeflow.shapes import BY_ARTIFACT_TYPE, Entity, Field
@@ -48,7 +49,7 @@ class Body:
 def read_document(raw: str) -> dict[str, Any]:
     """Return the JSON object of a request; raises InvalidArgument."""
     try:
-        document = json.loads(raw, parse_constant=_no_constant, parse_int=_integer)
+        document = json.loads(raw, parse_constant=_no_constant, parse_int=_integer, object_pairs_hook=names_once)
     except RecursionError:
         raise InvalidArgument("body: the JSON is nested too deep; flatten it.") from None
     except ValueError as error:

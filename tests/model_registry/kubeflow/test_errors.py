@@ -45,6 +45,19 @@ def test_a_wrong_document(api: Api, body: dict[str, Any], status: int, says: str
 
 
 @pytest.mark.parametrize(
+    "raw",
+    [
+        '{"name": "x", "name": "y"}',
+        '{"customProperties": {"name": {}, "name": {}}}',
+        '{"name": "x", "n\\u0061me": "x"}',
+    ],
+)
+def test_a_field_that_stands_twice(api: Api, raw: str) -> None:
+    sentence = api.error(400, "POST", MODELS, content=raw, headers={"content-type": "application/json"})
+    assert "'name' stands twice in one object; leave one out" in sentence
+
+
+@pytest.mark.parametrize(
     ("metadata", "says"),
     [
         ({"metadataType": "MetadataIntValue", "int_value": 5}, "a number where the API has a string"),
