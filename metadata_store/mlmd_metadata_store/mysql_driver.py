@@ -272,6 +272,16 @@ def _files(options: StoreOptions) -> dict[str, str]:
     return {key: value for key, value in given.items() if value}
 
 
+_SQL_MODE = (
+    "ONLY_FULL_GROUP_BY,STRICT_TRANS_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,"
+    "NO_ENGINE_SUBSTITUTION"
+)
+"""MySQL's default, whatever the server's is, or becomes while statements are kept that were written for another.
+
+With ANSI_QUOTES identifiers are quoted otherwise, and without STRICT_TRANS_TABLES what is too long is cut off.
+"""
+
+
 def connect_arguments(options: StoreOptions, isolation: str) -> dict[str, Any]:
     """Return the arguments of `MySQLdb.connect`; `isolation` is the level of every transaction of the session."""
     arguments: dict[str, Any] = {
@@ -279,6 +289,7 @@ def connect_arguments(options: StoreOptions, isolation: str) -> dict[str, Any]:
         "cursorclass": WideCursor,
         "connect_timeout": PROBE_SECONDS,
         "init_command": f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}",
+        "sql_mode": _SQL_MODE,
     }
     if ssl := _files(options):
         arguments["ssl"] = ssl
