@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from mlmd_lineage.documents import Graph
 from mlmd_lineage.layout import laid_out
 from mlmd_lineage.openlineage import openlineage
+from mlmd_lineage.prov import prov_json
 from mlmd_schemas.errors import Code
 from mlmd_schemas.pb.v1 import lineage_pb2 as v1
 
@@ -275,3 +276,13 @@ def test_places_of_a_drawing(graph: tuple[int, list[tuple[int, int]]]) -> None:
         assert path in (sorted(path), sorted(path, reverse=True)), "an edge that turns back"
     assert min(layout.rows.values()) == 0
     assert laid_out(list(range(size)), lines) == layout
+
+
+def test_prov_tells_times_of_what_is_known_and_ends_of_what_ended() -> None:
+    def times(state: str) -> set[str]:
+        node = v1.LineageNode(node=execution(1), state=state, create_ms=7, update_ms=9)
+        (said,) = json.loads(prov_json(Graph(("execution_id", 1), [node], [], "store")))["activity"].values()
+        return {f"{name} {said[name][-4:-1]}" for name in said if name.endswith("Time")}
+
+    assert times("RUNNING") == {"prov:startTime 007"}
+    assert times("FAILED") == {"prov:startTime 007", "prov:endTime 009"}
