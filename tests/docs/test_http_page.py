@@ -86,7 +86,7 @@ def test_every_wire_is_told() -> None:
     source = "\n".join(path.read_text() for path in (ROOT / "api" / "mlmd_api").rglob("*.py"))
     named = set(re.findall(r'(?:wire|WIRE) = "([a-z-]+)"', source))
     named |= set(re.findall(r'b"", headers, "([a-z]+)"', source))
-    named |= set(re.findall(r'_metadata\(context\), "(\w+)"', source))
+    named |= set(re.findall(r'metadata, "(\w+)", _deadline', source))
     named |= {f"connect-{way}{form}" for way in ("", "stream-") for form in ("json", "proto")}
     named |= {"grpc-web", "grpc-web-text"}
     told = re.search(r"^`wire` is (.*?)\. ", PAGE, flags=re.M | re.S)

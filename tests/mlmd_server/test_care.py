@@ -228,7 +228,9 @@ def test_claim_says_whose_the_bytes_are_and_takes_them_over(requests: Requests, 
     ours = run("claim", "--json")
     assert json.loads(ours.stdout)["store_uuid"] == requests.artifacts.store.store_uuid
     made = upload(requests, b"ours")
-    other = ("--database", f"sqlite:///{tmp_path / 'other.db'}")
+    elsewhere = f"sqlite:///{tmp_path / 'other.db'}"
+    Store.open(elsewhere).close()
+    other = ("--database", elsewhere)
     for words in (("claim",), ("sweep", "--sweep-grace-seconds", "0")):
         refused = run(*words, *other)
         assert (refused.returncode, "keeps the bytes of another store" in refused.stderr) == (1, True), refused.stderr
@@ -286,7 +288,7 @@ def test_a_copy_becomes_a_store_of_its_own(requests: Requests, run: Run) -> None
     assert len(keys(requests.artifacts.blobs)) == 1
 
 
-def test_wrong_use_is_told_in_a_sentence(run: Run) -> None:
+def test_wrong_use_is_told_in_a_sentence(requests: Requests, run: Run) -> None:
     for arguments, status, sentence in (
         (("why", "99"), 1, "there is no artifact 99"),
         (("purge", "artifact", "99"), 1, "there is no artifact 99"),
@@ -367,6 +369,7 @@ def test_what_is_wrong_with_one_tenants_store_does_not_keep_the_others(
     new_database: Callable[[], str], tmp_path: Path
 ) -> None:
     urls = {tenant: new_database() for tenant in ("a", "b", "another")}
+    Store.open(urls["a"]).close()
     for name, tenant in (("another", "a"), ("b", "b")):  # so the bytes of tenant a are those of another store
         store = Store.open(urls[name])
         requests = Requests(Artifacts(store, LocalStore(tmp_path / "bytes"), tenant))

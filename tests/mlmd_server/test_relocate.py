@@ -145,7 +145,7 @@ def test_an_upload_under_way(requests: Requests, run: Run, tmp_path: Path) -> No
         (["--parallel", "0"], "mlmd-server: parallel: 0 is not 1 to 256."),
     ],
 )
-def test_wrong_use(run: Run, words: list[str], sentence: str) -> None:
+def test_wrong_use(requests: Requests, run: Run, words: list[str], sentence: str) -> None:
     refused = run(*words)
     assert (refused.returncode, refused.stdout) == (2, "")
     assert sentence in refused.stderr
