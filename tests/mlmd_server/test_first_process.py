@@ -107,7 +107,7 @@ def test_sigterm_ends_it_before_it_serves(tmp_path: Path, sqlite_url: str, words
     with contained(server):
         pid = first_process(server)
         end = wait_for(lambda: listens(pipe))  # its configuration is not there yet
-        wait_for(lambda: status_of(pid)["State"].startswith("S"))  # it waits for it: a signal just before would wait too
+        wait_for(lambda: status_of(pid)["State"].startswith("S"))  # it reads: a signal just before would wait too
         assert ended(server, pid) == 128 + signal.SIGTERM
         assert end is not None
         os.close(end)
