@@ -4,16 +4,21 @@ SQLAlchemy's own execution costs ten times a driver's call for the small stateme
 rows again as much. So statements are written in Core, compiled by Core for the dialect at hand, and run on the driver's
 cursor of a connection from SQLAlchemy's pool.
 
-Lists of integers are written into the text, which spares binding each of them (integers need no escaping; binding is
-half of the cost of reading a hundred nodes). A list called `ids` that has no gaps becomes BETWEEN, for which a database
-looks at its index once and not once for each member; lists of other names stay lists, because a range over the first
-column of an index would keep the database from looking for the second. Everything else is bound, and where the driver
-keeps compiled statements by their text (SQLite), so are single ids and ranges: compiling is half of what a node costs.
+Lists of integers are written into the text, which spares binding each of them (integers need no escaping;
+SQLAlchemy's binding is half of the cost of reading a hundred nodes). A list called `ids` that has no gaps becomes
+BETWEEN, for which a database looks at its index once and not once for each member; lists of other names stay lists,
+because a range over the first column of an index would keep the database from looking for the second. Everything else
+is bound.
+
+Where the driver keeps compiled statements by their text (SQLite), all is bound: compiling is half of what a node costs,
+and each list would be a statement of its own, of which a connection keeps hundreds. Lists are of few lengths there, the
+last member again and again behind the others.
 """
 
 import re
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
+from functools import cache
 from typing import Any, cast
 
 import sqlalchemy as sa
@@ -27,6 +32,10 @@ LONGEST_REMEMBERED = 65_536
 
 _RANGED = "ids"
 """The list that may become a range: what `Transaction.rows_in` fills by default."""
+
+_LONGEST_BOUND = 8192
+"""Members of a list that is bound; SQLite takes 32,766 parameters, and a statement has three lists at most."""
+_INT64 = range(-(1 << 63), 1 << 63)
 
 _LIST = re.compile(r"((?:NOT )?IN) \(__\[POSTCOMPILE_(\w+)\]\)")
 
@@ -83,10 +92,29 @@ class Plan:
             first, last = min(members), max(members)
             if last - first + 1 == len(set(members)):
                 return ("BETWEEN", "? AND ?", (first, last)) if self._binds else ("BETWEEN", f"{first} AND {last}", ())
+        if self._binds and count <= _LONGEST_BOUND and min(members) in _INT64 and max(members) in _INT64:
+            length = _bound_length(count)
+            *_, last = members
+            return "", _places(length), (*members, *(last,) * (length - count))
         return "", f"({','.join(map(str, members))})", ()
 
 
 _NOBODY: tuple[str, str, Collection[Any]] = ("", "(SELECT NULL FROM (SELECT 1) AS nobody WHERE 1 = 0)", ())
+
+
+def _bound_length(count: int) -> int:
+    """Return the length of the list with which so many members are asked for: a power of two, or three of the next.
+
+    >>> [_bound_length(count) for count in (2, 3, 5, 7, 100, 5000)]
+    [2, 3, 6, 8, 128, 6144]
+    """
+    power = 1 << (count - 1).bit_length()
+    return power * 3 // 4 if count <= power * 3 // 4 else power
+
+
+@cache
+def _places(length: int) -> str:
+    return f"({','.join('?' * length)})"
 
 
 def _are_integers(members: Collection[Any]) -> bool:
