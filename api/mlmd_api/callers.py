@@ -58,6 +58,7 @@ class Everybody:
     """`--auth none`: whoever reaches the port may do everything, or everything that does not write."""
 
     def __init__(self, read_only: bool = False) -> None:
+        self.read_only = read_only
         self._identity = LOCAL_READER if read_only else LOCAL_ADMIN
 
     def identify(self, metadata: Mapping[str, str]) -> Identity:

@@ -25,7 +25,7 @@ from mlmd_schemas.errors import (
 
 from mlmd_api.admission import Admission
 from mlmd_api.call import IDEMPOTENCY_KEY, REQUEST_ID_KEY, Call, check_said_once
-from mlmd_api.callers import LOCAL_READER, NOBODY, Authenticator, Identity
+from mlmd_api.callers import LOCAL_READER, NOBODY, Authenticator, Everybody, Identity
 from mlmd_api.codec import Codec
 from mlmd_api.journal import Journal
 from mlmd_api.long_lists import Turns
@@ -98,6 +98,8 @@ class Dispatcher:
         self.untaken = untaken or Untaken(_ANSWERS * limits.max_message_bytes)
         self.turns = Turns()
         self._authenticator = authenticator
+        self.admits_all = isinstance(authenticator, Everybody) and not authenticator.read_only
+        """Nobody is refused who asks for a method that there is."""
         self._measurements = measurements
         self._journal = journal
         self._revocation = Revocation()
@@ -279,7 +281,7 @@ class Dispatcher:
                 f"{method.instead}."
             )
         turn = self.turns.turn()
-        caller = replace(_caller(call, course), turn=turn.take)
+        caller = _caller(call, course, turn.take)
         caller.check_deadline()
         try:
             response = method.run(caller, call.codec.read(method.request, call.body))
@@ -363,11 +365,12 @@ def _check_role(name: str, wanted: Role | None, identity: Identity) -> None:
     )
 
 
-def _caller(call: Call, course: _Course) -> Caller:
+def _caller(call: Call, course: _Course, turn: Callable[[float | None], None] | None = None) -> Caller:
     key = call.metadata.get(IDEMPOTENCY_KEY)
     if key is not None and not _SANE_IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidArgument(
             f"{IDEMPOTENCY_KEY}: {key[:40]!r} cannot be a key; use 1 to 255 printable ASCII characters without spaces."
         )
     identity = course.identity
-    return Caller(identity.subject, identity.tenant, identity.roles, course.request_id, call.deadline, key)
+    asked = (course.request_id, call.deadline, key)
+    return Caller(identity.subject, identity.tenant, identity.roles, *asked, turn=turn)

@@ -69,6 +69,8 @@ class Handlers(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # it has none
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
         """Return the handler of one call."""
         path: str = handler_call_details.method
+        if self._dispatcher.admits_all and (handler := self._handlers.get(path)) is not None:
+            return handler
         refusal = self._dispatcher.refusal(path, _metadata(handler_call_details.invocation_metadata))
         return self._handlers[path] if refusal is None else self._refusing(path, refusal)
 
