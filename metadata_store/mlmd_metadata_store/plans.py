@@ -33,8 +33,10 @@ LONGEST_REMEMBERED = 65_536
 _RANGED = "ids"
 """The list that may become a range: what `Transaction.rows_in` fills by default."""
 
+_MOST_BOUND = 16_384
+"""Members of the lists of a statement that are bound, all together; a usual SQLite takes 32,766 parameters."""
 _LONGEST_BOUND = 8192
-"""Members of a list that is bound; SQLite takes 32,766 parameters, and a statement has three lists at most."""
+"""Members of a list that is bound; longer ones are few."""
 _INT64 = range(-(1 << 63), 1 << 63)
 
 _LIST = re.compile(r"((?:NOT )?IN) \(__\[POSTCOMPILE_(\w+)\]\)")
@@ -43,7 +45,17 @@ _LIST = re.compile(r"((?:NOT )?IN) \(__\[POSTCOMPILE_(\w+)\]\)")
 class Plan:
     """One compiled statement: the text around its lists, and the order of its parameters."""
 
-    __slots__ = ("_binds", "_defaults", "_lists", "_names", "_pieces", "_placeholder", "_ranged", "_text")
+    __slots__ = (
+        "_binds",
+        "_defaults",
+        "_lists",
+        "_longest_bound",
+        "_names",
+        "_pieces",
+        "_placeholder",
+        "_ranged",
+        "_text",
+    )
 
     def __init__(self, statement: sa.Executable, dialect: SqlDialect) -> None:
         compiled: Any = cast(sa.ClauseElement, statement).compile(dialect=dialect)  # as all that Core executes are
@@ -54,6 +66,7 @@ class Plan:
         self._text: str = compiled.string
         self._pieces = _LIST.split(self._text)
         self._lists = frozenset(self._pieces[2::3])
+        self._longest_bound = min(_LONGEST_BOUND, _MOST_BOUND // max(1, len(self._pieces[2::3])))
         uses = set(zip(self._pieces[1::3], self._pieces[2::3], strict=True))
         self._ranged = frozenset({_RANGED} if uses & {("IN", _RANGED)} and ("NOT IN", _RANGED) not in uses else ())
 
@@ -92,8 +105,8 @@ class Plan:
             first, last = min(members), max(members)
             if last - first + 1 == len(set(members)):
                 return ("BETWEEN", "? AND ?", (first, last)) if self._binds else ("BETWEEN", f"{first} AND {last}", ())
-        if self._binds and count <= _LONGEST_BOUND and min(members) in _INT64 and max(members) in _INT64:
-            length = _bound_length(count)
+        length = _bound_length(count)
+        if self._binds and length <= self._longest_bound and min(members) in _INT64 and max(members) in _INT64:
             *_, last = members
             return "", _places(length), (*members, *(last,) * (length - count))
         return "", f"({','.join(map(str, members))})", ()

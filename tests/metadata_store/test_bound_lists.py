@@ -1,8 +1,9 @@
 """Lists of ids on SQLite are few statements, whatever their members, and find what they name."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,6 +19,8 @@ from sqlalchemy.dialects import sqlite
 from tests.metadata_store.calls import Calls, node
 
 NODES = 400
+SQLITE_PARAMETERS = 32_766
+"""As many as a SQLite takes that was not built to take more."""
 LISTS = {
     word: sa.select(ARTIFACT.c.id).where(getattr(ARTIFACT.c.id, method)(sa.bindparam("some", expanding=True)))
     for word, method in (("IN", "in_"), ("NOT IN", "not_in"))
@@ -58,6 +61,28 @@ def test_a_list_holds_its_members_and_no_other(members: list[int]) -> None:
         assert set(told) == set(members)
         assert len(told) < 2 * len(members) or len(members) == 1
         assert text.count("?") == len(values)
+
+
+@pytest.mark.parametrize(("lists", "members"), [(1, 3), (1, 12_000), (5, 8_000), (100, 500)])
+def test_all_lists_of_a_statement_together_are_not_too_many_parameters(
+    call: Calls, monkeypatch: pytest.MonkeyPatch, lists: int, members: int
+) -> None:
+    """Some builds of SQLite take more parameters than others; a filter may have as many lists as fit into it."""
+    most = 0
+
+    def render(plan: Plan, parameters: Any) -> tuple[str, Sequence[Any]]:
+        nonlocal most
+        text, values = whole(plan, parameters)
+        most = max(most, len(values))
+        return text, values
+
+    whole = Plan.render
+    monkeypatch.setattr(Plan, "render", render)
+    ids = ", ".join(str(2 * number) for number in range(1, members + 1))
+    options = {"max_result_size": 100, "filter_query": " AND ".join([f"id IN ({ids})"] * lists)}
+    found = call("GetArtifacts", options=options).artifacts
+    assert [one.id for one in found] == [2 * number for number in range(1, min(members, 100) + 1)]
+    assert most <= SQLITE_PARAMETERS
 
 
 @pytest.mark.parametrize("count", [8192, 8193, 40_000])
