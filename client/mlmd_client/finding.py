@@ -285,15 +285,15 @@ def step_hint(service: Service, name: str) -> str:
     "; 'doc/setup' is a step, and its newest run is 'doc/setup/2'."
     """
     experiment, _, step = name.rpartition("/")
-    asked = (("a step", experiment, step), ("an experiment", name, ""))
-    for noun, *both in asked if experiment and step else asked[1:]:
-        request = runs_pb2.ListRunsRequest(experiment=both[0], step=both[1], page_size=1)
+    asked = [("a step", experiment, step)] if experiment and step else []
+    for noun, *place in [*asked, ("an experiment", name, "")] if name else ():
+        request = runs_pb2.ListRunsRequest(experiment=place[0], step=place[1], page_size=1)
         try:
             found = service.read(request, runs_pb2.ListRunsResponse).runs
         except CallError:  # there is none, or this is no name of any
             continue
-        for run in found if name else ():
-            newest = f"{run.experiment}/{run.step}/{run.number}"
+        if found:
+            newest = f"{found[0].experiment}/{found[0].step}/{found[0].number}"
             return f"; {name!r} is {noun}, and its newest run is {newest!r}."
     return ""
 

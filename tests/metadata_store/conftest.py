@@ -11,6 +11,8 @@ from mlmd_metadata_store.store import Store
 
 from tests.metadata_store.calls import Calls
 from tests.metadata_store.node_puts import ALL_KINDS, put_type
+from tests.services.mysql_packets import packets
+from tests.services.proxy import Proxy
 from tests.services.sql_server import Address
 
 NUMBERS = itertools.count(1)
@@ -63,3 +65,12 @@ def store_on(request: pytest.FixtureRequest, tmp_path: Any, worker_id: str) -> I
 def dataset(call: Calls) -> int:
     """The id of an artifact type with a property of each kind."""
     return put_type(call, "Artifact", "Dataset", **ALL_KINDS)
+
+
+@pytest.fixture
+def far(mariadb: Address, database_name: str) -> Iterator[tuple[Calls, Proxy]]:
+    """Calls on a store that reaches MariaDB through a proxy, on one connection for reads and one for writes."""
+    with mariadb.database(database_name), Proxy(mariadb.port, packets) as proxy:
+        opened = Store.open(Address(proxy.port).url(database_name), StoreOptions(pool_size=1))
+        yield Calls(opened), proxy
+        opened.close()

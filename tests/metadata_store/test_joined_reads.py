@@ -1,13 +1,10 @@
 """SELECTs that go to the database at once answer what they answer one after the other."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from mlmd_metadata_store.node_rows import READERS, nodes_by_id
-from mlmd_metadata_store.options import StoreOptions
-from mlmd_metadata_store.store import Store
 from mlmd_metadata_store.transaction import CHUNK, Transaction
 from mlmd_schemas.caller import LOCAL
 from mlmd_schemas.errors import DataLoss
@@ -15,9 +12,8 @@ from mlmd_schemas.pb import metadata_store_pb2 as pb
 from mlmd_schemas.tables.v10 import ARTIFACT, Kind
 
 from tests.metadata_store.calls import Calls, node
-from tests.services.mysql_packets import packets
+from tests.services.mysql_packets import kinds
 from tests.services.proxy import Proxy
-from tests.services.sql_server import Address
 from tests.services.waiting import wait_for
 
 READER = READERS[Kind.ARTIFACT]
@@ -63,22 +59,8 @@ def test_properties_of_a_node_that_is_not_there_are_left_out(call: Calls, ids: l
     assert [len(one.custom_properties) for one in read] == [0, 2, 0, 2, 2, 0, 2, 2]
 
 
-@pytest.fixture
-def proxied(mariadb: Address, database_name: str) -> Iterator[tuple[Calls, Proxy]]:
-    """Calls on a store that reaches MariaDB through a proxy."""
-    with mariadb.database(database_name), Proxy(mariadb.port, packets) as proxy:
-        store = Store.open(Address(proxy.port).url(database_name), StoreOptions(pool_size=1))
-        yield Calls(store), proxy
-        store.close()
-
-
-def kinds(packet: str) -> str:
-    """Return the first words of a packet's statements."""
-    return " ".join(statement.split()[0] for statement in packet.split(";\n"))
-
-
-def test_a_node_and_its_properties_are_one_way_to_the_database(proxied: tuple[Calls, Proxy]) -> None:
-    call, proxy = proxied
+def test_a_node_and_its_properties_are_one_way_to_the_database(far: tuple[Calls, Proxy]) -> None:
+    call, proxy = far
     type_id = call("PutArtifactType", artifact_type={"name": "Data"}).type_id
     made = node(pb.Artifact, custom={"n": 1}, type_id=type_id)
     (made.id,) = call("PutArtifacts", artifacts=[made]).artifact_ids
@@ -86,8 +68,8 @@ def test_a_node_and_its_properties_are_one_way_to_the_database(proxied: tuple[Ca
     wait_for(lambda: proxy.statements[-1] == "ROLLBACK")
     proxy.calm()
     call("GetArtifactsByID", artifact_ids=[made.id])
-    wait_for(lambda: [kinds(packet) for packet in proxy.statements] == ["SELECT SELECT", "ROLLBACK"])
+    wait_for(lambda: kinds(proxy.statements) == ["SELECT SELECT", "ROLLBACK"])
     proxy.calm()
     made.custom_properties["n"].int_value = 2
     call("PutArtifacts", artifacts=[made])
-    assert [kinds(packet) for packet in proxy.statements] == ["SELECT SELECT", "INSERT UPDATE", "COMMIT"]
+    assert kinds(proxy.statements) == ["SELECT SELECT", "INSERT UPDATE", "COMMIT"]

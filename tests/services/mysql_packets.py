@@ -5,7 +5,7 @@ A packet is a 3-byte length (little endian), a sequence number and that many byt
 """
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 COM_QUERY, COM_STMT_PREPARE = 0x03, 0x16
 COMMANDS = {0x01: "<quit>", 0x02: "<use>", 0x0E: "<ping>", 0x17: "<execute>", 0x19: "<close>", 0x1F: "<reset>"}
@@ -31,6 +31,11 @@ def packets(connection: socket.socket) -> Iterator[tuple[bytes, str | None]]:
         if sequence == 1 and len(body) == 32 and int.from_bytes(body[:4], "little") & CLIENT_SSL:
             raise RuntimeError("the client asked for TLS; a proxy that looks at statements needs it switched off")
         yield head + body, statement(body) if sequence == 0 and body else None
+
+
+def kinds(packets: Iterable[str]) -> list[str]:
+    """Return the first words of the statements of each packet, `INSERT UPDATE` for one that carries both."""
+    return [" ".join(one.split()[0] for one in packet.split(";\n")) for packet in packets]
 
 
 def chunks(connection: socket.socket) -> Iterator[tuple[bytes, str | None]]:

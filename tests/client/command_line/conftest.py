@@ -30,6 +30,9 @@ class Said:
 
 Run = Callable[..., Said]
 
+KEEP_NOTHING = ("--keep-newest", "0", "--keep-younger-than", "0s")
+"""Rules by which `gc` keeps what is served or pinned alone."""
+
 
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,6 +66,30 @@ def store(tmp_path: Path) -> str:
 def run(store: str) -> Run:
     """The command on the empty store."""
     return run_on(store)
+
+
+@pytest.fixture(params=["embedded", "grpc"])
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A store with two versions of `churn`, in this process and on a server; the files say `1` and `2`."""
+    if request.param == "embedded":
+        _put_versions(str(tmp_path / "store"), tmp_path)
+        yield str(tmp_path / "store")
+        return
+    with Server(f"sqlite:///{tmp_path / 'metadata.db'}", tmp_path / "server", http=True) as server:
+        _put_versions(f"grpc://{server.target}", tmp_path)
+        yield f"grpc://{server.target}"
+
+
+@pytest.fixture
+def on(target: str) -> Run:
+    """The command on that store."""
+    return run_on(target)
+
+
+def _put_versions(target: str, folder: Path) -> None:
+    for number in (1, 2):
+        (folder / "f").write_text(str(number))
+        assert run_on(target)("put", str(folder / "f"), "churn", "--type", "model").status == 0
 
 
 @pytest.fixture(scope="module", params=["embedded", "grpc"])

@@ -1,45 +1,16 @@
 """`mlmd why`, `pin`, `unpin`, `pins`, `verify` and `sweep`: what keeps files, and whether they are still the same."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import pytest
 from mlmd_client.store import Store
 from mlmd_schemas.pb import metadata_store_pb2
 from mlmd_schemas.pb import metadata_store_service_pb2 as mlmd
 from mlmd_schemas.pb.v1 import artifacts_pb2
 
-from tests.client.command_line.conftest import Run, run_on
+from tests.client.command_line.conftest import KEEP_NOTHING, Run, run_on
 from tests.conftest import StartServer
-from tests.services.server import Server
-
-KEEP_NOTHING = ("--keep-newest", "0", "--keep-younger-than", "0s")
-
-
-@pytest.fixture(params=["embedded", "grpc"])
-def target(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A store with two versions of `churn`, in this process and on a server; the files say `1` and `2`."""
-    if request.param == "embedded":
-        _fill(str(tmp_path / "store"), tmp_path)
-        yield str(tmp_path / "store")
-        return
-    with Server(f"sqlite:///{tmp_path / 'metadata.db'}", tmp_path / "server", http=True) as server:
-        _fill(f"grpc://{server.target}", tmp_path)
-        yield f"grpc://{server.target}"
-
-
-@pytest.fixture
-def on(target: str) -> Run:
-    """The command on that store."""
-    return run_on(target)
-
-
-def _fill(target: str, folder: Path) -> None:
-    for number in (1, 2):
-        (folder / "f").write_text(str(number))
-        assert run_on(target)("put", str(folder / "f"), "churn", "--type", "model").status == 0
 
 
 def _file_of(on: Run, name: str) -> Path:
